@@ -3,11 +3,12 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
-import { tmpdir } from "node:os";
+import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { systemClock } from "../../src/platform/clock.ts";
 import { createLogger, silentLogger } from "../../src/platform/logger.ts";
+import { runtimeName } from "../../src/platform/process/process.ts";
 import { createCommandExecutor } from "../../src/supervisor/command_executor.ts";
 import { commonVersion, SUPERVISOR_VERSION } from "../../src/supervisor/protocol.ts";
 import { listPlaces, openFolder, socketOf } from "../../src/supervisor/supervisor_folder.ts";
@@ -24,6 +25,8 @@ import {
 import { linesOf, until } from "../support/wait.ts";
 
 const isLinux = process.platform === "linux";
+/** Where a supervisor of another user can be found: Deno changes the user before it starts. */
+const testOfUsers = isLinux && userInfo().uid === 0 && runtimeName() !== "deno" ? test : () => {};
 const root = mkdtempSync(join(tmpdir(), "survivors-"));
 const executors: Executor[] = [];
 const servers: Server[] = [];
@@ -43,6 +46,7 @@ function makeFolder(): string {
 interface ParentOptions {
   readonly leaseMs?: number;
   readonly graceMs?: number | null;
+  readonly user?: string;
   readonly recorded?: { readonly lines: number; readonly isDone: boolean };
 }
 
@@ -50,10 +54,10 @@ interface ParentOptions {
 async function startParent(
   folder: string,
   scripts: readonly string[],
-  { leaseMs = 20_000, graceMs = null, recorded }: ParentOptions = {},
+  { leaseMs = 20_000, graceMs = null, user, recorded }: ParentOptions = {},
 ): Promise<ChildProcess> {
   const [program, ...args] = programCommand("leaving_parent.ts");
-  const options = JSON.stringify({ leaseMs, graceMs, recorded });
+  const options = JSON.stringify({ leaseMs, graceMs, user, recorded });
   const child = spawn(program!, [...args, folder, options, ...scripts], {
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -83,13 +87,14 @@ function makeExecutor(
 function adopt(
   executor: Executor,
   found: FoundAttempt,
-  { lines = 0, options = {} }: {
+  { lines = 0, spec = {}, options = {} }: {
     readonly lines?: number;
+    readonly spec?: Parameters<typeof commandJob>[1];
     readonly options?: Parameters<typeof commandJob>[2];
   } = {},
 ) {
   const sink = new RecordingSink();
-  const job = commandJob(["/bin/sh"], {}, options);
+  const job = commandJob(["/bin/sh"], spec, options);
   const { id, fence } = found;
   const task = makeTask(job, [], { instance: { id, fence } });
   return { sink, attempt: executor.survivors!.adopt(found, task, sink, lines) };
@@ -390,4 +395,25 @@ test("leave() leaves nothing that is being aborted, has ended or cannot be found
   await sink.line("up");
   assert.equal(kept.leave!(), false);
   assert.equal(alone.survivors, undefined);
+});
+
+testOfUsers("adopt() continues a command of another user", async () => {
+  const user = "nobody";
+  const script = "id -un; sleep 0.5; echo end";
+  const { executor, found } = await findAfterKill(makeFolder(), [script], { user });
+  const { sink, attempt } = adopt(executor, found[0]!, { spec: { user } });
+  executor.survivors!.begin();
+  assert.equal((await attempt.outcome).type, "ok");
+  assert.deepEqual(sink.messages(), [user, "end"]);
+});
+
+testOfUsers("adopt() ends a command whose job has another user by now, unseen", async () => {
+  const folder = makeFolder();
+  const script = "echo $$; sleep 60";
+  const { executor, found } = await findAfterKill(folder, [script], { user: "nobody" });
+  const { sink, attempt } = adopt(executor, found[0]!);
+  executor.survivors!.begin();
+  const outcome = await attempt.outcome;
+  assert.ok(outcome.type === "aborted" && outcome.cause === "lease");
+  assert.deepEqual(sink.messages(), []);
 });

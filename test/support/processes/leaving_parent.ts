@@ -6,9 +6,10 @@ import { commandJob, makeTask, RecordingSink, workerCommand } from "../attempts.
 // A daemon for the tests that kill one whose commands outlive it: runs one command for each script,
 // and prints "up" once each has written a line. Its store has what `recorded` says of the first.
 const [folder, optionsText, ...scripts] = process.argv.slice(2);
-const { leaseMs, graceMs, recorded } = JSON.parse(optionsText!) as {
+const { leaseMs, graceMs, user, recorded } = JSON.parse(optionsText!) as {
   readonly leaseMs: number;
   readonly graceMs: number | null;
+  readonly user?: string;
   readonly recorded?: { readonly lines: number; readonly isDone: boolean };
 };
 
@@ -17,7 +18,7 @@ const executor = createCommandExecutor({
   outliving: { folder: () => folder!, graceMs },
 });
 const attempts = scripts.map((script) => {
-  const job = commandJob(["/bin/sh", "-c", script]);
+  const job = commandJob(["/bin/sh", "-c", script], user === undefined ? {} : { user });
   const sink = new RecordingSink();
   return { sink, attempt: executor.run(makeTask(job, [], { leaseMs }), sink) };
 });
