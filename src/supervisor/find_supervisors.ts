@@ -64,29 +64,39 @@ async function find(
   { clock, logger, identity }: Surroundings,
 ): Promise<FoundSupervisor | null> {
   const record = readRecord(place);
-  const found = record === null ? null : await look(place, record, clock);
-  if (found !== null) return found;
-  // Of a daemon that lives it may be starting.
-  if (record !== null && identity.fateOf(record.daemon) !== "gone") return null;
   if (record !== null) {
-    const { token: marker } = record;
-    let killed = 0;
-    for (const isPrefix of [false, true]) {
-      killed += await killFamilyInTurns({ marker, isPrefix, sessions: new Set() }, null, clock);
-    }
-    if (killed > 0) logger.warn("Ended what a dead supervisor of commands left", { killed });
+    const socket = await connectTo(socketOf(place));
+    const found = socket && await look(place, { record, socket, clock });
+    if (found !== null) return found;
+    const fate = identity.fateOf(record.daemon);
+    // Of a daemon that lives, it may be starting; of one that cannot be seen, it may hang.
+    if (fate === "alive" || (fate === "unknown" && socket !== null)) return null;
+    if (fate === "gone") await endLeft(record.token, { clock, logger });
   }
   removePlace(place);
   return null;
 }
 
+/** End a supervisor that does not respond, and what it or a dead one left. */
+async function endLeft(
+  marker: string,
+  { clock, logger }: Pick<Surroundings, "clock" | "logger">,
+): Promise<void> {
+  let killed = 0;
+  for (const isPrefix of [false, true]) {
+    killed += await killFamilyInTurns({ marker, isPrefix, sessions: new Set() }, null, clock);
+  }
+  if (killed > 0) logger.warn("Ended what a dead supervisor of commands left", { killed });
+}
+
 async function look(
   place: SupervisorPlace,
-  record: SupervisorRecord,
-  clock: Clock,
+  { record, socket, clock }: {
+    readonly record: SupervisorRecord;
+    readonly socket: Socket;
+    readonly clock: Clock;
+  },
 ): Promise<FoundSupervisor | null> {
-  const socket = await connectTo(socketOf(place));
-  if (socket === null) return null;
   const peer = new FoundPeer(socket, clock);
   const { secret, token } = record;
   const wake = clock.timer(CONTINUE_MS, () => {

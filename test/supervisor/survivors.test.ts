@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { systemClock } from "../../src/platform/clock.ts";
 import { createLogger, silentLogger } from "../../src/platform/logger.ts";
+import { thisProcess } from "../../src/platform/process/process_identity.ts";
 import { runtimeName } from "../../src/platform/process/process.ts";
 import { createCommandExecutor } from "../../src/supervisor/command_executor.ts";
 import { commonVersion, SUPERVISOR_VERSION } from "../../src/supervisor/protocol.ts";
@@ -343,6 +344,19 @@ test("find() asks a supervisor in its own version, and takes none that is too fa
   const received = await fakeSupervisor(folder, SUPERVISOR_VERSION + 2);
   assert.deepEqual(await makeExecutor(folder).survivors!.find(), []);
   assert.deepEqual(received(), [{ type: "list", version: SUPERVISOR_VERSION, secret: "s" }]);
+});
+
+test("find() removes the record of a supervisor that does not listen, unless its daemon lives", async () => {
+  const folder = makeFolder();
+  openFolder(folder);
+  const record = { secret: "s", token: "t", key: "k", isForeign: false, graceMs: null };
+  const own = thisProcess().process;
+  for (const [name, daemon] of [["gone", "boot/pid:[1]/1/1"], ["lives", own]]) {
+    writeFileSync(join(folder, `${name}.json`), JSON.stringify({ ...record, daemon }));
+  }
+  writeFileSync(join(folder, "cut.json"), '{"secret":');
+  assert.deepEqual(await makeExecutor(folder).survivors!.find(), []);
+  assert.deepEqual(readdirSync(folder), own === null ? [] : ["lives.json"]);
 });
 
 test("run() says so once, and goes on, where nothing can outlive the daemon", async () => {
