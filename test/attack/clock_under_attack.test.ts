@@ -14,7 +14,7 @@ const BOUNDS: Bounds = {
   afterMax: 400,
   restMs: 10_000,
 };
-const SHORT = { seconds: 2, scale: 0.3, bounds: BOUNDS, lookAfterMs: 500 };
+const SHORT = { seconds: 2, scale: 0.3, bounds: BOUNDS, lookAfterMs: 1_500 };
 const NAMES = [
   "lookups-gone",
   "pages",

@@ -8,7 +8,7 @@ import { startEtcd } from "../../support/servers/etcd_server.ts";
 import { startValkey } from "../../support/servers/valkey_server.ts";
 import { sleep } from "../../support/wait.ts";
 
-const COUNT = 200;
+const COUNT = 120;
 
 async function withMoving(
   body: (moving: MovingDaemon) => Promise<void>,

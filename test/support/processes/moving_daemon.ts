@@ -50,7 +50,7 @@ export class MovingDaemon {
       "[store.targets]",
       ...Object.entries(named).map(([name, target]) => `${name} = ${JSON.stringify(target)}`),
       "[worker]",
-      "count = 4",
+      "count = 2",
       "[jobs.tick]",
       "run = 'echo $JOB_INSTANCE_ID >> ticks'",
       'schedule = "* * * * * *"',
