@@ -128,10 +128,11 @@ export async function test(files = testFiles([]), runtimes = ["bun", "deno"]) {
   void nodes.then(report);
   const folder = mkdtempSync(join(tmpdir(), "jobctl-test-"));
   chmodSync(folder, 0o755);
+  const { stages, beside } = planOf(files, runtimes);
+  const patientRuns = runStage(beside, folder, nodes);
   const firstRuns = [];
-  for (const stage of planOf(files, runtimes)) {
-    firstRuns.push(...await runStage(stage, folder, nodes));
-  }
+  for (const stage of stages) firstRuns.push(...await runStage(stage, folder, nodes));
+  firstRuns.push(...await patientRuns);
   const results = await repeatFailed(firstRuns, folder);
   rmSync(folder, { recursive: true, force: true });
 

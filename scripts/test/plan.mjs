@@ -76,8 +76,14 @@ export const OF_ALL_SOURCES = ["architecture", "exports", "layout", "wording"].m
   `test/${name}.test.ts`
 );
 
+/** Tests of the packed library. In one process, it is packed once. */
+const OF_PACKED_LIBRARY = ["test/e2e/clients_page.test.ts", "test/e2e/npm_package.test.ts"];
+
+/** Tests that share what takes long to make. Each group has a process of its own. */
+const TOGETHER = [OF_PACKED_LIBRARY, OF_ALL_SOURCES];
+
 /** Tests that measure time. They run alone. */
-const MEASURE_TIME = ["test/attack/clock_under_attack.test.ts", "test/worker/batch.test.ts"];
+const MEASURE_TIME = ["test/attack/clock_under_attack.test.ts"];
 
 /** The longest tests, in seconds: they begin first, so that none of them is alone at the end. */
 const SECONDS = new Map([
@@ -116,11 +122,29 @@ const LONG = [
   ...SECONDS.keys(),
   "test/conformance",
   "test/contrib",
+  "test/worker/process_executor.test.ts",
+];
+
+/**
+ * Tests that compute all the time and depend on no clock of the system. They run all along at a low
+ * priority, so that they use what the others leave while they wait, and disturb none.
+ */
+const PATIENT = [
+  ...STORIES,
+  "test/conformance/memory.test.ts",
+  "test/conformance/my_store.test.ts",
+  "test/conformance/replica.test.ts",
+  "test/conformance/sqlite.test.ts",
+  "test/e2e/release.test.ts",
+  "test/library/types.test.ts",
+  "test/manager/schedules/clock_faults.test.ts",
+  "test/notices/expectations/watcher.test.ts",
+  "test/notices/random_notices.test.ts",
   "test/sim",
   "test/store/memo_trails.test.ts",
   "test/store/model.test.ts",
   "test/tools/simulation.test.ts",
-  "test/worker/process_executor.test.ts",
+  ...OF_ALL_SOURCES,
 ];
 
 /**
@@ -133,7 +157,7 @@ const BUN_FILES_MAX = 20;
  * Processes that run tests side by side: more than processors, because tests of the compiled file
  * mostly wait for it.
  */
-const PROCESSES = Math.min(availableParallelism() + 3, 8);
+const PROCESSES = Math.min(availableParallelism() + 2, 8);
 
 export function isWithin(file, paths) {
   return paths.some((path) => file === path || file.startsWith(`${path}/`));
@@ -160,30 +184,36 @@ export function needsNodes(file) {
   return /\bprocesses\/runtimes\.ts"/.test(readFileSync(join(ROOT, file), "utf8"));
 }
 
-/** Runs of Bun: one for each long file, the longest first, then those of several files. */
+/** Runs of Bun: one for each long file or group, the longest first, then those of several files. */
 function bunRuns(files) {
-  const isLong = (file) => isWithin(file, [...COMPILED_FILE, ...LONG]);
-  const secondsOf = (file) => SECONDS.get(file) ?? 0;
-  const alone = files.filter(isLong).sort((a, b) => secondsOf(b) - secondsOf(a))
-    .map((file) => [file]);
-  const ofSources = files.filter((file) => OF_ALL_SOURCES.includes(file));
-  const short = files.filter((file) => !isLong(file) && !ofSources.includes(file));
-  const runs = ofSources.length > 0 ? [...alone, ofSources] : alone;
+  const groups = TOGETHER.map((group) => files.filter((file) => group.includes(file)));
+  const others = files.filter((file) => !groups.flat().includes(file));
+  const isLong = (file) => isWithin(file, [...COMPILED_FILE, ...LONG, ...PATIENT]);
+  const secondsOf = (run) => run.reduce((sum, file) => sum + (SECONDS.get(file) ?? 0), 0);
+  const long = others.filter(isLong).map((file) => [file]);
+  const runs = [...long, ...groups.filter((group) => group.length > 0)]
+    .sort((a, b) => secondsOf(b) - secondsOf(a));
+  const short = others.filter((file) => !isLong(file));
   while (short.length > 0) runs.push(short.splice(0, BUN_FILES_MAX));
   return runs;
 }
 
 /**
- * Stages that run one after the other. The runs of a stage start in their order, as many at once as
- * the stage allows.
+ * Stages that run one after the other, and one that runs beside them all. The runs of a stage start
+ * in their order, as many at once as the stage allows.
  *
- * @returns for each stage its runs (name, runtime and files) and the number of processes
+ * @returns for each stage its runs (name, runtime, files, and whether they are patient) and the
+ *   number of processes
  */
 export function planOf(files, runtimes) {
   const of = (paths) => files.filter((file) => isWithin(file, paths));
   const without = (paths) => files.filter((file) => !isWithin(file, paths));
   const bun = (name, files) => ({ runtime: "bun", name, files });
-  const shared = bunRuns(without([...WAIT_LONG, ...MEASURE_TIME]));
+  const shared = bunRuns(without([...WAIT_LONG, ...MEASURE_TIME, ...PATIENT]));
+  const patient = bunRuns(of(PATIENT)).map((files, index) => ({
+    ...bun(`patient${index + 1}`, files),
+    isPatient: true,
+  }));
   // Two processes: one alone takes longer than all of Bun's beside it.
   const onDeno = without(BUN_ONLY);
   const deno = [
@@ -205,5 +235,9 @@ export function planOf(files, runtimes) {
     { runs: [bun("timed", of(MEASURE_TIME))], processes: 1 },
   ];
   const isWanted = (run) => runtimes.includes(run.runtime) && run.files.length > 0;
-  return stages.map(({ runs, processes }) => ({ runs: runs.filter(isWanted), processes }));
+  const wanted = ({ runs, processes }) => ({ runs: runs.filter(isWanted), processes });
+  return {
+    stages: stages.map(wanted),
+    beside: wanted({ runs: patient, processes: availableParallelism() }),
+  };
 }

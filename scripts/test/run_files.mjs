@@ -1,6 +1,7 @@
 // Runs test files on Bun or Deno, with a line of progress for each. Plain Node 20.
 import { spawn } from "node:child_process";
 import { chmodSync, mkdirSync, readdirSync } from "node:fs";
+import { constants, setPriority } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { environment, ROOT } from "../tasks.mjs";
@@ -15,11 +16,15 @@ import { readReport } from "./report.mjs";
  */
 const LEFT_BY_KILLED = /^jobctl-pipe-/;
 
+/** Longest time of a test in milliseconds. Patient ones wait for the others. */
+const TEST_MS_MAX = 120_000;
+const PATIENT_TEST_MS_MAX = 600_000;
+
 /** The arguments of `bun`. */
-function bunArgs({ name, files }, folder) {
+function bunArgs({ name, files, isPatient }, folder) {
   return [
     "test",
-    "--timeout=120000",
+    `--timeout=${isPatient ? PATIENT_TEST_MS_MAX : TEST_MS_MAX}`,
     "--reporter=junit",
     `--reporter-outfile=${join(folder, `${name}.xml`)}`,
     ...files.map((file) => `./${file}`),
@@ -45,16 +50,20 @@ function denoArgs({ name, files }, folder) {
 /**
  * Start a program and read its output by the line.
  *
- * @param onLine called with a line and the number of the process
+ * @param options.isPatient true to let all others go first
+ * @param options.onLine called with a line and the number of the process
  * @returns its exit code or signal
  */
-function runLines(command, args, env, onLine) {
+function runLines(command, args, { env, isPatient, onLine }) {
   return new Promise((resolve) => {
     const child = spawn(command, args, {
       cwd: ROOT,
       env: environment(env),
       stdio: ["ignore", "pipe", "pipe"],
     });
+    if (isPatient && child.pid !== undefined) {
+      setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
+    }
     for (const input of [child.stdout, child.stderr]) {
       createInterface({ input, crlfDelay: Infinity }).on("line", (line) => onLine(line, child.pid));
     }
@@ -102,10 +111,11 @@ export async function runFiles(run, folder) {
   });
   const args = (runtime === "bun" ? bunArgs : denoArgs)(run, folder);
   const env = { TMPDIR: scratch, NO_COLOR: "1" };
-  const code = await runLines(runtime, args, env, (line, process) => {
+  const onLine = (line, process) => {
     pid = process;
     progress.line(line);
-  });
+  };
+  const code = await runLines(runtime, args, { env, isPatient: run.isPatient ?? false, onLine });
   const rest = progress.end().trim();
   const { passed, failed, seen } = readReport(join(folder, `${name}.xml`));
   if (rest !== "" && code !== 0) console.log(`\n${name}:\n${rest}`);
