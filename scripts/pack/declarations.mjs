@@ -17,7 +17,8 @@ const SPECIFIER = /(\bfrom |\bimport\()"([^"]+)"/g;
 export function declare(folder) {
   const all = mkdtempSync(join(tmpdir(), "jobctl-types-"));
   try {
-    run("tsc", ["-p", "tsconfig.lib.json", "--outDir", all]);
+    // The gate checks the types: here it would take more than half of the time.
+    run("tsc", ["-p", "tsconfig.lib.json", "--noCheck", "--outDir", all]);
     const waiting = [...ENTRIES];
     const seen = new Set(waiting);
     for (const path of waiting) {

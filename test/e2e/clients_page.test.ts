@@ -9,6 +9,7 @@ import test, { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type Daemon, startDaemon } from "../support/processes/daemon.ts";
+import { packedLibrary } from "../support/processes/packed_library.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 import { until } from "../support/wait.ts";
 
@@ -41,7 +42,7 @@ async function withProject(body: (path: string) => Promise<void>): Promise<void>
     for (const name of ["hono", "@hono/node-server", "@types", "undici-types"]) {
       symlinkSync(join(ROOT, "node_modules", name), join(modules, name));
     }
-    symlinkSync(join(ROOT, "dist", "lib"), join(modules, "ts-job"));
+    symlinkSync(library, join(modules, "ts-job"));
     await body(path);
   });
 }
@@ -72,9 +73,10 @@ const RUNTIMES: Readonly<Record<string, (port: number) => readonly [string, ...s
 };
 
 let daemon: Daemon;
+let library: string;
 
 before(async () => {
-  await execute("node", [join(ROOT, "scripts", "pack.mjs")], { cwd: ROOT });
+  library = await packedLibrary();
   daemon = await startDaemon({ toml: TOML, modules: { "report.ts": REPORT } });
 });
 

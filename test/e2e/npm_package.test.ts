@@ -3,6 +3,7 @@ import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   chmodSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -14,6 +15,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import test, { after, before } from "node:test";
 import { promisify } from "node:util";
+import { packedLibrary } from "../support/processes/packed_library.ts";
 import { ROOT, RUNTIMES } from "../support/processes/runtimes.ts";
 
 const execute = promisify(execFile);
@@ -43,7 +45,7 @@ let manifest: Manifest;
 
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), "ts-job-npm-"));
-  await execute("node", [join(ROOT, "scripts", "pack.mjs"), join(folder, "ts-job")]);
+  cpSync(await packedLibrary(), join(folder, "ts-job"), { recursive: true });
   manifest = JSON.parse(readFileSync(join(folder, "ts-job", "package.json"), "utf8"));
 });
 
