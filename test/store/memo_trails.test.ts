@@ -13,7 +13,7 @@ const TRAILS: Readonly<Record<ModelledStore, { readonly first: number; readonly 
   "sqlite file": { first: 51, last: 54 },
   "replica": { first: 61, last: 70 },
   "two replicas": { first: 71, last: 80 },
-  "valkey": { first: 81, last: 100 },
+  "valkey": { first: 81, last: 90 },
 };
 
 after(endModelServer);

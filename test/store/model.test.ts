@@ -14,7 +14,7 @@ const TRAILS: Readonly<Record<ModelledStore, { readonly first: number; readonly 
   "sqlite file": { first: 106, last: 110 },
   "replica": { first: 114, last: 124 },
   "two replicas": { first: 134, last: 148 },
-  "valkey": { first: 164, last: 172 },
+  "valkey": { first: 164, last: 168 },
 };
 
 after(endModelServer);

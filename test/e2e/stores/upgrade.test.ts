@@ -86,7 +86,7 @@ for (const [name, start] of Object.entries(SERVERS)) {
           const nodes = await next.jobctl(["list", "nodes", "-o", "table"]);
           assert.match(nodes.stdout, new RegExp(`next +.*${NEXT.replaceAll(".", "\\.")}`));
           assert.match(nodes.stdout, new RegExp(`old +.*${OWN.replaceAll(".", "\\.")}`));
-          const requests = Array.from({ length: 100 }, () => ({ kind: "work" }));
+          const requests = Array.from({ length: 40 }, () => ({ kind: "work" }));
           const ids: string[] = [];
           const add = async (daemon: Daemon) => {
             const { instances } = await daemon.client().scheduleJobs({ requests });
