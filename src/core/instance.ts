@@ -63,6 +63,22 @@ export function isLive(usage: AttemptUsage | LiveUsage): usage is LiveUsage {
   return "rssBytes" in usage;
 }
 
+/** Where a command runs. */
+export interface ProcessPlace {
+  /** Its first process; null if unknown. */
+  readonly pid: number | null;
+  /** The process that runs it for the daemon. */
+  readonly supervisorPid: number | null;
+  /** When this daemon took it over from an earlier one, epoch ms; null if it began it. */
+  readonly adoptedAt: number | null;
+}
+
+/** The processes of a running attempt, as far as they are known. */
+export interface RunningProcess {
+  readonly place: ProcessPlace | null;
+  readonly usage: LiveUsage | null;
+}
+
 /** Policy of an instance, fixed when it is accepted, so that every node treats it alike. */
 export interface InstancePolicy {
   /** Retries after a failed attempt: 0 none, −1 without limit. */

@@ -113,7 +113,7 @@ export class DatabaseBackend implements Backend {
       ...lateReads(() => ({ store: this.#store, clock, facts: remote })),
       blockOf: (instance) => remote.blockOf(instance),
       unservedKinds: (kinds) => remote.unservedKinds(kinds),
-      usageOf: (ids) => remote.usageOf(ids),
+      processesOf: (ids) => remote.processesOf(ids),
       kindsOfTag: (...args) => remote.kindsOfTag(...args),
       listPauses: () => remote.listPauses(),
       follow: (query, options = {}) =>

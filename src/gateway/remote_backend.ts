@@ -1,5 +1,5 @@
 import { JobError } from "../core/errors.ts";
-import type { Instance, LiveUsage } from "../core/instance.ts";
+import type { Instance, RunningProcess } from "../core/instance.ts";
 import type { Block } from "../core/job/limits.ts";
 import type { Ping, StatusSource } from "../http/status_source.ts";
 import type { ChangeOfInstance } from "../manager/instances/followers.ts";
@@ -130,10 +130,10 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts, SessionF
     return this.#ask("unservedKinds", list);
   }
 
-  usageOf(ids: Iterable<string>): Promise<ReadonlyMap<string, LiveUsage>> {
+  processesOf(ids: Iterable<string>): Promise<ReadonlyMap<string, RunningProcess>> {
     const list = [...ids];
     if (list.length === 0) return Promise.resolve(new Map());
-    return this.#ask("usageOf", list);
+    return this.#ask("processesOf", list);
   }
 
   /** Subscribe to changes, null meaning any; returns a function that unsubscribes. */

@@ -74,7 +74,7 @@ export function answerInTime(manager: ManagerApi, clock: Clock, location: string
     clearInstanceLogs: (...args) => manager.clearInstanceLogs(...args),
     kindsOfTag: (...args) => manager.kindsOfTag(...args),
     unservedKinds: (kinds) => inTime(manager.unservedKinds(kinds)),
-    usageOf: (ids) => manager.usageOf(ids),
+    processesOf: (ids) => manager.processesOf(ids),
     listNodes: () => inTime(manager.listNodes()),
     resizeNode: (...args) => inTime(manager.resizeNode(...args)),
     workers: () => manager.workers(),

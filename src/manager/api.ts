@@ -49,8 +49,8 @@ import type { JobStats, JobStatsQuery } from "./instances/job_stats.ts";
 import type { ExplainQuery, TickOutcome, TickReport } from "./instances/tick_report.ts";
 import type { UpcomingRuns } from "./instances/upcoming.ts";
 import type { TimelineApi } from "./timeline/requests.ts";
+import type { ProcessReads } from "./process_reads.ts";
 import type { TagReads } from "./tag_reads.ts";
-import type { UsageReads } from "./usage_reads.ts";
 
 export type { ExplainQuery, FollowOptions, FollowStep, TickOutcome, TickReport };
 export type { RetryOptions, ScheduleOptions };
@@ -238,7 +238,7 @@ export type ManagerEvent =
  * Unknown kinds, ids and schedules are `not_found`; bad arguments are `invalid_argument`
  * with the parameter's path.
  */
-export interface ManagerApi extends TimelineApi, TagReads, UsageReads {
+export interface ManagerApi extends TimelineApi, TagReads, ProcessReads {
   readonly version: string;
   /** The sessions of browsers. */
   readonly sessions: SessionApi;
@@ -465,7 +465,7 @@ export type ReadApi = Pick<
   | "blockOf"
   | "unservedKinds"
   | "follow"
-  | keyof (TimelineApi & TagReads & UsageReads)
+  | keyof (TimelineApi & TagReads & ProcessReads)
 >;
 
 /** A request to the hook of a job, once its signature was right. */
@@ -485,7 +485,7 @@ export interface HookRun {
 
 /** Facts that are not stored: what the manager currently knows about itself and its peers. */
 export interface LiveFacts
-  extends TagReads, UsageReads, Pick<ManagerApi, "blockOf" | "unservedKinds" | "listPauses"> {
+  extends TagReads, ProcessReads, Pick<ManagerApi, "blockOf" | "unservedKinds" | "listPauses"> {
   /** The kinds of all jobs, and all kinds that have instances. */
   kinds(): Promise<readonly string[]>;
   /** True if this node has a job, or another node seen within the last hour has it. */

@@ -1,4 +1,4 @@
-import type { HistoryEntry, Instance, LiveUsage, StoredLogEntry } from "../core/instance.ts";
+import type { HistoryEntry, Instance, RunningProcess, StoredLogEntry } from "../core/instance.ts";
 import {
   type HistoryFilter,
   type InstanceFilter,
@@ -46,8 +46,8 @@ export abstract class ManagerReads {
     return findInstance(id, { ...options, store, clock });
   }
 
-  usageOf(ids: Iterable<string>): Promise<ReadonlyMap<string, LiveUsage>> {
-    return Promise.resolve(this.parts.dispatcher.usageOf(ids));
+  processesOf(ids: Iterable<string>): Promise<ReadonlyMap<string, RunningProcess>> {
+    return Promise.resolve(this.parts.dispatcher.processesOf(ids));
   }
 
   async lookupInstances<Filter extends InstanceFilter>(

@@ -144,7 +144,7 @@ export function scopedReads(queries: ScopedQueries): ReadApi {
     lookupInstances: (query, page) => queries.lookupInstances(query, page),
     blockOf: (instance) => reads.blockOf(instance),
     unservedKinds: (kinds) => reads.unservedKinds(kinds),
-    usageOf: (ids) => reads.usageOf(ids),
+    processesOf: (ids) => reads.processesOf(ids),
     // Unless they need it themselves, the tags of other jobs are unknown to the caller.
     kindsOfTag: (tag) => reads.kindsOfTag(tag, scope.patterns),
     async countUpTo(query, max) {

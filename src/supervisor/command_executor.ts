@@ -313,6 +313,7 @@ function maskedSink(sink: AttemptSink, mask: SecretMask): AttemptSink {
       sink.log(entries.map((entry) => ({ ...entry, message: mask.text(entry.message) })));
     },
     progress: (progress) => sink.progress(progress),
+    placed: (place) => sink.placed(place),
     used: (usage) => sink.used(usage),
     call: (method, args) => sink.call(method, args),
   };

@@ -23,6 +23,7 @@ const LEFT_MS_MIN = 1_000;
 const NOWHERE: AttemptSink = {
   log: () => {},
   progress: () => {},
+  placed: () => {},
   used: () => {},
   call: () => Promise.reject(new Error("not allowed")),
 };

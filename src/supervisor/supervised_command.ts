@@ -122,6 +122,8 @@ export class SupervisedCommand implements RunHost {
 
   #started(run: WorkerRun, agoMs?: number): void {
     if (this.#limits !== null) this.#usage = this.#watchUsage(run, this.#limits);
+    const adoptedAt = this.isFound ? this.#clock.now().wallMs : null;
+    run.sink.placed({ pid: this.leader, supervisorPid: this.#supervisor.pid, adoptedAt });
     run.started(agoMs);
   }
 

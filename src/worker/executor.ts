@@ -4,6 +4,7 @@ import type {
   Instance,
   LiveUsage,
   LogEntry,
+  ProcessPlace,
   Progress,
 } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job/job.ts";
@@ -37,6 +38,8 @@ export interface AttemptSink {
   log(entries: readonly LogEntry[]): void;
   /** How far the job is; called twice a second at most. */
   progress(progress: Progress): void;
+  /** Its command runs there. */
+  placed(place: ProcessPlace): void;
   /** What its processes use, or have used in all once they have ended. */
   used(usage: AttemptUsage | LiveUsage): void;
   /** A call of the job's `Manager` proxy: method name and arguments as JSON values. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { withTempDir } from "../support/temp_dir.ts";
 import { JobError } from "../../src/core/errors.ts";
 import { JobState } from "../../src/rpc/gen/job_pb.ts";
@@ -413,7 +414,7 @@ test("status shows what running commands use, those with the most memory first",
   const used = (id: string, rssBytes: bigint) => ({
     ...instance({ state: JobState.PROCESSING, cpuMs: 1_950n, maxRssBytes: 3n * 2n ** 30n }),
     uuid: id,
-    process: { rssBytes, openFiles: 27n, processes: 3 },
+    process: { rssBytes, openFiles: 27n, processes: 3, pid: 4711 },
   });
   const instances = [
     used(ID, 2n ** 20n),
@@ -423,9 +424,9 @@ test("status shows what running commands use, those with the most memory first",
   const answers = { getStatus: STATUS, lookupInstances: { instances } };
   const run = await cli(["status", "-o", "table"], { answers });
   const rows = run.stdout.split("\n").filter((line) => line.includes("MiB"));
-  assert.deepEqual(rows.map((row) => row.split(/ {2,}/).slice(-5)), [
-    ["2.0 MiB", "3.0 GiB", "1.9s", "3", "27"],
-    ["1.0 MiB", "3.0 GiB", "1.9s", "3", "27"],
+  assert.deepEqual(rows.map((row) => row.split(/ {2,}/).slice(-6)), [
+    ["2.0 MiB", "3.0 GiB", "1.9s", "3", "27", "4711"],
+    ["1.0 MiB", "3.0 GiB", "1.9s", "3", "27", "4711"],
   ]);
   const printed = JSON.parse((await cli(["status"], { answers })).stdout);
   assert.deepEqual(printed.running.map(({ id }: { id: string }) => id), [OTHER, ID]);
@@ -433,6 +434,7 @@ test("status shows what running commands use, those with the most memory first",
     rss_bytes: 2 ** 21,
     open_files: 27,
     processes: 3,
+    pid: 4711,
   });
   assert.equal(printed.running[0].max_rss_bytes, 3 * 2 ** 30);
 });
@@ -449,12 +451,18 @@ test("describe instance shows what a command uses, or has used", async () => {
     "Memory:          1.0 MiB at most",
     "Processor time:  5ms",
   ]);
-  const process = { rssBytes: 512n, openFiles: undefined, processes: 1 };
+  const process = { rssBytes: 512n, openFiles: undefined, processes: 1, pid: 4711 };
   const state = JobState.PROCESSING;
   assert.deepEqual(await usedBy({ state, completedAt: undefined, process }), [
     "Memory:          512 bytes, 1.0 MiB at most",
     "Processor time:  5ms",
+    "Process:         4711",
     "Processes:       1",
+  ]);
+  const adoptedAt = timestampFromMs(NOW - 60_000);
+  const adopted = { pid: 4711, supervisorPid: 4700, adoptedAt };
+  assert.deepEqual((await usedBy({ state, completedAt: undefined, process: adopted })).slice(2), [
+    "Process:         4711 (supervisor 4700, taken over 2026-11-24 11:59:00Z)",
   ]);
 });
 

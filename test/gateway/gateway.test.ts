@@ -19,7 +19,7 @@ class NoFacts implements LiveFacts {
   readonly #unasked = () => Promise.reject(new Error("nobody asks"));
   blockOf = this.#unasked;
   unservedKinds = this.#unasked;
-  usageOf = this.#unasked;
+  processesOf = this.#unasked;
   kindsOfTag = this.#unasked;
   listPauses = this.#unasked;
   kinds = this.#unasked;

@@ -4,6 +4,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import type { ProcessPlace } from "../../src/core/instance.ts";
 import type { CommandSpec } from "../../src/core/job/job.ts";
 import { JOB_DEFAULTS } from "../../src/core/job/option_table.ts";
 import { systemClock } from "../../src/platform/clock.ts";
@@ -13,6 +14,7 @@ import { runtimeName } from "../../src/platform/process/process.ts";
 import { createCommandExecutor } from "../../src/supervisor/command_executor.ts";
 import {
   commandJob,
+  isAlive,
   makeTask,
   RecordingSink,
   whenGone,
@@ -374,6 +376,9 @@ test("what all processes of a command use is known once it runs for a second", a
   assert.equal(usage.processes, 3);
   assert.ok(usage.rssBytes > 500_000 && usage.rssBytes < 50_000_000, String(usage.rssBytes));
   assert.ok(usage.openFiles! >= 10, String(usage.openFiles));
+  const [{ pid, supervisorPid, adoptedAt }] = sink.places as [ProcessPlace];
+  assert.ok(isAlive(pid!) && isAlive(supervisorPid!));
+  assert.equal(adoptedAt, null);
   attempt.abort("canceled");
   await attempt.outcome;
   const last = sink.usages.at(-1)!;

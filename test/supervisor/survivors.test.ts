@@ -125,6 +125,13 @@ test("adopt() continues a command whose daemon was killed, with all of its outpu
   executor.survivors!.begin();
   assert.deepEqual(await attempt.outcome, { type: "ok", resultsJson: "[]" });
   assert.deepEqual(sink.messages().slice(1), ["middle", "end"]);
+  const [supervisorPid, pid] = sink.messages()[0]!.split(" ").map(Number);
+  const [place] = sink.places;
+  assert.deepEqual([place!.pid, place!.supervisorPid], [pid, supervisorPid]);
+  assert.ok(place!.adoptedAt! > 0);
+  if (runtimeName() === "bun" && process.platform === "linux") {
+    assert.ok(sink.usages.at(-1)!.cpuMs! >= 0);
+  }
   assert.deepEqual(linesOf(file), ["ran"]);
   attempt.outcomeRecorded!();
   await whenGone(Number(sink.messages()[0]!.split(" ")[0]), 2_000);

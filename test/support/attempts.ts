@@ -9,6 +9,7 @@ import {
   isLive,
   type LiveUsage,
   type LogEntry,
+  type ProcessPlace,
   type Progress,
 } from "../../src/core/instance.ts";
 import {
@@ -183,6 +184,7 @@ export function makeTask(
 export class RecordingSink implements AttemptSink {
   readonly entries: LogEntry[] = [];
   readonly progresses: Progress[] = [];
+  readonly places: ProcessPlace[] = [];
   readonly usages: (AttemptUsage | LiveUsage)[] = [];
   readonly #live = Promise.withResolvers<LiveUsage>();
   /** The first report while it runs. */
@@ -198,6 +200,10 @@ export class RecordingSink implements AttemptSink {
 
   progress(progress: Progress): void {
     this.progresses.push(progress);
+  }
+
+  placed(place: ProcessPlace): void {
+    this.places.push(place);
   }
 
   used(usage: AttemptUsage | LiveUsage): void {

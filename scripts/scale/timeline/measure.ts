@@ -34,7 +34,7 @@ export async function measure(
     timezoneOf: async () => "UTC",
     disabledBecause: async () => null,
     blockOf: async () => null,
-    usageOf: async () => new Map(),
+    processesOf: async () => new Map(),
     unservedKinds: async () => new Set(),
     kindsOfTag: async () => [],
     listPauses: () => store.listPauses(),

@@ -11,7 +11,7 @@ import { busyText, nodeStyle } from "./node_view.ts";
 import { statusCell } from "./schedule_view.ts";
 import { stateCell } from "./state_words.ts";
 import { timeText } from "../output/when.ts";
-import { cpuText, memoryText, processesText } from "./usage_view.ts";
+import { cpuText, memoryText, placeText, processesText } from "./usage_view.ts";
 
 type Field = readonly [string, string | undefined];
 
@@ -74,6 +74,7 @@ export function instanceLines(instance: JobInstance, printer: Printer): string[]
     ["Took", tookText(instance, printer.nowMs)],
     ["Memory", memoryText(instance)],
     ["Processor time", cpuText(instance)],
+    ["Process", placeText(instance)],
     ["Processes", processesText(instance)],
     ["Attempts", attemptsText(instance)],
     ["Crashes", instance.crashes ? String(instance.crashes) : undefined],

@@ -2,12 +2,15 @@ import { countText } from "../../core/text/count_text.ts";
 import { roughSize } from "../../core/text/size.ts";
 import type { JobInstance } from "../../rpc/gen/job_pb.ts";
 import type { Column } from "../output/view.ts";
+import { formatAbsolute } from "../output/when.ts";
+import { msOf } from "../wire.ts";
 import { runText, tookText } from "./instance_view.ts";
 
 /** Memory of the last attempt: "10.1 MiB at most"; of one that runs "8.0 MiB, 10.1 MiB at most". */
 export function memoryText({ maxRssBytes, process }: JobInstance): string | undefined {
   const most = maxRssBytes === undefined ? [] : [`${roughSize(Number(maxRssBytes))} at most`];
-  const now = process === undefined ? [] : [roughSize(Number(process.rssBytes))];
+  const rssBytes = process?.rssBytes;
+  const now = rssBytes === undefined ? [] : [roughSize(Number(rssBytes))];
   return [...now, ...most].join(", ") || undefined;
 }
 
@@ -18,12 +21,28 @@ export function cpuText({ cpuMs }: JobInstance): string | undefined {
 
 /** Processes of a running attempt: "3, with 12 open files". */
 export function processesText({ process }: JobInstance): string | undefined {
-  if (process === undefined) return undefined;
-  const { processes, openFiles } = process;
+  const { processes, openFiles } = process ?? {};
+  if (processes === undefined) return undefined;
   const files = openFiles === undefined
     ? ""
     : `, with ${countText(Number(openFiles), "open file")}`;
   return `${processes}${files}`;
+}
+
+/** Where a running command runs: "4711 (supervisor 4700, taken over 2026-11-28 12:03:00Z)". */
+export function placeText({ process }: JobInstance): string | undefined {
+  const { pid, supervisorPid, adoptedAt } = process ?? {};
+  if (pid === undefined) return undefined;
+  const adoptedMs = msOf(adoptedAt);
+  const details = [
+    supervisorPid === undefined ? "" : `supervisor ${supervisorPid}`,
+    adoptedMs === undefined ? "" : `taken over ${formatAbsolute(adoptedMs)}`,
+  ].filter((text) => text !== "");
+  return details.length === 0 ? String(pid) : `${pid} (${details.join(", ")})`;
+}
+
+function sizeText(bytes: bigint | undefined): string | undefined {
+  return bytes === undefined ? undefined : roughSize(Number(bytes));
 }
 
 /** What running instances use. */
@@ -39,13 +58,13 @@ export const RUNNING_COLUMNS: readonly Column<JobInstance>[] = [
     title: "MEMORY",
     weight: 7,
     isNumber: true,
-    cell: ({ process }) => process && roughSize(Number(process.rssBytes)),
+    cell: ({ process }) => sizeText(process?.rssBytes),
   },
   {
     title: "MOST",
     weight: 5,
     isNumber: true,
-    cell: ({ maxRssBytes: most }) => most === undefined ? undefined : roughSize(Number(most)),
+    cell: ({ maxRssBytes }) => sizeText(maxRssBytes),
   },
   { title: "CPU", weight: 6, isNumber: true, cell: cpuText },
   { title: "PROCESSES", weight: 4, isNumber: true, cell: ({ process }) => process?.processes },
@@ -55,4 +74,5 @@ export const RUNNING_COLUMNS: readonly Column<JobInstance>[] = [
     isNumber: true,
     cell: ({ process }) => process?.openFiles?.toString(),
   },
+  { title: "PID", weight: 2, isNumber: true, cell: ({ process }) => process?.pid },
 ];

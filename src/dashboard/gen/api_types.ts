@@ -116,9 +116,12 @@ export interface JobInstance {
 
 /** RunningProcess of job.proto as JSON. */
 export interface RunningProcess {
-  readonly rss_bytes: number;
+  readonly rss_bytes?: number;
   readonly open_files?: number;
-  readonly processes: number;
+  readonly processes?: number;
+  readonly pid?: number;
+  readonly supervisor_pid?: number;
+  readonly adopted_at?: string;
 }
 
 /** Block of job.proto as JSON. */

@@ -132,7 +132,7 @@ const RUNNING: readonly Column<JobInstance>[] = [
 const USED: readonly Column<JobInstance>[] = [
   {
     title: "Memory",
-    cell: ({ process }) => process && roughSize(process.rss_bytes),
+    cell: ({ process }) => process?.rss_bytes && roughSize(process.rss_bytes),
     kind: "num",
   },
   {
@@ -143,7 +143,7 @@ const USED: readonly Column<JobInstance>[] = [
 ];
 
 function runningColumns(instances: readonly JobInstance[]): readonly Column<JobInstance>[] {
-  if (instances.every(({ process }) => process === undefined)) return RUNNING;
+  if (instances.every(({ process }) => process?.rss_bytes === undefined)) return RUNNING;
   return [...RUNNING.slice(0, -1), ...USED, ...RUNNING.slice(-1)];
 }
 

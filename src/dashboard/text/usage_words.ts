@@ -12,7 +12,7 @@ export function memoryWords(instance: JobInstance): string | undefined {
   const process = processOf(instance);
   const { max_rss_bytes: most } = instance;
   const words = [
-    ...process === undefined ? [] : [roughSize(process.rss_bytes)],
+    ...process?.rss_bytes === undefined ? [] : [roughSize(process.rss_bytes)],
     ...most === undefined ? [] : [`${roughSize(most)} at most`],
   ];
   return words.length === 0 ? undefined : words.join(", ");
@@ -20,10 +20,16 @@ export function memoryWords(instance: JobInstance): string | undefined {
 
 /** Processes of a running attempt, with their open files. */
 export function processWords(instance: JobInstance): string | undefined {
-  const process = processOf(instance);
-  if (process === undefined) return undefined;
-  const { processes, open_files: files } = process;
+  const { processes, open_files: files } = processOf(instance) ?? {};
+  if (processes === undefined) return undefined;
   return files === undefined
     ? String(processes)
     : `${processes}, with ${plural(files, "open file")}`;
+}
+
+/** Where a running command runs: "4711, supervisor 4700". */
+export function placeWords(instance: JobInstance): string | undefined {
+  const { pid, supervisor_pid: supervisor } = processOf(instance) ?? {};
+  if (pid === undefined) return undefined;
+  return supervisor === undefined ? String(pid) : `${pid}, supervisor ${supervisor}`;
 }

@@ -130,6 +130,7 @@ export class AttemptRunner {
       running.attempt = run({ job, instance, deadlineMs, after }, {
         log: (entries) => running.log(entries),
         progress: (progress) => running.progress(progress),
+        placed: (place) => running.place = place,
         used: (usage) => running.usage = usage,
         call: (method, args) => this.#calls.handle(running, method, args),
       });

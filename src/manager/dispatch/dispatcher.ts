@@ -1,5 +1,5 @@
 import { JOB_DEFAULTS } from "../../core/job/option_table.ts";
-import { type Instance, isLive, type LiveUsage, type LogEntry } from "../../core/instance.ts";
+import { type Instance, isLive, type LogEntry, type RunningProcess } from "../../core/instance.ts";
 import type { Instant, Timer } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { ClaimKey, Committed, SettleResult } from "../../store/store.ts";
@@ -110,12 +110,13 @@ export class Dispatcher {
     return this.#running.size;
   }
 
-  /** What the processes of attempts use, by the id of the instance, as far as it is known. */
-  usageOf(ids: Iterable<string>): ReadonlyMap<string, LiveUsage> {
-    const found = new Map<string, LiveUsage>();
+  /** The processes of attempts, by the id of the instance, as far as they are known. */
+  processesOf(ids: Iterable<string>): ReadonlyMap<string, RunningProcess> {
+    const found = new Map<string, RunningProcess>();
     for (const id of ids) {
-      const usage = this.#running.get(id)?.usage ?? null;
-      if (usage !== null && isLive(usage)) found.set(id, usage);
+      const { place = null, usage: last = null } = this.#running.get(id) ?? {};
+      const usage = last !== null && isLive(last) ? last : null;
+      if (place !== null || usage !== null) found.set(id, { place, usage });
     }
     return found;
   }

@@ -1,5 +1,12 @@
 import { type Backoff, backoffMs } from "../../core/backoff.ts";
-import type { AttemptUsage, Instance, LiveUsage, LogEntry, Progress } from "../../core/instance.ts";
+import type {
+  AttemptUsage,
+  Instance,
+  LiveUsage,
+  LogEntry,
+  ProcessPlace,
+  Progress,
+} from "../../core/instance.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
 import type { Timer } from "../../platform/clock.ts";
 import type { Attempt } from "../../worker/executor.ts";
@@ -31,6 +38,8 @@ export class RunningAttempt {
   startedMs: number;
   /** Null until started, and for system jobs, which cannot be stopped. */
   attempt: Attempt | null = null;
+  /** Where its command runs; null if that is unknown, or it is none. */
+  place: ProcessPlace | null = null;
   /** What its processes use, or used in all; null if unknown. */
   usage: AttemptUsage | LiveUsage | null = null;
   readonly #context: WritingContext;

@@ -12,7 +12,7 @@ export const MESSAGES: Readonly<Record<string, string>> = {
   "job.v1.ErrorDetail": "name 1 s,message 2 s,stack 3 s?,exitCode 4 i?,signal 5 s?",
   "job.v1.Progress": "done 1 d,total 2 d?",
   "job.v1.Block": "limit 1 s,name 2 s,used 3 l,max 4 l,opensAt 5 google.protobuf.Timestamp?",
-  "job.v1.RunningProcess": "rssBytes 1 l,openFiles 2 l?,processes 3 i",
+  "job.v1.RunningProcess": "rssBytes 1 l?,openFiles 2 l?,processes 3 i?,pid 4 i?,supervisorPid 5 i?,adoptedAt 6 google.protobuf.Timestamp?",
   "job.v1.Schedule": "id 1 s,kind 2 s,origin 3 s,cron 4 s,timezone 5 s,overlap 6 s,misfire 7 s,nextAt 8 google.protobuf.Timestamp?,createdAt 9 google.protobuf.Timestamp,arguments 10 s*,generation 11 l,lastAt 12 google.protobuf.Timestamp?,lastRunAt 13 google.protobuf.Timestamp?,runs 14 l,status 15 s,recurrence 16 job.v1.Recurrence,jitterMs 17 l,skipUntil 18 google.protobuf.Timestamp?,skipNext 19 i,argumentsJson 20 s?,nextRunAt 21 google.protobuf.Timestamp?",
   "job.v1.ListRegisteredJobsRequest": "kindPrefix 101 s?,limit 102 i?",
   "job.v1.ListRegisteredJobsResponse": "jobs 1 job.v1.Job*",

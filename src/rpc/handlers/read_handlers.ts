@@ -1,6 +1,6 @@
 import { withoutUndefined } from "../../core/object_keys.ts";
 import type { ReadApi, TickReport } from "../../manager/api.ts";
-import { usagesOf } from "../../manager/usage_reads.ts";
+import { runningProcesses } from "../../manager/process_reads.ts";
 import type { InstanceQuery, Pause } from "../../store/store.ts";
 import { readStatsQuery, statsToWire } from "../messages/job_stats_messages.ts";
 import {
@@ -8,7 +8,7 @@ import {
   instanceToWire,
   listedToWire,
   logToWire,
-  usageToWire,
+  processToWire,
 } from "../messages/convert.ts";
 import { inBrief, withoutPayload, withoutRest } from "../messages/fit.ts";
 import type { TickReportSchema } from "../gen/job_pb.ts";
@@ -117,9 +117,10 @@ export function readHandlers(manager: ReadApi): Pick<Handlers, ReadMethod> {
       const unserved = await manager.unservedKinds(new Set(waiting));
       const briefly = brief ? items.map(inBrief) : items;
       const shown = call.isBrief ? briefly.map(withoutPayload) : briefly;
-      const usages = await usagesOf(manager, items);
+      const processes = await runningProcesses(manager, items);
       const instances = shown.map((instance) => {
-        return { ...listedToWire(instance, unserved), ...usageToWire(usages.get(instance.id)) };
+        const process = processToWire(processes.get(instance.id));
+        return { ...listedToWire(instance, unserved), ...process };
       });
       return { instances, nextPageToken: nextToken, lookedTo };
     },
@@ -155,10 +156,10 @@ export function readHandlers(manager: ReadApi): Pick<Handlers, ReadMethod> {
       call.canBeBrief = true;
       const found = await manager.getInstance(readUuidPart(uuid, "uuid"), { isQuick: !exact });
       const blockedBy = await manager.blockOf(found);
-      const usages = await usagesOf(manager, [found]);
+      const processes = await runningProcesses(manager, [found]);
       const shown = call.isBrief ? withoutPayload(found) : found;
-      const usage = usageToWire(usages.get(found.id));
-      return { instance: { ...instanceToWire(shown), ...usage, blockedBy } };
+      const process = processToWire(processes.get(found.id));
+      return { instance: { ...instanceToWire(shown), ...process, blockedBy } };
     },
     async listUpcoming({ kind, limit = UPCOMING_DEFAULT }) {
       checkRange("limit", limit, ITEMS_MAX);

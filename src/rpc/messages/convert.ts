@@ -3,7 +3,7 @@ import {
   type HistoryEntry,
   type Instance,
   isElsewhere,
-  type LiveUsage,
+  type RunningProcess,
   type StoredLogEntry,
 } from "../../core/instance.ts";
 import { argumentTexts, conditionTexts, hookPathOf } from "../../core/hooks/hook.ts";
@@ -101,13 +101,14 @@ export function instanceToWire(instance: Instance): WireRecord<typeof JobInstanc
   };
 }
 
-/** What an instance uses that runs on this node; nothing if that is unknown. */
-export function usageToWire(
-  usage: LiveUsage | undefined,
+/** The processes of an instance that runs on this node; nothing if they are unknown. */
+export function processToWire(
+  process: RunningProcess | undefined,
 ): Pick<WireRecord<typeof JobInstanceSchema>, "maxRssBytes" | "cpuMs" | "process"> {
-  return usage === undefined
-    ? {}
-    : { maxRssBytes: usage.maxRssBytes, cpuMs: usage.cpuMs, process: usage };
+  if (process === undefined) return {};
+  const { place, usage } = process;
+  const { maxRssBytes, cpuMs } = usage ?? {};
+  return { maxRssBytes, cpuMs, process: { ...place, ...usage } };
 }
 
 /** An instance of a list; blocked if no live node can run its kind. */

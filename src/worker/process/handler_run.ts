@@ -52,6 +52,7 @@ export class HandlerRun implements WorkerRun {
     this.sink = {
       log: (entries) => task.log(entries),
       progress: () => {},
+      placed: () => {},
       used: () => {},
       call: (method) =>
         Promise.reject(new Error(`A handler cannot call "${method}" of the manager`)),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { JobInstance } from "../../../src/dashboard/gen/api_types.ts";
-import { memoryWords, processWords } from "../../../src/dashboard/text/usage_words.ts";
+import { memoryWords, placeWords, processWords } from "../../../src/dashboard/text/usage_words.ts";
 
 const MIB = 2 ** 20;
 const RUNNING = {
@@ -15,6 +15,14 @@ test("memoryWords() has what a running instance takes now, and the most of any",
   assert.equal(memoryWords({ ...RUNNING, state: "completed" }), "3.0 MiB at most");
   assert.equal(memoryWords({ ...RUNNING, max_rss_bytes: undefined }), "2.0 MiB");
   assert.equal(memoryWords({ state: "completed" } as JobInstance), undefined);
+});
+
+test("placeWords() names the first process and its supervisor while it runs", () => {
+  const process = { pid: 4711, supervisor_pid: 4700 };
+  assert.equal(placeWords({ ...RUNNING, process }), "4711, supervisor 4700");
+  assert.equal(placeWords({ ...RUNNING, process: { pid: 4711 } }), "4711");
+  assert.equal(placeWords(RUNNING), undefined);
+  assert.equal(placeWords({ ...RUNNING, state: "completed", process }), undefined);
 });
 
 test("processWords() counts processes and open files while it runs", () => {

@@ -58,19 +58,23 @@ test("subscribe() reports lines and progress after they are committed, before th
   ]);
 });
 
-test("usageOf() knows what running attempts use, and the store what they have used", async () => {
+test("processesOf() knows what running attempts use, and the store what they have used", async () => {
   const world = await new ManagerWorld().started();
   const { id } = await world.schedule();
   const { sink } = world.executor.last;
   const seen = { maxRssBytes: 9, cpuMs: 3, rssBytes: 5, openFiles: 4, processes: 2 };
-  assert.equal((await world.manager.usageOf([id])).size, 0);
+  assert.equal((await world.manager.processesOf([id])).size, 0);
   sink.used(seen);
-  assert.deepEqual([...await world.manager.usageOf([id, "another"])], [[id, seen]]);
+  const processes = await world.manager.processesOf([id, "another"]);
+  assert.deepEqual([...processes], [[id, { place: null, usage: seen }]]);
+  const place = { pid: 4711, supervisorPid: 4700, adoptedAt: null };
+  sink.placed(place);
+  assert.deepEqual((await world.manager.processesOf([id])).get(id), { place, usage: seen });
   assert.equal((await world.get(id)).usage, null);
   sink.used({ maxRssBytes: 10, cpuMs: 4 });
   world.executor.last.ok();
   await world.clock.settle();
-  assert.equal((await world.manager.usageOf([id])).size, 0);
+  assert.equal((await world.manager.processesOf([id])).size, 0);
   assert.deepEqual((await world.get(id)).usage, { maxRssBytes: 10, cpuMs: 4 });
 });
 

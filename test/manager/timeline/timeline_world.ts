@@ -26,7 +26,7 @@ export class TimelineWorld extends StoreWorld {
       blockOf: async () => null,
       kindsOfTag: async () => [],
       unservedKinds: async () => new Set(),
-      usageOf: async () => new Map(),
+      processesOf: async () => new Map(),
       listPauses: () => store.listPauses(),
     };
     this.timeline = new Timeline({ store, clock, facts });

@@ -350,17 +350,20 @@ testMethods(
     const { manager } = world;
     const usage = { maxRssBytes: 2 ** 40, cpuMs: 20 };
     const running = manager.add({ state: "processing", usage: null });
-    manager.usages.set(running.id, { ...usage, rssBytes: 512, openFiles: null, processes: 3 });
+    const live = { ...usage, rssBytes: 512, openFiles: null, processes: 3 };
+    const place = { pid: 4711, supervisorPid: 4700, adoptedAt: 1_000 };
+    manager.processes.set(running.id, { place, usage: live });
     const ended = manager.add({ state: "completed", usage: { ...usage, cpuMs: null } });
     const client = world.client();
     const toldOf = (instance: JobInstance) => {
       const { uuid, maxRssBytes, cpuMs, process } = instance;
-      const { rssBytes, openFiles, processes } = process ?? {};
-      return [uuid, maxRssBytes, cpuMs, rssBytes, openFiles, processes];
+      const { rssBytes, openFiles, processes, pid, supervisorPid, adoptedAt } = process ?? {};
+      const placed = [pid, supervisorPid, adoptedAt?.seconds];
+      return [uuid, maxRssBytes, cpuMs, rssBytes, openFiles, processes, ...placed];
     };
     const told = [
-      [running.id, 2n ** 40n, 20n, 512n, undefined, 3],
-      [ended.id, 2n ** 40n, undefined, undefined, undefined, undefined],
+      [running.id, 2n ** 40n, 20n, 512n, undefined, 3, 4711, 4700, 1n],
+      [ended.id, 2n ** 40n, ...Array.from({ length: 7 }, () => undefined)],
     ];
     const { instances } = await client.lookupInstances({});
     assert.deepEqual(instances.map(toldOf).toSorted(), told.toSorted());

@@ -2,7 +2,7 @@ import type { ReportedRun } from "../../../src/core/job/external.ts";
 import { JOB_DEFAULTS } from "../../../src/core/job/option_table.ts";
 import { type Block, unservedBlock } from "../../../src/core/job/limits.ts";
 import { JobError } from "../../../src/core/errors.ts";
-import type { Instance, LiveUsage } from "../../../src/core/instance.ts";
+import type { Instance, RunningProcess } from "../../../src/core/instance.ts";
 import { type JobDefinition, NO_HANDLERS } from "../../../src/core/job/job.ts";
 import { kindsNeeding } from "../../../src/core/job/tags.ts";
 import { includesKind } from "../../../src/core/job/job_scope.ts";
@@ -549,11 +549,11 @@ export class FakeManager implements ManagerApi {
     new Set([...kinds].filter((kind) => !this.jobs.has(kind)));
 
   /** By the id of the instance. */
-  readonly usages = new Map<string, LiveUsage>();
+  readonly processes = new Map<string, RunningProcess>();
 
-  usageOf: ManagerApi["usageOf"] = async (ids) => {
+  processesOf: ManagerApi["processesOf"] = async (ids) => {
     const wanted = new Set(ids);
-    return new Map([...this.usages].filter(([id]) => wanted.has(id)));
+    return new Map([...this.processes].filter(([id]) => wanted.has(id)));
   };
 
   listNodes: ManagerApi["listNodes"] = async () => this.nodes;

@@ -80,8 +80,12 @@ async function readExtras(client: JobClient): Promise<Extras> {
     ifImplemented(client.listSilences({}), { silences: [] }),
   ]);
   const running = instances.filter(({ process }) => process !== undefined)
-    .toSorted((one, other) => Number(other.process!.rssBytes - one.process!.rssBytes));
+    .toSorted((one, other) => memoryOf(other) - memoryOf(one));
   return { pauses, incidents: incidents.toSorted(worstFirst), silences, running };
+}
+
+function memoryOf({ process }: JobInstance): number {
+  return Number(process?.rssBytes ?? 0n);
 }
 
 /** An older daemon has no incidents and no silences. */

@@ -7,7 +7,7 @@ import { InstanceLink, JobLink } from "../../parts/instance_links.tsx";
 import { Duration, Time } from "../../parts/time.tsx";
 import { formatDuration } from "../../text/format_time.ts";
 import { endOf } from "../../text/instance_state.ts";
-import { memoryWords, processWords } from "../../text/usage_words.ts";
+import { memoryWords, placeWords, processWords } from "../../text/usage_words.ts";
 
 function attemptsText({ attempts = 0, max_retries }: JobInstance): string {
   if (max_retries < 0) return `${attempts}, retries unlimited`;
@@ -41,6 +41,8 @@ export function InstanceFacts({ instance, zone }: {
         ["Took", one.processed_at && <Duration from={one.processed_at} to={end} />],
         ["Memory", memoryWords(one)],
         ["Processor time", one.cpu_ms === undefined ? undefined : formatDuration(one.cpu_ms)],
+        ["Process", placeWords(one)],
+        ["Taken over", one.state === "processing" ? time(one.process?.adopted_at) : undefined],
         ["Processes", processWords(one)],
         ["Attempts", attemptsText(one)],
         ["Crashes", one.crashes > 0 ? one.crashes : undefined],
