@@ -24,6 +24,7 @@ import { sleep, systemClock } from "./platform/clock.ts";
 import { createIdSource } from "./platform/ids.ts";
 import { createLogger, type Logger, silentLogger } from "./platform/logger.ts";
 import type { ServiceReports } from "./manager/nodes/service_reports.ts";
+import { BusyMemory } from "./platform/process/busy_memory.ts";
 import { removeStaleFolders } from "./platform/process/pipe.ts";
 import { isWindows } from "./platform/process/process.ts";
 import { openFilesMax, raiseOpenFiles, reapAsInit } from "./platform/process/process_control.ts";
@@ -320,6 +321,7 @@ function createManager(config: Config, given: ManagerParts): Manager {
   const { logger, mask } = parts;
   const clock = systemClock;
   const watch = new ModuleWatch(clock);
+  const memory = new BusyMemory(clock);
   const { count, idleMs, spare, recycleAfter, recycleMemoryBytes } = config.worker;
   return new Manager({
     ...parts,
@@ -340,6 +342,7 @@ function createManager(config: Config, given: ManagerParts): Manager {
       }),
       command: createCommandExecutor({
         ...{ clock, logger, idleMs, mask, outliving: outlivingOf(config) },
+        onEnded: () => memory.note(),
         recycle: { runs: recycleAfter, memoryBytes: recycleMemoryBytes },
       }),
       inline: createInlineExecutor({ clock, mask }),

@@ -56,6 +56,8 @@ interface CommandExecutorOptions {
   readonly mask?: SecretMask;
   /** How commands outlive this process; null: they do not. */
   readonly outliving?: OutlivingOptions | null;
+  /** Called when a command has ended. */
+  readonly onEnded?: () => void;
 }
 
 /** Where the next daemon finds supervisors, and how long they wait for it. */
@@ -107,6 +109,7 @@ class CommandExecutor implements Executor {
       recycle: RECYCLE_DEFAULTS,
       mask: new SecretMask(),
       outliving: null,
+      onEnded: () => {},
       ...options,
     };
     const { clock, logger, outliving } = this.#options;
@@ -265,6 +268,7 @@ class CommandExecutor implements Executor {
 
   #ended(supervisor: SupervisorProcess): void {
     this.#failedStarts = 0;
+    this.#options.onEnded();
     if (this.#isWornOut(supervisor)) supervisor.isRetired = true;
     if (supervisor.busy > 0) return;
     if (supervisor.isRetired) return supervisor.end();

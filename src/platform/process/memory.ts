@@ -14,11 +14,15 @@ export function releaseMemory(): void {
 }
 
 /**
- * As {@link releaseMemory}, and also drop caches such as compiled code. For a thread that was busy
- * and is now idle: what it runs next is slower at first.
+ * Drop caches such as compiled code, once this thread is idle. What it runs next is slower at first.
  */
-export function shrinkMemory(): void {
+export function dropCaches(): void {
   if (runtimeName() === "bun") Bun.shrink?.();
+}
+
+/** As {@link dropCaches} and {@link releaseMemory}. For a thread that was busy and is now idle. */
+export function shrinkMemory(): void {
+  dropCaches();
   releaseMemory();
 }
 

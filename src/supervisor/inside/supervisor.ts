@@ -2,6 +2,7 @@ import type { LiveUsage } from "../../core/instance.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { spentMs } from "../../platform/process/process.ts";
+import { BusyMemory } from "../../platform/process/busy_memory.ts";
 import { createProgramStarter } from "../../platform/process/start_program.ts";
 import { TransferBudget } from "../../worker/output/transfer_budget.ts";
 import {
@@ -54,6 +55,7 @@ export interface Adoption {
  */
 export class Supervisor {
   readonly #commands = new Map<number, RunningCommand>();
+  readonly #memory = new BusyMemory(systemClock);
   readonly #families = new CommandFamilies();
   readonly #usages: CommandUsages<RunningCommand>;
   readonly #host: CommandHost;
@@ -261,6 +263,7 @@ export class Supervisor {
 
   #over(command: RunningCommand, output: CommandOutput): void {
     this.#commands.delete(command.run);
+    this.#memory.note();
     if (!output.isEnded) this.#keep(output);
     this.#endIfIdle();
   }

@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { BusyMemory } from "../../../src/platform/process/busy_memory.ts";
+import { SimClock } from "../../support/worlds/sim_clock.ts";
+
+const MEBIBYTE = 1_024 * 1_024;
+
+/** What was done, with a heap of a size. */
+function memoryOf(heapBytes = MEBIBYTE) {
+  const clock = new SimClock();
+  const drops: number[] = [];
+  const system = {
+    dropCaches: () => void drops.push(clock.now().monotonicMs),
+    heapBytes: () => heapBytes,
+  };
+  const memory = new BusyMemory(clock, system);
+  const work = (count: number) => {
+    for (let index = 0; index < count; index++) memory.note();
+  };
+  return { clock, drops, work };
+}
+
+test("BusyMemory drops caches once, five seconds after the last of a thousand pieces of work", async () => {
+  const { clock, drops, work } = memoryOf();
+  work(999);
+  await clock.advance(4_000);
+  work(1);
+  await clock.advance(4_999);
+  assert.equal(drops.length, 0);
+  await clock.advance(1);
+  assert.equal(drops.length, 1);
+  await clock.advance(60_000);
+  assert.equal(drops.length, 1);
+});
+
+test("BusyMemory keeps what was compiled if there were pauses between fewer pieces of work", async () => {
+  const { clock, drops, work } = memoryOf();
+  for (let minute = 0; minute < 60; minute++) {
+    work(101);
+    await clock.advance(60_000);
+  }
+  assert.equal(drops.length, 0);
+});
+
+test("BusyMemory does not collect a large heap", async () => {
+  const { clock, drops, work } = memoryOf(64 * MEBIBYTE + 1);
+  work(1_000);
+  await clock.advance(5_000);
+  assert.equal(drops.length, 0);
+});
