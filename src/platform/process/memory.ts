@@ -14,7 +14,7 @@ export function releaseMemory(): void {
 }
 
 /**
- * Drop caches such as compiled code, once this thread is idle. What it runs next is slower at first.
+ * Drop caches such as compiled code once this thread is idle. What it runs next is slower at first.
  */
 export function dropCaches(): void {
   if (runtimeName() === "bun") Bun.shrink?.();
