@@ -9,6 +9,7 @@ import { GRPC_PORT_DEFAULT, hostPort, siteUrlOf } from "./core/address.ts";
 import { JobError, messageOf, toJobError } from "./core/errors.ts";
 import type { JobDefinition } from "./core/job/job.ts";
 import { SecretMask } from "./core/text/secret_mask.ts";
+import { nextRunAt, pausedUntil } from "./core/time/next_run.ts";
 import { nextTickOf } from "./core/time/ticks.ts";
 import { connectionLimits } from "./gateway/connection_limits.ts";
 import { Gateway } from "./gateway/gateway.ts";
@@ -481,10 +482,12 @@ function createGateway(config: Config, manager: Manager, output: Output): Gatewa
 async function announce(manager: Manager, port: number, logger: Logger): Promise<void> {
   const { items } = await manager.listSchedules({}, { limit: 1_000 });
   const { wallMs } = systemClock.now();
-  const upcoming = items.map(({ kind, spec, startAt }) => ({
-    kind,
-    at: nextTickOf(spec, startAt, wallMs),
-  })).filter((run): run is { kind: string; at: number } => run.at !== null)
+  const pauses = await manager.listPauses();
+  const upcoming = items.map((record) => {
+    const { kind, spec, startAt } = record;
+    const next = { ...record, nextAt: nextTickOf(spec, startAt, wallMs) };
+    return { kind, at: nextRunAt(next, pausedUntil(kind, pauses)) };
+  }).filter((run): run is { kind: string; at: number } => run.at !== null)
     .sort((a, b) => a.at - b.at).slice(0, RUNS_SHOWN_MAX);
   for (const { kind, at } of upcoming) {
     logger.info(`Next run of ${kind}`, { at: new Date(at).toISOString() });

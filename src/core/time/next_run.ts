@@ -10,22 +10,34 @@ const LOOK_MS = 32 * DAY * 1_000;
 /** Most such looks: more than a year. */
 const LOOKS_MAX = 13;
 
+/** A pause of a job, or with null of all jobs; until it is resumed if it has no end. */
+interface Pause {
+  readonly kind: string | null;
+  readonly until: number | null;
+}
+
+/** When the pauses of a job end, epoch ms, Infinity if somebody has to end one; null for none. */
+export function pausedUntil(kind: string, pauses: readonly Pause[]): number | null {
+  const ends = pauses.filter((pause) => pause.kind === null || pause.kind === kind)
+    .map(({ until }) => until ?? Infinity);
+  return ends.length === 0 ? null : Math.max(...ends);
+}
+
 /**
  * The next tick of a schedule that is expected to run: one that is not skipped on request, in a
  * blackout or in a pause. Overlaps are not foreseen.
  *
- * @param pausedUntil when the pause of its job ends, Infinity if somebody has to end it; null if
- * there is none
+ * @param pauseEnd of its job, as {@link pausedUntil} returns it
  * @returns epoch ms; null if there is none, or none in the next year
  */
-export function nextRunAt(record: ScheduleRecord, pausedUntil: number | null): number | null {
+export function nextRunAt(record: ScheduleRecord, pauseEnd: number | null): number | null {
   const { spec, startAt, skipUntil = -Infinity, skipNext = 0 } = record;
   if (record.removedAt !== undefined || isFinished(record)) return null;
   let tick = record.nextAt;
   for (let left = Math.min(skipNext, SKIPS_MAX); left > 0 && tick !== null; left--) {
     tick = nextTickOf(spec, startAt, tick);
   }
-  const openAt = Math.max(skipUntil, pausedUntil ?? -Infinity);
+  const openAt = Math.max(skipUntil, pauseEnd ?? -Infinity);
   if (openAt === Infinity) return null;
   if (tick !== null && tick < openAt) tick = nextTickOf(spec, startAt, openAt - 1);
   const { blackout = [], timezone } = spec;

@@ -7,6 +7,7 @@ import {
   type Outlook,
   type TickCounts,
 } from "../../core/time/forecast.ts";
+import { pausedUntil } from "../../core/time/next_run.ts";
 import { isNoticeKind } from "../../notices/notice_kinds.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { Slices } from "../../platform/slices.ts";
@@ -234,11 +235,8 @@ function outlookOf(
   record: ScheduleRecord,
   { nowMs, pauses }: { readonly nowMs: number; readonly pauses: readonly Pause[] },
 ): Outlook {
-  const ends = pauses
-    .filter(({ kind }) => kind === null || kind === record.kind)
-    .map(({ until }) => until ?? Infinity);
-  const pausedUntil = ends.length === 0 ? null : Math.max(...ends);
-  return { record, nowMs, pausedUntil, isDisabled: false, durationMs: null, openUntil: [] };
+  const facts = { isDisabled: false, durationMs: null, openUntil: [] };
+  return { record, nowMs, pausedUntil: pausedUntil(record.kind, pauses), ...facts };
 }
 
 async function unservedOf(

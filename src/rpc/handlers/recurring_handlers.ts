@@ -1,5 +1,6 @@
 import type { ScheduleRecord } from "../../core/job/schedule.ts";
 import { withoutUndefined } from "../../core/object_keys.ts";
+import { pausedUntil } from "../../core/time/next_run.ts";
 import type { ManagerApi } from "../../manager/api.ts";
 import type { Pause } from "../../store/store.ts";
 import { instanceToWire, scheduleToWire } from "../messages/convert.ts";
@@ -16,11 +17,7 @@ export function schedulesToWire(
   records: readonly ScheduleRecord[],
   pauses: readonly Pause[],
 ): WireRecord<typeof ScheduleSchema>[] {
-  return records.map((record) => {
-    const ends = pauses.filter(({ kind }) => kind === null || kind === record.kind)
-      .map(({ until }) => until ?? Infinity);
-    return scheduleToWire(record, ends.length === 0 ? null : Math.max(...ends));
-  });
+  return records.map((record) => scheduleToWire(record, pausedUntil(record.kind, pauses)));
 }
 
 /** Changed schedules in one message, without arguments if those do not fit. */

@@ -182,11 +182,11 @@ export function hookToWire(
 /**
  * A schedule on the wire.
  *
- * @param pausedUntil when the pause of its job ends, Infinity if it has no end; null for no pause
+ * @param pauseEnd when the pause of its job ends, Infinity if it has no end; null for no pause
  */
 export function scheduleToWire(
   record: ScheduleRecord,
-  pausedUntil: number | null = null,
+  pauseEnd: number | null = null,
 ): WireRecord<typeof ScheduleSchema> {
   const { spec, cursor, startAt } = record;
   return {
@@ -200,8 +200,8 @@ export function scheduleToWire(
     arguments: valueTexts(record.argumentsJson),
     // The cursor of a schedule without a tick is its start.
     lastAt: cursor > startAt ? cursor : null,
-    status: isFinished(record) ? "finished" : pausedUntil === null ? "active" : "paused",
-    nextRunAt: nextRunAt(record, pausedUntil),
+    status: isFinished(record) ? "finished" : pauseEnd === null ? "active" : "paused",
+    nextRunAt: nextRunAt(record, pauseEnd),
   };
 }
 

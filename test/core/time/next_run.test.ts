@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ScheduleRecord, ScheduleSpec } from "../../../src/core/job/schedule.ts";
-import { nextRunAt } from "../../../src/core/time/next_run.ts";
+import { nextRunAt, pausedUntil } from "../../../src/core/time/next_run.ts";
 import { nextTickOf } from "../../../src/core/time/ticks.ts";
 import { scheduleRecord, scheduleSpec } from "../../support/schedules.ts";
 
@@ -58,4 +58,12 @@ test("nextRunAt() waits for the end of a pause, if it has one", () => {
   assert.equal(nextOf("0 * * * *", {}, {}, Infinity), null);
   const blackout = ["13:00-14:30"];
   assert.equal(nextOf("0 * * * *", { blackout }, {}, START + 3 * HOUR), "2026-03-27T15:00");
+});
+
+test("pausedUntil() is the end of the last pause of a job or of all", () => {
+  const own = { kind: "mail", until: 20 };
+  assert.equal(pausedUntil("mail", []), null);
+  assert.equal(pausedUntil("report", [own]), null);
+  assert.equal(pausedUntil("mail", [own, { kind: null, until: 10 }]), 20);
+  assert.equal(pausedUntil("mail", [own, { kind: null, until: null }]), Infinity);
 });
