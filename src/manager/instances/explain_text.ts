@@ -93,7 +93,10 @@ function waitingWhy(instance: Instance, facts: InstanceFacts): string {
       ? `It waits until ${at(dueAt)} for its next attempt; attempt ${attempt} ended: ${reason}`
       : `It waits until ${at(dueAt)}`;
   }
-  const since = `It has been waiting since ${at(dueAt)} for`;
+  const stopped = reason === "released" && attempt > 0
+    ? `Attempt ${attempt} was stopped with its daemon. `
+    : "";
+  const since = `${stopped}It has been waiting since ${at(dueAt)} for`;
   if (block === null) return `${since} a free worker`;
   const until = block.opensAt === null ? "" : `, until ${at(block.opensAt)}`;
   return `${since} ${blockWords(block)}${until}`;

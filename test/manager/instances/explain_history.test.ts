@@ -160,3 +160,20 @@ test("a run without a schedule is explained in the zone of its job", async () =>
   assert.match(report!.rule, /^requested at .* \+09:00$/);
   assert.match(report!.why, /began .* \+09:00/);
 });
+
+test("a run that a drain stopped is explained by that", async () => {
+  const first = await started([jobOf("work")]);
+  first.executor.onRun = () => {};
+  const { id } = await first.schedule();
+  await first.clock.settle();
+  const stopping = first.manager.stop();
+  first.executor.last.aborted("drain");
+  await first.of(stopping);
+  const world = await new ManagerWorld({
+    jobs: [jobOf("work")],
+    before: { clock: first.clock, store: first.store },
+    workers: 0,
+  }).started();
+  const [report] = await world.of(world.manager.explain({ instanceId: id }));
+  assert.match(report!.why, /^Attempt 1 was stopped with its daemon\. It has been waiting since/);
+});
