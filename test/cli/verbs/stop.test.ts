@@ -43,7 +43,7 @@ test("stop names the node and what it waits for, and ends with the daemon", asyn
   assert.ok(waitedMs > 0);
   const [first, second] = stderr.split("\n");
   assert.equal(first, "Stopping node web-1, for 30s at most");
-  assert.match(second!, /^Waiting for 1 instance: report 01938f2c-7d3e-7000 \(for \w+\)$/);
+  assert.match(second!, /^Waiting for 1 instance: report 00000000 \(for \w+\)$/);
   const request = calls.find(({ method }) => method === "stopDaemon")?.request;
   assert.deepEqual(request, { node: "web-1", now: false });
 });
@@ -59,7 +59,7 @@ test("stop asks on a terminal if something runs, unless --yes is given", async (
   const options = { answers: daemon(0), isTerminal: true };
   const asked = await run(["stop"], { ...options, input: "n\n" });
   assert.equal(asked.code, 130);
-  assert.match(asked.stderr, /^Running: 1 instance: report 01938f2c-7d3e-7000 \(for 2m\)\n/);
+  assert.match(asked.stderr, /^Running: 1 instance: report 00000000 \(for 2m\)\n/);
   assert.match(asked.stderr, /About to stop node web-1 and wait for 1 running instance\. Contin/);
   assert.ok(!asked.calls.some(({ method }) => method === "stopDaemon"));
   const told = await run(["stop", "--now", "--yes"], { ...options, answers: daemon(0) });

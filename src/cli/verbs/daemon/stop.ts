@@ -1,6 +1,7 @@
 import { isJobError, JobError } from "../../../core/errors.ts";
 import { countText } from "../../../core/text/count_text.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
+import { shortIds } from "../../../core/text/short_ids.ts";
 import { roughDuration } from "../../../core/time/duration.ts";
 import { sleep } from "../../../platform/clock.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
@@ -34,11 +35,12 @@ async function runningOn(client: JobClient, node: string): Promise<readonly JobI
   return found.sort((a, b) => (msOf(a.processedAt) ?? 0) - (msOf(b.processedAt) ?? 0));
 }
 
-/** Such as `2 instances: report 01938f2c-7d3e (for 2m), mail 01938f2d-0a1b (for 3s)`. */
+/** Such as `2 instances: report 3f9a01c2 (for 2m), mail 0a1b77de (for 3s)`. */
 function runningText(running: readonly JobInstance[], nowMs: number): string {
+  const shortId = shortIds(running.map(({ uuid }) => uuid));
   const named = running.slice(0, NAMED_MAX).map(({ kind, uuid, processedAt }) => {
     const forMs = Math.max(0, nowMs - (msOf(processedAt) ?? nowMs));
-    return `${makeVisible(kind)} ${uuid.slice(0, 18)} (for ${roughDuration(forMs)})`;
+    return `${makeVisible(kind)} ${shortId(uuid)} (for ${roughDuration(forMs)})`;
   });
   const more = running.length - named.length;
   const count = countText(running.length, "instance");
