@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { cli, type CliOptions, NOW } from "../support/worlds/cli_world.ts";
-import { historyEntry, ID, instance, logEntry, schedule } from "../support/worlds/cli_messages.ts";
+import {
+  historyEntry,
+  ID,
+  instance,
+  job,
+  logEntry,
+  schedule,
+} from "../support/worlds/cli_messages.ts";
+import { isGroup, optionsOf, type Verb } from "../../src/cli/verb.ts";
+import { verbsFor } from "../../src/cli/verbs.ts";
 import { JobState } from "../../src/rpc/gen/job_pb.ts";
 
 const FAILED = instance({
@@ -130,4 +139,25 @@ test("one field in a pipe is a list of values, and --no-header leaves headings o
   assert.match((await run("list instances --fields id -o csv")).stdout, /^id\r\n/);
   const csv = await run("list instances --fields kind,state -o csv --no-header");
   assert.equal(csv.stdout, "sum,completed\r\nsum,terminated\r\n");
+});
+
+test("every field that a shell offers for --fields and --sort is one", async () => {
+  const answers = { ...ANSWERS, listRegisteredJobs: { jobs: [job()] }, listNodes: { nodes: [{}] } };
+  for (
+    const line of [
+      ...["list instances", "list dead", `get instance ${ID}`, "list jobs", "list schedules"],
+      ...["list timers", "list nodes", "logs", `logs ${ID}`],
+    ]
+  ) {
+    const [first = "", second = ""] = line.split(" ");
+    const [entry] = await verbsFor(first);
+    const verb = isGroup(entry!) ? entry.verbs.find(({ name }) => name === second)! : entry!;
+    const { fields, sort } = optionsOf(verb as Verb);
+    for (const [option, names] of [["fields", fields?.suggests], ["sort", sort?.suggests]]) {
+      for (const name of names ?? []) {
+        const { code, stderr } = await run(`${line} --${option} ${name}`, { answers });
+        assert.equal(code, 0, `${line} --${option} ${name}: ${stderr}`);
+      }
+    }
+  }
 });

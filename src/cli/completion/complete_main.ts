@@ -69,9 +69,12 @@ async function answerLine(input: string, io: CliIo): Promise<string> {
     ? await localNames(offer, io)
     : [];
   const fixed = choices.map(({ text, describe }) => ({ name: text, describe }));
+  // A parameter of the name of an option cannot be given as one.
+  const taken = new Set(fixed.map(({ name }) => name));
+  const others = asked.filter(({ name }) => !taken.has(name));
   const isOfSystem = offer !== null && !isFromDaemon(offer) && !isLocal(offer);
   // The shell itself knows files, users and programs.
-  return (isOfSystem ? `:${offer}\n` : "") + linesOf([...fixed, ...asked], question.prefix);
+  return (isOfSystem ? `:${offer}\n` : "") + linesOf([...fixed, ...others], question.prefix);
 }
 
 /** Names that the program knows itself. */

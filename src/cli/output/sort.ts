@@ -12,13 +12,11 @@ export interface SortOrder {
   readonly isDescending: boolean;
 }
 
-/** Option of the verbs that list things. */
-export const SORT_OPTION: OptionSpecs = {
-  sort: {
-    value: "FIELD",
-    describe: "Sort by this field, the smallest first, or with FIELD:desc the greatest",
-  },
-};
+/** Option of the verbs that list things. @param suggests the fields that a shell offers */
+export function sortOption(...suggests: readonly string[]): OptionSpecs {
+  const describe = "Sort by this field, the smallest first, or with FIELD:desc the greatest";
+  return { sort: { value: "FIELD", describe, suggests } };
+}
 
 /** Names of columns, each with the field that it is sorted by. */
 const COLUMN_FIELDS: Readonly<Record<string, string>> = {

@@ -213,6 +213,17 @@ export const FIELDS_OPTION: OptionSpecs = {
   },
 };
 
+/** The same with the fields that a shell offers: common ones, as all of them would be too many. */
+export function fieldsOption(...suggests: readonly string[]): OptionSpecs {
+  return { fields: { ...FIELDS_OPTION.fields!, suggests } };
+}
+
+/** The common fields of instances. */
+export const INSTANCE_FIELDS = fieldsOption(
+  ...["id", "kind", "state", "duration_ms", "error", "arguments", "results", "attempts"],
+  ...["created_at", "node"],
+);
+
 /** Option for arguments as JSON. */
 export const ARGS_JSON_OPTION: OptionSpec = {
   value: "JSON",

@@ -2,7 +2,12 @@ import { JobError } from "../../../core/errors.ts";
 import { signatureSchema } from "../../../core/arguments/json_schema.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { Job, JobInstance } from "../../../rpc/gen/job_pb.ts";
-import { FIELDS_OPTION, OUTPUT_OPTIONS, type WordSpec } from "../../parsing/options.ts";
+import {
+  FIELDS_OPTION,
+  INSTANCE_FIELDS,
+  OUTPUT_OPTIONS,
+  type WordSpec,
+} from "../../parsing/options.ts";
 import { OUTPUT_FORMATS } from "../../output/format.ts";
 import type { Printer } from "../../output/printer.ts";
 import type { Plain } from "../../output/view.ts";
@@ -82,7 +87,7 @@ const INSTANCE: Verb = {
   summary: "Show one instance. Its text is that of jobctl describe instance",
   watches: "instance",
   words: [{ ...ID_WORD, offers: "instance" }],
-  options: FIELDS_OPTION,
+  options: INSTANCE_FIELDS,
   examples: [["jobctl get instance 01938f2c-7d3e", "The instance whose id begins with this"]],
   async run(args, { client, printer }) {
     const connection = await client();

@@ -1,9 +1,9 @@
 import { collect } from "../../lookup.ts";
 import type { Printer } from "../../output/printer.ts";
-import { SORT_OPTION, type SortOrder } from "../../output/sort.ts";
+import type { SortOrder } from "../../output/sort.ts";
 import type { View } from "../../output/view.ts";
 import { type Args, assertOneOf } from "../../parsing/args.ts";
-import { FIELDS_OPTION, type OptionSpecs } from "../../parsing/options.ts";
+import type { OptionSpecs } from "../../parsing/options.ts";
 
 /** Rows of a table unless `--limit` or `--all` says otherwise. */
 const TABLE_ROWS = 100;
@@ -11,16 +11,14 @@ const LIMIT_MAX = 10_000_000;
 /** Most items that are sorted. */
 const SORTED_MAX = 10_000;
 
-/** Options of a list. */
-export const LIST_OPTIONS: OptionSpecs = {
+/** Options of how much of a list is shown. */
+export const LIMIT_OPTIONS: OptionSpecs = {
   limit: {
     value: "N",
     alias: "n",
     describe: `At most this many (default ${TABLE_ROWS} in a table, else all)`,
   },
   all: { describe: "No limit, even in a table", isFlag: true },
-  ...SORT_OPTION,
-  ...FIELDS_OPTION,
 };
 
 /** How many to show; null for all. */

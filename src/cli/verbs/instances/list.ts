@@ -1,14 +1,14 @@
 import { countText } from "../../../core/text/count_text.ts";
 import type { Schedule } from "../../../rpc/gen/job_pb.ts";
 import { assertKinds, collect, listSchedules } from "../../lookup.ts";
-import { readSort, SORT_OPTION } from "../../output/sort.ts";
+import { readSort, sortOption } from "../../output/sort.ts";
 import type { Args } from "../../parsing/args.ts";
-import { FIELDS_OPTION } from "../../parsing/options.ts";
+import { FIELDS_OPTION, fieldsOption } from "../../parsing/options.ts";
 import { FILTER_OPTIONS } from "../../parsing/query.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
 import { msOf } from "../../wire.ts";
 import { emptyNote } from "./empty_list.ts";
-import { LIST_OPTIONS, printLimited, readLimit } from "./limited_list.ts";
+import { LIMIT_OPTIONS, printLimited, readLimit } from "./limited_list.ts";
 import { DEAD, INSTANCES } from "./list_instances.ts";
 
 // Each verb loads its view only when it runs: most lines list instances.
@@ -19,7 +19,7 @@ const JOBS: Verb = {
   watches: "everything",
   options: {
     all: { describe: "Also the daemon's own jobs, system.…", isFlag: true },
-    ...{ ...SORT_OPTION, ...FIELDS_OPTION },
+    ...{ ...sortOption("kind"), ...fieldsOption("kind", "description", "cron_specs", "usage") },
   },
   examples: [["jobctl list jobs", "Kinds with their schedules and arguments"]],
   async run(args, { client, printer }) {
@@ -39,6 +39,13 @@ const JOBS: Verb = {
   },
 };
 
+const SCHEDULE_OPTIONS = {
+  kind: FILTER_OPTIONS.kind!,
+  ...LIMIT_OPTIONS,
+  ...sortOption("next", "last", "kind"),
+  ...fieldsOption("id", "kind", "cron", "timezone", "next_run_at", "last_run_at", "status"),
+};
+
 function emptySchedules(args: Args, command: string): string {
   const none = "Add one with cron in config.toml, or with: jobctl schedule KIND --cron …";
   return emptyNote(args, { noun: "schedules", command, none });
@@ -49,7 +56,7 @@ const SCHEDULES: Verb = {
   summary: "List recurring schedules, from the configuration and created at run time",
   watches: "everything",
   details: "NEXT is the next tick that is expected to run, without those that are skipped.",
-  options: { kind: FILTER_OPTIONS.kind!, ...LIST_OPTIONS },
+  options: SCHEDULE_OPTIONS,
   examples: [["jobctl list schedules", "When each job runs next"]],
   async run(args, { client, printer }) {
     const kinds = args.list("kind");
@@ -70,7 +77,7 @@ const TIMERS: Verb = {
   name: "timers",
   summary: "List when each schedule runs next and last ran, the soonest first",
   watches: "everything",
-  options: { kind: FILTER_OPTIONS.kind!, ...LIST_OPTIONS },
+  options: SCHEDULE_OPTIONS,
   examples: [["jobctl list timers", "What runs next"]],
   async run(args, { client, printer }) {
     const limit = readLimit(args, printer);
@@ -131,7 +138,7 @@ const NODES: Verb = {
     'node that has ended stays in the list for an hour: as "left" if it stopped, as "lost" if its',
     "lease expired without notice.",
   ].join(" "),
-  options: { ...SORT_OPTION, ...FIELDS_OPTION },
+  options: { ...sortOption("id", "busy"), ...FIELDS_OPTION },
   examples: [["jobctl list nodes", "Who shares the work"], [
     "jobctl list nodes -o wide",
     "With the process, zone database and jobs of each",

@@ -2,15 +2,21 @@ import { NOTICE_KINDS } from "../../../core/notices/notice.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
 import { assertKinds, lookupInstances, withTag } from "../../lookup.ts";
-import { isSortedBy, readSort } from "../../output/sort.ts";
+import { isSortedBy, readSort, sortOption } from "../../output/sort.ts";
 import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
+import { INSTANCE_FIELDS } from "../../parsing/options.ts";
 import { FILTER_OPTIONS, readQuery, readStates, TIME_OPTIONS } from "../../parsing/query.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { stateName } from "../../wire.ts";
 import { emptyNote } from "./empty_list.ts";
-import { LIST_OPTIONS, printLimited, readLimit } from "./limited_list.ts";
+import { LIMIT_OPTIONS, printLimited, readLimit } from "./limited_list.ts";
 
+const LIST_OPTIONS = {
+  ...LIMIT_OPTIONS,
+  ...sortOption("took", "created", "kind", "state"),
+  ...INSTANCE_FIELDS,
+};
 /** Whole instances that are fetched at a time, as each can be large. */
 const WHOLE_PAGE = 20;
 

@@ -9,7 +9,7 @@ import { followSteps, type FollowTarget, withInterrupt } from "../../follow.ts";
 import { findRun, runToFollow } from "../../find_instance.ts";
 import { assertKinds, collect, lookupHistory, pages } from "../../lookup.ts";
 import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
-import { FIELDS_OPTION } from "../../parsing/options.ts";
+import { FIELDS_OPTION, fieldsOption } from "../../parsing/options.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { HISTORY_VIEW, LOG_VIEW, LOGS_VIEW } from "../../views/record_views.ts";
 import { settledAt } from "../../views/instance_view.ts";
@@ -129,7 +129,7 @@ export const LOGS: Verb = {
       describe: "Keep printing new lines until the instance has ended",
       isFlag: true,
     },
-    ...FIELDS_OPTION,
+    ...fieldsOption("at", "level", "message", "source", "instance_id", "kind"),
   },
   examples: [
     ["jobctl logs backup", "The last run of a job"],
