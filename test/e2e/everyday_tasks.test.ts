@@ -160,7 +160,7 @@ const LOOK: readonly Task[] = [
   task(
     "A CSV of last week's runs of report",
     "jobctl list instances --kind report --since 7d -o csv",
-    /^kind,id,.*,duration_ms\r?\nreport,/,
+    /^kind,id,.*,duration_ms[^\n]*\nreport,/,
   ),
   task(
     "Only the ids of failed runs, for a shell loop",

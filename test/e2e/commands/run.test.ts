@@ -38,7 +38,7 @@ test("jobctl run shows the output of a job and ends with its outcome; ids are fo
     assert.deepEqual(lines.toSorted(), ["careful", "copied", "copying"]);
     const both = await jobctl(["retry", id.slice(0, 4)]);
     assert.equal(both.code, 2);
-    assert.match(both.stderr, /hint: Give more.*\n\S+ {2}broken {2}terminated .*\n\S+ {2}backup /);
+    assert.match(both.stderr, /hint: Give more.*\n\S+ {2}broken {2}failed .*\n\S+ {2}backup /);
     const near = await jobctl(["run", "bakcup"]);
     assert.equal(near.code, 4);
     assert.match(near.stderr, /Did you mean "backup"/);
