@@ -90,6 +90,7 @@ test("a verb's help shows its own options, and where the others are", async () =
     stdout.slice(stdout.indexOf("Options:")),
     [
       "Options:",
+      "      --all          All jobs, without a question",
       "      --until TIME   Resume by itself at this time, in the job's zone: \"monday",
       '                     9:00", "+2h"',
       "      --reason TEXT  The reason, which jobctl list pauses shows",
@@ -99,7 +100,7 @@ test("a verb's help shows its own options, and where the others are", async () =
       "  # One job, for a while",
       "  jobctl pause backup --until +2h --reason 'disk is being replaced'",
       "  # Everything, until jobctl resume",
-      "  jobctl pause",
+      "  jobctl pause --all",
       "",
       "More options: jobctl help connection, jobctl help output",
       "",

@@ -1,4 +1,7 @@
+import { makeVisible } from "../../../core/text/safe_text.ts";
+import { confirm } from "../../confirm.ts";
 import { present } from "../../lookup.ts";
+import { usageError } from "../../parsing/args.ts";
 import { jobTimeMs, zoneOfJob } from "../../parsing/job_time.ts";
 import type { WordSpec } from "../../parsing/options.ts";
 import type { Verb } from "../../verb.ts";
@@ -19,10 +22,12 @@ export const PAUSE: Verb = {
   details: [
     "The ticks of a paused job's schedules are skipped, and recorded as skipped. Instances",
     'created with "jobctl schedule" wait. Running attempts continue. A pause survives restarts.',
-    "It lasts until the time of --until, or until jobctl resume.",
+    "It lasts until the time of --until, or until jobctl resume. Without a kind, on a terminal,",
+    "it asks first, unless --all is given.",
   ].join(" "),
   words: [KIND],
   options: {
+    all: { describe: "All jobs, without a question", isFlag: true },
     until: {
       value: "TIME",
       describe: 'Resume by itself at this time, in the job\'s zone: "monday 9:00", "+2h"',
@@ -31,13 +36,22 @@ export const PAUSE: Verb = {
   },
   examples: [
     ["jobctl pause backup --until +2h --reason 'disk is being replaced'", "One job, for a while"],
-    ["jobctl pause", "Everything, until jobctl resume"],
+    ["jobctl pause --all", "Everything, until jobctl resume"],
   ],
   async run(args, context) {
-    const { client, printer } = context;
+    const { client, io, printer } = context;
     args.timeMs("until", "future");
-    const connection = await client();
     const [kind] = args.words("KIND");
+    const isAll = args.flag("all");
+    if (isAll && kind !== undefined) {
+      throw usageError(
+        `Cannot use --all with the kind "${makeVisible(kind)}": they exclude each other`,
+        "Leave one of them out",
+      );
+    }
+    // Scripts have always written it without a kind.
+    if (kind === undefined && io.isInteractive) await confirm(io, "pause all jobs", isAll);
+    const connection = await client();
     const zone = async () => kind === undefined ? null : await zoneOfJob(connection, kind);
     const untilMs = await jobTimeMs("until", { args, context, direction: "future", zone });
     const { pause } = await connection.pause({
