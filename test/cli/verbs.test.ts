@@ -462,7 +462,7 @@ test("describe instance shows what a command uses, or has used", async () => {
   const adoptedAt = timestampFromMs(NOW - 60_000);
   const adopted = { pid: 4711, supervisorPid: 4700, adoptedAt };
   assert.deepEqual((await usedBy({ state, completedAt: undefined, process: adopted })).slice(2), [
-    "Process:         4711 (supervisor 4700, taken over 2026-11-24 11:59:00Z)",
+    "Process:         4711 (supervisor 4700, adopted 2026-11-24 11:59:00Z)",
   ]);
 });
 

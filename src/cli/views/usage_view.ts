@@ -29,14 +29,14 @@ export function processesText({ process }: JobInstance): string | undefined {
   return `${processes}${files}`;
 }
 
-/** Where a running command runs: "4711 (supervisor 4700, taken over 2026-11-28 12:03:00Z)". */
+/** Where a running command runs: "4711 (supervisor 4700, adopted 2026-11-28 12:03:00Z)". */
 export function placeText({ process }: JobInstance): string | undefined {
   const { pid, supervisorPid, adoptedAt } = process ?? {};
   if (pid === undefined) return undefined;
   const adoptedMs = msOf(adoptedAt);
   const details = [
     supervisorPid === undefined ? "" : `supervisor ${supervisorPid}`,
-    adoptedMs === undefined ? "" : `taken over ${formatAbsolute(adoptedMs)}`,
+    adoptedMs === undefined ? "" : `adopted ${formatAbsolute(adoptedMs)}`,
   ].filter((text) => text !== "");
   return details.length === 0 ? String(pid) : `${pid} (${details.join(", ")})`;
 }
