@@ -123,11 +123,11 @@ function columns(onTicks: (schedule: Schedule) => void): readonly Column<Schedul
     { title: "Status", cell: (one) => <Status schedule={one} /> },
     {
       title: "Next",
-      cell: ({ next_at, timezone }) => (
+      cell: ({ next_run_at, timezone }) => (
         <>
-          <Time at={next_at} zone={timezone} />{" "}
+          <Time at={next_run_at} zone={timezone} />{" "}
           <span class="hint">
-            <Distance at={next_at} />
+            <Distance at={next_run_at} />
           </span>
         </>
       ),
@@ -190,7 +190,7 @@ export function SchedulesPage(): JSX.Element {
       <Loaded from={schedules}>
         {(data) => {
           const shown = data.schedules.filter(({ kind }) => kind.toLowerCase().includes(wanted))
-            .sort((a, b) => (a.next_at ?? "9") < (b.next_at ?? "9") ? -1 : 1);
+            .sort((a, b) => (a.next_run_at ?? "9") < (b.next_run_at ?? "9") ? -1 : 1);
           return shown.length === 0
             ? (
               <Empty title="There is no schedule" command={["next", "0 3 * * 1-5"]}>

@@ -155,8 +155,11 @@ export const JOB_FLOWS: readonly Flow[] = [
     run: async ({ page }) => {
       await page.goto("/schedules?text=report");
       const row = page.getByRole("row", { name: /report/ });
+      const next = () => row.locator("time").first().getAttribute("datetime");
+      const skipped = await next();
       await row.getByRole("button", { name: "Skip next" }).click();
       await row.getByText("skips", { exact: true }).waitFor();
+      assert.ok((await next())! > skipped!, "it shows the run after the skipped one");
       await page.getByRole("button", { name: "Undo" }).click();
       await row.getByText("active").waitFor();
     },

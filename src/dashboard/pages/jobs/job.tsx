@@ -161,7 +161,7 @@ function lines(texts: readonly string[] = []): JSX.Element | null {
 }
 
 function ScheduleLine({ schedule }: { readonly schedule: Schedule }): JSX.Element {
-  const { cron, timezone, next_at, status, overlap, misfire, skip_next, skip_until } = schedule;
+  const { cron, timezone, next_run_at, status, overlap, misfire, skip_next, skip_until } = schedule;
   return (
     <li>
       <ScheduleWords cron={cron} />
@@ -174,9 +174,9 @@ function ScheduleLine({ schedule }: { readonly schedule: Schedule }): JSX.Elemen
       )}
       <span class="hint">{`overlap ${overlap}, misfire ${misfire}`}</span>
       <span class="line-end">
-        <Time at={next_at} zone={timezone} />
+        <Time at={next_run_at} zone={timezone} />
         <span class="hint">
-          <Distance at={next_at} />
+          <Distance at={next_run_at} />
         </span>
       </span>
     </li>
