@@ -8,7 +8,7 @@ import { linesOf, sleep, until } from "../../support/wait.ts";
 /** Fault 100 (A3): a daemon that is killed under running commands, and the next one. */
 
 const COUNT = 6;
-const LINES = 40;
+const LINES = 60;
 
 /** Notes its begin and its end in a file, and prints all the time. */
 const TOML = `[worker]
@@ -17,7 +17,7 @@ lease = "15s"
 [jobs.work]
 run = '''
 echo "begin $1 $JOB_ATTEMPT $JOB_FENCE" >> "$2"
-for i in $(seq ${LINES}); do echo "line $i of $1"; sleep 0.0$1; done
+for i in $(seq ${LINES}); do echo "line $i of $1"; sleep 0.0$((3 + $1)); done
 echo "end $1" >> "$2"
 exit $1
 '''
@@ -46,6 +46,13 @@ async function shown(daemon: Daemon, id: string): Promise<Shown> {
   const { code, stdout, stderr } = await daemon.jobctl(["get", "instance", id, "-o", "json"]);
   assert.equal(code, 0, stderr);
   return JSON.parse(stdout);
+}
+
+/** An instance that runs says when it was taken over. */
+async function checkAdopted(daemon: Daemon, id: string): Promise<void> {
+  const { instance } = await daemon.client().getInstance({ uuid: id });
+  assert.equal(instance!.attempts, 1);
+  assert.ok(instance!.process?.adoptedAt !== undefined, "it runs, and was taken over");
 }
 
 /** Each ran once, ended by itself, and all that it printed is there once. */
@@ -85,6 +92,7 @@ async function killUnderCommands(options: DaemonOptions): Promise<void> {
       await sleep(pauseMs);
       daemon = await daemon.restart();
     }
+    await checkAdopted(daemon, ids.at(-1)!);
     await checkWork(daemon, ids, file);
   } finally {
     await daemon.stop({ force: true });
