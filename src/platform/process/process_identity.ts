@@ -8,6 +8,8 @@ export interface ProcessIdentity {
   readonly pid: number;
   /** Kernel boot, PID namespace, PID and start time; null if the system does not show them. */
   readonly process: string | null;
+  /** When its program began, epoch ms: later than the process if it took the place of another. */
+  readonly programSince: number;
   /** The fate of another process; "unknown" if it is stopped or of another host or container. */
   fateOf(process: string | null): ProcessFate;
 }
@@ -20,7 +22,11 @@ export const START_TICKS = 19;
 
 /** This process. */
 export function thisProcess(): ProcessIdentity {
-  return { host: hostname(), pid: process.pid, process: identityOf(process.pid), fateOf };
+  const programSince = Math.floor(performance.timeOrigin);
+  return {
+    ...{ host: hostname(), pid: process.pid, process: identityOf(process.pid) },
+    ...{ programSince, fateOf },
+  };
 }
 
 /** The kernel's id of this boot; null if the system does not provide one. */

@@ -23,6 +23,7 @@ function processOf(name: string, fates: Readonly<Record<string, ProcessFate>> = 
     host: "alpha",
     pid: 4711,
     process: name,
+    programSince: 0,
     fateOf: (other: string | null) => fates[other ?? ""] ?? "unknown",
   };
 }
@@ -147,6 +148,42 @@ test("fault 5: manager() in place of a dead one of its id takes its instances ba
   const { instance } = second.executor.last;
   assert.deepEqual([instance.attempt, instance.crashes, instance.node], [2, 1, "a"]);
   assert.match(second.logged.join("\n"), /is dead: taking over/);
+});
+
+test("manager() joins at once in place of the program that its own process had before", async () => {
+  const before = sharedStore();
+  const { store } = before;
+  const at = before.clock.now();
+  await store.open({ at, node: "a" });
+  const alive = processOf("same", { same: "alive" });
+  for (const [programSince, isRefused] of [[at.wallMs, true], [at.wallMs + 1, false]] as const) {
+    const world = new ManagerWorld({ before, node: "a", process: { ...alive, programSince } });
+    if (isRefused) {
+      const report = { ...REPORT, process: "same", startedAt: at.wallMs };
+      await world.of(store.joinNode({ at, id: "a", leaseMs: LEASE_MS, report }));
+      await assert.rejects(
+        world.of(world.manager.start()),
+        (error) => isJobError(error, "conflict"),
+      );
+    } else await world.started();
+  }
+});
+
+test("manager() waits for the lease of a dead one that left commands where it does not look", async () => {
+  const before = sharedStore();
+  const { store, clock } = before;
+  await store.open({ at: clock.now(), node: "a" });
+  const process = processOf("two", { dead: "gone" });
+  const world = new ManagerWorld({ before, node: "a", process });
+  const report = { ...REPORT, survivors: "/elsewhere" };
+  await world.of(store.joinNode({ at: clock.now(), id: "a", leaseMs: LEASE_MS, report }));
+  const starting = world.manager.start();
+  await clock.advance(LEASE_MS - 500);
+  assert.match(world.logged.join("\n"), /waiting to see whether it is alive/);
+  assert.doesNotMatch(world.logged.join("\n"), /is dead: taking over/);
+  await clock.advance(1_000);
+  await world.of(starting);
+  assert.deepEqual(await statesOf(world), ["a live"]);
 });
 
 test("fault 11: manager() whose id another took aborts what runs, claims nothing more and says why", async () => {

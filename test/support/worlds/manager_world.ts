@@ -322,7 +322,10 @@ export class ManagerWorld {
       logger: this.#logger(),
       node: options.node ?? nextNode(this.store),
       tags: options.tags ?? [],
-      process: options.process ?? { host: "host", pid: 1, process: null, fateOf: () => "unknown" },
+      process: options.process ?? {
+        ...{ host: "host", pid: 1, process: null, programSince: 0 },
+        fateOf: () => "unknown",
+      },
       lost: (error) => this.lost.push(error),
       version: "0",
       workers: options.workers ?? 1,
