@@ -29,7 +29,7 @@ export async function withSystem({ suite, include = [], prepare }, body) {
   const root = join(folder, "root");
   let container = null;
   try {
-    makeRoot(root, suite, [...PACKAGES, ...include]);
+    makeRoot(root, suite, include);
     prepare(root);
     container = spawn("unshare", [
       ...["--mount", "--fork", "sh", join(ROOT, "scripts/systemd/boot.sh"), root],
@@ -46,8 +46,10 @@ export async function withSystem({ suite, include = [], prepare }, body) {
   }
 }
 
-function makeRoot(root, suite, packages) {
-  const args = ["--quiet", "--variant=minbase", `--include=${packages.join()}`, suite, root];
+/** Make the root folder of such a system. */
+export function makeRoot(root, suite, include = []) {
+  const packages = [...PACKAGES, ...include].join();
+  const args = ["--quiet", "--variant=minbase", `--include=${packages}`, suite, root];
   const { status, error } = spawnSync("mmdebstrap", args, { stdio: "inherit" });
   if (error) throw error;
   if (status !== 0) throw new Error("Cannot make a root folder");

@@ -40,6 +40,11 @@ export interface Progress {
   readonly done: number;
   /** Null if the job does not know. */
   readonly total: number | null;
+  /**
+   * Only of a command, which reports nothing else: when it was frozen, epoch ms; null once it
+   * continues.
+   */
+  readonly frozenAt?: number | null;
 }
 
 /** What the processes of an attempt used; null: unknown. */

@@ -44,6 +44,7 @@ import type { FollowOptions, FollowStep } from "./instances/follow.ts";
 import type { ReloadOptions, ReloadReport } from "./nodes/reload_report.ts";
 import type { StopReport, StopRequest } from "./nodes/request_stop.ts";
 import type { SessionApi } from "./sessions/session.ts";
+import type { FreezeApi } from "./instances/freeze_api.ts";
 import type { LimitedCount } from "./instances/count_up_to.ts";
 import type { JobStats, JobStatsQuery } from "./instances/job_stats.ts";
 import type { ExplainQuery, TickOutcome, TickReport } from "./instances/tick_report.ts";
@@ -238,7 +239,7 @@ export type ManagerEvent =
  * Unknown kinds, ids and schedules are `not_found`; bad arguments are `invalid_argument`
  * with the parameter's path.
  */
-export interface ManagerApi extends TimelineApi, TagReads, ProcessReads {
+export interface ManagerApi extends TimelineApi, TagReads, ProcessReads, FreezeApi {
   readonly version: string;
   /** The sessions of browsers. */
   readonly sessions: SessionApi;

@@ -112,6 +112,7 @@ const KEYS = {
   redrive: { all: FLAG, isForced: FLAG },
   cancel: { all: FLAG, mayCancelNotices: FLAG },
   pause: { until: TIME, reason: TEXT },
+  freeze: { thaw: FLAG, reason: TEXT },
   incidents: {
     kind: TEXT,
     jobs: ["a list of texts", isListOf(isText)],

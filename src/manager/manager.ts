@@ -51,6 +51,7 @@ import { Lifecycle, type Project, type StopOptions } from "./lifecycle.ts";
 import { buildParts, claimerOf, type ManagerParts } from "./manager_parts.ts";
 import { ManagerReads } from "./manager_reads.ts";
 import { acceptBatch } from "./instances/batch.ts";
+import { freezer } from "./instances/freeze.ts";
 import { redriveInstances, retryInstance } from "./instances/redrive.ts";
 import { checkRequests, newInstance, seedOf } from "./instances/new_instance.ts";
 import { nodeStatus, workerStatus } from "./nodes/node_status.ts";
@@ -377,9 +378,8 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
     return this.workers();
   }
 
-  pause(...[kind, options]: Parameters<ManagerApi["pause"]>): Promise<Pause> {
-    return pause(this.parts, kind, options);
-  }
+  readonly freezeInstance: ManagerApi["freezeInstance"] = freezer(() => this.parts);
+  readonly pause: ManagerApi["pause"] = (...args) => pause(this.parts, ...args);
 
   resume(kind: string | null): Promise<boolean> {
     return resume(this.parts, kind);

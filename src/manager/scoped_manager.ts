@@ -68,6 +68,8 @@ function instanceRules(manager: ManagerApi, queries: ScopedQueries) {
     },
     retryInstance: async (id, options) =>
       await manager.retryInstance((await queries.getInstance(id)).id, options),
+    freezeInstance: async (id, options) =>
+      await manager.freezeInstance((await queries.getInstance(id)).id, options),
     async redriveInstances(query, options) {
       const narrowed = await narrowMany(queries, query, options?.all === true, "redrive");
       if (narrowed === null) return [];

@@ -49,6 +49,8 @@ interface CommandExecutorOptions {
   readonly idleMs: number;
   /** argv that runs this program, without the hidden subcommand; tests run a smaller one. */
   readonly command?: readonly string[];
+  /** False to run commands without control groups, as on systems that have none. */
+  readonly hasCgroups?: boolean;
   readonly random?: Random;
   /** When a supervisor is replaced, so that a leak of memory is bounded. */
   readonly recycle?: { readonly runs: number; readonly memoryBytes: number };
@@ -105,6 +107,7 @@ class CommandExecutor implements Executor {
   constructor(options: CommandExecutorOptions) {
     this.#options = {
       command: selfCommand(),
+      hasCgroups: true,
       random: systemRandom,
       recycle: RECYCLE_DEFAULTS,
       mask: new SecretMask(),
@@ -202,11 +205,11 @@ class CommandExecutor implements Executor {
     const key = supervisorKey(spec);
     const found = this.#supervisors.get(key);
     if (found !== undefined && !found.isRetired) return found;
-    const { clock, logger, command } = this.#options;
+    const { clock, logger, command, hasCgroups } = this.#options;
     const token = this.#secret(16);
     const isForeign = isForeignCommand(spec);
     const place = this.#place({ token, key, isForeign });
-    const launch = supervisorLaunch(spec, { command, place, marker: token });
+    const launch = supervisorLaunch(spec, { command, place, marker: token, hasCgroups });
     const peer = startPeer(launch, clock);
     const supervisor = this.#add({ peer, token, isForeign, key, place });
     this.#supervisors.set(key, supervisor);

@@ -1,6 +1,7 @@
 import type { CommandSpec, JobDefinition } from "../core/job/job.ts";
 import { minimalEnvironment } from "../jobs/loading/minimal_environment.ts";
 import { type Account, resolveAccount } from "../platform/process/accounts.ts";
+import { commandCgroups } from "../platform/process/cgroup_tree.ts";
 import { MARKER_VARIABLE } from "../platform/process/descendants.ts";
 import { HIDDEN_COMMANDS } from "../platform/process/process.ts";
 import { openFilesOfChildren } from "../platform/process/process_control.ts";
@@ -42,24 +43,28 @@ export function isForeignCommand({ user, group }: CommandSpec): boolean {
  * @param command argv of this program
  * @param marker value of the environment variable that identifies its own process
  * @param place where later daemons find it; null for nowhere
+ * @param hasCgroups false if its commands have no control groups
  * @throws JobError if nothing can run as the command's user or group
  */
 export function supervisorLaunch(
   { user, group, nice, ionice }: CommandSpec,
-  { command, marker, place }: {
+  { command, marker, place, hasCgroups }: {
     readonly command: readonly string[];
     readonly marker: string;
     readonly place: SupervisorPlace | null;
+    readonly hasCgroups: boolean;
   },
 ): SupervisorLaunch {
   const account = resolveAccount(user, group);
   const start = startAs(account);
+  const cgroups = hasCgroups ? commandCgroups(marker) : null;
   const setup = JSON.stringify(
     {
       ...start.setup,
       openFilesOfChildren: openFilesOfChildren() ?? undefined,
       nice: nice ?? undefined,
       ionice: ionice ?? undefined,
+      cgroups: cgroups ?? undefined,
     } satisfies ProcessSetup,
   );
   const options = [...(place === null ? [] : [place]), ...(setup === "{}" ? [] : [setup])];
@@ -96,6 +101,7 @@ export function commandLaunch(
     stdin: given.stdin,
     marker,
     openFiles: spec.limits?.openFiles ?? null,
+    memoryBytes: spec.limits?.memoryBytes ?? null,
     output: job.options.output,
     secrets: spec.secrets,
     successCodes: spec.successCodes,

@@ -91,7 +91,12 @@ export class CommandSurvivors implements Survivors {
       launch: () => {
         throw new Error("it has been started");
       },
-      begun: { ageMs: run.ageMs + nowMs - this.#foundMs, lines },
+      begun: {
+        ageMs: run.ageMs + nowMs - this.#foundMs,
+        isFrozen: run.isFrozen,
+        frozenMs: run.frozenMs + (run.isFrozen ? nowMs - this.#foundMs : 0),
+        lines,
+      },
     });
     if (run.pid !== null) process.noteLeader(command, run.pid);
     const leftMs = Math.max(LEFT_MS_MIN, run.leftMs - (nowMs - this.#foundMs));

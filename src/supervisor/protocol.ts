@@ -1,5 +1,6 @@
 import type { AttemptUsage, LiveUsage, LogEntry } from "../core/instance.ts";
 import type { OutputLimits } from "../core/job/gen/job_options.ts";
+import type { FreezeProblem } from "../worker/executor.ts";
 import type { AttemptResult } from "../worker/protocol.ts";
 
 /**
@@ -35,6 +36,8 @@ export interface CommandLaunch {
   readonly marker: string;
   /** How many files it may have open; null for as many as its daemon. */
   readonly openFiles: number | null;
+  /** How much memory it may use, where control groups bound that; null for any. */
+  readonly memoryBytes: number | null;
   readonly output: OutputLimits;
   /** Secrets that it was given; masked in its output. */
   readonly secrets: readonly string[];
@@ -61,6 +64,10 @@ export interface FoundRun {
   readonly ageMs: number;
   /** How long it may still run, in milliseconds. */
   readonly leftMs: number;
+  /** True if it stands still now. */
+  readonly isFrozen: boolean;
+  /** How long it has stood still in all, in milliseconds. */
+  readonly frozenMs: number;
 }
 
 /** Daemon → supervisor. `run` is the number of a command, never used twice. */
@@ -79,6 +86,8 @@ export type ToSupervisor =
   | { readonly type: "until"; readonly runs: readonly number[]; readonly untilMs: number }
   /** SIGTERM goes to the process group of the command, SIGKILL to all of its processes. */
   | { readonly type: "signal"; readonly run: number; readonly signal: "SIGTERM" | "SIGKILL" }
+  /** All processes of the command are to stand still, or to continue. */
+  | { readonly type: "freeze"; readonly run: number; readonly isFrozen: boolean }
   /**
    * The store has the first `lines` lines of these commands, and the outcomes of those in `done`:
    * they need not be kept any longer.
@@ -121,7 +130,15 @@ export type FromSupervisor =
   /** It cannot be set up as required, for example with its user. */
   | { readonly type: "unfit"; readonly message: string }
   /** The program runs; its process leads a session and a group. */
-  | { readonly type: "started"; readonly run: number; readonly pid: number }
+  | {
+    readonly type: "started";
+    readonly run: number;
+    readonly pid: number;
+    /** True if the kernel bounds its memory. */
+    readonly isBounded: boolean;
+  }
+  /** The response to `freeze`: null, or why not. */
+  | { readonly type: "frozen"; readonly run: number; readonly problem: FreezeProblem | null }
   | {
     readonly type: "log";
     readonly run: number;
@@ -143,6 +160,8 @@ export type FromSupervisor =
     readonly usage: AttemptUsage | null;
   };
 
+/** Name of the error of a command that needed more memory than it may use. */
+export const MEMORY_LIMIT_ERROR = "MemoryLimitError";
 /** Most entries, or commands, in one message. */
 export const ENTRIES_MAX = 500;
 /** Most characters of the entries in one message. */

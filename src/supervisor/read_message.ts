@@ -11,6 +11,7 @@ import {
   START_READERS,
   TEXT_BYTES_MAX,
 } from "../worker/validate_message.ts";
+import type { FreezeProblem } from "../worker/executor.ts";
 import {
   type CommandUsage,
   ENTRIES_MAX,
@@ -43,8 +44,15 @@ const READERS: Readonly<
     return { type: "runs", runs, isLast: isLast === true };
   },
   // Process 1 would mean everything.
-  started: ({ run, pid }) =>
-    isWhole(run) && isWhole(pid) && pid > 1 ? { type: "started", run, pid } : null,
+  started: ({ run, pid, isBounded }) =>
+    isWhole(run) && isWhole(pid) && pid > 1
+      ? { type: "started", run, pid, isBounded: isBounded === true }
+      : null,
+  frozen: ({ run, problem: given }) => {
+    const problem = given === null ? null : readProblem(given);
+    if (!isWhole(run) || (given !== null && problem === null)) return null;
+    return { type: "frozen", run, problem };
+  },
   log: ({ run, first, entries: given }) => {
     if (!isWhole(run) || !isWhole(first)) return null;
     if (!Array.isArray(given) || given.length > ENTRIES_MAX) return null;
@@ -79,13 +87,21 @@ export function readMessage(message: unknown): FromSupervisor | null {
 
 function readRun(value: unknown): FoundRun | null {
   if (!isObject(value) || !isObject(value.claim)) return null;
-  const { run, marker, pid, ageMs, leftMs, claim: { id, fence } } = value;
+  const { run, marker, pid, ageMs, leftMs, frozenMs, claim: { id, fence } } = value;
   const isRun = isWhole(run) && isWhole(fence) && isWhole(ageMs) && isWhole(leftMs) &&
+    isWhole(frozenMs) &&
     (pid === null || (isWhole(pid) && pid > 1)) &&
     typeof id === "string" && isUuid(id) &&
     typeof marker === "string" && marker.length <= MARKER_LENGTH_MAX;
   if (!isRun) return null;
-  return { run, claim: { id, fence }, marker, pid, ageMs, leftMs };
+  const isFrozen = value.isFrozen === true;
+  return { run, claim: { id, fence }, marker, pid, ageMs, leftMs, isFrozen, frozenMs };
+}
+
+function readProblem(value: unknown): FreezeProblem | null {
+  if (!isObject(value) || typeof value.message !== "string") return null;
+  const message = cutText(value.message, TEXT_BYTES_MAX);
+  return { type: value.type === "groups" ? "groups" : "state", message };
 }
 
 function readEntry(value: unknown): LogEntry | null {

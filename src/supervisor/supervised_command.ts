@@ -1,7 +1,7 @@
 import { JobError, messageOf } from "../core/errors.ts";
 import type { LiveUsage } from "../core/instance.ts";
-import type { ProcessLimits } from "../core/job/job.ts";
-import type { Clock } from "../platform/clock.ts";
+import { NO_LIMITS, type ProcessLimits } from "../core/job/job.ts";
+import { type Clock, inTime } from "../platform/clock.ts";
 import { LazyTimer } from "../platform/lazy_timer.ts";
 import {
   type Family,
@@ -9,10 +9,16 @@ import {
   killFamilyInTurns,
 } from "../platform/process/descendants.ts";
 import { isResourceError } from "../platform/process/resources.ts";
+import type { FreezeProblem } from "../worker/executor.ts";
 import { UsageWatch } from "../worker/process/usage_watch.ts";
 import type { WorkerEnding } from "../worker/process/worker_ending.ts";
 import type { RunHost, WorkerRun } from "../worker/process/worker_run.ts";
-import type { CommandLaunch, FromSupervisor, ToSupervisor } from "./protocol.ts";
+import {
+  type CommandLaunch,
+  type FromSupervisor,
+  MEMORY_LIMIT_ERROR,
+  type ToSupervisor,
+} from "./protocol.ts";
 
 /** How long a supervisor may take to kill a command before the daemon does. */
 const RESPONSE_MS_MAX = 20;
@@ -20,6 +26,11 @@ const RESPONSE_MS_MAX = 20;
 const REPORT_MS_MAX = 5_000;
 
 type LogMessage = Extract<FromSupervisor, { readonly type: "log" }>;
+/** How long it may take to freeze a command. */
+const FREEZE_MS_MAX = 5_000;
+
+/** What a supervisor says of a command. */
+export type CommandMessage = Extract<FromSupervisor, { readonly run: number }>;
 
 /** What a command needs of its supervisor. */
 export interface CommandSupervisor {
@@ -47,6 +58,10 @@ export interface CommandSupervisor {
 interface BegunCommand {
   /** How long ago, in milliseconds. */
   readonly ageMs: number;
+  /** True if it stands still. */
+  readonly isFrozen: boolean;
+  /** How long it has stood still in all, in milliseconds. */
+  readonly frozenMs: number;
   /** How many of its lines the store has. */
   readonly lines: number;
 }
@@ -66,6 +81,8 @@ export class SupervisedCommand implements RunHost {
   readonly #report: LazyTimer;
   #run: WorkerRun | null = null;
   #usage: UsageWatch | null = null;
+  /** Takes the response to a request to freeze. */
+  #frozen: ((problem: FreezeProblem | null) => void) | null = null;
   #startMs = 0;
   #isKilledHere = false;
 
@@ -115,13 +132,18 @@ export class SupervisedCommand implements RunHost {
     this.#run = run;
     this.#supervisor.take(this);
     if (this.#begun === null) return;
-    const { ageMs } = this.#begun;
+    const { ageMs, frozenMs } = this.#begun;
     this.#startMs = this.#clock.now().monotonicMs - ageMs;
-    this.#started(run, ageMs);
+    this.#started(run, false, ageMs - frozenMs);
   }
 
-  #started(run: WorkerRun, agoMs?: number): void {
-    if (this.#limits !== null) this.#usage = this.#watchUsage(run, this.#limits);
+  /** True if an earlier daemon has frozen it. */
+  get isFrozen(): boolean {
+    return this.#begun?.isFrozen ?? false;
+  }
+
+  #started(run: WorkerRun, isBounded: boolean, agoMs?: number): void {
+    this.#watchUsage(run, isBounded);
     const adoptedAt = this.isFound ? this.#clock.now().wallMs : null;
     run.sink.placed({ pid: this.leader, supervisorPid: this.#supervisor.pid, adoptedAt });
     run.started(agoMs);
@@ -181,18 +203,35 @@ export class SupervisedCommand implements RunHost {
     return { type: "run", run: this.number, claim: { id, fence }, command, untilMs, wantsStarted };
   }
 
-  receive(message: Extract<FromSupervisor, { readonly type: "started" | "log" | "ended" }>): void {
+  /** Let its processes stand still, or continue. */
+  async freeze(isFrozen: boolean): Promise<FreezeProblem | null> {
+    this.#frozen?.({ type: "state", message: "another request has replaced this one" });
+    const { promise, resolve } = Promise.withResolvers<FreezeProblem | null>();
+    this.#frozen = resolve;
+    this.#supervisor.send({ type: "freeze", run: this.number, isFrozen });
+    const late = (): FreezeProblem => ({
+      type: "state",
+      message: "its supervisor does not respond",
+    });
+    return await inTime(promise, FREEZE_MS_MAX, { clock: this.#clock, late });
+  }
+
+  receive(message: CommandMessage): void {
     const run = this.#run;
     if (run === null) return;
     switch (message.type) {
       case "started":
-        return this.#started(run);
+        return this.#started(run, message.isBounded);
+      case "frozen":
+        return this.#frozen?.(message.problem);
       case "log":
         return this.#log(run, message);
       case "ended": {
         const { result, stderrTail, usage } = message;
         if (usage !== null) run.sink.used(usage);
         if (result === null) return this.end({ type: "expired" });
+        const { error } = result.type === "error" ? result : {};
+        if (error?.name === MEMORY_LIMIT_ERROR) run.exceeded(error);
         const tookMs = this.#clock.now().monotonicMs - this.#startMs;
         return this.end({ type: "result", result, stderrTail, tookMs, isSilent: false });
       }
@@ -238,6 +277,7 @@ export class SupervisedCommand implements RunHost {
     this.#wake.cancel();
     this.#report.cancel();
     this.#usage?.stop();
+    this.#frozen?.({ type: "state", message: "it has ended" });
     return run;
   }
 
@@ -245,10 +285,13 @@ export class SupervisedCommand implements RunHost {
     this.#supervisor.send({ type: "signal", run: this.number, signal });
   }
 
-  #watchUsage(run: WorkerRun, limits: ProcessLimits): UsageWatch {
-    return new UsageWatch({
+  /** @param isBounded true if the kernel bounds its memory */
+  #watchUsage(run: WorkerRun, isBounded: boolean): void {
+    const { cpuMs, memoryBytes } = this.#limits ?? NO_LIMITS;
+    if (cpuMs === null && (isBounded || memoryBytes === null)) return;
+    this.#usage = new UsageWatch({
       clock: this.#clock,
-      limits,
+      limits: { ...NO_LIMITS, cpuMs, memoryBytes: isBounded ? null : memoryBytes },
       worker: null,
       adopter: this.#supervisor.pid,
       find: () => findFamilyInTurns(this.family, null, this.#clock),

@@ -1,6 +1,8 @@
 import type { Clock } from "../platform/clock.ts";
 import { LazyTimer } from "../platform/lazy_timer.ts";
 import type { Logger } from "../platform/logger.ts";
+import { Cgroup } from "../platform/process/cgroup.ts";
+import { commandCgroups, removeTree, treePath } from "../platform/process/cgroup_tree.ts";
 import type { ChildChannel } from "../platform/process/child_channel.ts";
 import {
   type Family,
@@ -217,6 +219,7 @@ export class SupervisorProcess implements CommandSupervisor {
       case "started":
         return this.#started(message);
       case "log":
+      case "frozen":
         return this.#commands.get(message.run)?.receive(message);
       case "usage":
         for (const { run, ...usage } of message.runs) this.#commands.get(run)?.used(usage);
@@ -305,6 +308,7 @@ export class SupervisorProcess implements CommandSupervisor {
     this.#limit.set(null);
     const { clock } = this.#options;
     const startMs = clock.now().monotonicMs;
+    if (this.#commands.size > 0) this.#cgroups?.kill();
     for (;;) {
       const killed = this.#commands.size === 0
         ? 0
@@ -313,6 +317,12 @@ export class SupervisorProcess implements CommandSupervisor {
       await new Promise<void>((resolve) => void clock.timer(CHECK_EVERY_MS, resolve));
     }
     this.#gone();
+  }
+
+  /** The control groups of its commands, with its own; null if there are none. */
+  get #cgroups(): Cgroup | null {
+    const tree = commandCgroups(this.token);
+    return tree && new Cgroup(treePath(tree));
   }
 
   get #family(): Family {
@@ -329,6 +339,7 @@ export class SupervisorProcess implements CommandSupervisor {
     this.#continuing.cancel();
     this.#channel?.close();
     if (this.hasLeft) this.#options.peer.release();
+    if (this.#cgroups !== null) removeTree(this.#cgroups.path);
     const commands = [...this.#commands.values()];
     this.#commands.clear();
     const ending = this.#ending();

@@ -97,6 +97,12 @@ export interface HandlerTask {
   log(entries: readonly LogEntry[]): void;
 }
 
+/** Why a command is not frozen or thawed; `groups` if the system offers nothing for it. */
+export interface FreezeProblem {
+  readonly type: "groups" | "state";
+  readonly message: string;
+}
+
 /** A running attempt. */
 export interface Attempt {
   /** Never rejects. */
@@ -114,6 +120,13 @@ export interface Attempt {
    * outcome never resolves then. False if it cannot be left, or is being aborted.
    */
   leave?(): boolean;
+  /**
+   * Let all of its processes stand still, or continue; absent if that is never possible. Its time
+   * limit stands still meanwhile. An abort lets them continue.
+   *
+   * @returns null if it is done
+   */
+  freeze?(isFrozen: boolean): Promise<FreezeProblem | null>;
 }
 
 /** An attempt that an earlier daemon began, and that still runs or has not been recorded. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { JobState } from "../../src/rpc/gen/job_pb.ts";
 import { ID, instance, job } from "../support/worlds/cli_messages.ts";
 import { cli } from "../support/worlds/cli_world.ts";
 
@@ -30,6 +31,42 @@ test("resume says what it has resumed, or that it was not paused", async () => {
   assert.equal(await shown(["resume", "backup"], true), "Resumed backup\n");
   assert.equal(await shown(["resume"], true), "Resumed everything\n");
   assert.equal(await shown(["resume", "backup"], false), "backup was not paused\n");
+});
+
+test("pause ID --freeze freezes an instance, and resume ID lets it continue", async () => {
+  const frozenAt = { seconds: 1_767_225_600n };
+  const sent = async (argv: readonly string[], changed = true) => {
+    const answers = {
+      getInstance: { instance: instance() },
+      freezeInstance: {
+        instance: { ...instance({ state: JobState.PROCESSING }), frozenAt },
+        changed,
+      },
+      resume: { wasPaused: true },
+    };
+    const run = await cli(argv, { answers, isTerminal: true, env: { JOBCTL_OUTPUT: "table" } });
+    const call = run.calls.find(({ method }) => method === "freezeInstance");
+    return { ...run, request: call?.request };
+  };
+  const frozen = await sent(["pause", ID.slice(0, 8), "--freeze", "--reason", "disk"]);
+  assert.deepEqual([frozen.code, frozen.request], [0, { uuid: ID, reason: "disk" }]);
+  assert.match(frozen.stdout, /running: frozen/);
+  for (const word of [ID, ID.slice(0, 8)]) {
+    assert.deepEqual((await sent(["resume", word])).request, { uuid: ID, thaw: true });
+  }
+  assert.match((await sent(["resume", ID], false)).stderr, /It was not frozen/);
+  assert.equal((await sent(["resume", "backup"])).request, undefined);
+  for (
+    const [argv, message] of [
+      [["pause", "--freeze"], /no instance is given/],
+      [["pause", ID, "--freeze", "--until", "+2h"], /with --until/],
+      [["pause", ID], /Add --freeze/],
+    ] as const
+  ) {
+    const run = await sent(argv);
+    assert.deepEqual([run.code, run.calls], [2, []]);
+    assert.match(run.stderr, message);
+  }
 });
 
 test("cancel takes an id after the noun, and no second one without", async () => {

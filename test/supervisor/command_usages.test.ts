@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LiveUsage } from "../../src/core/instance.ts";
+import type { Cgroup, CgroupUsage } from "../../src/platform/process/cgroup.ts";
 import type { TrackedCommand } from "../../src/supervisor/inside/command_families.ts";
 import { CommandUsages } from "../../src/supervisor/inside/command_usages.ts";
 import { SimClock } from "../support/worlds/sim_clock.ts";
 
 /** A command of which this process is one. */
-const COMMAND: TrackedCommand = { marker: "a", leader: process.pid };
+const COMMAND: TrackedCommand = { marker: "a", leader: process.pid, cgroup: null };
 
 /** Its looks find this process in all commands that they are asked for. */
 function usageWorld() {
@@ -40,10 +41,27 @@ test("CommandUsages does not look at commands that end within a second", async (
   assert.equal(clock.nextTimerMs(), null);
 });
 
+test("CommandUsages returns what the control group of a command has counted", async () => {
+  const { usages } = usageWorld();
+  const ended = (usage: CgroupUsage, exit: Parameters<typeof usages.end>[1]) => {
+    const command = { ...COMMAND, cgroup: { usage } as Cgroup };
+    usages.begin(command);
+    return usages.end(command, exit);
+  };
+  const exit = { maxRssBytes: 5, cpuMs: 3 };
+  const both = ended({ cpuMs: 7.6, memoryBytes: 9 }, exit);
+  assert.deepEqual(both, { maxRssBytes: 9, cpuMs: 8 });
+  // It was moved into its group after a while.
+  assert.deepEqual(ended({ cpuMs: 1, memoryBytes: null }, exit), exit);
+  assert.deepEqual(ended({ cpuMs: null, memoryBytes: null }, exit), exit);
+  const alone = ended({ cpuMs: 2, memoryBytes: null }, null);
+  assert.deepEqual(alone, { maxRssBytes: null, cpuMs: 2 });
+});
+
 test("CommandUsages looks at a command that runs for a second, and not at younger ones", async () => {
   if (process.platform !== "linux") return;
   const { clock, looks, reports, usages } = usageWorld();
-  const young = { marker: "b", leader: 1 };
+  const young = { marker: "b", leader: 1, cgroup: null };
   usages.begin(COMMAND);
   await clock.advance(500);
   usages.begin(young);

@@ -13,6 +13,8 @@ const RUN = {
   marker: "token.1",
   pid: null,
   ageMs: 5,
+  isFrozen: true,
+  frozenMs: 3,
   leftMs: 0,
 } as const;
 
@@ -20,7 +22,9 @@ const VALID: readonly FromSupervisor[] = [
   { type: "hello", version: 1, pid: 5, isAdoptable: true },
   { type: "runs", runs: [RUN, { ...RUN, pid: 5 }], isLast: false },
   { type: "unfit", message: "no" },
-  { type: "started", run: 1, pid: 2 },
+  { type: "started", run: 1, pid: 2, isBounded: true },
+  { type: "frozen", run: 1, problem: null },
+  { type: "frozen", run: 1, problem: { type: "groups", message: "no group" } },
   {
     type: "log",
     run: 1,
@@ -52,6 +56,8 @@ test("readMessage() refuses what is not a message or has a wrong member", () => 
     { type: "runs", runs: Array.from({ length: RUNS_MAX + 1 }, () => RUN), isLast: true },
     { type: "log", run: 1, entries: [] },
     { type: "started", run: 1, pid: 1 },
+    { type: "frozen", run: 1 },
+    { type: "frozen", run: 1, problem: { type: "groups" } },
     { type: "started", run: 1, pid: -5 },
     { type: "started", run: 1.5, pid: 5 },
     { type: "log", run: 1, first: 0, entries: {} },

@@ -163,7 +163,7 @@ function runningRow(
   const isCanceling = instance.cancelRequestedAt !== undefined;
   const attempts = instance.attempts ?? 1;
   const notes = [
-    isCanceling ? "canceling" : "",
+    isCanceling ? "canceling" : instance.frozenAt === undefined ? "" : "frozen",
     attempts > 1 ? `attempt ${attempts}` : "",
     nodes.length > 1 ? instance.node ?? "" : "",
   ].filter((text) => text !== "").join(", ");

@@ -70,6 +70,7 @@ export function instanceLines(instance: JobInstance, printer: Printer): string[]
     ["Due", time(instance.dueAt)],
     ["Started", time(instance.processedAt)],
     ["Cancel asked", time(instance.cancelRequestedAt)],
+    ["Frozen", time(instance.frozenAt)],
     ["Ended", time(settledAt(instance))],
     ["Took", tookText(instance, printer.nowMs)],
     ["Memory", memoryText(instance)],

@@ -34,7 +34,7 @@ export type Stated =
   & Partial<
     Pick<
       JobInstance,
-      "errorDetail" | "progress" | "blockedBy" | "failures" | "cancelRequestedAt"
+      "errorDetail" | "progress" | "blockedBy" | "failures" | "cancelRequestedAt" | "frozenAt"
     >
   >;
 
@@ -78,8 +78,9 @@ function waitingCell({ blockedBy, failures }: Stated, reason: string): Cell {
   return { text: failures ? `waiting: retry ${failures}` : "waiting: retry", style: "warn" };
 }
 
-function runningText({ progress, cancelRequestedAt }: Stated): string {
+function runningText({ progress, cancelRequestedAt, frozenAt }: Stated): string {
   if (cancelRequestedAt !== undefined) return "running: canceling";
+  if (frozenAt !== undefined) return "running: frozen";
   const { done = 0, total = 0 } = progress ?? {};
   return total > 0 ? `running ${Math.floor(done / total * 100)}%` : "running";
 }

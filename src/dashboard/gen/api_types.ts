@@ -112,6 +112,7 @@ export interface JobInstance {
   readonly max_rss_bytes?: number;
   readonly cpu_ms?: number;
   readonly process?: RunningProcess;
+  readonly frozen_at?: string;
 }
 
 /** RunningProcess of job.proto as JSON. */
@@ -300,6 +301,19 @@ export interface RetryInstanceRequest {
 /** RetryInstanceResponse of job.proto as JSON. */
 export interface RetryInstanceResponse {
   readonly instance?: JobInstance;
+}
+
+/** FreezeInstanceRequest of job.proto as JSON. */
+export interface FreezeInstanceRequest {
+  readonly id: string;
+  readonly thaw?: boolean;
+  readonly reason?: string;
+}
+
+/** FreezeInstanceResponse of job.proto as JSON. */
+export interface FreezeInstanceResponse {
+  readonly instance?: JobInstance;
+  readonly changed: boolean;
 }
 
 /** RedriveInstancesRequest of job.proto as JSON. */

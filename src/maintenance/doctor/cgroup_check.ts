@@ -1,6 +1,6 @@
-import { statSync } from "node:fs";
 import { join } from "node:path";
 import { readSystemFile } from "../../platform/files/read_file.ts";
+import { baseOf, findCgroup, mayBound, mayUse } from "../../platform/process/cgroup_tree.ts";
 import { type Finding, findingsOf } from "./finding.ts";
 
 /** The control group of the daemon. */
@@ -10,8 +10,10 @@ export interface CgroupFacts {
   /** Null if it cannot be found. */
   readonly path: string | null;
   readonly controllers: readonly string[];
-  /** True if the daemon's user may make groups below its own. */
-  readonly isDelegated: boolean;
+  /** True if the daemon may make groups for commands. */
+  readonly isUsable: boolean;
+  /** True if these can bound memory. */
+  readonly canBound: boolean;
   /** Null for no limit. */
   readonly memoryMax: number | null;
   readonly pidsMax: number | null;
@@ -19,7 +21,6 @@ export interface CgroupFacts {
   readonly isService: boolean;
 }
 
-const ROOTS = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
 const MIB = 2 ** 20;
 /** A daemon alone needs about half of it. */
 const MEMORY_MIN = 256 * MIB;
@@ -30,21 +31,22 @@ export function readCgroup(
   pid: number | null,
   { uid, isService }: { readonly uid: number; readonly isService: boolean },
 ): CgroupFacts {
-  const root = ROOTS.find((each) => readSystemFile(join(each, "cgroup.controllers")) !== null) ??
-    null;
-  const own = /^0::(\/.*)$/m.exec(readSystemFile(`/proc/${pid ?? "self"}/cgroup`) ?? "")?.[1];
-  const path = root === null || own === undefined || own.includes("/../") ? null : join(root, own);
-  const read = (name: string) =>
-    path === null ? null : readSystemFile(join(path, name))?.trim() ?? null;
+  const place = findCgroup(pid);
+  const path = place?.path ?? null;
+  const base = path === null ? null : baseOf(path);
+  const read = (name: string, folder = path) =>
+    folder === null ? null : readSystemFile(join(folder, name))?.trim() ?? null;
   const number = (name: string) => {
-    const text = read(name);
+    const text = read(name, base);
     return text !== null && /^\d+$/.test(text) ? Number(text) : null;
   };
+  const controllers = read("cgroup.controllers", base)?.split(" ").filter((name) => name !== "");
   return {
-    root,
+    root: place?.root ?? null,
     path,
-    controllers: read("cgroup.controllers")?.split(" ").filter((name) => name !== "") ?? [],
-    isDelegated: path !== null && isWritable(join(path, "cgroup.subtree_control"), uid),
+    controllers: controllers ?? [],
+    isUsable: place !== null && base !== null && mayUse(place, base, uid),
+    canBound: path !== null && mayBound(path),
     memoryMax: number("memory.max"),
     pidsMax: number("pids.max"),
     pids: number("pids.current"),
@@ -52,18 +54,10 @@ export function readCgroup(
   };
 }
 
-function isWritable(file: string, uid: number): boolean {
-  const found = statSync(file, { throwIfNoEntry: false });
-  // Root may write everywhere, but a service's group is its own only if it was delegated.
-  return found !== undefined && found.uid === uid && (found.mode & 0o200) !== 0;
-}
-
-/** Judge the control group. Jobs need none, so what is missing is not a fault. */
+/** Judge the control group. Commands run without groups, too, so what is missing is not a fault. */
 export function checkCgroup(facts: CgroupFacts): Finding[] {
-  const { root, path, controllers, isDelegated, memoryMax, pidsMax, pids, isService } = facts;
-  const { ok, warning } = findingsOf("cgroup");
-  if (root === null) return [ok("version 2 of control groups is not there, and not needed")];
-  if (path === null) return [ok("the group of the daemon is not visible here, and not needed")];
+  const { memoryMax, pidsMax, pids, isService } = facts;
+  const { warning } = findingsOf("cgroup");
   const findings: Finding[] = [];
   if (memoryMax !== null && memoryMax < MEMORY_MIN) {
     const text = `the daemon and its jobs may use ${Math.floor(memoryMax / MIB)} MiB of memory`;
@@ -73,9 +67,32 @@ export function checkCgroup(facts: CgroupFacts): Finding[] {
     const text = `the daemon and its jobs have ${pids} of ${pidsMax} tasks`;
     findings.push(warning(text, raise(isService, "TasksMax", String(pidsMax * 4))));
   }
-  const names = controllers.length === 0 ? "no controllers" : controllers.join(", ");
-  const delegated = isDelegated ? "delegated" : "not delegated, and not needed";
-  return [...findings, ok(`version 2, with ${names}; ${delegated}`)];
+  return [...findings, groupsFinding(facts)];
+}
+
+/** What the groups of commands can do here. */
+function groupsFinding(facts: CgroupFacts): Finding {
+  const { root, path, controllers, isUsable, canBound, isService } = facts;
+  const { ok, note } = findingsOf("cgroup");
+  if (root === null) return ok(`version 2 is not there: ${WITHOUT}`);
+  if (path === null) return ok(`the group of the daemon is not visible here: ${WITHOUT}`);
+  if (!isUsable) return note(`not delegated to the daemon: ${WITHOUT}`, delegate(isService));
+  if (!canBound) {
+    const hasMemory = controllers.includes("memory");
+    const why = hasMemory ? "the daemon has no group of its own" : "memory is not delegated";
+    const text = `commands have groups, but their memory is only watched: ${why}`;
+    return note(text, delegate(isService));
+  }
+  return ok("each command has a group of its own, which bounds its memory");
+}
+
+/** What it means to have no groups. */
+const WITHOUT = "memory of commands is only watched, and they cannot be frozen";
+
+function delegate(isService: boolean): string {
+  return isService
+    ? "sudo jobctl install-service, with systemd 254 or newer"
+    : "sudo systemd-run --scope -p Delegate=memory jobctl serve";
 }
 
 function raise(isService: boolean, key: string, value: string): string {

@@ -73,6 +73,7 @@ export class Dispatcher {
   #isStepping = false;
   #mustClaim = false;
   #giveUpMs: number | null = null;
+  readonly runningOf = (id: string) => this.#running.get(id);
 
   constructor(options: DispatcherOptions) {
     this.#options = options;

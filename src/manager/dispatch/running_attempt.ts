@@ -42,6 +42,7 @@ export class RunningAttempt {
   place: ProcessPlace | null = null;
   /** What its processes use, or used in all; null if unknown. */
   usage: AttemptUsage | LiveUsage | null = null;
+  #frozenAt: number | null;
   readonly #context: WritingContext;
   #lines: LogEntry[] = [];
   #progress: Progress | undefined;
@@ -66,6 +67,12 @@ export class RunningAttempt {
     this.hasSlot = job?.options.workerSlot ?? true;
     this.#context = context;
     this.startedMs = context.clock.now().monotonicMs;
+    this.#frozenAt = instance.progress?.frozenAt ?? null;
+  }
+
+  /** Since when its command stands still, epoch ms; null if it does not. */
+  get frozenAt(): number | null {
+    return this.#frozenAt;
   }
 
   /** True if it has written to its standard output or error. */
@@ -92,6 +99,21 @@ export class RunningAttempt {
     if (this.#hasEnded) return;
     this.#progress = progress;
     this.#arm();
+  }
+
+  /** Its command stands still since a time, or continues with null. */
+  froze(frozenAt: number | null, { at, reason }: { readonly at: number; readonly reason: string }) {
+    this.#frozenAt = frozenAt;
+    this.progress({ done: 0, total: null, frozenAt });
+    const message = `${frozenAt === null ? "Continued" : "Frozen"}${reason && `: ${reason}`}`;
+    this.log([{ at, level: "info", source: "system", message }]);
+  }
+
+  /** Write now what is kept; what the store refuses is written later. */
+  async written(): Promise<void> {
+    await this.#writing;
+    if (!this.#hasEnded && !this.#writing) this.#flush();
+    await this.#writing;
   }
 
   /** Abort it when its instance's deadline passes. Returns the timer, null without a deadline. */

@@ -17,6 +17,8 @@ export interface SpawnRequest {
   readonly umask: number | null;
   /** Our descriptors, which become 0, 1, 2, … of the program. It has no others. */
   readonly descriptors: readonly number[];
+  /** Descriptor of the control group that it begins in; null for ours. */
+  readonly cgroup: number | null;
 }
 
 /** How a process ended. */
@@ -34,6 +36,8 @@ const SIGNALS_BYTES = 128;
 const SETSIGDEF = 0x04;
 const SETSIGMASK = 0x08;
 const SETSID = 0x80;
+const SETCGROUP = 0x100;
+const FLAGS = SETSID | SETSIGDEF | SETSIGMASK;
 const WNOHANG = 1;
 const O_CLOEXEC = 0o2000000;
 const F_SETFL = 4;
@@ -65,6 +69,8 @@ const FUNCTIONS = [
 type Library = NativeLibrary<typeof FUNCTIONS[number]>;
 
 const openLibc = lateLibc(...FUNCTIONS);
+/** Since glibc 2.39. */
+const openLaterLibc = lateLibc("posix_spawnattr_setcgroup_np");
 
 const SIGNAL_NAMES = new Map(
   Object.entries(constants.signals).map(([name, number]) => [number, name]),
@@ -89,12 +95,14 @@ export class NativeSpawner {
   readonly #poll = new Int32Array(2);
   /** What the C library reads through pointers must not be collected meanwhile. */
   readonly #held: Uint8Array[] = [];
+  readonly #setCgroup = openLaterLibc()?.symbols.posix_spawnattr_setcgroup_np;
+  #entersCgroups = this.#setCgroup !== undefined;
 
   private constructor({ symbols, addressOf }: Library) {
     this.#symbols = symbols;
     this.#addressOf = addressOf;
     symbols.posix_spawnattr_init(this.#attributes);
-    symbols.posix_spawnattr_setflags(this.#attributes, SETSID | SETSIGDEF | SETSIGMASK);
+    symbols.posix_spawnattr_setflags(this.#attributes, FLAGS);
     // The runtime ignores some signals, and a program would inherit that.
     symbols.posix_spawnattr_setsigdefault(this.#attributes, Buffer.alloc(SIGNALS_BYTES, 0xff));
     symbols.posix_spawnattr_setsigmask(this.#attributes, Buffer.alloc(SIGNALS_BYTES));
@@ -108,6 +116,11 @@ export class NativeSpawner {
     const text = Buffer.from(library.toArrayBuffer(address, 0, 8)).toString("latin1");
     const [major = 0, minor = 0] = text.split("\0")[0]!.split(".").map(Number);
     return major > 2 || minor >= 26 ? new NativeSpawner(library) : null;
+  }
+
+  /** True if programs begin in the control group of their request; false once one could not. */
+  get entersCgroups(): boolean {
+    return this.#entersCgroups;
   }
 
   /**
@@ -157,7 +170,9 @@ export class NativeSpawner {
           list.table,
           variables.table,
         );
-      const error = withOpenFiles(openFilesOfChildren(), start);
+      const error = withOpenFiles(openFilesOfChildren(), () => {
+        return request.cgroup === null ? start() : this.#startIn(request.cgroup, start);
+      });
       if (error !== 0) throw systemError(error, "spawn");
       return this.#pid[0]!;
     } finally {
@@ -166,6 +181,24 @@ export class NativeSpawner {
       symbols.posix_spawn_file_actions_destroy(this.#actions);
       this.#held.length = 0;
     }
+  }
+
+  /**
+   * Start in a control group. The kernel does both in one step, so that nothing of the program is
+   * ever outside of it. An error may be that of the group or of the program, so it is tried again
+   * without the group.
+   */
+  #startIn(cgroup: number, start: () => number): number {
+    if (!this.#entersCgroups) return start();
+    this.#setCgroup!(this.#attributes, cgroup);
+    this.#symbols.posix_spawnattr_setflags(this.#attributes, FLAGS | SETCGROUP);
+    const first = start();
+    this.#symbols.posix_spawnattr_setflags(this.#attributes, FLAGS);
+    if (first === 0) return 0;
+    const error = start();
+    // From now on nobody asks for it.
+    if (error === 0) this.#entersCgroups = false;
+    return error;
   }
 
   /** Call back for every child that has ended, our own and adopted ones. */

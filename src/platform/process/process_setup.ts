@@ -2,6 +2,7 @@ import { accessSync, constants } from "node:fs";
 import { setPriority } from "node:os";
 import { errorCode, JobError, messageOf, toJobError } from "../../core/errors.ts";
 import type { Account } from "./accounts.ts";
+import { type CgroupTree, enterTree } from "./cgroup_tree.ts";
 import { keepOpenFilesForChildren, limitOpenFiles, setIoPriority } from "./process_control.ts";
 
 /**
@@ -19,6 +20,8 @@ export interface ProcessSetup {
   /** The name finds the user's groups. */
   readonly account?: Required<Account>;
   readonly cwd?: string;
+  /** Control groups of its own, where they can be made: see {@link enterTree}. */
+  readonly cgroups?: CgroupTree;
 }
 
 // Deno has none; the others do, although the types do not say so.
@@ -57,7 +60,9 @@ export function takeSetup(): string | null {
 }
 
 function applySetup(setup: ProcessSetup): void {
-  const { nice, ionice, umask, openFiles, openFilesOfChildren, account, cwd } = setup;
+  const { nice, ionice, umask, openFiles, openFilesOfChildren, account, cwd, cgroups } = setup;
+  // Before the change of user, who is given them.
+  if (cgroups !== undefined) enterTree(cgroups, account ?? null);
   // It applies to this thread and what it starts: the guard keeps its own priority.
   if (nice !== undefined) attempt(`take the priority ${nice}`, () => setPriority(0, nice));
   if (ionice !== undefined) {

@@ -34,6 +34,8 @@ export type ProgramOutput = Readonly<Record<"stdout" | "stderr", OutputPipe>>;
 export interface ProgramStarter {
   /** @throws Error with the code of the system, if there is one */
   start(request: ProgramRequest, events: ProgramEvents): ProgramOutput;
+  /** True if programs begin in the control group of their request; false once one could not. */
+  readonly entersCgroups: boolean;
 }
 
 /** The cheapest way to start programs here. This process must start none in another way. */
@@ -51,6 +53,10 @@ class NativeStarter implements ProgramStarter {
   constructor(spawner: NativeSpawner) {
     this.#spawner = spawner;
     process.on("SIGCHLD", () => this.#reap());
+  }
+
+  get entersCgroups(): boolean {
+    return this.#spawner.entersCgroups;
   }
 
   start(request: ProgramRequest, events: ProgramEvents): ProgramOutput {
@@ -109,6 +115,7 @@ function findProgram(name: string, path: string): string {
 
 /** For systems and runtimes where the C library cannot be called. */
 class PortableStarter implements ProgramStarter {
+  readonly entersCgroups = false;
   readonly #reaper = new OrphanReaper(() => this.#running > 0);
   #running = 0;
 

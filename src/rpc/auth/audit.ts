@@ -41,6 +41,13 @@ const LINES: Lines = {
     "Retried an instance",
     { of: uuid, kind: instance?.kind, instance: instance?.uuid },
   ],
+  freezeInstance: ({ uuid, thaw, reason }, { instance, changed }) =>
+    changed
+      ? [
+        thaw ? "Let a frozen command continue" : "Froze a running command",
+        { kind: instance?.kind, instance: instance?.uuid ?? uuid, reason },
+      ]
+      : null,
   redriveInstances({ query }, { count, instances }, since) {
     // Includes the instances of dead letters that an earlier call has run again.
     const earlier = instances.filter(({ uuid }) => timeOfId(uuid) < since).length;

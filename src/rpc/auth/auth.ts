@@ -46,6 +46,7 @@ export const METHOD_ROLE: Readonly<Record<MethodName, Role>> = {
   scheduleJobs: "operator",
   cancelInstances: "operator",
   retryInstance: "operator",
+  freezeInstance: "operator",
   redriveInstances: "operator",
   resizeWorkers: "admin",
   reloadConfig: "admin",

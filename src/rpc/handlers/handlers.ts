@@ -1,4 +1,5 @@
 import { type Instance, isUuid } from "../../core/instance.ts";
+import { withoutUndefined } from "../../core/object_keys.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
 import type { ManagerApi, ScheduleOptions } from "../../manager/api.ts";
 import { parseScheduleText } from "../../core/time/ticks.ts";
@@ -167,6 +168,12 @@ export function createHandlers(manager: ManagerApi): Handlers {
       const options = readRetryOptions(request);
       const id = await resolveId(manager, request.uuid);
       return { instance: instanceToWire(await manager.retryInstance(id, options)) };
+    },
+    async freezeInstance({ uuid, thaw, reason }) {
+      const id = await resolveId(manager, uuid);
+      const options = withoutUndefined({ thaw, reason: textOf(reason) });
+      const { instance, changed } = await manager.freezeInstance(id, options);
+      return { instance: instanceToWire(instance), changed };
     },
     async redriveInstances(request) {
       const conditions = await readBulkQuery("redrive", request, manager);

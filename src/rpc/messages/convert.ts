@@ -78,7 +78,8 @@ function durationOf(instance: Instance): number | undefined {
 
 /** An instance on the wire. */
 export function instanceToWire(instance: Instance): WireRecord<typeof JobInstanceSchema> {
-  const { state, settledAt, error } = instance;
+  const { state, settledAt, error, progress } = instance;
+  const { frozenAt } = progress ?? {};
   const settledIn = (final: JobState) => state === final ? settledAt : null;
   return {
     ...instance,
@@ -88,6 +89,8 @@ export function instanceToWire(instance: Instance): WireRecord<typeof JobInstanc
     results: valueTexts(instance.resultsJson),
     error: error?.message,
     errorDetail: error,
+    progress: frozenAt === undefined ? progress : null,
+    frozenAt: state === "processing" ? frozenAt ?? null : null,
     completedAt: settledIn("completed"),
     terminatedAt: settledIn("terminated"),
     canceledAt: settledIn("canceled"),

@@ -1,3 +1,4 @@
+import type { Cgroup } from "../../platform/process/cgroup.ts";
 import {
   allPids,
   candidates,
@@ -27,6 +28,8 @@ export interface TrackedCommand {
   readonly marker: string;
   /** Its first process, which leads a session and a group. */
   readonly leader: number;
+  /** Its control group, in which its processes remain wherever they go; null if it has none. */
+  readonly cgroup: Cgroup | null;
 }
 
 /** The processes that a command left behind. */
@@ -106,7 +109,7 @@ export class CommandFamilies {
     if (this.#finds % WHOLE_FIND_EVERY === 0) this.#others.clear();
     this.#finds += 1;
     const pids = allPids().filter((pid) => !this.#others.has(pid));
-    const owners = this.#ownersOf(pids);
+    const owners = this.#ownersOf(pids, commands);
     for (const [pid, owner] of owners) found.get(owner)?.push(pid);
     for (const pid of pids) if (!owners.has(pid)) this.#others.add(pid);
     return found as ReadonlyMap<TrackedCommand, number[]> as ReadonlyMap<Command, number[]>;
@@ -114,6 +117,7 @@ export class CommandFamilies {
 
   /** Kill all processes of commands. Their ends follow from those of their first processes. */
   kill(commands: ReadonlySet<TrackedCommand>): void {
+    for (const { cgroup } of commands) cgroup?.kill();
     this.#search(allPids, commands, commands);
     for (const command of commands) {
       const { leader } = command;
@@ -125,6 +129,7 @@ export class CommandFamilies {
   killAll(): void {
     const all = new Set(this.#byLeader.values());
     for (const { leader } of all) killGroup(leader, "SIGSTOP");
+    for (const { cgroup } of all) cgroup?.kill();
     this.#search(allPids, all, all);
     for (const { leader } of all) killGroup(leader, "SIGKILL");
     killTrees([...this.#strays.keys()].filter(isOurs));
@@ -139,7 +144,7 @@ export class CommandFamilies {
     const found = new Map<TrackedCommand, Found>();
     const known = new Set<number>();
     for (let round = 0; round < ROUNDS_MAX; round++) {
-      const fresh = [...this.#ownersOf(list())].filter(([pid, owner]) => {
+      const fresh = [...this.#ownersOf(list(), commands)].filter(([pid, owner]) => {
         return commands.has(owner) && !known.has(pid);
       });
       for (const [pid, owner] of fresh) {
@@ -156,9 +161,19 @@ export class CommandFamilies {
     return found;
   }
 
-  /** Whose the living processes are that belong to a command. Also notes strays. */
-  #ownersOf(pids: readonly number[]): ReadonlyMap<number, TrackedCommand> {
+  /**
+   * Whose the living processes are that belong to a command. Also notes strays.
+   *
+   * @param commands those of which all processes are wanted
+   */
+  #ownersOf(
+    pids: readonly number[],
+    commands: ReadonlySet<TrackedCommand>,
+  ): ReadonlyMap<number, TrackedCommand> {
     const owners = new Map<number, TrackedCommand>();
+    for (const command of commands) {
+      for (const pid of command.cgroup?.pids ?? []) owners.set(pid, command);
+    }
     const others: (ProcessEntry & { readonly marker: string | null })[] = [];
     for (const pid of pids) {
       const entry = readEntry(pid);
@@ -168,7 +183,7 @@ export class CommandFamilies {
       const marker = leader === undefined ? markerOf(entry) : null;
       const owner = leader ?? (marker === null ? undefined : this.#byMarker.get(marker));
       if (owner === undefined) others.push({ ...entry, marker });
-      else owners.set(pid, owner);
+      else if (!owners.has(pid)) owners.set(pid, owner);
     }
     for (let size = -1; size !== owners.size;) {
       size = owners.size;

@@ -1,6 +1,7 @@
 import type { AttemptUsage, LiveUsage } from "../../core/instance.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
+import type { CgroupUsage } from "../../platform/process/cgroup.ts";
 import { openFilesOf, TICKS_PER_SECOND, usageOf } from "../../platform/process/descendants.ts";
 import { Slices } from "../../platform/slices.ts";
 import type { TrackedCommand } from "./command_families.ts";
@@ -70,19 +71,11 @@ export class CommandUsages<Command extends TrackedCommand> {
    * @returns what all of its processes used; null if nothing is known
    */
   end(command: Command, exit: AttemptUsage | null): AttemptUsage | null {
-    this.#begun.delete(command);
+    const hasBegun = this.#begun.delete(command);
     const seen = this.#seen.get(command);
-    if (seen === undefined) return exit;
     this.#seen.delete(command);
-    const { usage, processes, lostTicks } = seen;
-    // The kernel counts what the first process waited for, so not what orphans used.
-    const orphans = [...processes.values()].filter(({ isOrphan }) => isOrphan);
-    const orphanTicks = orphans.reduce((sum, { ticks }) => sum + ticks, lostTicks);
-    const counted = exit?.cpuMs == null ? 0 : exit.cpuMs + msOf(orphanTicks);
-    return {
-      maxRssBytes: Math.max(usage.maxRssBytes!, exit?.maxRssBytes ?? 0),
-      cpuMs: Math.max(usage.cpuMs!, counted),
-    };
+    const used = seen === undefined ? exit : withOrphans(seen, exit);
+    return command.cgroup === null || !hasBegun ? used : withGroup(command.cgroup.usage, used);
   }
 
   async #look(): Promise<void> {
@@ -148,6 +141,35 @@ export class CommandUsages<Command extends TrackedCommand> {
   #nowMs(): number {
     return this.#host.clock.now().monotonicMs;
   }
+}
+
+/** What was seen of a command, with what the kernel says about its first process. */
+function withOrphans(
+  { usage, processes, lostTicks }: SeenCommand,
+  exit: AttemptUsage | null,
+): AttemptUsage {
+  // The kernel counts what the first process waited for, so not what orphans used.
+  const orphans = [...processes.values()].filter(({ isOrphan }) => isOrphan);
+  const orphanTicks = orphans.reduce((sum, { ticks }) => sum + ticks, lostTicks);
+  const counted = exit?.cpuMs == null ? 0 : exit.cpuMs + msOf(orphanTicks);
+  return {
+    maxRssBytes: Math.max(usage.maxRssBytes!, exit?.maxRssBytes ?? 0),
+    cpuMs: Math.max(usage.cpuMs!, counted),
+  };
+}
+
+/**
+ * The same with what the control group of the command counted: all processor time since it was
+ * made, and memory if that is bounded.
+ */
+function withGroup(group: CgroupUsage, used: AttemptUsage | null): AttemptUsage | null {
+  const { cpuMs, memoryBytes } = group;
+  if (cpuMs === null) return used;
+  return {
+    maxRssBytes: memoryBytes ?? used?.maxRssBytes ?? null,
+    // A command may have been moved into its group later.
+    cpuMs: Math.max(Math.round(cpuMs), used?.cpuMs ?? 0),
+  };
 }
 
 function msOf(ticks: number): number {

@@ -6,6 +6,9 @@ type EndedMessage = Extract<FromSupervisor, { readonly type: "ended" }>;
 /** What a kept line takes in addition to its text, in bytes. */
 const LINE_BYTES = 200;
 
+/** What is known of a run without its command. */
+export type KeptRunFacts = Omit<FoundRun, "isFrozen" | "frozenMs">;
+
 interface KeptRun {
   readonly claim: ClaimOfRun;
   readonly marker: string;
@@ -82,7 +85,7 @@ export class KeptRuns {
   }
 
   /** All runs, oldest first. */
-  list(nowMs: number): readonly FoundRun[] {
+  list(nowMs: number): readonly KeptRunFacts[] {
     return [...this.#runs].map(([run, { claim, marker, pid, beginMs, deadlineMs }]) => ({
       ...{ run, claim, marker, pid },
       ageMs: Math.max(0, Math.floor(nowMs - beginMs)),

@@ -1,10 +1,11 @@
 import { accessSync, closeSync, constants, existsSync, statSync } from "node:fs";
 import { encodeJobError } from "../../worker/job_stack.ts";
-import type { AttemptUsage } from "../../core/instance.ts";
+import type { AttemptUsage, ErrorInfo } from "../../core/instance.ts";
 import { commandEnd } from "../../core/text/command_end.ts";
-import { errorCode, JobError } from "../../core/errors.ts";
+import { errorCode, JobError, messageOf } from "../../core/errors.ts";
 import { withoutUndefined } from "../../core/object_keys.ts";
 import { SecretMask } from "../../core/text/secret_mask.ts";
+import { formatSize } from "../../core/text/size.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { killGroup } from "../../platform/process/descendants.ts";
@@ -13,8 +14,16 @@ import { withOpenFilesMax } from "../../platform/process/process_setup.ts";
 import { isResourceError } from "../../platform/process/resources.ts";
 import type { ProgramStarter } from "../../platform/process/start_program.ts";
 import type { TransferBudget } from "../../worker/output/transfer_budget.ts";
+import type { FreezeProblem } from "../../worker/executor.ts";
 import type { AttemptResult } from "../../worker/protocol.ts";
-import type { CommandLaunch, FromSupervisor, ToSupervisor } from "../protocol.ts";
+import {
+  type CommandLaunch,
+  type FoundRun,
+  type FromSupervisor,
+  MEMORY_LIMIT_ERROR,
+  type ToSupervisor,
+} from "../protocol.ts";
+import { type CommandCgroup, type CommandCgroups, entering } from "./command_cgroups.ts";
 import type { Leftovers } from "./command_families.ts";
 import { CommandOutput } from "./command_output.ts";
 import { type ResultFile, ResultFiles } from "./result_file.ts";
@@ -27,6 +36,9 @@ const DRAIN_MS_MAX = 1_000;
 /** The same for what is left to run: it may keep its output open for ever. */
 const LEFT_DRAIN_MS = 50;
 
+/** A command that never stood still. */
+export const NO_STANDSTILL = { isFrozen: false, frozenMs: 0 };
+
 type RunMessage = Extract<ToSupervisor, { readonly type: "run" }>;
 
 /** Surroundings of a running command. */
@@ -34,6 +46,8 @@ export interface CommandHost {
   readonly clock: Clock;
   readonly starter: ProgramStarter;
   readonly files: ResultFiles;
+  /** Null if commands have no control groups. */
+  readonly cgroups: CommandCgroups | null;
   readonly budget: TransferBudget;
   /** True while the daemon has not read what it was sent. */
   readonly isStalled: () => boolean;
@@ -48,6 +62,8 @@ export interface CommandHost {
     command: RunningCommand,
     exit: AttemptUsage | null,
   ) => AttemptUsage | null;
+  /** Move running commands into control groups. */
+  readonly gather: (commands: readonly RunningCommand[]) => void;
   /** It is over; its output is still read if a process that it left holds it open. */
   readonly onEnd: (command: RunningCommand, output: CommandOutput) => void;
 }
@@ -61,6 +77,8 @@ export class RunningCommand {
   readonly marker: string;
   /** Its first process; 0 until it has started. */
   leader = 0;
+  /** Its control group; null if it has none. */
+  cgroup: CommandCgroup | null = null;
   readonly #launch: CommandLaunch;
   readonly #wantsStarted: boolean;
   readonly #host: CommandHost;
@@ -70,6 +88,11 @@ export class RunningCommand {
   /** Lines of output that were sent. */
   #lines = 0;
   #file: ResultFile | null = null;
+  #startMs = 0;
+  /** Since when it stands still, in monotonic ms; null if it does not. */
+  #frozenSinceMs: number | null = null;
+  /** How long it stood still before that. */
+  #frozenMs = 0;
   /** From when on output is read as it comes, in monotonic ms. */
   #listenMs = 0;
   #isTooLarge = false;
@@ -121,16 +144,20 @@ export class RunningCommand {
   }
 
   #start(): void {
-    const { argv, env, umask, stdin: text, openFiles } = this.#launch;
-    const { starter } = this.#host;
+    const { argv, env, umask, stdin: text, openFiles, memoryBytes } = this.#launch;
+    const { starter, cgroups } = this.#host;
     const file = this.#file;
+    this.cgroup = cgroups?.take(memoryBytes) ?? null;
+    const isStartedIn = this.cgroup !== null && cgroups!.canStart;
+    const limited = openFiles === null ? argv : withOpenFilesMax(openFiles, argv);
     const stdin = text === null ? null : openUnnamedFile({ text, isWritable: false });
     try {
       const pipes = starter.start({
-        argv: openFiles === null ? argv : withOpenFilesMax(openFiles, argv),
+        argv: this.cgroup === null || isStartedIn ? limited : entering(this.cgroup, limited),
         env: file === null ? env : { ...env, JOB_RESULT_FILE: file.path },
         cwd: this.#directory(),
         ...{ umask, stdin, fourth: file?.descriptor ?? null },
+        cgroup: isStartedIn ? this.cgroup!.openFolder() : null,
       }, {
         onStart: (pid) => this.#started(pid),
         onFail: (error) => this.#end(failed(startError(argv[0]!, error))),
@@ -145,6 +172,7 @@ export class RunningCommand {
     } catch (error) {
       throw error instanceof JobError ? error : startError(argv[0]!, error as Error);
     } finally {
+      this.cgroup?.started();
       if (stdin !== null) closeSync(stdin);
     }
   }
@@ -157,8 +185,44 @@ export class RunningCommand {
   signal(signal: "SIGTERM" | "SIGKILL"): void {
     this.#isAborted = true;
     if (this.leader === 0 || this.#exit !== null) return;
-    if (signal === "SIGKILL") this.#host.kill(this);
-    else killGroup(this.leader, "SIGTERM");
+    if (signal === "SIGKILL") return this.#host.kill(this);
+    // It may handle the signal, which it cannot while it is frozen.
+    if (this.#frozenSinceMs !== null) this.#freeze(false);
+    killGroup(this.leader, "SIGTERM");
+  }
+
+  /** How long it has run; null if it does not run. */
+  ageMs(nowMs: number): number | null {
+    return this.leader === 0 || this.#exit !== null ? null : nowMs - this.#startMs;
+  }
+
+  /** Let its processes stand still, or continue. */
+  freeze(isFrozen: boolean): void {
+    this.#host.send({ type: "frozen", run: this.run, problem: this.#freeze(isFrozen) });
+  }
+
+  /** Whether it stands still, and how long it has in all. */
+  standstill(nowMs: number): Pick<FoundRun, "isFrozen" | "frozenMs"> {
+    const sinceMs = this.#frozenSinceMs;
+    const frozenMs = this.#frozenMs + (sinceMs === null ? 0 : nowMs - sinceMs);
+    return { isFrozen: sinceMs !== null, frozenMs: Math.floor(frozenMs) };
+  }
+
+  #freeze(isFrozen: boolean): FreezeProblem | null {
+    if (this.leader === 0 || this.#exit !== null) return { type: "state", message: "it has ended" };
+    if (this.cgroup === null) this.#host.gather([this]);
+    if (this.cgroup === null) {
+      return { type: "groups", message: "its command has no control group" };
+    }
+    try {
+      this.cgroup.freeze(isFrozen);
+      const nowMs = this.#host.clock.now().monotonicMs;
+      ({ frozenMs: this.#frozenMs } = this.standstill(nowMs));
+      this.#frozenSinceMs = isFrozen ? nowMs : null;
+      return null;
+    } catch (error) {
+      return { type: "groups", message: `the system refuses it: ${messageOf(error)}` };
+    }
   }
 
   /** The processes that it left are known, and gone unless they are to keep running. */
@@ -183,10 +247,13 @@ export class RunningCommand {
   }
 
   #started(pid: number): void {
-    const { clock, files, onStart } = this.#host;
+    const { clock, files, cgroups, onStart } = this.#host;
     this.leader = pid;
+    this.#startMs = clock.now().monotonicMs;
+    // Perhaps it has just turned out that programs cannot be started in a group.
+    if (this.cgroup !== null && !cgroups!.canStart) this.cgroup.add(pid);
     onStart(this);
-    this.#listenMs = clock.now().monotonicMs + LISTEN_AFTER_MS;
+    this.#listenMs = this.#startMs + LISTEN_AFTER_MS;
     if (this.#wantsStarted) this.#sendStarted();
     if (this.#file === null) return;
     files.watch(this.#file, () => {
@@ -210,7 +277,11 @@ export class RunningCommand {
   }
 
   #sendStarted(): void {
-    this.#host.send({ type: "started", run: this.run, pid: this.leader });
+    const { cgroup } = this;
+    // Otherwise it is moved by itself, which may have failed.
+    const isBounded = cgroup !== null && cgroup.memoryBytes !== null &&
+      this.#host.cgroups!.canStart;
+    this.#host.send({ type: "started", run: this.run, pid: this.leader, isBounded });
   }
 
   /** True if nothing of it runs, as far as anyone can know. */
@@ -246,6 +317,7 @@ export class RunningCommand {
     const usage = this.#host.usageOf(this, this.#exit?.usage ?? null);
     this.#host.send({ type: "ended", run: this.run, result, stderrTail, usage });
     if (!this.isLeft) this.#output.close();
+    if (this.cgroup !== null) this.#host.cgroups!.release(this.cgroup);
     this.#host.onEnd(this, this.#output);
   }
 
@@ -257,6 +329,7 @@ export class RunningCommand {
     const isSuccess = this.#isTooLarge || (code !== null && successCodes.includes(code));
     if (isSuccess) return succeeded(code ?? 0, this.#file);
     const found = { exitCode: code ?? undefined, signal: signal ?? undefined };
+    if (this.cgroup?.isOverMemory) return overMemory(this.cgroup.memoryBytes!, found);
     const message = `Command "${argv[0]}" ${commandEnd(found)}`;
     const error = { name: "CommandError", message };
     return { type: "error", error: withoutUndefined({ ...error, ...found }) };
@@ -302,6 +375,14 @@ function startError(program: string, error: Error): JobError {
 
 function failed(error: unknown): AttemptResult {
   return { type: isResourceError(error) ? "unstarted" : "error", error: encodeJobError(error) };
+}
+
+function overMemory(bytes: number, found: Pick<ErrorInfo, "exitCode" | "signal">): AttemptResult {
+  const message = `Stopped: it used more than the ${formatSize(bytes)} of "memory"`;
+  return {
+    type: "error",
+    error: withoutUndefined({ name: MEMORY_LIMIT_ERROR, message, ...found }),
+  };
 }
 
 function succeeded(code: number, file: ResultFile | null): AttemptResult {

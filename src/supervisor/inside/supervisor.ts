@@ -1,6 +1,7 @@
 import type { LiveUsage } from "../../core/instance.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
+import { ownTree } from "../../platform/process/cgroup_tree.ts";
 import { spentMs } from "../../platform/process/process.ts";
 import { BusyMemory } from "../../platform/process/busy_memory.ts";
 import { createProgramStarter } from "../../platform/process/start_program.ts";
@@ -12,18 +13,23 @@ import {
   SUPERVISOR_VERSION,
   type ToSupervisor,
 } from "../protocol.ts";
+import { CommandCgroups } from "./command_cgroups.ts";
 import { CommandFamilies } from "./command_families.ts";
 import { CommandUsages } from "./command_usages.ts";
 import type { CommandOutput } from "./command_output.ts";
 import { KeptRuns } from "./kept_runs.ts";
 import { ResultFiles } from "./result_file.ts";
-import { type CommandHost, RunningCommand } from "./running_command.ts";
+import { type CommandHost, NO_STANDSTILL, RunningCommand } from "./running_command.ts";
 
 /**
  * How often the output of young commands is read: that costs less than waiting for it, and keeps
  * the order of stdout and stderr well enough.
  */
 const LOOK_EVERY_MS = 1;
+/** How long commands run before they are moved into groups, if they were not started in them. */
+const GATHER_MS = 1_000;
+/** Most commands that are moved at once. */
+const GATHERED_MAX = 200;
 /** Most outputs kept open by what commands have left; beyond that, the oldest is closed. */
 const KEPT_MAX = 100;
 /** How many bytes the daemon may leave unread before commands have to wait with their output. */
@@ -61,6 +67,7 @@ export class Supervisor {
   readonly #host: CommandHost;
   /** Commands whose output is not yet read as it comes. */
   readonly #young = new Set<RunningCommand>();
+  readonly #old = new LazyTimer(systemClock, () => this.#gatherOld());
   readonly #look = new LazyTimer(systemClock, () => this.#lookAtYoung());
   /** Commands to kill in this turn of the event loop. */
   readonly #doomed = new Set<RunningCommand>();
@@ -74,6 +81,8 @@ export class Supervisor {
   readonly #lastEnd = new LazyTimer(systemClock, () => this.#onEnd());
   /** Null while no daemon is connected. */
   #link: SupervisorLink | null;
+  /** False once a command could not be moved into a group. */
+  #canGather = true;
   #isEnding = false;
 
   /** @param onEnd ends the process: nothing is left to do, or nothing may run any longer */
@@ -91,9 +100,12 @@ export class Supervisor {
       find: (commands) => this.#families.find(commands),
       report: (usages) => this.#report(usages),
     });
+    const starter = createProgramStarter();
+    const tree = ownTree();
     this.#host = {
-      clock: systemClock,
-      starter: createProgramStarter(),
+      ...{ clock: systemClock, starter },
+      cgroups: tree && new CommandCgroups(tree, { canStart: () => starter.entersCgroups }),
+      gather: (commands) => this.#gather(commands),
       files: new ResultFiles(systemClock),
       budget: new TransferBudget(systemClock),
       isStalled: () => this.#isStalled,
@@ -124,6 +136,8 @@ export class Supervisor {
         return this.#extend(message.runs, message.untilMs);
       case "signal":
         return this.#commands.get(message.run)?.signal(message.signal);
+      case "freeze":
+        return this.#commands.get(message.run)?.freeze(message.isFrozen);
       case "ack":
         for (const [run, lines] of message.lines) this.#runs?.recorded(run, lines);
         for (const run of message.done) this.#runs?.done(run);
@@ -140,7 +154,10 @@ export class Supervisor {
 
   /** All commands that run, or whose outcome no daemon has recorded. */
   list(): readonly FoundRun[] {
-    return this.#runs?.list(systemClock.now().monotonicMs) ?? [];
+    const nowMs = systemClock.now().monotonicMs;
+    return (this.#runs?.list(nowMs) ?? []).map((kept) => {
+      return { ...kept, ...this.#commands.get(kept.run)?.standstill(nowMs) ?? NO_STANDSTILL };
+    });
   }
 
   /** A daemon takes over: it is sent all that is not recorded. */
@@ -218,8 +235,29 @@ export class Supervisor {
     this.#families.begin(command);
     this.#usages.begin(command);
     this.#runs?.started(command.run, command.leader);
+    if (this.#host.cgroups !== null && command.cgroup === null) this.#old.setWithin(GATHER_MS);
     this.#young.add(command);
     this.#look.setWithin(LOOK_EVERY_MS);
+  }
+
+  /** Move commands into groups that were not started in them, and have run for a while. */
+  #gatherOld(): void {
+    const nowMs = systemClock.now().monotonicMs;
+    const outside = [...this.#commands.values()].filter(({ cgroup }) => cgroup === null);
+    const old = outside.filter((command) => (command.ageMs(nowMs) ?? 0) >= GATHER_MS);
+    this.#gather(old.slice(0, GATHERED_MAX));
+    if (outside.length > 0 && this.#canGather) {
+      this.#old.setIn(old.length > GATHERED_MAX ? 0 : GATHER_MS);
+    }
+  }
+
+  #gather(commands: readonly RunningCommand[]): void {
+    const { cgroups } = this.#host;
+    if (cgroups === null || commands.length === 0) return;
+    const wanted = new Set(commands);
+    const groups = cgroups.gather(wanted, () => this.#families.find(wanted));
+    for (const command of commands) command.cgroup = groups.get(command) ?? null;
+    if (groups.size === 0) this.#canGather = false;
   }
 
   #lookAtYoung(): void {

@@ -13,6 +13,7 @@ import {
   type AttemptOutcome,
   type AttemptSink,
   type AttemptTask,
+  type FreezeProblem,
   HANDLER_MS_MAX,
 } from "../executor.ts";
 import { type AttemptResult, type TaskInstance, taskInstance } from "../protocol.ts";
@@ -62,6 +63,8 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
   /** True if it was aborted before it started to run. */
   #isUnstarted = false;
   #timeoutAtMs = Infinity;
+  /** What was left of the time limit when it was frozen. */
+  #timeoutLeftMs = Infinity;
   #expireAtMs = Infinity;
   #termAtMs = Infinity;
   #killAtMs = Infinity;
@@ -197,10 +200,28 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
     this.#schedule();
   }
 
+  async freeze(isFrozen: boolean): Promise<FreezeProblem | null> {
+    if (this.#isOver || this.#cause !== null) return { type: "state", message: "it is ending" };
+    if (!this.#worker?.hasStarted) return { type: "state", message: "it has not started yet" };
+    const problem = await this.#worker.freeze!(isFrozen);
+    // An abort has let it continue meanwhile.
+    if (problem !== null || this.#cause !== null) return problem;
+    if (isFrozen) this.#stopTimeout();
+    else this.#timeoutAtMs = this.#nowMs() + this.#timeoutLeftMs;
+    this.#schedule();
+    return null;
+  }
+
+  #stopTimeout(): void {
+    this.#timeoutLeftMs = this.#timeoutAtMs - this.#nowMs();
+    this.#timeoutAtMs = Infinity;
+  }
+
   started(agoMs = 0): void {
     const { timeoutMs } = this.instance;
     if (timeoutMs === 0 || this.#cause !== null) return;
     this.#timeoutAtMs = this.#nowMs() - agoMs + timeoutMs;
+    if (this.#worker?.isFrozen) this.#stopTimeout();
     this.#schedule();
   }
 

@@ -1,6 +1,6 @@
 import type { ErrorInfo } from "../../core/instance.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
-import type { AbortCause, AttemptSink, HandlerCall } from "../executor.ts";
+import type { AbortCause, AttemptSink, FreezeProblem, HandlerCall } from "../executor.ts";
 import type { AttemptResult, TaskInstance } from "../protocol.ts";
 import type { WorkerEnding } from "./worker_ending.ts";
 
@@ -28,6 +28,10 @@ export interface RunHost {
   outcomeRecorded?(): void;
   /** Leave its run to the next daemon: it will not report anything. False: it cannot be left. */
   leave?(): boolean;
+  /** Let the processes of the current run stand still, or continue; absent for workers. */
+  freeze?(isFrozen: boolean): Promise<FreezeProblem | null>;
+  /** True if the current run stood still when it was taken over. */
+  readonly isFrozen?: boolean;
 }
 
 /** One attempt, or one call of a handler, given to a worker. */

@@ -227,6 +227,8 @@ const QUERIES: readonly (readonly [keyof JobMethods, Fields, Outcome])[] = [
   ["cancelInstances", { query: {} }, "invalid_argument"],
   ["cancelInstances", { query: { uuid: "" } }, "invalid_argument"],
   ["retryInstance", { uuid: "0" }, ["invalid_argument", "not_found"]],
+  ["freezeInstance", { uuid: "0" }, ["invalid_argument", "not_found"]],
+  ["freezeInstance", { uuid: "", thaw: true, reason: "\x1b[2J" }, "invalid_argument"],
   ["waitInstance", { uuid: "" }, "invalid_argument"],
   ["explain", {}, "invalid_argument"],
   ["explain", { limit: 2_147_483_647 }, "invalid_argument"],

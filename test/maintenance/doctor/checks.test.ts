@@ -161,17 +161,26 @@ test("limitOf() reads a line of /proc/PID/limits", () => {
   assert.equal(limitOf(text, "Max processes"), null);
 });
 
-test("checkCgroup() warns about little memory and few tasks, and wants no delegation", () => {
+test("checkCgroup() warns about little memory and few tasks, and says what commands lack", () => {
   const group = {
     ...{ root: "/sys/fs/cgroup", path: "/sys/fs/cgroup/x", controllers: ["cpu", "memory"] },
-    ...{ isDelegated: false, memoryMax: null, pidsMax: 100, pids: 80, isService: true },
+    ...{ isUsable: true, canBound: true, isService: true },
+    ...{ memoryMax: null, pidsMax: 100, pids: 80 },
   };
-  assert.match(only(checkCgroup(group)), /^ok version 2, with cpu, memory; not delegated/);
+  assert.match(only(checkCgroup(group)), /^ok each command has a group/);
   const [tasks, memory] = [{ ...group, pids: 81 }, { ...group, memoryMax: 255 * MIB }]
     .map((facts) => shown(checkCgroup(facts))[0]!);
   assert.match(tasks!, /^warning .* 81 of 100 tasks/);
   assert.match(memory!, /^warning .* 255 MiB of memory/);
-  assert.match(only(checkCgroup({ ...group, root: null, path: null })), /^ok version 2/);
+  const without = { ...group, isUsable: false };
+  assert.match(only(checkCgroup({ ...without, root: null, path: null })), /^ok .*2 is not there/);
+  assert.match(only(checkCgroup({ ...without, path: null })), /^ok .*is not visible here/);
+  assert.match(only(checkCgroup(without)), /^note not delegated .*they cannot be frozen/);
+  assert.match(checkCgroup(without)[0]!.remedy!, /install-service/);
+  assert.match(checkCgroup({ ...without, isService: false })[0]!.remedy!, /Delegate=memory/);
+  const unbound = { ...group, canBound: false };
+  assert.match(only(checkCgroup(unbound)), /^note .*watched: the daemon has no group of its own/);
+  assert.match(only(checkCgroup({ ...unbound, controllers: ["cpu"] })), /memory is not delegated/);
 });
 
 test("checkNodes() warns about mixed versions and clocks of nodes that run", () => {

@@ -164,6 +164,15 @@ testMethods("RetryInstance takes other arguments, in one of two forms", async (o
   await assert.rejects(retry({ argumentsJson: "2" }), /wanted an array .* or an object/);
 });
 
+testMethods("FreezeInstance passes on what is asked of it", async (openWorld) => {
+  await using world = await openWorld();
+  const { id } = world.manager.add({ state: "processing" });
+  const { instance, changed } = await world.client().freezeInstance({ uuid: id, reason: "disk" });
+  assert.deepEqual([instance?.uuid, changed], [id, true]);
+  await world.client().freezeInstance({ uuid: id, thaw: true });
+  assert.deepEqual(world.manager.frozen, [{ id, reason: "disk" }, { id, thaw: true }]);
+});
+
 testMethods(
   "RedriveInstances runs dead letters again, and asks for a condition",
   async (openWorld) => {

@@ -141,6 +141,8 @@ export class FakeManager implements ManagerApi {
   /** What explain() was asked for. */
   readonly explained: ExplainQuery[] = [];
   readonly canceled: { readonly query: InstanceQuery; readonly all: boolean }[] = [];
+  readonly frozen: { readonly id: string; readonly thaw?: boolean; readonly reason?: string }[] =
+    [];
   readonly redriven: {
     readonly query: InstanceQuery;
     readonly all?: boolean;
@@ -491,6 +493,11 @@ export class FakeManager implements ManagerApi {
       retryOf: (await this.getInstance(id)).id,
       argumentsJson: JSON.stringify(input),
     });
+
+  freezeInstance: ManagerApi["freezeInstance"] = async (id, options) => {
+    this.frozen.push({ id, ...options });
+    return { instance: await this.getInstance(id), changed: true };
+  };
 
   redriveInstances: ManagerApi["redriveInstances"] = async (query, options) => {
     this.redriven.push({ query, ...options });

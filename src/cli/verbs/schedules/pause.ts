@@ -7,15 +7,16 @@ import type { WordSpec } from "../../parsing/options.ts";
 import type { Verb } from "../../verb.ts";
 import { PAUSE_VIEW } from "../../views/tick_view.ts";
 import { timestampOf } from "../../wire.ts";
+import { freezeInstance, isInstanceWord, thawNamed } from "./freeze.ts";
 
 const KIND: WordSpec = {
   name: "KIND",
-  describe: "Kind of the job (default: all jobs)",
+  describe: "Kind of the job (default: all jobs), or the id of an instance to freeze or thaw",
   offers: "kind",
   isOptional: true,
 };
 
-/** `jobctl pause [KIND]` */
+/** `jobctl pause [KIND]` and `jobctl pause ID --freeze` */
 export const PAUSE: Verb = {
   name: "pause",
   summary: "Pause one job, or all of them",
@@ -23,7 +24,9 @@ export const PAUSE: Verb = {
     "The ticks of a paused job's schedules are skipped, and recorded as skipped. Instances",
     'created with "jobctl schedule" wait. Running attempts continue. A pause survives restarts.',
     "It lasts until the time of --until, or until jobctl resume. Without a kind, on a terminal,",
-    "it asks first, unless --all is given.",
+    "it asks first, unless --all is given. With --freeze and the id of an",
+    "instance, its running command stands still with all of its processes until jobctl resume ID,",
+    "as does its timeout; a cancel lets it continue first. That needs Linux with cgroup v2.",
   ].join(" "),
   words: [KIND],
   options: {
@@ -33,15 +36,24 @@ export const PAUSE: Verb = {
       describe: 'Resume by itself at this time, in the job\'s zone: "monday 9:00", "+2h"',
     },
     reason: { value: "TEXT", describe: "The reason, which jobctl list pauses shows" },
+    freeze: { describe: "Freeze the running command of the instance ID", isFlag: true },
   },
   examples: [
     ["jobctl pause backup --until +2h --reason 'disk is being replaced'", "One job, for a while"],
     ["jobctl pause --all", "Everything, until jobctl resume"],
+    ["jobctl pause last:backup --freeze", "A running command, until jobctl resume last:backup"],
   ],
   async run(args, context) {
+    if (args.flag("freeze")) return await freezeInstance(args, context);
     const { client, io, printer } = context;
     args.timeMs("until", "future");
     const [kind] = args.words("KIND");
+    if (kind !== undefined && isInstanceWord(kind)) {
+      throw usageError(
+        `Cannot pause "${kind}": it is an instance, and pauses are of jobs`,
+        `Add --freeze to freeze its running command, or write jobctl cancel ${kind}`,
+      );
+    }
     const isAll = args.flag("all");
     if (isAll && kind !== undefined) {
       throw usageError(
@@ -63,22 +75,24 @@ export const PAUSE: Verb = {
   },
 };
 
-/** `jobctl resume [KIND]` */
+/** `jobctl resume [KIND]` and `jobctl resume ID` */
 export const RESUME: Verb = {
   name: "resume",
   summary: "End a pause",
   details: [
     "A job can be paused by its kind and also by a pause of all jobs. It runs again once both",
-    "have ended.",
+    "have ended. With the id of an instance, its frozen command continues.",
   ].join(" "),
   words: [KIND],
   examples: [
     ["jobctl resume backup", "One job"],
     ["jobctl resume", 'What "jobctl pause" without a kind paused'],
   ],
-  async run(args, { client, printer }) {
+  async run(args, context) {
+    const { client, printer } = context;
     const connection = await client();
     const [kind] = args.words("KIND");
+    if (kind !== undefined && await thawNamed(kind, connection, context)) return;
     const { wasPaused } = await connection.resume({ kind });
     await printer.value(
       { kind: kind ?? null, was_paused: wasPaused },

@@ -51,6 +51,7 @@ export function InstanceFacts({ instance, zone }: {
         ["Time limit", one.timeout_ms > 0 ? formatDuration(one.timeout_ms) : "none"],
         ["Deadline", time(one.deadline_at)],
         ["Cancel requested", time(one.cancel_requested_at)],
+        ["Frozen", time(one.frozen_at)],
         [
           "Unique key",
           one.unique_key && (

@@ -21,11 +21,12 @@ function toggled(ids: ReadonlySet<string>, id: string): ReadonlySet<string> {
 
 /** What a row says beyond its job: error, progress, what it waits for, or its arguments. */
 function About({ instance }: { readonly instance: JobInstance }): JSX.Element {
-  const { error, progress, state, blocked_by, arguments: given } = instance;
+  const { error, progress, state, blocked_by, frozen_at, arguments: given } = instance;
   if (error !== undefined && state !== "completed") {
     return <span class="bad-text">{error.message}</span>;
   }
   if (state === "processing" && progress !== undefined) return <ProgressBar progress={progress} />;
+  if (frozen_at !== undefined) return <span class="late-text">frozen</span>;
   if (blocked_by !== undefined) {
     return (
       <span class="late-text">{`waits for ${blocked_by.name}: ${blockWords(blocked_by)}`}</span>

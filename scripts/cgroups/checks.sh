@@ -1,0 +1,119 @@
+#!/bin/bash
+# Runs in the booted virtual machine as root; the last line is "N failed".
+cd / || exit 1
+export XDG_RUNTIME_DIR=/run HOME=/root TERM=dumb
+failed=0
+check() { # NAME COMMAND…: true is good
+  local name=$1
+  shift
+  if "$@"; then echo "ok    $name"; else
+    echo "FAIL  $name"
+    failed=$((failed + 1))
+  fi
+}
+has() { grep -q -- "$1" <<<"$2"; }
+run() { timeout 120 jobctl run "$@" 2>&1; }
+until_is() { # COMMAND…: at most ten seconds
+  for _ in $(seq 100); do
+    "$@" && return
+    sleep 0.1
+  done
+  return 1
+}
+# Takes $1 megabytes, and keeps them for $2 seconds.
+cat >/usr/bin/take <<'C'
+#!/bin/bash
+exec perl -e '$x = "x" x ($ARGV[0] * 1000000); sleep $ARGV[1]' "$1" "$2"
+C
+chmod +x /usr/bin/take
+useradd --create-home alice
+jobs() {
+  cat <<'C'
+[store]
+url = "sqlite:/var/lib/jobctl/jobctl.db"
+[jobs.group]
+run = "sed -n 's/^0:://p' /proc/self/cgroup"
+[jobs.slow_group]
+run = "sleep 3; sed -n 's/^0:://p' /proc/self/cgroup"
+[jobs.small]
+run = "take 30 0"
+limits = { memory = "64MB" }
+[jobs.many]
+run = "for i in 1 2 3 4; do take 25 20 & done; wait"
+limits = { memory = "64MB" }
+retry = 0
+[jobs.burst]
+run = "take 150 0"
+limits = { memory = "64MB" }
+retry = 0
+[jobs.count]
+run = "for i in $(seq 100); do echo $i >> /var/lib/jobctl/count; sleep 0.1; done"
+timeout = "20s"
+retry = 0
+C
+}
+numbers() { wc -l </var/lib/jobctl/count; }
+
+suite() { # NAME
+  check "$1: a command ends below its bound" eval 'run small >/dev/null'
+  many=$(run many)
+  check "$1: the memory of all processes is bounded" has 'used more than the 64MB of "memory"' "$many"
+  check "$1: and all of them are gone" eval '! pgrep -f "take|perl" >/dev/null'
+  check "$1: a burst does not escape" has 'used more than the 64MB of "memory"' "$(run burst)"
+  check "$1: a command has a group in the end" has '/jobctl-[0-9a-f]*/plain/[0-9]*' "$(run slow_group)"
+  rm -f /var/lib/jobctl/count
+  jobctl schedule count >/dev/null
+  until_is [ -s /var/lib/jobctl/count ]
+  jobctl pause last:count --freeze --reason disk >/root/freeze.log 2>&1
+  check "$1: a command is frozen" has 'running: frozen' "$(JOBCTL_OUTPUT=table jobctl list instances 2>&1)"
+  before=$(numbers)
+  sleep 6
+  check "$1: and stands still" [ "$(numbers)" = "$before" ]
+  check "$1: its log says so" has 'Frozen: disk' "$(jobctl logs last:count 2>&1)"
+  check "$1: doctor finds groups" has 'each command has a group of its own' "$(jobctl doctor -o table 2>&1)"
+  sleep 5
+  jobctl resume last:count >/dev/null
+  check "$1: it continues, and its time limit has stood still" has '"completed"' "$(timeout 120 jobctl logs last:count -f >/dev/null 2>&1; jobctl get instance last:count -o json)"
+  check "$1: to its end" [ "$(numbers)" = 100 ]
+}
+
+grep -q 'memory' /sys/fs/cgroup/cgroup.controllers || echo "FAIL  the kernel has no memory controller"
+mkdir -p /etc/jobctl /var/lib/jobctl
+jobs >/etc/jobctl/config.toml
+jobctl install-service --force >/root/install.log 2>&1 || eval "$(sed -n 's/^hint: Run: //p' /root/install.log | sed 's/sudo //g')" >>/root/install.log 2>&1
+until_is systemctl is-active --quiet jobctl
+suite jobctl.service
+systemctl restart jobctl
+check "jobctl.service: it starts again" until_is systemctl is-active --quiet jobctl
+check "jobctl.service: and bounds memory" has 'used more than' "$(run burst)"
+jobctl uninstall-service >/dev/null 2>&1
+
+rm -rf /var/lib/jobctl
+{
+  jobs
+  printf '[jobs.mine]\nrun = "id -un; take 150 0"\nuser = "alice"\nlimits = { memory = "64MB" }\nretry = 0\n'
+} >/etc/jobctl/config.toml
+jobctl install-service --root --force >/root/install.log 2>&1
+until_is systemctl is-active --quiet jobctl-root
+suite jobctl-root.service
+check "jobctl-root.service: memory of other users is bounded" has 'used more than' "$(run mine)"
+jobctl uninstall-service --root >/dev/null 2>&1
+
+rm -rf /var/lib/jobctl
+systemd-run --quiet --scope -p Delegate=memory jobctl serve --config /etc/jobctl/config.toml >/root/scope.log 2>&1 &
+until_is eval 'jobctl status >/dev/null 2>&1'
+check "a scope: a command is started in its group" has '/jobctl-[0-9a-f]*/plain/[0-9]*' "$(run group)"
+suite "a scope"
+check "a scope: memory of other users is bounded" has 'used more than' "$(run mine)"
+jobctl stop --now >/dev/null 2>&1
+wait
+
+jobctl serve --config /etc/jobctl/config.toml >/root/plain.log 2>&1 &
+until_is eval 'jobctl status >/dev/null 2>&1'
+jobctl schedule count >/dev/null
+check "without delegation: freezing names the remedy" has 'Delegate=memory' "$(sleep 1; jobctl pause last:count --freeze 2>&1)"
+check "without delegation: memory is watched" has 'more memory than its limit of 64MB' "$(run many)"
+jobctl stop --now >/dev/null 2>&1
+wait
+[ "$failed" = 0 ] || cat /root/*.log
+echo "$failed failed"

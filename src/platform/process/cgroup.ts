@@ -1,0 +1,158 @@
+import { closeSync, constants, openSync, rmdirSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { readSystemFile } from "../files/read_file.ts";
+
+/** Most rounds of killing one by one while new processes appear. */
+const ROUNDS_MAX = 20;
+
+/** What the processes of a group have used. */
+export interface CgroupUsage {
+  /** Processor time of all of them, those included that have ended; null if it is not counted. */
+  readonly cpuMs: number | null;
+  /** The most memory that they had at once; null if it is not counted, or not known by now. */
+  readonly memoryBytes: number | null;
+}
+
+/**
+ * A control group of version 2, which is a folder. A process is in exactly one, and so is all that
+ * it starts, whatever it does to its environment, session and parent.
+ */
+export class Cgroup {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** True if it contains processes, in groups below it too; dead ones do not count. */
+  get isPopulated(): boolean {
+    return this.#valueOf("cgroup.events", "populated") === 1;
+  }
+
+  /** True once all of its processes stand still. */
+  get isFrozen(): boolean {
+    return this.#valueOf("cgroup.events", "frozen") === 1;
+  }
+
+  /** Its living processes, without those in groups below it. */
+  get pids(): readonly number[] {
+    const lines = (this.read("cgroup.procs") ?? "").split("\n");
+    return [...new Set(lines.map(Number))].filter((pid) => pid > 0);
+  }
+
+  /** How many of its processes were killed because they needed more memory than its limit. */
+  get memoryKills(): number {
+    return this.#valueOf("memory.events", "oom_kill") ?? 0;
+  }
+
+  get usage(): CgroupUsage {
+    const micros = this.#valueOf("cpu.stat", "usage_usec");
+    const peak = this.read("memory.peak");
+    return {
+      cpuMs: micros === null ? null : micros / 1_000,
+      memoryBytes: peak === null ? null : Number(peak),
+    };
+  }
+
+  /**
+   * Bound its memory. If it needs more, the kernel frees what it can, such as cached files, and
+   * then kills all of its processes at once.
+   *
+   * @throws Error with the code of the system
+   */
+  boundMemory(bytes: number): void {
+    this.write("memory.max", String(bytes));
+    // Not every kernel has these: without swap, and before Linux 4.19.
+    this.tryToWrite("memory.swap.max", "0");
+    this.tryToWrite("memory.oom.group", "1");
+  }
+
+  /** Lift the bound of {@link boundMemory}, for processes that outlive their command. */
+  unboundMemory(): void {
+    this.tryToWrite("memory.max", "max");
+    this.tryToWrite("memory.swap.max", "max");
+    this.tryToWrite("memory.oom.group", "0");
+  }
+
+  /**
+   * Let all processes stand still, or continue. They may take a moment to stop.
+   *
+   * @throws Error with the code of the system
+   */
+  freeze(isFrozen: boolean): void {
+    this.write("cgroup.freeze", isFrozen ? "1" : "0");
+  }
+
+  /** Move a process into it. @returns false if that is not possible; true if it has ended */
+  add(pid: number): boolean {
+    try {
+      this.write("cgroup.procs", String(pid));
+      return true;
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code === "ESRCH";
+    }
+  }
+
+  /** Kill all processes, in groups below it too; frozen ones as well. */
+  kill(): void {
+    if (this.tryToWrite("cgroup.kill", "1")) return;
+    // Before Linux 5.14.
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      const { pids } = this;
+      if (pids.length === 0) return;
+      for (const pid of pids) killProcess(pid);
+    }
+  }
+
+  /** Remove it. @returns false if it has processes, or groups below it, or may not be removed */
+  remove(): boolean {
+    try {
+      rmdirSync(this.path);
+      return true;
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code === "ENOENT";
+    }
+  }
+
+  /** The text of one of its files; null if it is not there. */
+  read(name: string): string | null {
+    return readSystemFile(join(this.path, name))?.trim() ?? null;
+  }
+
+  /** Write to one of its files. @throws Error with the code of the system */
+  write(name: string, value: string): void {
+    const file = openSync(join(this.path, name), constants.O_WRONLY);
+    try {
+      writeSync(file, value);
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  /** Write to one of its files. @returns false if that is not possible */
+  tryToWrite(name: string, value: string): boolean {
+    try {
+      this.write(name, value);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** A number in a file of lines such as `populated 1`; null if it is not there. */
+  #valueOf(name: string, key: string): number | null {
+    for (const line of (this.read(name) ?? "").split("\n")) {
+      const [found, value] = line.split(" ");
+      if (found === key) return Number(value);
+    }
+    return null;
+  }
+}
+
+function killProcess(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended.
+  }
+}

@@ -1,0 +1,254 @@
+import { chownSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { readSystemFile } from "../files/read_file.ts";
+import { Cgroup } from "./cgroup.ts";
+import { lateLibc } from "./libc.ts";
+import type { User } from "./user_rights.ts";
+
+/** Where version 2 is mounted: alone, or beside version 1. */
+const ROOTS = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+/** Present on a host that is managed by systemd. */
+const SYSTEMD_FOLDER = "/run/systemd/system";
+/** The group of the daemon itself; `DelegateSubgroup=` of our units names it. */
+const DAEMON_GROUP = "daemon";
+/** Trees of supervisors begin with this. */
+const TREE_PREFIX = "jobctl-";
+/** How much of a token names a tree. */
+const TOKEN_LENGTH = 16;
+/** Most levels of groups that are removed: a tree has three. */
+const DEPTH_MAX = 4;
+/** How long a supervisor may take to enter its tree. */
+const YOUNG_MS = 10_000;
+/** Files of a group that its user needs to move processes within it. */
+const DELEGATED_FILES = ["cgroup.procs", "cgroup.threads", "cgroup.subtree_control"];
+/** Attributes by which systemd marks a group whose service may make others below it. */
+const DELEGATE_ATTRIBUTES = ["trusted.delegate", "user.delegate"];
+
+const openLibc = lateLibc("getxattr");
+
+/** Where a process is among the groups of this system. */
+export interface CgroupPlace {
+  /** Where version 2 is mounted. */
+  readonly root: string;
+  /** The folder of its group; null if that lies outside of what is mounted. */
+  readonly path: string | null;
+}
+
+/** A group below which a daemon may make others. */
+export interface CgroupBase {
+  readonly path: string;
+  /** True if memory can be bounded below it. */
+  readonly canBound: boolean;
+}
+
+/** The tree of one supervisor. */
+export interface CgroupTree extends CgroupBase {
+  /** Its name in the base. */
+  readonly name: string;
+}
+
+/** Find the group of a process. @param pid null for this one. @returns null without version 2 */
+export function findCgroup(pid: number | null): CgroupPlace | null {
+  const root = ROOTS.find((each) => readSystemFile(join(each, "cgroup.controllers")) !== null);
+  if (root === undefined) return null;
+  const text = readSystemFile(`/proc/${pid ?? "self"}/cgroup`) ?? "";
+  const own = /^0::(\/.*)$/m.exec(text)?.[1];
+  return { root, path: own === undefined || own.includes("/../") ? null : join(root, own) };
+}
+
+/**
+ * The group below which the groups of a process may be made: its own, or the one around that if the
+ * process has been put into a group for daemons.
+ */
+export function baseOf(path: string): string {
+  return basename(path) === DAEMON_GROUP ? dirname(path) : path;
+}
+
+/**
+ * True if a process may make groups below a group. On a host with systemd the group must have been
+ * delegated, because systemd manages all others, and may change them at any time.
+ */
+export function mayUse({ root }: CgroupPlace, base: string, uid: number): boolean {
+  const found = statSync(join(base, "cgroup.procs"), { throwIfNoEntry: false });
+  if (found === undefined || (uid !== 0 && found.uid !== uid)) return false;
+  const isManaged = statSync(SYSTEMD_FOLDER, { throwIfNoEntry: false }) !== undefined;
+  // Older versions of systemd set only an attribute that root alone may read.
+  const isOwn = uid !== 0 && !base.includes("/user@");
+  return !isManaged || base === root || isOwn || isDelegated(base);
+}
+
+function isDelegated(base: string): boolean {
+  const symbols = openLibc()?.symbols;
+  const value = new Uint8Array(8);
+  const path = Buffer.from(`${base}\0`);
+  return DELEGATE_ATTRIBUTES.some((name) =>
+    symbols?.getxattr(path, Buffer.from(`${name}\0`), value, value.length) === 1 &&
+    value[0] === "1".charCodeAt(0)
+  );
+}
+
+/** True if groups below the base of a group can bound memory, once that is prepared. */
+export function mayBound(path: string): boolean {
+  const base = new Cgroup(baseOf(path));
+  if (hands(base)) return true;
+  return has(base, "cgroup.controllers") && (path !== base.path || !isService(path));
+}
+
+/** Systemd starts a service in its group again and again: that must not hand memory down. */
+function isService(path: string): boolean {
+  return path.endsWith(".service");
+}
+
+/**
+ * Prepare the group below which those of commands are made, and remove there what is empty of
+ * earlier supervisors.
+ *
+ * @param path the group of this process
+ */
+export function prepareBase(path: string): CgroupBase {
+  const base = baseOf(path);
+  for (const name of namesIn(base)) {
+    const tree = join(base, name);
+    if (name.startsWith(TREE_PREFIX) && !isYoung(tree)) removeTree(tree);
+  }
+  const canLeave = path === base && !isService(path);
+  return { path: base, canBound: handDown(new Cgroup(base), canLeave ? path : null) };
+}
+
+/** True if it may be one that its supervisor has not entered yet. */
+function isYoung(tree: string): boolean {
+  const madeMs = statSync(tree, { throwIfNoEntry: false })?.ctimeMs ?? 0;
+  return Date.now() - madeMs < YOUNG_MS;
+}
+
+/**
+ * Hand memory down to the groups below one.
+ *
+ * @param own the group of this process, if it may leave that: a group that hands memory down must
+ *   not contain processes itself
+ */
+function handDown(group: Cgroup, own: string | null): boolean {
+  if (hands(group)) return true;
+  if (!has(group, "cgroup.controllers")) return false;
+  if (group.tryToWrite("cgroup.subtree_control", "+memory")) return true;
+  if (own === null || group.pids.some((pid) => pid !== process.pid)) return false;
+  const inner = join(own, DAEMON_GROUP);
+  try {
+    mkdirSync(inner, { recursive: true });
+  } catch {
+    return false;
+  }
+  return new Cgroup(inner).add(process.pid) &&
+    group.tryToWrite("cgroup.subtree_control", "+memory");
+}
+
+function hands(group: Cgroup): boolean {
+  return has(group, "cgroup.subtree_control");
+}
+
+function has(group: Cgroup, name: "cgroup.controllers" | "cgroup.subtree_control"): boolean {
+  return (group.read(name) ?? "").split(" ").includes("memory");
+}
+
+/** Where this process makes groups; null if it may not, undefined while unknown. */
+let ownBase: CgroupBase | null | undefined;
+
+/**
+ * The control groups for the commands of a supervisor: one for each command.
+ *
+ * @param token the markers of its commands begin with this
+ * @returns null where this process may make none, or programs cannot be started in them
+ */
+export function commandCgroups(token: string): CgroupTree | null {
+  if (ownBase === undefined) ownBase = findBase();
+  return ownBase && { ...ownBase, name: `${TREE_PREFIX}${token.slice(0, TOKEN_LENGTH)}` };
+}
+
+function findBase(): CgroupBase | null {
+  // Without these functions no program can be started in a group.
+  const uid = process.getuid?.();
+  if (uid === undefined || openLibc() === null) return null;
+  const place = findCgroup(null);
+  if (place === null || place.path === null) return null;
+  const base = baseOf(place.path);
+  if (!mayUse(place, base, uid)) return null;
+  return prepareBase(place.path);
+}
+
+/** The tree that this process has entered. */
+let entered: CgroupTree | null = null;
+
+/** The tree of this process as a supervisor; null if it has none. */
+export function ownTree(): CgroupTree | null {
+  return entered;
+}
+
+/** Folders of a tree. */
+export const TREE_GROUPS = {
+  /** The supervisor itself. */
+  supervisor: "supervisor",
+  /** Commands whose memory has no bound. */
+  plain: "plain",
+  /** Commands with a bound: each such group takes longer to make. */
+  bounded: "bounded",
+} as const;
+
+/**
+ * Make the tree of this process, a supervisor, and move into it. All that it starts is then in the
+ * tree. Does nothing if that fails: commands run without groups.
+ *
+ * @param user who the supervisor will be; null to stay who it is
+ */
+export function enterTree(tree: CgroupTree, user: User | null): void {
+  const path = treePath(tree);
+  try {
+    mkdirSync(path);
+    const group = new Cgroup(path);
+    const { supervisor, plain } = TREE_GROUPS;
+    const made = [path, ...[supervisor, plain].map((name) => join(path, name))];
+    for (const folder of made.slice(1)) mkdirSync(folder);
+    if (tree.canBound) {
+      const bounded = join(path, TREE_GROUPS.bounded);
+      group.write("cgroup.subtree_control", "+memory");
+      mkdirSync(bounded);
+      new Cgroup(bounded).write("cgroup.subtree_control", "+memory");
+      made.push(bounded);
+    }
+    new Cgroup(join(path, supervisor)).write("cgroup.procs", "0");
+    if (user !== null) { for (const folder of made) giveTo(folder, user); }
+    entered = tree;
+  } catch {
+    removeTree(path);
+  }
+}
+
+function giveTo(folder: string, { uid, gid }: User): void {
+  chownSync(folder, uid, gid);
+  for (const name of DELEGATED_FILES) chownSync(join(folder, name), uid, gid);
+}
+
+/** The folder of a tree. */
+export function treePath({ path, name }: CgroupTree): string {
+  return join(path, name);
+}
+
+/** Remove a group with those below it, unless one of them has processes. */
+export function removeTree(path: string, depth = 0): void {
+  const group = new Cgroup(path);
+  if (depth === 0 && group.isPopulated) return;
+  if (depth < DEPTH_MAX) {
+    for (const name of namesIn(path)) {
+      removeTree(join(path, name), depth + 1);
+    }
+  }
+  group.remove();
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  } catch {
+    return [];
+  }
+}
