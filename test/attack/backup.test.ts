@@ -14,6 +14,8 @@ import { withTempDir } from "../support/temp_dir.ts";
 const DAY_MS = 86_400_000;
 const MIB = 1_048_576;
 const BATCH = 1_000;
+/** More than a message holds. */
+const LINES = 40_000;
 
 type InstanceRecord = Extract<StoreRecord, { readonly type: "instance" }>;
 
@@ -24,7 +26,7 @@ function json(bytes: number): string {
 
 /**
  * A store whose records are far larger than a message: 600 instances with 9 kB of arguments (a page
- * of them exceeds a message), some with 1 MiB of arguments and of results, and 100,000 log lines.
+ * of them exceeds a message), some with 1 MiB of arguments and of results, and LINES log lines.
  */
 async function fill(path: string): Promise<void> {
   const store = new SqliteStore({ path, defer: systemClock.defer });
@@ -59,7 +61,7 @@ async function fill(path: string): Promise<void> {
   assert.equal(completed.length, 3);
   await store.records.writeRecords({ at, records: completed });
   const { id: instanceId } = instances[0]!;
-  for (let from = 0; from < 100_000; from += BATCH) {
+  for (let from = 0; from < LINES; from += BATCH) {
     const lines = Array.from({ length: BATCH }, (_, index): LogRecord => ({
       type: "log",
       order: from + index + 1,
@@ -101,7 +103,7 @@ test("store backup of a running daemon holds what is larger than its messages, a
     try {
       const { code, stdout, stderr } = await daemon.jobctl(["store", "backup", backup]);
       assert.equal(code, 0, stderr);
-      assert.deepEqual(JSON.parse(stdout).counts, { instance: 606, log: 100_000 });
+      assert.deepEqual(JSON.parse(stdout).counts, { instance: 606, log: LINES });
     } finally {
       await daemon.stop();
     }

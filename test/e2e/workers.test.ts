@@ -5,6 +5,7 @@ import process from "node:process";
 import test from "node:test";
 import { whenGone } from "../support/attempts.ts";
 import { type Daemon, startDaemon } from "../support/processes/daemon.ts";
+import { logMessages, runJob } from "../support/processes/run_job.ts";
 import { linesOf, until } from "../support/wait.ts";
 
 /**
@@ -23,10 +24,8 @@ interface View {
   readonly code_version?: string;
 }
 
-async function run(daemon: Daemon, ...args: readonly string[]): Promise<View> {
-  const { stdout, stderr } = await daemon.jobctl(["schedule", ...args, "--wait"]);
-  assert.notEqual(stdout, "", stderr);
-  const { uuid }: { uuid: string } = JSON.parse(stdout);
+async function run(daemon: Daemon, ...[kind, ...args]: readonly string[]): Promise<View> {
+  const { uuid } = await runJob(daemon, kind!, { arguments: args });
   const { stdout: text } = await daemon.jobctl(["get", "instance", uuid, "-o", "json"]);
   return JSON.parse(text);
 }
@@ -34,11 +33,6 @@ async function run(daemon: Daemon, ...args: readonly string[]): Promise<View> {
 function resultOf({ results = [], error }: View): unknown {
   assert.equal(results.length, 1, error?.message ?? "no result");
   return results[0];
-}
-
-async function messages(daemon: Daemon, id: string): Promise<readonly string[]> {
-  const { stdout } = await daemon.jobctl(["logs", id, "-o", "json"]);
-  return JSON.parse(stdout).map((line: { message: string }) => line.message);
 }
 
 const WHO = `
@@ -88,7 +82,7 @@ test("modules and commands run as their user, with its groups, home, mask and va
       undefined,
     ]);
     const shell = await run(daemon, "shell");
-    const lines = await messages(daemon, shell.uuid);
+    const lines = await logMessages(daemon, shell.uuid);
     assert.deepEqual([lines[0], lines[2], lines[3]], ["nobody", "5", "99"]);
     await daemon.logged(/Job "ghost" is disabled: .*user "no-such-user": no such user/);
   } finally {
@@ -175,7 +169,7 @@ test("faults 52 and 53: what an attempt leaves or changes is gone when it has en
       const left = await run(daemon, "leaves", what);
       assert.equal(left.state, "completed", `${what}: ${left.error?.message}`);
       await whenGone(resultOf(left) as number, 2_000);
-      const notes = await messages(daemon, left.uuid);
+      const notes = await logMessages(daemon, left.uuid);
       assert.ok(notes.some((note) => note.includes("left behind")), `${what}: ${notes}`);
     }
   } finally {
@@ -302,12 +296,12 @@ test("fault 51: what is thrown when nobody waits any more is in the log of its a
     for (const [how, wanted] of [["late", "too late"], ["rejects", "nobody waits"]] as const) {
       const { uuid, error } = await run(daemon, "ends", how);
       const next = await run(daemon, "ends", "well");
-      assert.deepEqual([next.state, await messages(daemon, next.uuid)], ["completed", []]);
+      assert.deepEqual([next.state, await logMessages(daemon, next.uuid)], ["completed", []]);
       // It comes before the result is known, and fails the attempt, or after it, and is logged: the
       // daemon's own log names the instance also when the outcome is committed already.
       const isNamed = (line: string) => line.includes(wanted) && line.includes(uuid);
       await until(`${wanted} is told`, async () => {
-        const told = [error?.message ?? "", ...await messages(daemon, uuid)];
+        const told = [error?.message ?? "", ...await logMessages(daemon, uuid)];
         return told.some((text) => text.includes(wanted)) ||
           daemon.log().split("\n").some(isNamed);
       });

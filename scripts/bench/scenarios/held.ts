@@ -51,7 +51,7 @@ async function costOfFew(settings: Settings, jobs: number): Promise<number> {
 async function inTurns(settings: Settings, many: BenchManager, jobs: number) {
   const costs: number[] = [];
   const ratios: number[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < scaled(settings, ROUNDS, 1); round++) {
     const few = await costOfFew(settings, jobs);
     const cost = await costOf(many, jobs);
     costs.push(cost);
