@@ -3,6 +3,7 @@
 // Debian's crons beside jobctl with their crontabs imported, four minutes:
 // npm run slow -- cron [debian] [cronie] [busybox] [MINUTES]
 // Each story of notices on every store, a few minutes: npm run slow -- stories
+// A queue of a million due instances on SQLite, a minute: npm run slow -- volume
 // The page of a log of 300,000 lines in a browser, a minute: npm run slow -- log
 import { installServers } from "./servers.mjs";
 import { install, ROOT, run, tryRun } from "./tasks.mjs";
@@ -10,7 +11,7 @@ import { testFiles } from "./test/plan.mjs";
 
 install();
 const [what, ...words] = process.argv.slice(2);
-const trouble = what === "cron" || what === "log" ? null : installServers();
+const trouble = ["cron", "log", "volume"].includes(what) ? null : installServers();
 if (trouble !== null) throw new Error(trouble);
 if (tryRun(process.execPath, [`${ROOT}/scripts/build.mjs`]).status !== 0) process.exit(1);
 if (what === "stories") {
@@ -20,5 +21,8 @@ if (what === "stories") {
 } else if (what === "log") {
   process.env.JOBCTL_LOG_LINES = "300000";
   run("bun", ["test", "./test/dashboard/flows.test.ts", "-t", "^a log of 300000 lines"]);
+} else if (what === "volume") {
+  process.env.JOBCTL_VOLUME = "1000000";
+  run("bun", ["test", "--timeout=600000", "./test/store/volume.test.ts"]);
 } else if (what === "cron") run("bun", ["scripts/slow/cron.ts", ...words]);
 else run("bun", ["scripts/slow/main.ts", ...process.argv.slice(2)]);

@@ -41,6 +41,7 @@ playStories([
       assert.deepEqual(left, []);
     },
     told: { ops: [] },
+    stores: ["memory", "SQLite"],
   },
   {
     name: "a digest counts what happens in its window, and the next one what follows",

@@ -1,12 +1,18 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import test from "node:test";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
+import { processorMs } from "../support/processes/processor_time.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 import { multiplyInstance } from "../support/worlds/many_instances.ts";
 
-const COUNT = 1_000_000;
+/** Due instances: `npm run slow -- volume` has a million. */
+const COUNT = Number(process.env["JOBCTL_VOLUME"] ?? 250_000);
+/** Work that grows with the queue exceeds these limits also with the shorter one. */
+const OPEN_MS_MAX = COUNT / 100;
+const CLAIM_MS_MAX = Math.min(50, COUNT / 10_000);
 const START = Date.UTC(2026, 0, 1);
 
 /** Copy one waiting row until there are `count`, with ids and due times of their own. */
@@ -18,7 +24,7 @@ function multiply(path: string, count: number): void {
 }
 
 test(
-  "fault 76: a queue of a million due instances opens in ten seconds and is claimed from evenly",
+  `fault 76: a queue of ${COUNT} due instances opens at once and is claimed from evenly`,
   { timeout: 120_000 },
   async () => {
     await withTempDir({}, async (dir) => {
@@ -45,24 +51,24 @@ test(
       multiply(path, COUNT);
       const store = new SqliteStore({ path, defer });
       const bytes = process.memoryUsage().rss;
-      const begun = performance.now();
+      const begun = processorMs();
       await store.open({ at: at(1_000), node: "n" });
-      const openMs = performance.now() - begun;
-      assert.ok(openMs < 10_000, `open ${openMs} ms`);
+      const openMs = processorMs() - begun;
+      assert.ok(openMs < OPEN_MS_MAX, `open ${openMs} ms`);
       const spans: number[] = [];
       let last = -1;
       for (let index = 0; index < 1_000; index++) {
-        const from = performance.now();
+        const from = processorMs();
         const request = { node: "n", kinds: new Set(["mail"]), limit: 4, leaseMs: 60_000 };
         const { value } = await store.claim({ at: at(2_000 + index), ...request });
-        spans.push(performance.now() - from);
+        spans.push(processorMs() - from);
         assert.equal(value.length, 4);
         assert.ok(value[0]!.priority >= last);
         last = value[0]!.priority;
       }
       spans.sort((a, b) => a - b);
       const p99 = spans[Math.floor(spans.length * 0.99)]!;
-      assert.ok(p99 < 50, `claim p99 ${p99} ms`);
+      assert.ok(p99 < CLAIM_MS_MAX, `claim p99 ${p99} ms`);
       const moreMb = (process.memoryUsage().rss - bytes) / 2 ** 20;
       assert.ok(moreMb < 200, `${moreMb} MB`);
       await store.close();
