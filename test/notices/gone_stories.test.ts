@@ -33,6 +33,7 @@ playStories([
       await world.run("work", "fail ok");
     },
     told: { ops: ["failed work", "failed other", "failed work", "recovered work"] },
+    stores: ["memory", "SQLite"],
   },
   {
     name: "the day begins again when a removed job comes back for a while",

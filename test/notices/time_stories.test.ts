@@ -39,13 +39,13 @@ function changedClock(way: "forward" | "back", startMs: number, span: string): S
 playStories([
   {
     name: "a host is off for a day, and its job runs once for the last tick",
-    start: () => ({ jobs: hourly("latest") }),
+    start: () => ({ jobs: hourly("latest"), isAlone: true }),
     happens: offForADay,
     told: { ops: [] },
   },
   {
     name: "a host is off for a day, and its job runs for none of the ticks",
-    start: () => ({ jobs: hourly("skip") }),
+    start: () => ({ jobs: hourly("skip"), isAlone: true }),
     happens: async (world) => {
       await offForADay(world);
       await world.advance("1h");
@@ -54,7 +54,7 @@ playStories([
   },
   {
     name: "a host is off for a day, and its job runs for all ticks",
-    start: () => ({ jobs: hourly("all") }),
+    start: () => ({ jobs: hourly("all"), isAlone: true }),
     happens: async (world) => {
       await offForADay(world);
       await world.advance("1m");
@@ -63,7 +63,7 @@ playStories([
   },
   {
     name: "a host is off for a day, and ticks are missed after an hour",
-    start: () => ({ jobs: hourly("all", HOUR) }),
+    start: () => ({ jobs: hourly("all", HOUR), isAlone: true }),
     happens: async (world) => {
       await offForADay(world);
       await world.advance("1m");
@@ -128,7 +128,7 @@ playStories([
   },
   {
     name: "a paused job misses its ticks",
-    start: () => ({ jobs: hourly("latest") }),
+    start: () => ({ jobs: hourly("latest"), isAlone: true }),
     happens: async (world) => {
       await world.advance("61m");
       await world.of(world.manager().pause("work", {}));
