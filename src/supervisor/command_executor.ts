@@ -156,6 +156,16 @@ class CommandExecutor implements Executor {
     return attempt;
   }
 
+  prepare({ source }: JobDefinition): void {
+    if (this.#isStopped || source.type !== "command") return;
+    try {
+      const supervisor = this.#supervisorOf(source.command);
+      if (supervisor.busy === 0) this.#rest(supervisor);
+    } catch {
+      // The attempt will say what is wrong.
+    }
+  }
+
   #resume(task: AttemptTask, sink: AttemptSink, command: SupervisedCommand): Attempt {
     const attempt = this.#attempt(task, sink, () => command);
     attempt.resume(command);
@@ -275,6 +285,11 @@ class CommandExecutor implements Executor {
     if (this.#isWornOut(supervisor)) supervisor.isRetired = true;
     if (supervisor.busy > 0) return;
     if (supervisor.isRetired) return supervisor.end();
+    this.#rest(supervisor);
+  }
+
+  /** It runs nothing now: end it when that lasts. */
+  #rest(supervisor: SupervisorProcess): void {
     supervisor.idleSinceMs = this.#nowMs();
     this.#reaper.setBy(supervisor.idleSinceMs + this.#options.idleMs);
   }

@@ -177,6 +177,11 @@ export interface Executor {
   /** Attempts given to it that have not begun. */
   readonly waiting: number;
   /**
+   * An attempt of this job will follow in about a second: start the process that it needs. Absent
+   * if it starts none.
+   */
+  prepare?(job: JobDefinition): void;
+  /**
    * Call a handler of the job in a worker, for at most HANDLER_MS_MAX. Never rejects.
    *
    * @returns its outcome; for "terminate" that of the attempt after `onTerminate` and `retryDelay`.

@@ -26,6 +26,7 @@ export function createExecutor(
     get waiting() {
       return all.reduce((sum, { waiting }) => sum + waiting, 0);
     },
+    prepare: (job) => pick(job).prepare?.(job),
     handle: (task) => pick(task.job).handle(task),
     survivors: command.survivors,
     resize(count) {

@@ -71,6 +71,21 @@ async function parentOf(executor: Executor): Promise<number> {
   return Number((await run(executor, "echo $PPID")).lines[0]);
 }
 
+test("prepare() starts the supervisor of a job's commands, which ends if none follows", async () => {
+  const executor = makeExecutor({ idleMs: 1_000 });
+  const job = commandJob(["/bin/true"]);
+  executor.prepare!(job);
+  executor.prepare!(job);
+  assert.deepEqual(executor.stats(), { alive: 1, busy: 0 });
+  const first = await parentOf(executor);
+  assert.equal(await parentOf(executor), first);
+  executor.prepare!(job);
+  await until("the idle supervisor has ended", () => executor.stats().alive === 0);
+  // Who has no account is refused by the attempt, as without this.
+  executor.prepare!(commandJob(["/bin/true"], { user: "nobody-of-this-name" }));
+  assert.equal(executor.stats().alive, 0);
+});
+
 test("run() has all commands of one user in one supervisor, also at once", async () => {
   const executor = makeExecutor();
   const parents = await Promise.all(Array.from({ length: 8 }, () => parentOf(executor)));

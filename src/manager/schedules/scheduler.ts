@@ -13,6 +13,7 @@ import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { type Advance, AHEAD_MS_MAX, BATCH_MAX, type NewInstance } from "../../store/store.ts";
 import { ClockCorrections } from "./clock_correction.ts";
 import { schedulePages } from "./stored_schedules.ts";
+import { WarmStarts } from "./warm_starts.ts";
 import { tickInstance } from "../instances/new_instance.ts";
 import type { PartContext } from "../part_context.ts";
 
@@ -52,6 +53,7 @@ export class Scheduler {
   #notEarlyUntil = 0;
   readonly #peerWatch = new PeerWatch();
   readonly #corrections: ClockCorrections;
+  readonly #warmStarts: WarmStarts;
   /** Logged versions of the time zone database of other nodes. */
   readonly #foreignZones = new Set<string>();
   /** Called when the loop has next got a step further. */
@@ -61,6 +63,7 @@ export class Scheduler {
     this.#options = options;
     this.#wake = new LazyTimer(options.clock, () => this.poke(), { isExact: true });
     this.#corrections = new ClockCorrections(options);
+    this.#warmStarts = new WarmStarts(options);
   }
 
   /** The next tick of any schedule, epoch ms; null when there is none. */
@@ -85,6 +88,7 @@ export class Scheduler {
   stop(): void {
     this.#isStarted = false;
     this.#wake.cancel();
+    this.#warmStarts.stop();
   }
 
   /** A schedule was written, or is due. */
@@ -242,7 +246,7 @@ export class Scheduler {
     if (advances.some(({ fires }) => fires.length > 0)) this.#options.due();
     const { value, at } = await advanced;
     for (const [index, result] of value.entries()) {
-      if (result.status === "advanced") this.#count(advances[index]!, result.skipped.length);
+      if (result.status === "advanced") this.#advanced(advances[index]!, result.skipped.length);
       for (const instance of result.accepted) events.changed(instance, at);
       // A running one is reported when it has ended.
       for (const instance of result.replaced) {
@@ -252,7 +256,8 @@ export class Scheduler {
     return value.filter(({ status }) => status === "advanced").length;
   }
 
-  #count({ kind, fates }: Step, skippedCount: number): void {
+  #advanced({ scheduleId: id, kind, nextAt, fates }: Step, skippedCount: number): void {
+    this.#warmStarts.expect({ id, kind }, nextAt);
     const sumOf = (wanted: "missed" | "skipped") =>
       fates.reduce((sum, { fate, count }) => sum + (fate === wanted ? count : 0), 0);
     const skipped = skippedCount + sumOf("skipped");
@@ -267,7 +272,10 @@ export class Scheduler {
     const asked = clock.now();
     const { at } = await store.nextDue({ at: asked, kinds: NO_KINDS });
     await this.#corrections.check(at, asked);
-    const advances = this.#startAdvances ??= await startAdvances(this.#options);
+    const advances = this.#startAdvances ??= await startAdvances(
+      this.#options,
+      this.#warmStarts,
+    );
     for (let from = 0; from < advances.length; from += ADVANCE_BATCH) {
       await this.#advance(advances.slice(from, from + ADVANCE_BATCH));
     }
@@ -374,12 +382,16 @@ function isCatchUp({ misfire }: ScheduleSpec, fires: readonly number[], nowMs: n
  * overlap "skip" the store drops the tick while an instance of an earlier start is unfinished and
  * will be taken over.
  */
-async function startAdvances(options: PartContext): Promise<readonly Step[]> {
+async function startAdvances(
+  options: PartContext,
+  warmStarts: WarmStarts,
+): Promise<readonly Step[]> {
   const { store, registry, clock, node, ids } = options;
   const { wallMs } = clock.now();
   const found: Step[] = [];
   for await (const page of schedulePages(store, {})) {
     for (const record of page) {
+      warmStarts.expect(record, record.nextAt);
       const { cron, startsAt = -Infinity, endsAt = Infinity } = record.spec;
       const job = registry.find(record.kind);
       if (cron !== REBOOT || !job || wallMs < startsAt || wallMs >= endsAt) continue;

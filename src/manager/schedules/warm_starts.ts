@@ -1,0 +1,60 @@
+import type { ScheduleRecord } from "../../core/job/schedule.ts";
+import { LazyTimer } from "../../platform/lazy_timer.ts";
+import type { PartContext } from "../part_context.ts";
+
+/** How long before a tick its process is started: that takes some 30 ms, on a busy host more. */
+const AHEAD_MS = 1_000;
+
+/**
+ * Starts the process that runs a schedule's commands shortly before a tick, so that the tick need
+ * not wait for it. Ticks that nobody has told it of start as well, a little later.
+ */
+export class WarmStarts {
+  readonly #options: Pick<PartContext, "clock" | "registry" | "executor">;
+  /** The next tick of schedules that run commands, in epoch ms, by id. */
+  readonly #next = new Map<string, { readonly kind: string; readonly at: number }>();
+  readonly #timer: LazyTimer;
+
+  constructor(options: Pick<PartContext, "clock" | "registry" | "executor">) {
+    this.#options = options;
+    this.#timer = new LazyTimer(options.clock, () => this.#prepare());
+  }
+
+  /** Note the next tick of a schedule, in epoch ms; null for none. */
+  expect({ id, kind }: Pick<ScheduleRecord, "id" | "kind">, at: number | null): void {
+    const { registry, executor } = this.#options;
+    if (executor.prepare === undefined) return;
+    if (at === null || registry.find(kind)?.source.type !== "command") {
+      this.#next.delete(id);
+      return;
+    }
+    this.#next.set(id, { kind, at });
+    this.#arm(at);
+  }
+
+  stop(): void {
+    this.#timer.cancel();
+    this.#next.clear();
+  }
+
+  #arm(at: number): void {
+    const aheadMs = at - this.#options.clock.now().wallMs - AHEAD_MS;
+    this.#timer.setWithin(Math.max(aheadMs, 0));
+  }
+
+  #prepare(): void {
+    const { clock, registry, executor } = this.#options;
+    const untilMs = clock.now().wallMs + AHEAD_MS;
+    let first = Infinity;
+    for (const [id, { kind, at }] of this.#next) {
+      if (at > untilMs) {
+        first = Math.min(first, at);
+        continue;
+      }
+      this.#next.delete(id);
+      const job = registry.find(kind);
+      if (job !== undefined) executor.prepare?.(job);
+    }
+    if (first !== Infinity) this.#arm(first);
+  }
+}
