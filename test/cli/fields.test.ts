@@ -161,3 +161,15 @@ test("every field that a shell offers for --fields and --sort is one", async () 
     }
   }
 });
+
+test("--fields of one thing takes the columns of its table, too, in text", async () => {
+  const line = `get instance ${ID} --fields state,took,what,history`;
+  const { stdout } = await run(line, { isTerminal: true });
+  assert.match(stdout, /^STATE +TOOK +WHAT +HISTORY\nfailed: exit 3 +- +disk full +\[/);
+  assert.equal((await run(`describe ${ID} --fields state`, { isTerminal: true })).code, 0);
+  const next = await run("get schedule 0193aaaa --fields next", { isTerminal: true });
+  assert.equal(next.stdout, "NEXT\nin 1h\n");
+  const json = await run(`${line} -o json`);
+  assert.equal(json.code, 2);
+  assert.match(json.stderr, /Cannot write --fields "took", "what"/);
+});

@@ -30,6 +30,14 @@ export interface PrinterOptions {
 /** Makes the record of a message of the contract. */
 export type RecordOfMessage = (message: AnyMessage) => PlainRecord;
 
+/** What a record is about: its name, or an item of a view, whose columns are then fields, too. */
+export type Subject<T> = string | { readonly view: View<T>; readonly item: T };
+
+/** The name of a subject, which `-o name` writes. */
+export function nameOf<T>(subject: Subject<T>): string {
+  return typeof subject === "string" ? subject : subject.view.name(subject.item);
+}
+
 /** How the items of a list become data. */
 export interface Records<T> {
   /** Every key of a record, in order. */
@@ -144,20 +152,23 @@ export class Printer {
    *
    * @param record the record, or what makes it from messages of the contract
    */
-  async details(
+  async details<T>(
     record: PlainRecord | ((of: RecordOfMessage) => PlainRecord),
-    name: string,
+    subject: Subject<T>,
     lines: readonly string[],
   ): Promise<void> {
     const { fields } = this.#options;
     if (this.isHuman && fields === null) return await this.text(`${lines.join("\n")}\n`);
     const made = typeof record === "function" ? record(await this.#messageRecords()) : record;
+    const name = nameOf(subject);
     if (fields === null) return await this.text(this.#formatRecord(made, name));
-    assertFields(fields, Object.keys(made));
-    const picked = pickFields(made, fields);
-    if (!this.isHuman) return await this.text(this.#formatRecord(picked, name));
-    const columns = fields.map((field) => fieldColumn<PlainRecord>(field, (one) => one));
-    await this.text(this.#table(columns, [picked], () => name));
+    const known = this.isHuman ? columnsOf(subject) : new Map<string, Column<PlainRecord>>();
+    assertFields(fields, new Set([...known.keys(), ...Object.keys(made)]));
+    if (!this.isHuman) return await this.text(this.#formatRecord(pickFields(made, fields), name));
+    const columns = fields.map((field) =>
+      known.get(field) ?? fieldColumn<PlainRecord>(field, (one) => one)
+    );
+    await this.text(this.#table(columns, [made], () => name));
   }
 
   /** The lines of a table within text for people. @param idOf the id of an item, if it has one */
@@ -320,6 +331,16 @@ export class Printer {
     const { messageRecord, wholeRecord } = await import("./message_record.ts");
     return fields === null ? messageRecord : wholeRecord;
   }
+}
+
+/** The columns of the view of a subject by their names as fields. */
+function columnsOf<T>(subject: Subject<T>): ReadonlyMap<string, Column<PlainRecord>> {
+  if (typeof subject === "string") return new Map();
+  const { view, item } = subject;
+  return new Map(view.columns.map((column) => [
+    columnField(column),
+    { ...column, cell: (_record, at) => column.cell(item, at) },
+  ]));
 }
 
 function cellOf(field: Cell | string | number | undefined): Cell {

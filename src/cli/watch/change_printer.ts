@@ -2,7 +2,13 @@ import type { AnyMessage } from "../../rpc/json/message_data.ts";
 import type { CliIo } from "../io.ts";
 import { stringify } from "../output/json.ts";
 import { messageRecord } from "../output/message_record.ts";
-import { Printer, type PrinterOptions, type RecordOfMessage } from "../output/printer.ts";
+import {
+  nameOf,
+  Printer,
+  type PrinterOptions,
+  type RecordOfMessage,
+  type Subject,
+} from "../output/printer.ts";
 import { type Plain, type PlainRecord, recordOf, type View } from "../output/view.ts";
 
 /** Text that is collected. */
@@ -87,15 +93,15 @@ export class ChangePrinter extends Printer {
     await this.list(view, [item]);
   }
 
-  override async details(
+  override async details<T>(
     record: PlainRecord | ((of: RecordOfMessage) => PlainRecord),
-    name: string,
+    subject: Subject<T>,
     lines: readonly string[],
   ): Promise<void> {
     const made = typeof record === "function" ? record(lastingRecord) : record;
-    if (!this.#isNew(name, stringify(made as Plain))) return;
+    if (!this.#isNew(nameOf(subject), stringify(made as Plain))) return;
     if (!this.#isFirst && this.isHuman) await this.text("\n");
-    await super.details(record, name, lines);
+    await super.details(record, subject, lines);
   }
 
   override async note(text: string): Promise<void> {

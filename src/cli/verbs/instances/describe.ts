@@ -244,7 +244,7 @@ export async function describeInstance(
   lines.push("", ...commandLines(instance, printer));
   await printer.details(
     (of) => ({ ...of(instance), history: history.map(of), log: log.map(of) }),
-    uuid,
+    { view: INSTANCE_VIEW, item: instance },
     lines,
   );
 }

@@ -85,10 +85,12 @@ export async function showOther(
 
 async function showSchedule(schedule: Schedule, printer: Printer): Promise<void> {
   if (!printer.isHuman) return await printer.one(SCHEDULE_VIEW, schedule);
-  await printer.details((of) => of(schedule), schedule.id, scheduleLines(schedule, printer));
+  const subject = { view: SCHEDULE_VIEW, item: schedule };
+  await printer.details((of) => of(schedule), subject, scheduleLines(schedule, printer));
 }
 
 async function showNode(node: Node, printer: Printer): Promise<void> {
   if (!printer.isHuman) return await printer.one(NODE_VIEW, node);
-  await printer.details((of) => of(node), node.id, nodeLines(node, printer));
+  const subject = { view: NODE_VIEW, item: node };
+  await printer.details((of) => of(node), subject, nodeLines(node, printer));
 }
