@@ -30,7 +30,7 @@ const VERB_HINTS: readonly (readonly [argv: string, meant: string])[] = [
   ["failed", "jobctl list instances --state failed"],
   ["list failed", "jobctl list instances --state failed"],
   ["list runs", "jobctl list instances"],
-  ["list --failed", "jobctl list instances --state failed"],
+  ["list --failed", "--state failed"],
   ["tail backup", "jobctl logs backup --follow"],
   ["tail", "jobctl logs KIND --follow"],
   ["kill last", "jobctl cancel last"],

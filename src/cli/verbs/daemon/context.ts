@@ -264,4 +264,5 @@ export const CONTEXT: VerbGroup = {
   name: "context",
   summary: "Save how daemons are reached, and choose one",
   verbs: [ADD, LIST, USE, SHOW, REMOVE],
+  initial: LIST,
 };

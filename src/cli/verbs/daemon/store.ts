@@ -229,4 +229,5 @@ export const STORE: VerbGroup = {
   name: "store",
   summary: "Manage the store: info, verify, gc, backup, restore, migrate",
   verbs: [INFO, VERIFY, GC, BACKUP, RESTORE, MIGRATE],
+  initial: INFO,
 };

@@ -53,4 +53,5 @@ export const WORKERS: VerbGroup = {
   name: "workers",
   summary: "Show or change the number of workers",
   verbs: [GET_WORKERS, SCALE],
+  initial: GET_WORKERS,
 };

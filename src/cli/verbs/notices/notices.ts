@@ -79,4 +79,5 @@ export const NOTICES: VerbGroup = {
   name: "notices",
   summary: "List the channels that send notices, or test one",
   verbs: [LIST, TEST],
+  initial: LIST,
 };
