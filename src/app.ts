@@ -5,7 +5,7 @@ import type { Config, LoadedConfig } from "./config/config.ts";
 import { loadConfig } from "./config/load_config.ts";
 import type { ConfigProblem } from "./core/job/job_table.ts";
 import { ConfigError, formatPlace, logProblem, problemFields } from "./config/problems.ts";
-import { GRPC_PORT_DEFAULT, hostPort, siteUrlOf } from "./core/address.ts";
+import { GRPC_PORT_DEFAULT, siteUrlOf } from "./core/address.ts";
 import { JobError, messageOf, toJobError } from "./core/errors.ts";
 import type { JobDefinition } from "./core/job/job.ts";
 import { SecretMask } from "./core/text/secret_mask.ts";
@@ -13,7 +13,6 @@ import { nextRunAt, pausedUntil } from "./core/time/next_run.ts";
 import { nextTickOf } from "./core/time/ticks.ts";
 import { connectionLimits } from "./gateway/connection_limits.ts";
 import { Gateway } from "./gateway/gateway.ts";
-import type { GatewayAddresses } from "./gateway/messages.ts";
 import { ModuleWatch } from "./jobs/loading/module_watch.ts";
 import { answerInTime } from "./manager/answer_in_time.ts";
 import { Manager } from "./manager/manager.ts";
@@ -24,12 +23,15 @@ import { Heartbeat } from "./notices/heartbeat.ts";
 import { sleep, systemClock } from "./platform/clock.ts";
 import { createIdSource } from "./platform/ids.ts";
 import { createLogger, type Logger, silentLogger } from "./platform/logger.ts";
+import type { DaemonControl } from "./manager/nodes/daemon_calls.ts";
 import type { ServiceReports } from "./manager/nodes/service_reports.ts";
 import { BusyMemory } from "./platform/process/busy_memory.ts";
 import { removeStaleFolders } from "./platform/process/pipe.ts";
-import { isWindows } from "./platform/process/process.ts";
-import { openFilesMax, raiseOpenFiles, reapAsInit } from "./platform/process/process_control.ts";
+import { isWindows, selfCommand } from "./platform/process/process.ts";
+import { openFilesMax, raiseOpenFiles, reapForeign } from "./platform/process/process_control.ts";
+import { canReplaceProgram, replaceProgram } from "./platform/process/replace_program.ts";
 import { takeServiceSocket } from "./platform/process/service_socket.ts";
+import { unitJob } from "./platform/process/unit_job.ts";
 import { systemRandom } from "./platform/random.ts";
 import { VERSION } from "./platform/version.ts";
 import type { JobClient } from "./rpc/client/client.ts";
@@ -49,7 +51,8 @@ import {
 import { ConfigWatch, watchConfig } from "./tools/config_watch.ts";
 import { endOnUncaught } from "./tools/end_on_uncaught.ts";
 import { Reloader } from "./tools/reloader.ts";
-import { StopSignals } from "./tools/stop_signals.ts";
+import { type AfterStop, StopSignals } from "./tools/stop_signals.ts";
+import { tryUpgrade } from "./tools/try_upgrade.ts";
 import { createInlineExecutor } from "./worker/inline_executor.ts";
 import { createProcessExecutor } from "./worker/process/process_executor.ts";
 import { createExecutor } from "./worker/routing_executor.ts";
@@ -106,15 +109,14 @@ interface Daemon {
  * @throws JobError `invalid_config` with every problem; the error of any part that cannot start
  */
 export async function serve(options: ServeOptions): Promise<number> {
-  if (!options.watches) {
-    await runDaemon(options);
-    return 0;
-  }
-  const { configFile, onRefused } = options;
+  const { configFile, onRefused, watches } = options;
   for (;;) {
     try {
-      if (await runDaemon(options) === "stopped") return 0;
+      const after = await runDaemon(options);
+      if (after === "nothing") return 0;
+      if (after === "upgrade") replaceProgram(selfCommand()[0]!);
     } catch (error) {
+      if (!watches) throw error;
       await onRefused?.(error);
       const files = error instanceof ConfigError ? error.files : [];
       const own = configFile === null ? [] : [resolve(configFile)];
@@ -133,17 +135,17 @@ function wait(delayMs: number): Promise<void> {
   return sleep(systemClock, delayMs);
 }
 
-/** @returns whether it is to be started again, with a configuration that needs that */
-async function runDaemon(options: ServeOptions): Promise<"stopped" | "restart"> {
+/** @returns what is to follow, now that it has stopped */
+async function runDaemon(options: ServeOptions): Promise<AfterStop> {
   let loaded: LoadedConfig | null = await loadConfig(options.configFile, options);
-  const { log: { level, format } } = loaded.config;
+  const { log: { level, format }, worker: { onStop } } = loaded.config;
   const mask = new SecretMask(loaded.secrets);
   const logger = createLogger({ clock: systemClock, level, format, write: options.writeLog, mask });
   raiseOpenFiles();
   // Before anything starts: a signal during the start cleanly stops the parts that have started.
-  const signals = new StopSignals({ logger, isWindows: isWindows() });
+  const signals = new StopSignals({ logger, isWindows: isWindows(), onStop, unitJob });
   const forgetUncaught = endOnUncaught(logger);
-  const stopReaping = reapAsInit();
+  const stopReaping = reapForeign();
   const service = await openService(logger);
   try {
     const loadJobs = (from: LoadedConfig) => {
@@ -172,9 +174,17 @@ async function runDaemon(options: ServeOptions): Promise<"stopped" | "restart"> 
       reloading: (isReloading) => service?.reloading(isReloading),
     });
     const { salvages } = options;
-    const stopDaemon = signals.request;
+    const control: DaemonControl = {
+      stop: signals.request,
+      async upgrade() {
+        const argv = [...selfCommand(), ...process.argv.slice(2)];
+        const version = await tryUpgrade(argv, { canReplace: canReplaceProgram() });
+        signals.startAgain("upgrade");
+        return { version };
+      },
+    };
     const daemon = await startDaemon(project, {
-      ...{ logger, mask, storeWorker, reloader, salvages, stopDaemon },
+      ...{ logger, mask, storeWorker, reloader, salvages, control },
     });
     reloader.attach(daemon.manager);
     options.onReady?.(daemon.manager, daemon.gateway.addresses.rpc.socket);
@@ -183,15 +193,15 @@ async function runDaemon(options: ServeOptions): Promise<"stopped" | "restart"> 
     const watcher = options.watches
       ? watchConfig(reloader, {
         ...{ logger, wait, signal: watching.signal },
-        restart: () => signals.restart(),
+        restart: () => signals.startAgain("restart"),
       })
       : null;
-    await signals.stopped(daemon, reloader, () => {
+    await signals.stopped(daemon, reloader, (after, { keepsCommands }) => {
       watching.abort();
-      service?.stopping();
+      service?.stopping({ isUpgrade: after === "upgrade", keepsCommands });
     });
     await watcher;
-    return signals.isRestart ? "restart" : "stopped";
+    return signals.after;
   } catch (error) {
     throw mask.jobError(toJobError(error, "Cannot run the daemon"));
   } finally {
@@ -252,17 +262,17 @@ async function startDaemon(
     readonly storeWorker: StoreWorker;
     readonly reloader: Reloader;
     readonly salvages: boolean | undefined;
-    readonly stopDaemon: StopSignals["request"];
+    readonly control: DaemonControl;
   },
 ): Promise<Daemon> {
-  const { logger, mask, storeWorker, reloader, salvages, stopDaemon } = parts;
+  const { logger, mask, storeWorker, reloader, salvages, control } = parts;
   const { config, jobs, problems } = project;
   void removeStaleFolders(systemClock.now().wallMs);
   for (const problem of problems) logProblem(problem, { logger, when: "start" });
   for (const each of project.warnings) logger.warn(each.message, problemFields(each));
   const lost = Promise.withResolvers<JobError>();
   const manager = createManager(config, {
-    ...{ logger, mask, jobs, problems, salvages, stopDaemon },
+    ...{ logger, mask, jobs, problems, salvages, daemon: control },
     channels: await openChannels(config, mask),
     lost: lost.resolve,
     closing: () => gateway.closeDatabase(),
@@ -284,7 +294,7 @@ async function startDaemon(
       store: info.location,
       workers: config.worker.count,
       jobs: jobs.length,
-      listening: placesOf(gateway.addresses).join(","),
+      listening: gateway.urls.join(","),
     });
     // Only logged: a store that is slow at the moment is not a reason to stop.
     await announce(manager, gateway.addresses.rpc.tcp.port, logger).catch((error) => {
@@ -313,7 +323,7 @@ type ManagerParts =
   & Pick<Project, "jobs" | "problems">
   & Pick<
     ManagerOptions,
-    "lost" | "closing" | "siteUrl" | "workOnStore" | "backUp" | "configuration" | "stopDaemon"
+    "lost" | "closing" | "siteUrl" | "workOnStore" | "backUp" | "configuration" | "daemon"
   >
   & { readonly salvages?: boolean | undefined; readonly channels: readonly Channel[] };
 
@@ -445,16 +455,6 @@ function runsHere(job: JobDefinition): JobDefinition {
 /** True if this process is the only one on its store. */
 function isLocal({ store }: Config): boolean {
   return ["memory", "sqlite"].includes(store.address.type);
-}
-
-/** The daemon's addresses, as URLs. */
-function placesOf({ rpc, http }: GatewayAddresses): readonly string[] {
-  const { tcp, socket } = rpc;
-  return [
-    `grpc://${hostPort(tcp.host, tcp.port)}`,
-    ...(socket ? [`unix:${socket}`] : []),
-    ...(http ? [`http${http.isTls ? "s" : ""}://${hostPort(http.host, http.port)}`] : []),
-  ];
 }
 
 function createGateway(config: Config, manager: Manager, output: Output): Gateway {

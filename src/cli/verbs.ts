@@ -20,6 +20,7 @@ const LOADS: Readonly<Record<string, Load>> = {
   doctor: async () => (await import("./verbs/daemon/doctor.ts")).DOCTOR,
   reload: async () => (await import("./verbs/daemon/reload.ts")).RELOAD,
   stop: async () => (await import("./verbs/daemon/stop.ts")).STOP,
+  "upgrade-daemon": async () => (await import("./verbs/daemon/upgrade_daemon.ts")).UPGRADE_DAEMON,
   "install-service": async () =>
     (await import("./verbs/daemon/install_service.ts")).INSTALL_SERVICE,
   "uninstall-service": async () =>

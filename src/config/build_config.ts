@@ -43,6 +43,7 @@ export function buildConfig(file: string | null, values: Values<typeof KEYS>): C
       isolation: values["worker.isolation"],
       leaseMs: values["worker.lease"],
       drainMs: values["worker.drain"],
+      onStop: values["worker.on_stop"],
       idleMs: values["worker.idle"],
       pools: values["worker.pools"],
       spare: values["worker.spare"],

@@ -44,6 +44,8 @@ export interface Config {
     readonly isolation: "process" | "inline";
     readonly leaseMs: number;
     readonly drainMs: number;
+    /** What SIGTERM does to commands; null to decide by what stops the daemon. */
+    readonly onStop: "keep" | "drain" | null;
     /** How long an idle worker process is kept. */
     readonly idleMs: number;
     /** Most attempts at once by the name of a pool. */

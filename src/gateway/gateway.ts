@@ -1,4 +1,5 @@
 import { Worker } from "node:worker_threads";
+import { hostPort } from "../core/address.ts";
 import { JobError, messageOf } from "../core/errors.ts";
 import type { SecretMask } from "../core/text/secret_mask.ts";
 import { ManagerStatusSource } from "../http/status_source.ts";
@@ -53,6 +54,16 @@ export class Gateway {
   /** The addresses it listens on. @throws JobError `unavailable` before `start` */
   get addresses(): GatewayAddresses {
     return afterStart(this.#addresses, "addresses", "the daemon");
+  }
+
+  /** The same as URLs. */
+  get urls(): readonly string[] {
+    const { rpc: { tcp, socket }, http } = this.addresses;
+    return [
+      `grpc://${hostPort(tcp.host, tcp.port)}`,
+      ...(socket ? [`unix:${socket}`] : []),
+      ...(http ? [`http${http.isTls ? "s" : ""}://${hostPort(http.host, http.port)}`] : []),
+    ];
   }
 
   /** @throws JobError like the listeners, such as `conflict` for an address in use */

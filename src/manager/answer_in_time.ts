@@ -93,7 +93,7 @@ export function answerInTime(manager: ManagerApi, clock: Clock, location: string
     waitInstance: (...args) => manager.waitInstance(...args),
     follow: (...args) => manager.follow(...args),
     reloadConfig: (options) => manager.reloadConfig(options),
-    requestStop: (options) => manager.requestStop(options),
+    daemon: manager.daemon,
     config: () => manager.config(),
     storeContent: () => inTime(manager.storeContent()),
     workOnStore: (...args) => manager.workOnStore(...args),

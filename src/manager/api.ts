@@ -42,7 +42,7 @@ import type { StoreContent, StoreStep, StoreWork } from "../maintenance/step.ts"
 import type { FindOptions } from "./instances/find_instance.ts";
 import type { FollowOptions, FollowStep } from "./instances/follow.ts";
 import type { ReloadOptions, ReloadReport } from "./nodes/reload_report.ts";
-import type { StopReport, StopRequest } from "./nodes/request_stop.ts";
+import type { DaemonCalls } from "./nodes/daemon_calls.ts";
 import type { SessionApi } from "./sessions/session.ts";
 import type { FreezeApi } from "./instances/freeze_api.ts";
 import type { LimitedCount } from "./instances/count_up_to.ts";
@@ -427,8 +427,8 @@ export interface ManagerApi extends TimelineApi, TagReads, ProcessReads, FreezeA
    * the jobs and is not forced; `unimplemented` if there is no configuration
    */
   reloadConfig(options?: ReloadOptions): Promise<ReloadReport>;
-  /** Ask the daemon to stop, and return at once. @throws JobError `conflict`, `unimplemented` */
-  requestStop(request: StopRequest): StopReport;
+  /** Stops the daemon around it, or lets that hand over to a newer version. */
+  readonly daemon: DaemonCalls;
   /**
    * The values of the configuration that was loaded last, without secrets.
    *

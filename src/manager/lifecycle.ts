@@ -30,7 +30,10 @@ export interface Project {
 export interface StopOptions {
   /** How long all attempts may finish, instead of their own times. */
   readonly drainMs?: number | undefined;
-  /** True to leave commands running for the next daemon of this node, where that is possible. */
+  /**
+   * True to leave commands running for the next daemon of this node, where that is possible. A
+   * later call without it ends them, too.
+   */
   readonly keepsCommands?: boolean | undefined;
 }
 
@@ -131,6 +134,9 @@ export class Lifecycle {
       this.#isStarted = false;
       return;
     }
+    if (this.#stopping !== null && !options.keepsCommands) {
+      this.#getParts().dispatcher.endCommands();
+    }
     await (this.#stopping ??= this.#stop(options).finally(() => this.#stopping = null));
   }
 
@@ -145,9 +151,10 @@ export class Lifecycle {
     parts.externalWatch.stop();
     fullWorkers.stop();
     notices.stop();
-    const left = keepsCommands ? dispatcher.leave() : 0;
+    const left = await dispatcher.drain({
+      ...{ drainMs: drainMs ?? options.drainMs, isForAll: drainMs !== undefined, keepsCommands },
+    });
     if (left > 0) options.logger.info("Left running commands to the next daemon", { count: left });
-    await dispatcher.drain(drainMs ?? options.drainMs, { isForAll: drainMs !== undefined });
     dispatcher.stop();
     await events.settled(HANDLERS_MS);
     notices.ended();

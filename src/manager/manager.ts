@@ -56,7 +56,7 @@ import { redriveInstances, retryInstance } from "./instances/redrive.ts";
 import { checkRequests, newInstance, seedOf } from "./instances/new_instance.ts";
 import { nodeStatus, workerStatus } from "./nodes/node_status.ts";
 import type { ReloadOptions, ReloadReport } from "./nodes/reload_report.ts";
-import { requestStop, type StopReport, type StopRequest } from "./nodes/request_stop.ts";
+import { daemonCalls } from "./nodes/daemon_calls.ts";
 import { type ServiceFacts, serviceFacts } from "./nodes/service_facts.ts";
 import { pause, resume } from "./schedules/pauses.ts";
 import { lateSessions } from "./sessions/late_sessions.ts";
@@ -71,6 +71,7 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
   protected override readonly parts: ManagerParts;
   protected readonly life = new Lifecycle(() => this.parts);
   readonly sessions = lateSessions(() => this.parts.options);
+  readonly daemon = daemonCalls(() => this.parts);
   readonly #storeMaintenance: StoreMaintenance;
   readonly #followers = new Followers();
 
@@ -100,6 +101,7 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
    * Aborted attempts are released and not counted, unless their jobs say otherwise. Gives up on
    * outcomes that the store has not taken for 10 s, and on state handlers after 10 s.
    *
+   * @param options.keepsCommands lets commands run on, unless a later call does not
    * @param options.drainMs replaces every drain time, including those of jobs
    */
   async stop(options: StopOptions = {}): Promise<void> {
@@ -446,10 +448,6 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
     const { configuration } = this.parts.options;
     if (configuration) return await configuration.reload(options);
     throw new JobError("unimplemented", "Cannot reload the configuration: this manager has none");
-  }
-
-  requestStop(request: StopRequest): StopReport {
-    return requestStop(this.parts, request);
   }
 
   config(): ConfigInForce {

@@ -12,6 +12,7 @@ import type {
 } from "../maintenance/step.ts";
 import type { Channel } from "../notices/channels/channel.ts";
 import type { ProcessIdentity } from "../platform/process/process_identity.ts";
+import type { DaemonControl } from "./nodes/daemon_calls.ts";
 import type { ReloadOptions, ReloadReport } from "./nodes/reload_report.ts";
 import type { ZonedScheduleDefaults } from "./schedules/schedule_spec.ts";
 import type { Context } from "./context.ts";
@@ -59,8 +60,8 @@ export interface ManagerOptions extends Context {
     settings(): ConfigInForce;
     readonly problem: string | null;
   };
-  /** Stops the daemon on request, soon; absent if this is none. */
-  readonly stopDaemon?: (options: { readonly isNow: boolean }) => void;
+  /** Ends the daemon on request; absent if this is none. */
+  readonly daemon?: DaemonControl;
   /** Runs store maintenance; absent if there is none. */
   readonly workOnStore?: (
     work: StoreWork,

@@ -171,8 +171,11 @@ function nodeRules(manager: ManagerApi, scope: Scope) {
     resizeNode: () => Promise.reject(scope.tooWide("change the workers of a node")),
     resizeWorkers: () => Promise.reject(scope.tooWide("change the workers")),
     reloadConfig: () => Promise.reject(scope.tooWide("reload the configuration")),
-    requestStop() {
-      throw scope.tooWide("stop the daemon");
+    daemon: {
+      stop() {
+        throw scope.tooWide("stop the daemon");
+      },
+      upgrade: () => Promise.reject(scope.tooWide("upgrade the daemon")),
     },
     config() {
       throw scope.tooWide("list the configuration");

@@ -13,6 +13,18 @@ export interface StoppableDaemon {
   readonly lost: Promise<Error>;
 }
 
+/** What follows a stop: nothing, or this program or the one in its file starts anew. */
+export type AfterStop = "nothing" | "restart" | "upgrade";
+
+interface StopSignalsOptions {
+  readonly logger: Logger;
+  readonly isWindows: boolean;
+  /** What SIGTERM does to commands; null if they run on only when systemd restarts us. */
+  readonly onStop: "keep" | "drain" | null;
+  /** What systemd is doing with our unit, such as "restart"; null if that is not known. */
+  readonly unitJob: () => Promise<string | null>;
+}
+
 /**
  * Handles signals from before the start to the end: the first SIGTERM or SIGINT drains, the next
  * one aborts, SIGHUP reloads. On Windows, Ctrl-C is a SIGINT, Ctrl-Break a SIGBREAK, and a closed
@@ -20,55 +32,69 @@ export interface StoppableDaemon {
  * daemon the same way.
  */
 export class StopSignals {
-  readonly #logger: Logger;
+  readonly #options: StopSignalsOptions;
   readonly #signals: readonly NodeJS.Signals[];
-  readonly #first = Promise.withResolvers<void>();
+  readonly #first = Promise.withResolvers<NodeJS.Signals | null>();
   #daemon: StoppableDaemon | null = null;
   #reloader: Reloader | null = null;
   #isHungUp = false;
   #isStopping = false;
+  #isDraining = false;
+  /** True if commands must end, too, whatever stopped the daemon first. */
+  #endsAll = false;
   #isAborting = false;
-  /** True if the daemon stops to be started again. A later signal ends that. */
-  isRestart = false;
+  #after: AfterStop = "nothing";
 
-  constructor(
-    { logger, isWindows }: { readonly logger: Logger; readonly isWindows: boolean },
-  ) {
-    this.#logger = logger;
+  constructor(options: StopSignalsOptions) {
+    const { isWindows } = options;
+    this.#options = options;
     this.#signals = isWindows ? ["SIGTERM", "SIGINT", "SIGBREAK", "SIGHUP"] : ["SIGTERM", "SIGINT"];
     for (const signal of this.#signals) process.on(signal, this.#onStop);
     if (!isWindows) process.on("SIGHUP", this.#onHangUp);
   }
 
-  /** Stop as the first signal does; at once as the second one does. */
+  /** What follows. A later signal or request makes it nothing. */
+  get after(): AfterStop {
+    return this.#after;
+  }
+
+  /** Stop as the first SIGINT does; at once as the second one does. */
   readonly request = ({ isNow }: { readonly isNow: boolean }): void => {
-    if (!this.#isStopping) this.#begin();
-    this.isRestart = false;
+    this.#endAll();
+    this.#begin(null);
     if (isNow) this.#abort();
   };
 
-  /** Stop as the first signal does, to be started again. */
-  restart(): void {
+  /** Stop as a first signal does, and start again. For an upgrade, commands run on. */
+  startAgain(after: Exclude<AfterStop, "nothing">): void {
     if (this.#isStopping) return;
-    this.isRestart = true;
-    this.#begin();
+    this.#after = after;
+    this.#begin(null);
   }
 
-  /** Resolves when a signal came, after a call of `stopping`, and the daemon has stopped. */
+  /**
+   * Resolves when a signal came and the daemon has stopped.
+   *
+   * @param stopping called when the stop begins
+   */
   async stopped(
     daemon: StoppableDaemon,
     reloader: Reloader,
-    stopping: () => void,
+    stopping: (after: AfterStop, options: { readonly keepsCommands: boolean }) => void,
   ): Promise<void> {
     this.#daemon = daemon;
     this.#reloader = reloader;
     if (this.#isHungUp) this.#reload(reloader);
-    const lost = await Promise.race([this.#first.promise, daemon.lost]);
-    stopping();
+    const first = await Promise.race([this.#first.promise, daemon.lost]);
+    const lost = first instanceof Error ? first : null;
+    const keepsCommands = lost === null &&
+      await this.#keepsCommands(first as NodeJS.Signals | null);
+    stopping(this.#after, { keepsCommands });
     daemon.heartbeat.stop("the daemon is stopping");
     try {
+      this.#isDraining = true;
       // The manager drains first, while clients can still call.
-      const stopping = daemon.manager.stop().finally(() => daemon.gateway.stop());
+      const stopping = daemon.manager.stop({ keepsCommands }).finally(() => daemon.gateway.stop());
       // Other daemons have taken over the instances of one that was lost.
       if (this.#isAborting || lost) daemon.manager.abortRunning();
       await stopping;
@@ -76,7 +102,7 @@ export class StopSignals {
       throw toJobError(error, "Cannot stop");
     }
     if (lost) throw lost;
-    this.#logger.info("Stopped");
+    this.#options.logger.info("Stopped");
   }
 
   close(): void {
@@ -84,23 +110,45 @@ export class StopSignals {
     process.off("SIGHUP", this.#onHangUp);
   }
 
+  async #keepsCommands(signal: NodeJS.Signals | null): Promise<boolean> {
+    const keeps = this.#after === "upgrade" ||
+      signal === "SIGTERM" && await this.#isToBeContinued();
+    // Another signal may have come meanwhile.
+    return keeps && !this.#endsAll;
+  }
+
+  async #isToBeContinued(): Promise<boolean> {
+    const { onStop, unitJob } = this.#options;
+    if (onStop === "drain") return false;
+    const job = await unitJob();
+    return job === null ? onStop === "keep" : job === "restart";
+  }
+
   readonly #onStop = (signal: NodeJS.Signals) => {
+    const { logger } = this.#options;
     if (!this.#isStopping) {
-      this.#logger.info(`${signal}: waiting for running jobs to end; send it again to abort them`);
-      return this.#begin();
+      logger.info(`${signal}: waiting for running jobs to end; send it again to abort them`);
+      return this.#begin(signal);
     }
-    if (this.isRestart) {
-      this.isRestart = false;
-      this.#logger.info(`${signal}: not starting again; send it once more to abort running jobs`);
-      return;
+    const isAgain = this.#after !== "nothing";
+    this.#endAll();
+    if (isAgain) {
+      return logger.info(`${signal}: not starting again; send it once more to abort running jobs`);
     }
-    this.#logger.warn(`${signal} again: aborting the running jobs`);
+    logger.warn(`${signal} again: aborting the running jobs`);
     this.#abort();
   };
 
-  #begin(): void {
+  #begin(signal: NodeJS.Signals | null): void {
     this.#isStopping = true;
-    this.#first.resolve();
+    this.#first.resolve(signal);
+  }
+
+  #endAll(): void {
+    this.#after = "nothing";
+    this.#endsAll = true;
+    // The promise of the first call is the one that is awaited.
+    if (this.#isDraining) this.#daemon!.manager.stop().catch(() => {});
   }
 
   #abort(): void {
@@ -114,7 +162,7 @@ export class StopSignals {
   };
 
   #reload(reloader: Reloader): void {
-    this.#logger.info("Requested a reload", { by: "SIGHUP" });
+    this.#options.logger.info("Requested a reload", { by: "SIGHUP" });
     // The problem has been logged already.
     reloader.reload().catch(() => {});
   }

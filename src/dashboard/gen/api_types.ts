@@ -720,6 +720,19 @@ export interface StopDaemonResponse {
   readonly drain_ms: number;
 }
 
+/** UpgradeDaemonRequest of job.proto as JSON. */
+export interface UpgradeDaemonRequest {
+  readonly node?: string;
+}
+
+/** UpgradeDaemonResponse of job.proto as JSON. */
+export interface UpgradeDaemonResponse {
+  readonly node: string;
+  readonly version: string;
+  readonly waiting: number;
+  readonly drain_ms: number;
+}
+
 /** GetConfigRequest of job.proto as JSON. */
 export interface GetConfigRequest {
 }

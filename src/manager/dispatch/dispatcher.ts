@@ -5,9 +5,11 @@ import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { ClaimKey, Committed, SettleResult } from "../../store/store.ts";
 import type { AbortCause, AttemptOutcome, FoundAttempt } from "../../worker/executor.ts";
 import type { ManagerApi } from "../api.ts";
+import type { DrainFacts, DrainRequest } from "../nodes/daemon_calls.ts";
 import { readAdopted } from "./adopted.ts";
 import { AttemptRunner } from "./attempt_runner.ts";
 import { ClaimBuffer, type WaitingClaim } from "./claim_buffer.ts";
+import { Drain, drainFacts, isCommand } from "./drain.ts";
 import { Outbox } from "./outbox.ts";
 import { Renewal } from "./renewal.ts";
 import { RunningAttempt } from "./running_attempt.ts";
@@ -73,6 +75,7 @@ export class Dispatcher {
   #isStepping = false;
   #mustClaim = false;
   #giveUpMs: number | null = null;
+  #drain: Drain | null = null;
   readonly runningOf = (id: string) => this.#running.get(id);
 
   constructor(options: DispatcherOptions) {
@@ -120,6 +123,11 @@ export class Dispatcher {
       if (place !== null || usage !== null) found.set(id, { place, usage });
     }
     return found;
+  }
+
+  /** What a {@link drain} would wait for. */
+  drainFacts(options: DrainRequest): DrainFacts {
+    return drainFacts([...this.#running.values()], options);
   }
 
   /** True if the executor can take another attempt: those that wait in it need no worker yet. */
@@ -173,47 +181,36 @@ export class Dispatcher {
 
   /**
    * Claim nothing more, and wait until every claim is settled, or the store has not responded for
-   * 10 s. Running attempts are aborted after the drain time of their job, or else after `drainMs`.
-   *
-   * @param options.isForAll ignore the drain times of jobs
+   * 10 s. Returns how many attempts were left to the next daemon.
    */
-  async drain(drainMs: number, { isForAll = false } = {}): Promise<void> {
+  async drain(request: DrainRequest): Promise<number> {
     this.pauseClaims();
-    const { clock } = this.#options;
-    const byDrainMs = Map.groupBy(this.#running.values(), ({ job }) => {
-      return (isForAll ? null : job?.options.drainMs) ?? drainMs;
+    this.#drain = new Drain(request, {
+      ...{ clock: this.#options.clock, running: () => [...this.#running.values()] },
+      abort: (claims) => this.abort("drain", claims),
+      ...{ quiet: () => this.quiet(), leave: () => this.#leave() },
     });
-    const timers = [...byDrainMs].map(([ms, those]) =>
-      clock.timer(ms, () => this.abort("drain", those.map(({ instance }) => instance)))
-    );
-    timers.push(clock.timer(GIVE_UP_MS, () => {
+    const giveUp = this.#options.clock.timer(GIVE_UP_MS, () => {
       this.#isClaiming = false;
       this.#checkIdle();
-    }));
-    await this.quiet();
-    for (const timer of timers) timer.cancel();
+    });
+    return await this.#drain.run().finally(() => giveUp.cancel());
   }
 
-  /** Claim nothing more, and leave attempts to the next daemon that can be. @returns how many */
-  leave(): number {
-    this.pauseClaims();
-    let count = 0;
+  /** End commands, too, in a {@link drain} that is to leave them and still waits for others. */
+  readonly endCommands = () => this.#drain?.endCommands();
+
+  /** Leave attempts that can be left, with whole leases for the next daemon. @returns how many */
+  async #leave(): Promise<number> {
+    await this.#renewal.renewed();
+    const before = this.#running.size;
     for (const [id, running] of this.#running) {
       if (!running.leave()) continue;
-      count += 1;
       this.#running.delete(id);
       if (running.hasSlot) this.#busy -= 1;
       else this.#beside -= 1;
     }
-    return count;
-  }
-
-  /** Longest time that a {@link drain} of what runs now gives to attempts, with `kill_after`. */
-  drainLimitMs(drainMs: number): number {
-    const limits = [...this.#running.values()].map(({ job }) =>
-      job === null ? drainMs : (job.options.drainMs ?? drainMs) + job.options.killAfterMs
-    );
-    return Math.max(drainMs, ...limits);
+    return before - this.#running.size;
   }
 
   /** Resolves when no claim is unsettled or under way; later ones may follow at once. */
@@ -221,9 +218,11 @@ export class Dispatcher {
     if (!this.isQuiet) await new Promise<void>((resolve) => this.#idle.add(resolve));
   }
 
-  /** True if no claim is unsettled or under way. */
+  /** True if no claim is unsettled or under way, not counting commands that are to be left. */
   get isQuiet(): boolean {
-    return this.#running.size === 0 && !this.#isClaiming;
+    if (this.#isClaiming) return false;
+    if (!this.#drain?.keepsCommands) return this.#running.size === 0;
+    return [...this.#running.values()].every((each) => isCommand(each) && !each.hasEnded);
   }
 
   /** Stop renewing; call after {@link drain}. */

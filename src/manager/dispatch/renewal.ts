@@ -1,3 +1,4 @@
+import { inTime } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { BATCH_MAX, type ClaimKey, type RenewResult } from "../../store/store.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
@@ -10,6 +11,8 @@ const RENEW_SHARE = 1 / 3;
 const SLOW_RENEW_SHARE = 1 / 6;
 /** A store is slow if a response takes more than this share of the lease. */
 const SLOW_SHARE = 1 / 12;
+/** Longest wait for a renewal that something depends on. */
+const RENEWED_MS_MAX = 2_000;
 /** Most renewals under way: a late response must not delay the next renewal. */
 const WAITING_MAX = 4;
 
@@ -74,6 +77,12 @@ export class Renewal {
   renewNow(): void {
     this.#isStarted = true;
     this.#due();
+  }
+
+  /** Renew all claims, and resolve when that is done or takes too long. */
+  async renewed(): Promise<void> {
+    const { clock, running } = this.#options;
+    if (running.size > 0) await inTime(this.#renew(), RENEWED_MS_MAX, { clock, late: () => {} });
   }
 
   #arm(): void {

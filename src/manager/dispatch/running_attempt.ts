@@ -75,6 +75,11 @@ export class RunningAttempt {
     return this.#frozenAt;
   }
 
+  /** True once its job code has ended. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
   /** True if it has written to its standard output or error. */
   get hasOutput(): boolean {
     return this.#hasOutput;

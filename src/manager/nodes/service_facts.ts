@@ -1,4 +1,5 @@
 import { inTime } from "../../platform/clock.ts";
+import type { DrainFacts } from "./daemon_calls.ts";
 import { claimerOf, type ManagerParts } from "../manager_parts.ts";
 
 /** What a service manager is told about a manager. */
@@ -19,8 +20,8 @@ export interface ServiceFacts {
    * own, SQLite or memory, has to respond.
    */
   isWorking(limitMs: number): Promise<boolean>;
-  /** Longest time that the attempts which run now may take to end in a drain, in milliseconds. */
-  drainLimitMs(): number;
+  /** What a drain waits for. */
+  drain(keepsCommands: boolean): DrainFacts;
 }
 
 /** The facts of a manager that is open. */
@@ -43,6 +44,6 @@ export function serviceFacts(parts: ManagerParts): ServiceFacts {
       // The scheduler waits. If the store responds to others, it is stuck.
       return isShared && !await within(limitMs / 2, store.nextDue(claimerOf(parts)));
     },
-    drainLimitMs: () => dispatcher.drainLimitMs(drainMs),
+    drain: (keepsCommands) => dispatcher.drainFacts({ drainMs, keepsCommands }),
   };
 }

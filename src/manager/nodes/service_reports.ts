@@ -1,3 +1,4 @@
+import { countText } from "../../core/text/count_text.ts";
 import { formatDuration } from "../../core/time/duration.ts";
 import { type Clock, inTime, type Timer } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
@@ -13,6 +14,12 @@ const EXTEND_EVERY_MS = 5_000;
 const EXTEND_MS = 20_000;
 /** How long a stop may take beyond the drain: outcomes, handlers, workers and the store. */
 const AFTER_DRAIN_MS = 30_000;
+
+/** How a daemon stops. */
+export interface ServiceStop {
+  readonly isUpgrade: boolean;
+  readonly keepsCommands: boolean;
+}
 
 /** The surroundings of {@link ServiceReports}. */
 export interface ServiceReportsOptions {
@@ -36,6 +43,7 @@ export class ServiceReports {
   #isReloading = false;
   #isStuck = false;
   #status = "";
+  #keepsCommands = false;
   #drainLimitMs = 0;
 
   constructor(options: ServiceReportsOptions) {
@@ -62,13 +70,19 @@ export class ServiceReports {
     }
   }
 
-  /** A stop begins: running attempts have the time of their drain. */
-  stopping(): void {
+  /**
+   * A stop begins: running attempts have the time of their drain.
+   *
+   * @param options.isUpgrade the process continues with another program, which will be ready again
+   * @param options.keepsCommands only others have to end
+   */
+  stopping({ isUpgrade, keepsCommands }: ServiceStop): void {
     if (this.#isStopping) return;
     this.#isStopping = true;
     this.#timer?.cancel();
-    this.#drainLimitMs = this.#facts?.drainLimitMs() ?? 0;
-    this.#options.socket.send({ STOPPING: "1" });
+    this.#keepsCommands = keepsCommands;
+    this.#drainLimitMs = this.#facts?.drain(keepsCommands).limitMs ?? 0;
+    this.#options.socket.send(isUpgrade ? { RELOADING: "1" } : { STOPPING: "1" });
     this.#extend(this.#options.clock.now().monotonicMs + this.#drainLimitMs + AFTER_DRAIN_MS);
   }
 
@@ -151,9 +165,9 @@ export class ServiceReports {
   }
 
   #stoppingText(): string {
-    const busy = this.#facts?.workers().busy ?? 0;
-    if (busy === 0) return "Stopping";
+    const { count } = this.#facts?.drain(this.#keepsCommands) ?? { count: 0 };
+    if (count === 0) return "Stopping";
     const limit = formatDuration(this.#drainLimitMs);
-    return `Stopping: waiting up to ${limit} for ${busy} running ${busy === 1 ? "job" : "jobs"}`;
+    return `Stopping: waiting up to ${limit} for ${countText(count, "running job")}`;
   }
 }

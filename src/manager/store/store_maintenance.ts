@@ -90,7 +90,7 @@ export class StoreMaintenance {
     if (this.#resume === null) {
       scheduler.stop();
       janitor.stop();
-      await dispatcher.drain(options.drainMs);
+      await dispatcher.drain({ drainMs: options.drainMs });
       this.#resume = () => {
         dispatcher.start();
         scheduler.resume();

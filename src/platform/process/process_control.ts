@@ -54,6 +54,11 @@ export function raiseOpenFiles(): void {
   openLibc()!.symbols.setrlimit(RLIMIT_NOFILE, limits);
 }
 
+/** Undo {@link raiseOpenFiles}. */
+export function restoreOpenFiles(): void {
+  if (startedWith !== null) limitOpenFiles(startedWith);
+}
+
 /** How many files this process may have open; null if unknown. */
 export function openFilesMax(): number | null {
   const limits = openFileLimits();
@@ -144,16 +149,20 @@ const later = setTimeout;
 const soon = setImmediate;
 
 /**
- * Reap dead children of this process from now on if it is the first one of a container: the kernel
- * gives it every process that loses its parent. Does nothing elsewhere, or where the C library
- * cannot be called.
+ * Reap dead children of this process that nobody else waits for. Of the first process of a
+ * container, that is every process that loses its parent. Of one that replaced another program,
+ * that is what the other one started. Does nothing elsewhere, or where the C library cannot be
+ * called.
  *
  * @returns a function that ends it
  */
-export function reapAsInit(): () => void {
-  if (process.pid !== 1) return () => {};
+export function reapForeign(): () => void {
+  const inherited = ownChildren();
+  const isInit = process.pid === 1;
+  if (!isInit && inherited.length === 0) return () => {};
   let isOn = true;
-  const reaper = new OrphanReaper(() => isOn, REAP_EVERY_MS, REAP_IDLE_MS);
+  const isBusy = () => isOn && (isInit || inherited.some((pid) => statOf(pid) !== null));
+  const reaper = new OrphanReaper(isBusy, REAP_EVERY_MS, REAP_IDLE_MS);
   reaper.start();
   return () => isOn = false;
 }

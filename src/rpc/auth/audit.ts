@@ -114,6 +114,7 @@ const FIRST_LINES: {
 } = {
   reloadConfig: ({ force, dryRun }) => ["Requested a reload", { force, dryRun }],
   stopDaemon: ({ now }) => ["Requested a stop of the daemon", { now }],
+  upgradeDaemon: () => ["Requested an upgrade of the daemon", {}],
   testNotice: ({ channel, dryRun, event }) => [
     "Requested a test of a channel",
     { channel, dryRun, event },

@@ -51,6 +51,7 @@ export const METHOD_ROLE: Readonly<Record<MethodName, Role>> = {
   resizeWorkers: "admin",
   reloadConfig: "admin",
   stopDaemon: "admin",
+  upgradeDaemon: "admin",
   // It names files, users and hosts.
   getConfig: "admin",
   getStore: "viewer",

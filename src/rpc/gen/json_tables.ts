@@ -85,6 +85,8 @@ export const JSON_FIELDS: Readonly<Record<string, string>> = {
   "job.v1.ReloadConfigResponse": "jobs jobs int,added added int,changed changed int,removed removed int,restart restart text*,problems problems text*,changes changes job.v1.ConfigChange*,moreChanges more_changes int",
   "job.v1.StopDaemonRequest": "node node text,now now flag",
   "job.v1.StopDaemonResponse": "node node text,running running int,drainMs drain_ms long",
+  "job.v1.UpgradeDaemonRequest": "node node text",
+  "job.v1.UpgradeDaemonResponse": "node node text,version version text,waiting waiting int,drainMs drain_ms long",
   "job.v1.GetConfigRequest": "",
   "job.v1.Setting": "path path text,valueJson value json,origin origin text",
   "job.v1.GetConfigResponse": "file file text,settings settings job.v1.Setting*,hasMore has_more flag,restart restart text*",

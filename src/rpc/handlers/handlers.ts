@@ -216,8 +216,12 @@ export function createHandlers(manager: ManagerApi): Handlers {
       return { ...report, changes };
     },
     stopDaemon({ node, now }) {
-      const { drainMs, ...stop } = manager.requestStop({ node: textOf(node), isNow: now });
+      const { drainMs, ...stop } = manager.daemon.stop({ node: textOf(node), isNow: now });
       return { ...stop, drainMs: BigInt(drainMs) };
+    },
+    async upgradeDaemon({ node }) {
+      const { drainMs, ...report } = await manager.daemon.upgrade({ node: textOf(node) });
+      return { ...report, drainMs: BigInt(drainMs) };
     },
     getConfig() {
       const { settings, file, ...rest } = manager.config();

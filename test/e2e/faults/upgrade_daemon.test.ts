@@ -1,18 +1,49 @@
 import assert from "node:assert/strict";
-import { copyFileSync, existsSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { runJobctl, startDaemon } from "../../support/processes/daemon.ts";
+import { type Daemon, JOBCTL, runJobctl, startDaemon } from "../../support/processes/daemon.ts";
 import { withTempDir } from "../../support/temp_dir.ts";
+import { sleep } from "../../support/wait.ts";
 
 const JOBS = `
 [jobs.talk]
-run = "echo line"
+run = "for i in 1 2 3 4 5 6 7 8; do echo line $i; sleep 0.5; done"
 [jobs.tick]
 run = "true"
 schedule = "* * * * * *"
+misfire = "all"
 `;
+
+/** Run a daemon of a program that can be replaced: a copy of the compiled file. */
+async function withProgram(
+  toml: string,
+  body: (daemon: Daemon, program: string) => Promise<void>,
+): Promise<void> {
+  await withTempDir({}, async ({ path }) => {
+    const program = join(path, "jobctl");
+    copyFileSync(JOBCTL, program);
+    const env = { JOBCTL_SERVER_AUTH_MODE: "none" };
+    const daemon = await startDaemon({ toml, program: [program], env });
+    try {
+      await body(daemon, program);
+    } finally {
+      await daemon.stop({ force: true });
+    }
+  });
+}
+
+async function startedAt(daemon: Daemon): Promise<string> {
+  const { code, stdout, stderr } = await daemon.jobctl(["status"]);
+  assert.equal(code, 0, stderr);
+  return JSON.parse(stdout).started_at;
+}
+
+async function instances(daemon: Daemon, kind: string): Promise<Record<string, unknown>[]> {
+  const { stdout } = await daemon.jobctl(["list", "instances", "--kind", kind, "--limit", "100"]);
+  return JSON.parse(stdout);
+}
 
 test("serve --dry-run tries a start beside the daemon that has the store", async () => {
   const daemon = await startDaemon({ toml: JOBS });
@@ -47,4 +78,65 @@ test("serve --dry-run refuses a SQLite file of a newer format, and creates none"
     assert.notEqual(refused.code, 0);
     assert.match(refused.stderr, /it has format \d+ of .*, which knows formats up to/);
   });
+});
+
+test("upgrade-daemon runs the new file in the same process; commands and clients go on", async () => {
+  await withProgram(JOBS, async (daemon, program) => {
+    const before = await startedAt(daemon);
+    const following = daemon.jobctl(["schedule", "talk", "--wait", "--follow", "-o", "table"]);
+    while (!/line 1/.test(JSON.stringify(await logs(daemon)))) await sleep(50);
+    copyFileSync(JOBCTL, `${program}.new`);
+    renameSync(`${program}.new`, program);
+    // The daemon has another port if it was given none.
+    const { code, stdout, stderr } = await daemon.jobctl(["upgrade-daemon"]);
+    assert.equal(code, 0, stderr);
+    assert.equal(JSON.parse(stdout).is_upgraded, true);
+    assert.notEqual(await startedAt(daemon), before);
+    const followed = await following;
+    assert.equal(followed.code, 0, followed.stderr);
+    const lines = followed.stderr.matchAll(/line (\d)/g);
+    assert.equal([...lines].map(([, number]) => number).join(""), "12345678");
+    const [talk] = await instances(daemon, "talk");
+    assert.deepEqual([talk!.state, talk!.attempts], ["completed", 1]);
+    const ticks = (await instances(daemon, "tick")).map(({ scheduled_for: at }) => String(at));
+    const seconds = ticks.map((at) => Date.parse(at) / 1_000).sort((a, b) => a - b);
+    assert.deepEqual(seconds, Array.from(seconds, (_, index) => seconds[0]! + index));
+  });
+});
+
+async function logs(daemon: Daemon): Promise<unknown> {
+  return (await daemon.jobctl(["logs", "--kind", "talk"])).stdout;
+}
+
+test("upgrade-daemon leaves the daemon as it is if its file does not start", async () => {
+  await withProgram("", async (daemon, program) => {
+    const before = await startedAt(daemon);
+    const upgrade = async () => await daemon.jobctl(["upgrade-daemon"]);
+    rmSync(program);
+    const missing = await upgrade();
+    assert.equal(missing.code, 6);
+    assert.match(missing.stderr, /jobctl" does not start: there is no such file/);
+    writeFileSync(program, "#!/bin/sh\necho 'error: broken' >&2; exit 1\n", { mode: 0o755 });
+    const broken = await upgrade();
+    assert.equal(broken.code, 6);
+    assert.match(broken.stderr, /jobctl" does not start: broken/);
+    rmSync(program);
+    copyFileSync(JOBCTL, program);
+    writeFileSync(join(daemon.dir, "config.toml"), "nonsense = 1\n");
+    const refused = await upgrade();
+    assert.equal(refused.code, 6);
+    assert.match(refused.stderr, /does not start: .*config\.toml/);
+    assert.equal(await startedAt(daemon), before);
+  });
+});
+
+test("upgrade-daemon refuses another node", async () => {
+  const daemon = await startDaemon();
+  try {
+    const { code, stderr } = await daemon.jobctl(["upgrade-daemon", "--node", "elsewhere"]);
+    assert.equal(code, 6);
+    assert.match(stderr, /Cannot upgrade node "elsewhere"/);
+  } finally {
+    await daemon.stop();
+  }
 });

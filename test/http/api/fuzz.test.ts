@@ -22,7 +22,13 @@ const SEED = process.env["JOBCTL_FUZZ_SEED"];
 /** Operations that would start as many processes as they are told to. */
 const WITHOUT = new Set(["resizeWorkers", "resizeWorkersByNode"]);
 /** What the library's manager cannot do: it has no configuration, and maintains no store. */
-const UNIMPLEMENTED = new Set(["reloadConfig", "stopDaemon", "getConfig", "getStore"]);
+const UNIMPLEMENTED = new Set([
+  "reloadConfig",
+  "stopDaemon",
+  "upgradeDaemon",
+  "getConfig",
+  "getStore",
+]);
 
 interface Document {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;

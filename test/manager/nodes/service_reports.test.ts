@@ -35,7 +35,7 @@ class ReportsWorld {
       reloadProblem: () => this.reloadProblem,
       queued: async () => this.queued,
       isWorking: async () => true,
-      drainLimitMs: () => 10_000,
+      drain: (keepsCommands) => ({ count: keepsCommands ? 0 : this.busy, limitMs: 10_000 }),
     };
   }
 
@@ -109,7 +109,7 @@ test("stopping() asks for more time and feeds the watchdog until the drain must 
   const world = await new ReportsWorld().ready();
   world.sent.length = 0;
   world.busy = 2;
-  world.reports.stopping();
+  world.reports.stopping({ isUpgrade: false, keepsCommands: false });
   assert.deepEqual(world.sent[0], { STOPPING: "1" });
   assert.equal(world.status, "Stopping: waiting up to 10s for 2 running jobs");
   const asked = () => world.sent.filter((each) => each.EXTEND_TIMEOUT_USEC !== undefined).length;
@@ -121,9 +121,18 @@ test("stopping() asks for more time and feeds the watchdog until the drain must 
   assert.equal(asked(), 8);
 });
 
+test("stopping() of an upgrade reports a reload, and does not count commands that run on", async () => {
+  const world = await new ReportsWorld().ready();
+  world.sent.length = 0;
+  world.busy = 2;
+  world.reports.stopping({ isUpgrade: true, keepsCommands: true });
+  assert.deepEqual(world.sent[0], { RELOADING: "1" });
+  assert.equal(world.status, "Stopping");
+});
+
 test("close() ends the reports", async () => {
   const world = await new ReportsWorld().ready();
-  world.reports.stopping();
+  world.reports.stopping({ isUpgrade: false, keepsCommands: false });
   await world.reports.close();
   const { length } = world.sent;
   await world.clock.advance(5 * MINUTE);
@@ -175,15 +184,15 @@ test("isWorking() is false while only the scheduler waits for a shared store", a
   assert.equal(await isWorking(world), false);
 });
 
-test("drainLimitMs() is the longest drain of what runs, with kill_after", async () => {
+test("drain() has the longest drain of what runs, with kill_after", async () => {
   const jobs = [jobOf("work"), jobOf("long", { options: { drainMs: 60_000 } })];
   const world = await new ManagerWorld({ jobs, workers: 2 }).started();
   const facts = world.manager.serviceFacts();
-  assert.equal(facts.drainLimitMs(), 5_000);
+  assert.deepEqual(facts.drain(false), { count: 0, limitMs: 5_000 });
   await world.schedule("work");
-  assert.equal(facts.drainLimitMs(), 6_000);
+  assert.deepEqual(facts.drain(false), { count: 1, limitMs: 6_000 });
   await world.schedule("long");
-  assert.equal(facts.drainLimitMs(), 61_000);
+  assert.deepEqual(facts.drain(false), { count: 2, limitMs: 61_000 });
   assert.deepEqual(facts.workers(), { busy: 2, count: 2 });
   await world.schedule("work");
   assert.equal(await world.of(facts.queued()), 1);

@@ -524,7 +524,10 @@ export class FakeManager implements ManagerApi {
     moreChanges: 0,
   });
 
-  requestStop: ManagerApi["requestStop"] = () => ({ node: "vm", running: 1, drainMs: 30_000 });
+  readonly daemon: ManagerApi["daemon"] = {
+    stop: () => ({ node: "vm", running: 1, drainMs: 30_000 }),
+    upgrade: async () => ({ node: "vm", version: "9.0.0", waiting: 1, drainMs: 30_000 }),
+  };
 
   config: ManagerApi["config"] = () => ({
     file: "/etc/jobctl/config.toml",

@@ -1,0 +1,79 @@
+import type { Clock, Timer } from "../../platform/clock.ts";
+import type { ClaimKey } from "../../store/store.ts";
+import type { DrainFacts, DrainRequest } from "../nodes/daemon_calls.ts";
+import type { RunningAttempt } from "./running_attempt.ts";
+
+/** Whose attempts are drained. */
+interface DrainHost {
+  readonly clock: Clock;
+  readonly running: () => readonly RunningAttempt[];
+  readonly abort: (claims: readonly ClaimKey[]) => void;
+  /** Resolves when nothing is unsettled but commands that are to be left. */
+  readonly quiet: () => Promise<void>;
+  /** Leaves the commands that can be left. @returns how many */
+  readonly leave: () => Promise<number>;
+}
+
+/** Waits until attempts have ended, and aborts those that take too long. */
+export class Drain {
+  /** True while commands are to be left. */
+  keepsCommands: boolean;
+  readonly #request: DrainRequest;
+  readonly #host: DrainHost;
+  readonly #timers: Timer[] = [];
+
+  constructor(request: DrainRequest, host: DrainHost) {
+    this.#request = request;
+    this.#host = host;
+    this.keepsCommands = request.keepsCommands ?? false;
+  }
+
+  /** @returns how many attempts were left */
+  async run(): Promise<number> {
+    const { running, quiet, leave } = this.#host;
+    this.#limit(running().filter((each) => !this.keepsCommands || !isCommand(each)));
+    await quiet();
+    const left = this.keepsCommands ? await leave() : 0;
+    // Commands that cannot be left have their time now.
+    this.endCommands();
+    await quiet();
+    for (const timer of this.#timers) timer.cancel();
+    return left;
+  }
+
+  /** End commands, too: their time begins now. */
+  endCommands(): void {
+    if (!this.keepsCommands) return;
+    this.keepsCommands = false;
+    this.#limit(this.#host.running().filter(isCommand));
+  }
+
+  #limit(attempts: readonly RunningAttempt[]): void {
+    const { drainMs, isForAll = false } = this.#request;
+    const { clock, abort } = this.#host;
+    const byDrainMs = Map.groupBy(attempts, ({ job }) => {
+      return (isForAll ? null : job?.options.drainMs) ?? drainMs;
+    });
+    for (const [ms, those] of byDrainMs) {
+      const claims = those.map(({ instance }) => instance);
+      this.#timers.push(clock.timer(ms, () => abort(claims)));
+    }
+  }
+}
+
+/** What a drain of these attempts would wait for. */
+export function drainFacts(
+  attempts: readonly RunningAttempt[],
+  { drainMs, keepsCommands = false }: DrainRequest,
+): DrainFacts {
+  const those = attempts.filter((each) => !keepsCommands || !isCommand(each));
+  const limits = those.map(({ job }) =>
+    job === null ? drainMs : (job.options.drainMs ?? drainMs) + job.options.killAfterMs
+  );
+  return { count: those.length, limitMs: Math.max(drainMs, ...limits) };
+}
+
+/** True if an attempt can outlive the daemon. */
+export function isCommand({ job }: RunningAttempt): boolean {
+  return job?.source.type === "command";
+}

@@ -1,0 +1,97 @@
+import { execFile } from "node:child_process";
+import { JobError } from "../core/errors.ts";
+import { isObject } from "../core/object_keys.ts";
+import { shellWord } from "../core/text/shell_word.ts";
+import { trustProblem } from "../platform/files/trusted_path.ts";
+
+/** How long a start may take until it would open its store. */
+const TRY_MS_MAX = 120_000;
+const OUTPUT_BYTES_MAX = 1_048_576;
+/** Longest reason that is repeated, in characters. */
+const REASON_LENGTH_MAX = 1_000;
+
+/** How a trial ended. */
+interface Trial {
+  /** Null if it exited with 0. */
+  readonly problem: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/**
+ * Let a program load everything that a start of the daemon needs, beside the daemon that runs.
+ *
+ * @param argv the command line of that start
+ * @param options.canReplace false if this process cannot run another program in its place
+ * @returns the version of the program
+ * @throws JobError `unimplemented` if this process cannot do that; `conflict` if the program would
+ * not start, with its reason; `permission_denied` if others can change it, and we are root
+ */
+export async function tryUpgrade(
+  argv: readonly string[],
+  { canReplace }: { readonly canReplace: boolean },
+): Promise<string> {
+  if (!canReplace) {
+    const need = "it needs the compiled file for Linux with glibc";
+    throw new JobError("unimplemented", `Cannot upgrade the daemon without a restart: ${need}`, {
+      hint: "Restart it, such as with systemctl restart jobctl",
+    });
+  }
+  const [program = ""] = argv;
+  const distrust = trustProblem(program);
+  if (distrust?.isFatal) {
+    const { message, hint } = distrust;
+    throw new JobError("permission_denied", `Cannot upgrade the daemon: ${message}`, { hint });
+  }
+  const command = [...argv, "--dry-run"];
+  const { problem, stdout, stderr } = await run(command);
+  const version = problem === null ? versionIn(stdout) : null;
+  if (version !== null) return version;
+  const reason = problem === null
+    ? "it is not a jobctl that can be tried"
+    : reasonIn(stderr) ?? problem;
+  const message = `Cannot upgrade the daemon: "${program}" does not start: ${reason}`;
+  throw new JobError("conflict", message, {
+    hint: `The daemon runs on as it was. To see more: ${command.map(shellWord).join(" ")}`,
+  });
+}
+
+function run([program, ...args]: readonly string[]): Promise<Trial> {
+  const env = { ...process.env, JOBCTL_OUTPUT: "json" };
+  const limits = { timeout: TRY_MS_MAX, maxBuffer: OUTPUT_BYTES_MAX };
+  return new Promise((resolve) => {
+    execFile(program!, args, { env, ...limits }, (error, stdout, stderr) => {
+      resolve({ problem: error === null ? null : problemOf(error), stdout, stderr });
+    });
+  });
+}
+
+function problemOf(
+  { code, signal, killed, message }: Error & {
+    readonly code?: string | number | null;
+    readonly signal?: NodeJS.Signals | null;
+    readonly killed?: boolean;
+  },
+): string {
+  if (killed) return `it took longer than ${TRY_MS_MAX / 1_000} s`;
+  if (signal) return `it was ended by ${signal}`;
+  if (typeof code === "number") return `it exited with code ${code}`;
+  if (code === "ENOENT") return "there is no such file";
+  return code === "EACCES" ? "it is not executable" : message;
+}
+
+/** The error that a command printed; else its last line. */
+function reasonIn(stderr: string): string | null {
+  const lines = stderr.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  const found = lines.findLast((line) => line.startsWith("error: ")) ?? lines.at(-1);
+  return found?.replace(/^error: /, "").slice(0, REASON_LENGTH_MAX) ?? null;
+}
+
+function versionIn(stdout: string): string | null {
+  try {
+    const found: unknown = JSON.parse(stdout);
+    return isObject(found) && typeof found.version === "string" ? found.version : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import process from "node:process";
+import { test } from "node:test";
+import { silentLogger } from "../../../src/platform/logger.ts";
+import type { Reloader } from "../../../src/tools/reloader.ts";
+import { type AfterStop, StopSignals } from "../../../src/tools/stop_signals.ts";
+
+/** A daemon whose jobs end when they are told to, and what is asked of it. */
+function world({ onStop = null, job = null }: {
+  readonly onStop?: "keep" | "drain" | null;
+  readonly job?: string | null;
+} = {}) {
+  const seen: string[] = [];
+  const drained = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<AfterStop>();
+  const signals = new StopSignals({
+    ...{ logger: silentLogger, isWindows: false, onStop },
+    unitJob: () => Promise.resolve(job),
+  });
+  const daemon = {
+    manager: {
+      async stop({ keepsCommands = false }: { readonly keepsCommands?: boolean | undefined } = {}) {
+        seen.push(keepsCommands ? "keep" : "drain");
+        await drained.promise;
+      },
+      abortRunning: () => void seen.push("abort"),
+    },
+    gateway: { stop: () => Promise.resolve() },
+    heartbeat: { stop() {} },
+    lost: new Promise<never>(() => {}),
+  };
+  const reloader = { reload: () => Promise.reject(new Error("not now")) } as unknown as Reloader;
+  const stopped = signals.stopped(daemon, reloader, begun.resolve);
+  return {
+    ...{ signals, seen, begun: begun.promise },
+    async end() {
+      drained.resolve();
+      await stopped;
+      signals.close();
+    },
+  };
+}
+
+/** What a first signal does. */
+async function first(signal: "SIGTERM" | "SIGINT", options: Parameters<typeof world>[0]) {
+  const { seen, begun, end } = world(options);
+  process.emit(signal, signal);
+  await begun;
+  await end();
+  return seen.join();
+}
+
+test("SIGTERM keeps commands if systemd restarts the unit, and drains otherwise", async () => {
+  assert.equal(await first("SIGTERM", { job: "restart" }), "keep");
+  assert.equal(await first("SIGTERM", { job: "stop" }), "drain");
+  assert.equal(await first("SIGTERM", { job: null }), "drain");
+});
+
+test("worker.on_stop decides for SIGTERM, except that systemd's stop always drains", async () => {
+  assert.equal(await first("SIGTERM", { onStop: "keep", job: null }), "keep");
+  assert.equal(await first("SIGTERM", { onStop: "keep", job: "restart" }), "keep");
+  assert.equal(await first("SIGTERM", { onStop: "keep", job: "stop" }), "drain");
+  assert.equal(await first("SIGTERM", { onStop: "drain", job: "restart" }), "drain");
+});
+
+test("SIGINT drains, whatever is configured", async () => {
+  assert.equal(await first("SIGINT", { onStop: "keep", job: "restart" }), "drain");
+});
+
+test("a request to stop drains, and ends commands that a restart would keep", async () => {
+  const asked = world({ onStop: "keep" });
+  asked.signals.request({ isNow: false });
+  assert.equal(await asked.begun, "nothing");
+  await asked.end();
+  assert.deepEqual(asked.seen, ["drain"]);
+  const late = world({ job: "restart" });
+  process.emit("SIGTERM", "SIGTERM");
+  await late.begun;
+  late.signals.request({ isNow: false });
+  await late.end();
+  assert.deepEqual(late.seen, ["keep", "drain"]);
+});
+
+test("an upgrade keeps commands even if a SIGTERM would not; a signal makes a stop of it", async () => {
+  const upgraded = world({ onStop: "drain" });
+  upgraded.signals.startAgain("upgrade");
+  assert.equal(await upgraded.begun, "upgrade");
+  await upgraded.end();
+  assert.deepEqual(upgraded.seen, ["keep"]);
+  assert.equal(upgraded.signals.after, "upgrade");
+
+  const stopped = world();
+  stopped.signals.startAgain("upgrade");
+  await stopped.begun;
+  process.emit("SIGTERM", "SIGTERM");
+  assert.equal(stopped.signals.after, "nothing");
+  assert.deepEqual(stopped.seen, ["keep", "drain"]);
+  process.emit("SIGTERM", "SIGTERM");
+  await stopped.end();
+  assert.deepEqual(stopped.seen, ["keep", "drain", "drain", "abort"]);
+});
+
+test("a second signal aborts, also commands that were to be kept", async () => {
+  const { seen, begun, end } = world({ job: "restart" });
+  process.emit("SIGTERM", "SIGTERM");
+  await begun;
+  process.emit("SIGTERM", "SIGTERM");
+  await end();
+  assert.deepEqual(seen, ["keep", "drain", "abort"]);
+});

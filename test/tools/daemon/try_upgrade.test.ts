@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { chmodSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { isJobError } from "../../../src/core/errors.ts";
+import { tryUpgrade } from "../../../src/tools/try_upgrade.ts";
+import { withTempDir } from "../../support/temp_dir.ts";
+
+/** Where a process can be replaced. */
+const HERE = { canReplace: true };
+
+/** Try a shell script with these lines as the new program. */
+async function tried(...lines: readonly string[]): Promise<string> {
+  return await withTempDir({}, async ({ path }) => {
+    const program = join(path, "jobctl");
+    writeFileSync(program, ["#!/bin/sh", ...lines, ""].join("\n"), { mode: 0o755 });
+    return await tryUpgrade([program, "serve", "--config", "a b.toml"], HERE);
+  });
+}
+
+function refused(pattern: RegExp, hint: RegExp = /runs on as it was/) {
+  return (error: unknown) => {
+    assert.ok(isJobError(error, "conflict"), String(error));
+    assert.match(error.message, pattern);
+    assert.match(error.hint ?? "", hint);
+    return true;
+  };
+}
+
+test("tryUpgrade() starts the program as the daemon was started, and returns its version", async () => {
+  const version = await tried(
+    '[ "$*" = "serve --config a b.toml --dry-run" ] || exit 9',
+    `[ "$JOBCTL_OUTPUT" = json ] && echo '{"version":"9.0.0","jobs":2}'`,
+  );
+  assert.equal(version, "9.0.0");
+});
+
+test("tryUpgrade() refuses a program that does not start, with its own error", async () => {
+  const lines = ["echo 'config.toml:3: nonsense' >&2; echo 'error: no such key' >&2; exit 2"];
+  await assert.rejects(
+    tried(...lines),
+    refused(
+      /"\S+\/jobctl" does not start: no such key$/,
+      /jobctl serve --config 'a b.toml' --dry-run$/,
+    ),
+  );
+  await assert.rejects(tried("exit 3"), refused(/does not start: it exited with code 3$/));
+  await assert.rejects(tried("kill -9 $$"), refused(/does not start: it was ended by SIGKILL$/));
+});
+
+test("tryUpgrade() refuses a program that is something else, and a file that is none", async () => {
+  for (const output of ["true", "echo '{}'", "echo '[1'", "echo 'note' >&2"]) {
+    await assert.rejects(tried(output), refused(/it is not a jobctl that can be tried$/));
+  }
+  await assert.rejects(tryUpgrade(["/nowhere/jobctl"], HERE), refused(/there is no such file$/));
+  await withTempDir({}, async ({ path }) => {
+    const program = join(path, "jobctl");
+    writeFileSync(program, "#!/bin/sh\n");
+    chmodSync(program, 0o644);
+    await assert.rejects(tryUpgrade([program], HERE), refused(/it is not executable$/));
+  });
+});
+
+test("tryUpgrade() refuses where a process cannot be replaced", async () => {
+  await assert.rejects(tryUpgrade(["/bin/true"], { canReplace: false }), (error) => {
+    return isJobError(error, "unimplemented") && /systemctl restart/.test(error.hint ?? "");
+  });
+});
