@@ -4,8 +4,10 @@
 const FIRST_RUN_S_MAX = 60;
 /** Runs in the queue when the upgrade begins. */
 const QUEUED = 60;
-/** How long the run takes that the upgrade has to wait for. */
-const LONG_S = 12;
+/** How long the run of a module takes that the upgrade has to wait for. */
+const WAIT_S = 5;
+/** How long the command takes that runs on over a restart and an upgrade. */
+const LONG_S = 20;
 const EXPOSURE_MAX = 2.5;
 /** As if somebody had chosen "no" at the purge. */
 const KEEP_DATA = "echo jobctl jobctl/purge boolean false | debconf-set-selections";
@@ -27,13 +29,23 @@ misfire = "all"
 run = 'echo "$JOB_UUID" >> /var/lib/jobctl/short; sleep 0.5'
 
 [jobs.long]
-run = "sleep ${LONG_S}; echo ended >> /var/lib/jobctl/long"
+run = "echo $$ > /tmp/long; sleep ${LONG_S}; test -s /tmp/long && echo ended >> /var/lib/jobctl/long"
+
+[jobs.held]
+run = "echo $$ > /var/lib/jobctl/held; sleep 600"
+drain = "1s"
 `;
 
 const MODULE = `/** Waits a moment. */
 export default async function module(): Promise<number> {
   await new Promise((resolve) => setTimeout(resolve, 100));
   return process.pid;
+}
+`;
+
+const WAITS = `/** Takes ${WAIT_S} seconds. */
+export default async function waits(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ${WAIT_S * 1_000}));
 }
 `;
 
@@ -60,6 +72,7 @@ export async function checkPackage(kind, inside, { own, later }) {
   await checkInstall(world, own);
   checkCallers(world);
   await checkUpgrade(world, later);
+  await checkStop(world);
   checkFailingStart(world, later);
   checkRemoval(world);
   if (kind === "deb") await checkPurge(world, { own, before });
@@ -115,6 +128,12 @@ class World {
       ...["jobctl", "list", "instances", "--kind", kind, "--limit", "1000", "-o", "json"],
     );
     return stdout === "" ? [] : JSON.parse(stdout);
+  }
+
+  /** Wait until an instance of this kind runs. */
+  runs(kind) {
+    const isRunning = () => this.instances(kind).some(({ state }) => state === "processing");
+    return this.until(10, isRunning);
   }
 
   unit(property) {
@@ -180,6 +199,7 @@ function checkCallers(world) {
 async function checkUpgrade(world, later) {
   world.write("/etc/jobctl/conf.d/load.toml", LOAD);
   world.write("/etc/jobctl/jobs/module.ts", MODULE);
+  world.write("/etc/jobctl/jobs/waits.ts", WAITS);
   world.sh("echo '# mine' >> /etc/jobctl/config.toml; rm /etc/jobctl/conf.d/hello.toml");
   const reload = world.run("jobctl", "reload", "--force");
   world.check("new jobs are there after a reload", reload.status === 0);
@@ -190,7 +210,16 @@ async function checkUpgrade(world, later) {
     world.run("jobctl", "schedule", "module");
   }
   world.run("jobctl", "schedule", "long", "--priority", "0");
-  await world.until(10, () => world.instances("long").some(({ state }) => state === "processing"));
+  await world.runs("long");
+  const first = world.unit("MainPID");
+  world.run("systemctl", "restart", "jobctl");
+  const [held] = world.instances("long");
+  world.check(
+    "a restart lets a command run on",
+    world.unit("MainPID") !== first && held?.state === "processing" && held.attempts === 1,
+  );
+  world.run("jobctl", "schedule", "waits", "--priority", "0");
+  await world.runs("waits");
   for (const kind of ["short", "module"]) world.run("jobctl", "resume", kind);
   const pid = world.unit("MainPID");
   const startedAt = Date.now();
@@ -209,7 +238,7 @@ async function checkUpgrade(world, later) {
   const isOver = await world.until(
     60,
     () =>
-      ["short", "module", "long"].every((kind) =>
+      ["short", "module", "waits", "long"].every((kind) =>
         world.instances(kind).every(({ state }) => state === "completed")
       ),
   );
@@ -221,7 +250,7 @@ async function checkUpgrade(world, later) {
   const [long] = world.instances("long");
   world.check("no command ran twice", once === "0", once);
   world.check(
-    "the long command ended normally",
+    "the long command ended normally, after a restart and the upgrade",
     long?.attempts === 1 && world.sh("cat /var/lib/jobctl/long").stdout === "ended\n",
   );
   checkTicks(world);
@@ -244,6 +273,28 @@ function checkTicks(world) {
     done.length > LONG_S && gaps.length === 0,
     `${done.length} ticks, ${gaps.length} gaps`,
   );
+}
+
+/** A stop ends the command that a restart would let run on. */
+async function checkStop(world) {
+  world.run("jobctl", "schedule", "held");
+  await world.runs("held");
+  const pid = () => world.sh("cat /var/lib/jobctl/held").stdout.trim();
+  await world.until(5, () => pid() !== "");
+  const held = pid();
+  world.run("systemctl", "restart", "jobctl");
+  const runs = () => world.sh(`test -e /proc/${held}`).status === 0;
+  world.check("a restart leaves a command alone", runs());
+  world.run("systemctl", "kill", "--kill-whom=main", "--signal=KILL", "jobctl");
+  await world.until(10, () => world.run("jobctl", "status").status === 0);
+  const [instance] = world.instances("held");
+  world.check("so does a crash of the daemon", runs() && instance?.attempts === 1);
+  world.run("systemctl", "stop", "jobctl");
+  world.check("a stop ends it", !runs());
+  world.check("and everything else", world.sh("pgrep -u jobctl").status !== 0);
+  world.run("systemctl", "start", "jobctl");
+  const cancel = world.run("jobctl", "cancel", "instances", "--kind", "held", "--yes");
+  world.check("the unit starts again", cancel.status === 0, cancel.text.trim());
 }
 
 function checkFailingStart(world, later) {

@@ -104,6 +104,31 @@ check "a stop waits for a drain longer than TimeoutStopSec" [ -e /var/lib/jobctl
 check "that stop is a success" is jobctl Result success
 
 systemctl start jobctl
+configure $'[jobs.held]\nrun = "echo \$\$ > /tmp/held.pid; cat /tmp/held.pid > /var/lib/jobctl/held.pid; sleep 20; cat /tmp/held.pid > /var/lib/jobctl/held"'
+jobctl reload >/dev/null
+held_runs() { [ -e "/proc/$(cat /var/lib/jobctl/held.pid)" ]; }
+held_state() { jobctl list instances --kind held -o json | sed -n 's/.*"state": *"\([a-z]*\)".*/\1/p'; }
+jobctl schedule held >/dev/null
+sleep 1
+systemctl restart jobctl
+check "a restart takes no time for a command" is jobctl ActiveState active
+check "a command runs on after a restart" held_runs
+systemctl kill --kill-whom=main --signal=KILL jobctl
+sleep 4
+check "systemd starts a daemon again that was killed" is jobctl ActiveState active
+check "the command runs on" held_runs
+jobctl upgrade-daemon >/dev/null
+check "an upgrade keeps the unit active" is jobctl ActiveState active
+sleep 20
+check "the command ended by itself, with its files in /tmp" [ -s /var/lib/jobctl/held ]
+check "and was recorded once" [ "$(held_state)" = completed ]
+check "it had one attempt" has_line '"attempts": *1' "$(jobctl list instances --kind held -o json)"
+jobctl schedule held >/dev/null
+sleep 1
+systemctl stop jobctl
+check "a stop ends commands, as far as their drain allows" eval '! held_runs'
+check "and leaves no process" [ -z "$(pgrep -u jobctl)" ]
+systemctl start jobctl
 sleep 9
 check "the watchdog leaves a daemon alone that works" is jobctl NRestarts 0
 timeout 3 jobctl schedule spin >/dev/null 2>&1
