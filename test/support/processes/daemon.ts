@@ -85,8 +85,12 @@ export interface Daemon {
    * End by SIGTERM when it runs, and start again on the same folder.
    *
    * @param args of `serve`, besides its configuration
+   * @param changes another program, and changes of the environment, from now on
    */
-  restart(args?: readonly string[]): Promise<Daemon>;
+  restart(
+    args?: readonly string[],
+    changes?: Pick<DaemonOptions, "program" | "env">,
+  ): Promise<Daemon>;
   /** End by SIGTERM, or SIGKILL with `force`, wait, remove the folder. */
   stop(options?: { readonly force?: boolean }): Promise<Exit>;
 }
@@ -297,9 +301,9 @@ function createDaemon(
       await ended;
     },
     terminate,
-    async restart(args) {
+    async restart(args, { program = options.program, env: changed } = {}) {
       if (!hasExited) await terminate();
-      return await launch(dir, options, args);
+      return await launch(dir, { ...options, program, env: { ...options.env, ...changed } }, args);
     },
     async stop({ force = false } = {}) {
       if (force) signal("SIGKILL");
