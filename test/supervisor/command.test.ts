@@ -384,3 +384,12 @@ test("what all processes of a command use is known once it runs for a second", a
   const last = sink.usages.at(-1)!;
   assert.ok(!("rssBytes" in last) && last.maxRssBytes! >= usage.rssBytes, JSON.stringify(last));
 });
+
+test("the processor time of a process that lost its parent counts", async () => {
+  if (process.platform !== "linux") return;
+  const busy = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; sleep 60";
+  const { sink, attempt } = begin(`(sh -c '${busy}' &); sleep 3`);
+  assert.equal((await attempt.outcome).type, "ok");
+  const { cpuMs } = sink.usages.at(-1)!;
+  assert.ok(cpuMs! > 20, String(cpuMs));
+});
