@@ -6,7 +6,7 @@ import { jobOf, ManagerWorld, scheduleOf } from "../../support/worlds/manager_wo
 
 const MINUTE = 60_000;
 
-/** A manager with a schedule each five minutes, and the times in ms at which a start was prepared. */
+/** A manager with a schedule each five minutes, and when a start was prepared, in ms after one. */
 async function worldOf(source: JobDefinition["source"]) {
   const schedules = [scheduleOf({ cron: "*/5 * * * *" })];
   const job = { ...jobOf("tick", { schedules }), source };
