@@ -53,8 +53,6 @@ const ROOT = [
   "ProtectKernelTunables=yes",
   "ProtectKernelModules=yes",
   "ProtectKernelLogs=yes",
-  "# Only those of this unit (systemd 257 and newer).",
-  "ProtectControlGroups=private",
   "RestrictNamespaces=yes",
   "RestrictRealtime=yes",
   "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK",
