@@ -25,6 +25,8 @@ import {
   supervisorKey,
   supervisorLaunch,
 } from "./command_launch.ts";
+import { ClaimSeal } from "./claim_seal.ts";
+import { markerOfRun } from "./protocol.ts";
 import type { FoundSupervisor } from "./find_supervisors.ts";
 import { CommandSurvivors } from "./command_survivors.ts";
 import { SupervisedCommand } from "./supervised_command.ts";
@@ -99,6 +101,8 @@ class CommandExecutor implements Executor {
   readonly #reaper: LazyTimer;
   #commands = 0;
   #canOutlive: boolean;
+  /** Null until a supervisor can be found by the next daemon. */
+  #seal: ClaimSeal | null = null;
   #memorySeenMs = -Infinity;
   #failedStarts = 0;
   #isStopped = false;
@@ -203,11 +207,14 @@ class CommandExecutor implements Executor {
   #acquire(job: JobDefinition, spec: CommandSpec): SupervisedCommand {
     const supervisor = this.#supervisorOf(spec);
     const number = this.#commands += 1;
-    const marker = `${supervisor.token}.${number}`;
+    const marker = markerOfRun(supervisor.token, number);
     return new SupervisedCommand(supervisor, {
       ...{ clock: this.#options.clock, number, marker },
       limits: usageLimits(job),
       launch: ({ instance }: WorkerRun) => commandLaunch(job, spec, { instance, marker }),
+      seal: (claim) => {
+        return this.#seal?.seal(claim, marker) ?? { id: claim.id, fence: claim.fence, seal: "" };
+      },
     });
   }
 
@@ -264,6 +271,7 @@ class CommandExecutor implements Executor {
     const place = join(folder, this.#secret(8));
     try {
       openFolder(folder);
+      this.#seal ??= ClaimSeal.open(folder);
       const { process: daemon } = thisProcess();
       writeRecord(place, { ...supervisor, secret: this.#secret(32), graceMs, daemon });
       return place;

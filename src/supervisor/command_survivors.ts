@@ -10,23 +10,15 @@ import type {
   Survivors,
 } from "../worker/executor.ts";
 import { usageLimits } from "../worker/process/worker_launch.ts";
-import { supervisorKey } from "./command_launch.ts";
+import { ClaimSeal } from "./claim_seal.ts";
 import { findSupervisors, type FoundSupervisor } from "./find_supervisors.ts";
-import type { FoundRun } from "./protocol.ts";
+import { type FoundRun, markerOfRun } from "./protocol.ts";
 import { SupervisedCommand } from "./supervised_command.ts";
 import { updateRecord } from "./supervisor_folder.ts";
 import type { SupervisorProcess } from "./supervisor_process.ts";
 
 /** Least time that an attempt has here, in milliseconds; its supervisor has the real deadline. */
 const LEFT_MS_MIN = 1_000;
-/** The sink of a command that is not trusted. */
-const NOWHERE: AttemptSink = {
-  log: () => {},
-  progress: () => {},
-  placed: () => {},
-  used: () => {},
-  call: () => Promise.reject(new Error("not allowed")),
-};
 
 interface SurvivorsOptions {
   readonly clock: Clock;
@@ -67,16 +59,19 @@ export class CommandSurvivors implements Survivors {
     const identity = thisProcess();
     this.#supervisors = await findSupervisors(this.place, { clock, logger, identity });
     this.#foundMs = clock.now().monotonicMs;
+    const seal = ClaimSeal.read(this.place);
     for (const supervisor of this.#supervisors) {
-      for (const run of supervisor.runs) {
+      const { record: { token }, runs } = supervisor;
+      for (const run of runs) {
         const { id, fence } = run.claim;
+        if (!seal?.isGenuine(run.claim, markerOfRun(token, run.run))) continue;
         // A start that failed for want of resources is repeated with the same fence.
         const isOlder = fence < (this.#commands.get(id)?.run.claim.fence ?? 0);
         if (!isOlder) this.#commands.set(id, { supervisor, run });
       }
     }
-    return [...this.#commands.values()].map(({ run: { claim, ageMs, leftMs } }) => {
-      return { ...claim, ageMs, leftMs };
+    return [...this.#commands.values()].map(({ run: { claim: { id, fence }, ageMs, leftMs } }) => {
+      return { id, fence, ageMs, leftMs };
     });
   }
 
@@ -87,10 +82,9 @@ export class CommandSurvivors implements Survivors {
     this.#adopted.add(run);
     const nowMs = clock.now().monotonicMs;
     const command = new SupervisedCommand(process, {
-      ...{ clock, number: run.run, marker: run.marker, limits: usageLimits(task.job) },
-      launch: () => {
-        throw new Error("it has been started");
-      },
+      ...{ clock, number: run.run, marker: markerOfRun(supervisor.record.token, run.run) },
+      limits: usageLimits(task.job),
+      ...{ launch: refuseStart, seal: refuseStart },
       begun: {
         ageMs: run.ageMs + nowMs - this.#foundMs,
         isFrozen: run.isFrozen,
@@ -100,14 +94,7 @@ export class CommandSurvivors implements Survivors {
     });
     if (run.pid !== null) process.noteLeader(command, run.pid);
     const leftMs = Math.max(LEFT_MS_MIN, run.leftMs - (nowMs - this.#foundMs));
-    const isTrusted = mayRun(supervisor, task);
-    const attempt = resume(
-      { ...task, deadlineMs: nowMs + leftMs },
-      isTrusted ? sink : NOWHERE,
-      command,
-    );
-    if (!isTrusted) attempt.abort("lease");
-    return attempt;
+    return resume({ ...task, deadlineMs: nowMs + leftMs }, sink, command);
   }
 
   begin(): void {
@@ -158,11 +145,6 @@ export class CommandSurvivors implements Survivors {
   }
 }
 
-/**
- * True if a supervisor may run a job. A command has the rights of its supervisor, so with other
- * rights than this process it is believed only about jobs that run with the same.
- */
-function mayRun({ record }: FoundSupervisor, { job: { source } }: AttemptTask): boolean {
-  if (!record.isForeign) return true;
-  return source.type === "command" && supervisorKey(source.command) === record.key;
+function refuseStart(): never {
+  throw new Error("it has been started");
 }

@@ -46,6 +46,11 @@ export interface CommandLaunch {
   readonly leavesChildren: boolean;
 }
 
+/** The marker of a command, by the token of its supervisor and its number there. */
+export function markerOfRun(token: string, run: number): string {
+  return `${token}.${run}`;
+}
+
 /** The claim that a command runs for. */
 export interface ClaimOfRun {
   /** Of the instance. */
@@ -53,11 +58,16 @@ export interface ClaimOfRun {
   readonly fence: number;
 }
 
+/** A claim as a supervisor keeps it. */
+export interface SealedClaim extends ClaimOfRun {
+  /** See `ClaimSeal`; empty if no daemon can find the supervisor. */
+  readonly seal: string;
+}
+
 /** A command that a supervisor runs, or whose end no daemon has recorded yet. */
 export interface FoundRun {
   readonly run: number;
-  readonly claim: ClaimOfRun;
-  readonly marker: string;
+  readonly claim: SealedClaim;
   /** Its first process; null if that did not start. */
   readonly pid: number | null;
   /** How long ago it began, in milliseconds. */
@@ -75,7 +85,7 @@ export type ToSupervisor =
   | {
     readonly type: "run";
     readonly run: number;
-    readonly claim: ClaimOfRun;
+    readonly claim: SealedClaim;
     readonly command: CommandLaunch;
     /** How long it may run unless that is extended, in milliseconds from now. */
     readonly untilMs: number;

@@ -24,7 +24,7 @@ import {
 const LINE_LENGTH_MAX = 2 * LINE_BYTES_MAX;
 
 /** Longest marker: a token, a dot and a number. */
-const MARKER_LENGTH_MAX = 64;
+const SEAL_LENGTH_MAX = 64;
 
 const SOURCES: readonly LogEntry["source"][] = ["stdout", "stderr", "system"];
 
@@ -87,15 +87,15 @@ export function readMessage(message: unknown): FromSupervisor | null {
 
 function readRun(value: unknown): FoundRun | null {
   if (!isObject(value) || !isObject(value.claim)) return null;
-  const { run, marker, pid, ageMs, leftMs, frozenMs, claim: { id, fence } } = value;
+  const { run, pid, ageMs, leftMs, frozenMs, claim: { id, fence, seal } } = value;
   const isRun = isWhole(run) && isWhole(fence) && isWhole(ageMs) && isWhole(leftMs) &&
     isWhole(frozenMs) &&
     (pid === null || (isWhole(pid) && pid > 1)) &&
     typeof id === "string" && isUuid(id) &&
-    typeof marker === "string" && marker.length <= MARKER_LENGTH_MAX;
+    typeof seal === "string" && seal.length <= SEAL_LENGTH_MAX;
   if (!isRun) return null;
   const isFrozen = value.isFrozen === true;
-  return { run, claim: { id, fence }, marker, pid, ageMs, leftMs, isFrozen, frozenMs };
+  return { run, claim: { id, fence, seal }, pid, ageMs, leftMs, isFrozen, frozenMs };
 }
 
 function readProblem(value: unknown): FreezeProblem | null {

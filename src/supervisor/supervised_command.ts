@@ -14,9 +14,11 @@ import { UsageWatch } from "../worker/process/usage_watch.ts";
 import type { WorkerEnding } from "../worker/process/worker_ending.ts";
 import type { RunHost, WorkerRun } from "../worker/process/worker_run.ts";
 import {
+  type ClaimOfRun,
   type CommandLaunch,
   type FromSupervisor,
   MEMORY_LIMIT_ERROR,
+  type SealedClaim,
   type ToSupervisor,
 } from "./protocol.ts";
 
@@ -75,6 +77,7 @@ export class SupervisedCommand implements RunHost {
   readonly #clock: Clock;
   readonly #supervisor: CommandSupervisor;
   readonly #launch: (run: WorkerRun) => CommandLaunch;
+  readonly #seal: (claim: ClaimOfRun) => SealedClaim;
   readonly #limits: ProcessLimits | null;
   readonly #begun: BegunCommand | null;
   readonly #wake: LazyTimer;
@@ -94,6 +97,7 @@ export class SupervisedCommand implements RunHost {
       readonly marker: string;
       readonly limits: ProcessLimits | null;
       readonly launch: (run: WorkerRun) => CommandLaunch;
+      readonly seal: (claim: ClaimOfRun) => SealedClaim;
       readonly begun?: BegunCommand;
     },
   ) {
@@ -103,6 +107,7 @@ export class SupervisedCommand implements RunHost {
     this.#clock = clock;
     this.#supervisor = supervisor;
     this.#launch = options.launch;
+    this.#seal = options.seal;
     this.#limits = options.limits;
     this.#begun = options.begun ?? null;
     this.#wake = new LazyTimer(clock, () => this.#run?.wake());
@@ -198,9 +203,9 @@ export class SupervisedCommand implements RunHost {
     this.#startMs = nowMs;
     const untilMs = Math.max(0, run.deadlineMs! - nowMs);
     const wantsStarted = run.instance.timeoutMs > 0 || this.#limits !== null;
-    const { id, fence } = run.instance;
+    const claim = this.#seal(run.instance);
     const command = this.#launch(run);
-    return { type: "run", run: this.number, claim: { id, fence }, command, untilMs, wantsStarted };
+    return { type: "run", run: this.number, claim, command, untilMs, wantsStarted };
   }
 
   /** Let its processes stand still, or continue. */

@@ -9,8 +9,7 @@ const ENDED = { type: "ended", run: 1, stderrTail: "", usage: null } as const;
 const USAGE = { run: 1, rssBytes: 5, maxRssBytes: 9, cpuMs: 7, openFiles: null, processes: 1 };
 const RUN = {
   run: 1,
-  claim: { id: "00000000-0000-7000-8000-000000000001", fence: 7 },
-  marker: "token.1",
+  claim: { id: "00000000-0000-7000-8000-000000000001", fence: 7, seal: "x".repeat(43) },
   pid: null,
   ageMs: 5,
   isFrozen: true,
@@ -51,8 +50,13 @@ test("readMessage() refuses what is not a message or has a wrong member", () => 
     { type: "hello", version: "1", pid: 5 },
     { type: "runs", runs: {}, isLast: true },
     { type: "runs", runs: [{ ...RUN, pid: 1 }], isLast: true },
-    { type: "runs", runs: [{ ...RUN, marker: "x".repeat(100) }], isLast: true },
-    { type: "runs", runs: [{ ...RUN, claim: { id: "1", fence: 7 } }], isLast: true },
+    { type: "runs", runs: [{ ...RUN, claim: { ...RUN.claim, seal: undefined } }], isLast: true },
+    {
+      type: "runs",
+      runs: [{ ...RUN, claim: { ...RUN.claim, seal: "x".repeat(100) } }],
+      isLast: true,
+    },
+    { type: "runs", runs: [{ ...RUN, claim: { ...RUN.claim, id: "1" } }], isLast: true },
     { type: "runs", runs: Array.from({ length: RUNS_MAX + 1 }, () => RUN), isLast: true },
     { type: "log", run: 1, entries: [] },
     { type: "started", run: 1, pid: 1 },

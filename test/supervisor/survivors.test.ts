@@ -8,10 +8,17 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { systemClock } from "../../src/platform/clock.ts";
 import { createLogger, silentLogger } from "../../src/platform/logger.ts";
+import { MARKER_VARIABLE } from "../../src/platform/process/descendants.ts";
 import { thisProcess } from "../../src/platform/process/process_identity.ts";
 import { runtimeName } from "../../src/platform/process/process.ts";
 import { createCommandExecutor } from "../../src/supervisor/command_executor.ts";
-import { commonVersion, SUPERVISOR_VERSION } from "../../src/supervisor/protocol.ts";
+import { ClaimSeal } from "../../src/supervisor/claim_seal.ts";
+import {
+  commonVersion,
+  type FoundRun,
+  markerOfRun,
+  SUPERVISOR_VERSION,
+} from "../../src/supervisor/protocol.ts";
 import { listPlaces, openFolder, socketOf } from "../../src/supervisor/supervisor_folder.ts";
 import type { Executor, FoundAttempt } from "../../src/worker/executor.ts";
 import {
@@ -228,7 +235,7 @@ for (
     const [supervisor, pid] = linesOf(file)[0]!.split(" ").map(Number);
     await whenGone(pid!, 2_000);
     await whenGone(supervisor!, 4_000);
-    assert.deepEqual(readdirSync(folder), []);
+    assert.deepEqual(readdirSync(folder), ["key"]);
   });
 }
 
@@ -236,7 +243,7 @@ test("a supervisor without commands ends with its daemon", async () => {
   const folder = makeFolder();
   const recorded = { lines: 0, isDone: true };
   await kill(await startParent(folder, ["echo $PPID"], { recorded }));
-  await until("its files are gone", () => readdirSync(folder).length === 0);
+  await until("its files are gone", () => listPlaces(folder).length === 0);
 });
 
 test("a supervisor that no daemon can find ends what it runs", async () => {
@@ -314,8 +321,17 @@ test("openFolder() refuses a folder that others may enter, and one with too long
   assert.throws(() => openFolder(long), /paths of sockets in it have \d+ bytes, at most 104/);
 });
 
+interface Listed {
+  readonly pid: number;
+  readonly runs: readonly FoundRun[];
+}
+
 /** A supervisor of another version, as its files and its first messages show it. */
-async function fakeSupervisor(folder: string, version: number): Promise<() => readonly unknown[]> {
+async function fakeSupervisor(
+  folder: string,
+  version: number,
+  { pid, runs }: Pick<Listed, "pid" | "runs"> = { pid: process.pid, runs: [] },
+): Promise<() => readonly unknown[]> {
   openFolder(folder);
   const place = join(folder, "fake");
   const record = { secret: "s", token: "t", key: "k", isForeign: false, graceMs: null };
@@ -327,9 +343,9 @@ async function fakeSupervisor(folder: string, version: number): Promise<() => re
       for (const line of String(chunk).split("\n").filter((text) => text !== "")) {
         received.push(JSON.parse(line));
       }
-      const hello = { type: "hello", version, pid: process.pid, isAdoptable: true };
-      const runs = { type: "runs", runs: [], isLast: true };
-      socket.write(`${JSON.stringify(hello)}\n${JSON.stringify(runs)}\n`);
+      const hello = { type: "hello", version, pid, isAdoptable: true };
+      const list = { type: "runs", runs, isLast: true };
+      socket.write(`${JSON.stringify(hello)}\n${JSON.stringify(list)}\n`);
     });
   });
   servers.push(server);
@@ -351,6 +367,36 @@ test("find() asks a supervisor in its own version, and takes none that is too fa
   const received = await fakeSupervisor(folder, SUPERVISOR_VERSION + 2);
   assert.deepEqual(await makeExecutor(folder).survivors!.find(), []);
   assert.deepEqual(received(), [{ type: "list", version: SUPERVISOR_VERSION, secret: "s" }]);
+});
+
+test("find() believes a supervisor only about claims that a daemon gave to it", async () => {
+  const folder = makeFolder();
+  openFolder(folder);
+  const seal = ClaimSeal.open(folder);
+  const claimOf = (last: number) => `00000000-0000-7000-8000-00000000000${last}`;
+  const given = (run: number, token = "t") => {
+    return seal.seal({ id: claimOf(run), fence: 3 }, markerOfRun(token, run));
+  };
+  const claims = [
+    given(1),
+    { ...given(2), fence: 4 },
+    { ...given(3), id: claimOf(9) },
+    { ...given(4), seal: "" },
+    given(5, "other"),
+    given(1),
+  ];
+  const times = { ageMs: 5, leftMs: 9_000, isFrozen: false, frozenMs: 0 };
+  const runs = claims.map((claim, index) => ({ ...times, run: index + 1, claim, pid: null }));
+  const supervisor = spawn("sleep", ["60"], { env: { ...process.env, [MARKER_VARIABLE]: "t" } });
+  try {
+    await fakeSupervisor(folder, SUPERVISOR_VERSION, { pid: supervisor.pid!, runs });
+    const executor = makeExecutor(folder);
+    const found = await executor.survivors!.find();
+    assert.deepEqual(found, [{ id: claimOf(1), fence: 3, ageMs: 5, leftMs: 9_000 }]);
+    executor.survivors!.leave();
+  } finally {
+    supervisor.kill("SIGKILL");
+  }
 });
 
 test("find() removes the record of a supervisor that does not listen, unless its daemon lives", async () => {
@@ -426,15 +472,4 @@ testOfUsers("adopt() continues a command of another user", async () => {
   executor.survivors!.begin();
   assert.equal((await attempt.outcome).type, "ok");
   assert.deepEqual(sink.messages(), [user, "end"]);
-});
-
-testOfUsers("adopt() ends a command whose job has another user by now, unseen", async () => {
-  const folder = makeFolder();
-  const script = "echo $$; sleep 60";
-  const { executor, found } = await findAfterKill(folder, [script], { user: "nobody" });
-  const { sink, attempt } = adopt(executor, found[0]!);
-  executor.survivors!.begin();
-  const outcome = await attempt.outcome;
-  assert.ok(outcome.type === "aborted" && outcome.cause === "lease");
-  assert.deepEqual(sink.messages(), []);
 });

@@ -1,4 +1,4 @@
-import type { ClaimOfRun, FoundRun, FromSupervisor } from "../protocol.ts";
+import type { FoundRun, FromSupervisor, SealedClaim } from "../protocol.ts";
 
 type LogMessage = Extract<FromSupervisor, { readonly type: "log" }>;
 type EndedMessage = Extract<FromSupervisor, { readonly type: "ended" }>;
@@ -10,8 +10,7 @@ const LINE_BYTES = 200;
 export type KeptRunFacts = Omit<FoundRun, "isFrozen" | "frozenMs">;
 
 interface KeptRun {
-  readonly claim: ClaimOfRun;
-  readonly marker: string;
+  readonly claim: SealedClaim;
   readonly beginMs: number;
   /** Until when it may run, in monotonic ms; afterwards the claim is no longer its own. */
   deadlineMs: number;
@@ -45,10 +44,10 @@ export class KeptRuns {
 
   begin(
     run: number,
-    { claim, marker, nowMs }: Pick<FoundRun, "claim" | "marker"> & { readonly nowMs: number },
+    { claim, nowMs }: Pick<FoundRun, "claim"> & { readonly nowMs: number },
   ): void {
     const times = { beginMs: nowMs, deadlineMs: nowMs };
-    this.#runs.set(run, { claim, marker, ...times, pid: null, logs: [], ended: null });
+    this.#runs.set(run, { claim, ...times, pid: null, logs: [], ended: null });
   }
 
   started(run: number, pid: number): void {
@@ -86,8 +85,8 @@ export class KeptRuns {
 
   /** All runs, oldest first. */
   list(nowMs: number): readonly KeptRunFacts[] {
-    return [...this.#runs].map(([run, { claim, marker, pid, beginMs, deadlineMs }]) => ({
-      ...{ run, claim, marker, pid },
+    return [...this.#runs].map(([run, { claim, pid, beginMs, deadlineMs }]) => ({
+      ...{ run, claim, pid },
       ageMs: Math.max(0, Math.floor(nowMs - beginMs)),
       leftMs: Math.max(0, Math.floor(deadlineMs - nowMs)),
     }));

@@ -196,12 +196,12 @@ export class Supervisor {
   }
 
   #begin(message: Extract<ToSupervisor, { readonly type: "run" }>): void {
-    const { run, claim, command: { marker }, untilMs } = message;
+    const { run, claim, untilMs } = message;
     const command = new RunningCommand(message, this.#host);
     this.#commands.set(run, command);
     if (this.#runs !== null) {
       const nowMs = systemClock.now().monotonicMs;
-      this.#runs.begin(run, { claim, marker, nowMs });
+      this.#runs.begin(run, { claim, nowMs });
       this.#runs.extend(run, nowMs + untilMs);
     }
     command.start(untilMs);

@@ -1,0 +1,60 @@
+import { Buffer } from "node:buffer";
+import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { PRIVATE_FILE } from "../platform/files/private_files.ts";
+import type { ClaimOfRun, SealedClaim } from "./protocol.ts";
+
+const KEY_BYTES = 32;
+
+/**
+ * Shows the next daemon which claim an earlier one gave to which supervisor. A command has the
+ * rights of its supervisor, and could make it list the claims of others. Daemons keep the key in
+ * their folder, which no other user may enter.
+ */
+export class ClaimSeal {
+  readonly #key: Buffer;
+
+  private constructor(key: Buffer) {
+    this.#key = key;
+  }
+
+  /** With the key of a folder; null if that has none. */
+  static read(folder: string): ClaimSeal | null {
+    try {
+      const key = readFileSync(keyOf(folder));
+      return key.length === KEY_BYTES ? new ClaimSeal(key) : null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** With the key of a folder, or with a new one. @throws the system's error */
+  static open(folder: string): ClaimSeal {
+    const known = ClaimSeal.read(folder);
+    if (known !== null) return known;
+    const key = randomBytes(KEY_BYTES);
+    writeFileSync(keyOf(folder), key, { mode: PRIVATE_FILE });
+    return new ClaimSeal(key);
+  }
+
+  /** @param marker of the command; begins with the token of its supervisor */
+  seal({ id, fence }: ClaimOfRun, marker: string): SealedClaim {
+    return { id, fence, seal: this.#sealOf({ id, fence }, marker).toString("base64url") };
+  }
+
+  /** True if a daemon gave this claim to this command. */
+  isGenuine(claim: SealedClaim, marker: string): boolean {
+    const own = this.#sealOf(claim, marker);
+    const given = Buffer.from(claim.seal, "base64url");
+    return given.length === own.length && timingSafeEqual(given, own);
+  }
+
+  #sealOf({ id, fence }: ClaimOfRun, marker: string): Buffer {
+    return createHmac("sha256", this.#key).update(JSON.stringify([marker, id, fence])).digest();
+  }
+}
+
+function keyOf(folder: string): string {
+  return join(folder, "key");
+}
