@@ -7,7 +7,6 @@ import type { ConfigProblem } from "./core/job/job_table.ts";
 import { ConfigError, formatPlace, logProblem, problemFields } from "./config/problems.ts";
 import { GRPC_PORT_DEFAULT, siteUrlOf } from "./core/address.ts";
 import { JobError, messageOf, toJobError } from "./core/errors.ts";
-import type { JobDefinition } from "./core/job/job.ts";
 import { SecretMask } from "./core/text/secret_mask.ts";
 import { nextRunAt, pausedUntil } from "./core/time/next_run.ts";
 import { nextTickOf } from "./core/time/ticks.ts";
@@ -28,8 +27,13 @@ import type { ServiceReports } from "./manager/nodes/service_reports.ts";
 import { BusyMemory } from "./platform/process/busy_memory.ts";
 import { removeStaleFolders } from "./platform/process/pipe.ts";
 import { isWindows, selfCommand } from "./platform/process/process.ts";
-import { openFilesMax, raiseOpenFiles, reapForeign } from "./platform/process/process_control.ts";
-import { canReplaceProgram, replaceProgram } from "./platform/process/replace_program.ts";
+import {
+  canReplaceProgram,
+  openFilesMax,
+  raiseOpenFiles,
+  reapForeign,
+  replaceProgram,
+} from "./platform/process/process_control.ts";
 import { takeServiceSocket } from "./platform/process/service_socket.ts";
 import { unitJob } from "./platform/process/unit_job.ts";
 import { systemRandom } from "./platform/random.ts";
@@ -441,15 +445,14 @@ export async function openLocal(
     store: { ...config.store, address: { type: "memory" }, url: "memory:" },
     // One for the job, one for what it schedules and waits for.
     worker: { ...config.worker, count: Math.max(2, config.worker.count) },
-  }, { jobs: jobs.map(runsHere), problems: [], channels: [], logger, mask });
+  }, {
+    // Without needs that this node may not meet.
+    jobs: jobs.map((job) => ({ ...job, schedules: [], options: { ...job.options, needs: [] } })),
+    ...{ problems: [], channels: [], logger, mask },
+  });
   await manager.start();
   const { createLocalClient } = await import("./rpc/client/local_client.ts");
   return { client: createLocalClient(manager, options), stop: () => manager.stop({ drainMs: 0 }) };
-}
-
-/** The job without schedules, and without needs that this node may not meet. */
-function runsHere(job: JobDefinition): JobDefinition {
-  return { ...job, schedules: [], options: { ...job.options, needs: [] } };
 }
 
 /** True if this process is the only one on its store. */

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { readdirSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { readSystemFile } from "../files/read_file.ts";
@@ -9,7 +10,13 @@ const PR_SET_CHILD_SUBREAPER = 36;
 const RLIMIT_NOFILE = 7;
 const WNOHANG = 1;
 
+/** The first descriptor after stdin, stdout and stderr. */
+const FIRST_OWN = 3;
+const F_SETFD = 2;
+const FD_CLOEXEC = 1;
+
 const openLibc = lateLibc("prctl", "getrlimit", "setrlimit", "waitpid", "syscall");
+const openToReplace = lateLibc("execve", "fcntl");
 
 /**
  * Ask the kernel to signal this process when its parent dies; changing the user cancels that.
@@ -55,7 +62,7 @@ export function raiseOpenFiles(): void {
 }
 
 /** Undo {@link raiseOpenFiles}. */
-export function restoreOpenFiles(): void {
+function restoreOpenFiles(): void {
   if (startedWith !== null) limitOpenFiles(startedWith);
 }
 
@@ -111,6 +118,41 @@ export function withOpenFiles<T>(soft: number | null, action: () => T): T {
 /** The limit of {@link openFilesOfChildren} in a process that starts children for another one. */
 export function keepOpenFilesForChildren(soft: number): void {
   startedWith = soft;
+}
+
+/** True where {@link replaceProgram} works: under Bun on Linux with glibc. */
+export function canReplaceProgram(): boolean {
+  return openToReplace() !== null;
+}
+
+/**
+ * Run a program in place of this one, in the same process: its id, its parent, its children, and
+ * its stdin, stdout and stderr stay. The program gets the arguments and the environment that this
+ * process was started with. Everything else must have been closed before.
+ *
+ * @throws Error if the system refuses it; this process then continues
+ */
+export function replaceProgram(path: string): never {
+  const libc = openToReplace();
+  if (libc === null) throw new Error("this runtime cannot replace its program");
+  const { execve, fcntl } = libc.symbols;
+  const strings = (file: string) => {
+    const values = readFileSync(file, "latin1").split("\0").slice(0, -1);
+    const held = values.map((value) => Buffer.from(`${value}\0`, "latin1"));
+    const pointers = BigUint64Array.from([...held.map((one) => BigInt(libc.addressOf(one))), 0n]);
+    return { held, pointers };
+  };
+  const args = strings("/proc/self/cmdline");
+  const env = strings("/proc/self/environ");
+  for (const name of readdirSync("/proc/self/fd")) {
+    if (Number(name) >= FIRST_OWN) fcntl(Number(name), F_SETFD, FD_CLOEXEC);
+  }
+  restoreOpenFiles();
+  const file = Buffer.from(`${path}\0`, "utf8");
+  execve(file, args.pointers, env.pointers);
+  // Only a failure returns. What the pointers lead to was held until here.
+  const count = args.held.length + env.held.length;
+  throw new Error(`the system refused to run "${path}" with ${count} arguments and variables`);
 }
 
 /** Number of the system call ioprio_set(), which the C library has no function for. */
