@@ -67,7 +67,8 @@ const WAIT_LONG = [
   "test/e2e/faults/faults.test.ts",
   "test/e2e/idle.test.ts",
   "test/e2e/stores/etcd.test.ts",
-  "test/e2e/stores/slow_stores.test.ts",
+  "test/e2e/stores/slow_etcd.test.ts",
+  "test/e2e/stores/slow_valkey.test.ts",
   "test/e2e/stores/valkey.test.ts",
 ];
 

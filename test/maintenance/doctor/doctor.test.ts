@@ -27,6 +27,7 @@ import { FOREIGN_UID, NEEDS_ROOT } from "../../support/processes/foreign_user.ts
 import { type TempDir, withTempDir } from "../../support/temp_dir.ts";
 import {
   doctor,
+  doctorInTime,
   findingOf,
   hasNone,
   mend,
@@ -467,14 +468,15 @@ test("doctor names mixed versions on a shared store until the older node has lef
     const at = systemClock.now();
     const { value } = await store.joinNode({ at, id: "older", report, leaseMs: 60_000 });
     const args = ["--socket", join(daemon.dir, "jobctl.sock")];
-    const mixed = findingOf(await doctor(daemon.dir, args), "nodes", /2 versions run/);
+    const mixed = findingOf(await doctorInTime(daemon.dir, args), "nodes", /2 versions run/);
     assert.match(mixed.text, /0\.0\.1 \(older\)/);
     const { session } = value.node;
     await store.leaveNode({ at: systemClock.now(), id: "older", session });
-    findingOf(await doctor(daemon.dir, args), "nodes", /^1 node runs/);
+    findingOf(await doctorInTime(daemon.dir, args), "nodes", /^1 node runs/);
     await daemon.terminate();
     const env = { JOBCTL_STORE_URL: url };
-    const there = findingOf(await doctor(daemon.dir, [], { env }), "store", /answers in \d+ ms/);
+    const run = await doctorInTime(daemon.dir, [], { env });
+    const there = findingOf(run, "store", /answers in \d+ ms/);
     assert.equal(there.level, "ok");
     const asEtcd = { JOBCTL_STORE_URL: url.replace("valkey:", "etcd:") };
     findingOf(
@@ -532,7 +534,7 @@ test("doctor as root or as another user finds no fault with the files of the dae
       });
       const env = { JOBCTL_PORT: undefined, JOBCTL_SERVER_PORT: undefined };
       for (const as of [{ uid: 0, gid: 0 }, { uid: FOREIGN_UID - 1, gid: FOREIGN_UID - 1 }]) {
-        const run = await doctor(path, [], { as, env });
+        const run = await doctorInTime(path, [], { as, env });
         assert.deepEqual(run.findings.filter(({ level }) => level === "error"), []);
         assert.ok(hasNone(run, "permissions", /not trusted/));
         const found = findingOf(run, "daemon", /^not checked: process \d+ of user/);
@@ -541,16 +543,16 @@ test("doctor as root or as another user finds no fault with the files of the dae
       // Another user who may not even look at the store.
       chmodSync(join(path, "data"), 0o700);
       const stranger = { uid: FOREIGN_UID - 1, gid: FOREIGN_UID - 1 };
-      const blind = await doctor(path, [], { as: stranger, env });
+      const blind = await doctorInTime(path, [], { as: stranger, env });
       findingOf(blind, "daemon", /^not checked: Nothing was sent .* listens there/);
       assert.ok(hasNone(blind, "listeners", /another process/));
       assert.equal(
         findingOf(blind, "fsync", /^not checked/).remedy,
         "sudo jobctl doctor --config config.toml",
       );
-      const own = await doctor(path, [], { as: { uid: FOREIGN_UID, gid: FOREIGN_UID }, env });
+      const own = await doctorInTime(path, [], { as: { uid: FOREIGN_UID, gid: FOREIGN_UID }, env });
       findingOf(own, "daemon", /^node \S+ runs version/);
-      const named = await doctor(path, ["--daemon-user", String(FOREIGN_UID)], { env });
+      const named = await doctorInTime(path, ["--daemon-user", String(FOREIGN_UID)], { env });
       findingOf(named, "daemon", /^node \S+ runs version/);
     } finally {
       const exited = once(child, "exit");

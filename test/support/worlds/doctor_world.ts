@@ -19,7 +19,11 @@ export interface Diagnosis extends RunResult {
 }
 
 /** Generous: the machine of a test runs others beside it. */
-const MS_MAX = 6_000;
+const MS_MAX = 15_000;
+/** A check that had too little time, as on a busy machine. */
+const TOO_LATE = /no answer within \d+ ms|it took more than \d+ ms/;
+/** Most runs until each check has had time enough. */
+const TRIES_MAX = 20;
 
 /** Run the compiled `jobctl doctor -o json` in a folder. It must be over in time. */
 export async function doctor(
@@ -41,6 +45,15 @@ export async function doctor(
   assert.ok(ms < MS_MAX, `it took ${Math.round(ms)} ms`);
   assert.equal(run.stderr, "");
   return { ...run, ms, findings: JSON.parse(run.stdout).findings };
+}
+
+/** Like {@link doctor}, of what answers in time: again if a check had too little of it. */
+export async function doctorInTime(...args: Parameters<typeof doctor>): Promise<Diagnosis> {
+  for (let tries = 1;; tries++) {
+    const run = await doctor(...args);
+    const isInTime = !run.findings.some(({ text }) => TOO_LATE.test(text));
+    if (isInTime || tries === TRIES_MAX) return run;
+  }
 }
 
 /** The only finding of a subject that matches. */
