@@ -113,8 +113,7 @@ function inMemory(startMs?: number): StoryStore {
 }
 
 async function onEtcd(startMs?: number): Promise<StoryStore> {
-  // Nothing survives the test, so that nothing need be on the disk.
-  etcd ??= startEtcd({ flags: { "unsafe-no-fsync": "true" } });
+  etcd ??= startEtcd();
   const clock = new ServedClock(startMs);
   const ports = (await etcd).members.map(({ port }) => port);
   const mediums = new EtcdMediums(ports, `story ${++etcdCount}`);
