@@ -173,7 +173,7 @@ export const KEYS = {
   ),
   "worker.on_stop": key(
     optional(choice(["keep", "drain"])),
-    'What SIGTERM does to running commands: "keep" lets them run on for the next daemon to take over, "drain" gives them `worker.drain` to finish. By default they are kept if systemd restarts the unit, and drained at any other stop. `jobctl stop` and `systemctl stop` always drain.',
+    'What SIGTERM does to running commands: "keep" lets them run on until the next daemon adopts them, "drain" gives them `worker.drain` to finish. By default they are kept if systemd restarts the unit, and drained at any other stop. `jobctl stop` and `systemctl stop` always drain.',
   ),
   "worker.idle": key(duration(), "How long a worker process without work is kept.", "60s"),
   "worker.pools": key(

@@ -125,7 +125,7 @@ export class Lifecycle {
     this.#found = [];
     await dispatcher.adopt(found);
     const count = dispatcher.runningCount;
-    if (count > 0) logger.info("Took over running commands of an earlier daemon", { count });
+    if (count > 0) logger.info("Adopted running commands of an earlier daemon", { count });
   }
 
   /** See {@link Manager.stop}. */

@@ -103,7 +103,7 @@ export function systemdUnit(settings: ServiceSettings): string {
     "TimeoutStartSec=10min",
     "# SIGTERM goes to the daemon alone, which asks systemd why. At a stop it drains, and ends what its jobs have",
     "# started; it asks for more time while a job whose drain is longer runs. At a restart, and if the daemon is",
-    "# killed, commands run on until the next one takes them over, or their lease ends.",
+    "# killed, commands run on until the next one adopts them, or their lease ends.",
     "KillMode=process",
     `TimeoutStopSec=${STOP_SECONDS}`,
     "# /etc/jobctl, /var/lib/jobctl and /run/jobctl, where the next daemon finds commands that run.",

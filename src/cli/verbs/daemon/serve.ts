@@ -98,7 +98,7 @@ export const SERVE: Verb = {
     "Flags override the file and the JOBCTL_* variables. On SIGTERM or SIGINT the daemon drains:",
     "nothing new starts, and running attempts have worker.drain, or the drain of their job, to",
     "finish. A second signal stops them at once. If systemd restarts the unit, commands run on, and",
-    "the next daemon takes them over; worker.on_stop changes that. With --watch the daemon reloads whenever a file of",
+    "the next daemon adopts them; worker.on_stop changes that. With --watch the daemon reloads whenever a file of",
     "the configuration or a job module changes, restarts by itself for settings that need it, and",
     "reports errors without ending.",
   ].join(" "),
