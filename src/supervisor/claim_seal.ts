@@ -1,8 +1,9 @@
 import { Buffer } from "node:buffer";
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHmac, timingSafeEqual } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PRIVATE_FILE } from "../platform/files/private_files.ts";
+import type { Random } from "../platform/random.ts";
 import type { ClaimOfRun, SealedClaim } from "./protocol.ts";
 
 const KEY_BYTES = 32;
@@ -30,10 +31,10 @@ export class ClaimSeal {
   }
 
   /** With the key of a folder, or with a new one. @throws the system's error */
-  static open(folder: string): ClaimSeal {
+  static open(folder: string, random: Random): ClaimSeal {
     const known = ClaimSeal.read(folder);
     if (known !== null) return known;
-    const key = randomBytes(KEY_BYTES);
+    const key = Buffer.from(random.bytes(KEY_BYTES));
     writeFileSync(keyOf(folder), key, { mode: PRIVATE_FILE });
     return new ClaimSeal(key);
   }

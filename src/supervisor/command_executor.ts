@@ -271,7 +271,7 @@ class CommandExecutor implements Executor {
     const place = join(folder, this.#secret(8));
     try {
       openFolder(folder);
-      this.#seal ??= ClaimSeal.open(folder);
+      this.#seal ??= ClaimSeal.open(folder, this.#options.random);
       const { process: daemon } = thisProcess();
       writeRecord(place, { ...supervisor, secret: this.#secret(32), graceMs, daemon });
       return place;

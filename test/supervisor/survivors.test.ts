@@ -9,6 +9,7 @@ import { after, test } from "node:test";
 import { systemClock } from "../../src/platform/clock.ts";
 import { createLogger, silentLogger } from "../../src/platform/logger.ts";
 import { MARKER_VARIABLE } from "../../src/platform/process/descendants.ts";
+import { systemRandom } from "../../src/platform/random.ts";
 import { thisProcess } from "../../src/platform/process/process_identity.ts";
 import { runtimeName } from "../../src/platform/process/process.ts";
 import { createCommandExecutor } from "../../src/supervisor/command_executor.ts";
@@ -372,7 +373,7 @@ test("find() asks a supervisor in its own version, and takes none that is too fa
 test("find() believes a supervisor only about claims that a daemon gave to it", async () => {
   const folder = makeFolder();
   openFolder(folder);
-  const seal = ClaimSeal.open(folder);
+  const seal = ClaimSeal.open(folder, systemRandom);
   const claimOf = (last: number) => `00000000-0000-7000-8000-00000000000${last}`;
   const given = (run: number, token = "t") => {
     return seal.seal({ id: claimOf(run), fence: 3 }, markerOfRun(token, run));
