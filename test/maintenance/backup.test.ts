@@ -106,6 +106,20 @@ test("restore that is broken off goes on when it is run again, and takes no othe
   assert.equal(await hashOf(store), (await checkBackup(linesOf(inParts(text)))).end.hash);
 });
 
+test("restore takes a backup of a version that did not record what attempts used", async () => {
+  const world = await filledStore(memoryStore(), 3);
+  const text = await backup(world);
+  const older = text.replaceAll('"usage":null,', "");
+  assert.ok(older.length < text.length, text.slice(0, 2_000));
+  const store = memoryStore();
+  const { hash } = await restore(older, store);
+  assert.equal(hash, await hashOf(world.store));
+  await open(store);
+  assert.deepEqual((await store.list({}, { limit: 9 })).items.map(({ usage }) => usage), [
+    ...[null, null, null],
+  ]);
+});
+
 test("backup leaves out the fate of a tick whose instance came too late for it", async () => {
   const world = await filledStore(memoryStore(), 600);
   const read = world.store.records.readRecords.bind(world.store.records);

@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import type { ProcessPlace } from "../../src/core/instance.ts";
+import { isLive, type ProcessPlace } from "../../src/core/instance.ts";
 import type { CommandSpec } from "../../src/core/job/job.ts";
 import { JOB_DEFAULTS } from "../../src/core/job/option_table.ts";
 import { systemClock } from "../../src/platform/clock.ts";
@@ -20,6 +20,7 @@ import {
   whenGone,
   workerCommand,
 } from "../support/attempts.ts";
+import { until } from "../support/wait.ts";
 
 const isRoot = userInfo().uid === 0;
 const folder = mkdtempSync(join(tmpdir(), "command-test-"));
@@ -383,6 +384,20 @@ test("what all processes of a command use is known once it runs for a second", a
   await attempt.outcome;
   const last = sink.usages.at(-1)!;
   assert.ok(!("rssBytes" in last) && last.maxRssBytes! >= usage.rssBytes, JSON.stringify(last));
+});
+
+test("processes that a command starts later are found too", async () => {
+  if (process.platform !== "linux") return;
+  const file = join(folder, "more");
+  const { sink, attempt } = begin(
+    `until [ -e ${file} ]; do sleep 0.1; done; sleep 60 & sleep 60 & sleep 60 & wait`,
+  );
+  assert.ok((await sink.live).processes < 3);
+  writeFileSync(file, "");
+  const isSeen = () => sink.usages.some((usage) => isLive(usage) && usage.processes === 4);
+  await until("all processes are seen", isSeen);
+  attempt.abort("canceled");
+  await attempt.outcome;
 });
 
 test("the processor time of a process that lost its parent counts", async () => {
