@@ -29,7 +29,7 @@ In a log or a description
 
 What is shown
 
-  Running     with age and progress, the oldest first
+  Running     with age, progress and memory, the oldest first
   Next        ticks of schedules and waiting instances
   Failed      what failed for good, the newest first
   Incidents   what is wrong and has not recovered

@@ -6,6 +6,7 @@ import type { Style } from "../output/table.ts";
 import { nodeStyle } from "../views/node_view.ts";
 import { errorLine, firstLine, progressText, settledAt } from "../views/instance_view.ts";
 import { failedCell } from "../views/state_words.ts";
+import { sizeText } from "../views/usage_view.ts";
 import { msOf } from "../wire.ts";
 import type { TopData } from "./top_data.ts";
 
@@ -165,6 +166,7 @@ function runningRow(
   const notes = [
     isCanceling ? "canceling" : instance.frozenAt === undefined ? "" : "frozen",
     attempts > 1 ? `attempt ${attempts}` : "",
+    sizeText(instance.process?.rssBytes) ?? "",
     nodes.length > 1 ? instance.node ?? "" : "",
   ].filter((text) => text !== "").join(", ");
   return {

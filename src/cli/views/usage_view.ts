@@ -41,7 +41,8 @@ export function placeText({ process }: JobInstance): string | undefined {
   return details.length === 0 ? String(pid) : `${pid} (${details.join(", ")})`;
 }
 
-function sizeText(bytes: bigint | undefined): string | undefined {
+/** A rounded size: "10.1 MiB". */
+export function sizeText(bytes: bigint | undefined): string | undefined {
   return bytes === undefined ? undefined : roughSize(Number(bytes));
 }
 

@@ -44,7 +44,7 @@ web1  0.1.0  up 1d2h  3 of 8 workers busy           12:00:00
 3 running  12 waiting  3211 done  2 failed  0 canceled
 Paused: mail
 Running (3)
-> 00a1b2c3  report        2m5s      ██░░░ 45 %  web1
+> 00a1b2c3  report        2m5s      ██░░░ 45 %  41.2 MiB, w…
   00d4e5f6  バックアップ  2m5s      7           attempt 3, …
   000a0b0c  \\x1b[2Jhost…  2m5s                  canceling, …
 Next (2)
@@ -69,7 +69,7 @@ web1  0.1.0  up 1d2h  3 of 8 workers busy                               12:00:00
 Paused: mail
 
 Running (3)
-> 00a1b2c3  report            2m5s      ████░░░░░░ 45 %  web1
+> 00a1b2c3  report            2m5s      ████░░░░░░ 45 %  41.2 MiB, web1
   00d4e5f6  バックアップ      2m5s      7                attempt 3, web1
   000a0b0c  \\x1b[2Jhostile\\…  2m5s                       canceling, web1
 
@@ -98,7 +98,7 @@ web1  0.1.0  up 1d2h  3 of 8 workers busy                                       
 Paused: mail
 
 Running (3)
-> 00a1b2c3  report                2m5s      ████░░░░░░ 45 %  web1
+> 00a1b2c3  report                2m5s      ████░░░░░░ 45 %  41.2 MiB, web1
   00d4e5f6  バックアップ          2m5s      7                attempt 3, web1
   000a0b0c  \\x1b[2Jhostile\\u202e  2m5s                       canceling, web1
 

@@ -45,7 +45,10 @@ export function wholeMessage(
     ...{ cursor: "1", at: ago(0), isWhole: true, status, totals },
     running: {
       instances: [
-        runningOf("report", "a1b2c3", { progress: { done: 45, total: 100 } }),
+        runningOf("report", "a1b2c3", {
+          progress: { done: 45, total: 100 },
+          process: { rssBytes: 43_200_512n },
+        }),
         runningOf("バックアップ", "d4e5f6", { progress: { done: 7 }, attempts: 3 }),
         runningOf("\u001b[2Jhostile\u202e", "0a0b0c", { cancelRequestedAt: ago(1_000) }),
       ],
