@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
@@ -165,6 +165,37 @@ testHere("the time limit of a frozen command stands still", async () => {
   await new Promise<void>((resolve) => void systemClock.timer(1_200, resolve));
   await attempt.freeze!(false);
   assert.equal((await attempt.outcome).type, "ok");
+});
+
+testHere("a frozen command is adopted as such, and its time limit stands still", async () => {
+  const place = join(mkdtempSync(join(tmpdir(), "cgroups-adoption-")), "folder");
+  const open = () =>
+    createCommandExecutor({
+      ...{ clock: systemClock, logger: silentLogger, idleMs: 60_000, command: workerCommand() },
+      outliving: { folder: () => place, graceMs: null },
+    });
+  const job = commandJob(["/bin/sh", "-c", "echo $$; sleep 0.2; echo end"]);
+  const task = makeTask(job, [], { instance: { timeoutMs: 1_500 } });
+  const [earlier, later] = [open(), open()];
+  const sink = new RecordingSink();
+  const first = earlier.run(task, sink);
+  await sink.line("");
+  const group = await groupOf(Number(sink.messages()[0]));
+  await first.freeze!(true);
+  assert.ok(first.leave!());
+  await earlier.stop();
+  const [found] = await later.survivors!.find();
+  const adopted = new RecordingSink();
+  const second = later.survivors!.adopt(found!, task, adopted, 1);
+  later.survivors!.begin();
+  await new Promise<void>((resolve) => void systemClock.timer(1_600, resolve));
+  assert.ok(group.isFrozen);
+  assert.equal(await second.freeze!(false), null);
+  assert.deepEqual(await second.outcome, { type: "ok", resultsJson: "[]" });
+  assert.deepEqual(adopted.messages(), ["end"]);
+  second.outcomeRecorded!();
+  await later.stop();
+  rmSync(dirname(place), { recursive: true, force: true });
 });
 
 testHere("groups are removed with their supervisor", async () => {
