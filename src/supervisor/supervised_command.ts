@@ -50,7 +50,9 @@ export interface CommandSupervisor {
   noteLines(command: SupervisedCommand, lines: number): void;
   /** The store has the outcome of a command. */
   noteDone(command: SupervisedCommand): void;
-  /** Leave a command to the next daemon. @returns false if the supervisor ends with this one */
+  /** True if commands can be left to the next daemon now: the supervisor does not end with us. */
+  readonly canLeave: boolean;
+  /** Leave a command to the next daemon. @returns false if that is not possible */
   leave(command: SupervisedCommand): boolean;
   /** It no longer works: kill it with all that it runs. */
   giveUp(): void;
@@ -268,6 +270,10 @@ export class SupervisedCommand implements RunHost {
 
   end(ending: WorkerEnding): void {
     this.#forget()?.ended(ending);
+  }
+
+  get canLeave(): boolean {
+    return this.#run !== null && this.#supervisor.canLeave;
   }
 
   leave(): boolean {

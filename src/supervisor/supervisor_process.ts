@@ -157,8 +157,12 @@ export class SupervisorProcess implements CommandSupervisor {
     this.#limit.setIn(END_MS_MAX);
   }
 
+  get canLeave(): boolean {
+    return this.hasStarted && this.#recorded.isWanted && this.#exit === null;
+  }
+
   leave(command: SupervisedCommand): boolean {
-    if (!this.hasStarted || !this.#recorded.isWanted || this.#exit !== null) return false;
+    if (!this.canLeave) return false;
     this.#commands.delete(command.number);
     return this.hasLeft = true;
   }

@@ -115,6 +115,8 @@ export interface Attempt {
   linesRecorded?(lines: number): void;
   /** The store has its outcome, or needs none. */
   outcomeRecorded?(): void;
+  /** True if {@link leave} would leave it now; its process may still be starting. */
+  readonly canLeave?: boolean;
   /**
    * Leave it to the next daemon of this node, which finds it as one of its {@link Survivors}. Its
    * outcome never resolves then. False if it cannot be left, or is being aborted.

@@ -1,7 +1,10 @@
-import type { Clock, Timer } from "../../platform/clock.ts";
+import { type Clock, sleep, type Timer } from "../../platform/clock.ts";
 import type { ClaimKey } from "../../store/store.ts";
 import type { DrainFacts, DrainRequest } from "../nodes/daemon_calls.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
+
+/** How often to look whether commands can be left. */
+const LOOK_EVERY_MS = 20;
 
 /** Whose attempts are drained. */
 interface DrainHost {
@@ -33,12 +36,23 @@ export class Drain {
     const { running, quiet, leave } = this.#host;
     this.#limit(running().filter((each) => !this.keepsCommands || !isCommand(each)));
     await quiet();
+    await this.#whenRestCanBeLeft();
     const left = this.keepsCommands ? await leave() : 0;
-    // Commands that cannot be left have their time now.
     this.endCommands();
     await quiet();
     for (const timer of this.#timers) timer.cancel();
     return left;
+  }
+
+  /**
+   * Wait for commands that cannot be left. Most can be once their supervisor has started; others
+   * have their time to end. Nothing is left before that, because leases of what was left end.
+   */
+  async #whenRestCanBeLeft(): Promise<void> {
+    const { running, clock } = this.#host;
+    const rest = () => running().filter(({ attempt }) => !attempt?.canLeave);
+    this.#limit(rest());
+    while (this.keepsCommands && rest().length > 0) await sleep(clock, LOOK_EVERY_MS);
   }
 
   /** End commands, too: their time begins now. */

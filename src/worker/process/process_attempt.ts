@@ -128,8 +128,12 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
     this.#worker?.outcomeRecorded?.();
   }
 
+  get canLeave(): boolean {
+    return !this.#isOver && this.#cause === null && this.#worker?.canLeave === true;
+  }
+
   leave(): boolean {
-    if (this.#isOver || this.#cause !== null || !this.#worker?.leave?.()) return false;
+    if (!this.canLeave || !this.#worker!.leave!()) return false;
     this.#isOver = true;
     this.#options.onEnd(this, UNKNOWN_END);
     return true;

@@ -26,6 +26,8 @@ export interface RunHost {
   linesRecorded?(lines: number): void;
   /** The store has the outcome of its run, or needs none. */
   outcomeRecorded?(): void;
+  /** True if {@link leave} would leave its run now. */
+  readonly canLeave?: boolean;
   /** Leave its run to the next daemon: it will not report anything. False: it cannot be left. */
   leave?(): boolean;
   /** Let the processes of the current run stand still, or continue; absent for workers. */
