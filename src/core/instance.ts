@@ -185,6 +185,16 @@ export interface LogEntry {
   readonly source: "stdout" | "stderr" | "job" | "system";
 }
 
+/** True for a line that job code printed. */
+export function isPrinted({ source }: Pick<LogEntry, "source">): boolean {
+  return source === "stdout" || source === "stderr";
+}
+
+/** How many lines job code printed. */
+export function countPrinted(entries: readonly LogEntry[]): number {
+  return entries.reduce((count, entry) => isPrinted(entry) ? count + 1 : count, 0);
+}
+
 /** A log entry as the store returns it. */
 export interface StoredLogEntry extends LogEntry {
   readonly instanceId: string;

@@ -99,8 +99,8 @@ export type ToSupervisor =
   /** All processes of the command are to stand still, or to continue. */
   | { readonly type: "freeze"; readonly run: number; readonly isFrozen: boolean }
   /**
-   * The store has the first `lines` lines of these commands, and the outcomes of those in `done`:
-   * they need not be kept any longer.
+   * The store has the first `lines` printed lines of these commands, and the outcomes of those in
+   * `done`: they need not be kept any longer.
    */
   | {
     readonly type: "ack";
@@ -152,7 +152,7 @@ export type FromSupervisor =
   | {
     readonly type: "log";
     readonly run: number;
-    /** How many lines of the command came before these. */
+    /** How many lines the command had printed before these: only what it printed counts. */
     readonly first: number;
     readonly entries: readonly LogEntry[];
   }

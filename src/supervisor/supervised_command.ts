@@ -1,5 +1,5 @@
 import { JobError, messageOf } from "../core/errors.ts";
-import type { LiveUsage } from "../core/instance.ts";
+import { isPrinted, type LiveUsage, type LogEntry } from "../core/instance.ts";
 import { NO_LIMITS, type ProcessLimits } from "../core/job/job.ts";
 import { type Clock, inTime } from "../platform/clock.ts";
 import { LazyTimer } from "../platform/lazy_timer.ts";
@@ -251,8 +251,7 @@ export class SupervisedCommand implements RunHost {
 
   #log(run: WorkerRun, { first, entries }: LogMessage): void {
     const known = (this.#begun?.lines ?? 0) - first;
-    // The earlier daemon has recorded more than the supervisor knows.
-    run.sink.log(known <= 0 ? entries : entries.slice(known));
+    run.sink.log(known <= 0 ? entries : withoutPrinted(entries, known));
   }
 
   /** It did not begin. */
@@ -312,4 +311,15 @@ export class SupervisedCommand implements RunHost {
       },
     });
   }
+}
+
+/** The entries behind the first `count` printed ones. */
+function withoutPrinted(entries: readonly LogEntry[], count: number): readonly LogEntry[] {
+  let left = count;
+  const from = entries.findIndex((entry) => {
+    if (left === 0) return true;
+    if (isPrinted(entry)) left -= 1;
+    return false;
+  });
+  return from < 0 ? [] : entries.slice(from);
 }

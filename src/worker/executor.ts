@@ -111,7 +111,7 @@ export interface Attempt {
   extend(deadlineMs: number): void;
   /** Abort signal → SIGTERM to the group → `killAfterMs` → SIGKILL. The first cause counts. */
   abort(cause: AbortCause): void;
-  /** The store has the first `lines` lines that it logged. */
+  /** The store has the first `lines` lines that it printed. */
   linesRecorded?(lines: number): void;
   /** The store has its outcome, or needs none. */
   outcomeRecorded?(): void;
@@ -154,7 +154,7 @@ export interface Survivors {
   /**
    * Take an attempt over that was found.
    *
-   * @param lines how many lines of its log the store has
+   * @param lines how many lines that it printed the store has
    */
   adopt(found: FoundAttempt, task: AttemptTask, sink: AttemptSink, lines: number): Attempt;
   /** Continue those taken over, and end all others that were found. */

@@ -1,4 +1,4 @@
-import type { Instance } from "../../core/instance.ts";
+import { type Instance, isPrinted } from "../../core/instance.ts";
 import {
   type CommandSpec,
   type JobDefinition,
@@ -14,7 +14,7 @@ import type { PartContext } from "../part_context.ts";
 interface Adopted {
   readonly instance: Instance;
   readonly job: JobDefinition;
-  /** How many lines of it the store has. */
+  /** How many lines that it printed the store has. */
   readonly lines: number;
 }
 
@@ -34,8 +34,8 @@ export async function readAdopted(
 }
 
 /**
- * How many lines the store has of the current claim of an instance. They are the last ones of its
- * log, in the order in which they were printed.
+ * How many printed lines the store has of the current claim of an instance. They are the last ones
+ * of its log, in the order in which they were printed. Between them may be our own.
  */
 async function countLines(store: Store, { id, fence }: Instance): Promise<number> {
   const query = { instanceId: id, newestFirst: true } as const;
@@ -45,7 +45,7 @@ async function countLines(store: Store, { id, fence }: Instance): Promise<number
     const page = await store.logs(query, { limit: BATCH_MAX, token });
     for (const line of page.items) {
       if (line.fence !== fence) return count;
-      count += 1;
+      if (isPrinted(line)) count += 1;
     }
     token = page.nextToken ?? undefined;
   } while (token !== undefined);

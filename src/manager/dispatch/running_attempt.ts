@@ -1,11 +1,13 @@
 import { type Backoff, backoffMs } from "../../core/backoff.ts";
-import type {
-  AttemptUsage,
-  Instance,
-  LiveUsage,
-  LogEntry,
-  ProcessPlace,
-  Progress,
+import {
+  type AttemptUsage,
+  countPrinted,
+  type Instance,
+  isPrinted,
+  type LiveUsage,
+  type LogEntry,
+  type ProcessPlace,
+  type Progress,
 } from "../../core/instance.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
 import type { Timer } from "../../platform/clock.ts";
@@ -47,14 +49,14 @@ export class RunningAttempt {
   #lines: LogEntry[] = [];
   #progress: Progress | undefined;
   #timer: Timer | null = null;
-  /** How many lines of it the store has. */
+  /** How many lines that it printed the store has. */
   #written: number;
   #failures = 0;
   #writing: Promise<void> | null = null;
   #hasEnded = false;
   #hasOutput = false;
 
-  /** @param written how many lines of it the store has: an earlier daemon may have begun it */
+  /** @param written how many printed lines the store has: an earlier daemon may have begun it */
   constructor(
     instance: Instance,
     job: JobDefinition | null,
@@ -94,7 +96,7 @@ export class RunningAttempt {
     if (this.#hasEnded) return;
     for (const entry of entries) {
       this.#lines.push(entry);
-      if (entry.source === "stdout" || entry.source === "stderr") this.#hasOutput = true;
+      if (isPrinted(entry)) this.#hasOutput = true;
     }
     this.#arm();
   }
@@ -177,8 +179,9 @@ export class RunningAttempt {
       const { value: stale, at } = await store.appendLogs({ at: clock.now(), appends: [append] });
       storeHealth.succeeded("write the log");
       if (stale.length > 0) return true;
-      this.#written += lines.length;
-      if (lines.length > 0) this.attempt?.linesRecorded?.(this.#written);
+      const printed = countPrinted(lines);
+      this.#written += printed;
+      if (printed > 0) this.attempt?.linesRecorded?.(this.#written);
       events.logged(instance, lines, at);
       if (progress) events.progressed({ ...instance, progress }, progress, at);
       return true;

@@ -1,3 +1,4 @@
+import { countPrinted, isPrinted } from "../../core/instance.ts";
 import type { FoundRun, FromSupervisor, SealedClaim } from "../protocol.ts";
 
 type LogMessage = Extract<FromSupervisor, { readonly type: "log" }>;
@@ -68,18 +69,17 @@ export class KeptRuns {
     this.#bytes += bytesOf(message);
   }
 
-  /** The first `lines` lines of a run are recorded. */
+  /** The first `lines` printed lines of a run are recorded. */
   recorded(run: number, lines: number): void {
     const logs = this.#runs.get(run)?.logs ?? [];
-    const from = logs.findIndex(({ first, entries }) => first + entries.length > lines);
+    const from = logs.findIndex((message) => !isRecorded(message, lines));
     for (const log of logs.splice(0, from < 0 ? logs.length : from)) this.#bytes -= bytesOf(log);
   }
 
   /** The outcome of a run is recorded. */
   done(run: number): void {
-    this.recorded(run, Infinity);
-    const ended = this.#runs.get(run)?.ended ?? null;
-    if (ended !== null) this.#bytes -= bytesOf(ended);
+    const { logs = [], ended = null } = this.#runs.get(run) ?? {};
+    for (const message of ended === null ? logs : [...logs, ended]) this.#bytes -= bytesOf(message);
     this.#runs.delete(run);
   }
 
@@ -99,6 +99,12 @@ export class KeptRuns {
       if (ended !== null) yield ended;
     }
   }
+}
+
+/** True if the first `lines` printed lines include all of a message. */
+function isRecorded({ first, entries }: LogMessage, lines: number): boolean {
+  // Of a line of our own behind them, nothing is known.
+  return first + countPrinted(entries) <= lines && isPrinted(entries.at(-1)!);
 }
 
 function bytesOf(message: LogMessage | EndedMessage): number {

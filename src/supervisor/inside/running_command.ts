@@ -1,6 +1,6 @@
 import { accessSync, closeSync, constants, existsSync, statSync } from "node:fs";
 import { encodeJobError } from "../../worker/job_stack.ts";
-import type { AttemptUsage, ErrorInfo } from "../../core/instance.ts";
+import { type AttemptUsage, countPrinted, type ErrorInfo } from "../../core/instance.ts";
 import { commandEnd } from "../../core/text/command_end.ts";
 import { errorCode, JobError, messageOf } from "../../core/errors.ts";
 import { withoutUndefined } from "../../core/object_keys.ts";
@@ -85,7 +85,7 @@ export class RunningCommand {
   readonly #output: CommandOutput;
   readonly #deadline: LazyTimer;
   readonly #drain: LazyTimer;
-  /** Lines of output that were sent. */
+  /** Printed lines that were sent. */
   #lines = 0;
   #file: ResultFile | null = null;
   #startMs = 0;
@@ -116,7 +116,7 @@ export class RunningCommand {
       mask: new SecretMask(launch.secrets),
       send: (entries) => {
         const first = this.#lines;
-        this.#lines += entries.length;
+        this.#lines += countPrinted(entries);
         send({ type: "log", run, first, entries });
       },
     });
