@@ -104,7 +104,7 @@ export class DatabaseBackend implements Backend {
         const { jobStats } = await import("../manager/instances/job_stats.ts");
         return await jobStats(this.#store, query);
       },
-      upcoming: (query) => upcoming(this.#store, query),
+      upcoming: async (query) => upcoming(this.#store, query, await remote.listPauses()),
       lookupInstanceHistory: (query, page = FULL_PAGE) => this.#store.history(query, page),
       lookupInstanceLogs: (query, page = FULL_PAGE) => this.#store.logs(query, page),
       getInstance: (id, options) => findInstance(id, { ...options, store: this.#store, clock }),

@@ -83,8 +83,8 @@ export abstract class ManagerReads {
     return await jobStats(this.parts.store, query);
   }
 
-  upcoming(query: UpcomingQuery): Promise<UpcomingRuns> {
-    return upcoming(this.parts.store, query);
+  async upcoming(query: UpcomingQuery): Promise<UpcomingRuns> {
+    return await upcoming(this.parts.store, query, await this.facts.listPauses());
   }
 
   async lookupInstanceHistory<Filter extends HistoryFilter>(

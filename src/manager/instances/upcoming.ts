@@ -1,4 +1,5 @@
-import type { StoreReads, UpcomingQuery } from "../../store/store.ts";
+import { nextRunAt, pausedUntil } from "../../core/time/next_run.ts";
+import type { Pause, StoreReads, Upcoming, UpcomingQuery } from "../../store/store.ts";
 
 /** A tick of a schedule, or a waiting instance. */
 export interface UpcomingRun {
@@ -17,24 +18,47 @@ export interface UpcomingRuns {
   readonly hasMore: boolean;
 }
 
-/** What is due next, the earliest first. */
+/** Most schedules that are looked at, because the next ticks of the first ones are skipped. */
+const LOOK_MAX = 1_000;
+const LOOK_FACTOR = 4;
+
+/**
+ * What is due next, the earliest first. Of a schedule it is the next tick that is expected to run;
+ * one that has none, as in a pause without an end, is left out.
+ */
 export async function upcoming(
   store: Pick<StoreReads, "upcoming">,
   { kinds, limit }: UpcomingQuery,
+  pauses: readonly Pause[],
 ): Promise<UpcomingRuns> {
-  const { instances, schedules } = await store.upcoming({
-    ...(kinds === undefined ? {} : { kinds }),
-    limit,
+  const query = kinds === undefined ? {} : { kinds };
+  let count = limit;
+  for (;;) {
+    const found = await store.upcoming({ ...query, limit: count });
+    const runs = runsOf(found, pauses);
+    // Something that was not fetched may come before what is due after this.
+    const end = Math.min(
+      found.schedules.length < count ? Infinity : found.schedules.at(-1)!.nextAt!,
+      found.instances.length < count ? Infinity : found.instances.at(-1)!.dueAt,
+    );
+    const known = runs.filter(({ dueAt }) => dueAt <= end);
+    const hasRest = end < Infinity;
+    if (known.length >= limit || !hasRest || count >= LOOK_MAX) {
+      const shown = count >= LOOK_MAX ? runs : known;
+      return { runs: shown.slice(0, limit), hasMore: hasRest || runs.length > limit };
+    }
+    count = Math.min(LOOK_MAX, LOOK_FACTOR * count);
+  }
+}
+
+function runsOf({ instances, schedules }: Upcoming, pauses: readonly Pause[]): UpcomingRun[] {
+  const ticks = schedules.flatMap((record): UpcomingRun[] => {
+    const dueAt = nextRunAt(record, pausedUntil(record.kind, pauses));
+    const { id: scheduleId, kind } = record;
+    return dueAt === null ? [] : [{ kind, dueAt, scheduleId, instanceId: null }];
   });
-  const runs: UpcomingRun[] = [
-    ...schedules.map(({ id, kind, nextAt }) => {
-      return { kind, dueAt: nextAt!, scheduleId: id, instanceId: null };
-    }),
-    ...instances.map(({ id, kind, dueAt }) => {
-      return { kind, dueAt, scheduleId: null, instanceId: id };
-    }),
-  ];
-  runs.sort((left, right) => left.dueAt - right.dueAt);
-  const isFull = instances.length === limit || schedules.length === limit;
-  return { runs: runs.slice(0, limit), hasMore: isFull || runs.length > limit };
+  const waiting = instances.map(({ id, kind, dueAt }): UpcomingRun => ({
+    ...{ kind, dueAt, scheduleId: null, instanceId: id },
+  }));
+  return [...ticks, ...waiting].sort((left, right) => left.dueAt - right.dueAt);
 }

@@ -6293,7 +6293,8 @@ export const JobService: GenService<{
     output: typeof GetStoreResponseSchema;
   },
   /**
-   * What is due next: waiting instances, and the next tick of each schedule; the earliest first.
+   * What is due next: waiting instances, and of each schedule the next tick that is expected to run;
+   * the earliest first.
    *
    * @generated from rpc job.v1.JobService.ListUpcoming
    */
