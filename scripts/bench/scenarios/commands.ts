@@ -1,7 +1,8 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { type Daemon, startDaemon } from "../../../test/support/processes/daemon.ts";
+import { exactNow } from "../exact_clock.ts";
 import { cpuBetween, processCost } from "../machine.ts";
 import { type Figures, scaled, type Scenario, type Settings } from "../scenario.ts";
 import { scratchStore } from "../scratch_store.ts";
@@ -18,13 +19,16 @@ const SLEEPERS = 1_000;
 /** How long the cost of sleeping commands is measured. */
 const SLEEP_MS = 10_000;
 
+/** Writes when it began, in seconds since the epoch. */
+const CLOCK = ["/bin/date", "+%s.%N"] as const;
+
 const TOML = `modules = []
 [worker]
 count = ${WORKERS}
 [jobs.true]
 command = ["/bin/true"]
 [jobs.clock]
-command = ["/bin/date", "+%s.%N"]
+command = ${JSON.stringify(CLOCK)}
 [jobs.sleep]
 command = ["/bin/sleep", "3600"]
 worker_slot = false
@@ -85,25 +89,37 @@ async function runByXargs(size: number): Promise<void> {
   await once(xargs, "exit");
 }
 
-/** From the call that schedules a command to its first instruction, and to its outcome. */
+/**
+ * From the call that schedules a command to its first instruction, and to its outcome. Beside that,
+ * what both contain and no daemon can save: a call that only reads, and the start of the program.
+ */
 async function latencies(daemon: Daemon, settings: Settings): Promise<Figures> {
   const client = daemon.client();
-  const [begun, ended]: [number[], number[]] = [[], []];
+  const [begun, ended, read, started]: [number[], number[], number[], number[]] = [[], [], [], []];
   for (let call = 0; call < scaled(settings, CALLS, 10); call++) {
     await wait(2);
-    const calledAt = performance.timeOrigin + performance.now();
+    const calledAt = exactNow();
     const { instance } = await client.scheduleJob({ kind: "clock" });
     const { uuid } = instance!;
     await client.waitInstance({ uuid, waitMs: 10_000n });
-    ended.push(performance.timeOrigin + performance.now() - calledAt);
+    ended.push(exactNow() - calledAt);
     const { entries } = await client.lookupInstanceLogs({ query: { uuid } });
     begun.push(Number(entries[0]!.message) * 1_000 - calledAt);
+    await wait(2);
+    const askedAt = exactNow();
+    await client.waitInstance({ uuid, waitMs: 10_000n });
+    read.push(exactNow() - askedAt);
+    const spawnedAt = exactNow();
+    const { stdout } = spawnSync(CLOCK[0], CLOCK.slice(1), { encoding: "utf8" });
+    started.push(Number(stdout) * 1_000 - spawnedAt);
   }
   return {
     "begun-p50": quantile(begun, 0.5),
     "begun-p99": quantile(begun, 0.99),
     "ended-p50": quantile(ended, 0.5),
     "ended-p99": quantile(ended, 0.99),
+    "read-p50": quantile(read, 0.5),
+    "spawn-p50": quantile(started, 0.5),
   };
 }
 
@@ -163,6 +179,8 @@ export const COMMANDS: readonly Scenario[] = [{
     { name: "begun-p99", unit: "ms", better: "lower", target: { sqlite: 4 } },
     { name: "ended-p50", unit: "ms", better: "lower", target: { sqlite: 3 } },
     { name: "ended-p99", unit: "ms", better: "lower", target: { sqlite: 8 } },
+    { name: "read-p50", unit: "ms", better: "lower" },
+    { name: "spawn-p50", unit: "ms", better: "lower" },
     { name: "sleepers-mb", unit: "MB", better: "lower", target: { any: 120 } },
     { name: "sleepers-cpu", unit: "%", better: "lower", target: { any: 0.5 } },
   ],
