@@ -79,7 +79,7 @@ export class RunningCommand {
   leader = 0;
   /** Its control group; null if it has none. */
   cgroup: CommandCgroup | null = null;
-  readonly #launch: CommandLaunch;
+  #launch: CommandLaunch;
   readonly #wantsStarted: boolean;
   readonly #host: CommandHost;
   readonly #output: CommandOutput;
@@ -169,6 +169,8 @@ export class RunningCommand {
         },
       });
       this.#output.attach(pipes);
+      // It may run for days, and has these now.
+      this.#launch = { ...this.#launch, env: {}, stdin: null };
     } catch (error) {
       throw error instanceof JobError ? error : startError(argv[0]!, error as Error);
     } finally {
