@@ -11,8 +11,8 @@ const DESCRIPTOR = 3;
 /** How often the sizes of results are checked while a command is young, and otherwise. */
 const CHECK_EVERY_MS = { first: 100, last: 1_000 } as const;
 const YOUNG_MS = 5_000;
-/** Checks of other than young commands take at most this part of a processor. */
-const SHARE = 1 / 1_000;
+/** Checks of other than young commands take about this part of a processor at most. */
+const SHARE = 1 / 5_000;
 /** Longest time between two of them: a check itself may have been held up. */
 const CHECK_EVERY_MS_MAX = 10_000;
 /** Most files kept for the next commands: a new one takes 0.15 ms on ext4, a kept one 10 µs. */
