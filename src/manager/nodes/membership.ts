@@ -104,10 +104,14 @@ export class Membership {
         const isNews = awaited !== undefined &&
           (there?.session !== awaited.session || there.seenAt !== awaited.seenAt);
         if (there && fate === "gone" && there.session !== replaces) {
-          logger.warn("The daemon that had this node's id is dead: taking over its instances", {
-            node: id,
-            pid: there.pid,
-          });
+          const fields = { node: id, pid: there.pid };
+          // One that drained has left commands on purpose.
+          if (there.isDraining) {
+            logger.info("Taking over from the daemon that had this node's id", fields);
+          } else {
+            const what = "The daemon that had this node's id is dead: taking over its instances";
+            logger.warn(what, fields);
+          }
           replaces = there.session;
           continue;
         }

@@ -169,6 +169,20 @@ test("manager() joins at once in place of the program that its own process had b
   }
 });
 
+test("manager() warns of a dead daemon, not of one that left commands on purpose", async () => {
+  for (const isDraining of [false, true]) {
+    const before = sharedStore();
+    const { store, clock } = before;
+    await store.open({ at: clock.now(), node: "a" });
+    const process = processOf("two", { dead: "gone" });
+    const world = new ManagerWorld({ before, node: "a", process });
+    const report = { ...REPORT, isDraining };
+    await world.of(store.joinNode({ at: clock.now(), id: "a", leaseMs: LEASE_MS, report }));
+    await world.started();
+    assert.equal(/is dead: taking over/.test(world.logged.join("\n")), !isDraining);
+  }
+});
+
 test("manager() waits for the lease of a dead one that left commands where it does not look", async () => {
   const before = sharedStore();
   const { store, clock } = before;
