@@ -6250,7 +6250,7 @@ export const JobService: GenService<{
     output: typeof ReloadConfigResponseSchema;
   },
   /**
-   * Ends the daemon, as SIGTERM does: it starts nothing new, and running attempts have time to end.
+   * Ends the daemon with all that it runs: it starts nothing new, and attempts have time to end.
    * Returns at once; until the daemon has ended, it responds to calls.
    *
    * @generated from rpc job.v1.JobService.StopDaemon

@@ -179,7 +179,7 @@ export const JOB_PROTO: string = [
   "  rpc ReloadConfig(ReloadConfigRequest) returns (ReloadConfigResponse) {\n",
   "    option (http) = { post: \"/api/v1/config/reload\", body: \"*\" };\n",
   "  }\n",
-  "  // Ends the daemon, as SIGTERM does: it starts nothing new, and running attempts have time to end.\n",
+  "  // Ends the daemon with all that it runs: it starts nothing new, and attempts have time to end.\n",
   "  // Returns at once; until the daemon has ended, it responds to calls.\n",
   "  rpc StopDaemon(StopDaemonRequest) returns (StopDaemonResponse) {\n",
   "    option (http) = { post: \"/api/v1/daemon/stop\", body: \"*\" };\n",
