@@ -7,7 +7,7 @@ import { type Daemon, startDaemon } from "../../support/processes/daemon.ts";
 import { withKills } from "../../support/cluster/kill_run.ts";
 import { linesOf, sleep, until } from "../../support/wait.ts";
 
-const COUNT = 400;
+const COUNT = 200;
 
 /** Appends `uuid fence` to a file: what a job did to the world. */
 const APPEND = `
@@ -101,7 +101,7 @@ test("faults 1 to 6: kill -9 of the daemon at six moments loses nothing and runs
 
 test("fault 11: a daemon stopped for three leases loses nothing and runs nothing twice at once", async () => {
   const daemon = await startDaemon({
-    toml: `[worker]\ncount = 8\nlease = "1s"\n[defaults]\ncrashes_max = 20\n`,
+    toml: `[worker]\ncount = 4\nlease = "1s"\n[defaults]\ncrashes_max = 20\n`,
     modules: { "append.ts": APPEND },
   });
   try {
