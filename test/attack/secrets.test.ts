@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:http2";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import test from "node:test";
 import { gunzipSync } from "node:zlib";
 import { type Daemon, runJobctl, startDaemon } from "../support/processes/daemon.ts";
@@ -368,8 +368,12 @@ test("no output shows a secret, in whatever form, and none has control character
     await until("the reload is told", () => daemon.log().includes("was reloaded"));
     outputs.add("log", daemon.log());
     await daemon.terminate();
-    for (const file of readdirSync(join(daemon.dir, "data"))) {
-      outputs.add(`raw ${file}`, readFileSync(join(daemon.dir, "data", file)).toString("latin1"));
+    const data = join(daemon.dir, "data");
+    for (const entry of readdirSync(data, { recursive: true, withFileTypes: true })) {
+      // There may be sockets, and pipes.
+      if (!entry.isFile()) continue;
+      const path = join(entry.parentPath, entry.name);
+      outputs.add(`raw ${relative(data, path)}`, readFileSync(path).toString("latin1"));
     }
     assert.deepEqual(outputs.leaks, []);
     assertEverythingHappened(outputs);
