@@ -1,7 +1,8 @@
+import { isJobError } from "../../core/errors.ts";
 import { NOTICE_KINDS } from "../../core/notices/notice.ts";
 import { formatRelative } from "../../core/time/duration.ts";
 import type { JobClient } from "../../rpc/client/client.ts";
-import type { Incident, JobInstance } from "../../rpc/gen/job_pb.ts";
+import type { Incident, Job, JobInstance } from "../../rpc/gen/job_pb.ts";
 import { listIncidents, lookupInstances, pages } from "../lookup.ts";
 import type { LiveName } from "./line_table.ts";
 import type { DaemonOffer } from "../parsing/options.ts";
@@ -90,11 +91,23 @@ async function* kinds(client: JobClient, kindPrefix: string): AsyncGenerator<Liv
   }
 }
 
+/** The job of a kind or, as after retry, of a run. */
+async function jobOf(client: JobClient, word: string): Promise<Job | undefined> {
+  try {
+    return (await client.getJob({ kind: word })).job;
+  } catch (error) {
+    if (!isJobError(error, "not_found")) throw error;
+  }
+  const { findInstance } = await import("../find_instance.ts");
+  const { kind } = await findInstance(client, word, "");
+  return (await client.getJob({ kind })).job;
+}
+
 async function* parameters(
   client: JobClient,
   { offer, kind, which }: LiveQuestion,
 ): AsyncGenerator<LiveName> {
-  const { job } = await client.getJob({ kind });
+  const job = await jobOf(client, kind);
   const { signatureOf } = await import("../views/signature_lines.ts");
   const signature = job === undefined ? null : signatureOf(job);
   if (signature === null) return;

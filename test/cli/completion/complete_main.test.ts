@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
+import { JobError } from "../../../src/core/errors.ts";
 import { answerCompletion } from "../../../src/cli/completion/complete_main.ts";
 import type { CliIo } from "../../../src/cli/io.ts";
 import type { ConnectOptions, JobClient } from "../../../src/rpc/client/client.ts";
@@ -189,6 +190,22 @@ test("answerCompletion() offers the parameters of a job as options with their ty
   const some = await ask(["parameter", "--d", "report"], { answers: typed });
   assert.deepEqual(some.lines, ["--dry-run\tboolean"]);
   assert.deepEqual((await ask(["parameter", "--", "other"], { answers: typed })).lines, []);
+});
+
+test("answerCompletion() offers the parameters of the job of a run, as for retry", async () => {
+  const answers = {
+    ...typed,
+    getJob: ({ kind }: Record<string, unknown>) => {
+      if (kind !== "report") throw new JobError("not_found", "no such kind");
+      return typed.getJob({ kind });
+    },
+    getInstance: () => ({ instance: { kind: "report" } }),
+    lookupInstances: () => ({ instances: [{ kind: "report" }] }),
+  };
+  for (const run of ["01938f2c", "last"]) {
+    const { lines } = await ask(["parameter", "--r", run], { answers });
+    assert.deepEqual(lines, ["--region\tRegion"]);
+  }
 });
 
 test("answerCompletion() offers the values of a parameter by its name", async () => {
