@@ -31,7 +31,7 @@ import {
   whenGone,
   workerCommand,
 } from "../support/attempts.ts";
-import { linesOf, until } from "../support/wait.ts";
+import { linesOf, sleep, until } from "../support/wait.ts";
 
 const isLinux = process.platform === "linux";
 /** Where a supervisor of another user can be found: Deno changes the user before it starts. */
@@ -239,6 +239,19 @@ for (
     assert.deepEqual(readdirSync(folder), ["key"]);
   });
 }
+
+test("find() gives a daemon that alone has the store as long again to start", async () => {
+  for (const [graceMs, isLonger] of [[2_500, true], [null, false]] as const) {
+    const folder = makeFolder();
+    const options = { leaseMs: 2_500, graceMs };
+    await kill(await startParent(folder, ["echo $$; sleep 60"], options));
+    const executor = makeExecutor(folder);
+    await sleep(1_000);
+    const [found] = await executor.survivors!.find();
+    assert.equal(found!.leftMs > 2_000, isLonger, `${found!.leftMs}`);
+    executor.survivors!.leave();
+  }
+});
 
 test("a supervisor without commands ends with its daemon", async () => {
   const folder = makeFolder();

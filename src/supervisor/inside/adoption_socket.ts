@@ -169,6 +169,7 @@ class DaemonConnection implements SupervisorLink {
     this.#state = "looking";
     this.#limit.cancel();
     this.#limit = this.#closeIn(LOOK_MS_MAX);
+    this.#supervisor.looked();
     this.send(this.#supervisor.hello);
     const runs = this.#supervisor.list();
     for (let from = 0; from === 0 || from < runs.length; from += RUNS_MAX) {

@@ -177,7 +177,18 @@ export class Supervisor {
     if (this.#link !== link) return;
     this.#link = null;
     if (this.#adoption === null || this.#runs!.isEmpty) return this.#onEnd();
-    const { graceMs } = this.#adoption;
+    this.#wait();
+  }
+
+  /** A daemon looks: where nobody else can take the claims back, it has as long again to start. */
+  looked(): void {
+    const isWaiting = this.#link === null && !this.#runs!.isEmpty;
+    if (isWaiting && this.#adoption!.graceMs !== null) this.#wait();
+  }
+
+  /** Wait for a daemon, for as long as the claims are certainly those of the last one. */
+  #wait(): void {
+    const { graceMs } = this.#adoption!;
     if (graceMs !== null) this.#extend([...this.#commands.keys()], graceMs);
     // Also if a command cannot be killed, or an outcome is not asked for.
     const endMs = Math.max(this.#runs!.lastDeadlineMs, this.#graceEndMs(graceMs));
