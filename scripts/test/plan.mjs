@@ -94,6 +94,7 @@ const SECONDS = new Map([
   ["test/e2e/faults/crash.test.ts", 43],
   ["test/e2e/commands/moving.test.ts", 40],
   ["test/e2e/faults/cluster.test.ts", 35],
+  ["test/e2e/faults/kept_commands.test.ts", 33],
   ["test/contrib/install_script.test.ts", 30],
   ["test/e2e/workers.test.ts", 28],
   ["test/e2e/bench.test.ts", 26],

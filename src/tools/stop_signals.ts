@@ -1,5 +1,5 @@
 import process from "node:process";
-import { toJobError } from "../core/errors.ts";
+import { JobError, toJobError } from "../core/errors.ts";
 import type { Manager } from "../manager/manager.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Reloader } from "./reloader.ts";
@@ -65,9 +65,15 @@ export class StopSignals {
     if (isNow) this.#abort();
   };
 
-  /** Stop as a first signal does, and start again. For an upgrade, commands run on. */
+  /**
+   * Stop as a first signal does, and start again. For an upgrade, commands run on.
+   *
+   * @throws JobError `unavailable` if it is stopping already
+   */
   startAgain(after: Exclude<AfterStop, "nothing">): void {
-    if (this.#isStopping) return;
+    if (this.#isStopping) {
+      throw new JobError("unavailable", `Cannot ${after} the daemon: it is stopping`);
+    }
     this.#after = after;
     this.#begin(null);
   }

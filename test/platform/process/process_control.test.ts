@@ -21,3 +21,24 @@ test(
     assert.deepEqual(JSON.parse(stdout), { before: 2, after: 0, code: 5 });
   },
 );
+
+function replaced(...args: readonly string[]) {
+  const program = fileURLToPath(
+    new URL("../../support/processes/replaced_program.ts", import.meta.url),
+  );
+  const env = { PATH: process.env.PATH, MARK: "a value" };
+  return spawnSync(process.execPath, [program, ...args], { encoding: "utf8", env });
+}
+
+test("replaceProgram() runs a program with our arguments and environment", { skip }, () => {
+  // Prints the variables that its arguments name, and fails for the others.
+  const { stdout, status } = replaced("/usr/bin/printenv", "MARK");
+  assert.equal(stdout, "a value\n");
+  assert.equal(status, 1);
+});
+
+test("replaceProgram() throws if the system refuses, and this program continues", { skip }, () => {
+  const { stdout, status } = replaced("/nowhere/program");
+  assert.match(stdout, /^still here: the system refused to run "\/nowhere\/program"/);
+  assert.equal(status, 0);
+});

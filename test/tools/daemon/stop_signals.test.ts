@@ -88,6 +88,7 @@ test("an upgrade keeps commands even if a SIGTERM would not; a signal makes a st
   await upgraded.end();
   assert.deepEqual(upgraded.seen, ["keep"]);
   assert.equal(upgraded.signals.after, "upgrade");
+  assert.throws(() => upgraded.signals.startAgain("upgrade"), /daemon: it is stopping/);
 
   const stopped = world();
   stopped.signals.startAgain("upgrade");
