@@ -25,5 +25,13 @@ test("pause asks nothing with --all, for a kind, and where there is no terminal"
   }
   const both = await pause("mail --all");
   assert.deepEqual([both.code, both.isPaused], [2, false]);
-  assert.match(both.stderr, /Cannot use --all with the kind "mail"/);
+  assert.match(both.stderr, /Cannot use --all with "mail"/);
+});
+
+test("resume --all is resume without a kind, and takes none", async () => {
+  const answers = { resume: { wasPaused: true } };
+  const { stdout, calls } = await cli(["resume", "--all"], { answers });
+  assert.deepEqual(JSON.parse(stdout), { kind: null, was_paused: true });
+  assert.equal(calls[0]!.request.kind, undefined);
+  assert.equal((await cli(["resume", "mail", "--all"], { answers })).code, 2);
 });

@@ -1,7 +1,7 @@
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import { confirm } from "../../confirm.ts";
 import { present } from "../../lookup.ts";
-import { usageError } from "../../parsing/args.ts";
+import { type Args, usageError } from "../../parsing/args.ts";
 import { jobTimeMs, zoneOfJob } from "../../parsing/job_time.ts";
 import type { WordSpec } from "../../parsing/options.ts";
 import type { Verb } from "../../verb.ts";
@@ -15,6 +15,16 @@ const KIND: WordSpec = {
   offers: "kind",
   isOptional: true,
 };
+
+/** The kind of the line; undefined for all jobs. @throws JobError `invalid_argument` */
+function readKind(args: Args): string | undefined {
+  const [kind] = args.words("KIND");
+  if (kind === undefined || !args.flag("all")) return kind;
+  throw usageError(
+    `Cannot use --all with "${makeVisible(kind)}": they exclude each other`,
+    "Leave one of them out",
+  );
+}
 
 /** `jobctl pause [KIND]` and `jobctl pause ID --freeze` */
 export const PAUSE: Verb = {
@@ -47,22 +57,17 @@ export const PAUSE: Verb = {
     if (args.flag("freeze")) return await freezeInstance(args, context);
     const { client, io, printer } = context;
     args.timeMs("until", "future");
-    const [kind] = args.words("KIND");
+    const kind = readKind(args);
     if (kind !== undefined && isInstanceWord(kind)) {
       throw usageError(
         `Cannot pause "${kind}": it is an instance, and pauses are of jobs`,
         `Add --freeze to freeze its running command, or write jobctl cancel ${kind}`,
       );
     }
-    const isAll = args.flag("all");
-    if (isAll && kind !== undefined) {
-      throw usageError(
-        `Cannot use --all with the kind "${makeVisible(kind)}": they exclude each other`,
-        "Leave one of them out",
-      );
-    }
     // Scripts have always written it without a kind.
-    if (kind === undefined && io.isInteractive) await confirm(io, "pause all jobs", isAll);
+    if (kind === undefined && io.isInteractive) {
+      await confirm(io, "pause all jobs", args.flag("all"));
+    }
     const connection = await client();
     const zone = async () => kind === undefined ? null : await zoneOfJob(connection, kind);
     const untilMs = await jobTimeMs("until", { args, context, direction: "future", zone });
@@ -84,14 +89,15 @@ export const RESUME: Verb = {
     "have ended. With the id of an instance, its frozen command continues.",
   ].join(" "),
   words: [KIND],
+  options: { all: { describe: "End the pause of all jobs, as without a kind", isFlag: true } },
   examples: [
     ["jobctl resume backup", "One job"],
     ["jobctl resume", 'What "jobctl pause" without a kind paused'],
   ],
   async run(args, context) {
     const { client, printer } = context;
+    const kind = readKind(args);
     const connection = await client();
-    const [kind] = args.words("KIND");
     if (kind !== undefined && await thawNamed(kind, connection, context)) return;
     const { wasPaused } = await connection.resume({ kind });
     await printer.value(
