@@ -2,25 +2,15 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { systemClock } from "../../src/platform/clock.ts";
 import { createLogger, silentLogger } from "../../src/platform/logger.ts";
-import { MARKER_VARIABLE } from "../../src/platform/process/descendants.ts";
-import { systemRandom } from "../../src/platform/random.ts";
 import { thisProcess } from "../../src/platform/process/process_identity.ts";
 import { runtimeName } from "../../src/platform/process/process.ts";
 import { createCommandExecutor } from "../../src/supervisor/command_executor.ts";
-import { ClaimSeal } from "../../src/supervisor/claim_seal.ts";
-import {
-  commonVersion,
-  type FoundRun,
-  markerOfRun,
-  SUPERVISOR_VERSION,
-} from "../../src/supervisor/protocol.ts";
-import { listPlaces, openFolder, socketOf } from "../../src/supervisor/supervisor_folder.ts";
+import { listPlaces, openFolder } from "../../src/supervisor/supervisor_folder.ts";
 import type { Executor, FoundAttempt } from "../../src/worker/executor.ts";
 import {
   commandJob,
@@ -38,12 +28,10 @@ const isLinux = process.platform === "linux";
 const testOfUsers = isLinux && userInfo().uid === 0 && runtimeName() !== "deno" ? test : () => {};
 const root = mkdtempSync(join(tmpdir(), "survivors-"));
 const executors: Executor[] = [];
-const servers: Server[] = [];
 let folders = 0;
 
 after(async () => {
   await Promise.all(executors.map((executor) => executor.stop()));
-  for (const server of servers) server.close();
   rmSync(root, { recursive: true, force: true });
 });
 
@@ -333,84 +321,6 @@ test("openFolder() refuses a folder that others may enter, and one with too long
   openFolder(open);
   const long = join(root, "x".repeat(100));
   assert.throws(() => openFolder(long), /paths of sockets in it have \d+ bytes, at most 104/);
-});
-
-interface Listed {
-  readonly pid: number;
-  readonly runs: readonly FoundRun[];
-}
-
-/** A supervisor of another version, as its files and its first messages show it. */
-async function fakeSupervisor(
-  folder: string,
-  version: number,
-  { pid, runs }: Pick<Listed, "pid" | "runs"> = { pid: process.pid, runs: [] },
-): Promise<() => readonly unknown[]> {
-  openFolder(folder);
-  const place = join(folder, "fake");
-  const record = { secret: "s", token: "t", key: "k", isForeign: false, graceMs: null };
-  writeFileSync(`${place}.json`, JSON.stringify({ ...record, daemon: null }));
-  const received: unknown[] = [];
-  const server = createServer((socket) => {
-    socket.on("error", () => {});
-    socket.on("data", (chunk) => {
-      for (const line of String(chunk).split("\n").filter((text) => text !== "")) {
-        received.push(JSON.parse(line));
-      }
-      const hello = { type: "hello", version, pid, isAdoptable: true };
-      const list = { type: "runs", runs, isLast: true };
-      socket.write(`${JSON.stringify(hello)}\n${JSON.stringify(list)}\n`);
-    });
-  });
-  servers.push(server);
-  await new Promise<void>((resolve) => server.listen(socketOf(place), () => resolve()));
-  return () => received;
-}
-
-test("commonVersion() is the older one of two neighbors, from 2 on", () => {
-  assert.equal(commonVersion(2, 2), 2);
-  assert.equal(commonVersion(3, 2), 2);
-  assert.equal(commonVersion(2, 3), 2);
-  assert.equal(commonVersion(2, 1), null);
-  assert.equal(commonVersion(4, 2), null);
-  assert.equal(commonVersion(2, 4), null);
-});
-
-test("find() asks a supervisor in its own version, and takes none that is too far away", async () => {
-  const folder = makeFolder();
-  const received = await fakeSupervisor(folder, SUPERVISOR_VERSION + 2);
-  assert.deepEqual(await makeExecutor(folder).survivors!.find(), []);
-  assert.deepEqual(received(), [{ type: "list", version: SUPERVISOR_VERSION, secret: "s" }]);
-});
-
-test("find() believes a supervisor only about claims that a daemon gave to it", async () => {
-  const folder = makeFolder();
-  openFolder(folder);
-  const seal = ClaimSeal.open(folder, systemRandom);
-  const claimOf = (last: number) => `00000000-0000-7000-8000-00000000000${last}`;
-  const given = (run: number, token = "t") => {
-    return seal.seal({ id: claimOf(run), fence: 3 }, markerOfRun(token, run));
-  };
-  const claims = [
-    given(1),
-    { ...given(2), fence: 4 },
-    { ...given(3), id: claimOf(9) },
-    { ...given(4), seal: "" },
-    given(5, "other"),
-    given(1),
-  ];
-  const times = { ageMs: 5, leftMs: 9_000, isFrozen: false, frozenMs: 0 };
-  const runs = claims.map((claim, index) => ({ ...times, run: index + 1, claim, pid: null }));
-  const supervisor = spawn("sleep", ["60"], { env: { ...process.env, [MARKER_VARIABLE]: "t" } });
-  try {
-    await fakeSupervisor(folder, SUPERVISOR_VERSION, { pid: supervisor.pid!, runs });
-    const executor = makeExecutor(folder);
-    const found = await executor.survivors!.find();
-    assert.deepEqual(found, [{ id: claimOf(1), fence: 3, ageMs: 5, leftMs: 9_000 }]);
-    executor.survivors!.leave();
-  } finally {
-    supervisor.kill("SIGKILL");
-  }
 });
 
 test("find() removes the record of a supervisor that does not listen, unless its daemon lives", async () => {
