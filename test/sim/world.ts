@@ -189,8 +189,9 @@ class World {
     this.#faults.lostRequests = this.#chance(0.15) ? 0.3 : 0;
     this.#faults.lostAnswers = this.#chance(0.15) ? 0.3 : 0;
     // Early claims take as long as other claims, up to their maximum.
-    if (this.#hasEarlyClaims) this.#faults.latencyMaxMs = this.#pick([2, AHEAD_MS_MAX, 10]);
-    else this.#faults.latencyMaxMs = this.#chance(0.3) ? 300 : 0;
+    if (this.#hasEarlyClaims) {
+      this.#faults.latencyMaxMs = this.#pick([2, AHEAD_MS_MAX, AHEAD_MS_MAX + 4]);
+    } else this.#faults.latencyMaxMs = this.#chance(0.3) ? 300 : 0;
     for (const [index, node] of this.#nodes.entries()) {
       const fate = this.#random.next();
       if (fate < 0.02) {
