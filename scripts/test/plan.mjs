@@ -8,10 +8,14 @@ import { ROOT } from "../tasks.mjs";
 const STORIES = readdirSync(join(ROOT, "test/notices"))
   .filter((name) => name.endsWith("_stories.test.ts")).map((name) => `test/notices/${name}`);
 
+/** Parts of the manager, in memory and on a simulated clock. Those of the whole run on Deno too. */
+const MANAGER = readdirSync(join(ROOT, "test/manager"), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory()).map(({ name }) => `test/manager/${name}`);
+
 /**
  * Tests that would show nothing more on Deno: those of the compiled file, of the commands that only
  * it has, and of scripts that are shipped beside it; those that read or compile sources, or start
- * each runtime themselves; long runs on simulated clocks (one test compares the traces of both
+ * each runtime themselves; what runs on simulated clocks (one test compares the traces of both
  * runtimes); faults of servers, which arrive through the same few calls as ordinary responses; the
  * shared suite on stores in memory, and on those that keep their data elsewhere by way of such a
  * one (test/store/etcd tries etcd's own calls on both); and a million instances.
@@ -29,13 +33,15 @@ const BUN_ONLY = [
   "test/docs",
   "test/e2e",
   "test/exports.test.ts",
+  "test/jobs/types",
   "test/layout.test.ts",
   "test/library/types.test.ts",
   "test/maintenance/doctor",
-  "test/manager/schedules/clock_faults.test.ts",
+  ...MANAGER,
   ...STORIES,
   "test/notices/expectations/watcher.test.ts",
   "test/notices/incidents/dropped_news.test.ts",
+  "test/notices/random_notices.test.ts",
   "test/reference",
   "test/selftest",
   "test/sim",

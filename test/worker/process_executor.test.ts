@@ -271,7 +271,8 @@ for (const how of ["exit", "kill"]) {
 }
 
 test("run() kills a handler that spins and keeps the outcome", { timeout: 30_000 }, async () => {
-  const clock = fasterClock(4);
+  // Each spins on a processor for as long.
+  const clock = fasterClock(8);
   const startMs = clock.now().monotonicMs;
   const outcomes = await Promise.all([
     outcomeOf(moduleJob("badHandler"), ["spin"], makeExecutor({ clock })),
@@ -282,7 +283,7 @@ test("run() kills a handler that spins and keeps the outcome", { timeout: 30_000
   for (const { sink } of outcomes) {
     assert.match(sink.messages("system")[0]!, /^A handler did not end within 10000 ms/);
   }
-  assert.ok(tookMs >= HANDLER_MS_MAX && tookMs < 3 * HANDLER_MS_MAX, `took ${tookMs} ms`);
+  assert.ok(tookMs >= HANDLER_MS_MAX && tookMs < 6 * HANDLER_MS_MAX, `took ${tookMs} ms`);
 });
 
 test("run() lets onTerminate clean up after a timeout and undo it", async () => {
