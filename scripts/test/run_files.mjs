@@ -104,8 +104,9 @@ export async function runFiles(run, folder) {
   let pid = 0;
   const progress = (runtime === "bun" ? bunProgress : denoProgress)((one) => {
     const busyUntil = processorSeconds(pid);
-    const busySeconds = busyUntil === null ? null : busyUntil - busyBefore;
-    busyBefore = busyUntil ?? busyBefore;
+    // A process that ends meanwhile can be missed until the next time.
+    const busySeconds = busyUntil === null ? null : Math.max(0, busyUntil - busyBefore);
+    busyBefore = Math.max(busyUntil ?? 0, busyBefore);
     ended.set(one.file, { ...one, busySeconds });
     printEnded(runtime, ended.get(one.file));
   });
