@@ -174,7 +174,7 @@ test("ServerLink reports which right its user lacks", async () => {
       await link.open();
       await assert.rejects(
         link.run(count("a")),
-        refusal("permission_denied", /NOPERM/, /docs\/stores\.md/),
+        refusal("permission_denied", /NOPERM/, /"jobctl docs stores"/),
       );
     } finally {
       await link.close();
