@@ -35,7 +35,7 @@ import {
   replaceProgram,
 } from "./platform/process/process_control.ts";
 import { takeServiceSocket } from "./platform/process/service_socket.ts";
-import { unitJob } from "./platform/process/unit_job.ts";
+import { unitFate } from "./platform/process/unit_fate.ts";
 import { systemRandom } from "./platform/random.ts";
 import { VERSION } from "./platform/version.ts";
 import type { JobClient } from "./rpc/client/client.ts";
@@ -147,7 +147,7 @@ async function runDaemon(options: ServeOptions): Promise<AfterStop> {
   const logger = createLogger({ clock: systemClock, level, format, write: options.writeLog, mask });
   raiseOpenFiles();
   // Before anything starts: a signal during the start cleanly stops the parts that have started.
-  const signals = new StopSignals({ logger, isWindows: isWindows(), onStop, unitJob });
+  const signals = new StopSignals({ logger, isWindows: isWindows(), onStop, unitFate });
   const forgetUncaught = endOnUncaught(logger);
   const stopReaping = reapForeign();
   const service = await openService(logger);

@@ -21,8 +21,8 @@ interface StopSignalsOptions {
   readonly isWindows: boolean;
   /** What SIGTERM does to commands; null if they run on only when systemd restarts us. */
   readonly onStop: "keep" | "drain" | null;
-  /** What systemd is doing with our unit, such as "restart"; null if that is not known. */
-  readonly unitJob: () => Promise<string | null>;
+  /** What systemd is about to do with our unit; null if that is not known. */
+  readonly unitFate: () => Promise<"restart" | "stop" | null>;
 }
 
 /**
@@ -124,10 +124,10 @@ export class StopSignals {
   }
 
   async #isToBeContinued(): Promise<boolean> {
-    const { onStop, unitJob } = this.#options;
+    const { onStop, unitFate } = this.#options;
     if (onStop === "drain") return false;
-    const job = await unitJob();
-    return job === null ? onStop === "keep" : job === "restart";
+    const fate = await unitFate();
+    return fate === null ? onStop === "keep" : fate === "restart";
   }
 
   readonly #onStop = (signal: NodeJS.Signals) => {

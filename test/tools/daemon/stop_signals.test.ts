@@ -6,16 +6,16 @@ import type { Reloader } from "../../../src/tools/reloader.ts";
 import { type AfterStop, StopSignals } from "../../../src/tools/stop_signals.ts";
 
 /** A daemon whose jobs end when they are told to, and what is asked of it. */
-function world({ onStop = null, job = null }: {
+function world({ onStop = null, fate = null }: {
   readonly onStop?: "keep" | "drain" | null;
-  readonly job?: string | null;
+  readonly fate?: "restart" | "stop" | null;
 } = {}) {
   const seen: string[] = [];
   const drained = Promise.withResolvers<void>();
   const begun = Promise.withResolvers<AfterStop>();
   const signals = new StopSignals({
     ...{ logger: silentLogger, isWindows: false, onStop },
-    unitJob: () => Promise.resolve(job),
+    unitFate: () => Promise.resolve(fate),
   });
   const daemon = {
     manager: {
@@ -51,20 +51,20 @@ async function first(signal: "SIGTERM" | "SIGINT", options: Parameters<typeof wo
 }
 
 test("SIGTERM keeps commands if systemd restarts the unit, and drains otherwise", async () => {
-  assert.equal(await first("SIGTERM", { job: "restart" }), "keep");
-  assert.equal(await first("SIGTERM", { job: "stop" }), "drain");
-  assert.equal(await first("SIGTERM", { job: null }), "drain");
+  assert.equal(await first("SIGTERM", { fate: "restart" }), "keep");
+  assert.equal(await first("SIGTERM", { fate: "stop" }), "drain");
+  assert.equal(await first("SIGTERM", { fate: null }), "drain");
 });
 
 test("worker.on_stop decides for SIGTERM, except that systemd's stop always drains", async () => {
-  assert.equal(await first("SIGTERM", { onStop: "keep", job: null }), "keep");
-  assert.equal(await first("SIGTERM", { onStop: "keep", job: "restart" }), "keep");
-  assert.equal(await first("SIGTERM", { onStop: "keep", job: "stop" }), "drain");
-  assert.equal(await first("SIGTERM", { onStop: "drain", job: "restart" }), "drain");
+  assert.equal(await first("SIGTERM", { onStop: "keep", fate: null }), "keep");
+  assert.equal(await first("SIGTERM", { onStop: "keep", fate: "restart" }), "keep");
+  assert.equal(await first("SIGTERM", { onStop: "keep", fate: "stop" }), "drain");
+  assert.equal(await first("SIGTERM", { onStop: "drain", fate: "restart" }), "drain");
 });
 
 test("SIGINT drains, whatever is configured", async () => {
-  assert.equal(await first("SIGINT", { onStop: "keep", job: "restart" }), "drain");
+  assert.equal(await first("SIGINT", { onStop: "keep", fate: "restart" }), "drain");
 });
 
 test("a request to stop drains, and ends commands that a restart would keep", async () => {
@@ -73,7 +73,7 @@ test("a request to stop drains, and ends commands that a restart would keep", as
   assert.equal(await asked.begun, "nothing");
   await asked.end();
   assert.deepEqual(asked.seen, ["drain"]);
-  const late = world({ job: "restart" });
+  const late = world({ fate: "restart" });
   process.emit("SIGTERM", "SIGTERM");
   await late.begun;
   late.signals.request({ isNow: false });
@@ -102,7 +102,7 @@ test("an upgrade keeps commands even if a SIGTERM would not; a signal makes a st
 });
 
 test("a second signal aborts, also commands that were to be kept", async () => {
-  const { seen, begun, end } = world({ job: "restart" });
+  const { seen, begun, end } = world({ fate: "restart" });
   process.emit("SIGTERM", "SIGTERM");
   await begun;
   process.emit("SIGTERM", "SIGTERM");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { jobTypeOf, unitOf } from "../../../src/platform/process/unit_job.ts";
+import { fateOf, unitOf } from "../../../src/platform/process/unit_fate.ts";
 
 test("unitOf() finds the unit in both versions of cgroups, also above groups of its own", () => {
   assert.equal(unitOf("0::/system.slice/jobctl.service\n"), "jobctl.service");
@@ -21,11 +21,19 @@ test("unitOf() returns null for a process of a login, of a container, or without
   assert.equal(unitOf(""), null);
 });
 
-test("jobTypeOf() returns what systemd does with the unit itself", () => {
-  const list = "  81 other.service   stop    waiting\n1402 jobctl.service  restart running\n";
-  assert.equal(jobTypeOf("jobctl.service", list), "restart");
-  assert.equal(jobTypeOf("other.service", list), "stop");
-  assert.equal(jobTypeOf("ctl.service", list), null);
-  assert.equal(jobTypeOf("jobctl.service", "No jobs running.\n"), null);
-  assert.equal(jobTypeOf("jobctl.service", ""), null);
+test("fateOf() returns what systemd is about to do with the unit itself", () => {
+  const jobs = "  81 other.service   stop    waiting\n1402 jobctl.service  restart running\n";
+  const fate = (unit: string, text = jobs) => fateOf(unit, { jobs: text, killMode: "process\n" });
+  assert.equal(fate("jobctl.service"), "restart");
+  assert.equal(fate("other.service"), "stop");
+  assert.equal(fate("ctl.service"), null);
+  assert.equal(fate("jobctl.service", "No jobs running.\n"), null);
+  assert.equal(fate("jobctl.service", ""), null);
+});
+
+test("fateOf() takes a restart for a stop if systemd kills what is left then", () => {
+  const jobs = "1402 jobctl.service restart running\n";
+  for (const killMode of ["mixed", "control-group", ""]) {
+    assert.equal(fateOf("jobctl.service", { jobs, killMode }), "stop");
+  }
 });
