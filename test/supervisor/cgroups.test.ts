@@ -82,6 +82,21 @@ testHere("a command has a group of its own, which the next one has after it", as
   assert.equal(new Set(both.map(({ lines }) => lines[0])).size, 2);
 });
 
+testHere("a command cannot make groups without end for the daemon to remove", async () => {
+  const own = "$(sed -n 's|^0::||p' /proc/self/cgroup)";
+  const script = [
+    `cd "${findCgroup(null)!.root}${own}/.."`,
+    "mkdir -p a/b/c/d 2>/dev/null; ls -d a/b a/b/c/d 2>/dev/null",
+    "mkdir many; (cd many; seq 5000 | xargs mkdir 2>/dev/null); find many -mindepth 1 -type d | wc -l",
+    "{ echo max > ../cgroup.max.descendants; } 2>/dev/null || echo kept",
+    "find many a -depth -exec rmdir {} +",
+  ].join("; ");
+  const { lines } = await run(script, { spec: { user: "nobody" } });
+  assert.equal(lines[0], "a/b");
+  assert.ok(Number(lines[1]) > 3_000 && Number(lines[1]) < 4_096, lines.join("\n"));
+  assert.equal(lines[2], "kept");
+});
+
 testHere("a command of another user has a group of its own", async () => {
   const { lines, outcome } = await run(`id -un; ${GROUP}`, { spec: { user: "nobody" } });
   assert.equal(outcome.type, "ok");

@@ -15,8 +15,10 @@ const DAEMON_GROUP = "daemon";
 const TREE_PREFIX = "jobctl-";
 /** How much of a token names a tree. */
 const TOKEN_LENGTH = 16;
-/** Most levels of groups that are removed: a tree has three. */
+/** Most levels of groups below a tree: it has two of its own. */
 const DEPTH_MAX = 4;
+/** Most groups below a tree. Its user may make more in vain: the daemon has to remove them. */
+const GROUPS_MAX = 4_096;
 /** How long a supervisor may take to enter its tree. */
 const YOUNG_MS = 10_000;
 /** Files of a group that its user needs to move processes within it. */
@@ -215,6 +217,8 @@ export function enterTree(tree: CgroupTree, user: User | null): void {
       made.push(bounded);
     }
     new Cgroup(join(path, supervisor)).write("cgroup.procs", "0");
+    group.write("cgroup.max.depth", String(DEPTH_MAX));
+    group.write("cgroup.max.descendants", String(GROUPS_MAX));
     if (user !== null) { for (const folder of made) giveTo(folder, user); }
     entered = tree;
   } catch {
