@@ -30,13 +30,15 @@ export class ClaimSeal {
     }
   }
 
-  /** With the key of a folder, or with a new one. @throws the system's error */
+  /** With the key of a folder, or with a new one, which {@link keepIn} writes there. */
   static open(folder: string, random: Random): ClaimSeal {
-    const known = ClaimSeal.read(folder);
-    if (known !== null) return known;
-    const key = Buffer.from(random.bytes(KEY_BYTES));
-    writeFileSync(keyOf(folder), key, { mode: PRIVATE_FILE });
-    return new ClaimSeal(key);
+    return ClaimSeal.read(folder) ?? new ClaimSeal(Buffer.from(random.bytes(KEY_BYTES)));
+  }
+
+  /** Write the key into a folder that has none, as after its removal. @throws the system's error */
+  keepIn(folder: string): void {
+    if (ClaimSeal.read(folder) !== null) return;
+    writeFileSync(keyOf(folder), this.#key, { mode: PRIVATE_FILE });
   }
 
   /** @param marker of the command; begins with the token of its supervisor */

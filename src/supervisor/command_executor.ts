@@ -272,6 +272,7 @@ class CommandExecutor implements Executor {
     try {
       openFolder(folder);
       this.#seal ??= ClaimSeal.open(folder, this.#options.random);
+      this.#seal.keepIn(folder);
       const { process: daemon } = thisProcess();
       writeRecord(place, { ...supervisor, secret: this.#secret(32), graceMs, daemon });
       return place;

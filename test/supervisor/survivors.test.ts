@@ -323,6 +323,25 @@ test("openFolder() refuses a folder that others may enter, and one with too long
   assert.throws(() => openFolder(long), /paths of sockets in it have \d+ bytes, at most 104/);
 });
 
+test("find() knows the claims in a folder that was removed and made again", async () => {
+  const folder = makeFolder();
+  const first = makeExecutor(folder);
+  const start = (script: string, spec: Parameters<typeof commandJob>[1]) => {
+    const sink = new RecordingSink();
+    const job = commandJob(["/bin/sh", "-c", script], spec);
+    return { sink, attempt: first.run(makeTask(job), sink) };
+  };
+  await start("true", {}).attempt.outcome;
+  rmSync(folder, { recursive: true });
+  const { sink, attempt } = start("echo up; sleep 60", { nice: 1 });
+  await sink.line("up");
+  const next = makeExecutor(folder);
+  assert.equal((await next.survivors!.find()).length, 1);
+  next.survivors!.leave();
+  attempt.abort("drain");
+  await attempt.outcome;
+});
+
 test("find() removes the record of a supervisor that does not listen, unless its daemon lives", async () => {
   const folder = makeFolder();
   openFolder(folder);
