@@ -30,9 +30,11 @@ export class ClaimSeal {
     }
   }
 
-  /** With the key of a folder, or with a new one, which {@link keepIn} writes there. */
+  /** With the key of a folder, or with a new one. @throws the system's error */
   static open(folder: string, random: Random): ClaimSeal {
-    return ClaimSeal.read(folder) ?? new ClaimSeal(Buffer.from(random.bytes(KEY_BYTES)));
+    const seal = ClaimSeal.read(folder) ?? new ClaimSeal(Buffer.from(random.bytes(KEY_BYTES)));
+    seal.keepIn(folder);
+    return seal;
   }
 
   /** Write the key into a folder that has none, as after its removal. @throws the system's error */

@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { toJobError } from "../core/errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import { ChildChannel } from "../platform/process/child_channel.ts";
@@ -55,8 +56,21 @@ export async function findSupervisors(
   folder: string,
   surroundings: Surroundings,
 ): Promise<readonly FoundSupervisor[]> {
-  const found = await Promise.all(listPlaces(folder).map((place) => find(place, surroundings)));
+  const found = await Promise.all(
+    placesIn(folder, surroundings.logger).map((place) => find(place, surroundings)),
+  );
   return found.filter((each) => each !== null);
+}
+
+/** None in a folder that others can have filled: they would choose what is adopted, and killed. */
+function placesIn(folder: string, logger: Logger): readonly SupervisorPlace[] {
+  try {
+    return listPlaces(folder);
+  } catch (error) {
+    const { message, hint } = toJobError(error, `Cannot use the folder "${folder}"`);
+    logger.warn("Did not look for commands of an earlier daemon", { problem: message, hint });
+    return [];
+  }
 }
 
 async function find(

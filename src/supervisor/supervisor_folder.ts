@@ -1,4 +1,17 @@
-import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { JobError } from "../core/errors.ts";
@@ -59,6 +72,15 @@ export function openFolder(folder: string): void {
     throw new JobError("invalid_argument", `Cannot use the folder "${folder}": ${problem}`);
   }
   mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER });
+  checkFolder(folder);
+}
+
+/**
+ * Check that nobody else can have written what is in the folder.
+ *
+ * @throws JobError `permission_denied` if others can, or may enter it
+ */
+function checkFolder(folder: string): void {
   const hint = "Remove it: the daemon creates it again";
   const distrust = findDistrust(folder);
   if (distrust !== null) throw distrustError(`Cannot use the folder "${folder}"`, distrust, hint);
@@ -66,17 +88,35 @@ export function openFolder(folder: string): void {
   throw new JobError("permission_denied", `Cannot use "${folder}": others may enter it`, { hint });
 }
 
-/** Write the record of a supervisor that is about to start. @throws the system's error */
+/**
+ * Write the record of a supervisor that is about to start. Another daemon that starts in vain sees
+ * all of it or nothing. @throws the system's error
+ */
 export function writeRecord(place: SupervisorPlace, record: SupervisorRecord): void {
-  writeFileSync(recordOf(place), JSON.stringify(record), { mode: PRIVATE_FILE, flag: "wx" });
+  const unfinished = `${place}.new`;
+  try {
+    writeFileSync(unfinished, JSON.stringify(record), { mode: PRIVATE_FILE, flag: "wx" });
+    renameSync(unfinished, recordOf(place));
+  } catch (error) {
+    rmSync(unfinished, { force: true });
+    throw error;
+  }
 }
 
 /**
  * Change the record of a supervisor that runs. It stays the same file: the supervisor would take a
- * new one for its removal. @throws the system's error
+ * new one for its removal. It is never cut short, so that the old one remains if the disk is full.
+ *
+ * @throws the system's error
  */
 export function updateRecord(place: SupervisorPlace, record: SupervisorRecord): void {
-  writeFileSync(recordOf(place), JSON.stringify(record));
+  const file = openSync(recordOf(place), "r+");
+  try {
+    const text = JSON.stringify(record).padEnd(fstatSync(file).size);
+    writeSync(file, text, 0);
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** Read a record. @returns null if there is none, or it is unreadable */
@@ -91,8 +131,14 @@ export function readRecord(place: SupervisorPlace): SupervisorRecord | null {
   }
 }
 
-/** The supervisors that daemons have recorded in a folder. Does not create it. */
+/**
+ * The supervisors that daemons have recorded in a folder. Does not create it.
+ *
+ * @throws JobError `permission_denied` if others can have written what is in it
+ */
 export function listPlaces(folder: string): readonly SupervisorPlace[] {
+  if (!existsSync(folder)) return [];
+  checkFolder(folder);
   try {
     return readdirSync(folder).filter((name) => name.endsWith(ENDING.record)).slice(0, FOUND_MAX)
       .map((name) => join(folder, name.slice(0, -ENDING.record.length)));

@@ -112,7 +112,6 @@ test("find() believes a supervisor only about claims that a daemon gave to it", 
   const folder = makeFolder();
   openFolder(folder);
   const seal = ClaimSeal.open(folder, systemRandom);
-  seal.keepIn(folder);
   const claimOf = (last: number) => `00000000-0000-7000-8000-00000000000${last}`;
   const given = (run: number, token = "t") => {
     return seal.seal({ id: claimOf(run), fence: 3 }, markerOfRun(token, run));
