@@ -46,12 +46,14 @@ export class Cgroup {
   }
 
   get usage(): CgroupUsage {
-    const micros = this.#valueOf("cpu.stat", "usage_usec");
     const peak = this.read("memory.peak");
-    return {
-      cpuMs: micros === null ? null : micros / 1_000,
-      memoryBytes: peak === null ? null : Number(peak),
-    };
+    return { cpuMs: this.spentMs, memoryBytes: peak === null ? null : Number(peak) };
+  }
+
+  /** Processor time of all of its processes so far; null if it is not counted. */
+  protected get spentMs(): number | null {
+    const micros = this.#valueOf("cpu.stat", "usage_usec");
+    return micros === null ? null : micros / 1_000;
   }
 
   /**
@@ -141,11 +143,11 @@ export class Cgroup {
 
   /** A number in a file of lines such as `populated 1`; null if it is not there. */
   #valueOf(name: string, key: string): number | null {
-    for (const line of (this.read(name) ?? "").split("\n")) {
-      const [found, value] = line.split(" ");
-      if (found === key) return Number(value);
-    }
-    return null;
+    const text = `\n${this.read(name) ?? ""}\n`;
+    const at = text.indexOf(`\n${key} `);
+    if (at < 0) return null;
+    const from = at + key.length + 2;
+    return Number(text.slice(from, text.indexOf("\n", from)));
   }
 }
 

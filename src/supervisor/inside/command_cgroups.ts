@@ -23,7 +23,7 @@ export class CommandCgroup extends Cgroup {
   readonly #open = new Map<string, number>();
   #keepsOpen = false;
   /** Processor time of commands that had this group before. */
-  #spentMs = 0;
+  #beforeMs = 0;
   #wasFrozen = false;
   #wasKilled = false;
 
@@ -34,8 +34,12 @@ export class CommandCgroup extends Cgroup {
 
   /** What the command has used; memory is counted only if it is bounded. */
   override get usage(): CgroupUsage {
-    const { cpuMs, memoryBytes } = super.usage;
-    return { cpuMs: cpuMs === null ? null : cpuMs - this.#spentMs, memoryBytes };
+    const { spentMs } = this;
+    return {
+      cpuMs: spentMs === null ? null : spentMs - this.#beforeMs,
+      // Looking for a file that is not there takes longer than all the rest.
+      memoryBytes: this.memoryBytes === null ? null : super.usage.memoryBytes,
+    };
   }
 
   override get pids(): readonly number[] {
@@ -76,7 +80,7 @@ export class CommandCgroup extends Cgroup {
   /** The next command begins. */
   renew(): void {
     this.#keepsOpen = true;
-    this.#spentMs += this.usage.cpuMs ?? 0;
+    this.#beforeMs = this.spentMs ?? 0;
   }
 
   // Opening a file takes the kernel five times as long as reading it.
