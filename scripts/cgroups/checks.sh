@@ -48,7 +48,7 @@ run = "take 150 0"
 limits = { memory = "64MB" }
 retry = 0
 [jobs.count]
-run = "for i in $(seq 60); do echo $i >> /var/lib/jobctl/count; sleep 0.1; done"
+run = "for i in $(seq 30); do echo $i >> /var/lib/jobctl/count; sleep 0.1; done"
 timeout = "20s"
 retry = 0
 C
@@ -76,7 +76,7 @@ suite() { # NAME
   sleep 8
   jobctl resume last:count >>/root/freeze.log 2>&1
   check "$1: it continues, and its time limit has stood still" until_is counted
-  check "$1: to its end" [ "$(numbers)" = 60 ]
+  check "$1: to its end" [ "$(numbers)" = 30 ]
 }
 
 grep -q 'memory' /sys/fs/cgroup/cgroup.controllers || echo "FAIL  the kernel has no memory controller"
@@ -91,7 +91,7 @@ until_is [ -s /var/lib/jobctl/count ]
 systemctl restart jobctl
 check "jobctl.service: it starts again beside the groups of what runs" until_is ready
 check "jobctl.service: which ends as it began" until_is counted
-check "jobctl.service: having run once" [ "$(numbers)" = 60 ]
+check "jobctl.service: having run once" [ "$(numbers)" = 30 ]
 check "jobctl.service: and bounds memory" has 'used more than' "$(run burst)"
 jobctl uninstall-service >/dev/null 2>&1
 
