@@ -17,6 +17,9 @@ export default async function append(ctx: Context, file: string, ms = 0): Promis
 }
 `;
 
+/** Most requests until one is accepted. */
+const TRIES_MAX = 20;
+
 /** A store that answers late, and what is asked of it. */
 export interface SlowStore {
   readonly url: string;
@@ -43,11 +46,17 @@ export async function checkSlowStore(
   const fileOf = (id: string) => join(daemon.dir, `${id}.effects`);
   const schedule = async (id: string, ms: number) => {
     const request = { kind: "append", uuid: id, argumentsJson: JSON.stringify([fileOf(id), ms]) };
-    const startMs = performance.now();
-    await daemon.client().scheduleJob(request).catch((error) => {
-      if (!isJobError(error, "unavailable")) throw error;
-    });
-    assert.ok(performance.now() - startMs < 5_000, `${performance.now() - startMs} ms`);
+    // What is refused is asked again: with the same id it is done once.
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const startMs = performance.now();
+      const isAccepted = await daemon.client().scheduleJob(request).then(() => true, (error) => {
+        if (!isJobError(error, "unavailable")) throw error;
+        return false;
+      });
+      assert.ok(performance.now() - startMs < 5_000, `${performance.now() - startMs} ms`);
+      if (isAccepted) return;
+    }
+    assert.fail(`Not accepted in ${TRIES_MAX} tries`);
   };
   const ids = Array.from({ length: jobs }, (_, n) => `00000000-0000-4000-8000-00000000000${n}`);
   try {
