@@ -7,7 +7,7 @@ import { cpuBetween, processCost } from "../machine.ts";
 import { type Figures, scaled, type Scenario, type Settings } from "../scenario.ts";
 import { scratchStore } from "../scratch_store.ts";
 import { quantile, rateOf } from "../statistics.ts";
-import { wait } from "../wait.ts";
+import { REST_MS, wait } from "../wait.ts";
 
 /** Commands at once, in the daemon and by `xargs -P`. */
 const WORKERS = 4;
@@ -17,7 +17,7 @@ const TURNS = 7;
 const CALLS = 500;
 const SLEEPERS = 1_000;
 /** How long the cost of sleeping commands is measured. */
-const SLEEP_MS = 10_000;
+const SLEEP_MS = 20_000;
 
 /** Writes when it began, in seconds since the epoch. */
 const CLOCK = ["/bin/date", "+%s.%N"] as const;
@@ -123,14 +123,14 @@ async function latencies(daemon: Daemon, settings: Settings): Promise<Figures> {
   };
 }
 
-/** Memory and processor time of the daemon and its helpers while many commands sleep. */
+/** Memory and processor time of the daemon and its helpers while many commands sleep for long. */
 async function crowd(daemon: Daemon, settings: Settings): Promise<Figures> {
   const count = scaled(settings, SLEEPERS, 10);
   const client = daemon.client();
   await client.scheduleJobs({ requests: Array.from({ length: count }, () => ({ kind: "sleep" })) });
   while (processes().filter(({ name }) => name === "sleep").length < count) await wait(50);
+  await wait(scaled(settings, REST_MS, 200));
   const sleepMs = scaled(settings, SLEEP_MS, 200);
-  await wait(sleepMs);
   const pids = [daemon.pid, ...helpersOf(daemon.pid)];
   const cost = costOf(daemon);
   await wait(sleepMs);
