@@ -60,9 +60,14 @@ function run([program, ...args]: readonly string[]): Promise<Trial> {
   const env = { ...process.env, JOBCTL_OUTPUT: "json" };
   const limits = { timeout: TRY_MS_MAX, maxBuffer: OUTPUT_BYTES_MAX };
   return new Promise((resolve) => {
-    execFile(program!, args, { env, ...limits }, (error, stdout, stderr) => {
-      resolve({ problem: error === null ? null : problemOf(error), stdout, stderr });
-    });
+    try {
+      execFile(program!, args, { env, ...limits }, (error, stdout, stderr) => {
+        resolve({ problem: error === null ? null : problemOf(error), stdout, stderr });
+      });
+    } catch (error) {
+      // A file that the system cannot run at all is told here, not to the callback.
+      resolve({ problem: problemOf(error as Error), stdout: "", stderr: "" });
+    }
   });
 }
 
@@ -77,6 +82,7 @@ function problemOf(
   if (signal) return `it was ended by ${signal}`;
   if (typeof code === "number") return `it exited with code ${code}`;
   if (code === "ENOENT") return "there is no such file";
+  if (code === "ENOEXEC") return "it is not a program that this machine can run";
   return code === "EACCES" ? "it is not executable" : message;
 }
 

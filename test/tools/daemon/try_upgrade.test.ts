@@ -58,6 +58,12 @@ test("tryUpgrade() refuses a program that is something else, and a file that is 
     writeFileSync(program, "#!/bin/sh\n");
     chmodSync(program, 0o644);
     await assert.rejects(tryUpgrade([program], HERE), refused(/it is not executable$/));
+    writeFileSync(program, "only text\n");
+    chmodSync(program, 0o755);
+    await assert.rejects(
+      tryUpgrade([program], HERE),
+      refused(/does not start: it is not a program that this machine can run$/),
+    );
   });
 });
 
