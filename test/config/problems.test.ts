@@ -114,6 +114,10 @@ const UNKNOWN: readonly (readonly [text: string, wanted: string])[] = [
     'config.toml:3:1: jobs.x.tz: unknown key (Did you mean "jobs.x.timezone"?)',
   ],
   [
+    '[jobs.x]\nrun = "true"\nmemory_max = "64MB"',
+    'config.toml:3:1: jobs.x.memory_max: unknown key (Did you mean "jobs.x.limits.memory"?)',
+  ],
+  [
     "[server]\nhttp_port = 80",
     'config.toml:2:1: server.http_port: unknown key (Write in [server]: http = "127.0.0.1:59052")',
   ],
