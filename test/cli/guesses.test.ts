@@ -34,6 +34,8 @@ const VERB_HINTS: readonly (readonly [argv: string, meant: string])[] = [
   ["tail backup", "jobctl logs backup --follow"],
   ["tail", "jobctl logs KIND --follow"],
   ["kill last", "jobctl cancel last"],
+  ["freeze last:backup", "jobctl pause last:backup --freeze"],
+  ["thaw last:backup", "jobctl resume last:backup"],
   ["rm schedule 1f", "jobctl delete schedule ID"],
   ["update 2637b66b --cron @daily", "jobctl update schedule 2637b66b"],
   ["workers 8", "jobctl workers scale 8"],
@@ -60,6 +62,7 @@ const OPTION_HINTS: readonly (readonly [argv: string, meant: string])[] = [
   ["next @daily --limit 5", "--count N"],
   ["silence import --for 2h", "--until +2h"],
   ["cancel last --force", "--yes"],
+  ["stop --force", "--now"],
 ];
 
 test("an option of another program leads to the option that is meant", async () => {

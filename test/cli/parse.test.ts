@@ -423,6 +423,12 @@ test("verbsFor() loads the verb of a word under its own name, and all for any ot
   }
 });
 
+test("the words after an option without its dashes are refused with the right form", async () => {
+  const { code, stderr } = await cli(["docs", "search", "a b"]);
+  assert.equal(code, 2);
+  assert.match(stderr, /takes no more words\nhint: Did you mean "jobctl docs --search 'a b'"\?\n$/);
+});
+
 test("--watch with a value in a word of its own is refused with the right form", async () => {
   const { code, stderr } = await cli(["status", "--watch", "5s"]);
   assert.equal(code, 2);

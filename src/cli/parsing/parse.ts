@@ -253,7 +253,8 @@ function readWords(
   const extra = makeVisible(given[used]!);
   throw usageError(
     `Cannot run "${title}" with the word "${extra}": it takes no more words`,
-    joinedHint(verb, values, extra) ?? configHint(verb, title, extra) ?? usage,
+    joinedHint(verb, values, extra) ?? configHint(verb, title, extra) ??
+      dashesHint(verb, title, given.slice(used - 1)) ?? usage,
   );
 }
 
@@ -270,6 +271,17 @@ function joinedHint(verb: Verb, values: GivenLine["values"], word: string): stri
 function configHint(verb: Verb, title: string, word: string): string | undefined {
   if (!word.endsWith(".toml") || !Object.hasOwn(optionsOf(verb), "config")) return undefined;
   return `Did you mean "${title} --config ${shellWord(word)}"?`;
+}
+
+/** How to write an option whose dashes are missing: `docs search memory`. */
+function dashesHint(
+  verb: Verb,
+  title: string,
+  [name = "", value = ""]: readonly string[],
+): string | undefined {
+  const own = verb.options ?? {};
+  if (!Object.hasOwn(own, name) || own[name]!.value === undefined) return undefined;
+  return `Did you mean "${title} --${name} ${shellWord(makeVisible(value))}"?`;
 }
 
 /**
