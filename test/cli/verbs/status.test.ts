@@ -62,6 +62,20 @@ test("status --since counts a single instance, but none that began before", asyn
   assert.match(none.stdout, /^Created since .*: nothing$/m);
 });
 
+test("status says of the next schedule if a pause of everything skips it", async () => {
+  const next = NOW + HOUR;
+  const text = async (pause: object) => {
+    const getStatus = { node: "web1", kinds: [], nextScheduleAt: timestampFromMs(next) };
+    const answers = { getStatus, listPauses: { pauses: [pause] } };
+    const { stdout } = await cli(["status", "-o", "table"], { answers });
+    return /^Next schedule:.*$/m.exec(stdout)![0];
+  };
+  assert.match(await text({}), /\(in 1h\), skipped by the pause$/);
+  assert.match(await text({ until: timestampFromMs(next + 1) }), /, skipped by the pause$/);
+  assert.match(await text({ until: timestampFromMs(next) }), /\(in 1h\)$/);
+  assert.match(await text({ kind: "sum" }), /\(in 1h\)$/);
+});
+
 test("status --until needs --since", async () => {
   const run = await status("--until 09:00", {});
   assert.equal(run.code, 2);
