@@ -120,9 +120,10 @@ export const STOP: Verb = {
   details: [
     "Stops the one daemon that responds, and all that it runs: nothing new starts, and running",
     "attempts, also commands, have worker.drain, or the drain of their job, to end. Then they are",
-    "aborted. Says which node it is and what it waits for. On a terminal it asks first if instances",
-    "run. With Ctrl-C or --wait-timeout only the waiting ends: the daemon continues to stop. A",
-    "service manager that restarts a daemon on failure does not restart it.",
+    "aborted, and run again when a daemon starts; to end them for good, first run",
+    '"jobctl cancel instances --all". Says which node it is and what it waits for. On a terminal it',
+    "asks first if instances run. With Ctrl-C or --wait-timeout only the waiting ends: the daemon",
+    "continues to stop. A service manager that restarts a daemon on failure does not restart it.",
   ].join(" "),
   options: {
     node: { value: "NAME", describe: "Stop the daemon only if it is this node" },

@@ -126,7 +126,8 @@ export const NEXT: Verb = {
   details: [
     "Works without a daemon. Without a SCHEDULE it lists the runs of all jobs that have one. The",
     "runs of several expressions, each in quotes, are listed together. Times are in the schedule's own zone, and also in yours if that is another. If a",
-    "clock change moves or repeats a run, a note says so.",
+    "clock change moves or repeats a run, a note says so. It knows no pauses, and lists runs that a",
+    "blackout skips; jobctl list timers asks the daemon, and shows only what will run.",
   ].join(" "),
   words: [{
     name: "SCHEDULE",

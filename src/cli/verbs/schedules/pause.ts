@@ -11,7 +11,7 @@ import { freezeInstance, isInstanceWord, thawNamed } from "./freeze.ts";
 
 const KIND: WordSpec = {
   name: "KIND",
-  describe: "Kind of the job (default: all jobs), or the id of an instance to freeze or thaw",
+  describe: "Kind of the job (default: all jobs), or with --freeze the id of an instance",
   offers: "kind",
   isOptional: true,
 };
@@ -88,7 +88,10 @@ export const RESUME: Verb = {
     "A job can be paused by its kind and also by a pause of all jobs. It runs again once both",
     "have ended. With the id of an instance, its frozen command continues.",
   ].join(" "),
-  words: [KIND],
+  words: [{
+    ...KIND,
+    describe: "Kind of the job (default: all jobs), or the id of a frozen instance",
+  }],
   options: { all: { describe: "End the pause of all jobs, as without a kind", isFlag: true } },
   examples: [
     ["jobctl resume backup", "One job"],
