@@ -5,7 +5,7 @@ const FIRST_RUN_S_MAX = 60;
 /** Runs in the queue when the upgrade begins. */
 const QUEUED = 60;
 /** How long the run of a module takes that the upgrade has to wait for. */
-const WAIT_S = 5;
+const WAIT_S = 15;
 /** How long the command takes that runs on over a restart and an upgrade. */
 const LONG_S = 20;
 const EXPOSURE_MAX = 2.5;

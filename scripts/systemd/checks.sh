@@ -155,6 +155,6 @@ check "its jobs run as other users" has_line '^alice$' "$(run_job mine)"
 check "with their files" [ "$(stat -c %U /home/alice/mine)" = alice ]
 check "its jobs have credentials" has_line '^secret ok$' "$(run_job show)"
 check "uninstall-service --root removes it" jobctl uninstall-service --root
-check "no unit has failed" [ -z "$(systemctl --failed --no-legend)" ]
+check "no unit has failed" [ -z "$(systemctl --failed --no-legend | tee /dev/stderr)" ]
 echo "$failed failed"
 [ "$failed" = 0 ]
