@@ -88,7 +88,9 @@ async function repeatFailed(results, folder) {
 
 /** What the files took, those that used most first. */
 function printSlowest(files) {
-  const used = ({ busySeconds, seconds }) => busySeconds ?? seconds;
+  // Unknown without Linux's /proc, and of a process that has ended at once.
+  const isKnown = files.some(({ busySeconds }) => busySeconds !== null);
+  const used = ({ busySeconds, seconds }) => isKnown ? busySeconds ?? 0 : seconds;
   const slowest = files.sort((a, b) => used(b) - used(a)).slice(0, SLOWEST_SHOWN);
   const lines = slowest.map((one) => ` ${spentText(one)}  ${one.file}`);
   console.log(`\nSlowest:\n${lines.join("\n")}`);
