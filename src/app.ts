@@ -182,7 +182,7 @@ async function runDaemon(options: ServeOptions): Promise<AfterStop> {
       stop: signals.request,
       async upgrade() {
         const argv = [...selfCommand(), ...process.argv.slice(2)];
-        const version = await tryUpgrade(argv, { canReplace: canReplaceProgram() });
+        const version = await tryUpgrade(argv, { canReplace: canReplaceProgram(), logger });
         signals.startAgain("upgrade");
         return { version };
       },

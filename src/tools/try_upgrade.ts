@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { JobError } from "../core/errors.ts";
 import { isObject } from "../core/object_keys.ts";
 import { shellWord } from "../core/text/shell_word.ts";
+import type { Logger } from "../platform/logger.ts";
 import { trustProblem } from "../platform/files/trusted_path.ts";
 
 /** How long a start may take until it would open its store. */
@@ -22,6 +23,7 @@ interface Trial {
  * Let a program load everything that a start of the daemon needs, beside the daemon that runs.
  *
  * @param argv the command line of that start
+ * @param options.logger is told of a program that does not start
  * @param options.canReplace false if this process cannot run another program in its place
  * @returns the version of the program
  * @throws JobError `unimplemented` if this process cannot do that; `conflict` if the program would
@@ -29,7 +31,7 @@ interface Trial {
  */
 export async function tryUpgrade(
   argv: readonly string[],
-  { canReplace }: { readonly canReplace: boolean },
+  { canReplace, logger }: { readonly canReplace: boolean; readonly logger: Logger },
 ): Promise<string> {
   if (!canReplace) {
     const need = "it needs the compiled file for Linux with glibc";
@@ -51,6 +53,7 @@ export async function tryUpgrade(
     ? "it is not a jobctl that can be tried"
     : reasonIn(stderr) ?? problem;
   const message = `Cannot upgrade the daemon: "${program}" does not start: ${reason}`;
+  logger.warn("The daemon was not upgraded", { program, reason });
   throw new JobError("conflict", message, {
     hint: `The daemon runs on as it was. To see more: ${command.map(shellWord).join(" ")}`,
   });

@@ -5,9 +5,11 @@ import { test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
 import { tryUpgrade } from "../../../src/tools/try_upgrade.ts";
 import { withTempDir } from "../../support/temp_dir.ts";
+import { keepingLogger, type LoggedLine } from "../../support/worlds/rpc_world.ts";
 
+const lines: LoggedLine[] = [];
 /** Where a process can be replaced. */
-const HERE = { canReplace: true };
+const HERE = { canReplace: true, logger: keepingLogger(lines) };
 
 /** Try a shell script with these lines as the new program. */
 async function tried(...lines: readonly string[]): Promise<string> {
@@ -55,9 +57,15 @@ test("tryUpgrade() refuses a program that is something else, and a file that is 
   await assert.rejects(tryUpgrade(["/nowhere/jobctl"], HERE), refused(/there is no such file$/));
   await withTempDir({}, async ({ path }) => {
     const program = join(path, "jobctl");
+    lines.length = 0;
     writeFileSync(program, "#!/bin/sh\n");
     chmodSync(program, 0o644);
     await assert.rejects(tryUpgrade([program], HERE), refused(/it is not executable$/));
+    assert.deepEqual(lines, [{
+      level: "warn",
+      message: "The daemon was not upgraded",
+      fields: { program, reason: "it is not executable" },
+    }]);
     writeFileSync(program, "only text\n");
     chmodSync(program, 0o755);
     await assert.rejects(
@@ -68,7 +76,7 @@ test("tryUpgrade() refuses a program that is something else, and a file that is 
 });
 
 test("tryUpgrade() refuses where a process cannot be replaced", async () => {
-  await assert.rejects(tryUpgrade(["/bin/true"], { canReplace: false }), (error) => {
+  await assert.rejects(tryUpgrade(["/bin/true"], { ...HERE, canReplace: false }), (error) => {
     return isJobError(error, "unimplemented") && /systemctl restart/.test(error.hint ?? "");
   });
 });
