@@ -87,6 +87,10 @@ export const INSTALL_SERVICE: Verb = {
   },
   examples: [
     ["jobctl install-service --dry-run", "Show the unit and the commands"],
+    [
+      "jobctl install-service --kind systemd --prefix image --dry-run",
+      "The same on a machine without systemd or the user",
+    ],
     ["sudo jobctl install-service", "Run as user jobctl, with /etc/jobctl/config.toml"],
     ["sudo jobctl install-service --root", "Let jobs run as other users"],
   ],
