@@ -23,7 +23,7 @@ interface Trial {
  * Let a program load everything that a start of the daemon needs, beside the daemon that runs.
  *
  * @param argv the command line of that start
- * @param options.logger is told of a program that does not start
+ * @param options.logger gets a warning if the program does not start
  * @param options.canReplace false if this process cannot run another program in its place
  * @returns the version of the program
  * @throws JobError `unimplemented` if this process cannot do that; `conflict` if the program would
@@ -68,7 +68,7 @@ function run([program, ...args]: readonly string[]): Promise<Trial> {
         resolve({ problem: error === null ? null : problemOf(error), stdout, stderr });
       });
     } catch (error) {
-      // A file that the system cannot run at all is told here, not to the callback.
+      // For a file that the system cannot run at all, it throws instead of calling back.
       resolve({ problem: problemOf(error as Error), stdout: "", stderr: "" });
     }
   });
