@@ -54,14 +54,16 @@ retry = 0
 C
 }
 counted() { jobctl get instance last:count -o json 2>&1 | grep -q '"completed"'; }
+# Where a command moves itself into its group, the daemon watches it as well, and may be first.
+OVER='used more than the 64MB of "memory"\|took more memory than its limit of 64MB'
 numbers() { wc -l </var/lib/jobctl/count; }
 
 suite() { # NAME
   check "$1: a command ends below its bound" has '^Done in' "$(run small)"
   many=$(run many)
-  check "$1: the memory of all processes is bounded" has 'used more than the 64MB of "memory"' "$many"
+  check "$1: the memory of all processes is bounded" has "$OVER" "$many"
   check "$1: and all of them are gone" eval '! pgrep -f "take|perl" >/dev/null'
-  check "$1: a burst does not escape" has 'used more than the 64MB of "memory"' "$(run burst)"
+  check "$1: a burst does not escape" has "$OVER" "$(run burst)"
   check "$1: a command has a group in the end" has '/jobctl-[0-9a-f]*/plain/[0-9]*' "$(run slow_group)"
   rm -f /var/lib/jobctl/count
   jobctl schedule count >/dev/null
@@ -92,7 +94,7 @@ systemctl restart jobctl
 check "jobctl.service: it starts again beside the groups of what runs" until_is ready
 check "jobctl.service: which ends as it began" until_is counted
 check "jobctl.service: having run once" [ "$(numbers)" = 30 ]
-check "jobctl.service: and bounds memory" has 'used more than' "$(run burst)"
+check "jobctl.service: and bounds memory" has "$OVER" "$(run burst)"
 jobctl uninstall-service >/dev/null 2>&1
 
 rm -rf /var/lib/jobctl
@@ -103,7 +105,7 @@ rm -rf /var/lib/jobctl
 jobctl install-service --root --force >/root/install.log 2>&1
 until_is ready
 suite jobctl-root.service
-check "jobctl-root.service: memory of other users is bounded" has 'used more than' "$(run mine)"
+check "jobctl-root.service: memory of other users is bounded" has "$OVER" "$(run mine)"
 jobctl uninstall-service --root >/dev/null 2>&1
 
 rm -rf /var/lib/jobctl
@@ -111,7 +113,7 @@ systemd-run --quiet --scope -p Delegate=memory jobctl serve --config /etc/jobctl
 until_is ready
 check "a scope: a command is started in its group" has '/jobctl-[0-9a-f]*/plain/[0-9]*' "$(run group)"
 suite "a scope"
-check "a scope: memory of other users is bounded" has 'used more than' "$(run mine)"
+check "a scope: memory of other users is bounded" has "$OVER" "$(run mine)"
 jobctl stop --now >/dev/null 2>&1
 wait
 
