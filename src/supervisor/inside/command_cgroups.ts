@@ -120,9 +120,9 @@ interface CgroupOptions {
 }
 
 /**
- * The groups of a supervisor's commands. Making one costs the kernel several times as much as
- * using it, so one whose command has left nothing is used again, unless its memory was bounded:
- * files that the kernel has cached for one command would count for the next.
+ * The groups of a supervisor's commands. Making and removing one takes as long as all else that a
+ * command in a group costs, so one whose command has left nothing is used again, unless its memory
+ * was bounded: files that the kernel has cached for one command would count for the next.
  *
  * Programs are started in their groups, which costs almost nothing. Where the kernel or a sandbox
  * prevents that, they would have to be moved, for which the kernel may stop every fork of the
