@@ -337,6 +337,7 @@ function createManager(config: Config, given: ManagerParts): Manager {
   const clock = systemClock;
   const watch = new ModuleWatch(clock);
   const memory = new BusyMemory(clock);
+  memory.noteStart();
   const { count, idleMs, spare, recycleAfter, recycleMemoryBytes } = config.worker;
   return new Manager({
     ...parts,

@@ -14,8 +14,8 @@ const HEAP_BYTES_MAX = 64 * 1_024 * 1_024;
 const SYSTEM = { dropCaches, heapBytes: () => process.memoryUsage().heapUsed };
 
 /**
- * Returns memory to the system when a thread rests after a busy time: a thousand pieces of work or
- * more, without a pause of some seconds. After less work, what was compiled is kept.
+ * Returns memory to the system when a thread rests after a busy time: its start, or a thousand
+ * pieces of work without a pause of some seconds. After less work, what was compiled is kept.
  */
 export class BusyMemory {
   readonly #clock: Clock;
@@ -30,13 +30,19 @@ export class BusyMemory {
     this.#resting = new LazyTimer(clock, () => this.#rest());
   }
 
+  /** Note that this thread has started: it has compiled what it needs only then. */
+  noteStart(): void {
+    this.#resting.setIn(REST_MS);
+  }
+
   /** Note that a piece of work has ended. */
   note(): void {
     const nowMs = this.#clock.now().monotonicMs;
     if (nowMs - this.#lastMs >= REST_MS) this.#count = 0;
     this.#lastMs = nowMs;
     this.#count += 1;
-    if (this.#count >= BUSY_COUNT) this.#resting.set(nowMs + REST_MS);
+    const isBusyTime = this.#count >= BUSY_COUNT || this.#resting.dueMs !== null;
+    if (isBusyTime) this.#resting.set(nowMs + REST_MS);
   }
 
   #rest(): void {

@@ -17,7 +17,7 @@ function memoryOf(heapBytes = MEBIBYTE) {
   const work = (count: number) => {
     for (let index = 0; index < count; index++) memory.note();
   };
-  return { clock, drops, work };
+  return { clock, drops, work, start: () => memory.noteStart() };
 }
 
 test("BusyMemory drops caches once, five seconds after the last of a thousand pieces of work", async () => {
@@ -40,6 +40,19 @@ test("BusyMemory keeps what was compiled if there were pauses between fewer piec
     await clock.advance(60_000);
   }
   assert.equal(drops.length, 0);
+});
+
+test("BusyMemory drops caches once after a start, when the first work has ended", async () => {
+  const { clock, drops, work, start } = memoryOf();
+  start();
+  await clock.advance(4_000);
+  work(1);
+  await clock.advance(4_999);
+  assert.equal(drops.length, 0);
+  await clock.advance(60_000);
+  work(1);
+  await clock.advance(60_000);
+  assert.equal(drops.length, 1);
 });
 
 test("BusyMemory does not collect a large heap", async () => {
