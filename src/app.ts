@@ -336,8 +336,7 @@ function createManager(config: Config, given: ManagerParts): Manager {
   const { logger, mask } = parts;
   const clock = systemClock;
   const watch = new ModuleWatch(clock);
-  const memory = new BusyMemory(clock);
-  memory.noteStart();
+  const memory = BusyMemory.fromStart(clock);
   const { count, idleMs, spare, recycleAfter, recycleMemoryBytes } = config.worker;
   return new Manager({
     ...parts,

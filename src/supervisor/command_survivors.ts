@@ -11,10 +11,10 @@ import type {
 } from "../worker/executor.ts";
 import { usageLimits } from "../worker/process/worker_launch.ts";
 import { ClaimSeal } from "./claim_seal.ts";
-import type { FoundSupervisor } from "./find_supervisors.ts";
+import { findSupervisors, type FoundSupervisor } from "./find_supervisors.ts";
 import { type FoundRun, markerOfRun } from "./protocol.ts";
 import { SupervisedCommand } from "./supervised_command.ts";
-import { listPlaces, updateRecord } from "./supervisor_folder.ts";
+import { updateRecord } from "./supervisor_folder.ts";
 import type { SupervisorProcess } from "./supervisor_process.ts";
 
 /** Least time that an attempt has here, in milliseconds; its supervisor has the real deadline. */
@@ -56,9 +56,6 @@ export class CommandSurvivors implements Survivors {
   async find(): Promise<readonly FoundAttempt[]> {
     const { clock, logger } = this.#options;
     this.leave();
-    // Most daemons find nothing, and need no code for it.
-    if (listPlaces(this.place).length === 0) return [];
-    const { findSupervisors } = await import("./find_supervisors.ts");
     const identity = thisProcess();
     this.#supervisors = await findSupervisors(this.place, { clock, logger, identity });
     this.#foundMs = clock.now().monotonicMs;

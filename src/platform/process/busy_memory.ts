@@ -30,9 +30,11 @@ export class BusyMemory {
     this.#resting = new LazyTimer(clock, () => this.#rest());
   }
 
-  /** Note that this thread has started: it has compiled what it needs only then. */
-  noteStart(): void {
-    this.#resting.setIn(REST_MS);
+  /** For a thread that starts: it compiles what it needs only then. */
+  static fromStart(clock: Clock, system: typeof SYSTEM = SYSTEM): BusyMemory {
+    const memory = new BusyMemory(clock, system);
+    memory.#resting.setIn(REST_MS);
+    return memory;
   }
 
   /** Note that a piece of work has ended. */

@@ -6,18 +6,18 @@ import { SimClock } from "../../support/worlds/sim_clock.ts";
 const MEBIBYTE = 1_024 * 1_024;
 
 /** What was done, with a heap of a size. */
-function memoryOf(heapBytes = MEBIBYTE) {
+function memoryOf(heapBytes = MEBIBYTE, { starts = false } = {}) {
   const clock = new SimClock();
   const drops: number[] = [];
   const system = {
     dropCaches: () => void drops.push(clock.now().monotonicMs),
     heapBytes: () => heapBytes,
   };
-  const memory = new BusyMemory(clock, system);
+  const memory = starts ? BusyMemory.fromStart(clock, system) : new BusyMemory(clock, system);
   const work = (count: number) => {
     for (let index = 0; index < count; index++) memory.note();
   };
-  return { clock, drops, work, start: () => memory.noteStart() };
+  return { clock, drops, work };
 }
 
 test("BusyMemory drops caches once, five seconds after the last of a thousand pieces of work", async () => {
@@ -43,8 +43,7 @@ test("BusyMemory keeps what was compiled if there were pauses between fewer piec
 });
 
 test("BusyMemory drops caches once after a start, when the first work has ended", async () => {
-  const { clock, drops, work, start } = memoryOf();
-  start();
+  const { clock, drops, work } = memoryOf(MEBIBYTE, { starts: true });
   await clock.advance(4_000);
   work(1);
   await clock.advance(4_999);
