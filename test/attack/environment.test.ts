@@ -138,7 +138,17 @@ test("no variable has a daemon or a client print what their connections carry", 
     env: { ...traces, JOBCTL_STORE_URL: "memory:" },
   });
   try {
-    const args = ["list", "jobs", "-o", "name", "--port", String(daemon.port), "--token", token];
+    const args = [
+      "list",
+      "jobs",
+      "--all",
+      "-o",
+      "name",
+      "--port",
+      String(daemon.port),
+      "--token",
+      token,
+    ];
     const ran = await runJobctl(args, { env: traces });
     assert.equal(ran.code, 0, ran.stderr);
     assert.equal(ran.stderr, "");

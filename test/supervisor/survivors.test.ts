@@ -220,7 +220,9 @@ for (
   test(`a command that no daemon takes over ends with ${what}, and its supervisor too`, async () => {
     const folder = makeFolder();
     const file = `${folder}.txt`;
-    await kill(await startParent(folder, [`echo $PPID $$ | tee ${file}; sleep 60`], options));
+    await kill(
+      await startParent(folder, [`echo $PPID $$ > ${file}; cat ${file}; sleep 60`], options),
+    );
     const [supervisor, pid] = linesOf(file)[0]!.split(" ").map(Number);
     await whenGone(pid!, 2_000);
     await whenGone(supervisor!, 4_000);
@@ -260,7 +262,7 @@ test("a supervisor that no daemon can find ends what it runs", async () => {
 test("find() ends what a dead supervisor of a dead daemon left", { skip: !isLinux }, async () => {
   const folder = makeFolder();
   const file = `${folder}.txt`;
-  const parent = await startParent(folder, [`echo $PPID $$ | tee ${file}; sleep 60`]);
+  const parent = await startParent(folder, [`echo $PPID $$ > ${file}; cat ${file}; sleep 60`]);
   const [supervisor, pid] = linesOf(file)[0]!.split(" ").map(Number);
   process.kill(parent.pid!, "SIGSTOP");
   process.kill(supervisor!, "SIGKILL");

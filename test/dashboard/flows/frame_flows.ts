@@ -194,7 +194,7 @@ export const FRAME_FLOWS: readonly Flow[] = [
       await page.goto("/config");
       await page.getByRole("row", { name: /^worker\.count 4 .*config\.toml:4$/ }).waitFor();
       await page.getByRole("button", { name: "Reload" }).click();
-      await page.getByText(/Reloaded: 8 jobs, 0 new/).waitFor();
+      await page.getByText(/Reloaded: 9 jobs, 0 new/).waitFor();
     },
   },
   {

@@ -21,13 +21,11 @@ export default async function append(ctx: Context, file: string, ms: number): Pr
  * A daemon with instances that run, and a schedule of every second, whose store is moved meanwhile.
  */
 export class MovingDaemon {
-  readonly #env: Record<string, string>;
   daemon: Daemon;
   accepted: readonly string[] = [];
 
-  private constructor(daemon: Daemon, env: Record<string, string>) {
+  private constructor(daemon: Daemon) {
     this.daemon = daemon;
-    this.#env = env;
   }
 
   /**
@@ -59,7 +57,6 @@ export class MovingDaemon {
     ].join("\n");
     const moving = new MovingDaemon(
       await startDaemon({ toml, modules: { "append.ts": APPEND }, env }),
-      env,
     );
     const requests = Array.from({ length: count }, (_, index) => ({
       kind: KIND,
@@ -106,8 +103,8 @@ export class MovingDaemon {
 
   /** Start the daemon on another store; without a URL on the one that it had. */
   async restart(url?: string): Promise<void> {
-    if (url !== undefined) this.#env.JOBCTL_STORE_URL = url;
-    this.daemon = await this.daemon.restart();
+    const changes = url === undefined ? {} : { env: { JOBCTL_STORE_URL: url } };
+    this.daemon = await this.daemon.restart(undefined, changes);
   }
 
   /**
