@@ -206,7 +206,7 @@ test("adopt() lets a command be aborted, and moves its deadline", async () => {
 test("begin() ends what was found and not adopted", async () => {
   const folder = makeFolder();
   const file = `${folder}.txt`;
-  const { executor } = await findAfterKill(folder, [`echo $$ | tee ${file}; sleep 60`]);
+  const { executor } = await findAfterKill(folder, [`echo $$ > ${file}; cat ${file}; sleep 60`]);
   executor.survivors!.begin();
   await whenGone(Number(linesOf(file)[0]), 3_000);
 });
@@ -253,7 +253,7 @@ test("a supervisor without commands ends with its daemon", async () => {
 test("a supervisor that no daemon can find ends what it runs", async () => {
   const folder = makeFolder();
   const file = `${folder}.txt`;
-  const parent = await startParent(folder, [`echo $$ | tee ${file}; sleep 60`]);
+  const parent = await startParent(folder, [`echo $$ > ${file}; cat ${file}; sleep 60`]);
   rmSync(folder, { recursive: true });
   await kill(parent);
   await whenGone(Number(linesOf(file)[0]), 2_000);
@@ -279,7 +279,7 @@ test("a supervisor that was stopped continues when a daemon looks for it", {
 }, async () => {
   const folder = makeFolder();
   const file = `${folder}.txt`;
-  const parent = await startParent(folder, [`echo $PPID | tee ${file}; sleep 2`]);
+  const parent = await startParent(folder, [`echo $PPID > ${file}; cat ${file}; sleep 2`]);
   await kill(parent);
   process.kill(Number(linesOf(file)[0]), "SIGSTOP");
   const executor = makeExecutor(folder);
