@@ -19,6 +19,8 @@ const LEFT_BY_KILLED = /^jobctl-pipe-/;
 /** Longest time of a test in milliseconds. Patient ones wait for the others. */
 const TEST_MS_MAX = 120_000;
 const PATIENT_TEST_MS_MAX = 600_000;
+/** How long the output of a process that has ended is read, in milliseconds. */
+const CLOSE_MS_MAX = 5_000;
 
 /** The arguments of `bun`. */
 function bunArgs({ name, files, isPatient }, folder) {
@@ -69,6 +71,10 @@ function runLines(command, args, { env, isPatient, onLine }) {
     }
     child.on("error", (error) => onLine(`Cannot run "${command}": ${error.message}`));
     child.on("close", (code, signal) => resolve(signal ?? code ?? 1));
+    // What a failed test left running may hold the pipes for long.
+    child.on("exit", (code, signal) => {
+      setTimeout(() => resolve(signal ?? code ?? 1), CLOSE_MS_MAX).unref();
+    });
   });
 }
 

@@ -28,9 +28,11 @@ const isLinux = process.platform === "linux";
 const testOfUsers = isLinux && userInfo().uid === 0 && runtimeName() !== "deno" ? test : () => {};
 const root = mkdtempSync(join(tmpdir(), "survivors-"));
 const executors: Executor[] = [];
+const parents: ChildProcess[] = [];
 let folders = 0;
 
 after(async () => {
+  for (const parent of parents) parent.kill("SIGKILL");
   await Promise.all(executors.map((executor) => executor.stop()));
   rmSync(root, { recursive: true, force: true });
 });
@@ -58,6 +60,7 @@ async function startParent(
   const child = spawn(program!, [...args, folder, options, ...scripts], {
     stdio: ["ignore", "pipe", "inherit"],
   });
+  parents.push(child);
   await once(child.stdout!, "data");
   return child;
 }
