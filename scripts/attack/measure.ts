@@ -17,7 +17,7 @@ export interface Bounds {
 
 /** The property, as the documentation promises it. */
 export const BOUNDS: Bounds = {
-  ...{ lostMax: 0, lateMsMax: 250, peakMax: 400, afterMax: 120, restMs: 30_000 },
+  ...{ lostMax: 0, lateMsMax: 250, peakMax: 350, afterMax: 90, restMs: 30_000 },
 };
 
 /** The outcome of an attack. */

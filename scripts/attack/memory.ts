@@ -4,11 +4,6 @@ import { HIDDEN_COMMANDS } from "../../src/platform/process/process.ts";
 const SAMPLE_MS = 100;
 const MB = 1_000_000;
 
-interface ProcessMemory {
-  readonly own: number;
-  readonly shared: number;
-}
-
 function read(path: string): string | null {
   try {
     return readFileSync(path, "latin1");
@@ -17,12 +12,15 @@ function read(path: string): string | null {
   }
 }
 
-function memoryOf(pid: number): ProcessMemory | null {
-  const status = read(`/proc/${pid}/status`);
-  if (status === null) return null;
+/**
+ * Memory of a process in bytes, without the pages of its program: the kernel maps more or fewer of
+ * these around those that are used, and takes them back when it likes.
+ */
+function memoryOf(pid: number): number {
+  const status = read(`/proc/${pid}/status`) ?? "";
   const bytes = (name: string) =>
     Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1] ?? 0) * 1_024;
-  return { own: bytes("RssAnon") + bytes("RssShmem"), shared: bytes("RssFile") };
+  return bytes("RssAnon") + bytes("RssShmem");
 }
 
 function childrenOf(pid: number): number[] {
@@ -53,11 +51,9 @@ function processesOf(pid: number): number[] {
   return [pid, ...below.flatMap(processesOf)];
 }
 
-/** A daemon's memory in MB: the sum over its processes, counting the program's own pages once. */
+/** A daemon's own memory in MB: the sum over its processes. */
 export function daemonMegabytes(pid: number): number {
-  const found = processesOf(pid).map(memoryOf).filter((memory) => memory !== null);
-  const own = found.reduce((sum, memory) => sum + memory.own, 0);
-  return (own + Math.max(0, ...found.map(({ shared }) => shared))) / MB;
+  return processesOf(pid).reduce((sum, one) => sum + memoryOf(one), 0) / MB;
 }
 
 /** Samples a daemon's memory continuously. */

@@ -78,8 +78,8 @@ export function helpText(known: readonly Attack[]): string {
 
 Attacks the compiled file on loopback, with a new daemon for each attack, and reports whether it kept
 its promise: a job that runs every second loses no tick and starts at most 250 ms late (p99), the
-daemon stays under 400 MB and is under 120 MB within 30 s, and no running job is killed. Exits with 1
-if the promise was broken. NAME is an attack, a family, or the start of a name: "reads", "http".
+daemon stays under 350 MB of its own and is under 90 MB within 30 s, and no running job is killed.
+Exits with 1 if the promise was broken. NAME is an attack, a family, or the start of a name: "reads", "http".
 
 ${families.join("\n")}
 

@@ -156,7 +156,7 @@ function pidOf(ended: Ended): number {
  * A worker of Deno takes half a second to start. What the last test tries in its many attempts, and
  * what does not depend on the runtime, is tried alone on Bun only.
  */
-const ALONE_ON_BUN = { skip: runtimeName() !== "bun" };
+const testOnBun: typeof test = runtimeName() === "bun" ? test : ((() => {}) as typeof test);
 
 const sorted = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b);
 
@@ -181,8 +181,8 @@ for (const act of ["print", "write"]) {
 }
 
 for (const act of ["spin", "wait"]) {
-  const options = act === "wait" ? ALONE_ON_BUN : {};
-  test(`run() lets no attempt of a batch wait for one with a long ${act}`, options, async () => {
+  const testIt = act === "wait" ? testOnBun : test;
+  testIt(`run() lets no attempt of a batch wait for one with a long ${act}`, async () => {
     const { run, begun, order } = await world();
     const all = await run(["nothing", "nothing", [act, 1_000], "nothing", "nothing"]);
     for (const ended of all) valueOf(ended);
@@ -191,7 +191,7 @@ for (const act of ["spin", "wait"]) {
   });
 }
 
-test("run() fails only the attempts of a batch that throw", ALONE_ON_BUN, async () => {
+testOnBun("run() fails only the attempts of a batch that throw", async () => {
   const { run } = await world();
   const all = await run(["nothing", "nothing", "fail", "nothing", "fail"]);
   assert.deepEqual(all.map(({ outcome }) => outcome.type), ["ok", "ok", "error", "ok", "error"]);
@@ -201,10 +201,9 @@ test("run() fails only the attempts of a batch that throw", ALONE_ON_BUN, async 
 });
 
 for (const [act, type] of [["exit", "error"], ["kill", "lost"]] as const) {
-  const options = act === "exit" ? ALONE_ON_BUN : {};
-  test(
+  const testIt = act === "exit" ? testOnBun : test;
+  testIt(
     `run() keeps the results before a ${act} in a batch, and runs the others elsewhere`,
-    options,
     async () => {
       const { run, begun } = await world();
       const all = await run(["nothing", "nothing", "nothing", act, "nothing", "nothing"]);
@@ -259,7 +258,7 @@ for (const act of ["timer", "directory"]) {
   });
 }
 
-test("run() replaces the worker after a batch that changed a prototype", ALONE_ON_BUN, async () => {
+testOnBun("run() replaces the worker after a batch that changed a prototype", async () => {
   const { run } = await world();
   const all = await run(["nothing", "nothing", "global", "nothing", "nothing"]);
   const changed = pidOf(all[2]!);
@@ -270,7 +269,7 @@ test("run() replaces the worker after a batch that changed a prototype", ALONE_O
   }
 });
 
-test("run() returns results of a batch that do not fit into its memory", ALONE_ON_BUN, async () => {
+testOnBun("run() returns results of a batch that do not fit into its memory", async () => {
   const { run, begun } = await world();
   const all = await run(["nothing", "large", "large", "large", "nothing"]);
   assert.deepEqual(all.slice(1, 4).map((ended) => (valueOf(ended) as string).length), [
@@ -320,9 +319,8 @@ test("run() stops only the attempt of a batch that reaches its timeout", async (
   assert.deepEqual(causes, ["ok", "ok", "timeout", "ok", "timeout"]);
 });
 
-test(
+testOnBun(
   "run() ends every attempt of a batch in which one overwrites the results",
-  ALONE_ON_BUN,
   async () => {
     const { run, begun } = await world();
     const all = await run(["nothing", "nothing", "nothing", "scribble", "nothing", "nothing"]);
@@ -337,7 +335,7 @@ test("run() ends every attempt of a batch in which one stops the clock", async (
   for (const ended of all) valueOf(ended);
 });
 
-test("run() sends waiting attempts in one message", ALONE_ON_BUN, async () => {
+testOnBun("run() sends waiting attempts in one message", async () => {
   const { begin } = await world();
   const { run } = WorkerProcess.prototype;
   const sizes: number[] = [];
