@@ -237,7 +237,7 @@ class CommandExecutor implements Executor {
   #supervise({ peer, place, record }: FoundSupervisor): SupervisorProcess {
     const { token, isForeign, key } = record;
     const { logger } = this.#options;
-    logger.debug("supervisor of commands taken over", { pid: peer.pid });
+    logger.debug("supervisor of commands adopted", { pid: peer.pid });
     return this.#add({ peer, token, isForeign, key, place });
   }
 
