@@ -1,5 +1,7 @@
 import type { Clock, Timer, TimerOptions } from "./clock.ts";
 
+const QUIET: TimerOptions = { unref: true };
+
 /**
  * One timer that is set again and again.
  *
@@ -14,10 +16,10 @@ export class LazyTimer {
   #armedMs = Infinity;
   #timer: Timer | null = null;
 
-  constructor(clock: Clock, onDue: () => void, options: TimerOptions = {}) {
+  constructor(clock: Clock, onDue: () => void, options?: TimerOptions) {
     this.#clock = clock;
     this.#onDue = onDue;
-    this.#options = { unref: true, ...options };
+    this.#options = options === undefined ? QUIET : { ...QUIET, ...options };
   }
 
   /** Monotonic ms at which the callback is called; null for never. */

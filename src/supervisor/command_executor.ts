@@ -1,6 +1,18 @@
 import { join } from "node:path";
 import { toJobError } from "../core/errors.ts";
-import { type CommandSpec, type JobDefinition, secretsOf } from "../core/job/job.ts";
+import type {
+  AttemptUsage,
+  LiveUsage,
+  LogEntry,
+  ProcessPlace,
+  Progress,
+} from "../core/instance.ts";
+import {
+  type CommandSpec,
+  type JobDefinition,
+  type JobSource,
+  secretsOf,
+} from "../core/job/job.ts";
 import { SecretMask } from "../core/text/secret_mask.ts";
 import type { Clock } from "../platform/clock.ts";
 import { LazyTimer } from "../platform/lazy_timer.ts";
@@ -16,9 +28,8 @@ import type {
   AttemptTask,
   Executor,
 } from "../worker/executor.ts";
-import { ProcessAttempt } from "../worker/process/process_attempt.ts";
+import { type AttemptHost, ProcessAttempt } from "../worker/process/process_attempt.ts";
 import { usageLimits } from "../worker/process/worker_launch.ts";
-import type { WorkerRun } from "../worker/process/worker_run.ts";
 import {
   commandLaunch,
   isForeignCommand,
@@ -93,6 +104,7 @@ export function createCommandExecutor(options: CommandExecutorOptions): Executor
 class CommandExecutor implements Executor {
   readonly waiting = 0;
   readonly #options: Required<CommandExecutorOptions>;
+  readonly #host: AttemptHost;
   readonly #attempts = new Set<ProcessAttempt>();
   /** By key, those that take commands. */
   readonly #supervisors = new Map<string, SupervisorProcess>();
@@ -119,7 +131,13 @@ class CommandExecutor implements Executor {
       onEnded: () => {},
       ...options,
     };
-    const { clock, logger, outliving } = this.#options;
+    const { clock, logger, mask, outliving } = this.#options;
+    this.#host = {
+      ...{ clock, mask },
+      acquire: (job) => this.#acquire(job),
+      onEnd: (attempt) => this.#attempts.delete(attempt),
+      onReturn: () => {},
+    };
     this.#canOutlive = outliving !== null;
     this.survivors = outliving === null ? undefined : new CommandSurvivors({
       ...{ clock, logger, folder: outliving.folder },
@@ -155,7 +173,7 @@ class CommandExecutor implements Executor {
         `Cannot run job "${kind}" as a command: its source is a ${source.type}`,
       );
     }
-    const attempt = this.#attempt(task, sink, (job) => this.#acquire(job, source.command));
+    const attempt = this.#attempt(task, sink);
     attempt.begin([]);
     return attempt;
   }
@@ -171,24 +189,15 @@ class CommandExecutor implements Executor {
   }
 
   #resume(task: AttemptTask, sink: AttemptSink, command: SupervisedCommand): Attempt {
-    const attempt = this.#attempt(task, sink, () => command);
+    const attempt = this.#attempt(task, sink);
     attempt.resume(command);
     return attempt;
   }
 
-  #attempt(
-    task: AttemptTask,
-    sink: AttemptSink,
-    acquire: (job: JobDefinition) => SupervisedCommand,
-  ): ProcessAttempt {
-    const { clock, mask } = this.#options;
+  #attempt(task: AttemptTask, sink: AttemptSink): ProcessAttempt {
+    const { mask } = this.#options;
     mask.add(secretsOf(task.job.source));
-    const attempt = new ProcessAttempt({
-      ...{ clock, mask, task, acquire },
-      sink: maskedSink(sink, mask),
-      onEnd: (ended) => this.#attempts.delete(ended),
-      onReturn: () => {},
-    });
+    const attempt = new ProcessAttempt(task, new MaskedSink(sink, mask), this.#host);
     this.#attempts.add(attempt);
     return attempt;
   }
@@ -204,16 +213,19 @@ class CommandExecutor implements Executor {
     return { alive: this.#all.size, busy: this.#attempts.size, ...failedStarts };
   }
 
-  #acquire(job: JobDefinition, spec: CommandSpec): SupervisedCommand {
+  #acquire(job: JobDefinition): SupervisedCommand {
+    // Nothing else gets this far.
+    const { command: spec } = job.source as Extract<JobSource, { readonly type: "command" }>;
     const supervisor = this.#supervisorOf(spec);
     const number = this.#commands += 1;
     const marker = markerOfRun(supervisor.token, number);
     return new SupervisedCommand(supervisor, {
       ...{ clock: this.#options.clock, number, marker },
       limits: usageLimits(job),
-      launch: ({ instance }: WorkerRun) => commandLaunch(job, spec, { instance, marker }),
-      seal: (claim) => {
-        return this.#seal?.seal(claim, marker) ?? { id: claim.id, fence: claim.fence, seal: "" };
+      start: ({ instance }) => {
+        const { id, fence } = instance;
+        const claim = this.#seal?.seal(instance, marker) ?? { id, fence, seal: "" };
+        return { claim, command: commandLaunch(job, spec, { instance, marker }) };
       },
     });
   }
@@ -336,16 +348,35 @@ class CommandExecutor implements Executor {
   }
 }
 
-/** The supervisor masks only the secrets of a command itself. */
-function maskedSink(sink: AttemptSink, mask: SecretMask): AttemptSink {
-  return {
-    log(entries) {
-      if (mask.isEmpty) return sink.log(entries);
-      sink.log(entries.map((entry) => ({ ...entry, message: mask.text(entry.message) })));
-    },
-    progress: (progress) => sink.progress(progress),
-    placed: (place) => sink.placed(place),
-    used: (usage) => sink.used(usage),
-    call: (method, args) => sink.call(method, args),
-  };
+/** Masks all secrets: the supervisor masks only those of the command itself. */
+class MaskedSink implements AttemptSink {
+  readonly #sink: AttemptSink;
+  readonly #mask: SecretMask;
+
+  constructor(sink: AttemptSink, mask: SecretMask) {
+    this.#sink = sink;
+    this.#mask = mask;
+  }
+
+  log(entries: readonly LogEntry[]): void {
+    const mask = this.#mask;
+    if (mask.isEmpty) return this.#sink.log(entries);
+    this.#sink.log(entries.map((entry) => ({ ...entry, message: mask.text(entry.message) })));
+  }
+
+  progress(progress: Progress): void {
+    this.#sink.progress(progress);
+  }
+
+  placed(place: ProcessPlace): void {
+    this.#sink.placed(place);
+  }
+
+  used(usage: AttemptUsage | LiveUsage): void {
+    this.#sink.used(usage);
+  }
+
+  call(method: string, args: readonly unknown[]): Promise<unknown> {
+    return this.#sink.call(method, args);
+  }
 }

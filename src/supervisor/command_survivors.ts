@@ -84,7 +84,7 @@ export class CommandSurvivors implements Survivors {
     const command = new SupervisedCommand(process, {
       ...{ clock, number: run.run, marker: markerOfRun(supervisor.record.token, run.run) },
       limits: usageLimits(task.job),
-      ...{ launch: refuseStart, seal: refuseStart },
+      start: null,
       begun: {
         ageMs: run.ageMs + nowMs - this.#foundMs,
         isFrozen: run.isFrozen,
@@ -143,8 +143,4 @@ export class CommandSurvivors implements Survivors {
     this.#processes.set(supervisor, process);
     return process;
   }
-}
-
-function refuseStart(): never {
-  throw new Error("it has been started");
 }

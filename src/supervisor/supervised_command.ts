@@ -14,7 +14,6 @@ import { UsageWatch } from "../worker/process/usage_watch.ts";
 import type { WorkerEnding } from "../worker/process/worker_ending.ts";
 import type { RunHost, WorkerRun } from "../worker/process/worker_run.ts";
 import {
-  type ClaimOfRun,
   type CommandLaunch,
   type FromSupervisor,
   MEMORY_LIMIT_ERROR,
@@ -31,6 +30,11 @@ type LogMessage = Extract<FromSupervisor, { readonly type: "log" }>;
 /** How long it may take to freeze a command. */
 const FREEZE_MS_MAX = 5_000;
 
+/** Makes what a supervisor needs to begin a run. @throws JobError if it cannot run */
+export type StartOfCommand = (
+  run: WorkerRun,
+) => { readonly claim: SealedClaim; readonly command: CommandLaunch };
+
 /** What a supervisor says of a command. */
 export type CommandMessage = Extract<FromSupervisor, { readonly run: number }>;
 
@@ -44,6 +48,8 @@ export interface CommandSupervisor {
   /** Forget a command that has not been sent to it. */
   drop(command: SupervisedCommand): void;
   send(message: ToSupervisor): void;
+  /** Call the `wake` of a command at this monotonic time; null for never. */
+  wakeAt(command: SupervisedCommand, dueMs: number | null): void;
   /** The deadline of a command was moved. */
   extend(command: SupervisedCommand, deadlineMs: number): void;
   /** The store has the first `lines` lines of a command. */
@@ -78,12 +84,12 @@ export class SupervisedCommand implements RunHost {
   leader: number | null = null;
   readonly #clock: Clock;
   readonly #supervisor: CommandSupervisor;
-  readonly #launch: (run: WorkerRun) => CommandLaunch;
-  readonly #seal: (claim: ClaimOfRun) => SealedClaim;
   readonly #limits: ProcessLimits | null;
   readonly #begun: BegunCommand | null;
-  readonly #wake: LazyTimer;
-  readonly #report: LazyTimer;
+  /** Null once it has begun. */
+  #start: StartOfCommand | null;
+  /** Null unless it is being killed. */
+  #report: LazyTimer | null = null;
   #run: WorkerRun | null = null;
   #usage: UsageWatch | null = null;
   /** Takes the response to a request to freeze. */
@@ -98,22 +104,18 @@ export class SupervisedCommand implements RunHost {
       readonly number: number;
       readonly marker: string;
       readonly limits: ProcessLimits | null;
-      readonly launch: (run: WorkerRun) => CommandLaunch;
-      readonly seal: (claim: ClaimOfRun) => SealedClaim;
+      /** Null if an earlier daemon began it. */
+      readonly start: StartOfCommand | null;
       readonly begun?: BegunCommand;
     },
   ) {
-    const { clock } = options;
     this.number = options.number;
     this.marker = options.marker;
-    this.#clock = clock;
+    this.#clock = options.clock;
     this.#supervisor = supervisor;
-    this.#launch = options.launch;
-    this.#seal = options.seal;
+    this.#start = options.start;
     this.#limits = options.limits;
     this.#begun = options.begun ?? null;
-    this.#wake = new LazyTimer(clock, () => this.#run?.wake());
-    this.#report = new LazyTimer(clock, () => this.#reportIsLate());
   }
 
   get hasStarted(): boolean {
@@ -167,7 +169,12 @@ export class SupervisedCommand implements RunHost {
   takeBack(): void {}
 
   wakeAt(_run: WorkerRun, dueMs: number | null): void {
-    if (this.#run !== null) this.#wake.set(dueMs);
+    if (this.#run !== null) this.#supervisor.wakeAt(this, dueMs);
+  }
+
+  /** The time set by {@link wakeAt} has come. */
+  wake(): void {
+    this.#run?.wake();
   }
 
   extend(): boolean {
@@ -187,7 +194,12 @@ export class SupervisedCommand implements RunHost {
       return this.end({ type: "exit", code: null, signal });
     }
     this.#signal(signal);
-    if (signal === "SIGKILL") this.#report.setIn(RESPONSE_MS_MAX);
+    if (signal === "SIGKILL") this.#awaitReport(RESPONSE_MS_MAX);
+  }
+
+  #awaitReport(limitMs: number): void {
+    this.#report ??= new LazyTimer(this.#clock, () => this.#reportIsLate());
+    this.#report.setIn(limitMs);
   }
 
   /** The supervisor may be frozen, and the command must not outlive its deadline. */
@@ -195,7 +207,7 @@ export class SupervisedCommand implements RunHost {
     if (this.#isKilledHere) return this.#supervisor.giveUp();
     this.#isKilledHere = true;
     void killFamilyInTurns(this.family, null, this.#clock);
-    this.#report.setIn(REPORT_MS_MAX);
+    this.#awaitReport(REPORT_MS_MAX);
   }
 
   /** The message that begins it. @throws JobError if it cannot run, by its arguments or its user */
@@ -205,8 +217,8 @@ export class SupervisedCommand implements RunHost {
     this.#startMs = nowMs;
     const untilMs = Math.max(0, run.deadlineMs! - nowMs);
     const wantsStarted = run.instance.timeoutMs > 0 || this.#limits !== null;
-    const claim = this.#seal(run.instance);
-    const command = this.#launch(run);
+    const { claim, command } = this.#start!(run);
+    this.#start = null;
     return { type: "run", run: this.number, claim, command, untilMs, wantsStarted };
   }
 
@@ -284,8 +296,8 @@ export class SupervisedCommand implements RunHost {
   #forget(): WorkerRun | null {
     const run = this.#run;
     this.#run = null;
-    this.#wake.cancel();
-    this.#report.cancel();
+    this.#supervisor.wakeAt(this, null);
+    this.#report?.cancel();
     this.#usage?.stop();
     this.#frozen?.({ type: "state", message: "it has ended" });
     return run;

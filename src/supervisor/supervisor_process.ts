@@ -1,4 +1,5 @@
 import type { Clock } from "../platform/clock.ts";
+import { DueTimes } from "../platform/due_times.ts";
 import { LazyTimer } from "../platform/lazy_timer.ts";
 import type { Logger } from "../platform/logger.ts";
 import { Cgroup } from "../platform/process/cgroup.ts";
@@ -71,6 +72,8 @@ export class SupervisorProcess implements CommandSupervisor {
   readonly #recorded: Recorded;
   /** The deadlines that were moved in this turn of the event loop, by command. */
   readonly #moved = new Map<number, number>();
+  /** When to wake commands. */
+  readonly #wakes: DueTimes<SupervisedCommand>;
   readonly #limit: LazyTimer;
   readonly #continuing: LazyTimer;
   #fault: StartFault | null = null;
@@ -84,6 +87,7 @@ export class SupervisorProcess implements CommandSupervisor {
     this.pid = peer.pid;
     this.#backlog = peer.isFound ? null : [];
     this.isRetired = peer.isFound;
+    this.#wakes = new DueTimes(clock, (command) => command.wake());
     this.#limit = new LazyTimer(clock, () => this.#limitReached());
     this.#continuing = new LazyTimer(clock, () => this.#continue());
     this.#recorded = new Recorded(clock, (message) => this.send(message));
@@ -130,6 +134,10 @@ export class SupervisorProcess implements CommandSupervisor {
 
   send(message: ToSupervisor): void {
     this.#channel?.send(message);
+  }
+
+  wakeAt(command: SupervisedCommand, dueMs: number | null): void {
+    this.#wakes.set(command, dueMs);
   }
 
   extend(command: SupervisedCommand, deadlineMs: number): void {

@@ -31,10 +31,14 @@ export interface OutputPipe {
   close(): void;
 }
 
-/** Receives what is read from an {@link OutputPipe}. */
+/** The output of a program that a pipe carries. */
+export type OutputName = "stdout" | "stderr";
+
+/** Receives what is read from the pipes of a program. */
 export interface PipeEvents {
-  readonly onData: (chunk: Uint8Array) => void;
-  readonly onEnd: () => void;
+  onOutput(name: OutputName, chunk: Uint8Array): void;
+  /** One of them has ended. */
+  onPipeEnd(): void;
 }
 
 /**
@@ -47,6 +51,7 @@ export class NativePipe implements OutputPipe {
   readonly #spawner: NativeSpawner;
   readonly #watch: PipeWatch | null;
   readonly #reader: number;
+  readonly #name: OutputName;
   readonly #events: PipeEvents;
   #stream: StreamPipe | null = null;
   #isListening = false;
@@ -54,8 +59,12 @@ export class NativePipe implements OutputPipe {
   #bytes = 0;
   #isEnded = false;
 
-  /** @param watch null to read it as a stream from the first {@link listen} on */
-  constructor(spawner: NativeSpawner, watch: PipeWatch | null, events: PipeEvents) {
+  /** @param by what makes and watches it; without a watch it is a stream from {@link listen} on */
+  constructor(
+    name: OutputName,
+    events: PipeEvents,
+    { spawner, watch }: { readonly spawner: NativeSpawner; readonly watch: PipeWatch | null },
+  ) {
     const { reader, writer } = spawner.pipe();
     // The program can open its output by name, also once it has changed its user.
     fchmodSync(writer, 0o666);
@@ -63,6 +72,7 @@ export class NativePipe implements OutputPipe {
     this.#reader = reader;
     this.#spawner = spawner;
     this.#watch = watch;
+    this.#name = name;
     this.#events = events;
   }
 
@@ -80,14 +90,14 @@ export class NativePipe implements OutputPipe {
       const bytes = readSync(this.#reader, block, 0, READ_BYTES, null);
       if (bytes === 0) return this.close();
       this.#bytes += bytes;
-      this.#events.onData(Buffer.from(block.subarray(0, bytes)));
+      this.#events.onOutput(this.#name, Buffer.from(block.subarray(0, bytes)));
     }
   }
 
   listen(): void {
     if (this.#isEnded || this.#isListening) return;
     this.#isListening = true;
-    if (this.#watch?.add(this.#reader, () => this.#readSome())) this.#readSome();
+    if (this.#watch?.add(this.#reader, this)) this.readable();
     else this.#readAsStream();
   }
 
@@ -111,10 +121,11 @@ export class NativePipe implements OutputPipe {
     this.#isEnded = true;
     this.#watch?.remove(this.#reader);
     closeSync(this.#reader);
-    this.#events.onEnd();
+    this.#events.onPipeEnd();
   }
 
-  #readSome(): void {
+  /** It contains data or has ended. */
+  readable(): void {
     this.drain();
     // A signal for each write would cost more than a stream.
     if (this.#bytes > STREAM_AFTER_BYTES && !this.#isEnded && !this.#isPaused) this.#readAsStream();
@@ -122,7 +133,7 @@ export class NativePipe implements OutputPipe {
 
   #readAsStream(): void {
     this.#watch?.remove(this.#reader);
-    this.#stream = new StreamPipe(readDescriptor(this.#reader), this.#events);
+    this.#stream = new StreamPipe(readDescriptor(this.#reader), this.#name, this.#events);
   }
 }
 
@@ -132,14 +143,14 @@ export class StreamPipe implements OutputPipe {
   readonly #stream: Readable;
   #isEnded = false;
 
-  constructor(stream: Readable, { onData, onEnd }: PipeEvents) {
+  constructor(stream: Readable, name: OutputName, events: PipeEvents) {
     this.#stream = stream;
-    stream.on("data", onData);
+    stream.on("data", (chunk: Uint8Array) => events.onOutput(name, chunk));
     // A broken pipe ends the stream, which is all there is to do about it.
     stream.on("error", () => {});
     stream.once("close", () => {
       this.#isEnded = true;
-      onEnd();
+      events.onPipeEnd();
     });
   }
 

@@ -19,6 +19,11 @@ const FUNCTIONS = ["epoll_create1", "epoll_ctl", "epoll_wait", "fcntl"] as const
 
 const openLibc = lateLibc(...FUNCTIONS);
 
+/** A pipe that is told when it contains data or has ended. */
+interface WatchedPipe {
+  readable(): void;
+}
+
 /**
  * Watches pipes for data. The kernel sends SIGIO when one of them has some or ends, and then epoll
  * tells which: a pipe that is quiet costs 100 bytes here, where a stream of the runtime takes
@@ -27,7 +32,7 @@ const openLibc = lateLibc(...FUNCTIONS);
 export class PipeWatch {
   readonly #symbols: NativeLibrary<typeof FUNCTIONS[number]>["symbols"];
   readonly #epoll: number;
-  readonly #readable = new Map<number, () => void>();
+  readonly #watched = new Map<number, WatchedPipe>();
   readonly #event = new Uint32Array(EVENT_WORDS);
   readonly #ready = new Uint32Array(EVENT_WORDS * READY_MAX);
 
@@ -45,17 +50,17 @@ export class PipeWatch {
   }
 
   /**
-   * Call back whenever a pipe contains data or has ended. What it contains already may not count:
+   * Tell a pipe whenever it contains data or has ended. What it contains already may not count:
    * read it after this call.
    *
    * @returns false if that is impossible
    */
-  add(reader: number, onReadable: () => void): boolean {
+  add(reader: number, pipe: WatchedPipe): boolean {
     this.#event[0] = EPOLLIN;
     this.#event[NUMBER_AT] = reader;
     const { epoll_ctl, fcntl } = this.#symbols;
     if (epoll_ctl(this.#epoll, EPOLL_CTL_ADD, reader, this.#event) !== 0) return false;
-    this.#readable.set(reader, onReadable);
+    this.#watched.set(reader, pipe);
     fcntl(reader, F_SETOWN, process.pid);
     fcntl(reader, F_SETFL, O_NONBLOCK | O_ASYNC);
     return true;
@@ -63,7 +68,7 @@ export class PipeWatch {
 
   /** Call before the pipe is closed. */
   remove(reader: number): void {
-    if (!this.#readable.delete(reader)) return;
+    if (!this.#watched.delete(reader)) return;
     const { epoll_ctl, fcntl } = this.#symbols;
     fcntl(reader, F_SETFL, O_NONBLOCK);
     epoll_ctl(this.#epoll, EPOLL_CTL_DEL, reader, this.#event);
@@ -73,7 +78,7 @@ export class PipeWatch {
     for (;;) {
       const count = this.#symbols.epoll_wait(this.#epoll, this.#ready, READY_MAX, 0);
       for (let index = 0; index < count; index++) {
-        this.#readable.get(this.#ready[index * EVENT_WORDS + NUMBER_AT]!)?.();
+        this.#watched.get(this.#ready[index * EVENT_WORDS + NUMBER_AT]!)?.readable();
       }
       if (count < READY_MAX) return;
     }

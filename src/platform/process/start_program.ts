@@ -3,7 +3,13 @@ import { accessSync, closeSync, constants, openSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { errorCode } from "../../core/errors.ts";
 import { NativeSpawner, type ProcessExit, type SpawnRequest } from "./native_spawn.ts";
-import { NativePipe, type OutputPipe, StreamPipe } from "./output_pipe.ts";
+import {
+  NativePipe,
+  type OutputName,
+  type OutputPipe,
+  type PipeEvents,
+  StreamPipe,
+} from "./output_pipe.ts";
 import { createPipes } from "./pipe.ts";
 import { PipeWatch } from "./pipe_watch.ts";
 import { OrphanReaper } from "./process_control.ts";
@@ -17,18 +23,15 @@ export interface ProgramRequest extends Omit<SpawnRequest, "program" | "descript
 }
 
 /** What happens to a program. */
-export interface ProgramEvents {
-  readonly onStart: (pid: number) => void;
+export interface ProgramEvents extends PipeEvents {
+  onStart(pid: number): void;
   /** It could not be started. */
-  readonly onFail: (error: Error) => void;
-  readonly onExit: (exit: ProcessExit) => void;
-  readonly onOutput: (stream: "stdout" | "stderr", chunk: Uint8Array) => void;
-  /** One of its pipes has ended. */
-  readonly onPipeEnd: () => void;
+  onFail(error: Error): void;
+  onExit(exit: ProcessExit): void;
 }
 
 /** The reading ends of a program's output. */
-export type ProgramOutput = Readonly<Record<"stdout" | "stderr", OutputPipe>>;
+export type ProgramOutput = Readonly<Record<OutputName, OutputPipe>>;
 
 /** Starts programs, and reaps the processes that this one has adopted. */
 export interface ProgramStarter {
@@ -62,11 +65,8 @@ class NativeStarter implements ProgramStarter {
   start(request: ProgramRequest, events: ProgramEvents): ProgramOutput {
     const { argv, env, stdin, fourth } = request;
     const program = findProgram(argv[0]!, env.PATH ?? "");
-    const open = (stream: "stdout" | "stderr") =>
-      new NativePipe(this.#spawner, this.#watch, {
-        onData: (chunk) => events.onOutput(stream, chunk),
-        onEnd: events.onPipeEnd,
-      });
+    const makers = { spawner: this.#spawner, watch: this.#watch };
+    const open = (name: OutputName) => new NativePipe(name, events, makers);
     const stdout = open("stdout");
     let stderr: NativePipe | null = null;
     try {
@@ -131,8 +131,8 @@ class PortableStarter implements ProgramStarter {
     child.on("error", (error) => {
       if (child.pid === undefined) events.onFail(error);
     });
-    const stdout = streamPipe(out?.reader ?? child.stdout!, "stdout", events);
-    const stderr = streamPipe(err?.reader ?? child.stderr!, "stderr", events);
+    const stdout = new StreamPipe(out?.reader ?? child.stdout!, "stdout", events);
+    const stderr = new StreamPipe(err?.reader ?? child.stderr!, "stderr", events);
     if (child.pid === undefined) return { stdout, stderr };
     this.#running += 1;
     this.#reaper.start();
@@ -160,12 +160,4 @@ function startChild(
   } finally {
     if (outer !== null) process.umask(outer);
   }
-}
-
-function streamPipe(
-  stream: ConstructorParameters<typeof StreamPipe>[0],
-  name: "stdout" | "stderr",
-  { onOutput, onPipeEnd }: ProgramEvents,
-): StreamPipe {
-  return new StreamPipe(stream, { onData: (chunk) => onOutput(name, chunk), onEnd: onPipeEnd });
 }

@@ -1,8 +1,8 @@
 import type { LogEntry } from "../../core/instance.ts";
 import type { OutputLimits } from "../../core/job/gen/job_options.ts";
-import type { SecretMask } from "../../core/text/secret_mask.ts";
+import { SecretMask } from "../../core/text/secret_mask.ts";
 import type { Clock } from "../../platform/clock.ts";
-import type { OutputPipe } from "../../platform/process/output_pipe.ts";
+import type { OutputName, OutputPipe } from "../../platform/process/output_pipe.ts";
 import type { ProgramOutput } from "../../platform/process/start_program.ts";
 import { LineSplitter } from "../../worker/output/line_splitter.ts";
 import { OutputLimiter } from "../../worker/output/output_limiter.ts";
@@ -10,16 +10,24 @@ import type { TransferBudget } from "../../worker/output/transfer_budget.ts";
 import { StderrTail } from "../../worker/output/stderr_tail.ts";
 import { ENTRIES_LENGTH_MAX, ENTRIES_MAX } from "../protocol.ts";
 
-/** Where the output of a command goes. */
-interface OutputTarget {
+/** Surroundings of the outputs of all commands. */
+export interface OutputHost {
   readonly clock: Clock;
-  readonly limits: OutputLimits;
-  readonly mask: SecretMask;
-  /** Shared by all commands. */
   readonly budget: TransferBudget;
   /** True while the daemon has not read what it was sent. */
   readonly isStalled: () => boolean;
-  readonly send: (entries: readonly LogEntry[]) => void;
+}
+
+/** Where the output of a command goes. */
+interface OutputTarget {
+  sendLines(entries: readonly LogEntry[]): void;
+}
+
+/** What becomes of it before that. */
+interface OutputOptions {
+  readonly limits: OutputLimits;
+  /** They are masked. */
+  readonly secrets: readonly string[];
 }
 
 /** How long reading pauses while the daemon has not read what it was sent. */
@@ -27,10 +35,12 @@ const STALL_MS = 20;
 
 /** The output of one command: splits it into lines, keeps it within its limits, and sends it. */
 export class CommandOutput {
+  readonly #host: OutputHost;
   readonly #target: OutputTarget;
+  readonly #options: OutputOptions;
   readonly #tail = new StderrTail();
   // Created by the first output: most commands print nothing.
-  #splitters: Readonly<Record<"stdout" | "stderr", LineSplitter>> | null = null;
+  #splitters: Readonly<Record<OutputName, LineSplitter>> | null = null;
   #limiter: OutputLimiter | null = null;
   #pipes: readonly OutputPipe[] = [];
   #entries: LogEntry[] = [];
@@ -40,8 +50,10 @@ export class CommandOutput {
   #isFinished = false;
   #onEnded: (() => void) | null = null;
 
-  constructor(target: OutputTarget) {
+  constructor(host: OutputHost, target: OutputTarget, options: OutputOptions) {
+    this.#host = host;
     this.#target = target;
+    this.#options = options;
   }
 
   /** The last lines of stderr as one text; empty if there are none. */
@@ -88,16 +100,16 @@ export class CommandOutput {
     for (const pipe of this.#pipes) pipe.close();
   }
 
-  read(name: "stdout" | "stderr", chunk: Uint8Array): void {
-    const now = this.#target.clock.now();
+  read(name: OutputName, chunk: Uint8Array): void {
+    const now = this.#host.clock.now();
     // What a process writes that the command left behind belongs to nobody.
     if (!this.#isFinished) {
       this.#at = now.wallMs;
-      this.#splitters ??= { stdout: this.#splitter("stdout"), stderr: this.#splitter("stderr") };
+      this.#splitters ??= this.#makeSplitters();
       this.#splitters[name].push(chunk);
       this.#send();
     }
-    const { budget, isStalled } = this.#target;
+    const { budget, isStalled } = this.#host;
     const restMs = budget.spend(now.monotonicMs, chunk.byteLength);
     if (restMs > 0) this.#rest(restMs);
     else if (isStalled()) this.#rest(STALL_MS);
@@ -105,14 +117,14 @@ export class CommandOutput {
 
   /** Add a line of our own after those of the command. */
   note(message: string): void {
-    const at = this.#target.clock.now().wallMs;
+    const at = this.#host.clock.now().wallMs;
     this.#notes.push({ at, level: "info", source: "system", message });
   }
 
   /** Send what was kept back: nothing more is its output. */
   finish(): void {
     if (this.#splitters !== null) {
-      this.#at = this.#target.clock.now().wallMs;
+      this.#at = this.#host.clock.now().wallMs;
       this.#splitters.stdout.flush();
       this.#splitters.stderr.flush();
       this.#entries.push(...this.#limiter?.finish(this.#at) ?? []);
@@ -122,8 +134,13 @@ export class CommandOutput {
     this.#isFinished = true;
   }
 
-  #splitter(source: "stdout" | "stderr"): LineSplitter {
-    const { limits, mask } = this.#target;
+  #makeSplitters(): Record<OutputName, LineSplitter> {
+    const mask = new SecretMask(this.#options.secrets);
+    return { stdout: this.#splitter("stdout", mask), stderr: this.#splitter("stderr", mask) };
+  }
+
+  #splitter(source: OutputName, mask: SecretMask): LineSplitter {
+    const { limits } = this.#options;
     const level = source === "stdout" ? "info" : "warn";
     return new LineSplitter({
       mask,
@@ -144,14 +161,14 @@ export class CommandOutput {
     let length = 0;
     for (const entry of entries) {
       if (part.length === ENTRIES_MAX || length > ENTRIES_LENGTH_MAX) {
-        this.#target.send(part);
+        this.#target.sendLines(part);
         part = [];
         length = 0;
       }
       part.push(entry);
       length += entry.message.length;
     }
-    this.#target.send(part);
+    this.#target.sendLines(part);
   }
 
   #rest(restMs: number): void {
@@ -159,9 +176,9 @@ export class CommandOutput {
     if (this.#isResting) return;
     this.#isResting = true;
     for (const pipe of this.#pipes) pipe.pause();
-    this.#target.clock.timer(Math.max(1, restMs), () => {
+    this.#host.clock.timer(Math.max(1, restMs), () => {
       this.#isResting = false;
-      if (this.#target.isStalled()) return this.#rest(STALL_MS);
+      if (this.#host.isStalled()) return this.#rest(STALL_MS);
       for (const pipe of this.#pipes) pipe.resume();
     });
   }

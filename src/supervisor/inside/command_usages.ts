@@ -26,20 +26,17 @@ interface UsageHost<Command extends TrackedCommand> {
   readonly report: (usages: ReadonlyMap<Command, LiveUsage>) => void;
 }
 
-/** A process when it was last seen. */
-interface SeenProcess {
-  readonly ticks: number;
-  /** True if its parent is gone: nobody but us waits for it. */
-  readonly isOrphan: boolean;
-}
-
 /** What was seen of a command. */
 interface SeenCommand {
   readonly usage: LiveUsage;
-  readonly processes: ReadonlyMap<number, SeenProcess>;
+  /** Processor time of those whose parent is gone: nobody but us waits for them. */
+  readonly orphans: ReadonlyMap<number, number>;
   /** Processor time of orphans that have ended. */
   readonly lostTicks: number;
 }
+
+/** Most commands have none. */
+const NO_ORPHANS: ReadonlyMap<number, number> = new Map();
 
 /**
  * What commands use. For a command that ends within a second, the kernel's account of its first
@@ -91,7 +88,7 @@ export class CommandUsages<Command extends TrackedCommand> {
       const usages = new Map<Command, LiveUsage>();
       for (const [command, pids] of find(new Set(commands))) {
         const seen = await this.#measure(command, pids, slices);
-        if (!this.#begun.has(command) || seen.processes.size === 0) continue;
+        if (!this.#begun.has(command) || seen.usage.processes === 0) continue;
         this.#seen.set(command, seen);
         usages.set(command, seen.usage);
       }
@@ -110,8 +107,9 @@ export class CommandUsages<Command extends TrackedCommand> {
     slices: Slices,
   ): Promise<SeenCommand> {
     const before = this.#seen.get(command);
-    const processes = new Map<number, SeenProcess>();
+    const orphans = new Map<number, number>();
     let lostTicks = before?.lostTicks ?? 0;
+    let processes = 0;
     let ticks = 0;
     let rssBytes = 0;
     let openFiles: number | null = 0;
@@ -123,19 +121,20 @@ export class CommandUsages<Command extends TrackedCommand> {
       openFiles = openFiles === null || files === null ? null : openFiles + files;
       ticks += usage.cpuTicks;
       rssBytes += usage.rssBytes;
+      processes += 1;
       const isOrphan = pid !== command.leader && usage.parent === process.pid;
-      processes.set(pid, { ticks: usage.cpuTicks, isOrphan });
+      if (isOrphan) orphans.set(pid, usage.cpuTicks);
     }
-    for (const [pid, last] of before?.processes ?? []) {
-      if (last.isOrphan && !processes.has(pid)) lostTicks += last.ticks;
+    for (const [pid, last] of before?.orphans ?? NO_ORPHANS) {
+      if (!orphans.has(pid)) lostTicks += last;
     }
     const usage = {
-      ...{ rssBytes, openFiles, processes: processes.size },
+      ...{ rssBytes, openFiles, processes },
       maxRssBytes: Math.max(rssBytes, before?.usage.maxRssBytes ?? 0),
       // Less only if it lost a process that nobody waited for.
       cpuMs: Math.max(msOf(ticks + lostTicks), before?.usage.cpuMs ?? 0),
     };
-    return { usage, processes, lostTicks };
+    return { usage, orphans: orphans.size === 0 ? NO_ORPHANS : orphans, lostTicks };
   }
 
   #nowMs(): number {
@@ -145,12 +144,11 @@ export class CommandUsages<Command extends TrackedCommand> {
 
 /** What was seen of a command, with what the kernel says about its first process. */
 function withOrphans(
-  { usage, processes, lostTicks }: SeenCommand,
+  { usage, orphans, lostTicks }: SeenCommand,
   exit: AttemptUsage | null,
 ): AttemptUsage {
   // The kernel counts what the first process waited for, so not what orphans used.
-  const orphans = [...processes.values()].filter(({ isOrphan }) => isOrphan);
-  const orphanTicks = orphans.reduce((sum, { ticks }) => sum + ticks, lostTicks);
+  const orphanTicks = [...orphans.values()].reduce((sum, ticks) => sum + ticks, lostTicks);
   const counted = exit?.cpuMs == null ? 0 : exit.cpuMs + msOf(orphanTicks);
   return {
     maxRssBytes: Math.max(usage.maxRssBytes!, exit?.maxRssBytes ?? 0),

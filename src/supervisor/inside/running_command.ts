@@ -1,19 +1,23 @@
 import { accessSync, closeSync, constants, existsSync, statSync } from "node:fs";
 import { encodeJobError } from "../../worker/job_stack.ts";
-import { type AttemptUsage, countPrinted, type ErrorInfo } from "../../core/instance.ts";
+import {
+  type AttemptUsage,
+  countPrinted,
+  type ErrorInfo,
+  type LogEntry,
+} from "../../core/instance.ts";
 import { commandEnd } from "../../core/text/command_end.ts";
 import { errorCode, JobError, messageOf } from "../../core/errors.ts";
 import { withoutUndefined } from "../../core/object_keys.ts";
-import { SecretMask } from "../../core/text/secret_mask.ts";
 import { formatSize } from "../../core/text/size.ts";
-import type { Clock } from "../../platform/clock.ts";
+import type { DueTimes } from "../../platform/due_times.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { killGroup } from "../../platform/process/descendants.ts";
 import type { ProcessExit } from "../../platform/process/native_spawn.ts";
+import type { OutputName } from "../../platform/process/output_pipe.ts";
 import { withOpenFilesMax } from "../../platform/process/process_setup.ts";
 import { isResourceError } from "../../platform/process/resources.ts";
-import type { ProgramStarter } from "../../platform/process/start_program.ts";
-import type { TransferBudget } from "../../worker/output/transfer_budget.ts";
+import type { ProgramEvents, ProgramStarter } from "../../platform/process/start_program.ts";
 import type { FreezeProblem } from "../../worker/executor.ts";
 import type { AttemptResult } from "../../worker/protocol.ts";
 import {
@@ -25,7 +29,7 @@ import {
 } from "../protocol.ts";
 import { type CommandCgroup, type CommandCgroups, entering } from "./command_cgroups.ts";
 import type { Leftovers } from "./command_families.ts";
-import { CommandOutput } from "./command_output.ts";
+import { CommandOutput, type OutputHost } from "./command_output.ts";
 import { type ResultFile, ResultFiles } from "./result_file.ts";
 import { openUnnamedFile } from "./unnamed_file.ts";
 
@@ -41,16 +45,14 @@ export const NO_STANDSTILL = { isFrozen: false, frozenMs: 0 };
 
 type RunMessage = Extract<ToSupervisor, { readonly type: "run" }>;
 
-/** Surroundings of a running command. */
-export interface CommandHost {
-  readonly clock: Clock;
+/** Surroundings of running commands. */
+export interface CommandHost extends OutputHost {
+  /** When commands expire. */
+  readonly deadlines: DueTimes<RunningCommand>;
   readonly starter: ProgramStarter;
   readonly files: ResultFiles;
   /** Null if commands have no control groups. */
   readonly cgroups: CommandCgroups | null;
-  readonly budget: TransferBudget;
-  /** True while the daemon has not read what it was sent. */
-  readonly isStalled: () => boolean;
   readonly send: (message: FromSupervisor) => void;
   readonly onStart: (command: RunningCommand) => void;
   /** Its first process has ended. Call {@link RunningCommand.settle} next. */
@@ -72,19 +74,21 @@ export interface CommandHost {
  * A command in a session of its own. It reads its `stdin`, by default nothing. An exit code in
  * `successCodes` is success; the result is the content of `$JOB_RESULT_FILE`.
  */
-export class RunningCommand {
+export class RunningCommand implements ProgramEvents {
   readonly run: number;
   readonly marker: string;
   /** Its first process; 0 until it has started. */
   leader = 0;
   /** Its control group; null if it has none. */
   cgroup: CommandCgroup | null = null;
-  #launch: CommandLaunch;
+  readonly #program: string;
+  readonly #successCodes: readonly number[];
+  readonly #leavesChildren: boolean;
   readonly #wantsStarted: boolean;
   readonly #host: CommandHost;
   readonly #output: CommandOutput;
-  readonly #deadline: LazyTimer;
-  readonly #drain: LazyTimer;
+  /** Null until it has ended, and something holds its output open. */
+  #drain: LazyTimer | null = null;
   /** Printed lines that were sent. */
   #lines = 0;
   #file: ResultFile | null = null;
@@ -105,46 +109,35 @@ export class RunningCommand {
   #isOver = false;
 
   constructor({ run, command: launch, wantsStarted }: RunMessage, host: CommandHost) {
-    const { clock, budget, isStalled, send } = host;
+    const { argv, marker, output: limits, secrets, successCodes, leavesChildren } = launch;
     this.run = run;
-    this.marker = launch.marker;
-    this.#launch = launch;
+    this.marker = marker;
+    this.#program = argv[0]!;
+    this.#successCodes = successCodes;
+    this.#leavesChildren = leavesChildren;
     this.#wantsStarted = wantsStarted;
     this.#host = host;
-    this.#output = new CommandOutput({
-      ...{ clock, budget, isStalled, limits: launch.output },
-      mask: new SecretMask(launch.secrets),
-      send: (entries) => {
-        const first = this.#lines;
-        this.#lines += countPrinted(entries);
-        send({ type: "log", run, first, entries });
-      },
-    });
-    this.#deadline = new LazyTimer(clock, () => {
-      this.#isExpired = true;
-      host.kill(this);
-    });
-    this.#drain = new LazyTimer(clock, () => this.#giveUp());
+    this.#output = new CommandOutput(host, this, { limits, secrets });
   }
 
   /** True if the processes that it leaves are to keep running. */
   get isLeft(): boolean {
-    return this.#launch.leavesChildren && !this.#isAborted && !this.#isTooLarge;
+    return this.#leavesChildren && !this.#isAborted && !this.#isTooLarge;
   }
 
-  /** Start it. It ends at once if that fails. */
-  start(untilMs: number): void {
+  /** Start it. It ends at once if that fails. Its environment is not kept: it may run for days. */
+  start(launch: CommandLaunch, untilMs: number): void {
     this.extend(untilMs);
     this.#file = this.#host.files.take();
     try {
-      this.#start();
+      this.#start(launch);
     } catch (error) {
       this.#end(failed(error));
     }
   }
 
-  #start(): void {
-    const { argv, env, umask, stdin: text, openFiles, memoryBytes } = this.#launch;
+  #start(launch: CommandLaunch): void {
+    const { argv, env, umask, stdin: text, openFiles, memoryBytes } = launch;
     const { starter, cgroups } = this.#host;
     const file = this.#file;
     this.cgroup = cgroups?.take(memoryBytes) ?? null;
@@ -155,24 +148,13 @@ export class RunningCommand {
       const pipes = starter.start({
         argv: this.cgroup === null || isStartedIn ? limited : entering(this.cgroup, limited),
         env: file === null ? env : { ...env, JOB_RESULT_FILE: file.path },
-        cwd: this.#directory(),
+        cwd: directoryOf(launch),
         ...{ umask, stdin, fourth: file?.descriptor ?? null },
         cgroup: isStartedIn ? this.cgroup!.openFolder() : null,
-      }, {
-        onStart: (pid) => this.#started(pid),
-        onFail: (error) => this.#end(failed(startError(argv[0]!, error))),
-        onExit: (exit) => this.#exited(exit),
-        onOutput: (stream, chunk) => this.#output.read(stream, chunk),
-        onPipeEnd: () => {
-          this.#finishIfDrained();
-          this.#output.pipeEnded();
-        },
-      });
+      }, this);
       this.#output.attach(pipes);
-      // It may run for days, and has these now.
-      this.#launch = { ...this.#launch, env: {}, stdin: null };
     } catch (error) {
-      throw error instanceof JobError ? error : startError(argv[0]!, error as Error);
+      throw error instanceof JobError ? error : startError(this.#program, error as Error);
     } finally {
       this.cgroup?.started();
       if (stdin !== null) closeSync(stdin);
@@ -181,7 +163,13 @@ export class RunningCommand {
 
   /** It may run this long from now on. */
   extend(untilMs: number): void {
-    if (!this.#isOver) this.#deadline.setIn(untilMs);
+    if (!this.#isOver) this.#host.deadlines.setIn(this, untilMs);
+  }
+
+  /** It has run for as long as it may. */
+  expire(): void {
+    this.#isExpired = true;
+    this.#host.kill(this);
   }
 
   signal(signal: "SIGTERM" | "SIGKILL"): void {
@@ -245,10 +233,15 @@ export class RunningCommand {
     if (this.#isOver || this.#output.isEnded) return this.#finishIfDrained();
     this.#output.listen();
     const isLeft = found > 0 && this.isLeft;
-    this.#drain.setIn(isLeft ? LEFT_DRAIN_MS : DRAIN_MS_MAX);
+    this.#awaitEnd(isLeft ? LEFT_DRAIN_MS : DRAIN_MS_MAX);
   }
 
-  #started(pid: number): void {
+  #awaitEnd(limitMs: number): void {
+    this.#drain ??= new LazyTimer(this.#host.clock, () => this.#giveUp());
+    this.#drain.setIn(limitMs);
+  }
+
+  onStart(pid: number): void {
     const { clock, files, cgroups, onStart } = this.#host;
     this.leader = pid;
     this.#startMs = clock.now().monotonicMs;
@@ -291,10 +284,29 @@ export class RunningCommand {
     return this.#hasNone && this.#output.isEnded;
   }
 
-  #exited(exit: ProcessExit): void {
+  onFail(error: Error): void {
+    this.#end(failed(startError(this.#program, error)));
+  }
+
+  onOutput(name: OutputName, chunk: Uint8Array): void {
+    this.#output.read(name, chunk);
+  }
+
+  onPipeEnd(): void {
+    this.#finishIfDrained();
+    this.#output.pipeEnded();
+  }
+
+  onExit(exit: ProcessExit): void {
     this.#exit = exit;
-    this.#deadline.cancel();
+    this.#host.deadlines.set(this, null);
     this.#host.onExit(this);
+  }
+
+  sendLines(entries: readonly LogEntry[]): void {
+    const first = this.#lines;
+    this.#lines += countPrinted(entries);
+    this.#host.send({ type: "log", run: this.run, first, entries });
   }
 
   #finishIfDrained(): void {
@@ -304,15 +316,15 @@ export class RunningCommand {
   /** Something holds the output open: a process that is left to run, or that was not found. */
   #giveUp(): void {
     // Only what is there now is the command's.
-    if (this.#output.isEmpty === false) return this.#drain.setIn(LEFT_DRAIN_MS);
+    if (this.#output.isEmpty === false) return this.#awaitEnd(LEFT_DRAIN_MS);
     this.#end(this.#result());
   }
 
   #end(result: AttemptResult | null): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#deadline.cancel();
-    this.#drain.cancel();
+    this.#host.deadlines.set(this, null);
+    this.#drain?.cancel();
     if (this.#file !== null) this.#host.files.release(this.#file, this.#isAlone);
     this.#output.finish();
     const { stderrTail } = this.#output;
@@ -326,34 +338,32 @@ export class RunningCommand {
   #result(): AttemptResult | null {
     if (this.#isExpired) return null;
     const { code, signal } = this.#exit!;
-    const { argv, successCodes } = this.#launch;
     // If the file is too large, reading it throws the error of the attempt.
-    const isSuccess = this.#isTooLarge || (code !== null && successCodes.includes(code));
+    const isSuccess = this.#isTooLarge || (code !== null && this.#successCodes.includes(code));
     if (isSuccess) return succeeded(code ?? 0, this.#file);
     const found = { exitCode: code ?? undefined, signal: signal ?? undefined };
     if (this.cgroup?.isOverMemory) return overMemory(this.cgroup.memoryBytes!, found);
-    const message = `Command "${argv[0]}" ${commandEnd(found)}`;
+    const message = `Command "${this.#program}" ${commandEnd(found)}`;
     const error = { name: "CommandError", message };
     return { type: "error", error: withoutUndefined({ ...error, ...found }) };
   }
+}
 
-  #directory(): string {
-    const { cwd, home } = this.#launch;
-    const wanted = cwd ?? (existsSync(home) ? home : "/");
-    let problem = "not a directory";
-    try {
-      if (statSync(wanted).isDirectory()) {
-        // Otherwise the start would fail as if the program were not executable.
-        accessSync(wanted, constants.X_OK);
-        return wanted;
-      }
-    } catch (error) {
-      problem = errorCode(error) ?? "cannot be read";
+function directoryOf({ cwd, home }: CommandLaunch): string {
+  const wanted = cwd ?? (existsSync(home) ? home : "/");
+  let problem = "not a directory";
+  try {
+    if (statSync(wanted).isDirectory()) {
+      // Otherwise the start would fail as if the program were not executable.
+      accessSync(wanted, constants.X_OK);
+      return wanted;
     }
-    throw new JobError("invalid_argument", `Cannot run the command in "${wanted}": ${problem}`, {
-      hint: 'Set "cwd" to a directory that exists and that its user may enter',
-    });
+  } catch (error) {
+    problem = errorCode(error) ?? "cannot be read";
   }
+  throw new JobError("invalid_argument", `Cannot run the command in "${wanted}": ${problem}`, {
+    hint: 'Set "cwd" to a directory that exists and that its user may enter',
+  });
 }
 
 function startError(program: string, error: Error): JobError {

@@ -1,5 +1,6 @@
 import type { LiveUsage } from "../../core/instance.ts";
 import { systemClock } from "../../platform/clock.ts";
+import { DueTimes } from "../../platform/due_times.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { ownTree } from "../../platform/process/cgroup_tree.ts";
 import { spentMs } from "../../platform/process/process.ts";
@@ -104,6 +105,7 @@ export class Supervisor {
     const tree = ownTree();
     this.#host = {
       ...{ clock: systemClock, starter },
+      deadlines: new DueTimes(systemClock, (command) => command.expire()),
       cgroups: tree && new CommandCgroups(tree, { canStart: () => starter.entersCgroups }),
       gather: (commands) => this.#gather(commands),
       files: new ResultFiles(systemClock),
@@ -215,7 +217,7 @@ export class Supervisor {
       this.#runs.begin(run, { claim, nowMs });
       this.#runs.extend(run, nowMs + untilMs);
     }
-    command.start(untilMs);
+    command.start(message.command, untilMs);
   }
 
   #extend(runs: readonly number[], untilMs: number): void {

@@ -34,11 +34,11 @@ const REFUSALS_MAX = 3;
 /** For the gate: the end of an attempt without a result. */
 const UNKNOWN_END: GatedEnd = { tookMs: null, isSilent: false };
 
-interface ProcessAttemptOptions {
+/** Surroundings of attempts, which all of an executor share. */
+export interface AttemptHost {
   readonly clock: Clock;
   readonly mask: SecretMask;
-  readonly task: AttemptTask;
-  readonly sink: AttemptSink;
+  /** Where an attempt of a job can run. @throws JobError if it cannot */
   readonly acquire: (job: JobDefinition) => RunHost;
   readonly onEnd: (attempt: ProcessAttempt, end: GatedEnd) => void;
   /** It did not begin in its worker and waits for another one. */
@@ -56,7 +56,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
   deadlineMs: number;
   /** True if it may be queued in a worker behind others. */
   canFollow: boolean;
-  readonly #options: ProcessAttemptOptions;
+  readonly #host: AttemptHost;
   /** Null until it begins. */
   #worker: RunHost | null = null;
   #cause: AbortCause | null = null;
@@ -75,12 +75,12 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
   #violation: ErrorInfo | null = null;
   #isOver = false;
 
-  constructor(options: ProcessAttemptOptions) {
-    this.#options = options;
-    this.job = options.task.job;
-    this.instance = taskInstance(options.task.instance);
-    this.sink = options.sink;
-    this.deadlineMs = options.task.deadlineMs;
+  constructor({ job, instance, deadlineMs }: AttemptTask, sink: AttemptSink, host: AttemptHost) {
+    this.#host = host;
+    this.job = job;
+    this.instance = taskInstance(instance);
+    this.sink = sink;
+    this.deadlineMs = deadlineMs;
     this.canFollow = isBatchable(this.job, this.instance.timeoutMs);
     this.#setExpiry();
   }
@@ -99,7 +99,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
     }
     let worker: RunHost;
     try {
-      worker = this.#options.acquire(this.job);
+      worker = this.#host.acquire(this.job);
     } catch (thrown) {
       const { message } = toJobError(thrown, `Cannot run job "${this.job.kind}"`);
       const type = isResourceError(thrown) ? "unstarted" : "error";
@@ -135,7 +135,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
   leave(): boolean {
     if (!this.canLeave || !this.#worker!.leave!()) return false;
     this.#isOver = true;
-    this.#options.onEnd(this, UNKNOWN_END);
+    this.#host.onEnd(this, UNKNOWN_END);
     return true;
   }
 
@@ -162,7 +162,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
   returned(): void {
     this.#worker = null;
     this.canFollow = false;
-    if (!this.#isOver) this.#options.onReturn(this);
+    if (!this.#isOver) this.#host.onReturn(this);
   }
 
   takeBack(): void {
@@ -279,7 +279,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
     if (ending.type === "refused" && this.#cause === null && this.#refusals < REFUSALS_MAX) {
       this.#refusals += 1;
       try {
-        this.#worker = this.#options.acquire(this.job);
+        this.#worker = this.#host.acquire(this.job);
         this.#worker.run(this);
         return this.#schedule();
       } catch (thrown) {
@@ -292,8 +292,8 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
 
   #end(outcome: AttemptOutcome, ending: WorkerEnding | null): void {
     this.#isOver = true;
-    this.#options.onEnd(this, ending?.type === "result" ? ending : UNKNOWN_END);
-    this.#ending.resolve(maskOutcome(outcome, this.#options.mask));
+    this.#host.onEnd(this, ending?.type === "result" ? ending : UNKNOWN_END);
+    this.#ending.resolve(maskOutcome(outcome, this.#host.mask));
   }
 
   #kill(): void {
@@ -302,7 +302,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
   }
 
   #note(message: string, level: LogLevel = "info"): void {
-    const at = this.#options.clock.now().wallMs;
+    const at = this.#host.clock.now().wallMs;
     this.sink.log([{ at, level, source: "system", message }]);
   }
 
@@ -322,7 +322,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
   }
 
   #nowMs(): number {
-    return this.#options.clock.now().monotonicMs;
+    return this.#host.clock.now().monotonicMs;
   }
 
   #outcomeOf(ending: WorkerEnding): AttemptOutcome {
@@ -361,17 +361,17 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
       case "unstarted":
         if (ending.whose === "system") return unstarted(ending.message);
         return ending.whose === "worker"
-          ? workerError("lost", `The ${this.#host} could not be started: ${ending.message}`)
+          ? workerError("lost", `The ${this.#executedBy} could not be started: ${ending.message}`)
           : workerError("error", `The attempt did not begin: ${ending.message}`);
       case "exit":
-        return { ...exitOutcome(this.#host, ending), ...this.#unasked(true) };
+        return { ...exitOutcome(this.#executedBy, ending), ...this.#unasked(true) };
       case "expired":
         return workerError("lost", "It was killed because its lease was not extended in time");
     }
   }
 
   /** What executes it, for messages. */
-  get #host(): string {
+  get #executedBy(): string {
     return this.job.source.type === "command" ? "supervisor of commands" : "worker";
   }
 

@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import type { ErrorInfo } from "../../core/instance.ts";
-import { secretsOf } from "../../core/job/job.ts";
+import { type JobDefinition, secretsOf } from "../../core/job/job.ts";
 import { SecretMask } from "../../core/text/secret_mask.ts";
 import { selfCommand } from "../../platform/process/process.ts";
 import { systemRandom } from "../../platform/random.ts";
@@ -15,7 +15,7 @@ import type {
   HandlerTask,
 } from "../executor.ts";
 import { HandlerRun, noteTo } from "./handler_run.ts";
-import { ProcessAttempt } from "./process_attempt.ts";
+import { type AttemptHost, ProcessAttempt } from "./process_attempt.ts";
 import { WorkerPool, type WorkerSettings } from "./worker_pool.ts";
 import type { WorkerProcess } from "./worker_process.ts";
 import type { WorkerRun } from "./worker_run.ts";
@@ -49,6 +49,7 @@ class ProcessExecutor implements Executor {
   readonly #waitingHandlers: HandlerRun[] = [];
   readonly #runningHandlers = new Set<HandlerRun>();
   readonly #gate: ShortJobGate<ProcessAttempt>;
+  readonly #host: AttemptHost;
   #pool: WorkerPool;
   /** Attempts whose job takes none of the `count` workers. */
   #beside = 0;
@@ -69,6 +70,17 @@ class ProcessExecutor implements Executor {
       capacity: () => this.#pool.count - (this.#attempts.size - this.#beside - this.waiting),
       begin: (first, others) => first.begin(others),
     });
+    const { clock, mask } = this.#settings;
+    this.#host = {
+      ...{ clock, mask },
+      acquire: (job) => this.#pool.acquire(job),
+      onEnd: (attempt, end) => {
+        this.#attempts.delete(attempt);
+        if (isBeside(attempt.job)) this.#beside -= 1;
+        this.#gate.leave(attempt, end);
+      },
+      onReturn: (attempt) => this.#gate.readmit(attempt),
+    };
     this.#pool = this.#makePool(options.count);
   }
 
@@ -101,24 +113,10 @@ class ProcessExecutor implements Executor {
       );
     }
     if (source.problem) return refuse("error", source.problem);
-    const { clock, mask } = this.#settings;
-    mask.add(secretsOf(source));
-    const isBeside = task.job.options.workerSlot === false;
-    const attempt = new ProcessAttempt({
-      clock,
-      mask,
-      task,
-      sink,
-      acquire: (job) => this.#pool.acquire(job),
-      onEnd: (ended, end) => {
-        this.#attempts.delete(ended);
-        if (isBeside) this.#beside -= 1;
-        this.#gate.leave(ended, end);
-      },
-      onReturn: (returned) => this.#gate.readmit(returned),
-    });
+    this.#settings.mask.add(secretsOf(source));
+    const attempt = new ProcessAttempt(task, sink, this.#host);
     this.#attempts.add(attempt);
-    if (isBeside) this.#beside += 1;
+    if (isBeside(task.job)) this.#beside += 1;
     this.#gate.enter(attempt);
     return attempt;
   }
@@ -181,4 +179,9 @@ class ProcessExecutor implements Executor {
     run?.sink.log([{ at: clock.now().wallMs, level: "error", source: "system", message }]);
     this.#pool.retire(worker);
   }
+}
+
+/** True if its attempts take none of the workers that {@link Executor.resize} sets. */
+function isBeside({ options }: JobDefinition): boolean {
+  return options.workerSlot === false;
 }

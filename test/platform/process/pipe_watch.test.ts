@@ -14,10 +14,15 @@ const skip = spawner === null || watch === null ? "the C library cannot be calle
 class Watched {
   text = "";
   hasEnded = false;
-  readonly pipe = new NativePipe(spawner!, watch, {
-    onData: (chunk) => this.text += new TextDecoder().decode(chunk),
-    onEnd: () => this.hasEnded = true,
-  });
+  readonly pipe = new NativePipe("stdout", this, { spawner: spawner!, watch });
+
+  onOutput(_name: "stdout" | "stderr", chunk: Uint8Array): void {
+    this.text += new TextDecoder().decode(chunk);
+  }
+
+  onPipeEnd(): void {
+    this.hasEnded = true;
+  }
 
   write(text: string): void {
     writeSync(this.pipe.writer, text);
