@@ -1,30 +1,23 @@
 import type { JobClient } from "../../rpc/client/client.ts";
-import type { LookupTimelineResponse, TimelineCounts, TimelineRun } from "../../rpc/gen/job_pb.ts";
+import type {
+  JobInstance,
+  LookupTimelineResponse,
+  TimelineCounts,
+  TimelineRun,
+} from "../../rpc/gen/job_pb.ts";
 import type { Printer } from "../output/printer.ts";
 import type { Style } from "../output/table.ts";
 import type { Column, PlainRecord } from "../output/view.ts";
 import { timeText } from "../output/when.ts";
-import { isoOf, msOf, stateName, timestampOf } from "../wire.ts";
+import type { QueryInit } from "../parsing/query.ts";
+import { finalStates, isoOf, msOf, stateName, type Timestamp, timestampOf } from "../wire.ts";
 
-/** Instances of a kind by state; without a kind, those of all further kinds. */
-interface Counts {
-  readonly kind: string | undefined;
-  readonly completed: number;
-  readonly terminated: number;
-  readonly timedOut: number;
-  readonly canceled: number;
-  readonly unfinished: number;
-}
+/** Instances that are looked at for a page of those that ended in another span. */
+const LOOK_MAX = 20_000;
+const PAGE_SIZE = 1_000;
+const PAGES_MAX = 5;
 
-/** The instances that were created in a span of time. */
-export interface SpanCounts extends Pick<LookupTimelineResponse, "from" | "to" | "isEstimate"> {
-  /** True if the span ends in the past. */
-  readonly hasEnd: boolean;
-  /** The kinds with the most first. */
-  readonly kinds: readonly Counts[];
-}
-
-const NONE = { completed: 0, terminated: 0, timedOut: 0, canceled: 0, unfinished: 0 };
+const NONE = { completed: 0, terminated: 0, timedOut: 0, canceled: 0 };
 const FINAL: Readonly<Record<string, keyof typeof NONE>> = {
   Completed: "completed",
   Terminated: "terminated",
@@ -32,12 +25,21 @@ const FINAL: Readonly<Record<string, keyof typeof NONE>> = {
   Cancelled: "canceled",
 };
 
+/** Instances of a kind by state; without a kind, those of all further kinds. */
+type Counts = { readonly kind: string | undefined } & typeof NONE;
+
+/** The instances that ended in a span of time. */
+export interface SpanCounts extends Pick<LookupTimelineResponse, "from" | "to" | "isEstimate"> {
+  /** True if the span ends in the past. */
+  readonly hasEnd: boolean;
+  /** Those created before this time are not counted; absent: all are. */
+  readonly createdFrom: Timestamp | undefined;
+  /** The kinds with the most first. */
+  readonly kinds: readonly Counts[];
+}
+
 const COLUMNS: readonly Column<Counts>[] = [
   { title: "KIND", weight: 9, least: 12, cell: ({ kind }) => kind ?? "(other kinds)" },
-  {
-    ...{ title: "NOT ENDED", weight: 7, isNumber: true },
-    cell: ({ unfinished }) => countCell(unfinished, "active"),
-  },
   {
     ...{ title: "FAILED", weight: 8, isNumber: true },
     cell: ({ terminated, timedOut }) => countCell(terminated + timedOut, "bad"),
@@ -50,22 +52,77 @@ function countCell(count: number, style?: Style) {
   return count > 0 ? { text: String(count), style } : { text: "" };
 }
 
-/** Count what was created in a span of time. */
+/**
+ * Count what ended in a span of time. The store counts by the time of creation, so those that
+ * ended in another span than they were created in are looked up.
+ */
 export async function countSpan(
   client: JobClient,
   { sinceMs, untilMs }: { readonly sinceMs: number; readonly untilMs: number | undefined },
 ): Promise<SpanCounts> {
-  // With one span and at most one run listed, everything else is counted.
-  const span = { from: timestampOf(sinceMs), to: timestampOf(untilMs), limit: 1, spans: 1 };
-  const { from, to, isEstimate, counts, runs } = await client.lookupTimeline(span);
-  const listed = runs.filter(({ createdAt }) => msOf(createdAt)! >= msOf(from)!);
+  const [since, until] = [timestampOf(sinceMs), timestampOf(untilMs)];
+  const [created, earlier, later] = await Promise.all([
+    // With one span and at most one run listed, everything else is counted.
+    client.lookupTimeline({ from: since, to: until, limit: 1, spans: 1 }),
+    lookUpEnded(client, { before: since, endedAfter: since, endedBefore: until }),
+    until === undefined
+      ? { found: [], createdFrom: undefined }
+      : lookUpEnded(client, { after: since, before: until, endedAfter: until }),
+  ]);
+  const { from, to, isEstimate, counts, runs } = created;
+  const listed = runs.filter(({ createdAt }) => msOf(createdAt)! >= sinceMs);
+  const sums = new Sums(counts.length > 0 ? counts.map(countsOf) : listed.map(countOf));
+  for (const instance of earlier.found) sums.add(instance, 1);
+  for (const instance of later.found) sums.add(instance, -1);
   return {
-    from,
-    to,
-    isEstimate,
-    hasEnd: untilMs !== undefined,
-    kinds: counts.length > 0 ? counts.map(countsOf) : listed.map(countOf),
+    ...{ from, to, hasEnd: untilMs !== undefined, kinds: sums.sorted() },
+    isEstimate: isEstimate || later.createdFrom !== undefined,
+    createdFrom: earlier.createdFrom,
   };
+}
+
+/** The newest final instances of a query, and from when on if those are not all. */
+async function lookUpEnded(client: JobClient, query: QueryInit) {
+  const found: JobInstance[] = [];
+  let pageToken: string | undefined;
+  for (let page = 0; page < PAGES_MAX; page++) {
+    const asked = { ...query, states: finalStates(), pageSize: PAGE_SIZE, pageToken };
+    const request = { query: asked, brief: true, lookMax: LOOK_MAX };
+    const { instances, nextPageToken, lookedTo } = await client.lookupInstances(request);
+    found.push(...instances);
+    if (lookedTo !== undefined) return { found, createdFrom: lookedTo };
+    if (!nextPageToken) return { found, createdFrom: undefined };
+    pageToken = nextPageToken;
+  }
+  return { found, createdFrom: found.at(-1)?.createdAt };
+}
+
+/** Counts of each kind. */
+class Sums {
+  readonly #kinds: Map<string | undefined, Counts>;
+
+  constructor(counted: readonly Counts[]) {
+    this.#kinds = new Map(counted.map((counts) => [counts.kind, counts]));
+  }
+
+  add({ kind, state }: JobInstance, count: 1 | -1): void {
+    // If there are other kinds, those that are not known here are among them.
+    const name = this.#kinds.has(kind) || !this.#kinds.has(undefined) ? kind : undefined;
+    const counts = this.#kinds.get(name) ?? { kind: name, ...NONE };
+    const field = FINAL[stateName(state)!]!;
+    this.#kinds.set(name, { ...counts, [field]: Math.max(0, counts[field] + count) });
+  }
+
+  /** Those with any, the kinds with the most first, and the other kinds last. */
+  sorted(): readonly Counts[] {
+    const rank = (counts: Counts) => counts.kind === undefined ? 0 : totalOf(counts);
+    return [...this.#kinds.values()].filter((counts) => totalOf(counts) > 0)
+      .sort((left, right) => rank(right) - rank(left));
+  }
+}
+
+function totalOf({ completed, terminated, timedOut, canceled }: Counts): number {
+  return completed + terminated + timedOut + canceled;
 }
 
 function countsOf({ kind, ...counts }: TimelineCounts): Counts {
@@ -76,32 +133,40 @@ function countsOf({ kind, ...counts }: TimelineCounts): Counts {
     terminated: first(counts.terminated),
     timedOut: first(counts.timedOut),
     canceled: first(counts.canceled),
-    unfinished: first(counts.unfinished),
   };
 }
 
 function countOf({ kind, state }: TimelineRun): Counts {
-  return { kind, ...NONE, [FINAL[stateName(state) ?? ""] ?? "unfinished"]: 1 };
+  const field = FINAL[stateName(state) ?? ""];
+  return { kind, ...NONE, ...(field === undefined ? {} : { [field]: 1 }) };
 }
 
 /** The counts as data; what is not of a kind of its own has none. */
-export function spanRecord({ from, to, isEstimate, kinds }: SpanCounts): PlainRecord {
+export function spanRecord(
+  { from, to, isEstimate, createdFrom, kinds }: SpanCounts,
+): PlainRecord {
   return {
     ...{ from: isoOf(from), to: isoOf(to), is_estimate: isEstimate },
-    kinds: kinds.map(({ kind, completed, terminated, timedOut, canceled, unfinished }) => ({
-      ...{ kind, completed, terminated, timed_out: timedOut, canceled, unfinished },
+    created_from: isoOf(createdFrom),
+    kinds: kinds.map(({ kind, completed, terminated, timedOut, canceled }) => ({
+      ...{ kind, completed, terminated, timed_out: timedOut, canceled },
     })),
   };
 }
 
 /** The counts as lines for people. */
 export function spanLines(
-  { from, to, hasEnd, isEstimate, kinds }: SpanCounts,
+  { from, to, hasEnd, isEstimate, createdFrom, kinds }: SpanCounts,
   printer: Printer,
 ): string[] {
-  const start = timeText(from, printer.nowMs);
-  const end = hasEnd ? ` until ${timeText(to, printer.nowMs)}` : "";
+  const time = (at: Timestamp | undefined) => timeText(at, printer.nowMs);
+  const end = hasEnd ? ` until ${time(to)}` : "";
   const about = isEstimate ? ", estimated" : "";
-  const title = `Created since ${start}${end}${about}:`;
-  return kinds.length === 0 ? [`${title} nothing`] : [title, ...printer.tableLines(COLUMNS, kinds)];
+  const title = `Ended since ${time(from)}${end}${about}:`;
+  const lines = kinds.length === 0 ? [`${title} nothing`] : [
+    title,
+    ...printer.tableLines(COLUMNS, kinds),
+  ];
+  if (createdFrom === undefined) return lines;
+  return [...lines, `Without instances created before ${time(createdFrom)}`];
 }

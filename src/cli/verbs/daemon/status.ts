@@ -250,15 +250,15 @@ export const STATUS: Verb = {
   examples: [
     ["jobctl status", "Is it running, and what is it doing"],
     ["jobctl status --watch", "The same, redrawn at each change"],
-    ["jobctl status --since 24h", "How many runs of each job failed in the last day"],
+    ["jobctl status --since 24h", "How many runs of each job failed or were done in the last day"],
   ],
   watches: "everything",
   options: {
     since: {
       value: "TIME",
-      describe: "Count the instances created at this time or later: 24h, yesterday, 09:00",
+      describe: "Count the instances that ended at this time or later: 24h, yesterday, 09:00",
     },
-    until: { value: "TIME", describe: "With --since, only those created before this time" },
+    until: { value: "TIME", describe: "With --since, only those that ended before this time" },
     ...FIELDS_OPTION,
   },
   async run(args, { client, daemonText, printer }) {
