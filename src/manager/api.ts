@@ -162,10 +162,7 @@ export interface WorkerStatus {
   readonly busy: number;
   /** Worker processes alive. */
   readonly alive: number;
-  /**
-   * How long all of them have been busy while an instance waits for one, in milliseconds; absent if
-   * they are not.
-   */
+  /** For how many ms all have been busy while an instance waits for one; absent if not. */
   readonly fullMs?: number;
   /** Worker processes in a row that could not be started; absent or 0 if none. */
   readonly failedStarts?: number;
@@ -203,7 +200,10 @@ export interface ManagerStatus {
   readonly pauses: readonly Pause[];
   /** Kinds that are configured but not loaded, with the reason. */
   readonly disabled: ReadonlyMap<string, string>;
+  /** The next tick of any schedule, also one that will be skipped. */
   readonly nextScheduleAt: number | null;
+  /** When a schedule is expected to run next: without ticks that are skipped. */
+  readonly nextRunAt: number | null;
 }
 
 /** Emitted after the commit. */

@@ -206,7 +206,7 @@ function statusOf(status: ManagerStatus, scope: Scope): ManagerStatus {
       // These exist only as totals over all jobs.
       schedules: 0,
     },
-    nextScheduleAt: null,
+    ...{ nextScheduleAt: null, nextRunAt: null },
     nodes: status.nodes.map((each) => nodeOf(each, scope)),
     blocks: status.blocks.filter(scope.hasBlock),
     pauses: status.pauses.filter(({ kind }) => kind === null || scope.allows(kind)),

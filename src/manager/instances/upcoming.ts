@@ -51,6 +51,18 @@ export async function upcoming(
   }
 }
 
+/** When a schedule is expected to run next, epoch ms; null if none is. */
+export async function nextScheduledRun(
+  store: Pick<StoreReads, "upcoming">,
+  pauses: readonly Pause[],
+): Promise<number | null> {
+  const onlySchedules = {
+    upcoming: async (query: UpcomingQuery) => ({ ...await store.upcoming(query), instances: [] }),
+  };
+  const { runs } = await upcoming(onlySchedules, { limit: 1 }, pauses);
+  return runs[0]?.dueAt ?? null;
+}
+
 function runsOf({ instances, schedules }: Upcoming, pauses: readonly Pause[]): UpcomingRun[] {
   const ticks = schedules.flatMap((record): UpcomingRun[] => {
     const dueAt = nextRunAt(record, pausedUntil(record.kind, pauses));

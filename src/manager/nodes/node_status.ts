@@ -2,6 +2,7 @@ import { JobError } from "../../core/errors.ts";
 import { unservedBlock } from "../../core/job/limits.ts";
 import type { ManagerApi, ManagerStatus, WorkerStatus } from "../api.ts";
 import type { Lifecycle } from "../lifecycle.ts";
+import { nextScheduledRun } from "../instances/upcoming.ts";
 import { claimerOf, type ManagerParts } from "../manager_parts.ts";
 
 /** The workers of this node and what they do. */
@@ -37,6 +38,7 @@ export async function nodeStatus(
   const waiting = [...stats.kinds].filter(([, counts]) => counts.scheduled > 0);
   const unserved = await manager.unservedKinds(waiting.map(([kind]) => kind));
   const nodes = await manager.listNodes();
+  const pauses = await store.listPauses();
   return {
     ...{ node: options.node, version: manager.version, startedAt, isDraining, storeProblem },
     reloadProblem: options.configuration?.problem ?? null,
@@ -47,8 +49,9 @@ export async function nodeStatus(
     lostCount: nodes.filter(({ state }) => state === "lost").length,
     ticks: ticks.counts,
     blocks: [...[...unserved].map(unservedBlock), ...await store.blocks(claimerOf(parts))],
-    pauses: await store.listPauses(),
+    pauses,
     disabled: registry.disabled,
     nextScheduleAt: scheduler.nextAt,
+    nextRunAt: await nextScheduledRun(store, pauses),
   };
 }

@@ -3027,6 +3027,9 @@ export type GetStatusResponse = Message<"job.v1.GetStatusResponse"> & {
   schedules: bigint;
 
   /**
+   * When a schedule is expected to run next: without ticks that a pause, a blackout or a request
+   * skips.
+   *
    * @generated from field: optional google.protobuf.Timestamp next_schedule_at = 11;
    */
   nextScheduleAt?: Timestamp | undefined;

@@ -1019,6 +1019,8 @@ export const JOB_PROTO: string = [
   "  Workers workers = 8;\n",
   "  repeated KindCounts kinds = 9;\n",
   "  int64 schedules = 10;\n",
+  "  // When a schedule is expected to run next: without ticks that a pause, a blackout or a request\n",
+  "  // skips.\n",
   "  optional google.protobuf.Timestamp next_schedule_at = 11;\n",
   "  // Limits that are reached while instances wait for them.\n",
   "  repeated Block blocks = 131;\n",

@@ -239,6 +239,7 @@ export function statusToWire(
       scheduled: counts.created + counts.scheduled,
     })),
     schedules: status.stats.schedules,
+    nextScheduleAt: status.nextRunAt,
     disabled: [...status.disabled].map(([kind, reason]) => ({
       kind,
       reason: reason.slice(0, reasonLengthMax),

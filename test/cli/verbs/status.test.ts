@@ -8,76 +8,136 @@ import { cli, NOW } from "../../support/worlds/cli_world.ts";
 const HOUR = 3_600_000;
 const SPAN = { from: timestampFromMs(NOW - 24 * HOUR), to: timestampFromMs(NOW) };
 
-async function status(line: string, lookupTimeline: object) {
-  const answers = { getStatus: { node: "web1", kinds: [{ kind: "old" }] }, lookupTimeline };
+type Query = Readonly<Record<string, unknown>>;
+
+/** @param ended what a lookup of instances that ended in another span finds */
+async function status(line: string, lookupTimeline: object, ended: (query: Query) => object) {
+  const answers = {
+    getStatus: { node: "web1", kinds: [{ kind: "old" }] },
+    lookupTimeline,
+    lookupInstances: ({ query }: { readonly query: Query }) =>
+      query.endedAfter === undefined ? {} : ended(query),
+  };
   return await cli(["status", ...line.split(" ")], { answers });
 }
 
-test("status --since counts the instances of each kind that were created since then", async () => {
+const nothing = () => ({});
+const ago = (hours: number) => timestampFromMs(NOW - hours * HOUR);
+const requestTime = (hours: number) => {
+  return { seconds: BigInt((NOW - hours * HOUR) / 1_000), nanos: 0 };
+};
+
+test("status --since counts the instances of each kind that ended since then", async () => {
   const counts = [
     { kind: "sum", completed: [5n], terminated: [2n], timedOut: [1n], unfinished: [4n] },
+    { kind: "waits", unfinished: [9n] },
     { canceled: [3n] },
   ];
-  const run = await status("--since 24h -o table", { ...SPAN, counts, total: 15n });
-  const { request } = run.calls.find(({ method }) => method === "lookupTimeline")!;
-  assert.deepEqual(request, {
-    from: { seconds: BigInt((NOW - 24 * HOUR) / 1_000), nanos: 0 },
-    ...{ to: undefined, limit: 1, spans: 1 },
+  const earlier = [
+    { kind: "sum", state: JobState.TERMINATED },
+    { kind: "rare", state: JobState.COMPLETED },
+  ];
+  const queries: Query[] = [];
+  const run = await status("--since 24h -o table", { ...SPAN, counts, total: 24n }, (query) => {
+    queries.push(query);
+    return { instances: earlier };
   });
+  const { request } = run.calls.find(({ method }) => method === "lookupTimeline")!;
+  assert.deepEqual(request, { from: requestTime(24), to: undefined, limit: 1, spans: 1 });
+  assert.deepEqual(
+    queries.map(({ before, endedAfter, endedBefore }) => [before, endedAfter, endedBefore]),
+    [[requestTime(24), requestTime(24), undefined]],
+  );
   assert.equal(
-    run.stdout.slice(run.stdout.indexOf("Created")),
+    run.stdout.slice(run.stdout.indexOf("Ended")),
     [
-      "Created since 2026-11-23 12:00:00Z (1d ago):",
-      "KIND           NOT ENDED  FAILED  DONE  CANCELED",
-      "sum                    4       3     5         -",
-      "(other kinds)          -       -     -         3",
+      "Ended since 2026-11-23 12:00:00Z (1d ago):",
+      "KIND           FAILED  DONE  CANCELED",
+      "sum                 4     5         -",
+      "(other kinds)       -     1         3",
       "",
     ].join("\n"),
   );
   assert.doesNotMatch(run.stdout, /^old/m);
 });
 
+test("status --until counts what ended before, whenever it was created", async () => {
+  const counts = [{ kind: "sum", completed: [5n], terminated: [1n] }];
+  const ended = ({ after }: Query) => {
+    // Those created in the span that ended after it, or those created before it.
+    const state = after === undefined ? JobState.TIMED_OUT : JobState.TERMINATED;
+    return { instances: [{ kind: "sum", state }] };
+  };
+  const line = "--since 24h --until 12h -o table";
+  const run = await status(line, { ...SPAN, to: ago(12), counts, total: 6n }, ended);
+  const queries = run.calls.map(({ request }) => request.query as Query)
+    .filter((query) => query?.endedAfter !== undefined)
+    .map(({ after, before, endedAfter, endedBefore }) => [after, before, endedAfter, endedBefore]);
+  assert.deepEqual(queries, [
+    [undefined, requestTime(24), requestTime(24), requestTime(12)],
+    [requestTime(24), requestTime(12), requestTime(12), undefined],
+  ]);
+  assert.match(run.stdout, /^Ended since .* until 2026-11-24 00:00:00Z \(12h ago\):$/m);
+  assert.match(run.stdout, /^sum +1 +5$/m);
+});
+
 test("status --since has the counts as span in JSON", async () => {
   const counts = [{ kind: "sum", timedOut: [2n] }];
-  const run = await status("--since 24h", { ...SPAN, counts, total: 2n, isEstimate: true });
+  const answer = { ...SPAN, counts, total: 2n, isEstimate: true };
+  const run = await status("--since 24h", answer, nothing);
   const { span, kinds } = JSON.parse(run.stdout);
-  const none = { completed: 0, terminated: 0, canceled: 0, unfinished: 0 };
   assert.deepEqual(span, {
     ...{ from: "2026-11-23T12:00:00.000Z", to: "2026-11-24T12:00:00.000Z", is_estimate: true },
-    kinds: [{ kind: "sum", timed_out: 2, ...none }],
+    kinds: [{ kind: "sum", timed_out: 2, completed: 0, terminated: 0, canceled: 0 }],
   });
   assert.equal(kinds[0].kind, "old");
-  assert.equal(JSON.parse((await status("-o json", {})).stdout).span, undefined);
+  assert.equal(JSON.parse((await status("-o json", {}, nothing)).stdout).span, undefined);
 });
 
-test("status --since counts a single instance, but none that began before", async () => {
-  const runs = [NOW - 25 * HOUR, NOW - HOUR].map((createdMs) => ({
-    ...{ kind: "sum", uuid: ID, state: JobState.TERMINATED },
-    createdAt: timestampFromMs(createdMs),
+test("status --since counts a single instance, but none that has not ended", async () => {
+  const [before, within] = [25, 1].map((hours) => ({
+    ...{ kind: "sum", uuid: ID, state: JobState.TERMINATED, createdAt: ago(hours) },
   }));
-  const run = await status("--since 24h", { ...SPAN, runs, total: 1n });
+  const run = await status("--since 24h", { ...SPAN, runs: [before, within], total: 1n }, nothing);
   const { kinds: [counted, ...others] } = JSON.parse(run.stdout).span;
   assert.deepEqual([counted.terminated, counted.completed, others.length], [1, 0, 0]);
-  const none = await status("--since 24h -o table", { ...SPAN, runs: runs.slice(0, 1) });
-  assert.match(none.stdout, /^Created since .*: nothing$/m);
+  const running = { ...within, state: JobState.PROCESSING };
+  for (const runs of [[before], [before, running]]) {
+    const none = await status("--since 24h -o table", { ...SPAN, runs }, nothing);
+    assert.match(none.stdout, /^Ended since .*: nothing$/m);
+  }
 });
 
-test("status says of the next schedule if a pause of everything skips it", async () => {
-  const next = NOW + HOUR;
-  const text = async (pause: object) => {
-    const getStatus = { node: "web1", kinds: [], nextScheduleAt: timestampFromMs(next) };
-    const answers = { getStatus, listPauses: { pauses: [pause] } };
-    const { stdout } = await cli(["status", "-o", "table"], { answers });
-    return /^Next schedule:.*$/m.exec(stdout)![0];
+test("status --since says from when on all instances are counted", async () => {
+  const counts = [{ kind: "sum", completed: [5n] }];
+  const read = (line: string, found: (query: Query) => object) =>
+    status(`--since 24h ${line}`, { ...SPAN, counts, total: 5n }, found);
+  const limited = () => ({ lookedTo: ago(48), nextPageToken: "more" });
+  const { stdout } = await read("-o table", limited);
+  assert.match(stdout, /\nWithout instances created before 2026-11-22 12:00:00Z \(2d ago\)\n$/);
+  const { span } = JSON.parse((await read("-o json", limited)).stdout);
+  assert.equal(span.created_from, "2026-11-22T12:00:00.000Z");
+  // So many that no more pages are read.
+  const old = { kind: "sum", state: JobState.COMPLETED, createdAt: ago(30) };
+  const many = await read("-o json", () => ({ instances: [old], nextPageToken: "more" }));
+  assert.equal(JSON.parse(many.stdout).span.created_from, "2026-11-23T06:00:00.000Z");
+  assert.equal(JSON.parse(many.stdout).span.kinds[0].completed, 10);
+});
+
+test("status says when a schedule runs next, or that none will", async () => {
+  const text = async (given: object) => {
+    const getStatus = { node: "web1", kinds: [], ...given };
+    const { stdout } = await cli(["status", "-o", "table"], { answers: { getStatus } });
+    return /^Next schedule:\s*(.*)$/m.exec(stdout)?.[1];
   };
-  assert.match(await text({}), /\(in 1h\), skipped by the pause$/);
-  assert.match(await text({ until: timestampFromMs(next + 1) }), /, skipped by the pause$/);
-  assert.match(await text({ until: timestampFromMs(next) }), /\(in 1h\)$/);
-  assert.match(await text({ kind: "sum" }), /\(in 1h\)$/);
+  const next = { schedules: 2n, nextScheduleAt: timestampFromMs(NOW + HOUR) };
+  assert.equal(await text(next), "2026-11-24 13:00:00Z (in 1h)");
+  assert.equal(await text({ schedules: 2n }), "none will run");
+  assert.equal(await text({ schedules: 0n }), undefined);
 });
 
 test("status --until needs --since", async () => {
-  const run = await status("--until 09:00", {});
+  const run = await status("--until 09:00", {}, nothing);
   assert.equal(run.code, 2);
   assert.match(run.stderr, /without --since\nhint: Add --since/);
 });

@@ -43,3 +43,23 @@ test("upcoming() looks behind schedules whose ticks are skipped", async () => {
   assert.deepEqual(await next(2), ["a b", false]);
   await world.of(world.manager.stop());
 });
+
+test("status() has when a schedule runs next, without ticks that are skipped", async () => {
+  const { world } = await worldOf(
+    job("often", "*/5 * * * *", { blackout: ["2000-01-01/2100-01-01"] }),
+    job("soon", "*/10 * * * *"),
+    job("hourly", "0 * * * *"),
+  );
+  // An instance that waits is none.
+  await world.of(world.manager.scheduleJob("soon", { after: 60_000 }));
+  const next = async () => {
+    const { nextRunAt } = await world.of(world.manager.status());
+    return nextRunAt === null ? null : new Date(nextRunAt).toISOString().slice(11, 16);
+  };
+  assert.equal(await next(), "00:10");
+  await world.of(world.manager.pause("soon"));
+  assert.equal(await next(), "01:00");
+  await world.of(world.manager.pause(null));
+  assert.equal(await next(), null);
+  await world.of(world.manager.stop());
+});

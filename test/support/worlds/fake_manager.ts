@@ -608,6 +608,7 @@ export class FakeManager implements ManagerApi {
       disabled: new Map(),
       pauses: [],
       nextScheduleAt: START + 60_000,
+      nextRunAt: START + 120_000,
     };
   };
 

@@ -22,7 +22,7 @@ import { fieldLines } from "../../views/details.ts";
 import { timeText } from "../../output/when.ts";
 import { incidentText, silenceText, worstFirst } from "../../views/notice_views.ts";
 import { blockText } from "../../views/instance_view.ts";
-import { msOf, stateOfName } from "../../wire.ts";
+import { stateOfName } from "../../wire.ts";
 import { RUNNING_COLUMNS } from "../../views/usage_view.ts";
 
 /** Instances of a kind by state, for people. */
@@ -112,18 +112,9 @@ function pauseText({ kind, until, reason }: PauseEntry, nowMs: number): string {
   return `${kind === undefined ? "everything" : makeVisible(kind)} until ${time}${why}`;
 }
 
-/** When a schedule is due next; a tick during a pause of everything is only recorded. */
-function nextText(
-  { nextScheduleAt }: GetStatusResponse,
-  pauses: readonly PauseEntry[],
-  nowMs: number,
-): string | undefined {
-  const text = timeText(nextScheduleAt, nowMs);
-  const atMs = msOf(nextScheduleAt) ?? Infinity;
-  const isPaused = pauses.some(({ kind, until }) =>
-    kind === undefined && atMs < (msOf(until) ?? Infinity)
-  );
-  return isPaused && nextScheduleAt !== undefined ? `${text}, skipped by the pause` : text;
+/** When a schedule runs next; those that are paused, skipped or have ended do not. */
+function nextText({ schedules, nextScheduleAt }: GetStatusResponse, nowMs: number) {
+  return timeText(nextScheduleAt, nowMs) ?? (schedules > 0n ? "none will run" : undefined);
 }
 
 function moreText(count: number): string | undefined {
@@ -184,7 +175,7 @@ function fieldsOf(
     ],
     ["Nodes", status.nodes > 1 ? `${status.nodes} live` : undefined],
     ["Schedules", String(status.schedules)],
-    ["Next schedule", nextText(status, pauses, printer.nowMs)],
+    ["Next schedule", nextText(status, printer.nowMs)],
     ["Store", makeVisible(store)],
     ["Daemon", makeVisible(daemon)],
     ["Version", makeVisible(status.version)],
