@@ -8,7 +8,7 @@ import type {
 } from "../core/notices/notice.ts";
 import { commandOf, factsOf, titleOf } from "../core/notices/notice_text.ts";
 import { type ChannelSettings, hasWholeOutput } from "../core/notices/settings.ts";
-import { idOfText } from "../platform/ids.ts";
+import { idOfText } from "../platform/text_ids.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;

@@ -1,5 +1,4 @@
 import { Buffer } from "node:buffer";
-import { createHash } from "node:crypto";
 import type { Clock } from "./clock.ts";
 import type { Random } from "./random.ts";
 
@@ -49,16 +48,4 @@ export function createIdSource(clock: Clock, random: Random): IdSource {
 /** When a UUID version 7 was made, in milliseconds since the epoch by the clock of its host. */
 export function timeOfId(id: string): number {
   return parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
-}
-
-/**
- * A UUID that is the same for the same text, and differs for every other.
- *
- * @param version the digit of its version
- */
-export function idOfText(text: string, version: "5" | "8" = "8"): string {
-  const hex = createHash("sha1").update(text).digest("hex");
-  const variant = "89ab"[parseInt(hex[16]!, 16) & 3]!;
-  const [head, time, tail] = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(20, 32)];
-  return `${head}-${time}-${version}${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${tail}`;
 }

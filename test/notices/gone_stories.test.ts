@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after } from "node:test";
 import type { Incident } from "../../src/core/notices/incident.ts";
-import { idOfText } from "../../src/platform/ids.ts";
+import { idOfText } from "../../src/platform/text_ids.ts";
 import { RecordedChannel } from "../support/notices/recorded_channel.ts";
 import { playStories } from "../support/notices/story.ts";
 import { closeStoryServers } from "../support/notices/story_stores.ts";

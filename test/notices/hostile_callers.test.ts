@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
 import { scopedManager } from "../../src/manager/scoped_manager.ts";
-import { idOfText } from "../../src/platform/ids.ts";
+import { idOfText } from "../../src/platform/text_ids.ts";
 import { DeliveryError } from "../../src/notices/channels/channel.ts";
 import { jobOf } from "../support/worlds/manager_world.ts";
 import { closeStoryServers } from "../support/notices/story_stores.ts";

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { isJobError, JobError } from "../../core/errors.ts";
 import { sleep } from "../../platform/clock.ts";
 import type { Clock } from "../../platform/clock.ts";
-import { idOfText } from "../../platform/ids.ts";
+import { idOfText } from "../../platform/text_ids.ts";
 import type { JobClient } from "../../rpc/client/client.ts";
 import type { BatchFile } from "./batch_file.ts";
 import {

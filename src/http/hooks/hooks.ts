@@ -2,7 +2,7 @@ import { JobError, toJobError } from "../../core/errors.ts";
 import { HOOK_PATH, type JobHook } from "../../core/hooks/hook.ts";
 import { BurstLog } from "../../platform/burst_log.ts";
 import type { Clock } from "../../platform/clock.ts";
-import { idOfText } from "../../platform/ids.ts";
+import { idOfText } from "../../platform/text_ids.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { PlainResponse } from "../api/api_messages.ts";
 import { problemResponse } from "../api/problem.ts";

@@ -11,7 +11,7 @@ import type { JobDefinition } from "../../core/job/job.ts";
 import { isFinal } from "../../core/state.ts";
 import { tickOfRun } from "../../core/time/tick_of_run.ts";
 import { cutText } from "../../core/text/text_bytes.ts";
-import { idOfText } from "../../platform/ids.ts";
+import { idOfText } from "../../platform/text_ids.ts";
 import type { NewInstance, RunReport } from "../../store/store.ts";
 import { externalInstance } from "../instances/new_instance.ts";
 import type { PartContext } from "../part_context.ts";

@@ -5,7 +5,7 @@ import { type Hold, holdOf, isRunning, silenceZoneOf } from "../../core/notices/
 import { presetNeeds } from "../../core/notices/presets.ts";
 import { quietSince, quietUntil } from "../../core/notices/quiet_time.ts";
 import { formatLocal } from "../../core/time/local_time.ts";
-import { idOfText } from "../../platform/ids.ts";
+import { idOfText } from "../../platform/text_ids.ts";
 import type { Memo, NewInstance } from "../../store/store.ts";
 import { SILENCE_MEMO } from "../incidents/silences.ts";
 import { memosOf, readMemo, tryPutMemo } from "../memos.ts";

@@ -5,7 +5,7 @@ import { digestTitleOf } from "../../core/notices/notice_text.ts";
 import { quietUntil } from "../../core/notices/quiet_time.ts";
 import { hasWholeOutput } from "../../core/notices/settings.ts";
 import { readSubject } from "../../core/notices/subject_state.ts";
-import { idOfText } from "../../platform/ids.ts";
+import { idOfText } from "../../platform/text_ids.ts";
 import type { Channel, DeliveryContext } from "../channels/channel.ts";
 import type { NoticeContext } from "../notice_context.ts";
 import { channelOfKind, incidentNoticeId, type NoticeDelivery } from "../notice_kinds.ts";

@@ -9,7 +9,7 @@ import {
   type NoticeSource,
   titleOf,
 } from "../../core/notices/notice_text.ts";
-import { idOfText } from "../../platform/ids.ts";
+import { idOfText } from "../../platform/text_ids.ts";
 import type { NewInstance } from "../../store/store.ts";
 import type { NoticeContext } from "../notice_context.ts";
 import {

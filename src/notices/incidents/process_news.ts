@@ -8,7 +8,7 @@ import {
   type SubjectNews,
 } from "../../core/notices/next_subject.ts";
 import { readSubject, type SubjectState, writeSubject } from "../../core/notices/subject_state.ts";
-import { idOfText } from "../../platform/ids.ts";
+import { idOfText } from "../../platform/text_ids.ts";
 import {
   JOB_MEMO,
   type Memo,

@@ -4,7 +4,7 @@ import { isJobError } from "../../../src/core/errors.ts";
 import type { JobHook } from "../../../src/core/hooks/hook.ts";
 import type { JobOptions } from "../../../src/core/job/gen/job_options.ts";
 import { scopedManager } from "../../../src/manager/scoped_manager.ts";
-import { idOfText } from "../../../src/platform/ids.ts";
+import { idOfText } from "../../../src/platform/text_ids.ts";
 import { jobOf, ManagerWorld } from "../../support/worlds/manager_world.ts";
 
 const HOOK: JobHook = {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { EMPTY_SUBJECT, writeSubject } from "../../../src/core/notices/subject_state.ts";
 import { nextSubject } from "../../../src/core/notices/next_subject.ts";
-import { idOfText } from "../../../src/platform/ids.ts";
+import { idOfText } from "../../../src/platform/text_ids.ts";
 import { MEMO_CHARS_MAX, NEWS_MAX, type Store } from "../../../src/store/store.ts";
 import { RecordedChannel } from "../../support/notices/recorded_channel.ts";
 import { closeStoryServers, STORY_STORES } from "../../support/notices/story_stores.ts";

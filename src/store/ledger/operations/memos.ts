@@ -1,7 +1,7 @@
 import { JobError } from "../../../core/errors.ts";
 import type { Instance } from "../../../core/instance.ts";
 import type { TickFate } from "../../../core/job/schedule.ts";
-import { idOfText } from "../../../platform/ids.ts";
+import { idOfText } from "../../../platform/text_ids.ts";
 import {
   type AddNews,
   JOB_MEMO,
