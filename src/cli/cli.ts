@@ -36,7 +36,8 @@ async function dispatch(argv: readonly string[], io: CliIo): Promise<number> {
     await io.stdout.write(`${VERSION}\n`);
     return EXIT.ok;
   }
-  const plain = argv[0] === "serve" ? await readServe(argv.slice(1)) : null;
+  const { readPlainLine } = await import("./parsing/plain_line.ts");
+  const plain = await readPlainLine(argv);
   if (plain) return await runVerb(plain, io);
   const { parseCommandLine } = await import("./parsing/parse.ts");
   const commandLine = await parseCommandLine(argv, io.isTerminal ? io.columns : PLAIN_COLUMNS);
@@ -56,12 +57,6 @@ async function inOptions(error: JobError, verb: Verb | null): Promise<JobError> 
   const { nameOptions } = await import("./parsing/option_names.ts");
   const { optionsOf } = await import("./verb.ts");
   return nameOptions(error, optionsOf(verb));
-}
-
-async function readServe(argv: readonly string[]): Promise<VerbRun | null> {
-  const { SERVE } = await import("./verbs/daemon/serve.ts");
-  const { readPlainLine } = await import("./parsing/plain_line.ts");
-  return readPlainLine(SERVE, argv);
 }
 
 async function runVerb(run: VerbRun, io: CliIo): Promise<number> {

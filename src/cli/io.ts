@@ -50,7 +50,7 @@ const COLUMNS_DEFAULT = 100;
 /** Width of texts for people that go into a file or a pipe. */
 export const PLAIN_COLUMNS = 80;
 
-/** The process's own streams, environment and clock. */
+/** The process's own streams, environment and clock. Few verbs read stdin, which loads slowly. */
 export function processIo(): CliIo {
   const isShown = isTerminal(1);
   return {
@@ -61,7 +61,9 @@ export function processIo(): CliIo {
     },
     env: process.env,
     isTerminal: isShown,
-    isErrorTerminal: isTerminal(2),
+    get isErrorTerminal() {
+      return isTerminal(2);
+    },
     onInterrupt(listener, signals = ["SIGINT"]) {
       for (const signal of signals) process.on(signal, listener);
       return () => {
@@ -69,7 +71,9 @@ export function processIo(): CliIo {
       };
     },
     end: (code) => process.exit(code),
-    isInteractive: isTerminal(0) && isTerminal(2),
+    get isInteractive() {
+      return isTerminal(0) && isTerminal(2);
+    },
     columns: (isShown ? process.stdout.columns : 0) || COLUMNS_DEFAULT,
     ...(isShown
       ? {

@@ -36,13 +36,18 @@ export function isTerminal(descriptor: 0 | 1 | 2): boolean {
 /** What writes to standard output or the standard error. */
 export function sinkOf(descriptor: 1 | 2): TextSink {
   if (!isDevice(descriptor)) return { write: (text) => writeAll(descriptor, Buffer.from(text)) };
-  const stream = process[STREAMS[descriptor]] as NodeJS.WriteStream;
-  // A failed write also emits "error", which ends the process unless someone listens.
-  stream.on("error", () => {});
+  let opened: NodeJS.WriteStream | null = null;
+  const open = () => {
+    const stream = process[STREAMS[descriptor]] as NodeJS.WriteStream;
+    // A failed write also emits "error", which ends the process unless someone listens.
+    stream.on("error", () => {});
+    return stream;
+  };
   return {
     write: (text) =>
       new Promise((resolve, reject) => {
-        stream.write(text, (error) => error ? reject(error) : resolve());
+        opened ??= open();
+        opened.write(text, (error) => error ? reject(error) : resolve());
       }),
   };
 }

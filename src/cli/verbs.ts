@@ -66,8 +66,13 @@ export async function loadVerbs(): Promise<readonly (Verb | VerbGroup)[]> {
   return await Promise.all(Object.values(LOADS).map((load) => load()));
 }
 
+/** The verb with a name; null if there is none. */
+export async function loadVerb(name: string): Promise<Verb | VerbGroup | null> {
+  return Object.hasOwn(LOADS, name) ? await LOADS[name]!() : null;
+}
+
 /** The verbs that a command line needs: the one with its first word as name, or all. */
 export async function verbsFor(word: string | undefined): Promise<readonly (Verb | VerbGroup)[]> {
-  if (word === undefined || !Object.hasOwn(LOADS, word)) return await loadVerbs();
-  return [await LOADS[word]!()];
+  const verb = word === undefined ? null : await loadVerb(word);
+  return verb === null ? await loadVerbs() : [verb];
 }

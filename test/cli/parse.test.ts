@@ -5,7 +5,6 @@ import { parseCommandLine } from "../../src/cli/parsing/parse.ts";
 import { loadVerbs, verbsFor } from "../../src/cli/verbs.ts";
 import { readPlainLine } from "../../src/cli/parsing/plain_line.ts";
 import { readOptions } from "../../src/cli/parsing/read_options.ts";
-import { SERVE } from "../../src/cli/verbs/daemon/serve.ts";
 import { cli } from "../support/worlds/cli_world.ts";
 import { waiting } from "../support/worlds/cli_messages.ts";
 
@@ -52,34 +51,63 @@ for (const words of KEPT) {
   });
 }
 
-/** Lines of serve that are read without the full parser, and some that only that one reads. */
-const SERVE_LINES: readonly (readonly [plain: boolean, ...line: string[]])[] = [
-  [true],
-  [true, "--config", "config.toml"],
-  [true, "-c", "./a b.toml", "--port=0", "--http", "127.0.0.1:0", "--log-level", "debug"],
-  [true, "--store=sqlite:a=b.db"],
-  [false, "--config", "a", "--config", "b"],
-  [false, "-c=a"],
-  [false, "-ca"],
-  [false, "--http", ""],
-  [false, "--http="],
-  [false, "--port", "-1"],
-  [false, "--config", "'a'"],
-  [false, "--quiet"],
-  [false, "--config"],
-  [false, "--confg", "a"],
-  [false, "word"],
-  [false, "--help"],
-  [false, "--", "--config", "a"],
+/** Lines that are read without the full parser, and some that only that one reads. */
+const LINES: readonly (readonly [plain: boolean, ...line: string[]])[] = [
+  [true, "serve"],
+  [true, "serve", "--config", "config.toml"],
+  [true, "serve", "-c", "./a b.toml", "--port=0", "--http", "127.0.0.1:0", "--log-level", "debug"],
+  [true, "serve", "--store=sqlite:a=b.db", "--quiet"],
+  [true, "serve", "--port", "-1"],
+  [true, "list", "instances", "--limit", "20", "-o", "json"],
+  [true, "list", "instances", "--since", "-2h", "-q", "--all"],
+  [true, "status", "--since=24h"],
+  [true, "get", "instance", "01938f2c"],
+  [true, "get", "instance", "-o", "json", "last"],
+  [true, "logs", "-n", "5", "--follow", "a.b"],
+  [true, "schedule", "echo", "1e3", "a=b", "help"],
+  [true, "schedule", "--wait", "--priority", "1", "echo", "007"],
+  [true, "pause"],
+  [true, "next"],
+  [false],
+  [false, "serve", "--config", "a", "--config", "b"],
+  [false, "serve", "-c=a"],
+  [false, "serve", "-ca"],
+  [false, "serve", "--http", ""],
+  [false, "serve", "--http="],
+  [false, "serve", "--config", "'a'"],
+  [false, "serve", "--quiet", "true"],
+  [false, "serve", "--quiet=false"],
+  [false, "serve", "--config"],
+  [false, "serve", "--confg", "a"],
+  [false, "serve", "word"],
+  [false, "serve", "--help"],
+  [false, "serve", "--", "--config", "a"],
+  [true, "list"],
+  [true, "list", "-n", "5"],
+  [false, "list", "-n", "5", "jobs"],
+  [false, "list", "instance"],
+  [false, "list", "--all", "instances"],
+  [false, "status", "--watch"],
+  [false, "get", "last"],
+  [false, "get", "instance"],
+  [false, "get", "instance", "a", "b"],
+  [false, "schedule", "echo", "--region", "eu"],
+  [false, "schedule", "echo", "-5"],
+  [false, "schedule", "echo", "'a'"],
+  [true, "schedule", "echo", "-x", "a"],
+  [false, "schedule", "echo", "-y", "a"],
+  [false, "serve", "--__proto__", "1"],
+  [false, "logs", "-n5"],
+  [false, "--host", "a", "status"],
+  [false, "no-such-verb"],
+  [false, "constructor"],
 ];
 
-for (const [isPlain, ...line] of SERVE_LINES) {
-  test(`serve ${line.join(" ")} is read as the full parser reads it`, async () => {
-    const plain = readPlainLine(SERVE, line);
+for (const [isPlain, ...line] of LINES) {
+  test(`jobctl ${line.join(" ")} is read as the full parser reads it`, async () => {
+    const plain = await readPlainLine(line);
     assert.equal(plain !== null, isPlain);
-    if (plain === null) return;
-    const full = await parseCommandLine(["serve", ...line], 80);
-    assert.deepEqual(plain, full);
+    if (plain !== null) assert.deepEqual(plain, await parseCommandLine(line, 80));
   });
 }
 

@@ -60,6 +60,8 @@ export function paint(text: string, style: Style | undefined, hasColor: boolean)
 /** Starts and ends of colors, which {@link paint} writes. */
 // deno-lint-ignore no-control-regex
 const COLORS = /\x1b\[\d*m/g;
+/** Most texts: each character takes one cell. */
+const PLAIN = /^[\x20-\x7e]*$/;
 const ZERO_WIDTH = /^[\p{Mn}\p{Me}\p{Default_Ignorable_Code_Point}\u1160-\u11ff]$/u;
 const DOUBLE_WIDTH =
   /^[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}\p{Emoji_Presentation}]$/u;
@@ -72,6 +74,7 @@ function characterWidth(character: string): number {
 
 /** Number of terminal cells that `text` takes; its colors take none. */
 export function displayWidth(text: string): number {
+  if (PLAIN.test(text)) return text.length;
   let width = 0;
   for (const character of text.replaceAll(COLORS, "")) width += characterWidth(character);
   return width;

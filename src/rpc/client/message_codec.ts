@@ -1,5 +1,6 @@
-import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { Buffer } from "node:buffer";
 import { MESSAGES } from "../gen/message_tables.ts";
+import { bytesOfNumber, DELIMITED, FIXED64, VARINT, WireReader } from "./wire_format.ts";
 
 // The same messages as with the protobuf library, by tables that are read as they are needed: to
 // inspect the descriptors of all messages takes longer than everything else that a client does.
@@ -24,54 +25,61 @@ interface Table {
 }
 
 interface Scalar {
-  readonly wireType: WireType;
+  readonly wireType: number;
   readonly zero: unknown;
-  read(reader: BinaryReader): unknown;
-  write(writer: BinaryWriter, value: unknown): void;
+  read(reader: WireReader): unknown;
+  bytes(value: unknown): Buffer;
 }
 
 const SCALARS: Readonly<Record<string, Scalar>> = {
   s: {
-    wireType: WireType.LengthDelimited,
+    wireType: DELIMITED,
     zero: "",
-    read: (reader) => reader.string(true),
-    write: (writer, value) => void writer.string(value as string),
+    read: (reader) => reader.text(),
+    bytes: (value) => Buffer.from(value as string),
   },
   y: {
-    wireType: WireType.LengthDelimited,
+    wireType: DELIMITED,
     zero: new Uint8Array(0),
     read: (reader) => reader.bytes(),
-    write: (writer, value) => void writer.bytes(value as Uint8Array),
+    bytes: (value) => Buffer.from(value as Uint8Array),
   },
   b: {
-    wireType: WireType.Varint,
+    wireType: VARINT,
     zero: false,
-    read: (reader) => reader.bool(),
-    write: (writer, value) => void writer.bool(value as boolean),
+    read: (reader) => reader.uint32() !== 0,
+    bytes: (value) => bytesOfNumber(Number(value)),
   },
   i: {
-    wireType: WireType.Varint,
+    wireType: VARINT,
     zero: 0,
-    read: (reader) => reader.int32(),
-    write: (writer, value) => void writer.int32(value as number),
+    read: (reader) => reader.uint32() | 0,
+    bytes: (value) => bytesOfNumber(value as number),
   },
   z: {
-    wireType: WireType.Varint,
+    wireType: VARINT,
     zero: 0,
-    read: (reader) => reader.sint32(),
-    write: (writer, value) => void writer.sint32(value as number),
+    read: (reader) => {
+      const value = reader.uint32();
+      return (value >>> 1) ^ -(value & 1);
+    },
+    bytes: (value) => bytesOfNumber(((value as number << 1) ^ (value as number >> 31)) >>> 0),
   },
   l: {
-    wireType: WireType.Varint,
+    wireType: VARINT,
     zero: 0n,
     read: (reader) => reader.int64(),
-    write: (writer, value) => void writer.int64(value as bigint),
+    bytes: (value) => bytesOfNumber(value as bigint),
   },
   d: {
-    wireType: WireType.Bit64,
+    wireType: FIXED64,
     zero: 0,
     read: (reader) => reader.double(),
-    write: (writer, value) => void writer.double(value as number),
+    bytes: (value) => {
+      const bytes = Buffer.alloc(8);
+      bytes.writeDoubleLE(value as number);
+      return bytes;
+    },
   },
 };
 
@@ -105,37 +113,37 @@ function readTable(typeName: string, text: string): Table {
 }
 
 /** The bytes of a message of job.proto, given its fields. */
-export function encodeMessage(name: string, init: object): Uint8Array {
-  return write(name, init, new BinaryWriter()).finish();
-}
-
-function write(name: string, init: object, writer: BinaryWriter): BinaryWriter {
+export function encodeMessage(name: string, init: object): Buffer {
+  const parts: Buffer[] = [];
   for (const field of tableOf(name).fields) {
     const value: unknown = Reflect.get(init, field.name);
     if (value === undefined) continue;
-    if (field.isList) writeList(field, value as readonly unknown[], writer);
-    else if (field.isOptional || value !== field.scalar?.zero) {
-      writeValue(field, value, writer);
-    }
+    if (field.isList) writeList(field, value as readonly unknown[], parts);
+    else if (field.isOptional || value !== field.scalar?.zero) writeValue(field, value, parts);
   }
-  return writer;
+  return Buffer.concat(parts);
 }
 
-function writeList(field: Field, values: readonly unknown[], writer: BinaryWriter): void {
-  const { scalar } = field;
-  if (scalar === undefined || scalar.wireType === WireType.LengthDelimited) {
-    for (const value of values) writeValue(field, value, writer);
+function writeList(field: Field, values: readonly unknown[], parts: Buffer[]): void {
+  const { number, scalar } = field;
+  if (scalar === undefined || scalar.wireType === DELIMITED) {
+    for (const value of values) writeValue(field, value, parts);
   } else if (values.length > 0) {
-    writer.tag(field.number, WireType.LengthDelimited).fork();
-    for (const value of values) scalar.write(writer, value);
-    writer.join();
+    const bytes = Buffer.concat(values.map((value) => scalar.bytes(value)));
+    parts.push(tagOf(number, DELIMITED), bytesOfNumber(bytes.byteLength), bytes);
   }
 }
 
-function writeValue({ number, type, scalar }: Field, value: unknown, writer: BinaryWriter): void {
-  if (scalar !== undefined) return scalar.write(writer.tag(number, scalar.wireType), value);
-  writer.tag(number, WireType.LengthDelimited).fork();
-  write(type, value as object, writer).join();
+function writeValue({ number, type, scalar }: Field, value: unknown, parts: Buffer[]): void {
+  const bytes = scalar === undefined ? encodeMessage(type, value as object) : scalar.bytes(value);
+  const wireType = scalar?.wireType ?? DELIMITED;
+  parts.push(tagOf(number, wireType));
+  if (wireType === DELIMITED) parts.push(bytesOfNumber(bytes.byteLength));
+  parts.push(bytes);
+}
+
+function tagOf(number: number, wireType: number): Buffer {
+  return bytesOfNumber(number * 8 + wireType);
 }
 
 /**
@@ -144,18 +152,18 @@ function writeValue({ number, type, scalar }: Field, value: unknown, writer: Bin
  * @throws Error for bytes that are not a message
  */
 export function decodeMessage(name: string, bytes: Uint8Array): object {
-  return read(name, new BinaryReader(bytes), bytes.byteLength);
+  return read(name, new WireReader(bytes), bytes.byteLength);
 }
 
 // Most of a list is read here before the runtime has compiled it: it is kept plain.
-function read(name: string, reader: BinaryReader, end: number): object {
+function read(name: string, reader: WireReader, end: number): object {
   const { byNumber, blank, lists } = tableOf(name);
   const message: Record<string, unknown> = { ...blank };
   for (const list of lists) message[list] = [];
   while (reader.pos < end) {
     const tag = reader.uint32();
     const field = byNumber.get(tag >>> 3);
-    if (field === undefined) reader.skip(tag & 7, tag >>> 3);
+    if (field === undefined) reader.skip(tag & 7);
     else if (!field.isList) message[field.name] = readValue(field, reader);
     else readItems(field, tag & 7, reader, message[field.name] as unknown[]);
   }
@@ -163,16 +171,16 @@ function read(name: string, reader: BinaryReader, end: number): object {
 }
 
 /** Read one item of a list, or several in one piece. */
-function readItems(field: Field, wireType: WireType, reader: BinaryReader, into: unknown[]): void {
-  const isPacked = wireType === WireType.LengthDelimited &&
+function readItems(field: Field, wireType: number, reader: WireReader, into: unknown[]): void {
+  const isPacked = wireType === DELIMITED &&
     field.scalar !== undefined &&
-    field.scalar.wireType !== WireType.LengthDelimited;
+    field.scalar.wireType !== DELIMITED;
   if (!isPacked) return void into.push(readValue(field, reader));
   const end = reader.uint32() + reader.pos;
   while (reader.pos < end) into.push(readValue(field, reader));
 }
 
-function readValue({ type, scalar }: Field, reader: BinaryReader): unknown {
+function readValue({ type, scalar }: Field, reader: WireReader): unknown {
   if (scalar !== undefined) return scalar.read(reader);
   const length = reader.uint32();
   return read(type, reader, reader.pos + length);
