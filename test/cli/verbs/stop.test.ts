@@ -41,8 +41,9 @@ test("stop names the node and what it waits for, and ends with the daemon", asyn
   const { waited_ms: waitedMs, ...record } = JSON.parse(stdout);
   assert.deepEqual(record, { node: "web-1", is_stopped: true });
   assert.ok(waitedMs > 0);
-  const [first, second] = stderr.split("\n");
-  assert.equal(first, "Stopping node web-1, for 30s at most");
+  const [first, next, second] = stderr.split("\n");
+  assert.equal(next, "The next daemon runs what was aborted");
+  assert.equal(first, "Stopping node web-1: 1 running instance has at most 30s to end");
   assert.match(second!, /^Waiting for 1 instance: report 00000000 \(for \w+\)$/);
   const request = calls.find(({ method }) => method === "stopDaemon")?.request;
   assert.deepEqual(request, { node: "web-1", now: false });
@@ -67,6 +68,31 @@ test("stop asks on a terminal if something runs, unless --yes is given", async (
   assert.deepEqual(told.calls.find(({ method }) => method === "stopDaemon")?.request, {
     ...{ node: "web-1", now: true },
   });
+});
+
+test("stop says what becomes of what has not ended", async () => {
+  const saidOf = async (status: object, running: number, options: readonly string[] = []) => {
+    const answers = daemon(0, {
+      getStatus: { node: "web-1", ...status },
+      stopDaemon: { node: "web-1", running, drainMs: 30_000n },
+    });
+    const { stderr } = await run(["stop", "--yes", ...options], { answers });
+    return stderr.trimEnd().split("\n");
+  };
+  const kinds = [{ kind: "a", scheduled: 2n, completed: 5n }, { kind: "b", scheduled: 1n }];
+  assert.deepEqual(await saidOf({ kinds: [{ kind: "a", completed: 5n }] }, 0), [
+    "Stopping node web-1",
+  ]);
+  assert.deepEqual(await saidOf({ kinds }, 0), [
+    "Stopping node web-1",
+    "The next daemon runs 3 waiting instances",
+  ]);
+  assert.deepEqual(await saidOf({ kinds, nodes: 2 }, 2, ["--now"]), [
+    "Stopping node web-1: aborting 2 running instances",
+    "The other nodes run what was aborted and 3 waiting instances",
+  ]);
+  const [, lost] = await saidOf({ kinds, storeType: "memory" }, 0);
+  assert.equal(lost, "Its store is in memory: what has not ended is lost");
 });
 
 test("stop gives up after --wait-timeout, and says that the daemon continues to stop", async () => {

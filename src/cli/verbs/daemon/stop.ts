@@ -5,7 +5,11 @@ import { shortIds } from "../../../core/text/short_ids.ts";
 import { roughDuration } from "../../../core/time/duration.ts";
 import { sleep } from "../../../platform/clock.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
-import type { GetStatusResponse, JobInstance } from "../../../rpc/gen/job_pb.ts";
+import type {
+  GetStatusResponse,
+  JobInstance,
+  StopDaemonResponse,
+} from "../../../rpc/gen/job_pb.ts";
 import { confirm } from "../../confirm.ts";
 import { EXIT } from "../../exit_codes.ts";
 import { withInterrupt } from "../../follow.ts";
@@ -103,6 +107,27 @@ async function waitForEnd(
   return "stopped";
 }
 
+/** What the daemon does with the attempts that run: `1 running instance has 30s to end`. */
+function stoppingText({ running, drainMs }: StopDaemonResponse, isNow: boolean): string {
+  if (running === 0) return "";
+  const count = countText(running, "running instance");
+  if (isNow) return `: aborting ${count}`;
+  const has = running === 1 ? "has" : "have";
+  return `: ${count} ${has} at most ${roughDuration(Number(drainMs))} to end`;
+}
+
+/** What becomes of instances that have not ended; null if there are none. */
+function unfinishedText({ kinds, nodes, storeType }: GetStatusResponse, running: number) {
+  const waiting = Number(kinds.reduce((sum, { scheduled }) => sum + scheduled, 0n));
+  if (running + waiting === 0) return null;
+  if (storeType === "memory") return "Its store is in memory: what has not ended is lost";
+  const what = [
+    ...(running > 0 ? ["what was aborted"] : []),
+    ...(waiting > 0 ? [countText(waiting, "waiting instance")] : []),
+  ].join(" and ");
+  return nodes > 1 ? `The other nodes run ${what}` : `The next daemon runs ${what}`;
+}
+
 /** Refuse a node that the daemon is not, before anything is asked. */
 function checkNode(asked: string | undefined, { node }: GetStatusResponse): void {
   if (asked === undefined || asked === node) return;
@@ -154,9 +179,10 @@ export const STOP: Verb = {
       await confirm(io, `stop node ${node} and ${isNow ? "abort" : "wait for"} ${what}`, false);
     }
     const beganMs = io.clock.now().monotonicMs;
-    const { drainMs, running: count } = await client.stopDaemon({ node: before.node, now: isNow });
-    const limit = count === 0 || isNow ? "" : `, for ${roughDuration(Number(drainMs))} at most`;
-    await writeMessage(io, `Stopping node ${node}${limit}`);
+    const stopping = await client.stopDaemon({ node: before.node, now: isNow });
+    await writeMessage(io, `Stopping node ${node}${stoppingText(stopping, isNow)}`);
+    const unfinished = unfinishedText(before, stopping.running);
+    if (unfinished !== null) await writeMessage(io, unfinished);
     const end = await withInterrupt(
       context,
       (signal) => waitForEnd(client, before, { io, signal, timeoutMs }),
