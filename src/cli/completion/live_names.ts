@@ -6,6 +6,7 @@ import type { Incident, Job, JobInstance } from "../../rpc/gen/job_pb.ts";
 import { listIncidents, lookupInstances, pages } from "../lookup.ts";
 import type { LiveName } from "./line_table.ts";
 import type { DaemonOffer } from "../parsing/options.ts";
+import { optionsOf } from "../verb.ts";
 import { msOf, timestampOf, unfinishedStates } from "../wire.ts";
 import { stateCell } from "../views/state_words.ts";
 
@@ -112,8 +113,12 @@ async function* parameters(
   const signature = job === undefined ? null : signatureOf(job);
   if (signature === null) return;
   const { parameterOptions, valuesAt, valuesOf } = await import("./parameter_names.ts");
-  if (offer === "parameter") yield* parameterOptions(signature);
-  else yield* offer === "value" ? valuesOf(which, signature) : valuesAt(Number(which), signature);
+  if (offer === "parameter") {
+    const { SCHEDULE } = await import("../verbs/instances/schedule.ts");
+    yield* parameterOptions(signature, new Set(Object.keys(optionsOf(SCHEDULE))));
+  }
+  if (offer === "value") yield* valuesOf(which, signature);
+  if (offer === "argument") yield* valuesAt(Number(which), signature);
 }
 
 type Conditions = { readonly states?: ReturnType<typeof unfinishedStates>; readonly dead?: true };

@@ -3,10 +3,17 @@ import type { Signature, TypeShape } from "../../core/arguments/signature.ts";
 import { alternatives, findTarget, targetsOf } from "../parsing/named_arguments.ts";
 import type { LiveName } from "./line_table.ts";
 
-/** The parameters of a job as options: `--day`, with the type of each. */
-export function parameterOptions(signature: Signature): LiveName[] {
+/**
+ * The parameters of a job as options: `--day`, with the type of each.
+ *
+ * @param taken names of the verb's own options, which come first
+ */
+export function parameterOptions(signature: Signature, taken: ReadonlySet<string>): LiveName[] {
   return targetsOf(signature).filter(({ name }) => /^[A-Za-z][\w-]*$/.test(name))
-    .map(({ name, shape }) => ({ name: `--${kebabCase(name)}`, describe: describeType(shape) }));
+    .flatMap(({ name, shape }) => {
+      const free = [kebabCase(name), name].find((one) => !taken.has(one));
+      return free === undefined ? [] : [{ name: `--${free}`, describe: describeType(shape) }];
+    });
 }
 
 /**

@@ -185,10 +185,11 @@ const typed = {
 
 test("answerCompletion() offers the parameters of a job as options with their types", async () => {
   const all = await ask(["parameter", "--", "report"], { answers: typed });
-  assert.deepEqual(all.lines, ["--region\tRegion", "--dry-run\tboolean", "--levels\tLevel[]"]);
+  // The verb has an option --dry-run of its own.
+  assert.deepEqual(all.lines, ["--region\tRegion", "--dryRun\tboolean", "--levels\tLevel[]"]);
   assert.deepEqual(all.requests, [{ kind: "report" }]);
   const some = await ask(["parameter", "--d", "report"], { answers: typed });
-  assert.deepEqual(some.lines, ["--dry-run\tboolean"]);
+  assert.deepEqual(some.lines, ["--dryRun\tboolean"]);
   assert.deepEqual((await ask(["parameter", "--", "other"], { answers: typed })).lines, []);
 });
 
