@@ -234,22 +234,38 @@ async function hintOf(options: InstallOptions): Promise<string> {
 }
 
 test("installService() names all that is missing, and installs the unit last", async () => {
-  await withTempDir({ "config.toml": "" }, async ({ path }) => {
+  await withTempDir({ "config.toml": "", "data/.keep": "" }, async ({ path }) => {
     const user = "no-such-user";
-    const given = { prefix: null, isDryRun: true, user } as const;
-    const useradd = `sudo useradd --system .* ${user}`;
+    // The unit of systemd would not see a configuration in /tmp.
+    const given = { kind: "openrc", prefix: null, isDryRun: true, user } as const;
+    const planOf = async (config: string) => {
+      const { text, commands, notes, next } = await installService(
+        optionsOf("/", { ...given, config }),
+      );
+      assert.match(text!, /no-such-user/);
+      assert.deepEqual(commands, []);
+      assert.match(notes.join("\n"), /^User no-such-user does not exist yet: /m);
+      return next.join(" && ");
+    };
+    const useradd = `sudo addgroup -S ${user} && sudo adduser -S .* ${user}`;
     const install = `sudo jobctl install-service --user ${user}`;
     const config = join(path, "none", "config.toml");
-    const missing = await hintOf(optionsOf("/", { ...given, config }));
     const init = `sudo jobctl init ${path}/none && sudo jobctl check --config ${config}`;
     assert.match(
-      missing,
-      new RegExp(`^Run: ${useradd} && ${init} && ${install} --config ${config}$`),
+      await planOf(config),
+      new RegExp(`^${useradd} && ${init} && ${install} --config ${config}$`),
     );
     const present = join(path, "config.toml");
-    const hint = await hintOf(optionsOf("/", { ...given, config: present }));
-    assert.match(hint, new RegExp(`^Run: ${useradd} && ${install} --config ${present}$`));
+    assert.match(
+      await planOf(present),
+      new RegExp(`^${useradd} && ${install} --config ${present}$`),
+    );
   });
+});
+
+test("installService() refuses a user that does not exist", { skip: NEEDS_ROOT }, async () => {
+  const hint = await hintOf(optionsOf("/", { prefix: null, user: "no-such-user" }));
+  assert.match(hint, /^Run: sudo useradd --system .* no-such-user && sudo jobctl init .* && /);
 });
 
 test("installService() writes no unit without a configuration", { skip: NEEDS_ROOT }, async () => {

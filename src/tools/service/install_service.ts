@@ -117,14 +117,18 @@ export async function installService(options: InstallOptions): Promise<ServiceRe
   checkOverwrite(path, options);
   checkPackaged(file, options);
   const hasConfig = existsSync(config);
-  const canStart = isStarted && hasConfig;
-  if (!hasConfig) notes.push(`${config} does not exist yet: the service cannot start without it`);
+  const hasUser = prefix !== null || hasAccount(user);
+  const canStart = isStarted && hasConfig && hasUser;
+  const missing = [...(hasUser ? [] : [`User ${user}`]), ...(hasConfig ? [] : [config])];
+  for (const one of missing) {
+    notes.push(`${one} does not exist yet: the service cannot start without it`);
+  }
   const commands = prefix !== null ? [] : [...file.reload, ...(canStart ? file.enable : [])];
   if (!isDryRun) {
     write(path, text, file.mode);
     run(commands);
   }
-  const next = hasConfig || prefix !== null
+  const next = missing.length === 0 || prefix !== null
     ? file.enable.map((command) => `sudo ${shown(command)}`)
     : [...missingSteps({ user, config }, kind), installCommand({ user, config })];
   return {
@@ -201,8 +205,13 @@ function checkRoot({ prefix, isDryRun }: ServiceTarget): void {
   });
 }
 
+/** True if the user of a service is known here, as root always is. */
+function hasAccount(user: string | null): boolean {
+  return user === null || isAccount(user);
+}
+
 function checkUser(target: ServiceTarget, config: string): void {
-  const { user, kind, prefix } = target;
+  const { user, kind, prefix, isDryRun } = target;
   checkRoot(target);
   if (user === null) return;
   if (!USER.test(user) || user === "root") {
@@ -216,7 +225,7 @@ function checkUser(target: ServiceTarget, config: string): void {
       },
     );
   }
-  if (prefix !== null || isAccount(user)) return;
+  if (prefix !== null || isDryRun || hasAccount(user)) return;
   throw new JobError("invalid_argument", `Cannot run the service as user "${user}": no such user`, {
     hint: kind === "launchd"
       ? "Name one of your users with --user"
@@ -226,7 +235,7 @@ function checkUser(target: ServiceTarget, config: string): void {
 
 /**
  * Refuse to install a service that has no configuration: the configuration decides which folders
- * the unit opens. A dry run, and a file for another system, do without.
+ * the unit opens. A dry run, and a file for another system, do without, as for the user.
  */
 function checkConfig({ user, kind, prefix, isDryRun }: ServiceTarget, config: string): void {
   if (prefix !== null || isDryRun || existsSync(config)) return;
@@ -292,7 +301,8 @@ function dataFolder(
   // Nothing creates it on macOS.
   if (kind !== "launchd" && `${folder}/`.startsWith(`${STATE_FOLDER}/`)) return null;
   const found = existsSync(folder) ? null : "it does not exist";
-  const problem = found ?? (prefix === null ? unwritableBy(user, path) : null);
+  const canLook = prefix === null && hasAccount(user);
+  const problem = found ?? (canLook ? unwritableBy(user, path) : null);
   if (problem !== null) {
     const set = `set store.url = "sqlite:${STATE_FOLDER}/jobctl.db" in ${config}`;
     const make = `create the folder: ${makeFolderCommand(folder, user)}`;

@@ -40,7 +40,7 @@ async function report(
   isDryRun: boolean,
 ): Promise<void> {
   const did = text === null ? ["Remove", "Removed"] : ["Write", "Wrote"];
-  const value = { path, text, commands, notes, next, dryRun: isDryRun };
+  const value = { path, text, commands, notes, next, dry_run: isDryRun };
   await printer.details(
     value,
     path,
@@ -61,8 +61,8 @@ export const INSTALL_SERVICE: Verb = {
   details: [
     "Writes one file and creates nothing else: systemd and OpenRC create the folders of the",
     "daemon. The user and the configuration must exist; otherwise it names the commands that make",
-    "them. A file of the same name that was changed or that something else",
-    "wrote is replaced only with --force.",
+    "them. --dry-run shows the same before they exist. A file of the same name that was changed or",
+    "that something else wrote is replaced only with --force.",
   ].join(" "),
   options: {
     user: {
@@ -89,7 +89,7 @@ export const INSTALL_SERVICE: Verb = {
     ["jobctl install-service --dry-run", "Show the unit and the commands"],
     [
       "jobctl install-service --kind systemd --prefix image --dry-run",
-      "The same on a machine without systemd or the user",
+      "The same on a machine without systemd",
     ],
     ["sudo jobctl install-service", "Run as user jobctl, with /etc/jobctl/config.toml"],
     ["sudo jobctl install-service --root", "Let jobs run as other users"],
