@@ -11,8 +11,16 @@ const OUTPUT_BYTES_MAX = 1_048_576;
 /** Longest reason that is repeated, in characters. */
 const REASON_LENGTH_MAX = 1_000;
 
+/** Why a program cannot be started, by the code of the error. */
+const START_PROBLEMS: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  ENOEXEC: "it is not a program that this machine can run",
+  EACCES: "it is not executable",
+};
+
 /** How a trial ended. */
 interface Trial {
+  readonly isStarted: boolean;
   /** Null if it exited with 0. */
   readonly problem: string | null;
   readonly stdout: string;
@@ -46,7 +54,7 @@ export async function tryUpgrade(
     throw new JobError("permission_denied", `Cannot upgrade the daemon: ${message}`, { hint });
   }
   const command = [...argv, "--dry-run"];
-  const { problem, stdout, stderr } = await run(command);
+  const { isStarted, problem, stdout, stderr } = await run(command);
   const version = problem === null ? versionIn(stdout) : null;
   if (version !== null) return version;
   const reason = problem === null
@@ -54,9 +62,10 @@ export async function tryUpgrade(
     : reasonIn(stderr) ?? problem;
   const message = `Cannot upgrade the daemon: "${program}" does not start: ${reason}`;
   logger.warn("The daemon was not upgraded", { program, reason });
-  throw new JobError("conflict", message, {
-    hint: `The daemon runs on as it was. To see more: ${command.map(shellWord).join(" ")}`,
-  });
+  const next = isStarted
+    ? `To see more: ${command.map(shellWord).join(" ")}`
+    : "Put the program of the new version there, and upgrade again";
+  throw new JobError("conflict", message, { hint: `The daemon runs on as it was. ${next}` });
 }
 
 function run([program, ...args]: readonly string[]): Promise<Trial> {
@@ -65,28 +74,33 @@ function run([program, ...args]: readonly string[]): Promise<Trial> {
   return new Promise((resolve) => {
     try {
       execFile(program!, args, { env, ...limits }, (error, stdout, stderr) => {
-        resolve({ problem: error === null ? null : problemOf(error), stdout, stderr });
+        resolve({ ...outcomeOf(error), stdout, stderr });
       });
     } catch (error) {
       // For a file that the system cannot run at all, it throws instead of calling back.
-      resolve({ problem: problemOf(error as Error), stdout: "", stderr: "" });
+      resolve({ ...outcomeOf(error as Error), stdout: "", stderr: "" });
     }
   });
 }
 
-function problemOf(
-  { code, signal, killed, message }: Error & {
-    readonly code?: string | number | null;
-    readonly signal?: NodeJS.Signals | null;
-    readonly killed?: boolean;
-  },
-): string {
+interface ProcessError extends Error {
+  readonly code?: string | number | null;
+  readonly signal?: NodeJS.Signals | null;
+  readonly killed?: boolean;
+}
+
+function outcomeOf(error: ProcessError | null): Pick<Trial, "isStarted" | "problem"> {
+  if (error === null) return { isStarted: true, problem: null };
+  const { code } = error;
+  const problem = typeof code === "string" ? START_PROBLEMS[code] : undefined;
+  if (problem !== undefined) return { isStarted: false, problem };
+  return { isStarted: true, problem: problemOf(error) };
+}
+
+function problemOf({ code, signal, killed, message }: ProcessError): string {
   if (killed) return `it took longer than ${TRY_MS_MAX / 1_000} s`;
   if (signal) return `it was ended by ${signal}`;
-  if (typeof code === "number") return `it exited with code ${code}`;
-  if (code === "ENOENT") return "there is no such file";
-  if (code === "ENOEXEC") return "it is not a program that this machine can run";
-  return code === "EACCES" ? "it is not executable" : message;
+  return typeof code === "number" ? `it exited with code ${code}` : message;
 }
 
 /** The error that a command printed; else its last line. */

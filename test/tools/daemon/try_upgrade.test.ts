@@ -54,13 +54,15 @@ test("tryUpgrade() refuses a program that is something else, and a file that is 
   for (const output of ["true", "echo '{}'", "echo '[1'", "echo 'note' >&2"]) {
     await assert.rejects(tried(output), refused(/it is not a jobctl that can be tried$/));
   }
-  await assert.rejects(tryUpgrade(["/nowhere/jobctl"], HERE), refused(/there is no such file$/));
+  const missing = tryUpgrade(["/nowhere/jobctl", "serve"], HERE);
+  const hint = /^The daemon runs on as it was\. Put the program of the new version there, /;
+  await assert.rejects(missing, refused(/there is no such file$/, hint));
   await withTempDir({}, async ({ path }) => {
     const program = join(path, "jobctl");
     lines.length = 0;
     writeFileSync(program, "#!/bin/sh\n");
     chmodSync(program, 0o644);
-    await assert.rejects(tryUpgrade([program], HERE), refused(/it is not executable$/));
+    await assert.rejects(tryUpgrade([program], HERE), refused(/it is not executable$/, hint));
     assert.deepEqual(lines, [{
       level: "warn",
       message: "The daemon was not upgraded",
