@@ -70,7 +70,11 @@ test("cancel instances and redrive do nothing with a tag that no job needs", asy
   for (const verb of [cancel, redrive]) {
     for (
       const [given, code, message] of [
-        [["--tag", "gpo"], 4, /Cannot find tag "gpo": no job needs it[^]*Did you mean "gpu"/],
+        [
+          ["--tag", "gpo"],
+          4,
+          /Cannot find tag "gpo": no job of this daemon needs it[^]*Did you mean "gpu"/,
+        ],
         [["--tag", "no tag"], 2, /Cannot find tag "no tag": wanted a name of/],
         [["--tag", ""], 2, /--tag/],
         [["--tag="], 2, /--tag/],

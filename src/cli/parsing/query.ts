@@ -28,7 +28,7 @@ export const FILTER_OPTIONS: OptionSpecs = {
     // Unquoted, "done" would end a loop in the scripts of the shells.
     suggests: [...EVERYDAY_STATES.filter((name) => name !== "done"), ...STATES],
   },
-  tag: { value: "TAG", describe: "Of jobs that need this tag" },
+  tag: { value: "TAG", describe: "Of this daemon's jobs that need this tag" },
 };
 
 /** Options that select instances by the time of their creation. */

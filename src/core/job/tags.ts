@@ -58,7 +58,7 @@ export function kindsNeeding(
   }
   if (kinds.length > 0) return kinds;
   const listed = [...tags].sort().slice(0, LISTED_TAGS_MAX).join(", ");
-  throw new JobError("not_found", `Cannot find tag "${tag}": no job needs it`, {
+  throw new JobError("not_found", `Cannot find tag "${tag}": no job of this daemon needs it`, {
     path: TAG_PATH,
     hint: didYouMean(tag, tags) ?? `Tags that jobs need: ${listed || "none"}`,
   });

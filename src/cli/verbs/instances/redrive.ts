@@ -62,7 +62,7 @@ export const REDRIVE: Verb = {
       describe: "Every dead letter of this kind; separate several by commas, or repeat the option",
       offers: "kinds",
     },
-    tag: { value: "TAG", describe: "Every dead letter of jobs that need this tag" },
+    tag: { value: "TAG", describe: "Every dead letter of this daemon's jobs that need this tag" },
     ...TIME_OPTIONS,
     all: { describe: "Every dead letter", isFlag: true },
     force: { describe: "Also run instances that were already run again", isFlag: true },
