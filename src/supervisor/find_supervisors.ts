@@ -2,6 +2,8 @@ import { connect, type Socket } from "node:net";
 import { toJobError } from "../core/errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
+import { Cgroup } from "../platform/process/cgroup.ts";
+import { commandCgroups, treePath } from "../platform/process/cgroup_tree.ts";
 import { ChildChannel } from "../platform/process/child_channel.ts";
 import {
   allPids,
@@ -96,10 +98,14 @@ async function endLeft(
   marker: string,
   { clock, logger }: Pick<Surroundings, "clock" | "logger">,
 ): Promise<void> {
+  const tree = commandCgroups(marker);
+  const groups = tree && new Cgroup(treePath(tree));
   let killed = 0;
   for (const isPrefix of [false, true]) {
     killed += await killFamilyInTurns({ marker, isPrefix, sessions: new Set() }, null, clock);
   }
+  // A command may have cleared its environment, by which the others were found.
+  groups?.kill();
   if (killed > 0) logger.warn("Ended what a dead supervisor of commands left", { killed });
 }
 

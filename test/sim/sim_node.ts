@@ -5,7 +5,6 @@ import { Manager } from "../../src/manager/manager.ts";
 import type { Clock } from "../../src/platform/clock.ts";
 import { createIdSource } from "../../src/platform/ids.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
-import { thisProcess } from "../../src/platform/process/process_identity.ts";
 import type { Random } from "../../src/platform/random.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { SimClock } from "../support/worlds/sim_clock.ts";
@@ -75,8 +74,6 @@ export class SimNode {
       ids: createIdSource(own, random),
       logger: silentLogger,
       node: name,
-      // All simulated nodes are this process, whose program began after their time.
-      process: { ...thisProcess(), programSince: 0 },
       version: "0",
       workers: 3,
       leaseMs: LEASE_MS,

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { systemClock } from "../../src/platform/clock.ts";
 import { createLogger, silentLogger } from "../../src/platform/logger.ts";
+import { MARKER_VARIABLE } from "../../src/platform/process/descendants.ts";
 import { thisProcess } from "../../src/platform/process/process_identity.ts";
 import { runtimeName } from "../../src/platform/process/process.ts";
 import { createCommandExecutor } from "../../src/supervisor/command_executor.ts";
@@ -358,6 +359,25 @@ test("find() removes the record of a supervisor that does not listen, unless its
   writeFileSync(join(folder, "cut.json"), '{"secret":');
   assert.deepEqual(await makeExecutor(folder).survivors!.find(), []);
   assert.deepEqual(readdirSync(folder), own === null ? [] : ["lives.json"]);
+});
+
+test("find() ends what a dead supervisor left of a program that this process ran before", async () => {
+  const own = thisProcess().process;
+  if (own === null) return;
+  const folder = makeFolder();
+  openFolder(folder);
+  const record = { secret: "s", token: "former", key: "k", isForeign: false, graceMs: null };
+  const daemon = own.replace(/[^/]*$/, "another");
+  writeFileSync(join(folder, "former.json"), JSON.stringify({ ...record, daemon }));
+  const env = { ...process.env, [MARKER_VARIABLE]: "former.1" };
+  const command = spawn("sleep", ["60"], { env, detached: true });
+  try {
+    assert.deepEqual(await makeExecutor(folder).survivors!.find(), []);
+    await whenGone(command.pid!, 2_000);
+    assert.deepEqual(readdirSync(folder), []);
+  } finally {
+    command.kill("SIGKILL");
+  }
 });
 
 test("run() says so once, and goes on, where nothing can outlive the daemon", async () => {

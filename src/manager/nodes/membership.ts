@@ -204,10 +204,7 @@ export class Membership {
   /** The fate of a daemon that has this id, and of what it left running. */
   #fateOf(there: NodeRecord | undefined): ProcessFate {
     const { process, survivors } = this.#options;
-    // Our own process had another program then, which left it to ours.
-    const isReplaced = there !== undefined && there.process !== null &&
-      there.process === process.process && there.startedAt < process.programSince;
-    const fate = isReplaced ? "gone" : process.fateOf(there?.process ?? null);
+    const fate = process.fateOf(there?.process ?? null);
     // Its commands may run where we did not look: they end with their leases.
     const isFound = there?.survivors === undefined || there.survivors === survivors?.place;
     return fate === "gone" && !isFound ? "unknown" : fate;

@@ -1,16 +1,22 @@
+import { Buffer } from "node:buffer";
 import { readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import { readSystemFile } from "../files/read_file.ts";
+import { systemRandom } from "../random.ts";
 
 /** Identifies a process among all others, also of another boot, host or container. */
 export interface ProcessIdentity {
   readonly host: string;
   readonly pid: number;
-  /** Kernel boot, PID namespace, PID and start time; null if the system does not show them. */
+  /**
+   * Kernel boot, PID namespace, PID and start time, and a random text for the program that runs in
+   * it; null if the system does not show them.
+   */
   readonly process: string | null;
-  /** When its program began, epoch ms: later than the process if it took the place of another. */
-  readonly programSince: number;
-  /** The fate of another process; "unknown" if it is stopped or of another host or container. */
+  /**
+   * The fate of another process; "unknown" if it is stopped or of another host or container. A
+   * program that this process ran before is gone.
+   */
   fateOf(process: string | null): ProcessFate;
 }
 
@@ -20,13 +26,14 @@ export type ProcessFate = "alive" | "gone" | "unknown";
 /** Position of a process's start among the fields of {@link statOf}. */
 export const START_TICKS = 19;
 
+/** Tells the program of this process from one in whose place it was executed. */
+const program = Buffer.from(systemRandom.bytes(8)).toString("hex");
+
 /** This process. */
 export function thisProcess(): ProcessIdentity {
-  const programSince = Math.floor(performance.timeOrigin);
-  return {
-    ...{ host: hostname(), pid: process.pid, process: identityOf(process.pid) },
-    ...{ programSince, fateOf },
-  };
+  const own = identityOf(process.pid);
+  const identity = own === null ? null : `${own}/${program}`;
+  return { host: hostname(), pid: process.pid, process: identity, fateOf };
 }
 
 /** The kernel's id of this boot; null if the system does not provide one. */
@@ -49,7 +56,7 @@ function identityOf(pid: number): string | null {
 function fateOf(identity: string | null): ProcessFate {
   const own = identityOf(process.pid);
   if (identity === null || own === null) return "unknown";
-  const [boot, space, pid, startTicks] = identity.split("/");
+  const [boot, space, pid, startTicks, itsProgram] = identity.split("/");
   const [ownBoot, ownSpace] = own.split("/");
   if (boot !== ownBoot || space !== ownSpace || !/^\d+$/.test(pid ?? "")) return "unknown";
   const stat = statOf(Number(pid));
@@ -57,6 +64,7 @@ function fateOf(identity: string | null): ProcessFate {
   if (stat === null) return exists(Number(pid)) ? "unknown" : "gone";
   const [state = ""] = stat;
   if (stat[START_TICKS] !== startTicks || /[ZX]/.test(state)) return "gone";
+  if (Number(pid) === process.pid && itsProgram !== program) return "gone";
   // One that is stopped may never continue.
   return /[Tt]/.test(state) ? "unknown" : "alive";
 }

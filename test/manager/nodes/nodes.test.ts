@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
-import type { ProcessFate } from "../../../src/platform/process/process_identity.ts";
+import { type ProcessFate, thisProcess } from "../../../src/platform/process/process_identity.ts";
 import { MemoryStore } from "../../../src/store/memory/store.ts";
 import { jobOf, LEASE_MS, ManagerWorld, scheduleOf } from "../../support/worlds/manager_world.ts";
 import { SimClock } from "../../support/worlds/sim_clock.ts";
@@ -23,7 +23,6 @@ function processOf(name: string, fates: Readonly<Record<string, ProcessFate>> = 
     host: "alpha",
     pid: 4711,
     process: name,
-    programSince: 0,
     fateOf: (other: string | null) => fates[other ?? ""] ?? "unknown",
   };
 }
@@ -150,22 +149,22 @@ test("fault 5: manager() in place of a dead one of its id takes its instances ba
   assert.match(second.logged.join("\n"), /is dead: taking over/);
 });
 
-test("manager() joins at once in place of the program that its own process had before", async () => {
-  const before = sharedStore();
-  const { store } = before;
-  const at = before.clock.now();
-  await store.open({ at, node: "a" });
-  const alive = processOf("same", { same: "alive" });
-  for (const [programSince, isRefused] of [[at.wallMs, true], [at.wallMs + 1, false]] as const) {
-    const world = new ManagerWorld({ before, node: "a", process: { ...alive, programSince } });
-    if (isRefused) {
-      const report = { ...REPORT, process: "same", startedAt: at.wallMs };
-      await world.of(store.joinNode({ at, id: "a", leaseMs: LEASE_MS, report }));
-      await assert.rejects(
-        world.of(world.manager.start()),
-        (error) => isJobError(error, "conflict"),
-      );
-    } else await world.started();
+test("manager() joins in place of a program that its own process ran before", async () => {
+  const { process: own } = thisProcess();
+  if (own === null) return;
+  const former = own.replace(/[^/]*$/, "another");
+  for (const process of [own, former]) {
+    const before = sharedStore();
+    const { store } = before;
+    const at = before.clock.now();
+    await store.open({ at, node: "a" });
+    const world = new ManagerWorld({ before, node: "a", process: thisProcess() });
+    // As if the clock had been set back since.
+    const report = { ...REPORT, process, startedAt: at.wallMs + MINUTE };
+    await world.of(store.joinNode({ at, id: "a", leaseMs: LEASE_MS, report }));
+    const started = world.of(world.manager.start());
+    if (process === former) await started;
+    else await assert.rejects(started, (error) => isJobError(error, "conflict"));
   }
 });
 

@@ -7,7 +7,10 @@ import { until } from "../../support/wait.ts";
 
 const isLinux = process.platform === "linux";
 
-/** The identity with another part in place of the `index`-th: boot, namespace, number, start. */
+/**
+ * The identity with another part in place of the `index`-th: boot, namespace, number, start,
+ * program.
+ */
 function altered(index: number, part: string): string {
   return thisProcess().process!.split("/").map((own, at) => at === index ? part : own).join("/");
 }
@@ -15,7 +18,7 @@ function altered(index: number, part: string): string {
 test("thisProcess() knows itself as alive", { skip: !isLinux }, () => {
   const self = thisProcess();
   assert.equal(self.pid, process.pid);
-  assert.equal(self.process!.split("/").length, 4);
+  assert.equal(self.process!.split("/").length, 5);
   assert.equal(self.fateOf(self.process), "alive");
 });
 
@@ -28,7 +31,7 @@ test(
     const { fateOf } = thisProcess();
     const ofChild = altered(2, String(pid));
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8").split(" ");
-    const itself = ofChild.replace(/[^/]*$/, stat[21]!);
+    const itself = ofChild.split("/").with(3, stat[21]!).join("/");
     assert.equal(fateOf(itself), "alive");
     process.kill(pid!, "SIGSTOP");
     await until("it is stopped", () => fateOf(itself) === "unknown");
@@ -39,6 +42,13 @@ test(
     assert.equal(fateOf(itself), "gone");
   },
 );
+
+test("fateOf() of a program that this process ran before is gone", { skip: !isLinux }, () => {
+  const { fateOf, process: own } = thisProcess();
+  assert.equal(fateOf(altered(4, "another")), "gone");
+  // Of an earlier version, which did not name its program.
+  assert.equal(fateOf(own!.split("/").slice(0, 4).join("/")), "gone");
+});
 
 test("fateOf() knows nothing of another boot, another container or no process at all", () => {
   const { fateOf } = thisProcess();

@@ -110,7 +110,7 @@ export class StoryWorld {
       before: { clock: this.clock, store: gate.store(this.plant(connection)) },
       clockOf: (clock) => gate.clock(clock),
       process: {
-        ...{ host: "host", pid: this.#pid, process, programSince: 0 },
+        ...{ host: "host", pid: this.#pid, process },
         fateOf: (other) => this.#processes.has(other ?? "") ? "alive" : "gone",
       },
     });

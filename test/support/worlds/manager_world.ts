@@ -323,7 +323,7 @@ export class ManagerWorld {
       node: options.node ?? nextNode(this.store),
       tags: options.tags ?? [],
       process: options.process ?? {
-        ...{ host: "host", pid: 1, process: null, programSince: 0 },
+        ...{ host: "host", pid: 1, process: null },
         fateOf: () => "unknown",
       },
       lost: (error) => this.lost.push(error),
