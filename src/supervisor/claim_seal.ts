@@ -1,8 +1,9 @@
 import { Buffer } from "node:buffer";
 import { createHmac, timingSafeEqual } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PRIVATE_FILE } from "../platform/files/private_files.ts";
+import { readRegularFile } from "../platform/files/read_file.ts";
 import type { Random } from "../platform/random.ts";
 import type { ClaimOfRun, SealedClaim } from "./protocol.ts";
 
@@ -23,8 +24,8 @@ export class ClaimSeal {
   /** With the key of a folder; null if that has none. */
   static read(folder: string): ClaimSeal | null {
     try {
-      const key = readFileSync(keyOf(folder));
-      return key.length === KEY_BYTES ? new ClaimSeal(key) : null;
+      const key = readRegularFile(keyOf(folder), KEY_BYTES)?.bytes;
+      return key?.length === KEY_BYTES ? new ClaimSeal(Buffer.from(key)) : null;
     } catch {
       return null;
     }
@@ -40,7 +41,10 @@ export class ClaimSeal {
   /** Write the key into a folder that has none, as after its removal. @throws the system's error */
   keepIn(folder: string): void {
     if (ClaimSeal.read(folder) !== null) return;
-    writeFileSync(keyOf(folder), this.#key, { mode: PRIVATE_FILE });
+    const unfinished = `${keyOf(folder)}.new`;
+    rmSync(unfinished, { force: true });
+    writeFileSync(unfinished, this.#key, { mode: PRIVATE_FILE, flag: "wx" });
+    renameSync(unfinished, keyOf(folder));
   }
 
   /** @param marker of the command; begins with the token of its supervisor */

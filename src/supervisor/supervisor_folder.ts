@@ -6,7 +6,6 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
-  readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -17,6 +16,7 @@ import { join } from "node:path";
 import { JobError } from "../core/errors.ts";
 import { isObject } from "../core/object_keys.ts";
 import { PRIVATE_FILE, PRIVATE_FOLDER } from "../platform/files/private_files.ts";
+import { readRegularFile } from "../platform/files/read_file.ts";
 import { distrustError, findDistrust } from "../platform/files/trusted_path.ts";
 
 /** Most supervisors that a daemon looks for. */
@@ -119,12 +119,15 @@ export function updateRecord(place: SupervisorPlace, record: SupervisorRecord): 
   }
 }
 
-/** Read a record. @returns null if there is none, or it is unreadable */
+/**
+ * Read a record. Never waits: a command of the daemon's own user may have put a pipe in its place.
+ *
+ * @returns null if there is none, or it is unreadable
+ */
 export function readRecord(place: SupervisorPlace): SupervisorRecord | null {
   try {
-    const text = readFileSync(recordOf(place), "utf8");
-    if (text.length > RECORD_BYTES_MAX) return null;
-    const value: unknown = JSON.parse(text);
+    const found = readRegularFile(recordOf(place), RECORD_BYTES_MAX);
+    const value: unknown = found && JSON.parse(found.bytes.toString());
     return isRecord(value) ? value : null;
   } catch {
     return null;

@@ -8,6 +8,9 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -43,6 +46,36 @@ function makePlace() {
   openFolder(folder);
   return { folder, place: join(folder, "one") };
 }
+
+const isWindows = process.platform === "win32";
+
+test("what a command of the daemon's user puts in place of a record or the key stops no daemon", {
+  skip: isWindows,
+}, async () => {
+  const { folder, place } = makePlace();
+  const plant = (path: string, how: "pipe" | "huge" | "link") => {
+    rmSync(path, { force: true });
+    if (how === "pipe") spawnSync("mkfifo", [path]);
+    else if (how === "link") symlinkSync("/dev/zero", path);
+    else {
+      writeFileSync(path, "");
+      truncateSync(path, 2 ** 40);
+    }
+  };
+  for (const how of ["pipe", "huge", "link"] as const) {
+    plant(recordOf(place), how);
+    plant(join(folder, "key"), how);
+    assert.equal(readRecord(place), null);
+    assert.equal(ClaimSeal.read(folder), null);
+    const surroundings = { clock: systemClock, logger: silentLogger, identity };
+    assert.deepEqual(await findSupervisors(folder, surroundings), []);
+    assert.equal(existsSync(recordOf(place)), false, how);
+    const claim = { id: "00000000-0000-7000-8000-000000000001", fence: 3 };
+    const sealed = ClaimSeal.open(folder, systemRandom).seal(claim, "t.1");
+    assert.ok(ClaimSeal.read(folder)!.isGenuine(sealed, "t.1"), how);
+  }
+  assert.deepEqual(readdirSync(folder), ["key"]);
+});
 
 test("a record changes within the same file, and is complete at every moment", () => {
   const { folder, place } = makePlace();
