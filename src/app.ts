@@ -27,14 +27,8 @@ import type { ServiceReports } from "./manager/nodes/service_reports.ts";
 import { BusyMemory } from "./platform/process/busy_memory.ts";
 import { removeStaleFolders } from "./platform/process/pipe.ts";
 import { isWindows, selfCommand } from "./platform/process/process.ts";
-import {
-  canReplaceProgram,
-  openFilesMax,
-  raiseOpenFiles,
-  reapForeign,
-  replaceProgram,
-} from "./platform/process/process_control.ts";
-import { takeServiceSocket } from "./platform/process/service_socket.ts";
+import { openFilesMax, raiseOpenFiles, reapForeign } from "./platform/process/process_control.ts";
+import { type ServiceSocket, takeServiceSocket } from "./platform/process/service_socket.ts";
 import { unitFate } from "./platform/process/unit_fate.ts";
 import { systemRandom } from "./platform/random.ts";
 import { VERSION } from "./platform/version.ts";
@@ -55,8 +49,8 @@ import {
 import { ConfigWatch, watchConfig } from "./tools/config_watch.ts";
 import { endOnUncaught } from "./tools/end_on_uncaught.ts";
 import { Reloader } from "./tools/reloader.ts";
-import { type AfterStop, StopSignals } from "./tools/stop_signals.ts";
-import { tryUpgrade } from "./tools/try_upgrade.ts";
+import { StopSignals } from "./tools/stop_signals.ts";
+import { ProgramUpgrade } from "./tools/try_upgrade.ts";
 import { createInlineExecutor } from "./worker/inline_executor.ts";
 import { createProcessExecutor } from "./worker/process/process_executor.ts";
 import { createExecutor } from "./worker/routing_executor.ts";
@@ -116,9 +110,9 @@ export async function serve(options: ServeOptions): Promise<number> {
   const { configFile, onRefused, watches } = options;
   for (;;) {
     try {
-      const after = await runDaemon(options);
-      if (after === "nothing") return 0;
-      if (after === "upgrade") replaceProgram(selfCommand()[0]!);
+      const prepareNext = await runDaemon(options);
+      if (prepareNext === null) return 0;
+      await prepareNext();
     } catch (error) {
       if (!watches) throw error;
       await onRefused?.(error);
@@ -139,8 +133,8 @@ function wait(delayMs: number): Promise<void> {
   return sleep(systemClock, delayMs);
 }
 
-/** @returns what is to follow, now that it has stopped */
-async function runDaemon(options: ServeOptions): Promise<AfterStop> {
+/** @returns what is to be done before the next start; null if it has stopped for good */
+async function runDaemon(options: ServeOptions): Promise<(() => Promise<void>) | null> {
   let loaded: LoadedConfig | null = await loadConfig(options.configFile, options);
   const { log: { level, format }, worker: { onStop } } = loaded.config;
   const mask = new SecretMask(loaded.secrets);
@@ -178,11 +172,11 @@ async function runDaemon(options: ServeOptions): Promise<AfterStop> {
       reloading: (isReloading) => service?.reloading(isReloading),
     });
     const { salvages } = options;
+    const upgrade = new ProgramUpgrade([...selfCommand(), ...process.argv.slice(2)], { logger });
     const control: DaemonControl = {
       stop: signals.request,
       async upgrade() {
-        const argv = [...selfCommand(), ...process.argv.slice(2)];
-        const version = await tryUpgrade(argv, { canReplace: canReplaceProgram(), logger });
+        const version = await upgrade.try();
         signals.startAgain("upgrade");
         return { version };
       },
@@ -205,7 +199,10 @@ async function runDaemon(options: ServeOptions): Promise<AfterStop> {
       service?.stopping({ isUpgrade: after === "upgrade", keepsCommands });
     });
     await watcher;
-    return signals.after;
+    const { after } = signals;
+    return after === "nothing" ? null : async () => {
+      if (after === "upgrade") await upgrade.run();
+    };
   } catch (error) {
     throw mask.jobError(toJobError(error, "Cannot run the daemon"));
   } finally {
@@ -249,9 +246,12 @@ export async function tryServe(
   }
 }
 
+/** The environment names it only at the first start of this process. */
+let serviceSocket: ServiceSocket | null = null;
+
 /** Reports to the service manager that started this process, if it wants any. */
 async function openService(logger: Logger): Promise<ServiceReports | null> {
-  const socket = takeServiceSocket(process.env, (problem) => {
+  const socket = serviceSocket ??= takeServiceSocket(process.env, (problem) => {
     logger.warn("Cannot report to the service manager", { problem });
   });
   if (socket === null) return null;

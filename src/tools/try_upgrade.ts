@@ -1,9 +1,11 @@
 import { execFile } from "node:child_process";
-import { JobError } from "../core/errors.ts";
+import { statSync } from "node:fs";
+import { JobError, messageOf } from "../core/errors.ts";
 import { isObject } from "../core/object_keys.ts";
 import { shellWord } from "../core/text/shell_word.ts";
 import type { Logger } from "../platform/logger.ts";
 import { trustProblem } from "../platform/files/trusted_path.ts";
+import { canReplaceProgram, replaceProgram } from "../platform/process/process_control.ts";
 
 /** How long a start may take until it would open its store. */
 const TRY_MS_MAX = 120_000;
@@ -25,6 +27,69 @@ interface Trial {
   readonly problem: string | null;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+interface UpgradeOptions {
+  readonly logger: Logger;
+  /** False if this process cannot run another program in its place. */
+  readonly canReplace?: boolean;
+  /** Runs a program in place of this one; returns only in tests. */
+  readonly replace?: (program: string) => void;
+}
+
+/** Lets this process run the program that is now in its file, once that has been tried. */
+export class ProgramUpgrade {
+  readonly #argv: readonly string[];
+  readonly #options: Required<UpgradeOptions>;
+  #trial: Promise<string> | null = null;
+  #tried: string | null = null;
+
+  /** @param argv the command line of this process */
+  constructor(argv: readonly string[], options: UpgradeOptions) {
+    this.#argv = argv;
+    this.#options = { canReplace: canReplaceProgram(), replace: replaceProgram, ...options };
+  }
+
+  /** As {@link tryUpgrade}. Requests at the same time share one trial. */
+  try(): Promise<string> {
+    return this.#trial ??= this.#try().finally(() => this.#trial = null);
+  }
+
+  async #try(): Promise<string> {
+    // Before the trial: the file may be replaced during it.
+    const before = stampOf(this.#argv[0]!);
+    const version = await tryUpgrade(this.#argv, this.#options);
+    this.#tried = before;
+    return version;
+  }
+
+  /**
+   * Run the program in place of this one, once everything has been closed. Attempts may have taken
+   * long to end: a file that was replaced meanwhile is tried, too.
+   *
+   * Returns only if that fails, which is logged: this program can continue.
+   */
+  async run(): Promise<void> {
+    const { logger, replace } = this.#options;
+    const [program = ""] = this.#argv;
+    try {
+      if (stampOf(program) !== this.#tried) {
+        logger.warn("The file of the daemon was replaced after it had been tried", { program });
+        await this.try();
+      }
+      replace(program);
+    } catch (error) {
+      const problem = messageOf(error);
+      logger.error("The daemon was not upgraded: it starts again as it was", { problem });
+    }
+  }
+}
+
+/** Changes when a file is replaced or written; null if there is none. */
+function stampOf(path: string): string | null {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+  if (found === undefined) return null;
+  return [found.dev, found.ino, found.size, found.mtimeNs, found.ctimeNs].join(" ");
 }
 
 /**

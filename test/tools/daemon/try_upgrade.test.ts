@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { chmodSync, writeFileSync } from "node:fs";
+import { chmodSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
-import { tryUpgrade } from "../../../src/tools/try_upgrade.ts";
+import { ProgramUpgrade, tryUpgrade } from "../../../src/tools/try_upgrade.ts";
 import { withTempDir } from "../../support/temp_dir.ts";
+import { linesOf } from "../../support/wait.ts";
 import { keepingLogger, type LoggedLine } from "../../support/worlds/rpc_world.ts";
 
 const lines: LoggedLine[] = [];
@@ -81,5 +82,66 @@ test("tryUpgrade() refuses a program that is something else, and a file that is 
 test("tryUpgrade() refuses where a process cannot be replaced", async () => {
   await assert.rejects(tryUpgrade(["/bin/true"], { ...HERE, canReplace: false }), (error) => {
     return isJobError(error, "unimplemented") && /systemctl restart/.test(error.hint ?? "");
+  });
+});
+
+/** A program that can be tried, and how often it was; and what was run in place of this process. */
+async function withUpgrade(
+  body: (parts: {
+    readonly upgrade: ProgramUpgrade;
+    /** Put another program in its place, with these lines. */
+    readonly replace: (...lines: readonly string[]) => void;
+    readonly trials: () => readonly string[];
+    readonly executed: readonly string[];
+  }) => Promise<void>,
+): Promise<void> {
+  await withTempDir({}, async ({ path }) => {
+    const program = join(path, "jobctl");
+    const trials = join(path, "trials");
+    const executed: string[] = [];
+    const replace = (...lines: readonly string[]) => {
+      writeFileSync(`${program}.new`, ["#!/bin/sh", ...lines, ""].join("\n"), { mode: 0o755 });
+      renameSync(`${program}.new`, program);
+    };
+    replace(`echo first >> ${trials}; sleep 0.1; echo '{"version":"9.0.0"}'`);
+    const upgrade = new ProgramUpgrade([program, "serve"], {
+      ...HERE,
+      replace: (name) => executed.push(name),
+    });
+    await body({ upgrade, replace, trials: () => linesOf(trials), executed });
+  });
+}
+
+test("ProgramUpgrade tries a program once for requests at the same time", async () => {
+  await withUpgrade(async ({ upgrade, trials, executed }) => {
+    assert.deepEqual(await Promise.all([upgrade.try(), upgrade.try()]), ["9.0.0", "9.0.0"]);
+    assert.deepEqual(trials(), ["first"]);
+    await upgrade.run();
+    assert.deepEqual([trials().length, executed.length], [1, 1]);
+  });
+});
+
+test("ProgramUpgrade tries a program again that was replaced after its trial", async () => {
+  await withUpgrade(async ({ upgrade, replace, trials, executed }) => {
+    await upgrade.try();
+    replace(`echo '{"version":"9.1.0"}'`);
+    await upgrade.run();
+    assert.deepEqual([trials().length, executed.length], [1, 1]);
+  });
+});
+
+test("ProgramUpgrade runs nothing that was replaced after its trial and does not start", async () => {
+  await withUpgrade(async ({ upgrade, replace, executed }) => {
+    await upgrade.try();
+    replace("exit 1");
+    lines.length = 0;
+    await upgrade.run();
+    assert.deepEqual(executed, []);
+    const [, , { level, message, fields }] = lines as [LoggedLine, LoggedLine, LoggedLine];
+    assert.deepEqual([level, message], [
+      "error",
+      "The daemon was not upgraded: it starts again as it was",
+    ]);
+    assert.match(String(fields?.problem), /does not start: it exited with code 1$/);
   });
 });

@@ -50,6 +50,16 @@ async function waitForNew(
   return "upgraded";
 }
 
+/** False if the daemon that responds is the old program, which could not hand over in the end. */
+async function hasVersion(client: JobClient, version: string): Promise<boolean> {
+  try {
+    return (await client.getVersion({})).version === version;
+  } catch {
+    // Its token is new, and so is the daemon.
+    return true;
+  }
+}
+
 /** `jobctl upgrade-daemon` */
 export const UPGRADE_DAEMON: Verb = {
   name: "upgrade-daemon",
@@ -90,12 +100,16 @@ export const UPGRADE_DAEMON: Verb = {
       context,
       (signal) => waitForNew(client, before, { io, signal, timeoutMs: limitMs }),
     );
-    const isDone = end === "upgraded";
+    const hasEnded = end === "upgraded";
+    const isDone = hasEnded && await hasVersion(client, version);
     const record = { node: before.node, from, to: version, is_upgraded: isDone };
     const line = isDone
       ? `Upgraded node ${node} from ${makeVisible(from)} to ${to}`
+      : hasEnded
+      ? `Node ${node} could not hand over to ${to}: its log says why`
       : `Node ${node} continues to hand over to ${to}: jobctl status shows when it has`;
     await printer.details(record, before.node, [line]);
-    return isDone ? EXIT.ok : end === "timeout" ? EXIT.timedOut : EXIT.interrupted;
+    if (hasEnded) return isDone ? EXIT.ok : EXIT.error;
+    return end === "timeout" ? EXIT.timedOut : EXIT.interrupted;
   },
 };
