@@ -26,9 +26,14 @@ import type { DaemonControl } from "./manager/nodes/daemon_calls.ts";
 import type { ServiceReports } from "./manager/nodes/service_reports.ts";
 import { BusyMemory } from "./platform/process/busy_memory.ts";
 import { removeStaleFolders } from "./platform/process/pipe.ts";
-import { isWindows, selfCommand } from "./platform/process/process.ts";
-import { openFilesMax, raiseOpenFiles, reapForeign } from "./platform/process/process_control.ts";
-import { type ServiceSocket, takeServiceSocket } from "./platform/process/service_socket.ts";
+import { isWindows } from "./platform/process/process.ts";
+import {
+  openFilesMax,
+  OWN_PROGRAM,
+  raiseOpenFiles,
+  reapForeign,
+} from "./platform/process/process_control.ts";
+import { takeServiceSocket } from "./platform/process/service_socket.ts";
 import { unitFate } from "./platform/process/unit_fate.ts";
 import { systemRandom } from "./platform/random.ts";
 import { VERSION } from "./platform/version.ts";
@@ -110,9 +115,9 @@ export async function serve(options: ServeOptions): Promise<number> {
   const { configFile, onRefused, watches } = options;
   for (;;) {
     try {
-      const prepareNext = await runDaemon(options);
-      if (prepareNext === null) return 0;
-      await prepareNext();
+      const after = await runDaemon(options);
+      if (after === "nothing") return 0;
+      if (after !== "restart") await after.run();
     } catch (error) {
       if (!watches) throw error;
       await onRefused?.(error);
@@ -133,8 +138,8 @@ function wait(delayMs: number): Promise<void> {
   return sleep(systemClock, delayMs);
 }
 
-/** @returns what is to be done before the next start; null if it has stopped for good */
-async function runDaemon(options: ServeOptions): Promise<(() => Promise<void>) | null> {
+/** @returns what is to follow, now that it has stopped */
+async function runDaemon(options: ServeOptions): Promise<"nothing" | "restart" | ProgramUpgrade> {
   let loaded: LoadedConfig | null = await loadConfig(options.configFile, options);
   const { log: { level, format }, worker: { onStop } } = loaded.config;
   const mask = new SecretMask(loaded.secrets);
@@ -172,7 +177,7 @@ async function runDaemon(options: ServeOptions): Promise<(() => Promise<void>) |
       reloading: (isReloading) => service?.reloading(isReloading),
     });
     const { salvages } = options;
-    const upgrade = new ProgramUpgrade([...selfCommand(), ...process.argv.slice(2)], { logger });
+    const upgrade = new ProgramUpgrade(OWN_PROGRAM, logger);
     const control: DaemonControl = {
       stop: signals.request,
       async upgrade() {
@@ -200,9 +205,7 @@ async function runDaemon(options: ServeOptions): Promise<(() => Promise<void>) |
     });
     await watcher;
     const { after } = signals;
-    return after === "nothing" ? null : async () => {
-      if (after === "upgrade") await upgrade.run();
-    };
+    return after === "upgrade" ? upgrade : after;
   } catch (error) {
     throw mask.jobError(toJobError(error, "Cannot run the daemon"));
   } finally {
@@ -246,12 +249,9 @@ export async function tryServe(
   }
 }
 
-/** The environment names it only at the first start of this process. */
-let serviceSocket: ServiceSocket | null = null;
-
 /** Reports to the service manager that started this process, if it wants any. */
 async function openService(logger: Logger): Promise<ServiceReports | null> {
-  const socket = serviceSocket ??= takeServiceSocket(process.env, (problem) => {
+  const socket = takeServiceSocket(process.env, (problem) => {
     logger.warn("Cannot report to the service manager", { problem });
   });
   if (socket === null) return null;

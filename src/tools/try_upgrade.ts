@@ -5,7 +5,7 @@ import { isObject } from "../core/object_keys.ts";
 import { shellWord } from "../core/text/shell_word.ts";
 import type { Logger } from "../platform/logger.ts";
 import { trustProblem } from "../platform/files/trusted_path.ts";
-import { canReplaceProgram, replaceProgram } from "../platform/process/process_control.ts";
+import type { OwnProgram } from "../platform/process/process_control.ts";
 
 /** How long a start may take until it would open its store. */
 const TRY_MS_MAX = 120_000;
@@ -29,25 +29,16 @@ interface Trial {
   readonly stderr: string;
 }
 
-interface UpgradeOptions {
-  readonly logger: Logger;
-  /** False if this process cannot run another program in its place. */
-  readonly canReplace?: boolean;
-  /** Runs a program in place of this one; returns only in tests. */
-  readonly replace?: (program: string) => void;
-}
-
 /** Lets this process run the program that is now in its file, once that has been tried. */
 export class ProgramUpgrade {
-  readonly #argv: readonly string[];
-  readonly #options: Required<UpgradeOptions>;
+  readonly #own: OwnProgram;
+  readonly #logger: Logger;
   #trial: Promise<string> | null = null;
   #tried: string | null = null;
 
-  /** @param argv the command line of this process */
-  constructor(argv: readonly string[], options: UpgradeOptions) {
-    this.#argv = argv;
-    this.#options = { canReplace: canReplaceProgram(), replace: replaceProgram, ...options };
+  constructor(own: OwnProgram, logger: Logger) {
+    this.#own = own;
+    this.#logger = logger;
   }
 
   /** As {@link tryUpgrade}. Requests at the same time share one trial. */
@@ -56,9 +47,11 @@ export class ProgramUpgrade {
   }
 
   async #try(): Promise<string> {
+    const { argv, canBeReplaced } = this.#own;
     // Before the trial: the file may be replaced during it.
-    const before = stampOf(this.#argv[0]!);
-    const version = await tryUpgrade(this.#argv, this.#options);
+    const before = stampOf(argv[0]!);
+    const logger = this.#logger;
+    const version = await tryUpgrade(argv, { logger, canReplace: canBeReplaced() });
     this.#tried = before;
     return version;
   }
@@ -70,17 +63,19 @@ export class ProgramUpgrade {
    * Returns only if that fails, which is logged: this program can continue.
    */
   async run(): Promise<void> {
-    const { logger, replace } = this.#options;
-    const [program = ""] = this.#argv;
+    const { argv: [program = ""], replace, beginAnew } = this.#own;
     try {
       if (stampOf(program) !== this.#tried) {
-        logger.warn("The file of the daemon was replaced after it had been tried", { program });
+        this.#logger.warn("The file of the daemon was replaced after it had been tried", {
+          program,
+        });
         await this.try();
       }
       replace(program);
     } catch (error) {
       const problem = messageOf(error);
-      logger.error("The daemon was not upgraded: it starts again as it was", { problem });
+      this.#logger.error("The daemon was not upgraded: it starts again as it was", { problem });
+      beginAnew();
     }
   }
 }

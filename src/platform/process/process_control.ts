@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { readSystemFile } from "../files/read_file.ts";
 import { lateLibc } from "./libc.ts";
-import { statOf } from "./process_identity.ts";
+import { selfCommand } from "./process.ts";
+import { beginAnew, statOf } from "./process_identity.ts";
 
 const PR_SET_PDEATHSIG = 1;
 const PR_SET_CHILD_SUBREAPER = 36;
@@ -121,7 +122,7 @@ export function keepOpenFilesForChildren(soft: number): void {
 }
 
 /** True where {@link replaceProgram} works: under Bun on Linux with glibc. */
-export function canReplaceProgram(): boolean {
+function canReplaceProgram(): boolean {
   return openToReplace() !== null;
 }
 
@@ -154,6 +155,26 @@ export function replaceProgram(path: string): never {
   const count = args.held.length + env.held.length;
   throw new Error(`the system refused to run "${path}" with ${count} arguments and variables`);
 }
+
+/** The program of this process. */
+export interface OwnProgram {
+  /** The command line that runs it again. */
+  readonly argv: readonly string[];
+  /** True where it can be replaced. */
+  canBeReplaced(): boolean;
+  /** As {@link replaceProgram}. */
+  replace(path: string): void;
+  /** Begin anew, as after a replacement: what this process was before is gone. */
+  beginAnew(): void;
+}
+
+/** The program of this process. */
+export const OWN_PROGRAM: OwnProgram = {
+  get argv() {
+    return [...selfCommand(), ...process.argv.slice(2)];
+  },
+  ...{ canBeReplaced: canReplaceProgram, replace: replaceProgram, beginAnew },
+};
 
 /** Number of the system call ioprio_set(), which the C library has no function for. */
 const IOPRIO_SET: Readonly<Record<string, number>> = { x64: 251, arm64: 30 };

@@ -27,7 +27,16 @@ export type ProcessFate = "alive" | "gone" | "unknown";
 export const START_TICKS = 19;
 
 /** Tells the program of this process from one in whose place it was executed. */
-const program = Buffer.from(systemRandom.bytes(8)).toString("hex");
+let program = drawProgram();
+
+function drawProgram(): string {
+  return Buffer.from(systemRandom.bytes(8)).toString("hex");
+}
+
+/** From now on, what this process was before is gone, as after the execution of a program. */
+export function beginAnew(): void {
+  program = drawProgram();
+}
 
 /** This process. */
 export function thisProcess(): ProcessIdentity {

@@ -47,9 +47,13 @@ export interface ServiceSocket {
   sent(): Promise<void>;
 }
 
+/** What an environment named, for a daemon that starts again in the same process. */
+const taken = new WeakMap<object, ServiceSocket>();
+
 /**
  * Take NOTIFY_SOCKET and the variables of the watchdog from the environment: later processes do not
- * inherit them. Bun calls the C library; other runtimes run `systemd-notify`, if it is installed.
+ * inherit them. A second call returns the same. Bun calls the C library; other runtimes run
+ * `systemd-notify`, if it is installed.
  *
  * @param env is changed
  * @param onProblem gets a value that cannot be used
@@ -59,6 +63,8 @@ export function takeServiceSocket(
   env: Record<string, string | undefined>,
   onProblem: (problem: string) => void,
 ): ServiceSocket | null {
+  const known = taken.get(env);
+  if (known !== undefined) return known;
   const { NOTIFY_SOCKET: path, WATCHDOG_USEC: usec, WATCHDOG_PID: pid } = env;
   for (const name of SERVICE_VARIABLES) delete env[name];
   if (path === undefined || path === "" || process.platform !== "linux") return null;
@@ -70,7 +76,11 @@ export function takeServiceSocket(
   const isOurs = pid === undefined || pid === String(process.pid);
   const watchdogMs = isOurs && /^[1-9]\d{0,15}$/.test(usec ?? "") ? Number(usec) / 1_000 : null;
   const transport = nativeTransport(address) ?? programTransport(path);
-  if (transport !== null) return { watchdogMs, ...queueOf(transport) };
+  if (transport !== null) {
+    const socket = { watchdogMs, ...queueOf(transport) };
+    taken.set(env, socket);
+    return socket;
+  }
   onProblem("systemd-notify is not installed, and this runtime needs it");
   return null;
 }

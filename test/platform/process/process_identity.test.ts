@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { thisProcess } from "../../../src/platform/process/process_identity.ts";
+import { beginAnew, thisProcess } from "../../../src/platform/process/process_identity.ts";
 import { until } from "../../support/wait.ts";
 
 const isLinux = process.platform === "linux";
@@ -48,6 +48,13 @@ test("fateOf() of a program that this process ran before is gone", { skip: !isLi
   assert.equal(fateOf(altered(4, "another")), "gone");
   // Of an earlier version, which did not name its program.
   assert.equal(fateOf(own!.split("/").slice(0, 4).join("/")), "gone");
+});
+
+test("fateOf() of what this process was before it began anew is gone", { skip: !isLinux }, () => {
+  const before = thisProcess();
+  beginAnew();
+  assert.equal(before.fateOf(before.process), "gone");
+  assert.equal(before.fateOf(thisProcess().process), "alive");
 });
 
 test("fateOf() knows nothing of another boot, another container or no process at all", () => {

@@ -104,10 +104,12 @@ async function withUpgrade(
       renameSync(`${program}.new`, program);
     };
     replace(`echo first >> ${trials}; sleep 0.1; echo '{"version":"9.0.0"}'`);
-    const upgrade = new ProgramUpgrade([program, "serve"], {
-      ...HERE,
+    const upgrade = new ProgramUpgrade({
+      argv: [program, "serve"],
+      canBeReplaced: () => true,
       replace: (name) => executed.push(name),
-    });
+      beginAnew: () => executed.push("anew"),
+    }, HERE.logger);
     await body({ upgrade, replace, trials: () => linesOf(trials), executed });
   });
 }
@@ -136,7 +138,7 @@ test("ProgramUpgrade runs nothing that was replaced after its trial and does not
     replace("exit 1");
     lines.length = 0;
     await upgrade.run();
-    assert.deepEqual(executed, []);
+    assert.deepEqual(executed, ["anew"]);
     const [, , { level, message, fields }] = lines as [LoggedLine, LoggedLine, LoggedLine];
     assert.deepEqual([level, message], [
       "error",
