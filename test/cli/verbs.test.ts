@@ -533,7 +533,7 @@ test("list timers tells what is still to be skipped", async () => {
   const answers = { listSchedules: { schedules } };
   const run = await cli(["list", "timers", "-o", "table"], { answers });
   assert.match(run.stdout, /a .* active, skips 2$/m);
-  assert.match(run.stdout, /b .* paused, skips until 2100-01-01 00:00:00Z$/m);
+  assert.match(run.stdout, /b .* paused, skips until 2100-01-01$/m);
   assert.match(run.stdout, /c .* active$/m);
   assert.equal(JSON.parse((await cli(["list", "timers"], { answers })).stdout)[0].skip_next, 2);
 });

@@ -5,19 +5,33 @@ import { formatAbsolute } from "../output/when.ts";
 import { msOf } from "../wire.ts";
 import { shortTime } from "./instance_view.ts";
 
+/** When a status is shown, and whether in a table that is not wide. */
+interface StatusPoint {
+  readonly nowMs: number;
+  readonly isWide?: boolean;
+}
+
 /** The status with what is still to be skipped: `active, skips 2`. */
-function statusText(schedule: Schedule, { nowMs }: { readonly nowMs: number }): string {
+function statusText(schedule: Schedule, at: StatusPoint): string {
   const { status, skipNext, skipUntil } = schedule;
   const untilMs = msOf(skipUntil) ?? -Infinity;
-  if (status === "finished" || (skipNext === 0 && untilMs <= nowMs)) return status;
-  const skips = skipNext > 0 ? `skips ${skipNext}` : `skips until ${formatAbsolute(untilMs)}`;
+  if (status === "finished" || (skipNext === 0 && untilMs <= at.nowMs)) return status;
+  const skips = skipNext > 0 ? `skips ${skipNext}` : `skips until ${untilText(untilMs, at)}`;
   return `${status}, ${skips}`;
+}
+
+/** In a table that is not wide, only the time of today, or only the day. */
+function untilText(atMs: number, { nowMs, isWide = true }: StatusPoint): string {
+  const text = formatAbsolute(atMs);
+  if (isWide) return text;
+  const day = text.slice(0, 10);
+  return day === formatAbsolute(nowMs).slice(0, 10) ? text.slice(11, 16) : day;
 }
 
 const STATUS_STYLES: Readonly<Record<string, Style>> = { paused: "warn", finished: "dim" };
 
 /** The status as a field of a table. */
-export function statusCell(schedule: Schedule, at: { readonly nowMs: number }): Cell {
+export function statusCell(schedule: Schedule, at: StatusPoint): Cell {
   return { text: statusText(schedule, at), style: STATUS_STYLES[schedule.status] };
 }
 
@@ -26,12 +40,12 @@ export const SCHEDULE_VIEW: MessageView<Schedule> = {
   message: "Schedule",
   name: (schedule) => schedule.id,
   columns: [
-    { title: "ID", weight: 7, least: 16, cell: ({ id }, { shortId }) => shortId(id) },
+    { title: "ID", weight: 4, least: 16, cell: ({ id }, { shortId }) => shortId(id) },
     { title: "KIND", weight: 8, least: 12, cell: (schedule) => schedule.kind },
     { title: "SCHEDULE", weight: 9, least: 12, cell: (schedule) => schedule.cron },
     { title: "NEXT", weight: 6, cell: (schedule, at) => shortTime(schedule.nextRunAt, at) },
     { title: "LAST", weight: 4, cell: (schedule, at) => shortTime(schedule.lastAt, at) },
-    { title: "STATUS", cell: statusCell },
+    { title: "STATUS", weight: 7, cell: statusCell },
     { title: "ZONE", weight: 3, cell: (schedule) => schedule.timezone },
     { title: "OVERLAP", isWide: true, cell: (schedule) => schedule.overlap },
     { title: "MISFIRE", isWide: true, cell: (schedule) => schedule.misfire },

@@ -5,6 +5,7 @@ import type {
   TimelineCounts,
   TimelineRun,
 } from "../../rpc/gen/job_pb.ts";
+import { NOTICE_KINDS } from "../../core/notices/notice.ts";
 import type { Printer } from "../output/printer.ts";
 import type { Style } from "../output/table.ts";
 import type { Column, PlainRecord } from "../output/view.ts";
@@ -34,7 +35,7 @@ export interface SpanCounts extends Pick<LookupTimelineResponse, "from" | "to" |
   readonly hasEnd: boolean;
   /** Those created before this time are not counted; absent: all are. */
   readonly createdFrom: Timestamp | undefined;
-  /** The kinds with the most first. */
+  /** First those that failed most, then those with the most. */
   readonly kinds: readonly Counts[];
 }
 
@@ -42,7 +43,7 @@ const COLUMNS: readonly Column<Counts>[] = [
   { title: "KIND", weight: 9, least: 12, cell: ({ kind }) => kind ?? "(other kinds)" },
   {
     ...{ title: "FAILED", weight: 8, isNumber: true },
-    cell: ({ terminated, timedOut }) => countCell(terminated + timedOut, "bad"),
+    cell: (counts) => countCell(failedOf(counts), "bad"),
   },
   { title: "DONE", weight: 6, isNumber: true, cell: ({ completed }) => countCell(completed) },
   { title: "CANCELED", weight: 3, isNumber: true, cell: ({ canceled }) => countCell(canceled) },
@@ -113,12 +114,22 @@ class Sums {
     this.#kinds.set(name, { ...counts, [field]: Math.max(0, counts[field] + count) });
   }
 
-  /** Those with any, the kinds with the most first, and the other kinds last. */
+  /** Those with any: first those that failed most, then those with the most, the others last. */
   sorted(): readonly Counts[] {
-    const rank = (counts: Counts) => counts.kind === undefined ? 0 : totalOf(counts);
-    return [...this.#kinds.values()].filter((counts) => totalOf(counts) > 0)
-      .sort((left, right) => rank(right) - rank(left));
+    const counted = [...this.#kinds.values()].filter((counts) => totalOf(counts) > 0);
+    const others = counted.filter(({ kind }) => kind === undefined);
+    const named = counted.filter(({ kind }) => kind !== undefined);
+    return [
+      ...named.sort((left, right) =>
+        failedOf(right) - failedOf(left) || totalOf(right) - totalOf(left)
+      ),
+      ...others,
+    ];
   }
+}
+
+function failedOf({ terminated, timedOut }: Counts): number {
+  return terminated + timedOut;
 }
 
 function totalOf({ completed, terminated, timedOut, canceled }: Counts): number {
@@ -162,10 +173,14 @@ export function spanLines(
   const time = (at: Timestamp | undefined) => timeText(at, printer.nowMs);
   const end = hasEnd ? ` until ${time(to)}` : "";
   const about = isEstimate ? ", estimated" : "";
+  // Notices are of interest only if they cannot be delivered.
+  const shown = kinds.filter((counts) =>
+    !counts.kind?.startsWith(NOTICE_KINDS) || failedOf(counts) > 0
+  );
   const title = `Ended since ${time(from)}${end}${about}:`;
-  const lines = kinds.length === 0 ? [`${title} nothing`] : [
+  const lines = shown.length === 0 ? [`${title} nothing`] : [
     title,
-    ...printer.tableLines(COLUMNS, kinds),
+    ...printer.tableLines(COLUMNS, shown),
   ];
   if (createdFrom === undefined) return lines;
   return [...lines, `Without instances created before ${time(createdFrom)}`];

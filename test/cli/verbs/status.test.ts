@@ -31,6 +31,8 @@ test("status --since counts the instances of each kind that ended since then", a
   const counts = [
     { kind: "sum", completed: [5n], terminated: [2n], timedOut: [1n], unfinished: [4n] },
     { kind: "waits", unfinished: [9n] },
+    { kind: "report", completed: [90n] },
+    { kind: "system.notice.ops", completed: [7n] },
     { canceled: [3n] },
   ];
   const earlier = [
@@ -38,7 +40,7 @@ test("status --since counts the instances of each kind that ended since then", a
     { kind: "rare", state: JobState.COMPLETED },
   ];
   const queries: Query[] = [];
-  const run = await status("--since 24h -o table", { ...SPAN, counts, total: 24n }, (query) => {
+  const run = await status("--since 24h -o table", { ...SPAN, counts, total: 121n }, (query) => {
     queries.push(query);
     return { instances: earlier };
   });
@@ -54,6 +56,7 @@ test("status --since counts the instances of each kind that ended since then", a
       "Ended since 2026-11-23 12:00:00Z (1d ago):",
       "KIND           FAILED  DONE  CANCELED",
       "sum                 4     5         -",
+      "report              -    90         -",
       "(other kinds)       -     1         3",
       "",
     ].join("\n"),

@@ -50,7 +50,10 @@ function checkRecord(result: CheckResult): PlainRecord {
 
 function jobLines(job: JobCheck): string[] {
   const lines = [`${makeVisible(job.kind)}  (${makeVisible(job.source)})`];
-  if (job.usage !== "") lines.push(`  ${makeLinesVisible(job.usage).replaceAll("\n", "\n  ")}`);
+  // That of a job without arguments is its kind.
+  if (job.usage !== "" && job.usage !== job.kind) {
+    lines.push(`  ${makeLinesVisible(job.usage).replaceAll("\n", "\n  ")}`);
+  }
   lines.push(`  operator: ${makeLinesVisible(job.operator)}`);
   for (const { schedule, timezone, next } of job.schedules) {
     lines.push(`  ${makeVisible(schedule)}  ${timezone}`);

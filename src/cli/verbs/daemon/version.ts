@@ -4,7 +4,22 @@ import { buildFacts, VERSION } from "../../../platform/version.ts";
 import { runtimeName, selfCommand } from "../../../platform/process/process.ts";
 import { isoText } from "../../output/when.ts";
 import type { PlainRecord } from "../../output/view.ts";
+import { fieldLines } from "../../views/details.ts";
+import { makeVisible } from "../../../core/text/safe_text.ts";
 import type { Verb } from "../../verb.ts";
+
+/** What text for people calls the facts. */
+const LABELS: Readonly<Record<string, string>> = {
+  version: "Version",
+  commit: "Commit",
+  committed_at: "Committed at",
+  target: "Target",
+  runtime: "Runtime",
+  sqlite: "SQLite",
+  file: "File",
+  file_sha256: "SHA-256",
+  signing_key: "Signing key",
+};
 
 /** `jobctl version` */
 export const SHOW_VERSION: Verb = {
@@ -25,11 +40,10 @@ export const SHOW_VERSION: Verb = {
   async run(args, { printer }) {
     if (!args.flag("verbose")) return await printer.value(VERSION, VERSION);
     const record = await describeProgram();
-    const width = Math.max(...Object.keys(record).map((key) => key.length));
-    const lines = Object.entries(record).map(([key, value]) =>
-      `${key.replaceAll("_", " ").padEnd(width)}  ${value ?? "unknown"}`
+    const fields = Object.entries(LABELS).map(([key, label]) =>
+      [label, makeVisible(String(record[key] ?? "unknown"))] as const
     );
-    await printer.details(record, VERSION, lines);
+    await printer.details(record, VERSION, fieldLines(fields, printer.columns));
   },
 };
 

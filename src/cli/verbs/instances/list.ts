@@ -51,11 +51,18 @@ function emptySchedules(args: Args, command: string): string {
   return emptyNote(args, { noun: "schedules", command, none });
 }
 
+function compareKinds(one: Schedule, other: Schedule): number {
+  if (one.kind !== other.kind) return one.kind < other.kind ? -1 : 1;
+  return one.id < other.id ? -1 : 1;
+}
+
 const SCHEDULES: Verb = {
   name: "schedules",
   summary: "List recurring schedules, from the configuration and created at run time",
   watches: "everything",
-  details: "NEXT is the next tick that is expected to run, without those that are skipped.",
+  details:
+    "NEXT is the next tick that is expected to run, without those that are skipped. Text for " +
+    "people is in the order of the kinds.",
   options: SCHEDULE_OPTIONS,
   examples: [["jobctl list schedules", "When each job runs next"]],
   async run(args, { client, printer }) {
@@ -65,9 +72,13 @@ const SCHEDULES: Verb = {
     const connection = await client();
     await assertKinds(connection, kinds);
     const { SCHEDULE_VIEW } = await import("../../views/schedule_view.ts");
+    // People look for a kind; the store has them in no order of use.
+    const byKind = order === null && printer.isHuman
+      ? (await collect(listSchedules(connection, kinds, null))).sort(compareKinds)
+      : null;
     await printLimited(printer, SCHEDULE_VIEW, {
       ...{ limit, order },
-      items: (count) => listSchedules(connection, kinds, count),
+      items: (count) => byKind ?? listSchedules(connection, kinds, count),
       none: emptySchedules(args, "jobctl list schedules"),
     });
   },

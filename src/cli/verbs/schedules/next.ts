@@ -49,7 +49,7 @@ const NEXT_VIEW: RecordView<NextRun> = {
       title: "YOURS",
       cell: ({ viewer }) => viewer === null ? "" : `${viewer.local} ${viewer.timezone}`,
     },
-    { title: "UTC", weight: 3, cell: (run) => run.utc },
+    { title: "UTC", weight: 3, cell: (run) => run.utc.replace("T", " ") },
     { title: "RELATIVE", weight: 7, cell: (run) => run.relative },
     { title: "NOTE", weight: 6, least: 12, cell: (run) => run.note ?? undefined },
     { title: "SCHEDULE", isWide: true, cell: (run) => run.schedule },
