@@ -141,7 +141,20 @@ const SCHEDULES = [
     ...{ timezone: "Europe/Berlin", nextAt: at(20 * HOUR), nextRunAt: at(20 * HOUR) },
     arguments: ["spring", "de"],
   },
+  {
+    ...{ ...schedule("config:import-orders-of-the-shop:0"), kind: "import-orders-of-the-shop" },
+    ...{ cron: "*/10 * * * *", origin: "config", status: "active", skipUntil: at(HOUR) },
+    ...{ nextAt: at(10 * MINUTE), nextRunAt: at(HOUR) },
+  },
 ];
+const TIMELINE = {
+  ...{ from: at(-24 * HOUR), to: at(0), total: 600n, isEstimate: true },
+  counts: [
+    { kind: "import-orders-of-the-shop", completed: [512n], terminated: [2n], unfinished: [1n] },
+    { kind: "週次レポート", completed: [80n], timedOut: [3n] },
+    { completed: [3n], canceled: [1n] },
+  ],
+};
 const NODES = [
   {
     ...{ id: "web1", state: "live", host: "web1.example.com", version: "1.4.0", kindCount: 12 },
@@ -227,6 +240,11 @@ const SCREENS: readonly (readonly [file: string, argv: readonly string[], answer
     lookupInstances: { instances: [FAILED, INSTANCES[6]] },
   }],
   ["list_jobs", ["list", "jobs"], { listRegisteredJobs: { jobs: JOBS } }],
+  [
+    "status_since",
+    ["status", "--since", "24h"],
+    { getStatus: STATUS, lookupTimeline: TIMELINE },
+  ],
   ["list_schedules", ["list", "schedules"], { listSchedules: { schedules: SCHEDULES } }],
   ["list_timers", ["list", "timers"], { listSchedules: { schedules: SCHEDULES } }],
   ["list_nodes", ["list", "nodes"], { listNodes: { nodes: NODES } }],

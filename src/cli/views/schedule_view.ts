@@ -45,7 +45,7 @@ export const SCHEDULE_VIEW: MessageView<Schedule> = {
     { title: "SCHEDULE", weight: 9, least: 12, cell: (schedule) => schedule.cron },
     { title: "NEXT", weight: 6, cell: (schedule, at) => shortTime(schedule.nextRunAt, at) },
     { title: "LAST", weight: 4, cell: (schedule, at) => shortTime(schedule.lastAt, at) },
-    { title: "STATUS", weight: 7, cell: statusCell },
+    { title: "STATUS", weight: 7, least: 12, cell: statusCell },
     { title: "ZONE", weight: 3, cell: (schedule) => schedule.timezone },
     { title: "OVERLAP", isWide: true, cell: (schedule) => schedule.overlap },
     { title: "MISFIRE", isWide: true, cell: (schedule) => schedule.misfire },

@@ -57,7 +57,7 @@ export const TIMER_VIEW: MessageView<Schedule> = {
     { title: "LEFT", weight: 8, cell: ({ nextRunAt }, { nowMs }) => relative(nextRunAt, nowMs) },
     { title: "KIND", weight: 9, least: 12, cell: (schedule) => schedule.kind },
     { title: "SCHEDULE", weight: 7, least: 12, cell: (schedule) => schedule.cron },
-    { title: "STATUS", weight: 5, cell: statusCell },
+    { title: "STATUS", weight: 5, least: 12, cell: statusCell },
     { title: "PASSED", weight: 4, cell: ({ lastRunAt }, { nowMs }) => relative(lastRunAt, nowMs) },
     { title: "LAST", weight: 3, cell: (schedule) => absolute(schedule.lastRunAt) },
     { title: "ZONE", isWide: true, cell: (schedule) => schedule.timezone },
