@@ -55,7 +55,7 @@ test("--sort shows whole instances, and says how many of those sorted are shown"
     env: { NO_COLOR: "1" },
   });
   assert.match(run.stdout, /00000000 .* 3\n$/);
-  assert.equal(run.stderr, "These are the first 1 of 4; --all shows the rest\n");
+  assert.equal(run.stderr, "This is the first of 4; --all shows the rest\n");
 });
 
 test("--sort says, also to programs, that only the first were sorted", async () => {

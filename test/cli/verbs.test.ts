@@ -42,7 +42,7 @@ test("list instances says on a terminal that there are more", async () => {
     isTerminal: true,
     answers: { lookupInstances: { instances: [instance(), instance({ uuid: OTHER })] } },
   });
-  assert.match(run.stderr, /first 1; --all/);
+  assert.match(run.stderr, /^This is the first; --all/);
   assert.equal(run.stdout.trim().split("\n").length, 2);
 });
 

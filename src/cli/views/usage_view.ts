@@ -1,6 +1,7 @@
 import { countText } from "../../core/text/count_text.ts";
 import { roughSize } from "../../core/text/size.ts";
 import type { JobInstance } from "../../rpc/gen/job_pb.ts";
+import type { Cell } from "../output/table.ts";
 import type { Column } from "../output/view.ts";
 import { formatAbsolute } from "../output/when.ts";
 import { msOf } from "../wire.ts";
@@ -46,6 +47,12 @@ export function sizeText(bytes: bigint | undefined): string | undefined {
   return bytes === undefined ? undefined : roughSize(Number(bytes));
 }
 
+/** Why a running instance does not simply run. */
+function standCell({ frozenAt, cancelRequestedAt }: JobInstance): Cell {
+  if (cancelRequestedAt !== undefined) return { text: "canceling", style: "warn" };
+  return { text: frozenAt === undefined ? "" : "frozen", style: "warn" };
+}
+
 /** What running instances use. */
 export const RUNNING_COLUMNS: readonly Column<JobInstance>[] = [
   {
@@ -76,4 +83,6 @@ export const RUNNING_COLUMNS: readonly Column<JobInstance>[] = [
     cell: ({ process }) => process?.openFiles?.toString(),
   },
   { title: "PID", weight: 2, isNumber: true, cell: ({ process }) => process?.pid },
+  // Empty, and so left out of a table, if all of them simply run.
+  { title: "STATE", weight: 5, cell: standCell },
 ];

@@ -139,6 +139,32 @@ test("status says when a schedule runs next, or that none will", async () => {
   assert.equal(await text({ schedules: 0n }), undefined);
 });
 
+test("status --since refuses a span without time in it", async () => {
+  const future = await status("--since 2026-11-25", {}, nothing);
+  assert.equal(future.code, 2);
+  assert.match(
+    future.stderr,
+    /since 2026-11-25 00:00:00Z: it is not before now\nhint: Give --since/,
+  );
+  const line = "--since 2026-11-23 --until 2026-11-22";
+  assert.match((await status(line, {}, nothing)).stderr, /not before --until, 2026-11-22 00:00/);
+  assert.ok(future.calls.every(({ method }) => method !== "lookupTimeline"));
+});
+
+test("status shows which running commands are frozen or being canceled", async () => {
+  const running = [
+    { kind: "a", uuid: ID, frozenAt: ago(1) },
+    { kind: "b", uuid: `${ID.slice(0, -1)}1`, cancelRequestedAt: ago(1) },
+    { kind: "c", uuid: `${ID.slice(0, -1)}2` },
+  ].map((one) => ({ ...one, state: JobState.PROCESSING, process: { rssBytes: 1n } }));
+  const read = async (instances: readonly object[]) => {
+    const answers = { getStatus: { node: "web1" }, lookupInstances: { instances } };
+    return (await cli(["status", "--no-color"], { answers, isTerminal: true })).stdout;
+  };
+  assert.match(await read(running), /STATE\n.* frozen\n.* canceling\n.* -\n/);
+  assert.doesNotMatch(await read(running.slice(2)), /STATE/);
+});
+
 test("status --until needs --since", async () => {
   const run = await status("--until 09:00", {}, nothing);
   assert.equal(run.code, 2);

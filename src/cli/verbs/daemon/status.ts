@@ -19,7 +19,7 @@ import type { Cell, Style } from "../../output/table.ts";
 import type { Column } from "../../output/view.ts";
 import type { Verb } from "../../verb.ts";
 import { fieldLines } from "../../views/details.ts";
-import { timeText } from "../../output/when.ts";
+import { formatAbsolute, timeText } from "../../output/when.ts";
 import { incidentText, silenceText, worstFirst } from "../../views/notice_views.ts";
 import { blockText } from "../../views/instance_view.ts";
 import { stateOfName } from "../../wire.ts";
@@ -216,9 +216,16 @@ function mostActive(kinds: readonly KindCounts[]): readonly KindCounts[] {
 }
 
 /** The span of `--since` and `--until`; null for none. @throws JobError `invalid_argument` */
-function readSpan(args: Args) {
+function readSpan(args: Args, nowMs: number) {
   const sinceMs = args.timeMs("since", "past");
   const untilMs = untilAfter("until", sinceMs, args);
+  if (sinceMs !== undefined && sinceMs >= (untilMs ?? nowMs)) {
+    const end = untilMs === undefined ? "now" : `--until, ${formatAbsolute(untilMs)}`;
+    throw usageError(
+      `Cannot count since ${formatAbsolute(sinceMs)}: it is not before ${end}`,
+      "Give --since a time in the past, such as 24h or yesterday",
+    );
+  }
   if (sinceMs !== undefined) return { sinceMs, untilMs };
   if (untilMs === undefined) return null;
   throw usageError("Cannot count until a time without --since", "Add --since, such as 24h");
@@ -253,7 +260,7 @@ export const STATUS: Verb = {
     ...FIELDS_OPTION,
   },
   async run(args, { client, daemonText, printer }) {
-    const span = readSpan(args);
+    const span = readSpan(args, printer.nowMs);
     const connection = await client();
     const [status, extras, counts] = await Promise.all([
       connection.getStatus({}),

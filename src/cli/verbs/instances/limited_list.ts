@@ -64,9 +64,13 @@ export async function printLimited<T>(
   await printer.list(view, counted(), none);
   if (hasMore) {
     await printer.note(
-      `These are the first ${limit}; --all shows the rest, --limit N more or fewer`,
+      `${firstText(limit!)}; --all shows the rest, --limit N more or fewer`,
     );
   }
+}
+
+function firstText(count: number): string {
+  return count === 1 ? "This is the first" : `These are the first ${count}`;
 }
 
 async function printSorted<T>(
@@ -84,7 +88,7 @@ async function printSorted<T>(
   await printer.list(view, complete === undefined ? shown : complete(shown), none);
   if (shown.length < sorted.length) {
     await printer.note(
-      `These are the first ${shown.length} of ${sorted.length}; --all shows the rest`,
+      `${firstText(shown.length)} of ${sorted.length}; --all shows the rest`,
     );
   }
   // A program must not take them for all.
