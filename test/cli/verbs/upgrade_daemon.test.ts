@@ -11,13 +11,14 @@ const NEW = { node: "web-1", startedAt: at(NOW) };
 /** A daemon that returns or throws these for GetStatus, the last one again and again. */
 function daemon(statuses: readonly unknown[], changes: Readonly<Record<string, unknown>> = {}) {
   let next = 0;
+  let versions = 0;
   return {
     getStatus: () => {
       const status = statuses[Math.min(next++, statuses.length - 1)];
       if (status instanceof Error) throw status;
       return status;
     },
-    getVersion: { version: "1.0.0" },
+    getVersion: () => ({ version: versions++ === 0 ? "1.0.0" : "1.1.0" }),
     upgradeDaemon: { node: "web-1", version: "1.1.0", waiting: 0, drainMs: 0n },
     ...changes,
   };
@@ -50,6 +51,14 @@ test("upgrade-daemon takes a token that is no longer valid for that of the old d
   const refused = new JobError("unauthenticated", "no such token");
   const { code } = await run(["upgrade-daemon"], { answers: daemon([OLD, refused]) });
   assert.equal(code, 0);
+});
+
+test("upgrade-daemon says if the daemon started again as it was", async () => {
+  const { code, stdout } = await run(["upgrade-daemon", "-o", "table"], {
+    answers: daemon([OLD, NEW], { getVersion: { version: "1.0.0" } }),
+  });
+  assert.equal(code, 1);
+  assert.equal(stdout, "Node web-1 could not hand over to 1.1.0: its log says why\n");
 });
 
 test("upgrade-daemon says what the daemon waits for, and how long it waits itself", async () => {
