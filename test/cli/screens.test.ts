@@ -198,7 +198,8 @@ const PAUSES = [{ kind: "newsletter", reason: "the template is being rewritten",
 const INCIDENTS = [{
   ...{ id: idOf(0x99), type: "job", name: "backup", events: ["failed"], count: 3n },
   ...{ openedAt: at(-26 * HOUR), lastAt: at(-3 * MINUTE) },
-  lastError: "rsync: connection to backup.example.com timed out",
+  lastError:
+    'Command "/bin/sh" exited with code 30: rsync: connection to backup.example.com timed out',
 }];
 const SILENCES = [{
   ...{ kind: "backup", by: "eva", reason: "the backup server moves to another building" },

@@ -37,6 +37,17 @@ test("list instances --limit stops in the middle of a page", async () => {
   assert.equal(query.pageSize, 2);
 });
 
+test("list instances --all with --limit lists notices, and no more than that", async () => {
+  const kinds = ["system.notice.ops", "sum", "sum"];
+  const instances = kinds.map((kind, index) =>
+    instance({ kind, uuid: `${OTHER.slice(0, -1)}${index}` })
+  );
+  const { stdout } = await cli(["list", "instances", "--all", "--limit", "2"], {
+    answers: { lookupInstances: { instances } },
+  });
+  assert.deepEqual(JSON.parse(stdout).map(({ kind }: { kind: string }) => kind), kinds.slice(0, 2));
+});
+
 test("list instances says on a terminal that there are more", async () => {
   const run = await cli(["list", "instances", "--limit", "1"], {
     isTerminal: true,

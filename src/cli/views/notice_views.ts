@@ -38,7 +38,7 @@ const REST: readonly Column<Incident>[] = [
   { title: "EVENTS", weight: 6, least: 8, cell: ({ events }) => events.join(", ") },
   { title: "COUNT", weight: 3, isNumber: true, cell: ({ count }) => Number(count) },
   { title: "LAST", isWide: true, cell: (incident, at) => shortTime(incident.lastAt, at) },
-  { title: "LAST ERROR", weight: 8, least: 12, cell: ({ lastError }) => lastError },
+  { title: "LAST ERROR", weight: 8, least: 12, cell: errorText },
   { title: "ACKNOWLEDGED BY", least: 15, cell: ({ acknowledgedBy }) => acknowledgedBy },
   { title: "NOTIFIED", isWide: true, cell: ({ notified }) => notified.join(", ") },
   { title: "INSTANCE", isWide: true, cell: ({ lastUuid }) => lastUuid },
@@ -67,12 +67,20 @@ export const ANY_INCIDENT_VIEW: MessageView<Incident> = {
   ],
 };
 
+/** The last error; of a command it is short how it ended: `exit 30: rsync: connection timed out`. */
+function errorText({ lastError }: Incident): string | undefined {
+  return lastError?.replace(
+    /^Command ".*?" (?:exited with code (\d+)|was ended by (SIG\w+))(?=: |$)/,
+    (_all, code: string | undefined, signal: string | undefined) => signal ?? `exit ${code}`,
+  );
+}
+
 /** An incident in one line: `backup since 2026-11-24 10:00:00Z (2h ago), failed: exit code 1`. */
 export function incidentText(incident: Incident, printer: Printer): string {
   const { events, count, lastError, acknowledgedBy } = incident;
   const since = timeText(incident.openedAt, printer.nowMs);
   const many = count > 1n ? ` (${countText(Number(count), "time")})` : "";
-  const error = lastError === undefined ? "" : `: ${lastError.split("\n", 1)[0]}`;
+  const error = lastError === undefined ? "" : `: ${errorText(incident)!.split("\n", 1)[0]}`;
   const by = acknowledgedBy === undefined ? "" : `, acknowledged by ${acknowledgedBy}`;
   const text = `${subjectText(incident)} since ${since}${by}, ${events.join(", ")}${many}${error}`;
   return printer.paint(makeVisible(text), styleOf(incident));

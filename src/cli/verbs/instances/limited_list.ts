@@ -2,7 +2,7 @@ import { collect } from "../../lookup.ts";
 import type { Printer } from "../../output/printer.ts";
 import type { SortOrder } from "../../output/sort.ts";
 import type { View } from "../../output/view.ts";
-import { type Args, assertOneOf } from "../../parsing/args.ts";
+import type { Args } from "../../parsing/args.ts";
 import type { OptionSpecs } from "../../parsing/options.ts";
 
 /** Rows of a table unless `--limit` or `--all` says otherwise. */
@@ -21,9 +21,8 @@ export const LIMIT_OPTIONS: OptionSpecs = {
   all: { describe: "No limit, even in a table", isFlag: true },
 };
 
-/** How many to show; null for all. */
+/** How many to show; null for all. --all, which also shows more kinds, does not undo --limit. */
 export function readLimit(args: Args, printer: Printer): number | null {
-  assertOneOf(args, ["limit", "all"]);
   const limit = args.integer("limit", { min: 1, max: LIMIT_MAX });
   if (limit !== undefined) return limit;
   return printer.isHuman && !args.flag("all") ? TABLE_ROWS : null;

@@ -89,7 +89,7 @@ export const INSTANCES: Verb = {
   ].join(" "),
   options: {
     ...{ ...FILTER_OPTIONS, ...TIME_OPTIONS, ...LIST_OPTIONS },
-    all: { describe: "No limit, even in a table; also list notices", isFlag: true },
+    all: { describe: "No limit unless --limit sets one; also list notices", isFlag: true },
   },
   examples: [
     ["jobctl list instances --kind report --since -2h", "Runs of a job in the last two hours"],
