@@ -67,7 +67,7 @@ export const ANY_INCIDENT_VIEW: MessageView<Incident> = {
   ],
 };
 
-/** The last error; of a command it is short how it ended: `exit 30: rsync: connection timed out`. */
+/** The last error; that of a command begins with its end: `exit 30: rsync: connection failed`. */
 function errorText({ lastError }: Incident): string | undefined {
   return lastError?.replace(
     /^Command ".*?" (?:exited with code (\d+)|was ended by (SIG\w+))(?=: |$)/,
