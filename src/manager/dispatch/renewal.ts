@@ -15,6 +15,8 @@ const SLOW_SHARE = 1 / 12;
 const RENEWED_MS_MAX = 2_000;
 /** Most renewals under way: a late response must not delay the next renewal. */
 const WAITING_MAX = 4;
+/** A renewal this soon after another shows nothing new, as a share of the lease. */
+const SAME_SHARE = 1 / 60;
 
 interface RenewalOptions
   extends Pick<PartContext, "store" | "clock" | "logger" | "node" | "leaseMs" | "storeHealth"> {
@@ -29,6 +31,7 @@ export class Renewal {
   /** Not set while nothing is claimed: an idle node has nothing to wake for. */
   readonly #timer: LazyTimer;
   #waiting = 0;
+  #sentMs = 0;
   #tookMs = 0;
 
   constructor(options: RenewalOptions) {
@@ -107,10 +110,12 @@ export class Renewal {
     for (let from = 0; from < claims.length; from += BATCH_MAX) {
       requests.push(this.#renewSome(claims.slice(from, from + BATCH_MAX)));
     }
-    const sentMs = clock.now().monotonicMs;
+    const sentMs = this.#sentMs = clock.now().monotonicMs;
     this.#waiting += 1;
+    let isDone = false;
     try {
       await Promise.all(requests);
+      isDone = true;
       storeHealth.succeeded("renew");
     } catch (error) {
       storeHealth.failed(error, "renew");
@@ -118,6 +123,17 @@ export class Renewal {
       this.#waiting -= 1;
       this.#tookMs = clock.now().monotonicMs - sentMs;
     }
+    if (isDone && this.#isStarted) this.#followSlow();
+  }
+
+  /**
+   * Renew again at once if the response came after the time of the next renewal: a store that
+   * commits one group after the other has a place in its next one only now.
+   */
+  #followSlow(): void {
+    const { clock, leaseMs } = this.#options;
+    const sinceMs = clock.now().monotonicMs - this.#sentMs;
+    if (this.#tookMs > leaseMs * SLOW_RENEW_SHARE && sinceMs > leaseMs * SAME_SHARE) this.#due();
   }
 
   async #renewSome(claims: readonly ClaimKey[]): Promise<void> {

@@ -24,6 +24,20 @@ test("fault 20: a claim whose answer is late runs while it can be renewed in tim
   }
 });
 
+test("fault 20: a renewal whose answer is late is followed by another at once", async () => {
+  for (const [lateMs, count] of [[LEASE_MS * 0.16, 1], [LEASE_MS * 0.17, 2]] as const) {
+    const world = await new ManagerWorld().started();
+    await world.schedule();
+    const answer = world.link.hold("renew");
+    await world.clock.advance(LEASE_MS / 3);
+    await world.clock.advance(lateMs);
+    assert.equal(world.link.count("renew"), 1);
+    answer();
+    await world.clock.settle();
+    assert.equal(world.link.count("renew"), count);
+  }
+});
+
 test("fault 20: a drain waits ten seconds for the answer to a claim", async () => {
   const world = await new ManagerWorld().started();
   world.link.hold("claim");
