@@ -174,8 +174,8 @@ class KeptRun {
       else await this.daemon.terminate();
       this.daemon = await this.daemon.restart([], builds?.[count % builds.length]);
       this.#downMs.push(Date.now() - at);
-      this.#versions.add((await this.daemon.client().getVersion({})).version);
       this.#isUp = true;
+      this.#versions.add((await this.#ask((daemon) => daemon.client().getVersion({}))).version);
       if (count % 10 === 0) log?.(`${count} ends, ${this.#wanted.size} accepted`);
     }
   }
@@ -206,6 +206,7 @@ class KeptRun {
     }
   }
 
+  /** Ask until it answers: beside other work a daemon may take longer than a call. */
   async #ask<T>(question: (daemon: Daemon) => Promise<T>): Promise<T> {
     const end = Date.now() + ANSWER_MS_MAX;
     for (;;) {
@@ -220,7 +221,7 @@ class KeptRun {
 
   #drain(): Promise<void> {
     return untilNoneLeft(async () => {
-      const { kinds } = await this.daemon.client().getStatus({});
+      const { kinds } = await this.#ask((daemon) => daemon.client().getStatus({}));
       return kinds.filter(({ kind }) => kind === KIND)
         .reduce((sum, { scheduled, processing }) => sum + Number(scheduled + processing), 0);
     }, (left) => `${left} commands do not end: ${this.daemon.log().slice(-1_500)}`);
@@ -233,7 +234,7 @@ class KeptRun {
     let pageToken: string | undefined;
     do {
       const query = { kind: KIND, pageToken };
-      const page = await this.daemon.client().lookupInstances({ query });
+      const page = await this.#ask((daemon) => daemon.client().lookupInstances({ query }));
       for (const instance of page.instances) {
         instances.set(instance.uuid, instance);
         this.#lostClaims += instance.crashes;
@@ -256,7 +257,8 @@ class KeptRun {
     const lines: string[] = [];
     let pageToken: string | undefined;
     do {
-      const page = await this.daemon.client().lookupInstanceLogs({ query: { uuid, pageToken } });
+      const query = { uuid, pageToken };
+      const page = await this.#ask((daemon) => daemon.client().lookupInstanceLogs({ query }));
       for (const { source, message } of page.entries) if (source !== "system") lines.push(message);
       pageToken = page.nextPageToken || undefined;
     } while (pageToken !== undefined);
