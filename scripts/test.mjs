@@ -7,14 +7,15 @@ import { installNodes } from "./nodes.mjs";
 import { installServers } from "./servers.mjs";
 import { install, tryRun } from "./tasks.mjs";
 import { changedPaths, filesConcerned } from "./test/changed.mjs";
-import { needsNodes, planOf, testFiles } from "./test/plan.mjs";
+import { filesOn, needsNodes, planOf, testFiles } from "./test/plan.mjs";
 import { processorSeconds } from "./test/processor_time.mjs";
 import { runFiles, spentText } from "./test/run_files.mjs";
 
 const USAGE =
   `Usage: npm test -- [--bun | --deno] [--changed[=COMMIT]] [test/core test/cli/verbs.test.ts …]
 
-  --bun, --deno       run the tests on one runtime only
+  --bun, --deno       run the tests on one runtime only. With --deno, also files whose tests would
+                      show nothing more there, if they are named by their own paths
   --changed[=COMMIT]  run only test files that depend on a file that differs from COMMIT: through
                       imports, and through files and folders that they name in a string. A change
                       of the sources of the compiled file concerns all tests that run it; a change
@@ -113,9 +114,10 @@ function list(names) {
 /**
  * Build, then run test files; prints the counts as the last line.
  *
+ * @param named files that run on Deno too, whatever they show there
  * @returns true if all passed
  */
-export async function test(files = testFiles([]), runtimes = ["bun", "deno"]) {
+export async function test(files = testFiles([]), runtimes = ["bun", "deno"], named = []) {
   const begunAt = performance.now();
   const busyBefore = processorSeconds(process.pid);
   const nodes = files.some(needsNodes) ? installNodes() : Promise.resolve(null);
@@ -130,7 +132,7 @@ export async function test(files = testFiles([]), runtimes = ["bun", "deno"]) {
   void nodes.then(report);
   const folder = mkdtempSync(join(tmpdir(), "jobctl-test-"));
   chmodSync(folder, 0o755);
-  const { stages, beside } = planOf(files, runtimes);
+  const { stages, beside } = planOf(files, runtimes, named);
   const patientRuns = runStage(beside, folder, nodes);
   const firstRuns = [];
   for (const stage of stages) firstRuns.push(...await runStage(stage, folder, nodes));
@@ -185,6 +187,13 @@ if (process.argv[1] === new URL(import.meta.url).pathname) {
     end(`Unknown option ${unknown}\n${USAGE}`, 2);
   }
   install();
-  const isGood = await test(wantedFiles(args), runtimes.length === 0 ? undefined : runtimes);
+  const files = wantedFiles(args);
+  const named = runtimes.includes("deno")
+    ? files.filter((file) => args.some((arg) => arg.replace(/^\.\//, "") === file))
+    : [];
+  if (runtimes.length > 0 && runtimes.every((one) => filesOn(one, files, named).length === 0)) {
+    end("No tests ran: these run on Bun only; name the files to run them on Deno", 1);
+  }
+  const isGood = await test(files, runtimes.length === 0 ? undefined : runtimes, named);
   process.exitCode = isGood ? 0 : 1;
 }

@@ -206,14 +206,21 @@ function bunRuns(files) {
   return runs;
 }
 
+/** The files that run on a runtime: on Deno not those of {@link BUN_ONLY}, unless named. */
+export function filesOn(runtime, files, named = []) {
+  if (runtime === "bun") return files;
+  return files.filter((file) => named.includes(file) || !isWithin(file, BUN_ONLY));
+}
+
 /**
  * Stages that run one after the other, and one that runs beside them all. The runs of a stage start
  * in their order, as many at once as the stage allows.
  *
+ * @param named files that run on Deno too, whatever they show there
  * @returns for each stage its runs (name, runtime, files, and whether they are patient) and the
  *   number of processes
  */
-export function planOf(files, runtimes) {
+export function planOf(files, runtimes, named = []) {
   const of = (paths) => files.filter((file) => isWithin(file, paths));
   const without = (paths) => files.filter((file) => !isWithin(file, paths));
   const bun = (name, files) => ({ runtime: "bun", name, files });
@@ -223,7 +230,7 @@ export function planOf(files, runtimes) {
     isPatient: true,
   }));
   // Two processes: one alone takes longer than all of Bun's beside it.
-  const onDeno = without(BUN_ONLY);
+  const onDeno = filesOn("deno", files, named);
   const deno = [
     onDeno.filter((file) => !needsOwnModule(file)),
     onDeno.filter(needsOwnModule),
