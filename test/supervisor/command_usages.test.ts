@@ -108,3 +108,22 @@ test("CommandUsages knows only what the kernel counted if it never found a proce
   assert.deepEqual(reports.map(({ size }) => size), [0]);
   assert.equal(usages.end(COMMAND, null), null);
 });
+
+test("CommandUsages looks again after a look that failed", async () => {
+  const clock = new SimClock();
+  const reports: ReadonlyMap<TrackedCommand, LiveUsage>[] = [];
+  let looks = 0;
+  const usages = new CommandUsages({
+    clock,
+    spentMs: () => 0,
+    find: (commands) => {
+      looks += 1;
+      if (looks === 1) throw new Error("EMFILE");
+      return new Map([...commands].map((command) => [command, []]));
+    },
+    report: (usage) => reports.push(usage),
+  });
+  usages.begin(COMMAND);
+  await clock.advance(2_000);
+  assert.deepEqual([looks, reports.length], [2, 1]);
+});

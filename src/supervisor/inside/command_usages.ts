@@ -76,29 +76,37 @@ export class CommandUsages<Command extends TrackedCommand> {
   }
 
   async #look(): Promise<void> {
-    const { clock, find, report, spentMs } = this.#host;
+    const { spentMs } = this.#host;
     const startMs = this.#nowMs();
     const beforeMs = spentMs();
     const commands = [...this.#begun].flatMap(([command, begunMs]) => {
       return startMs - begunMs >= YOUNG_MS ? [command] : [];
     });
-    if (commands.length > 0) {
-      this.#isLooking = true;
-      const slices = new Slices(clock);
-      const usages = new Map<Command, LiveUsage>();
-      for (const [command, pids] of find(new Set(commands))) {
-        const seen = await this.#measure(command, pids, slices);
-        if (!this.#begun.has(command) || seen.usage.processes === 0) continue;
-        this.#seen.set(command, seen);
-        usages.set(command, seen.usage);
-      }
-      report(usages);
+    this.#isLooking = true;
+    try {
+      if (commands.length > 0) await this.#lookAt(new Set(commands));
+    } catch {
+      // Only figures are missing, and the next look may find them.
+    } finally {
       this.#isLooking = false;
     }
     const [oldestMs] = this.#begun.values();
     if (oldestMs === undefined) return;
     const restMs = Math.max(LOOK_EVERY_MS, (spentMs() - beforeMs) / SHARE);
     this.#timer.set(Math.max(oldestMs + YOUNG_MS, startMs + restMs));
+  }
+
+  async #lookAt(commands: ReadonlySet<Command>): Promise<void> {
+    const { clock, find, report } = this.#host;
+    const slices = new Slices(clock);
+    const usages = new Map<Command, LiveUsage>();
+    for (const [command, pids] of find(commands)) {
+      const seen = await this.#measure(command, pids, slices);
+      if (!this.#begun.has(command) || seen.usage.processes === 0) continue;
+      this.#seen.set(command, seen);
+      usages.set(command, seen.usage);
+    }
+    report(usages);
   }
 
   async #measure(
