@@ -93,13 +93,18 @@ function stampOf(path: string): string | null {
  * @param argv the command line of that start
  * @param options.logger gets a warning if the program does not start
  * @param options.canReplace false if this process cannot run another program in its place
+ * @param options.limitMs how long the program may take
  * @returns the version of the program
  * @throws JobError `unimplemented` if this process cannot do that; `conflict` if the program would
  * not start, with its reason; `permission_denied` if others can change it, and we are root
  */
 export async function tryUpgrade(
   argv: readonly string[],
-  { canReplace, logger }: { readonly canReplace: boolean; readonly logger: Logger },
+  { canReplace, logger, limitMs = TRY_MS_MAX }: {
+    readonly canReplace: boolean;
+    readonly logger: Logger;
+    readonly limitMs?: number;
+  },
 ): Promise<string> {
   if (!canReplace) {
     const need = "it needs the compiled file for Linux with glibc";
@@ -114,7 +119,7 @@ export async function tryUpgrade(
     throw new JobError("permission_denied", `Cannot upgrade the daemon: ${message}`, { hint });
   }
   const command = [...argv, "--dry-run"];
-  const { isStarted, problem, stdout, stderr } = await run(command);
+  const { isStarted, problem, stdout, stderr } = await run(command, limitMs);
   const version = problem === null ? versionIn(stdout) : null;
   if (version !== null) return version;
   const reason = problem === null
@@ -128,17 +133,19 @@ export async function tryUpgrade(
   throw new JobError("conflict", message, { hint: `The daemon runs on as it was. ${next}` });
 }
 
-function run([program, ...args]: readonly string[]): Promise<Trial> {
+function run([program, ...args]: readonly string[], limitMs: number): Promise<Trial> {
   const env = { ...process.env, JOBCTL_OUTPUT: "json" };
-  const limits = { timeout: TRY_MS_MAX, maxBuffer: OUTPUT_BYTES_MAX };
+  // It has nothing to tidy up, and may ignore SIGTERM.
+  const killSignal = "SIGKILL";
+  const limits = { timeout: limitMs, killSignal, maxBuffer: OUTPUT_BYTES_MAX } as const;
   return new Promise((resolve) => {
     try {
       execFile(program!, args, { env, ...limits }, (error, stdout, stderr) => {
-        resolve({ ...outcomeOf(error), stdout, stderr });
+        resolve({ ...outcomeOf(error, limitMs), stdout, stderr });
       });
     } catch (error) {
       // For a file that the system cannot run at all, it throws instead of calling back.
-      resolve({ ...outcomeOf(error as Error), stdout: "", stderr: "" });
+      resolve({ ...outcomeOf(error as Error, limitMs), stdout: "", stderr: "" });
     }
   });
 }
@@ -149,16 +156,19 @@ interface ProcessError extends Error {
   readonly killed?: boolean;
 }
 
-function outcomeOf(error: ProcessError | null): Pick<Trial, "isStarted" | "problem"> {
+function outcomeOf(
+  error: ProcessError | null,
+  limitMs: number,
+): Pick<Trial, "isStarted" | "problem"> {
   if (error === null) return { isStarted: true, problem: null };
   const { code } = error;
   const problem = typeof code === "string" ? START_PROBLEMS[code] : undefined;
   if (problem !== undefined) return { isStarted: false, problem };
-  return { isStarted: true, problem: problemOf(error) };
+  return { isStarted: true, problem: problemOf(error, limitMs) };
 }
 
-function problemOf({ code, signal, killed, message }: ProcessError): string {
-  if (killed) return `it took longer than ${TRY_MS_MAX / 1_000} s`;
+function problemOf({ code, signal, killed, message }: ProcessError, limitMs: number): string {
+  if (killed) return `it took longer than ${limitMs / 1_000} s`;
   if (signal) return `it was ended by ${signal}`;
   return typeof code === "number" ? `it exited with code ${code}` : message;
 }

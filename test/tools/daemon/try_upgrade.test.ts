@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
 import { ProgramUpgrade, tryUpgrade } from "../../../src/tools/try_upgrade.ts";
+import { whenGone } from "../../support/attempts.ts";
 import { withTempDir } from "../../support/temp_dir.ts";
 import { linesOf } from "../../support/wait.ts";
 import { keepingLogger, type LoggedLine } from "../../support/worlds/rpc_world.ts";
@@ -76,6 +77,18 @@ test("tryUpgrade() refuses a program that is something else, and a file that is 
       // Deno and Node give such a file to a shell.
       refused(/does not start: (?:it is not a program that this machine can run|.*: not found)$/),
     );
+  });
+});
+
+test("tryUpgrade() kills a program that takes too long, also if it ignores SIGTERM", async () => {
+  await withTempDir({}, async ({ path }) => {
+    const program = join(path, "jobctl");
+    const pidFile = join(path, "pid");
+    const script = ["#!/bin/sh", "trap '' TERM", `echo $$ >"${pidFile}"`, "exec sleep 60", ""];
+    writeFileSync(program, script.join("\n"), { mode: 0o755 });
+    const trial = tryUpgrade([program], { ...HERE, limitMs: 1_000 });
+    await assert.rejects(trial, refused(/does not start: it took longer than 1 s$/));
+    await whenGone(Number(linesOf(pidFile)[0]), 1_000);
   });
 });
 
