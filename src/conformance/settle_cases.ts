@@ -76,6 +76,26 @@ export const settleCases: StoreCases = {
     assert.equal((await world.store.get(second.id))!.usage, null);
   },
 
+  "settle() records when an attempt ended that ended earlier, and not before it began": async (
+    world,
+  ) => {
+    for (const [endedAgoMs, at] of [[4_000, 6_000], [0, 10_000], [1e12, 0]] as const) {
+      const beganAt = world.wallMs;
+      const [first, second] = [await world.start(), await world.start({ retryMax: 1 })];
+      world.advance(10_000);
+      const { instance } = await world.settle(first!, { outcome: completed("[]"), endedAgoMs });
+      assert.equal(instance!.settledAt, beganAt + at);
+      assert.deepEqual(await world.store.get(first!.id), instance);
+      const again = { outcome: retry(world.wallMs), endedAgoMs };
+      assert.equal((await world.settle(second!, again)).instance!.scheduledAt, beganAt + at);
+      const query = { instanceId: second!.id };
+      const { items } = await world.store.history(query, { limit: 10, order: "oldest" });
+      assert.equal(items.at(-1)!.at, beganAt + at);
+      const [third] = await world.claim();
+      await world.settle(third!, { outcome: completed("[]") });
+    }
+  },
+
   "appendLogs() records progress under a held claim only": async (world) => {
     const running = await world.start();
     const { id, fence } = running;

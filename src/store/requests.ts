@@ -171,6 +171,11 @@ export type Settlement = ClaimKey & {
   readonly progress?: Progress;
   /** Absent if nothing of it is known. */
   readonly usage?: AttemptUsage;
+  /**
+   * How long ago the attempt ended, in milliseconds, if it was not now. The recorded end is not
+   * before the recorded start.
+   */
+  readonly endedAgoMs?: number;
   /** News for the memo of the job if this ends the instance, whatever the memo watches. */
   readonly news?: "output";
   readonly outcome:

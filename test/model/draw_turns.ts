@@ -288,6 +288,7 @@ export class TurnDrawer {
         ...{ ...claim, logs: [], outcome },
         ...(this.#chance(0.3) ? { version: "1.2" } : {}),
         ...(this.#chance(0.2) ? REPORTED : {}),
+        ...(this.#chance(0.1) ? { endedAgoMs: this.#pick([0, 2_000, 60_000]) } : {}),
       };
     });
     return { type: "settle", node: this.#pick(NODES), settlements };

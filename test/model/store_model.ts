@@ -246,7 +246,7 @@ export class StoreModel {
 
   settle(settlements: readonly Settlement[]): readonly SettleResult[] {
     return settlements.map((settlement) => {
-      const { id, fence, outcome, version, progress, usage } = settlement;
+      const { id, fence, outcome, version, progress, usage, endedAgoMs = 0 } = settlement;
       const row = this.held(settlement);
       if (!row) {
         const there = this.row(id);
@@ -264,25 +264,36 @@ export class StoreModel {
         progress: progress ?? row.instance.progress,
         usage: usage ?? row.instance.usage,
       };
-      return { id, fence, status: "settled", instance: this.#end(row, ran, outcome) };
+      return { id, fence, status: "settled", instance: this.#end(row, ran, outcome, endedAgoMs) };
     });
   }
 
-  #end(row: ModelRow, ran: Instance, outcome: Settlement["outcome"]): Instance {
-    row.instance = settledInstance(ran, outcome, this.at);
+  #end(
+    row: ModelRow,
+    ran: Instance,
+    outcome: Settlement["outcome"],
+    endedAgoMs = 0,
+  ): Instance {
+    const endedAt = Math.max(this.at - endedAgoMs, Math.min(this.at, ran.processedAt ?? this.at));
+    row.instance = settledInstance(ran, outcome, endedAt);
     row.leaseUntilMs = null;
     row.isSeenDue = row.instance.state === "scheduled" && row.instance.dueAt <= this.wallMs;
     const isUnstarted = row.instance.attempt < ran.attempt;
     if (isUnstarted) row.history.pop();
     if (!isUnstarted || isFinal(row.instance.state)) {
-      this.#note(row, row.instance.reason, ran.node);
+      this.#note(row, row.instance.reason, ran.node, endedAt);
     }
     return row.instance;
   }
 
-  #note(row: ModelRow, reason: string | null, node = row.instance.node): void {
+  #note(
+    row: ModelRow,
+    reason: string | null,
+    node = row.instance.node,
+    at = this.at,
+  ): void {
     const { id: instanceId, kind, state, attempt, fence } = row.instance;
-    row.history.push({ instanceId, kind, state, at: this.at, reason, attempt, fence, node });
+    row.history.push({ instanceId, kind, state, at, reason, attempt, fence, node });
   }
 
   cancel(query: InstanceQuery, limit: number): readonly Instance[] {

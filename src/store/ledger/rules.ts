@@ -143,7 +143,16 @@ export function cancelInstance(
   };
 }
 
-/** The instance after the outcome of its attempt. */
+/** When an attempt ended that is settled at `at`, epoch ms: not before it began. */
+export function endOf(
+  { processedAt }: Pick<Instance, "processedAt">,
+  at: number,
+  endedAgoMs = 0,
+): number {
+  return Math.min(at, Math.max(at - Math.floor(endedAgoMs), processedAt ?? at));
+}
+
+/** The instance after the outcome of its attempt, which ended at `at`. */
 export function settleInstance(
   instance: Instance,
   outcome: Settlement["outcome"],

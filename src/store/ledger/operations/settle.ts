@@ -5,7 +5,7 @@ import { checkBatch, checkTime } from "../checks.ts";
 import { writeLogs } from "./logs.ts";
 import { addNewsOfOutput } from "./memos.ts";
 import type { Row } from "../tables/row.ts";
-import { expireAt, isRepeated, settleInstance, storable } from "../rules.ts";
+import { endOf, expireAt, isRepeated, settleInstance, storable } from "../rules.ts";
 import type { LedgerState, Moment } from "../state.ts";
 
 /** Record outcomes of claims, each with its logs and its consequences. */
@@ -44,12 +44,12 @@ export function finishAttempt(
   state: LedgerState,
   moment: Moment,
   row: Row,
-  how: Pick<Settlement, "outcome" | "version" | "progress" | "usage">,
+  how: Pick<Settlement, "outcome" | "version" | "progress" | "usage" | "endedAgoMs">,
 ): Instance {
   const { instance, ended } = settleInstance(
     withReport(row.instance, how),
     how.outcome,
-    moment.stamp,
+    endOf(row.instance, moment.stamp, how.endedAgoMs),
   );
   updateInstance(state, moment, row, instance);
   if (ended) state.addEnded(row, ended);

@@ -1,6 +1,6 @@
 import type { ErrorInfo, Instance } from "../../../core/instance.ts";
 import { JOB_STATES } from "../../../core/state.ts";
-import { settleInstance, storable, storableError } from "../../ledger/rules.ts";
+import { endOf, settleInstance, storable, storableError } from "../../ledger/rules.ts";
 import type { LogAppend, Settlement, SettleResult } from "../../store.ts";
 import { RESULT } from "../script/constants.ts";
 import type { Packable, Unpacker } from "./msgpack.ts";
@@ -74,10 +74,10 @@ function isPlainClaim(claimed: Instance): boolean {
 type PlainSettlement = Settlement & { readonly outcome: Final };
 
 function isPlain(settlement: Settlement): settlement is PlainSettlement {
-  const { logs, version, progress, usage, news, outcome } = settlement;
+  const { logs, version, progress, usage, news, endedAgoMs, outcome } = settlement;
   return outcome.type === "final" && outcome.error === null && !outcome.isFailure &&
     logs.length === 0 && version === undefined && progress === undefined && usage === undefined &&
-    news === undefined;
+    news === undefined && endedAgoMs === undefined;
 }
 
 function addToRuns(runs: Run[], { id, fence, outcome }: PlainSettlement, kind: string): void {
@@ -110,8 +110,12 @@ function packRun({ fence, kind, outcome, ids, results, hasResults }: Run): Packa
 }
 
 function packSettlement(settlement: Settlement, isKnown: boolean): Packable {
-  const { id, fence, version, usage, news, outcome } = settlement;
-  const last = news === undefined ? [] : [news];
+  const { id, fence, version, usage, news, endedAgoMs, outcome } = settlement;
+  const last = endedAgoMs !== undefined
+    ? [news ?? false, Math.floor(endedAgoMs)]
+    : news === undefined
+    ? []
+    : [news];
   const first = [
     ...[id, fence, isKnown, packLines(settlement), version && storable(version)],
     packProgress(settlement),
@@ -129,7 +133,7 @@ function packSettlement(settlement: Settlement, isKnown: boolean): Packable {
   const error = "error" in outcome && errorText(outcome.error);
   const members = [...first, Math.ceil(outcome.dueAt), reason, error];
   // In the place that they have in all items.
-  return news === undefined ? members : [...members, false, false, ...last];
+  return last.length === 0 ? members : [...members, false, false, ...last];
 }
 
 /** Log lines and progress of a claim in the form of the script. */
@@ -204,7 +208,7 @@ function readSettledList(from: Unpacker): readonly Settled[] {
 
 /** Compute a settled instance that nobody else has changed. The script has the same rules. */
 function settledInstance(claimed: Instance, settlement: Settlement, at: number): Instance {
-  const { version, progress, usage, outcome } = settlement;
+  const { version, progress, usage, outcome, endedAgoMs } = settlement;
   const isAsClaimed = version === undefined && progress === undefined && usage === undefined;
   const instance = isAsClaimed ? claimed : {
     ...claimed,
@@ -212,5 +216,5 @@ function settledInstance(claimed: Instance, settlement: Settlement, at: number):
     progress: progress === undefined ? claimed.progress : progress,
     usage: usage === undefined ? claimed.usage : usage,
   };
-  return settleInstance(instance, outcome, at).instance;
+  return settleInstance(instance, outcome, endOf(claimed, at, endedAgoMs)).instance;
 }

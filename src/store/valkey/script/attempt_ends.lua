@@ -34,29 +34,35 @@ end
 -- The stored error of a passed deadline. Readers put it into words.
 S.PAST_DEADLINE = 'deadline'
 
-function S.end_row(id, r, state, reason, err)
-  r[STATE], r[REASON], r[SETTLED] = state, reason, S.stamp
+-- When an attempt ended that is settled now: not before it began.
+function S.end_of(r, ago)
+  if not ago then return S.stamp end
+  return S.min(S.stamp, S.max(S.stamp - ago, r[PROCESSED] or S.stamp))
+end
+
+function S.end_row(id, r, state, reason, err, at)
+  r[STATE], r[REASON], r[SETTLED] = state, reason, at
   S.set_rare(r, 'error', err)
   S.enter_final(id, r)
 end
 
 -- Schedule a row again. If no attempt can start before its deadline, end it now, so that nobody has
 -- to wait. A row whose attempt never started waits as if it had not been claimed.
-function S.schedule_again(id, r, due, reason, err, is_unstarted)
+function S.schedule_again(id, r, due, reason, err, at, is_unstarted)
   if is_unstarted then
     r[ATTEMPT] = r[ATTEMPT] - 1
     if r[ATTEMPT] == 0 then r[PROCESSED] = false end
   end
   local deadline = r[RARE] and r[RARE].deadlineAt
   if deadline and due >= deadline then
-    S.end_row(id, r, TIMED_OUT, 'deadline', err or S.PAST_DEADLINE)
+    S.end_row(id, r, TIMED_OUT, 'deadline', err or S.PAST_DEADLINE, at)
     return
   end
   if not is_unstarted then
-    local attempt = {r[ATTEMPT], r[FENCE], r[NODE], r[PROCESSED] or S.stamp, S.stamp, reason}
+    local attempt = {r[ATTEMPT], r[FENCE], r[NODE], r[PROCESSED] or at, at, reason}
     rcall('RPUSH', S.ENDED_ATTEMPTS .. id, S.encode(attempt))
   end
-  r[STATE], r[REASON], r[DUE], r[SCHEDULED_AT], r[NODE] = SCHEDULED, reason, due, S.stamp, false
+  r[STATE], r[REASON], r[DUE], r[SCHEDULED_AT], r[NODE] = SCHEDULED, reason, due, at, false
   S.set_rare(r, 'error', err)
   S.enter_waiting(id, r)
   S.hint_instances(due)
@@ -64,32 +70,32 @@ end
 
 -- End an attempt: free its slots and lease, and write what becomes of the row.
 function S.finish(id, r, item)
-  local kind_of_end, members = item[OUT_TYPE], r[RARE]
+  local kind_of_end, members, at = item[OUT_TYPE], r[RARE], S.end_of(r, item[OUT_AGO])
   S.remove_by(S.kind_changes(r[KIND]).freed, id)
   S.change_slots(r, -1)
   if members then members.lost = nil end
   if members and members.cancelAt then
     local reason = r[REASON] == 'replaced' and 'replaced' or 'canceled'
-    S.end_row(id, r, CANCELED, reason, item[OUT_ERROR])
+    S.end_row(id, r, CANCELED, reason, item[OUT_ERROR], at)
   elseif kind_of_end == 'final' then
     if item[OUT_IS_FAILURE] then S.rare(r).failures = (members and members.failures or 0) + 1 end
     r[RESULTS] = item[OUT_RESULTS]
-    S.end_row(id, r, item[OUT_STATE], item[OUT_REASON], item[OUT_ERROR])
+    S.end_row(id, r, item[OUT_STATE], item[OUT_REASON], item[OUT_ERROR], at)
   elseif kind_of_end == 'retry' then
     S.rare(r).failures = (members and members.failures or 0) + 1
-    S.schedule_again(id, r, item[OUT_DUE], item[OUT_REASON], item[OUT_ERROR])
+    S.schedule_again(id, r, item[OUT_DUE], item[OUT_REASON], item[OUT_ERROR], at)
   elseif kind_of_end == 'crash' then
     local crashes = (members and members.crashes or 0) + 1
     S.rare(r).crashes = crashes
     -- The limit is in the part of the row that never changes.
     if crashes > S.decode(S.fixed_text(id))[1] then
-      S.end_row(id, r, TERMINATED, 'lost', item[OUT_ERROR])
+      S.end_row(id, r, TERMINATED, 'lost', item[OUT_ERROR], at)
     else
-      S.schedule_again(id, r, item[OUT_DUE], 'lost', item[OUT_ERROR])
+      S.schedule_again(id, r, item[OUT_DUE], 'lost', item[OUT_ERROR], at)
     end
   else
     local reason = kind_of_end == 'snooze' and 'snoozed' or 'released'
-    S.schedule_again(id, r, item[OUT_DUE], reason, members and members.error or false,
+    S.schedule_again(id, r, item[OUT_DUE], reason, members and members.error or false, at,
       kind_of_end == 'unstarted')
   end
   S.touch(id)

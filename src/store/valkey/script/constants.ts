@@ -70,6 +70,7 @@ const OUTCOME = {
   OUT_RESULTS: 12,
   OUT_IS_FAILURE: 13,
   OUT_NEWS: 14,
+  OUT_AGO: 15,
 } as const;
 
 /** Results of accepting an instance and of settling a claim. */

@@ -125,7 +125,7 @@ function S.reap(op)
     for _, id in ipairs(S.ids_in(S.DEADLINES, found, SCHEDULED)) do
       local r = S.row(id)
       S.leave_waiting(id, r)
-      S.end_row(id, r, TIMED_OUT, 'deadline', r[RARE].error or S.PAST_DEADLINE)
+      S.end_row(id, r, TIMED_OUT, 'deadline', r[RARE].error or S.PAST_DEADLINE, S.stamp)
       S.touch(id)
       ids[#ids + 1] = id
     end
