@@ -372,6 +372,10 @@ class MaskedSink implements AttemptSink {
     this.#sink.placed(place);
   }
 
+  endedAgo(ms: number): void {
+    this.#sink.endedAgo(ms);
+  }
+
   used(usage: AttemptUsage | LiveUsage): void {
     this.#sink.used(usage);
   }

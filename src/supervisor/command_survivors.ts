@@ -89,6 +89,7 @@ export class CommandSurvivors implements Survivors {
         ageMs: run.ageMs + nowMs - this.#foundMs,
         isFrozen: run.isFrozen,
         frozenMs: run.frozenMs + (run.isFrozen ? nowMs - this.#foundMs : 0),
+        endedAgoMs: run.endedAgoMs === null ? null : run.endedAgoMs + nowMs - this.#foundMs,
         lines,
       },
     });

@@ -72,6 +72,8 @@ export interface FoundRun {
   readonly pid: number | null;
   /** How long ago it began, in milliseconds. */
   readonly ageMs: number;
+  /** How long ago it ended, in milliseconds; null if it runs. Older versions leave it out. */
+  readonly endedAgoMs: number | null;
   /** How long it may still run, in milliseconds. */
   readonly leftMs: number;
   /** True if it stands still now. */
@@ -168,6 +170,8 @@ export type FromSupervisor =
     readonly stderrTail: string;
     /** What its processes used; null if it did not start. Older versions leave it out. */
     readonly usage: AttemptUsage | null;
+    /** How long ago that was, in milliseconds, if no daemon could be told; else absent. */
+    readonly agoMs?: number;
   };
 
 /** Name of the error of a command that needed more memory than it may use. */

@@ -64,14 +64,15 @@ const READERS: Readonly<
     const runs = given.map(readCommandUsage);
     return runs.every((run) => run !== null) ? { type: "usage", runs } : null;
   },
-  ended: ({ run, result: given, stderrTail, usage: used }) => {
+  ended: ({ run, result: given, stderrTail, usage: used, agoMs }) => {
     const result = given === null ? null : readResult(given);
     if (!isWhole(run) || typeof stderrTail !== "string") return null;
     if (given !== null && result === null) return null;
     const usage = readUsage(used);
     if (usage === null && used !== undefined && used !== null) return null;
     const tail = cutText(stderrTail, TEXT_BYTES_MAX);
-    return { type: "ended", run, result, stderrTail: tail, usage };
+    const ended = { type: "ended", run, result, stderrTail: tail, usage } as const;
+    return isWhole(agoMs) ? { ...ended, agoMs } : ended;
   },
 };
 
@@ -95,7 +96,8 @@ function readRun(value: unknown): FoundRun | null {
     typeof seal === "string" && seal.length <= SEAL_LENGTH_MAX;
   if (!isRun) return null;
   const isFrozen = value.isFrozen === true;
-  return { run, claim: { id, fence, seal }, pid, ageMs, leftMs, isFrozen, frozenMs };
+  const endedAgoMs = isWhole(value.endedAgoMs) ? value.endedAgoMs : null;
+  return { run, claim: { id, fence, seal }, pid, ageMs, endedAgoMs, leftMs, isFrozen, frozenMs };
 }
 
 function readProblem(value: unknown): FreezeProblem | null {

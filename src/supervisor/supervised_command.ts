@@ -72,6 +72,8 @@ interface BegunCommand {
   readonly isFrozen: boolean;
   /** How long it has stood still in all, in milliseconds. */
   readonly frozenMs: number;
+  /** How long ago it ended, in milliseconds; null if it runs. */
+  readonly endedAgoMs: number | null;
   /** How many of its lines the store has. */
   readonly lines: number;
 }
@@ -141,9 +143,12 @@ export class SupervisedCommand implements RunHost {
     this.#run = run;
     this.#supervisor.take(this);
     if (this.#begun === null) return;
-    const { ageMs, frozenMs } = this.#begun;
+    const { ageMs, frozenMs, endedAgoMs } = this.#begun;
     this.#startMs = this.#clock.now().monotonicMs - ageMs;
-    this.#started(run, false, ageMs - frozenMs);
+    const ranMs = ageMs - frozenMs - (endedAgoMs ?? 0);
+    // Nobody enforces its time limit any more if it has kept it.
+    const isInTime = endedAgoMs !== null && ranMs <= run.instance.timeoutMs;
+    if (!isInTime) this.#started(run, false, ranMs);
   }
 
   /** True if an earlier daemon has frozen it. */
@@ -246,12 +251,13 @@ export class SupervisedCommand implements RunHost {
       case "log":
         return this.#log(run, message);
       case "ended": {
-        const { result, stderrTail, usage } = message;
+        const { result, stderrTail, usage, agoMs = 0 } = message;
         if (usage !== null) run.sink.used(usage);
+        if (agoMs > 0) run.sink.endedAgo(agoMs);
         if (result === null) return this.end({ type: "expired" });
         const { error } = result.type === "error" ? result : {};
         if (error?.name === MEMORY_LIMIT_ERROR) run.exceeded(error);
-        const tookMs = this.#clock.now().monotonicMs - this.#startMs;
+        const tookMs = this.#clock.now().monotonicMs - this.#startMs - agoMs;
         return this.end({ type: "result", result, stderrTail, tookMs, isSilent: false });
       }
     }

@@ -42,6 +42,8 @@ export interface AttemptSink {
   placed(place: ProcessPlace): void;
   /** What its processes use, or have used in all once they have ended. */
   used(usage: AttemptUsage | LiveUsage): void;
+  /** It ended this many milliseconds ago, while no daemon ran. Called before the outcome. */
+  endedAgo(ms: number): void;
   /** A call of the job's `Manager` proxy: method name and arguments as JSON values. */
   call(method: string, args: readonly unknown[]): Promise<unknown>;
 }

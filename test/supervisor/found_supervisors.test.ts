@@ -124,7 +124,7 @@ test("find() believes a supervisor only about claims that a daemon gave to it", 
     given(5, "other"),
     given(1),
   ];
-  const times = { ageMs: 5, leftMs: 9_000, isFrozen: false, frozenMs: 0 };
+  const times = { ageMs: 5, endedAgoMs: null, leftMs: 9_000, isFrozen: false, frozenMs: 0 };
   const runs = claims.map((claim, index) => ({ ...times, run: index + 1, claim, pid: null }));
   const supervisor = spawn("sleep", ["60"], { env: { ...process.env, [MARKER_VARIABLE]: "t" } });
   try {
@@ -143,7 +143,8 @@ test("adopt() continues a command of a supervisor of the next version", async ()
   openFolder(folder);
   const id = "00000000-0000-7000-8000-000000000001";
   const claim = ClaimSeal.open(folder, systemRandom).seal({ id, fence: 3 }, markerOfRun("t", 4));
-  const run = { run: 4, claim, pid: null, ageMs: 5, leftMs: 9_000, isFrozen: false, frozenMs: 0 };
+  const times = { ageMs: 5, endedAgoMs: null, leftMs: 9_000, isFrozen: false, frozenMs: 0 };
+  const run = { run: 4, claim, pid: null, ...times };
   const entry = { at: 1, level: "info", source: "stdout", message: "a line", newer: true };
   const result = { type: "ok", resultsJson: "[7]", newer: true };
   const attached = [

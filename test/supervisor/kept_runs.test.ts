@@ -14,16 +14,16 @@ function begun(): KeptRuns {
 }
 
 function messagesOf(runs: KeptRuns): readonly string[] {
-  return [...runs.messages()].map((message) =>
+  return [...runs.messages(1_000)].map((message) =>
     message.type === "log" ? message.entries.map((entry) => entry.message).join() : message.type
   );
 }
 
 test("KeptRuns keeps lines until they are recorded, and the outcome until it is", () => {
   const runs = begun();
-  runs.keep({ type: "log", run: 1, first: 0, entries: [line("a"), line("b")] });
-  runs.keep({ type: "log", run: 1, first: 2, entries: [line("c", "stderr")] });
-  runs.keep({ type: "ended", run: 1, result: null, stderrTail: "", usage: null });
+  runs.keep({ type: "log", run: 1, first: 0, entries: [line("a"), line("b")] }, 1_000);
+  runs.keep({ type: "log", run: 1, first: 2, entries: [line("c", "stderr")] }, 1_000);
+  runs.keep({ type: "ended", run: 1, result: null, stderrTail: "", usage: null }, 1_000);
   assert.ok(runs.bytes > 0);
   runs.recorded(1, 1);
   assert.deepEqual(messagesOf(runs), ["a,b", "c", "ended"]);
@@ -37,7 +37,7 @@ test("KeptRuns keeps lines until they are recorded, and the outcome until it is"
 
 test("KeptRuns keeps a line of its own until the outcome is recorded", () => {
   const runs = begun();
-  runs.keep({ type: "log", run: 1, first: 0, entries: [line("a"), line("left", "system")] });
+  runs.keep({ type: "log", run: 1, first: 0, entries: [line("a"), line("left", "system")] }, 1_000);
   runs.recorded(1, 1);
   assert.deepEqual(messagesOf(runs), ["a,left"]);
   runs.done(1);
@@ -49,15 +49,23 @@ test("KeptRuns tells how old a command is and how long it may run", () => {
   runs.extend(1, 3_000);
   runs.started(1, 4711);
   assert.deepEqual(runs.list(1_500), [
-    { run: 1, claim: CLAIM, pid: 4711, ageMs: 500, leftMs: 1_500 },
+    { run: 1, claim: CLAIM, pid: 4711, ageMs: 500, endedAgoMs: null, leftMs: 1_500 },
   ]);
   assert.equal(runs.lastDeadlineMs, 3_000);
   assert.equal(runs.list(9_000)[0]!.leftMs, 0);
 });
 
+test("KeptRuns tells how long ago a command ended", () => {
+  const runs = begun();
+  runs.keep({ type: "ended", run: 1, result: null, stderrTail: "", usage: null }, 2_000.5);
+  assert.equal(runs.list(3_000)[0]!.endedAgoMs, 999);
+  const [ended] = runs.messages(4_001);
+  assert.ok(ended?.type === "ended" && ended.agoMs === 2_000);
+});
+
 test("KeptRuns ignores what is said of a command that it does not have", () => {
   const runs = begun();
-  runs.keep({ type: "log", run: 2, first: 0, entries: [line("a")] });
+  runs.keep({ type: "log", run: 2, first: 0, entries: [line("a")] }, 1_000);
   runs.recorded(2, 1);
   runs.done(2);
   assert.deepEqual([messagesOf(runs), runs.bytes], [[], 0]);

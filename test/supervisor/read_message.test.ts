@@ -12,6 +12,7 @@ const RUN = {
   claim: { id: "00000000-0000-7000-8000-000000000001", fence: 7, seal: "x".repeat(43) },
   pid: null,
   ageMs: 5,
+  endedAgoMs: null,
   isFrozen: true,
   frozenMs: 3,
   leftMs: 0,
@@ -19,7 +20,7 @@ const RUN = {
 
 const VALID: readonly FromSupervisor[] = [
   { type: "hello", version: 1, pid: 5, isAdoptable: true },
-  { type: "runs", runs: [RUN, { ...RUN, pid: 5 }], isLast: false },
+  { type: "runs", runs: [RUN, { ...RUN, pid: 5, endedAgoMs: 3 }], isLast: false },
   { type: "unfit", message: "no" },
   { type: "started", run: 1, pid: 2, isBounded: true },
   { type: "frozen", run: 1, problem: null },
@@ -34,6 +35,7 @@ const VALID: readonly FromSupervisor[] = [
   { ...ENDED, result: { type: "error", error: { name: "E", message: "m", exitCode: 1 } } },
   { ...ENDED, result: { type: "unstarted", error: { name: "E", message: "m" } } },
   { ...ENDED, result: null },
+  { ...ENDED, result: null, agoMs: 0 },
   { type: "usage", runs: [] },
   { type: "usage", runs: [USAGE, { ...USAGE, openFiles: 3 }] },
   { ...ENDED, result: null, usage: { maxRssBytes: 2 ** 40, cpuMs: 0 } },

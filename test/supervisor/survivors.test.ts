@@ -151,6 +151,20 @@ test("adopt() has the outcome of a command that ended while no daemon ran", asyn
   assert.deepEqual(sink.messages().slice(1), ["middle", "end"]);
 });
 
+test("adopt() says when a command ended, and counts its time limit until then", async () => {
+  const folder = makeFolder();
+  await kill(await startParent(folder, [work(`${folder}.txt`)]));
+  await until("it has ended", () => linesOf(`${folder}.txt`).length > 0);
+  await sleep(2_000);
+  const executor = makeExecutor(folder);
+  const [found] = await executor.survivors!.find();
+  const { sink, attempt } = adopt(executor, found!, { options: { timeoutMs: 2_000 } });
+  executor.survivors!.begin();
+  assert.equal((await attempt.outcome).type, "ok");
+  const [agoMs] = sink.endedAgoMs;
+  assert.ok(agoMs! >= 1_900 && agoMs! < 4_000, `${agoMs}`);
+});
+
 test("adopt() repeats no line that the store has", async () => {
   const folder = makeFolder();
   const script = "echo one; echo two; sleep 0.5; echo three";

@@ -185,6 +185,7 @@ export class RecordingSink implements AttemptSink {
   readonly entries: LogEntry[] = [];
   readonly progresses: Progress[] = [];
   readonly places: ProcessPlace[] = [];
+  readonly endedAgoMs: number[] = [];
   readonly usages: (AttemptUsage | LiveUsage)[] = [];
   readonly #live = Promise.withResolvers<LiveUsage>();
   /** The first report while it runs. */
@@ -200,6 +201,10 @@ export class RecordingSink implements AttemptSink {
 
   progress(progress: Progress): void {
     this.progresses.push(progress);
+  }
+
+  endedAgo(ms: number): void {
+    this.endedAgoMs.push(ms);
   }
 
   placed(place: ProcessPlace): void {

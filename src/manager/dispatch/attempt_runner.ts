@@ -66,6 +66,10 @@ class RunningSink implements AttemptSink {
     this.#running.place = place;
   }
 
+  endedAgo(ms: number): void {
+    this.#running.endedAgo(ms);
+  }
+
   used(usage: AttemptUsage | LiveUsage): void {
     this.#running.usage = usage;
   }

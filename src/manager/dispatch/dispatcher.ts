@@ -476,7 +476,7 @@ export class Dispatcher {
       return;
     }
     events.logged(instance, logs, at);
-    const durationMs = clock.now().monotonicMs - running.startedMs;
+    const durationMs = (running.endedMs ?? clock.now().monotonicMs) - running.startedMs;
     events.attempted(instance, durationMs);
     events.changed(instance, at);
     if (instance.state === "scheduled") this.pokeAt(instance.dueAt);

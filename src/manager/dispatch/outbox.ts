@@ -49,7 +49,10 @@ export class Outbox {
 
   async #settle(batch: readonly Outcome[]): Promise<void> {
     const { store, clock, node, storeHealth, settled, mustKeep } = this.#options;
-    const settlements = batch.map(({ settlement }) => settlement);
+    const { monotonicMs } = clock.now();
+    const settlements = batch.map(({ running: { endedMs }, settlement }) => {
+      return endedMs === null ? settlement : { ...settlement, endedAgoMs: monotonicMs - endedMs };
+    });
     try {
       const { value, at } = await store.settle({ at: clock.now(), node, settlements });
       storeHealth.succeeded("settle");

@@ -38,6 +38,8 @@ export class RunningAttempt {
   readonly hasSlot: boolean;
   /** Monotonic ms of its claim, and then of its start. */
   startedMs: number;
+  /** Monotonic ms of its end if that was while no daemon ran; null otherwise. */
+  endedMs: number | null = null;
   /** Null until started, and for system jobs, which cannot be stopped. */
   attempt: Attempt | null = null;
   /** Where its command runs; null if that is unknown, or it is none. */
@@ -75,6 +77,11 @@ export class RunningAttempt {
   /** Since when its command stands still, epoch ms; null if it does not. */
   get frozenAt(): number | null {
     return this.#frozenAt;
+  }
+
+  /** It ended while no daemon ran. */
+  endedAgo(ms: number): void {
+    this.endedMs = this.#context.clock.now().monotonicMs - ms;
   }
 
   /** True once its job code has ended. */

@@ -19,6 +19,8 @@ interface KeptRun {
   /** Output that no daemon has recorded. */
   readonly logs: LogMessage[];
   ended: EndedMessage | null;
+  /** When it ended, in monotonic ms. */
+  endMs: number;
 }
 
 /**
@@ -48,7 +50,7 @@ export class KeptRuns {
     { claim, nowMs }: Pick<FoundRun, "claim"> & { readonly nowMs: number },
   ): void {
     const times = { beginMs: nowMs, deadlineMs: nowMs };
-    this.#runs.set(run, { claim, ...times, pid: null, logs: [], ended: null });
+    this.#runs.set(run, { claim, ...times, pid: null, logs: [], ended: null, endMs: 0 });
   }
 
   started(run: number, pid: number): void {
@@ -61,11 +63,11 @@ export class KeptRuns {
     if (kept !== undefined) kept.deadlineMs = deadlineMs;
   }
 
-  keep(message: LogMessage | EndedMessage): void {
+  keep(message: LogMessage | EndedMessage, nowMs: number): void {
     const kept = this.#runs.get(message.run);
     if (kept === undefined) return;
     if (message.type === "log") kept.logs.push(message);
-    else kept.ended = message;
+    else [kept.ended, kept.endMs] = [message, nowMs];
     this.#bytes += bytesOf(message);
   }
 
@@ -85,20 +87,25 @@ export class KeptRuns {
 
   /** All runs, oldest first. */
   list(nowMs: number): readonly KeptRunFacts[] {
-    return [...this.#runs].map(([run, { claim, pid, beginMs, deadlineMs }]) => ({
+    return [...this.#runs].map(([run, { claim, pid, beginMs, deadlineMs, ended, endMs }]) => ({
       ...{ run, claim, pid },
-      ageMs: Math.max(0, Math.floor(nowMs - beginMs)),
-      leftMs: Math.max(0, Math.floor(deadlineMs - nowMs)),
+      ageMs: wholeMs(nowMs - beginMs),
+      endedAgoMs: ended && wholeMs(nowMs - endMs),
+      leftMs: wholeMs(deadlineMs - nowMs),
     }));
   }
 
   /** What is not recorded, in an order that keeps that of each run. */
-  *messages(): Iterable<LogMessage | EndedMessage> {
-    for (const { logs, ended } of this.#runs.values()) {
+  *messages(nowMs: number): Iterable<LogMessage | EndedMessage> {
+    for (const { logs, ended, endMs } of this.#runs.values()) {
       yield* logs;
-      if (ended !== null) yield ended;
+      if (ended !== null) yield { ...ended, agoMs: wholeMs(nowMs - endMs) };
     }
   }
+}
+
+function wholeMs(ms: number): number {
+  return Math.max(0, Math.floor(ms));
 }
 
 /** True if the first `lines` printed lines include all of a message. */

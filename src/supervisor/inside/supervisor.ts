@@ -168,7 +168,8 @@ export class Supervisor {
     this.#link = link;
     before?.close();
     this.#lastEnd.cancel();
-    for (const message of this.#runs?.messages() ?? []) link.send(message);
+    const { monotonicMs } = systemClock.now();
+    for (const message of this.#runs?.messages(monotonicMs) ?? []) link.send(message);
   }
 
   /**
@@ -230,7 +231,9 @@ export class Supervisor {
 
   #send(message: FromSupervisor): void {
     // Kept first: without a daemon this is all that happens to it.
-    if (message.type === "log" || message.type === "ended") this.#runs?.keep(message);
+    if (message.type === "log" || message.type === "ended") {
+      this.#runs?.keep(message, systemClock.now().monotonicMs);
+    }
     this.#link?.send(message);
   }
 

@@ -53,6 +53,7 @@ export class HandlerRun implements WorkerRun {
       log: (entries) => task.log(entries),
       progress: () => {},
       placed: () => {},
+      endedAgo: () => {},
       used: () => {},
       call: (method) =>
         Promise.reject(new Error(`A handler cannot call "${method}" of the manager`)),
