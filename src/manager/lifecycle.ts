@@ -123,8 +123,7 @@ export class Lifecycle {
   async #adopt({ dispatcher, options: { logger } }: ManagerParts): Promise<void> {
     const found = this.#found;
     this.#found = [];
-    await dispatcher.adopt(found);
-    const count = dispatcher.runningCount;
+    const count = await dispatcher.adopt(found);
     if (count > 0) logger.info("Adopted running commands of an earlier daemon", { count });
   }
 

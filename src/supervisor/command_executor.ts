@@ -50,6 +50,7 @@ import {
 } from "./supervisor_folder.ts";
 import { startPeer, type SupervisorPeer } from "./supervisor_peer.ts";
 import { SupervisorProcess } from "./supervisor_process.ts";
+import { WaitingClaims } from "./waiting_claims.ts";
 
 /** How often the memory of a supervisor is checked. */
 const MEMORY_EVERY_MS = 250;
@@ -260,8 +261,11 @@ class CommandExecutor implements Executor {
     },
   ): SupervisorProcess {
     const { clock, logger } = this.#options;
+    const { process: daemon } = thisProcess();
+    const hasWaiting = place !== null && daemon !== null;
     const supervisor = new SupervisorProcess({
       ...{ ...parts, clock, logger },
+      waiting: hasWaiting ? new WaitingClaims(place, { clock, daemon }) : null,
       onEnd: (each) => this.#ended(each),
       onGone: (each) => {
         if (place !== null && !each.hasLeft) removePlace(place);

@@ -1,7 +1,7 @@
 import { messageOf } from "../core/errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
-import { thisProcess } from "../platform/process/process_identity.ts";
+import { type ProcessIdentity, thisProcess } from "../platform/process/process_identity.ts";
 import type {
   Attempt,
   AttemptSink,
@@ -16,6 +16,7 @@ import { type FoundRun, markerOfRun } from "./protocol.ts";
 import { SupervisedCommand } from "./supervised_command.ts";
 import { updateRecord } from "./supervisor_folder.ts";
 import type { SupervisorProcess } from "./supervisor_process.ts";
+import { type LeftClaims, readLeftClaims } from "./waiting_claims.ts";
 
 /** Least time that an attempt has here, in milliseconds; its supervisor has the real deadline. */
 const LEFT_MS_MIN = 1_000;
@@ -35,6 +36,12 @@ interface FoundCommand {
   readonly run: FoundRun;
 }
 
+/** A claim of which nothing has begun. */
+interface UnbegunCommand {
+  readonly fence: number;
+  readonly left: LeftClaims;
+}
+
 /** The commands that earlier daemons of this node have left running. */
 export class CommandSurvivors implements Survivors {
   readonly #options: SurvivorsOptions;
@@ -44,6 +51,11 @@ export class CommandSurvivors implements Survivors {
   #commands = new Map<string, FoundCommand>();
   readonly #adopted = new Set<FoundRun>();
   readonly #processes = new Map<FoundSupervisor, SupervisorProcess>();
+  #leftClaims: readonly LeftClaims[] = [];
+  /** By instance. */
+  readonly #unbegun = new Map<string, UnbegunCommand>();
+  /** Claims of which nothing has begun, until they are released. */
+  readonly #releasing = new Map<LeftClaims, number>();
 
   constructor(options: SurvivorsOptions) {
     this.#options = options;
@@ -70,13 +82,35 @@ export class CommandSurvivors implements Survivors {
         if (!isOlder) this.#commands.set(id, { supervisor, run });
       }
     }
-    return [...this.#commands.values()].map(({ run: { claim: { id, fence }, ageMs, leftMs } }) => {
-      return { id, fence, ageMs, leftMs };
+    this.#findUnbegun(identity);
+    const begun = [...this.#commands.values()].map(({ run }) => {
+      const { claim: { id, fence }, ageMs, leftMs } = run;
+      return { id, fence, ageMs, leftMs, isUnbegun: false };
     });
+    const unbegun = [...this.#unbegun].map(([id, { fence }]) => {
+      return { id, fence, ageMs: 0, leftMs: 0, isUnbegun: true };
+    });
+    return [...begun, ...unbegun];
+  }
+
+  #findUnbegun(identity: ProcessIdentity): void {
+    try {
+      this.#leftClaims = readLeftClaims(this.place, identity);
+    } catch {
+      // The search for supervisors has told why.
+      return;
+    }
+    for (const left of this.#leftClaims) {
+      for (const { id, fence } of left.claims) {
+        const known = this.#commands.get(id)?.run.claim ?? this.#unbegun.get(id);
+        if (fence > (known?.fence ?? 0)) this.#unbegun.set(id, { fence, left });
+      }
+    }
   }
 
   adopt(found: FoundAttempt, task: AttemptTask, sink: AttemptSink, lines: number): Attempt {
     const { clock, resume } = this.#options;
+    if (found.isUnbegun) return this.#release(found);
     const { supervisor, run } = this.#commands.get(found.id)!;
     const process = this.#processOf(supervisor);
     this.#adopted.add(run);
@@ -98,7 +132,27 @@ export class CommandSurvivors implements Survivors {
     return resume({ ...task, deadlineMs: nowMs + leftMs }, sink, command);
   }
 
+  /** An attempt that ends at once, as one that has not started. */
+  #release({ id }: FoundAttempt): Attempt {
+    const { left } = this.#unbegun.get(id)!;
+    this.#releasing.set(left, (this.#releasing.get(left) ?? 0) + 1);
+    const error = { name: "AbortError", message: "Its daemon ended before it began" };
+    return {
+      outcome: Promise.resolve({ type: "aborted", cause: "drain", error, isUnstarted: true }),
+      extend() {},
+      abort() {},
+      outcomeRecorded: () => {
+        const others = this.#releasing.get(left)! - 1;
+        this.#releasing.set(left, others);
+        if (others > 0) return;
+        this.#releasing.delete(left);
+        left.remove();
+      },
+    };
+  }
+
   begin(): void {
+    for (const left of this.#leftClaims) if (!this.#releasing.has(left)) left.remove();
     for (const supervisor of this.#supervisors) {
       const process = this.#processOf(supervisor);
       this.#sign(supervisor);
@@ -132,6 +186,8 @@ export class CommandSurvivors implements Survivors {
 
   #forget(): void {
     this.#supervisors = [];
+    this.#leftClaims = [];
+    this.#unbegun.clear();
     this.#commands = new Map();
     this.#adopted.clear();
     this.#processes.clear();

@@ -14,6 +14,7 @@ import { UsageWatch } from "../worker/process/usage_watch.ts";
 import type { WorkerEnding } from "../worker/process/worker_ending.ts";
 import type { RunHost, WorkerRun } from "../worker/process/worker_run.ts";
 import {
+  type ClaimOfRun,
   type CommandLaunch,
   type FromSupervisor,
   MEMORY_LIMIT_ERROR,
@@ -127,6 +128,11 @@ export class SupervisedCommand implements RunHost {
   /** True if an earlier daemon began it. */
   get isFound(): boolean {
     return this.#begun !== null;
+  }
+
+  /** The claim that it runs for; null once it has ended. */
+  get claim(): ClaimOfRun | null {
+    return this.#run?.instance ?? null;
   }
 
   /** The processes of the command. */

@@ -25,7 +25,9 @@ const FOUND_MAX = 1_000;
 const RECORD_BYTES_MAX = 8_192;
 /** Longest path of a Unix socket, in bytes, with its end. */
 const SOCKET_BYTES_MAX = 104;
-const ENDING = { record: ".json", socket: ".sock" } as const;
+/** Name of the file with the key of `ClaimSeal`. */
+export const KEY_FILE = "key";
+const ENDING = { record: ".json", socket: ".sock", waiting: ".waiting" } as const;
 
 /** What a daemon writes down of a supervisor, for itself and for those after it. */
 export interface SupervisorRecord {
@@ -57,6 +59,11 @@ export function socketOf(place: SupervisorPlace): string {
 /** Path of the record of a supervisor. */
 export function recordOf(place: SupervisorPlace): string {
   return `${place}${ENDING.record}`;
+}
+
+/** Path of the claims of commands that wait for a supervisor to start. */
+export function waitingOf(place: SupervisorPlace): string {
+  return `${place}${ENDING.waiting}`;
 }
 
 /**
@@ -135,16 +142,19 @@ export function readRecord(place: SupervisorPlace): SupervisorRecord | null {
 }
 
 /**
- * The supervisors that daemons have recorded in a folder. Does not create it.
+ * The supervisors of which a folder has a record, or waiting claims. Does not create it.
  *
  * @throws JobError `permission_denied` if others can have written what is in it
  */
-export function listPlaces(folder: string): readonly SupervisorPlace[] {
+export function listPlaces(
+  folder: string,
+  what: "record" | "waiting" = "record",
+): readonly SupervisorPlace[] {
   if (!existsSync(folder)) return [];
   checkFolder(folder);
   try {
-    return readdirSync(folder).filter((name) => name.endsWith(ENDING.record)).slice(0, FOUND_MAX)
-      .map((name) => join(folder, name.slice(0, -ENDING.record.length)));
+    return readdirSync(folder).filter((name) => name.endsWith(ENDING[what])).slice(0, FOUND_MAX)
+      .map((name) => join(folder, name.slice(0, -ENDING[what].length)));
   } catch {
     return [];
   }

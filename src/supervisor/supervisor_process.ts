@@ -23,6 +23,7 @@ import { readMessage } from "./read_message.ts";
 import { Recorded } from "./recorded.ts";
 import type { CommandSupervisor, SupervisedCommand } from "./supervised_command.ts";
 import type { SupervisorExit, SupervisorPeer } from "./supervisor_peer.ts";
+import type { WaitingClaims } from "./waiting_claims.ts";
 
 /** How long it may take from its spawn to its first message. */
 const HELLO_MS_MAX = 30_000;
@@ -44,6 +45,8 @@ export interface SupervisorProcessOptions {
   readonly isForeign: boolean;
   /** The markers of its commands begin with this and a dot. */
   readonly token: string;
+  /** Keeps the claims of commands until it has started; null if no daemon could find them. */
+  readonly waiting: WaitingClaims | null;
   /** A command has ended. */
   readonly onEnd: (supervisor: SupervisorProcess) => void;
   /** The process is gone, with all of its commands. */
@@ -122,8 +125,10 @@ export class SupervisorProcess implements CommandSupervisor {
   take(command: SupervisedCommand): void {
     this.runs += 1;
     this.#commands.set(command.number, command);
-    if (this.#backlog !== null) this.#backlog.push(command);
-    else if (!command.isFound) this.#begin(command);
+    if (this.#backlog !== null) {
+      this.#backlog.push(command);
+      this.#options.waiting?.add(command.claim!);
+    } else if (!command.isFound) this.#begin(command);
     this.#continuing.setWithin(CONTINUE_EVERY_MS);
   }
 
@@ -281,6 +286,7 @@ export class SupervisorProcess implements CommandSupervisor {
     const backlog = this.#backlog ?? [];
     this.#backlog = null;
     this.#limit.set(null);
+    this.#options.waiting?.clear();
     for (const command of backlog) this.#begin(command);
   }
 
@@ -356,6 +362,7 @@ export class SupervisorProcess implements CommandSupervisor {
     this.#commands.clear();
     const ending = this.#ending();
     for (const command of commands) command.end(ending);
+    this.#options.waiting?.clear();
     this.#options.onGone(this);
   }
 

@@ -142,6 +142,8 @@ export interface FoundAttempt {
   readonly ageMs: number;
   /** How long it may run unless that is extended, in milliseconds from when it was found. */
   readonly leftMs: number;
+  /** True if it was claimed, and nothing of it has begun: adopting it only releases the claim. */
+  readonly isUnbegun: boolean;
 }
 
 /** The attempts that outlive a daemon. */

@@ -131,7 +131,13 @@ test("find() believes a supervisor only about claims that a daemon gave to it", 
     await fakeSupervisor(folder, SUPERVISOR_VERSION, { pid: supervisor.pid!, runs });
     const executor = makeExecutor(folder);
     const found = await executor.survivors!.find();
-    assert.deepEqual(found, [{ id: claimOf(1), fence: 3, ageMs: 5, leftMs: 9_000 }]);
+    assert.deepEqual(found, [{
+      id: claimOf(1),
+      fence: 3,
+      ageMs: 5,
+      leftMs: 9_000,
+      isUnbegun: false,
+    }]);
     executor.survivors!.leave();
   } finally {
     supervisor.kill("SIGKILL");

@@ -154,9 +154,9 @@ export class Dispatcher {
 
   /**
    * Take over attempts that an earlier daemon began, before {@link start}: same claims, same
-   * fences. Those whose claim is no longer valid are ended.
+   * fences. Those whose claim is no longer valid are ended. @returns how many continue
    */
-  async adopt(found: readonly FoundAttempt[]): Promise<void> {
+  async adopt(found: readonly FoundAttempt[]): Promise<number> {
     const { executor, clock } = this.#options;
     for (const each of found) {
       const adopted = await readAdopted(each, this.#options);
@@ -170,6 +170,7 @@ export class Dispatcher {
     }
     executor.survivors?.begin();
     if (this.#running.size > 0) this.#renewal.renewNow();
+    return found.filter(({ id, isUnbegun }) => !isUnbegun && this.#running.has(id)).length;
   }
 
   /** Claim nothing more; running attempts continue. */

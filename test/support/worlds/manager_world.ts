@@ -22,6 +22,7 @@ import type {
   AttemptTask,
   Executor,
   HandlerTask,
+  Survivors,
 } from "../../../src/worker/executor.ts";
 import type { Clock } from "../../../src/platform/clock.ts";
 import { SimClock } from "./sim_clock.ts";
@@ -106,6 +107,7 @@ export class ScriptedExecutor implements Executor {
   readonly attempts: ScriptedAttempt[] = [];
   readonly notified: { readonly id: string; readonly state: JobState }[] = [];
   isStopped = false;
+  survivors: Survivors | undefined;
   /** Every number of workers that it was given. */
   readonly sizes: number[] = [];
   /** Called with each attempt as it starts; null leaves it to the test. */
