@@ -6,6 +6,7 @@ import { PRIVATE_FILE } from "../platform/files/private_files.ts";
 import { readRegularFile } from "../platform/files/read_file.ts";
 import type { Random } from "../platform/random.ts";
 import type { ClaimOfRun, SealedClaim } from "./protocol.ts";
+import { KEY_FILE } from "./supervisor_folder.ts";
 
 const KEY_BYTES = 32;
 
@@ -65,5 +66,5 @@ export class ClaimSeal {
 }
 
 function keyOf(folder: string): string {
-  return join(folder, "key");
+  return join(folder, KEY_FILE);
 }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { toJobError } from "../core/errors.ts";
+import { errorCode, toJobError } from "../core/errors.ts";
 import type {
   AttemptUsage,
   LiveUsage,
@@ -20,6 +20,7 @@ import type { Logger } from "../platform/logger.ts";
 import { selfCommand } from "../platform/process/process.ts";
 import { thisProcess } from "../platform/process/process_identity.ts";
 import { type Random, systemRandom } from "../platform/random.ts";
+import { VERSION } from "../platform/version.ts";
 import { refuse } from "../worker/attempt_errors.ts";
 import type {
   Attempt,
@@ -37,13 +38,15 @@ import {
   supervisorLaunch,
 } from "./command_launch.ts";
 import { ClaimSeal } from "./claim_seal.ts";
-import { markerOfRun } from "./protocol.ts";
+import { LAST_RUN_MAX, markerOfRun } from "./protocol.ts";
 import type { FoundSupervisor } from "./find_supervisors.ts";
 import { CommandSurvivors } from "./command_survivors.ts";
+import { isStartedAlike } from "./started_alike.ts";
 import { SupervisedCommand } from "./supervised_command.ts";
 import {
   openFolder,
   removePlace,
+  removeUnused,
   type SupervisorPlace,
   type SupervisorRecord,
   writeRecord,
@@ -87,6 +90,8 @@ export interface OutlivingOptions {
   readonly graceMs: number | null;
 }
 
+/** How long after a record could not be written another is tried. */
+const RECORD_AGAIN_MS = 10_000;
 /** A start costs as much as some hundred commands. */
 const RECYCLE_DEFAULTS = { runs: 10_000, memoryBytes: 512_000_000 };
 
@@ -110,10 +115,15 @@ class CommandExecutor implements Executor {
   /** By key, those that take commands. */
   readonly #supervisors = new Map<string, SupervisorProcess>();
   readonly #all = new Set<SupervisorProcess>();
+  /** Those that take commands if they are as this daemon would start them. */
+  readonly #unchecked = new Map<SupervisorProcess, FoundSupervisor>();
   readonly survivors: CommandSurvivors | undefined;
   readonly #reaper: LazyTimer;
   #commands = 0;
-  #canOutlive: boolean;
+  /** Those that no daemon could find because their record could not be written. */
+  readonly #unrecorded = new Set<SupervisorProcess>();
+  /** When a record is tried again, in monotonic ms; null if the last one was written. */
+  #recordAgainMs: number | null = null;
   /** Null until a supervisor can be found by the next daemon. */
   #seal: ClaimSeal | null = null;
   #memorySeenMs = -Infinity;
@@ -139,10 +149,10 @@ class CommandExecutor implements Executor {
       onEnd: (attempt) => this.#attempts.delete(attempt),
       onReturn: () => {},
     };
-    this.#canOutlive = outliving !== null;
     this.survivors = outliving === null ? undefined : new CommandSurvivors({
       ...{ clock, logger, folder: outliving.folder },
       supervise: (found) => this.#supervise(found),
+      reuse: (supervisor, found) => this.#reuse(supervisor, found),
       resume: (task, sink, command) => this.#resume(task, sink, command),
     });
     this.#reaper = new LazyTimer(options.clock, () => this.#reap());
@@ -161,8 +171,9 @@ class CommandExecutor implements Executor {
     this.#reaper.cancel();
     this.survivors?.leave();
     for (const supervisor of this.#all) supervisor.close();
-    if (this.#all.size === 0) return;
-    await new Promise<void>((resolve) => this.#onEmpty = resolve);
+    if (this.#all.size > 0) await new Promise<void>((resolve) => this.#onEmpty = resolve);
+    const { outliving } = this.#options;
+    if (outliving !== null) removeUnused(outliving.folder());
   }
 
   run(task: AttemptTask, sink: AttemptSink): Attempt {
@@ -233,16 +244,20 @@ class CommandExecutor implements Executor {
 
   #supervisorOf(spec: CommandSpec): SupervisorProcess {
     const key = supervisorKey(spec);
-    const found = this.#supervisors.get(key);
-    if (found !== undefined && !found.isRetired) return found;
-    const { clock, logger, command, hasCgroups } = this.#options;
+    const known = this.#supervisors.get(key);
+    const isUsable = known !== undefined && !known.isRetired && this.#suits(known, spec);
+    if (isUsable && !this.#unrecorded.has(known)) return known;
+    const { clock, logger, command, hasCgroups, outliving } = this.#options;
     const token = this.#secret(16);
     const isForeign = isForeignCommand(spec);
     const place = this.#place({ token, key, isForeign });
+    if (isUsable && place === null) return known;
+    known?.end();
     const launch = supervisorLaunch(spec, { command, place, marker: token, hasCgroups });
     const peer = startPeer(launch, clock);
     const supervisor = this.#add({ peer, token, isForeign, key, place });
     this.#supervisors.set(key, supervisor);
+    if (place === null && outliving !== null) this.#unrecorded.add(supervisor);
     logger.debug("supervisor of commands started", { pid: supervisor.pid });
     return supervisor;
   }
@@ -252,6 +267,37 @@ class CommandExecutor implements Executor {
     const { logger } = this.#options;
     logger.debug("supervisor of commands adopted", { pid: peer.pid });
     return this.#add({ peer, token, isForeign, key, place });
+  }
+
+  /** Take a supervisor of an earlier daemon for new commands, if it is of this program. */
+  #reuse(supervisor: SupervisorProcess, found: FoundSupervisor): boolean {
+    const { record: { key, graceMs }, program, lastRun } = found;
+    const { outliving } = this.#options;
+    const isSame = program === VERSION && graceMs === outliving?.graceMs;
+    if (!isSame || lastRun > LAST_RUN_MAX || this.#supervisors.has(key)) return false;
+    // The next daemon will know their claims by it.
+    this.#seal ??= ClaimSeal.read(outliving.folder());
+    if (this.#seal === null) return false;
+    // What its commands have left is known by their numbers.
+    this.#commands = Math.max(this.#commands, lastRun);
+    supervisor.isRetired = false;
+    this.#supervisors.set(key, supervisor);
+    this.#unchecked.set(supervisor, found);
+    if (supervisor.busy === 0) this.#rest(supervisor);
+    return true;
+  }
+
+  /** Check a supervisor that was found before its first new command; another one ends. */
+  #suits(supervisor: SupervisorProcess, spec: CommandSpec): boolean {
+    const found = this.#unchecked.get(supervisor);
+    if (found === undefined) return true;
+    this.#unchecked.delete(supervisor);
+    const { command, hasCgroups } = this.#options;
+    const { place, record: { token: marker } } = found;
+    const launch = supervisorLaunch(spec, { command, place, marker, hasCgroups });
+    if (isStartedAlike(supervisor.pid!, launch, spec.nice ?? null)) return true;
+    supervisor.end();
+    return false;
   }
 
   #add(
@@ -281,22 +327,42 @@ class CommandExecutor implements Executor {
     supervisor: Pick<SupervisorRecord, "token" | "key" | "isForeign">,
   ): SupervisorPlace | null {
     const { outliving, logger } = this.#options;
-    if (outliving === null || !this.#canOutlive) return null;
+    const nowMs = this.#nowMs();
+    if (outliving === null || nowMs < (this.#recordAgainMs ?? 0)) return null;
     const { graceMs } = outliving;
     const folder = outliving.folder();
-    const place = join(folder, this.#secret(8));
+    const { process: daemon } = thisProcess();
+    const record = { ...supervisor, secret: this.#secret(32), graceMs, daemon };
     try {
-      openFolder(folder);
-      this.#seal ??= ClaimSeal.open(folder, this.#options.random);
-      this.#seal.keepIn(folder);
-      const { process: daemon } = thisProcess();
-      writeRecord(place, { ...supervisor, secret: this.#secret(32), graceMs, daemon });
+      const place = this.#record(folder, record);
+      if (this.#recordAgainMs !== null) logger.info("New commands outlive the daemon again");
+      this.#recordAgainMs = null;
       return place;
     } catch (error) {
-      this.#canOutlive = false;
       const { message, hint } = toJobError(error, `Cannot write into "${folder}"`);
-      logger.warn("Commands will end with the daemon", { problem: message, hint });
+      if (this.#recordAgainMs === null) {
+        logger.warn("Commands will end with the daemon", { problem: message, hint });
+      }
+      this.#recordAgainMs = nowMs + RECORD_AGAIN_MS;
       return null;
+    }
+  }
+
+  #record(folder: string, record: SupervisorRecord): SupervisorPlace {
+    const place = join(folder, this.#secret(8));
+    for (let isAgain = false;; isAgain = true) {
+      try {
+        openFolder(folder);
+        this.#seal ??= ClaimSeal.open(folder, this.#options.random);
+        this.#seal.keepIn(folder);
+        writeRecord(place, record);
+        // A supervisor that has ended may have removed it before it saw the record.
+        this.#seal.keepIn(folder);
+        return place;
+      } catch (error) {
+        // The same, before the record was there.
+        if (isAgain || errorCode(error) !== "ENOENT") throw error;
+      }
     }
   }
 
@@ -341,6 +407,8 @@ class CommandExecutor implements Executor {
   #forget(key: string, supervisor: SupervisorProcess): void {
     if (this.#supervisors.get(key) === supervisor) this.#supervisors.delete(key);
     this.#all.delete(supervisor);
+    this.#unchecked.delete(supervisor);
+    this.#unrecorded.delete(supervisor);
     if (!supervisor.hasStarted) this.#failedStarts += 1;
     const { logger } = this.#options;
     logger.debug("supervisor of commands ended", { pid: supervisor.pid, runs: supervisor.runs });

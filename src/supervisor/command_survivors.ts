@@ -27,6 +27,8 @@ interface SurvivorsOptions {
   readonly folder: () => string;
   /** Take a supervisor that was found among those of the executor. */
   readonly supervise: (found: FoundSupervisor) => SupervisorProcess;
+  /** Let it take new commands. @returns false if it is to end with its last one */
+  readonly reuse: (supervisor: SupervisorProcess, found: FoundSupervisor) => boolean;
   /** Continue a command as an attempt. */
   readonly resume: (task: AttemptTask, sink: AttemptSink, command: SupervisedCommand) => Attempt;
 }
@@ -161,7 +163,7 @@ export class CommandSurvivors implements Survivors {
         if (this.#adopted.has(run)) continue;
         process.send({ type: "signal", run: run.run, signal: "SIGKILL" });
       }
-      process.end();
+      if (!this.#options.reuse(process, supervisor)) process.end();
     }
     this.#forget();
   }

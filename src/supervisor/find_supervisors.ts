@@ -36,6 +36,10 @@ export interface FoundSupervisor {
   readonly place: SupervisorPlace;
   readonly record: SupervisorRecord;
   readonly runs: readonly FoundRun[];
+  /** The version of its program; null if it ends with what it runs. */
+  readonly program: string | null;
+  /** The highest number that a command of it has had. */
+  readonly lastRun: number;
   readonly peer: SupervisorPeer;
   /** Ask it for what is not recorded, and take its commands over. */
   attach(): void;
@@ -133,7 +137,7 @@ async function look(
     return null;
   }
   return {
-    ...{ place, record, runs, peer },
+    ...{ place, record, runs, peer, program: peer.program, lastRun: peer.lastRun },
     attach: () => peer.send({ type: "attach" }),
     leave: () => peer.close(),
   };
@@ -155,6 +159,8 @@ class FoundPeer implements SupervisorPeer {
   readonly isFound = true;
   readonly words = "";
   pid: number | null = null;
+  program: string | null = null;
+  lastRun = 0;
   readonly #clock: Clock;
   readonly #channel: ChildChannel;
   readonly #runs: FoundRun[] = [];
@@ -207,8 +213,8 @@ class FoundPeer implements SupervisorPeer {
     const message = readMessage(given);
     if (message?.type === "hello" && this.pid === null) {
       const isUnderstood = commonVersion(SUPERVISOR_VERSION, message.version) !== null;
-      if (isUnderstood) this.pid = message.pid;
-      else this.#listed.resolve(null);
+      if (!isUnderstood) return this.#listed.resolve(null);
+      ({ pid: this.pid, program: this.program, lastRun: this.lastRun } = message);
     } else if (message?.type === "runs" && this.pid !== null) {
       this.#runs.push(...message.runs);
       if (message.isLast) this.#listed.resolve(this.#runs);

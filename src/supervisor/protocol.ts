@@ -6,7 +6,7 @@ import type { AttemptResult } from "../worker/protocol.ts";
 /**
  * Version of the messages between daemon and supervisor. A supervisor that a daemon has started is
  * the same program, unless its file was replaced meanwhile. One that it finds may be one version
- * older or newer; see {@link commonVersion}.
+ * older or newer; see {@link commonVersion}. Only one of the same program gets new commands.
  */
 export const SUPERVISOR_VERSION = 2;
 /** Nothing can be found of supervisors of earlier versions. */
@@ -136,6 +136,10 @@ export type FromSupervisor =
     readonly pid: number;
     /** True if it keeps what it runs for the next daemon. */
     readonly isAdoptable: boolean;
+    /** The version of its program; null once it ends with what it runs. Older ones leave it out. */
+    readonly program: string | null;
+    /** The highest number that a command of it has had. */
+    readonly lastRun: number;
   }
   /** Some of what it runs. */
   | { readonly type: "runs"; readonly runs: readonly FoundRun[]; readonly isLast: boolean }
@@ -182,5 +186,10 @@ export const ENTRIES_MAX = 500;
 export const ENTRIES_LENGTH_MAX = 262_144;
 /** Most commands in one message. */
 export const RUNS_MAX = 500;
-/** Longest message to a supervisor that was found: every number of a command takes some bytes. */
-export const FOUND_BYTES_MAX = 1_048_576;
+/**
+ * Longest message to a supervisor that was found, in bytes: a command has its arguments four times,
+ * with every character escaped.
+ */
+export const FOUND_BYTES_MAX = 67_108_864;
+/** Highest number of a command that a supervisor is believed to have had. */
+export const LAST_RUN_MAX = 2 ** 52;

@@ -35,7 +35,13 @@ const READERS: Readonly<
   unfit: START_READERS.unfit,
   hello: (message) => {
     const hello = START_READERS.hello(message);
-    return hello === null ? null : { ...hello, isAdoptable: message.isAdoptable === true };
+    const { isAdoptable, program, lastRun } = message;
+    return hello && {
+      ...hello,
+      isAdoptable: isAdoptable === true,
+      program: typeof program === "string" && isWhole(lastRun) ? program : null,
+      lastRun: isWhole(lastRun) ? lastRun : 0,
+    };
   },
   runs: ({ runs: given, isLast }) => {
     if (!Array.isArray(given) || given.length > RUNS_MAX) return null;

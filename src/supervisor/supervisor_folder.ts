@@ -7,6 +7,7 @@ import {
   openSync,
   readdirSync,
   renameSync,
+  rmdirSync,
   rmSync,
   writeFileSync,
   writeSync,
@@ -168,6 +169,29 @@ export function removePlace(place: SupervisorPlace): void {
     } catch {
       // It belongs to another user, whose daemon removes it.
     }
+  }
+}
+
+/**
+ * Remove the folder of supervisors if nothing is recorded in it but the key that they had. A daemon
+ * that records one meanwhile keeps its key, and makes the folder again.
+ */
+export function removeUnused(folder: string): void {
+  try {
+    if (!existsSync(folder)) return;
+    checkFolder(folder);
+    const names = readdirSync(folder);
+    if (names.some((name) => name !== KEY_FILE)) return;
+    const path = join(folder, KEY_FILE);
+    const key = names.length === 0 ? null : readRegularFile(path, RECORD_BYTES_MAX);
+    rmSync(path, { force: true });
+    try {
+      rmdirSync(folder);
+    } catch {
+      if (key !== null) writeFileSync(path, key.bytes, { mode: PRIVATE_FILE, flag: "wx" });
+    }
+  } catch {
+    // It belongs to others, or is gone by now.
   }
 }
 

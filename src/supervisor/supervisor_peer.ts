@@ -33,7 +33,7 @@ export interface PeerEvents {
 export interface SupervisorPeer {
   /** Null if it could not be started. */
   readonly pid: number | null;
-  /** True if it ran before this daemon: it takes no commands. */
+  /** True if it ran before this daemon. */
   readonly isFound: boolean;
   /** What it wrote last to its standard error. */
   readonly words: string;

@@ -62,7 +62,7 @@ export class SupervisorProcess implements CommandSupervisor {
   runs = 0;
   /** Monotonic ms since which it runs nothing. */
   idleSinceMs = 0;
-  /** True if it takes no more commands. */
+  /** True if it takes no more commands. One that was found takes none unless this is changed. */
   isRetired = false;
   /** True if commands were left to the next daemon: it outlives this one. */
   hasLeft = false;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -172,6 +172,42 @@ test("run() ends an idle supervisor after idleMs, and one that is worn out", asy
   assert.equal(parents[0], parents[1]);
   assert.notEqual(parents[1], parents[2]);
   await whenGone(parents[0]!, 2_000);
+});
+
+test("new commands outlive the daemon again once their supervisor can be recorded", async () => {
+  const home = join(folder, "blocked");
+  writeFileSync(home, "");
+  let laterMs = 0;
+  const now = () => {
+    const { wallMs, monotonicMs } = systemClock.now();
+    return { wallMs, monotonicMs: monotonicMs + laterMs };
+  };
+  const clock = { ...systemClock, now };
+  const log: string[] = [];
+  const logger = createLogger({
+    ...{ clock: systemClock, level: "info", format: "text" },
+    write: (line) => log.push(line),
+  });
+  const folderOf = () => join(home, "commands");
+  const executor = makeExecutor({ clock, logger, outliving: { folder: folderOf, graceMs: null } });
+  const first = await parentOf(executor);
+  rmSync(home);
+  mkdirSync(home);
+  assert.equal(await parentOf(executor), first, "not yet tried again");
+  laterMs = 10_001;
+  const { attempt, sink } = begin(executor, "echo $PPID; sleep 600");
+  await sink.line("");
+  assert.notEqual(Number(sink.messages()[0]), first);
+  await whenGone(first, 2_000);
+  assert.equal(attempt.canLeave, true);
+  assert.deepEqual(log.map((line) => /Commands will|again/.exec(line)?.[0]), [
+    "Commands will",
+    "again",
+  ]);
+  attempt.abort("canceled");
+  await attempt.outcome;
+  await executor.stop();
+  assert.equal(existsSync(folderOf()), false, "nothing is recorded there any more");
 });
 
 test("stop() ends what runs and every supervisor, and refuses further commands", async () => {

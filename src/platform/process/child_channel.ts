@@ -16,6 +16,8 @@ interface ChildChannelOptions {
   readonly stream: Duplex;
   /** Longest message, in bytes. */
   readonly lineBytesMax: number;
+  /** True if the other end may send as much as it likes: it is the parent. */
+  readonly isTrusted?: boolean;
   /** Called with each message and its size. */
   readonly onMessage: (message: unknown, bytes: number) => void;
   /** Called when the child sends something unreadable; the channel is closed by then. */
@@ -165,7 +167,7 @@ export class ChildChannel {
   }
 
   #pace(): void {
-    if (!this.#isReading || this.#rest !== null) return;
+    if (!this.#isReading || this.#rest !== null || this.#options.isTrusted) return;
     const isMuch = this.#windowBytes > WINDOW_BYTES_MAX ||
       this.#windowMessages > WINDOW_MESSAGES_MAX;
     if (!isMuch) return;

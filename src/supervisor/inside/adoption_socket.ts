@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { timingSafeEqual } from "node:crypto";
 import { chmodSync, fstatSync, openSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
+import { dirname } from "node:path";
 import { isObject } from "../../core/object_keys.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { PRIVATE_FILE } from "../../platform/files/private_files.ts";
@@ -17,6 +18,7 @@ import {
   readRecord,
   recordOf,
   removePlace,
+  removeUnused,
   socketOf,
   type SupervisorPlace,
   type SupervisorRecord,
@@ -76,6 +78,7 @@ export class AdoptionSocket {
   /** As far as this process still has the rights for it. */
   remove(): void {
     removePlace(this.#place);
+    removeUnused(dirname(this.#place));
   }
 
   #listen(): Promise<void> {
@@ -121,6 +124,7 @@ class DaemonConnection implements SupervisorLink {
       clock: systemClock,
       stream,
       lineBytesMax: FOUND_BYTES_MAX,
+      isTrusted: true,
       onMessage: (message) => this.#receive(message),
       onFault: () => this.#gone(),
     });

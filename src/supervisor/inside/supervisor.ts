@@ -6,6 +6,7 @@ import { ownTree } from "../../platform/process/cgroup_tree.ts";
 import { spentMs } from "../../platform/process/process.ts";
 import { BusyMemory } from "../../platform/process/busy_memory.ts";
 import { createProgramStarter } from "../../platform/process/start_program.ts";
+import { VERSION } from "../../platform/version.ts";
 import { TransferBudget } from "../../worker/output/transfer_budget.ts";
 import {
   ENTRIES_MAX,
@@ -54,6 +55,16 @@ export interface Adoption {
   readonly graceMs: number | null;
 }
 
+/** What a supervisor is, and what it does to its process. */
+interface SupervisorOptions {
+  /** Null if it ends with its daemon. */
+  readonly adoption: Adoption | null;
+  /** Ends the process: nothing is left to do, or nothing may run any longer. */
+  readonly onEnd: () => void;
+  /** It waits for a daemon from now on; see {@link Supervisor.isAlone}. */
+  readonly onAlone: () => void;
+}
+
 /**
  * Runs commands for a daemon.
  *
@@ -79,22 +90,22 @@ export class Supervisor {
   readonly #adoption: Adoption | null;
   readonly #runs: KeptRuns | null;
   readonly #onEnd: () => void;
+  readonly #onAlone: () => void;
   readonly #lastEnd = new LazyTimer(systemClock, () => this.#onEnd());
   /** Null while no daemon is connected. */
   #link: SupervisorLink | null;
   /** False once a command could not be moved into a group. */
   #canGather = true;
   #isEnding = false;
+  /** The highest number of a command so far. */
+  #lastRun = 0;
 
-  /** @param onEnd ends the process: nothing is left to do, or nothing may run any longer */
-  constructor(
-    link: SupervisorLink,
-    { adoption, onEnd }: { readonly adoption: Adoption | null; readonly onEnd: () => void },
-  ) {
+  constructor(link: SupervisorLink, { adoption, onEnd, onAlone }: SupervisorOptions) {
     this.#link = link;
     this.#adoption = adoption;
     this.#runs = adoption === null ? null : new KeptRuns();
     this.#onEnd = onEnd;
+    this.#onAlone = onAlone;
     this.#usages = new CommandUsages({
       clock: systemClock,
       spentMs,
@@ -127,7 +138,15 @@ export class Supervisor {
 
   get hello(): Extract<FromSupervisor, { readonly type: "hello" }> {
     const isAdoptable = this.#adoption !== null;
-    return { type: "hello", version: SUPERVISOR_VERSION, pid: process.pid, isAdoptable };
+    const program = this.#isEnding ? null : VERSION;
+    const { pid } = process;
+    const lastRun = this.#lastRun;
+    return { type: "hello", version: SUPERVISOR_VERSION, pid, isAdoptable, program, lastRun };
+  }
+
+  /** True while no daemon is connected. */
+  get isAlone(): boolean {
+    return this.#link === null;
   }
 
   receive(message: ToSupervisor): void {
@@ -181,6 +200,7 @@ export class Supervisor {
     this.#link = null;
     if (this.#adoption === null || this.#runs!.isEmpty) return this.#onEnd();
     this.#wait();
+    this.#onAlone();
   }
 
   /** A daemon looks: where nobody else can take the claims back, it has as long again to start. */
@@ -212,6 +232,7 @@ export class Supervisor {
   #begin(message: Extract<ToSupervisor, { readonly type: "run" }>): void {
     const { run, claim, untilMs } = message;
     const command = new RunningCommand(message, this.#host);
+    this.#lastRun = Math.max(this.#lastRun, run);
     this.#commands.set(run, command);
     if (this.#runs !== null) {
       const nowMs = systemClock.now().monotonicMs;

@@ -40,15 +40,13 @@ export async function supervisorMain(): Promise<void> {
   const supervisor = new Supervisor(link, {
     adoption: socket?.record ?? null,
     onEnd: () => process.exit(0),
+    onAlone: () => watchRecord(socket!, supervisor),
   });
   process.once("exit", () => {
     supervisor.killAll();
     socket?.remove();
   });
-  const lost = () => {
-    supervisor.lost(link);
-    if (socket !== null) watchRecord(socket);
-  };
+  const lost = () => supervisor.lost(link);
   watchParent(lost);
   process.once("disconnect", lost);
   if (problem !== null) link.send({ type: "unfit", message: problem });
@@ -96,13 +94,15 @@ function watchParent(lost: () => void): void {
 let isWatched = false;
 
 /**
- * End this process when its record was removed: a daemon that does not find it runs its instances
- * again, beside the commands that run here.
+ * While it has no daemon, end this process when its record was removed: a daemon that does not find
+ * it runs its instances again, beside the commands that run here.
  */
-function watchRecord(socket: AdoptionSocket): void {
+function watchRecord(socket: AdoptionSocket, supervisor: Supervisor): void {
   if (isWatched) return;
   isWatched = true;
   const look = () => {
+    isWatched = supervisor.isAlone;
+    if (!isWatched) return;
     if (!socket.isFindable) process.exit(0);
     systemClock.timer(RECORD_LOOK_MS, look);
   };

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -97,6 +97,22 @@ test("kill -9 of a supervisor that was taken over ends its commands at once, and
     await until("the command has ended", () => !isAlive(pid), 2_000);
     await until("it is lost", async () => (await heldInstance(daemon)).state === "terminated");
     assert.equal((await heldInstance(daemon)).reason, "lost");
+  } finally {
+    await daemon.stop({ force: true });
+  }
+});
+
+test("one supervisor runs all commands, also those of a daemon that has adopted it", async () => {
+  if (process.platform !== "linux") return;
+  let daemon = await startDaemon({ toml: HELD });
+  try {
+    const pid = await startHeld(daemon);
+    for (let count = 0; count < 2; count++) {
+      await daemon.kill();
+      daemon = await daemon.restart();
+      rmSync(join(daemon.dir, "held"));
+      assert.equal(parentOf(await startHeld(daemon)), parentOf(pid));
+    }
   } finally {
     await daemon.stop({ force: true });
   }
