@@ -7,7 +7,7 @@ import { systemClock } from "../../src/platform/clock.ts";
 import { createLogger, silentLogger } from "../../src/platform/logger.ts";
 import { runtimeName } from "../../src/platform/process/process.ts";
 import { createCommandExecutor } from "../../src/supervisor/command_executor.ts";
-import type { Executor } from "../../src/worker/executor.ts";
+import type { Attempt, Executor } from "../../src/worker/executor.ts";
 import {
   commandJob,
   isAlive,
@@ -16,7 +16,7 @@ import {
   whenGone,
   workerCommand,
 } from "../support/attempts.ts";
-import { linesOf, until } from "../support/wait.ts";
+import { linesOf, sleep, until } from "../support/wait.ts";
 
 const isRoot = userInfo().uid === 0;
 const isLinux = process.platform === "linux";
@@ -172,6 +172,22 @@ test("run() ends an idle supervisor after idleMs, and one that is worn out", asy
   assert.equal(parents[0], parents[1]);
   assert.notEqual(parents[1], parents[2]);
   await whenGone(parents[0]!, 2_000);
+});
+
+test("the results that a supervisor keeps are limited until their outcomes are recorded", async () => {
+  const results = join(folder, "results");
+  const executor = makeExecutor({ outliving: { folder: () => results, graceMs: null } });
+  const script = "head -c 1000000 /dev/zero | tr '\\0' x >$JOB_RESULT_FILE";
+  const begun = Array.from({ length: 40 }, () => begin(executor, script).attempt);
+  const ended: Attempt[] = [];
+  for (const attempt of begun) void attempt.outcome.then(() => ended.push(attempt));
+  await until("as many have ended as are kept", () => ended.length >= 33);
+  await sleep(1_000);
+  assert.ok(ended.length <= 35, `${ended.length}`);
+  begun.at(-1)!.abort("canceled");
+  await begun.at(-1)!.outcome;
+  for (const attempt of ended.slice()) attempt.outcomeRecorded!();
+  for (const attempt of begun.slice(0, -1)) assert.equal((await attempt.outcome).type, "ok");
 });
 
 test("new commands outlive the daemon again once their supervisor can be recorded", async () => {

@@ -119,6 +119,10 @@ function bytesOf(message: LogMessage | EndedMessage): number {
     return message.entries.reduce((sum, { message: text }) => sum + text.length + LINE_BYTES, 0);
   }
   const { result, stderrTail } = message;
-  const resultLength = result?.type === "ok" ? result.resultsJson.length : 0;
+  const resultLength = result?.type === "ok"
+    ? result.resultsJson.length
+    : result?.type === "error"
+    ? result.error.message.length + (result.error.stack?.length ?? 0)
+    : 0;
   return resultLength + stderrTail.length + LINE_BYTES;
 }

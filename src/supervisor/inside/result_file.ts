@@ -81,6 +81,11 @@ export class ResultFile {
     }
   }
 
+  /** True if nothing was written. */
+  get isEmpty(): boolean {
+    return fstatSync(this.descriptor).size === 0;
+  }
+
   /** True if more was written than is kept. */
   get isTooLarge(): boolean {
     return fstatSync(this.descriptor).size > PAYLOAD_BYTES_MAX;

@@ -40,6 +40,9 @@ const DRAIN_MS_MAX = 1_000;
 /** The same for what is left to run: it may keep its output open for ever. */
 const LEFT_DRAIN_MS = 50;
 
+/** How often to check, once a command has ended, whether there is room for its result. */
+const ROOM_EVERY_MS = 250;
+
 /** A command that never stood still. */
 export const NO_STANDSTILL = { isFrozen: false, frozenMs: 0 };
 
@@ -53,6 +56,8 @@ export interface CommandHost extends OutputHost {
   readonly files: ResultFiles;
   /** Null if commands have no control groups. */
   readonly cgroups: CommandCgroups | null;
+  /** True while much is kept that no daemon has recorded. */
+  readonly isFull: () => boolean;
   readonly send: (message: FromSupervisor) => void;
   readonly onStart: (command: RunningCommand) => void;
   /** Its first process has ended. Call {@link RunningCommand.settle} next. */
@@ -104,6 +109,8 @@ export class RunningCommand implements ProgramEvents {
   #isAborted = false;
   #exit: ProcessExit | null = null;
   #isSettled = false;
+  /** True while only the report of its end is left to do, for which there is no room. */
+  #isHeld = false;
   /** True if the search found that it left nothing. */
   #hasNone = false;
   #isOver = false;
@@ -174,6 +181,7 @@ export class RunningCommand implements ProgramEvents {
 
   signal(signal: "SIGTERM" | "SIGKILL"): void {
     this.#isAborted = true;
+    if (this.#isHeld) this.#end(this.#result());
     if (this.leader === 0 || this.#exit !== null) return;
     if (signal === "SIGKILL") return this.#host.kill(this);
     // It may handle the signal, which it cannot while it is frozen.
@@ -310,14 +318,21 @@ export class RunningCommand implements ProgramEvents {
   }
 
   #finishIfDrained(): void {
-    if (this.#isSettled && !this.#isOver && this.#output.isEnded) this.#end(this.#result());
+    if (this.#isSettled && !this.#isOver && this.#output.isEnded) this.#finish();
   }
 
   /** Something holds the output open: a process that is left to run, or that was not found. */
   #giveUp(): void {
     // Only what is there now is the command's.
     if (this.#output.isEmpty === false) return this.#awaitEnd(LEFT_DRAIN_MS);
-    this.#end(this.#result());
+    this.#finish();
+  }
+
+  /** It is over as soon as there is room for its result, which is in its file until then. */
+  #finish(): void {
+    this.#isHeld = !this.#isAborted && this.#host.isFull() && this.#file?.isEmpty === false;
+    if (this.#isHeld) this.#awaitEnd(ROOM_EVERY_MS);
+    else this.#end(this.#result());
   }
 
   #end(result: AttemptResult | null): void {

@@ -36,7 +36,10 @@ const GATHERED_MAX = 200;
 const KEPT_MAX = 100;
 /** How many bytes the daemon may leave unread before commands have to wait with their output. */
 const UNREAD_BYTES_MAX = 1_048_576;
-/** The same for what the daemon has not recorded yet: that takes it at least 100 ms. */
+/**
+ * The same for what the daemon has not recorded yet: that takes it at least 100 ms. Results then
+ * wait, too.
+ */
 const KEPT_BYTES_MAX = 33_554_432;
 /** How long after the last deadline a supervisor without a daemon may still need. */
 const LAST_MS = 1_000;
@@ -122,6 +125,7 @@ export class Supervisor {
       files: new ResultFiles(systemClock),
       budget: new TransferBudget(systemClock),
       isStalled: () => this.#isStalled,
+      isFull: () => this.#isFull,
       send: (message) => this.#send(message),
       onStart: (command) => this.#started(command),
       onExit: (command) => this.#exited(command),
@@ -259,8 +263,11 @@ export class Supervisor {
   }
 
   get #isStalled(): boolean {
-    return (this.#link?.unreadBytes ?? 0) > UNREAD_BYTES_MAX ||
-      (this.#runs?.bytes ?? 0) > KEPT_BYTES_MAX;
+    return (this.#link?.unreadBytes ?? 0) > UNREAD_BYTES_MAX || this.#isFull;
+  }
+
+  get #isFull(): boolean {
+    return (this.#runs?.bytes ?? 0) > KEPT_BYTES_MAX;
   }
 
   /** Kill everything that runs, at once. */
