@@ -17,7 +17,7 @@ export function operatorRights({ signature, source }: JobDefinition): string {
   if (!signature.isTyped && parts.length === 0) parts.push("any arguments");
   const process = source.type === "command" ? source.command : sourceProcess(source);
   const user = process?.user == null ? "" : ` as ${process.user}`;
-  if (parts.length === 0) return `may run it${user}: it takes no arguments`;
+  if (parts.length === 0) return `may run it${user}, without arguments`;
   const dash = source.type === "command" && source.command.allowsDash
     ? '; they may begin with "-"'
     : "";

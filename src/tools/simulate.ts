@@ -28,7 +28,7 @@ export interface SimulateRequest {
   readonly file: string;
   /** Another one to compare it with. */
   readonly against: string | null;
-  /** Epoch ms; ticks are later than this. */
+  /** Epoch ms; ticks are at this time or later. */
   readonly fromMs: number;
   /** Epoch ms, excluded. */
   readonly toMs: number;
@@ -112,7 +112,11 @@ function reportOf(
 ): SimulationReport {
   const simulated = jobs.filter(({ schedules }) => schedules.length > 0)
     .map((job) => simulatedJob(job, durations, config.worker.pools));
-  const input = { jobs: simulated, workers: workers ?? config.worker.count, node, fromMs, toMs };
+  const input = {
+    ...{ jobs: simulated, workers: workers ?? config.worker.count, node, fromMs, toMs },
+    // A run at the very start belongs to the span.
+    afterMs: fromMs - 1,
+  };
   return report(input, onTick);
 }
 

@@ -64,6 +64,17 @@ test("simulate lists every tick", async () => {
   assert.deepEqual(backups, ["2026-10-24T00:30:00.000Z", "2026-10-25T00:30:00.000Z"]);
 });
 
+test("simulate lists a run at the very start, and none at the end", async () => {
+  const span = ["--from", "2026-10-24T00:30:00Z", "--to", "2026-10-24T00:50:00Z"];
+  const { stdout } = await simulate(["--offline", "--ticks", "-o", "jsonl", ...span]);
+  const ticks = stdout.trim().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual(ticks.map(({ kind, at }) => `${kind} ${at.slice(11, 16)}`), [
+    "backup 00:30",
+    "sync 00:30",
+    "sync 00:40",
+  ]);
+});
+
 test("simulate takes durations from the runs that the daemon knows", async () => {
   const run = instance({
     kind: "backup",

@@ -378,6 +378,46 @@ test("describe instance leaves out the log of a daemon that begins with its firs
   assert.doesNotMatch(run.stdout, /first|^Log/m);
 });
 
+test("describe instance names the command that lists the runs it waits for", async () => {
+  for (
+    const [limit, command] of [
+      ["concurrency", "jobctl list instances --kind sum --state running"],
+      ["pool", "jobctl list instances --state running"],
+    ] as const
+  ) {
+    const blockedBy = { limit, name: "sum", used: 1, max: 1 };
+    const run = await cli(["describe", "instance", ID, "-o", "table"], {
+      answers: { getInstance: { instance: instance({ ...waiting(), blockedBy }) } },
+    });
+    assert.ok(run.stdout.includes(`Running:    ${command}\n`), run.stdout);
+  }
+});
+
+test("logs of a failed run end with its error, on a terminal", async () => {
+  const failed = instance({
+    ...{ state: JobState.TERMINATED, reason: "error", results: [], durationMs: 1_600n },
+    error: "amount -1 is negative",
+  });
+  const answers = {
+    getInstance: { instance: failed },
+    lookupInstanceLogs: { entries: [logEntry(1, "step")] },
+    *follow() {
+      yield { cursor: "1", entries: [logEntry(1, "step")], instance: failed };
+    },
+  };
+  for (const more of [[], ["-f"]]) {
+    const run = await cli(["logs", ID, ...more], { answers, isTerminal: true });
+    assert.match(run.stderr, /^Failed, after 1\.6s: amount -1 is negative\nSee jobctl describe /);
+    const piped = await cli(["logs", ID, ...more], { answers });
+    assert.equal(piped.stderr, "");
+  }
+  const done = await cli(["logs", ID], {
+    answers: { ...answers, getInstance: { instance: instance() } },
+    isTerminal: true,
+  });
+  assert.equal(done.stderr, "");
+});
+
 test("get job shows people what describe job shows", async () => {
   const answers = { getJob: { job: job() }, listSchedules: { schedules: [schedule()] } };
   const [got, described] = await Promise.all(
@@ -573,6 +613,25 @@ test("next takes an expression as words of their own", async () => {
   assert.equal(JSON.parse(run.stdout).length, 1, run.stderr);
 });
 
+test("next --after and --until list a span: with its start, without its end", async () => {
+  const span = ["--after", "2026-11-25T01:30:00Z", "--until", "2026-11-25T03:30:00Z"];
+  const run = await cli(["next", "*/30 * * * *", ...span]);
+  assert.deepEqual(
+    JSON.parse(run.stdout).map(({ at }: { at: string }) => at.slice(11, 16)),
+    ["01:30", "02:00", "02:30", "03:00"],
+  );
+  const first = await cli(["next", "*/30 * * * *", ...span, "-n", "1"]);
+  assert.equal(JSON.parse(first.stdout).length, 1);
+});
+
+test("next --until says if nothing runs, and if there are too many", async () => {
+  const options = { isTerminal: true };
+  const none = await cli(["next", "0 0 1 1 *", "--until", "+1d"], options);
+  assert.equal(none.stderr, "No run in this time\n");
+  const many = await cli(["next", "* * * * *", "--until", "+2d"], options);
+  assert.equal(many.stderr, "There may be more: no more than 1000 runs are listed\n");
+});
+
 test("next exits 2 for an expression that is none", async () => {
   const run = await cli(["next", "61 * * * *"]);
   assert.equal(run.code, 2);
@@ -664,6 +723,17 @@ test("redrive runs named dead letters again without a question", async () => {
     method: "redriveInstances",
     request: { query: { uuids: [ID, OTHER] }, all: false, force: true },
   }]);
+});
+
+test("redrive says which were run again before", async () => {
+  const { stderr } = await cli(["redrive", ID, OTHER], {
+    isTerminal: true,
+    answers: {
+      lookupInstances: { instances: [instance(), instance({ uuid: OTHER, redrivenAs: ID })] },
+      redriveInstances: { instances: [instance(), instance()], count: 2n },
+    },
+  });
+  assert.equal(stderr, "Redriven 1; 1 had been run again before\n");
 });
 
 test("redrive of many needs --yes where nobody can be asked", async () => {

@@ -58,7 +58,7 @@ test("checkConfig() tells what an operator can do with each job", async () => {
   );
   assert.deepEqual(result.problems, []);
   assert.deepEqual(result.jobs.map(({ operator }) => operator).slice(0, 3), [
-    "may run it as nobody: it takes no arguments",
+    "may run it as nobody, without arguments",
     "may run it with: path (string), n (number, default 2), note (string, optional)",
     'may run it with: ...paths (string[], optional); they may begin with "-"',
   ]);

@@ -28,8 +28,10 @@ export interface SimulationInput {
   readonly workers: number;
   /** Name of the node, which the jitter depends on. */
   readonly node: string;
-  /** The schedules begin here, epoch ms; ticks are later than this. */
+  /** The schedules begin here, epoch ms. */
   readonly fromMs: number;
+  /** Ticks are later than this, epoch ms; `fromMs` when left out. */
+  readonly afterMs?: number;
   /** Epoch ms, excluded. */
   readonly toMs: number;
 }
@@ -133,7 +135,7 @@ class Simulation {
     let order = 0;
     for (const job of input.jobs) {
       for (const schedule of job.schedules) {
-        const record = recordOf(job, schedule, input.fromMs);
+        const record = recordOf(job, schedule, input);
         const lane: Lane = { job, schedule, order: order++, record, open: [], blockedCount: 0 };
         this.#lanes.push(lane);
         if (record.nextAt !== null) this.#ticks.add(lane);
@@ -332,7 +334,7 @@ function isClaimedBefore(left: Run, right: Run): boolean {
 function recordOf(
   job: SimulatedJob,
   { id, spec }: SimulatedSchedule,
-  fromMs: number,
+  { fromMs, afterMs = fromMs }: SimulationInput,
 ): ScheduleRecord {
   const record: ScheduleRecord = {
     id,
@@ -341,7 +343,7 @@ function recordOf(
     spec,
     specHash: "",
     generation: 1,
-    cursor: fromMs,
+    cursor: afterMs,
     startAt: fromMs,
     nextAt: null,
     argumentsJson: "[]",
@@ -351,5 +353,5 @@ function recordOf(
     createdAt: fromMs,
     updatedAt: fromMs,
   };
-  return { ...record, nextAt: planAdvance(record, fromMs).nextAt };
+  return { ...record, nextAt: planAdvance(record, afterMs).nextAt };
 }

@@ -119,6 +119,15 @@ async function loadJobs(
   return jobs;
 }
 
+/** The span of the runs. A time of day at its end is the next one after its start. */
+function readSpan(args: Args): { readonly afterMs: number | undefined; readonly untilMs: number } {
+  const fromMs = args.timeMs("after", "future");
+  return {
+    afterMs: fromMs === undefined ? undefined : fromMs - 1,
+    untilMs: args.timeMs("until", "future", fromMs) ?? Infinity,
+  };
+}
+
 /** `jobctl next EXPR|KIND` */
 export const NEXT: Verb = {
   name: "next",
@@ -150,11 +159,12 @@ export const NEXT: Verb = {
       describe: "Kind of the job for which the values of H and ~ are picked",
       offers: "kind",
     },
-    after: { value: "TIME", describe: "Only runs after this time (default now)" },
+    after: { value: "TIME", describe: "Only runs at this time or later (default now)" },
+    until: { value: "TIME", describe: "Only runs before this time" },
     count: {
       value: "N",
       alias: "n",
-      describe: `How many (default ${COUNT_DEFAULT}, at most ${COUNT_MAX})`,
+      describe: `How many (default ${COUNT_DEFAULT}, with --until all; at most ${COUNT_MAX})`,
     },
     ...FIELDS_OPTION,
   },
@@ -168,6 +178,7 @@ export const NEXT: Verb = {
     ["jobctl next 'H H * * *' --kind backup", "The time picked for this job"],
     ["jobctl next -n 20", "What runs next, of all jobs"],
     ["jobctl next --each", "The next five runs of each job"],
+    ["jobctl next --after 2:00 --until 4:00", "What runs in a part of the night"],
   ],
   isOffline: true,
   async run(args, { io, printer }) {
@@ -180,8 +191,9 @@ export const NEXT: Verb = {
     }
     const scheduled = isAll ? await loadScheduled(args, io) : null;
     const texts = scheduled?.map(({ kind }) => kind) ?? splitTexts(args.words("SCHEDULE"));
-    const count = args.integer("count", { min: 1, max: COUNT_MAX }) ?? COUNT_DEFAULT;
-    const afterMs = args.timeMs("after", "future");
+    const { afterMs, untilMs } = readSpan(args);
+    const count = args.integer("count", { min: 1, max: COUNT_MAX }) ??
+      (untilMs === Infinity ? COUNT_DEFAULT : COUNT_MAX);
     const timezone = args.text("tz") ?? null;
     const jobs = scheduled ?? await loadKinds(texts, args, io);
     const { nextRuns } = await import("../../../tools/next.ts");
@@ -190,9 +202,15 @@ export const NEXT: Verb = {
     const viewerTimezone = ownTimezone();
     const request = { timezone, viewerTimezone, seed, afterMs, nowMs, count, jobs };
     const together = args.flag("each") ? texts.map((text) => [text]) : [texts];
-    const runs = together.flatMap((texts) => nextRuns({ ...request, texts }));
+    const found = together.map((texts) => nextRuns({ ...request, texts }));
+    const runs = found.flat().filter(({ at }) => at < untilMs);
     await printer.list(nextView(runs, isAll), runs);
-    if (runs.length === 0) {
+    const isCut = found.some((some) => some.length === COUNT_MAX && some.at(-1)!.at < untilMs);
+    if (isCut && args.given(["count"]).length === 0) {
+      await printer.note(`There may be more: no more than ${COUNT_MAX} runs are listed`);
+    } else if (runs.length === 0 && untilMs !== Infinity) {
+      await printer.note("No run in this time");
+    } else if (runs.length === 0) {
       await printer.note(
         texts.join(" ").includes(REBOOT)
           ? "No run at a set time: @reboot runs at each start of the daemon"
