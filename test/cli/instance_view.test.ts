@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { errorLine, INSTANCE_VIEW, runText } from "../../src/cli/views/instance_view.ts";
+import { runText } from "../../src/core/time/duration.ts";
+import { errorLine, INSTANCE_VIEW } from "../../src/cli/views/instance_view.ts";
 import { commandEnd } from "../../src/core/text/command_end.ts";
 import { JobState } from "../../src/rpc/gen/job_pb.ts";
 import { cli, NOW } from "../support/worlds/cli_world.ts";

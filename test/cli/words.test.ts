@@ -31,6 +31,7 @@ test("resume says what it has resumed, or that it was not paused", async () => {
   assert.equal(await shown(["resume", "backup"], true), "Resumed backup\n");
   assert.equal(await shown(["resume"], true), "Resumed everything\n");
   assert.equal(await shown(["resume", "backup"], false), "backup was not paused\n");
+  assert.equal(await shown(["resume"], false), "There was no pause of all jobs\n");
 });
 
 test("pause ID --freeze freezes an instance, and resume ID lets it continue", async () => {

@@ -1,9 +1,10 @@
+import { runText } from "../../core/time/duration.ts";
 import type { HistoryEntry, JobInstance, LogEntry } from "../../rpc/gen/job_pb.ts";
 import type { Cell } from "../output/table.ts";
 import type { Column } from "../output/view.ts";
 import type { Printer } from "../output/printer.ts";
 import { formatAbsolute } from "../output/when.ts";
-import { errorLine, firstLine, runText } from "./instance_view.ts";
+import { errorLine, firstLine } from "./instance_view.ts";
 import { failedCell, stateCell } from "./state_words.ts";
 import { msOf, stateName } from "../wire.ts";
 

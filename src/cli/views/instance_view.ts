@@ -6,7 +6,7 @@ import type { Printer } from "../output/printer.ts";
 import type { MessageView, Viewpoint } from "../output/view.ts";
 import type { Block, JobInstance } from "../../rpc/gen/job_pb.ts";
 import { formatAbsolute, timeText } from "../output/when.ts";
-import { formatRelative, roughDuration } from "../../core/time/duration.ts";
+import { formatRelative, runText } from "../../core/time/duration.ts";
 import { msOf, stateName, type Timestamp } from "../wire.ts";
 import { stateCell } from "./state_words.ts";
 
@@ -32,12 +32,6 @@ export function tookText(
   const startMs = msOf(processedAt);
   const isRunning = stateName(state) === "Processing" && startMs !== undefined;
   return isRunning && startMs <= nowMs ? runText(nowMs - startMs) : undefined;
-}
-
-/** The length of a run: as {@link roughDuration}, of a few seconds with a tenth: `1.9s`. */
-export function runText(ms: number): string {
-  if (ms < 1_000 || ms >= 10_000) return roughDuration(ms);
-  return `${(Math.floor(ms / 100) / 10).toFixed(1)}s`;
 }
 
 /** When it ended, or else when it started to run, or else when it is due. */

@@ -1,5 +1,5 @@
 import { countText } from "../../core/text/count_text.ts";
-import { formatDuration } from "../../core/time/duration.ts";
+import { formatDuration, runText } from "../../core/time/duration.ts";
 import type { Durations, Simulated } from "../../tools/simulate.ts";
 import type { ClockChange } from "../../tools/simulation/clock_changes.ts";
 import type { KindDifference } from "../../tools/simulation/difference.ts";
@@ -151,8 +151,8 @@ const KIND_COLUMNS: readonly Column<KindReport>[] = [
     title: "FIRST OVERLAP",
     cell: ({ overlapAt }) => overlapAt === null ? "" : formatAbsolute(overlapAt),
   },
-  { title: "LONGEST WAIT", weight: 4, cell: ({ waitMaxMs }) => formatDuration(waitMaxMs) },
-  { title: "DURATION", weight: 4, cell: ({ durationMs }) => formatDuration(durationMs) },
+  { title: "LONGEST WAIT", weight: 4, cell: ({ waitMaxMs }) => runText(waitMaxMs) },
+  { title: "DURATION", weight: 4, cell: ({ durationMs }) => runText(durationMs) },
 ];
 
 function changeLine(change: ClockChange): string {

@@ -1,11 +1,12 @@
 import { countText } from "../../core/text/count_text.ts";
 import { roughSize } from "../../core/text/size.ts";
+import { runText } from "../../core/time/duration.ts";
 import type { JobInstance } from "../../rpc/gen/job_pb.ts";
 import type { Cell } from "../output/table.ts";
 import type { Column } from "../output/view.ts";
 import { formatAbsolute } from "../output/when.ts";
 import { msOf } from "../wire.ts";
-import { runText, tookText } from "./instance_view.ts";
+import { tookText } from "./instance_view.ts";
 
 /** Memory of the last attempt: "10.1 MiB at most"; of one that runs "8.0 MiB, 10.1 MiB at most". */
 export function memoryText({ maxRssBytes, process }: JobInstance): string | undefined {

@@ -110,3 +110,9 @@ export function roughDuration(ms: number): string {
   const unitMs = ms >= 86_400_000 ? 3_600_000 : ms >= 3_600_000 ? 60_000 : ms >= 1_000 ? 1_000 : 1;
   return formatDuration(Math.floor(ms / unitMs) * unitMs);
 }
+
+/** The length of a run: as {@link roughDuration}, of a few seconds with a tenth: `1.9s`. */
+export function runText(ms: number): string {
+  if (ms < 1_000 || ms >= 10_000) return roughDuration(ms);
+  return `${(Math.floor(ms / 100) / 10).toFixed(1)}s`;
+}

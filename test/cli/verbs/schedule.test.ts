@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { JobError } from "../../../src/core/errors.ts";
 import { JobState } from "../../../src/rpc/gen/job_pb.ts";
-import { ID, instance, schedule, waiting } from "../../support/worlds/cli_messages.ts";
+import { ID, instance, job, schedule, waiting } from "../../support/worlds/cli_messages.ts";
 import { cli, NOW } from "../../support/worlds/cli_world.ts";
 import { SimClock } from "../../support/worlds/sim_clock.ts";
 
@@ -17,6 +17,25 @@ test("schedule sends an id of its own, so that a request sent again is accepted 
   assert.equal(run.calls.length, 2);
   assert.match(String(run.calls[0]!.request.uuid), /^[0-9a-f]{8}-[0-9a-f]{4}-7/);
   assert.equal(run.calls[0]!.request.uuid, run.calls[1]!.request.uuid);
+});
+
+test("schedule and run say on a terminal that an instance with the unique key was there", async () => {
+  const there = { ...waiting(), uniqueKey: 'sum x="1"' };
+  const answers = {
+    getJob: { job: job() },
+    scheduleJob: { instance: there },
+    *follow() {
+      yield { cursor: "1", instance: instance() };
+    },
+  };
+  const note =
+    /^Nothing new was queued: \S+ \(waiting\) has the unique key sum x="1" until it has ended\n/;
+  for (const line of ["schedule sum 1", "run sum 1", "run sum 1 --detach"]) {
+    const run = await cli(line.split(" "), { answers, isTerminal: true });
+    assert.match(run.stderr, note, line);
+    const piped = await cli(line.split(" "), { answers });
+    assert.equal(piped.stderr, "", line);
+  }
 });
 
 test("schedule gives up when the daemon stays unreachable", async () => {

@@ -13,6 +13,8 @@ import { findInstance } from "../../find_instance.ts";
 import { collect, listSchedules, lookupHistory, present } from "../../lookup.ts";
 import { countText } from "../../../core/text/count_text.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
+import { shellWord } from "../../../core/text/shell_word.ts";
+import { runText } from "../../../core/time/duration.ts";
 import { timeText } from "../../output/when.ts";
 import { FIELDS_OPTION } from "../../parsing/options.ts";
 import type { Printer } from "../../output/printer.ts";
@@ -23,7 +25,7 @@ import { nodeVerb, scheduleVerb } from "./get_others.ts";
 import { namedVerb } from "./named_verb.ts";
 import { attemptLines } from "../../views/attempt_view.ts";
 import { fieldLines, instanceLines, jobLines } from "../../views/details.ts";
-import { INSTANCE_VIEW, runText } from "../../views/instance_view.ts";
+import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
 import { LOG_VIEW } from "../../views/record_views.ts";
 import { signatureLines, signatureOf, summaryLines } from "../../views/signature_lines.ts";
@@ -255,10 +257,20 @@ function commandLines(instance: JobInstance, printer: Printer): string[] {
   const { shortId, columns } = printer;
   return fieldLines([
     ["Whole log", `jobctl logs ${shortId(uuid)}`],
+    ["Running", aheadCommand(instance)],
     ["Origin", scheduleId && `jobctl explain ${shortId(uuid)}`],
     ["Repeats", retryOf && `jobctl get instance ${shortId(retryOf)}`],
     ["Repeated by", redrivenAs && `jobctl get instance ${shortId(redrivenAs)}`],
   ], columns);
+}
+
+/** The command that lists the runs that an instance waits for; undefined if it waits for none. */
+function aheadCommand({ kind, blockedBy }: JobInstance): string | undefined {
+  const limit = blockedBy?.limit;
+  if (limit === "pool") return "jobctl list instances --state running";
+  return limit === "concurrency"
+    ? `jobctl list instances --kind ${shellWord(kind)} --state running`
+    : undefined;
 }
 
 /** The last lines of the log of an instance, the oldest first. */

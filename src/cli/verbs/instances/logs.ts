@@ -14,7 +14,8 @@ import type { Verb, VerbContext } from "../../verb.ts";
 import { HISTORY_VIEW, LOG_VIEW, LOGS_VIEW } from "../../views/record_views.ts";
 import { settledAt } from "../../views/instance_view.ts";
 import { stateCell } from "../../views/state_words.ts";
-import { timestampOf } from "../../wire.ts";
+import { stateName, timestampOf } from "../../wire.ts";
+import { endText } from "./show_run.ts";
 
 /** Most lines that are shown from the end. */
 const LINES_MAX = 10_000;
@@ -59,9 +60,16 @@ function readLines(args: Args): number | undefined {
 async function* entriesOf(
   client: JobClient,
   target: FollowTarget,
-  context: VerbContext & { readonly signal: AbortSignal },
+  context: VerbContext & {
+    readonly signal: AbortSignal;
+    /** Called with the instance as it becomes. */
+    readonly seen: (instance: JobInstance) => void;
+  },
 ): AsyncGenerator<LogEntry> {
-  for await (const { entries } of followSteps(client, target, context)) yield* entries;
+  for await (const { entries, instance } of followSteps(client, target, context)) {
+    if (instance !== undefined) context.seen(instance);
+    yield* entries;
+  }
 }
 
 function assertCombination(args: Args): boolean {
@@ -89,6 +97,13 @@ async function noteRun(run: JobInstance, { printer }: VerbContext): Promise<void
     `The last run, ${printer.shortId(run.uuid)}: ${text}, ${when}\n` +
       `All of them: jobctl logs --kind ${shellWord(run.kind)}`,
   );
+}
+
+/** Say why a run failed: of a function, the error is not among the lines of its log. */
+async function noteFailure(run: JobInstance, { printer }: VerbContext): Promise<void> {
+  const state = stateName(run.state);
+  if (!printer.isHuman || (state !== "Terminated" && state !== "TimedOut")) return;
+  await printer.note(endText(run, printer));
 }
 
 /** `jobctl logs [RUN]` */
@@ -137,7 +152,7 @@ export const LOGS: Verb = {
     ["jobctl logs 01938f2c-7d3e --level warn", "Warnings and errors of one run"],
     ["jobctl logs last -f", "Watch the newest run"],
     ["jobctl logs -f --kind report", "Watch every run of a job"],
-    ["jobctl logs --since -1h --level error", "What went wrong in the last hour"],
+    ["jobctl logs --since -1h --level warn", "Warnings and errors of the last hour"],
   ],
   async run(args, context) {
     const level = args.text("level");
@@ -161,11 +176,16 @@ export const LOGS: Verb = {
       const least = level === undefined ? "" : ` of level ${level} or above`;
       const since = sinceMs === undefined ? "" : ` since ${args.text("since")}`;
       const none = `No lines${least}${since} in the log of ${makeVisible(whose)}`;
-      return await context.printer.list(view, lines, none);
+      await context.printer.list(view, lines, none);
+      if (run !== undefined) await noteFailure(run, context);
+      return;
     }
     return await withInterrupt(context, async (signal) => {
       const target = { uuid, kind, level, fromNow: !hasId };
-      await context.printer.stream(view, entriesOf(client, target, { ...context, signal }));
+      let end = run;
+      const seen = (instance: JobInstance) => void (end = instance);
+      await context.printer.stream(view, entriesOf(client, target, { ...context, signal, seen }));
+      if (end !== undefined && hasId) await noteFailure(end, context);
       return signal.aborted ? EXIT.interrupted : EXIT.ok;
     });
   },

@@ -1,9 +1,10 @@
 import { confirmAll } from "../../confirm.ts";
 import { resolveId } from "../../find_instance.ts";
-import { assertKinds, withTag } from "../../lookup.ts";
+import type { JobClient } from "../../../rpc/client/client.ts";
+import { assertKinds, collect, lookupInstances, withTag } from "../../lookup.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
 import { kindsText, type QueryInit, readQuery, TIME_OPTIONS } from "../../parsing/query.ts";
-import type { Verb } from "../../verb.ts";
+import type { Verb, VerbContext } from "../../verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 
 /** Options that select dead letters. */
@@ -37,6 +38,17 @@ function assertCombination(args: Args): void {
       "Name the instances",
     );
   }
+}
+
+/** How many of these were already run again, so that they are not again. Only for the note. */
+async function countRedriven(
+  uuids: readonly string[],
+  client: JobClient,
+  { args, context }: { readonly args: Args; readonly context: VerbContext },
+): Promise<number> {
+  if (uuids.length === 0 || args.flag("force") || !context.io.isTerminal) return 0;
+  const found = await collect(lookupInstances(client, { uuids: [...uuids] }, null));
+  return found.filter(({ redrivenAs }) => redrivenAs !== undefined).length;
 }
 
 /** `jobctl redrive [ID…]` */
@@ -91,6 +103,7 @@ export const REDRIVE: Verb = {
       const which = kindsText(kinds, tag);
       await confirmAll(context, dead, { verb: "redrive", noun: "dead letter", which });
     }
+    const before = await countRedriven(uuids, connection, { args, context });
     const answer = await connection.redriveInstances({
       query,
       all: args.flag("all"),
@@ -98,6 +111,7 @@ export const REDRIVE: Verb = {
     });
     await context.printer.list(INSTANCE_VIEW, answer.instances);
     const count = Number(answer.count) || answer.instances.length;
-    await context.printer.note(`Redriven ${count}`);
+    const earlier = before === 0 ? "" : `; ${before} had been run again before`;
+    await context.printer.note(`Redriven ${count - before}${earlier}`);
   },
 };

@@ -17,6 +17,7 @@ import {
   readArguments,
   requestArguments,
 } from "./schedule_arguments.ts";
+import { existingText, isExisting } from "./show_run.ts";
 import { watchRun } from "./watch_run.ts";
 
 /** Schedules of a job that are compared, and that an error names. */
@@ -112,11 +113,18 @@ function assertAlike(kind: string, schedules: readonly Schedule[]): void {
   );
 }
 
+/** The instance of a command line. */
+interface Started {
+  readonly instance: JobInstance;
+  /** True if it was there already. */
+  readonly isExisting: boolean;
+}
+
 async function start(
   client: JobClient,
   args: Args,
   newId: () => string,
-): Promise<JobInstance> {
+): Promise<Started> {
   const word = args.word("KIND");
   const given = readArguments(args);
   const scheduleId = args.text("schedule");
@@ -131,13 +139,15 @@ async function start(
   const action = `Cannot run "${makeVisible(word)}"`;
   if (target.type === "schedule") {
     const { kind, id } = target;
-    return present((await client.runSchedule({ kind, scheduleId: id })).instance, action);
+    const { instance } = await client.runSchedule({ kind, scheduleId: id });
+    return { instance: present(instance, action), isExisting: false };
   }
   const { kind } = target;
   const named = await requestArguments(given, { kind, client, options: Object.keys(OPTIONS) });
   // With an id from here, a request that is sent twice is accepted once.
   const request = { kind, uuid: newId(), ...named };
-  return present((await client.scheduleJob(request)).instance, action);
+  const instance = present((await client.scheduleJob(request)).instance, action);
+  return { instance, isExisting: isExisting(instance, request.uuid) };
 }
 
 async function run(args: Args, context: VerbContext): Promise<number> {
@@ -145,8 +155,11 @@ async function run(args: Args, context: VerbContext): Promise<number> {
   assertOneOf(args, ["detach", "wait-timeout"]);
   const timeoutMs = args.durationMs("wait-timeout");
   const connection = await client();
-  const instance = await start(connection, args, io.newId);
-  if (!args.flag("detach")) return await watchRun(connection, instance, { ...context, timeoutMs });
+  const { instance, isExisting } = await start(connection, args, io.newId);
+  if (!args.flag("detach")) {
+    return await watchRun(connection, instance, { ...context, timeoutMs, isExisting });
+  }
+  if (isExisting) await printer.note(existingText(instance, printer));
   if (printer.isHuman) await printer.text(`${instance.uuid}\n`);
   else await printer.one(INSTANCE_VIEW, instance);
   return EXIT.ok;

@@ -26,7 +26,7 @@ import {
   readArguments,
   requestArguments,
 } from "./schedule_arguments.ts";
-import { printPreview, printRun, showRun } from "./show_run.ts";
+import { existingText, isExisting, printPreview, printRun, showRun } from "./show_run.ts";
 
 type Request = RequestOf<"scheduleJob">;
 
@@ -307,6 +307,9 @@ export const SCHEDULE: Verb = {
     if (request.dryRun) return await printPreview(answer, context);
     if (answer.schedule) return await context.printer.made(SCHEDULE_VIEW, answer.schedule);
     const instance = present(answer.instance, `Cannot schedule job "${request.kind}"`);
+    if (isExisting(instance, request.uuid)) {
+      await context.printer.note(existingText(instance, context.printer));
+    }
     if (args.flag("follow")) return await followToEnd(client, instance, { context, args });
     if (args.flag("wait")) return await waitForEnd(client, instance, { context, args });
     await context.printer.made(INSTANCE_VIEW, instance);

@@ -12,7 +12,9 @@ import { followSteps } from "../../follow.ts";
 import { present } from "../../lookup.ts";
 import type { VerbContext } from "../../verb.ts";
 import { instanceLines } from "../../views/details.ts";
-import { progressText } from "../../views/instance_view.ts";
+import { timeText } from "../../output/when.ts";
+import { errorLine, progressText, tookText } from "../../views/instance_view.ts";
+import { stateCell } from "../../views/state_words.ts";
 import { isFinalState, stateName } from "../../wire.ts";
 
 /** Print the response to a dry run. */
@@ -36,6 +38,40 @@ export async function printPreview(
     }`,
     ...lines,
   ]);
+}
+
+/**
+ * True if the daemon returned an instance that was there already, as it has the same unique key.
+ *
+ * @param requested the id of the request; undefined if it had none
+ */
+export function isExisting(
+  { uuid, uniqueKey }: JobInstance,
+  requested: string | undefined,
+): boolean {
+  return requested !== undefined && uniqueKey !== undefined && uuid !== requested;
+}
+
+/** Says that an instance was there already: the reason, its state, and until when. */
+export function existingText(instance: JobInstance, printer: Printer): string {
+  const { uuid, uniqueKey = "", uniqueUntil } = instance;
+  const until = timeText(uniqueUntil, printer.nowMs);
+  return `Nothing new was queued: ${printer.shortId(uuid)} (${stateCell(instance).text}) has the ` +
+    `unique key ${makeVisible(uniqueKey)} until ${until ?? "it has ended"}`;
+}
+
+/** How a run ended: "Failed: exit 3, after 49ms: disk full". */
+export function endText(instance: JobInstance, printer: Printer): string {
+  const isDone = stateName(instance.state) === "Completed";
+  const { text } = stateCell(instance);
+  const took = tookText(instance, printer.nowMs);
+  const after = took === undefined ? "" : isDone ? ` in ${took}` : `, after ${took}`;
+  const { attempts = 0 } = instance;
+  const tries = attempts > 1 ? `, attempt ${attempts}` : "";
+  const error = errorLine(instance);
+  const why = error === "" ? "" : `: ${error}`;
+  const more = isDone ? "" : `\nSee jobctl describe ${printer.shortId(instance.uuid)}`;
+  return `${text[0]!.toUpperCase()}${text.slice(1)}${after}${tries}${why}${more}`;
 }
 
 /** Print an instance as it is now. */

@@ -6,12 +6,10 @@ import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
 import { ask } from "../../confirm.ts";
 import { EXIT } from "../../exit_codes.ts";
 import { present } from "../../lookup.ts";
-import type { Printer } from "../../output/printer.ts";
 import type { VerbContext } from "../../verb.ts";
-import { blockText, errorLine, tookText } from "../../views/instance_view.ts";
-import { stateCell } from "../../views/state_words.ts";
+import { blockText } from "../../views/instance_view.ts";
 import { isFinalState, msOf, stateName } from "../../wire.ts";
-import { printEnded, showRun } from "./show_run.ts";
+import { endText, existingText, printEnded, showRun } from "./show_run.ts";
 
 /** After this long without a start, the reason is shown. */
 const WAITING_MS = 2_000;
@@ -23,14 +21,18 @@ type Departure = "interrupted" | "late";
  * Show the output of a run until it ends, then its outcome.
  *
  * @param context.timeoutMs how long to watch it; undefined for as long as it takes
+ * @param context.isExisting true if it was not made for this command line
  * @returns the exit code
  */
 export async function watchRun(
   client: JobClient,
   first: JobInstance,
-  context: VerbContext & { readonly timeoutMs: number | undefined },
+  context: VerbContext & {
+    readonly timeoutMs: number | undefined;
+    readonly isExisting: boolean;
+  },
 ): Promise<number> {
-  const { io, printer, timeoutMs } = context;
+  const { io, printer, timeoutMs, isExisting } = context;
   const watch = new Watch(client, first, context);
   const stops = [
     io.onInterrupt?.(() => void watch.interrupt(), ["SIGINT"]),
@@ -39,7 +41,11 @@ export async function watchRun(
   const timers = [io.clock.timer(WAITING_MS, () => void watch.showWaiting(), { unref: true })];
   if (timeoutMs !== undefined) timers.push(io.clock.timer(timeoutMs, () => watch.leave("late")));
   try {
-    await printer.note(`Running ${makeVisible(first.kind)} as ${printer.shortId(first.uuid)}`);
+    await printer.note(
+      isExisting
+        ? existingText(first, printer)
+        : `Running ${makeVisible(first.kind)} as ${printer.shortId(first.uuid)}`,
+    );
     const instance = await watch.run();
     return await finish(instance, watch, context);
   } finally {
@@ -74,20 +80,6 @@ function codeOf({ state }: JobInstance): number {
   const name = stateName(state);
   if (name === "Completed") return EXIT.ok;
   return name === "TimedOut" ? EXIT.timedOut : EXIT.conditionNotMet;
-}
-
-/** How a run ended: "Failed: exit 3, after 49ms: disk full". */
-function endText(instance: JobInstance, printer: Printer): string {
-  const isDone = stateName(instance.state) === "Completed";
-  const { text } = stateCell(instance);
-  const took = tookText(instance, printer.nowMs);
-  const after = took === undefined ? "" : isDone ? ` in ${took}` : `, after ${took}`;
-  const { attempts = 0 } = instance;
-  const tries = attempts > 1 ? `, attempt ${attempts}` : "";
-  const error = errorLine(instance);
-  const why = error === "" ? "" : `: ${error}`;
-  const more = isDone ? "" : `\nSee jobctl describe ${printer.shortId(instance.uuid)}`;
-  return `${text[0]!.toUpperCase()}${text.slice(1)}${after}${tries}${why}${more}`;
 }
 
 /** A run that is being watched, and what the user wants with it. */

@@ -105,7 +105,11 @@ export const RESUME: Verb = {
     const { wasPaused } = await connection.resume({ kind });
     await printer.value(
       { kind: kind ?? null, was_paused: wasPaused },
-      wasPaused ? `Resumed ${kind ?? "everything"}` : `${kind ?? "Everything"} was not paused`,
+      wasPaused
+        ? `Resumed ${kind ?? "everything"}`
+        : kind === undefined
+        ? "There was no pause of all jobs"
+        : `${kind} was not paused`,
     );
     const { pauses } = await connection.listPauses({});
     const others = pauses.filter((pause) => pause.kind === undefined || kind === undefined);
