@@ -198,10 +198,15 @@ export class Registry {
       });
     }
     const kinds = [...this.#jobs.keys()].filter((known) => !known.startsWith("system."));
-    const listed = kinds.slice(0, LISTED_KINDS_MAX).join(", ");
+    const more = kinds.length - LISTED_KINDS_MAX;
+    const listed = kinds.slice(0, LISTED_KINDS_MAX).join(", ") +
+      (more > 0 ? `, and ${more} more: jobctl list jobs` : "");
     throw new JobError("not_found", `Cannot find job "${kind}": no such kind`, {
       path: "kind",
-      hint: didYouMean(kind, this.#jobs.keys()) ?? `Known kinds: ${listed || "none"}`,
+      hint: didYouMean(kind, this.#jobs.keys()) ??
+        (/[\s/]/.test(kind)
+          ? 'A command becomes a job in the configuration: [jobs.NAME] with run = "…"'
+          : `Known kinds: ${listed || "none"}`),
     });
   }
 

@@ -40,6 +40,9 @@ const VERB_HINTS: readonly (readonly [argv: string, meant: string])[] = [
   ["update 2637b66b --cron @daily", "jobctl update schedule 2637b66b"],
   ["workers 8", "jobctl workers scale 8"],
   ["import /etc/crontab", "jobctl import crontab /etc/crontab"],
+  ["upgrade", "jobctl upgrade-daemon"],
+  ["install", "jobctl install-service"],
+  ["list logs", "jobctl logs"],
   ["help tail", "jobctl logs KIND --follow"],
   ["start a\u001bb", "jobctl run 'a\\x1bb'"],
 ];
@@ -63,6 +66,8 @@ const OPTION_HINTS: readonly (readonly [argv: string, meant: string])[] = [
   ["silence import --for 2h", "--until +2h"],
   ["cancel last --force", "--yes"],
   ["stop --force", "--now"],
+  ["next --from 2:00", "--after TIME"],
+  ["skip backup --undo", "--none"],
 ];
 
 test("an option of another program leads to the option that is meant", async () => {
@@ -72,4 +77,26 @@ test("an option of another program leads to the option that is meant", async () 
     assert.ok(run.stderr.endsWith(`hint: Did you mean "${meant}"?\n`), `${line}: ${run.stderr}`);
   }
   assert.equal(optionHint("failed", ["level"], []), undefined);
+});
+
+test("what no verb can change has advice in place of a verb that does not fit", async () => {
+  for (
+    const [line, advice] of [
+      ["update last:report", /hint: An instance cannot be changed: jobctl cancel ID, then/],
+      ["delete dead", /hint: Finished instances are deleted by themselves: after keep\.success/],
+      ["delete instances", /To end one that waits or runs: jobctl cancel ID$/m],
+      ["delete job backup", /hint: A job is changed in the configuration; then jobctl reload$/m],
+    ] as const
+  ) {
+    const run = await cli(line.split(" "));
+    assert.equal(run.code, 2, line);
+    assert.match(run.stderr, advice);
+  }
+});
+
+test("a file in place of a form of output leads to the option for files", async () => {
+  const named = await cli(["import", "crontab", "cron.txt", "-o", "jobs.toml"]);
+  assert.match(named.stderr, /hint: It is a format; a file is named with --out$/m);
+  const redirected = await cli(["list", "jobs", "-o", "jobs.csv"]);
+  assert.match(redirected.stderr, /hint: It is a format; a file is written with >$/m);
 });

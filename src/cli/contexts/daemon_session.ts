@@ -53,7 +53,7 @@ export class DaemonSession {
     const sockets = at?.triedSockets ?? [];
     const parts = [
       ...(error.hint === undefined ? [] : [error.hint]),
-      `The address is ${source === DEFAULT_SOURCE ? "" : "from "}${source}`,
+      addressNote(source),
       ...(sockets.length === 0
         ? []
         : [`Nobody listens at the socket ${sockets.join(", ")} either`]),
@@ -75,4 +75,13 @@ export class DaemonSession {
     const { whereabouts } = await import("../../rpc/client/whereabouts.ts");
     return await whereabouts(this.#client);
   }
+}
+
+/** Where an address comes from. Variables of credentials alone leave the default one. */
+function addressNote(source: string): string {
+  if (source === DEFAULT_SOURCE) return "The address is the default";
+  return /^JOBCTL_(?:TOKEN|TLS)/.test(source)
+    ? `With ${source} alone, the address is the default: a config.toml and contexts are not read. ` +
+      "Add --host and --port, or JOBCTL_HOST and JOBCTL_PORT"
+    : `The address is from ${source}`;
 }

@@ -155,7 +155,12 @@ export class Args {
     if (!choices || choices.includes(value)) return value;
     throw usageError(
       `Cannot read ${what} "${value}": not one of ${choices.join(", ")}`,
-      didYouMean(value, choices) ?? "Choose one of these",
+      didYouMean(value, choices) ??
+        (name === "output" && /[./]/.test(value)
+          ? this.#input.specs.out === undefined
+            ? "It is a format; a file is written with >"
+            : "It is a format; a file is named with --out"
+          : "Choose one of these"),
     );
   }
 }

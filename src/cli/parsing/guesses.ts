@@ -44,8 +44,11 @@ const VERB_GUESSES: Readonly<Record<string, Guesses>> = {
     ["workers scale COUNT", "scale resize"],
     ["serve", "daemon server up"],
     ["stop", "down shutdown quit"],
-    ["check", "validate lint"],
+    ["check", "validate lint config configuration configure"],
     ["reload --dry-run", "diff plan"],
+    ["reload", "refresh rehash"],
+    ["upgrade-daemon", "upgrade restart handover"],
+    ["install-service", "install setup"],
     ["import crontab", "crontab"],
     ["store backup FILE", "backup dump"],
     ["store restore FILE", "restore"],
@@ -72,6 +75,7 @@ const VERB_GUESSES: Readonly<Record<string, Guesses>> = {
     ["context list", "contexts"],
     ["sessions", "sessions"],
     ["workers get", "workers"],
+    ["logs", "logs log"],
   ]),
 };
 
@@ -98,6 +102,11 @@ const OPTION_GUESSES: Readonly<Record<string, readonly string[]>> = {
   for: ["--until +2h", "--to +7d"],
   until: ["--to TIME"],
   off: ["--end"],
+  undo: ["--none", "--end"],
+  from: ["--after TIME", "--since TIME"],
+  since: ["--from TIME", "--after TIME"],
+  to: ["--until TIME"],
+  before: ["--until TIME", "--to TIME"],
   lines: ["--limit N"],
   limit: ["--count N", "--lines N"],
   n: ["--limit N", "--next N"],
@@ -146,6 +155,27 @@ export function guessVerb({ group, names, word, next }: UnknownWord): string | u
   if (group === "workers" && /^\d+$/.test(word)) return `workers scale ${shown}`;
   if (group === "import" && /[./]/.test(word)) return `import crontab ${shown}`;
   return names.length === 1 ? `${group} ${names[0]} ${shown}` : undefined;
+}
+
+const RUN_WORDS = /^(?:instances?|runs?|executions?|last(?::.*)?)$/;
+const DEAD_WORDS = /^(?:dead|dead-letters?|dlq|failed|logs?|history)$/;
+const DELETED_BY_ITSELF =
+  "Finished instances are deleted by themselves: after keep.success and keep.failure of their job";
+
+/** What to do about something that no verb of a group can change; undefined if it is not known. */
+export function adviceFor(group: string, word: string): string | undefined {
+  const name = word.toLowerCase();
+  if (group === "delete" && DEAD_WORDS.test(name)) return DELETED_BY_ITSELF;
+  if (group === "delete" && RUN_WORDS.test(name)) {
+    return `${DELETED_BY_ITSELF}. To end one that waits or runs: jobctl cancel ID`;
+  }
+  if (group === "update" && RUN_WORDS.test(name)) {
+    return "An instance cannot be changed: jobctl cancel ID, then schedule the job again";
+  }
+  if ((group === "delete" || group === "update") && /^(?:jobs?|kinds?)$/.test(name)) {
+    return "A job is changed in the configuration; then jobctl reload";
+  }
+  return undefined;
 }
 
 function fill(guess: string, word: string | undefined): string {

@@ -6,7 +6,7 @@ import { isGroup, optionsOf, usageOf, type Verb, type VerbEntry, type VerbGroup 
 import { verbsFor } from "../verbs.ts";
 import { HELP_TOPICS } from "../verb_groups.ts";
 import { usageError } from "./args.ts";
-import { guessVerb, optionHint } from "./guesses.ts";
+import { adviceFor, guessVerb, optionHint } from "./guesses.ts";
 import {
   type OptionSpecs,
   optionText,
@@ -378,7 +378,7 @@ function unknownVerb(
     : undefined;
   return usageError(
     `Cannot run "${title} ${makeVisible(word)}": no such verb`,
-    hint === undefined ? all : `Did you mean "${hint}"?`,
+    adviceFor(group, word) ?? (hint === undefined ? all : `Did you mean "${hint}"?`),
   );
 }
 

@@ -67,6 +67,18 @@ test("a daemon that is not found: the error names the address, what named it, an
   );
 });
 
+test("a token alone leaves the default address: the error says what is not read", async () => {
+  const { code, stderr } = await runJobctl(["list", "jobs"], {
+    cwd: daemon.dir,
+    env: { HOME: home, XDG_CONFIG_HOME: undefined, JOBCTL_TOKEN: "none" },
+  });
+  assert.equal(code, 7);
+  assert.match(
+    stderr,
+    /With JOBCTL_TOKEN alone, the address is the default: a config\.toml and contexts are not read\./,
+  );
+});
+
 test("a socket at which nobody listens: the error asks, and names what named it", async () => {
   const { code, stderr } = await jobctl("list jobs --socket /nonexistent.sock", home);
   assert.equal(code, 7);

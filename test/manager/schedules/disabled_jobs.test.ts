@@ -18,6 +18,23 @@ test("scheduleJob() of a disabled job says that it is disabled and why", async (
   );
 });
 
+test("an unknown kind leads to the known ones, with the number of those left out", async () => {
+  const hintOf = async (count: number, kind: string) => {
+    const jobs = Array.from({ length: count }, (_, index) => jobOf(`job${index}`));
+    const world = await new ManagerWorld({ jobs }).started();
+    try {
+      await world.of(world.manager.scheduleJob(kind));
+    } catch (error) {
+      if (isJobError(error, "not_found")) return error.hint ?? "";
+      throw error;
+    }
+    return assert.fail("it is known");
+  };
+  assert.match(await hintOf(10, "backup"), /^Known kinds: job0, .*, job9$/);
+  assert.match(await hintOf(12, "backup"), /, job9, and 2 more: jobctl list jobs$/);
+  assert.match(await hintOf(1, "curl -s http://x/"), /^A command becomes a job in the config/);
+});
+
 test("explain() reports that ticks of a disabled job were and will be skipped, and why", async () => {
   const jobs = [jobOf("work", { schedules: [scheduleOf()] })];
   const first = await new ManagerWorld({ jobs }).started();
