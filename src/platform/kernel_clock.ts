@@ -13,7 +13,7 @@ export interface KernelClock {
 const TIMEX_BYTES = 256;
 const MAXERROR_AT = 24;
 const STATUS_AT = 40;
-/** `STA_UNSYNC`: the clock is not synchronised. */
+/** `STA_UNSYNC`: the clock is not synchronized. */
 const UNSYNCHRONIZED = 0x40;
 
 const libc = lateLibc("adjtimex");

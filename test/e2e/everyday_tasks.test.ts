@@ -196,7 +196,7 @@ const CHANGE: readonly Task[] = [
   task(
     "Stop backups until Monday morning",
     "jobctl pause backup --until 'monday 8:00'",
-    /^backup\tin \d/m,
+    /^backup\t\d{4}-\d\d-\d\d 0?8:00:00.*\tin \d/m,
   ),
   task("Let backups run again now", "jobctl resume backup", /^Resumed backup$/m),
   task("Skip only the next run of report", "jobctl skip report", /\treport\t.*skips 1/),
@@ -272,7 +272,7 @@ const CHANGE: readonly Task[] = [
   task(
     "No notices about import for two hours",
     "jobctl silence import --until +2h",
-    /^import\tin \d.*\tnow\t/m,
+    /^import\t\d{4}-.*\tin \d.*\tnow\t/m,
   ),
   task("Which incidents are open?", "jobctl incidents", /\timport\tfailed\t/),
   task(

@@ -32,3 +32,15 @@ export function timeText(timestamp: Timestamp | undefined, nowMs: number): strin
   const ms = msOf(timestamp);
   return ms === undefined ? undefined : `${formatAbsolute(ms)} (${formatRelative(ms, nowMs)})`;
 }
+
+/** A time as a field of a table: "2026-11-24 16:53:33Z"; empty if absent. */
+export function absoluteTime(timestamp: Timestamp | undefined): string {
+  const ms = msOf(timestamp);
+  return ms === undefined ? "" : formatAbsolute(ms);
+}
+
+/** A distance as a field of a table: "in 2h"; empty if absent. */
+export function relativeTime(timestamp: Timestamp | undefined, nowMs: number): string {
+  const ms = msOf(timestamp);
+  return ms === undefined ? "" : formatRelative(ms, nowMs);
+}

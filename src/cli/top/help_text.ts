@@ -22,7 +22,7 @@ c, r, p, P and a ask first, and say what exactly will be done.
 In a log or a description
 
   Up, Down, PgUp, PgDn, Space, b   scroll
-  g, G               go to the begin, follow the end
+  g, G               go to the start, follow the end
   /                  search
   n, N               the next match, the one before
   q, Esc             go back

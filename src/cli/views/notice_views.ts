@@ -6,7 +6,7 @@ import type { Channel, Incident, Job, Silence } from "../../rpc/gen/job_pb.ts";
 import type { Printer } from "../output/printer.ts";
 import type { Cell, Style } from "../output/table.ts";
 import type { Column, MessageView } from "../output/view.ts";
-import { timeText } from "../output/when.ts";
+import { absoluteTime, relativeTime, timeText } from "../output/when.ts";
 import { msOf } from "../wire.ts";
 import { shortTime } from "./instance_view.ts";
 
@@ -92,7 +92,8 @@ export const SILENCE_VIEW: MessageView<Silence> = {
   name: (silence) => silence.kind ?? "",
   columns: [
     { title: "KIND", weight: 9, least: 12, cell: (silence) => silence.kind ?? "(everything)" },
-    { title: "UNTIL", weight: 8, cell: (silence, at) => shortTime(silence.until, at) },
+    { title: "UNTIL", weight: 8, cell: ({ until }) => absoluteTime(until) },
+    { title: "LEFT", weight: 6, cell: ({ until }, { nowMs }) => relativeTime(until, nowMs) },
     { title: "SINCE", weight: 3, cell: (silence, at) => shortTime(silence.since, at) },
     { title: "BY", weight: 4, least: 8, cell: (silence) => silence.by },
     { title: "REASON", weight: 7, least: 12, cell: (silence) => silence.reason },

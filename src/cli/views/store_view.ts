@@ -1,17 +1,16 @@
 import { countText } from "../../core/text/count_text.ts";
 import { parseState, stateWord } from "../../core/state.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
+import { roughSize } from "../../core/text/size.ts";
 import { configOf, type MovedTo, placeOf } from "../../core/store_address.ts";
 import type { PlainRecord } from "../output/view.ts";
 import { timeText } from "../output/when.ts";
 import { timestampOf } from "../wire.ts";
 import { fieldLines } from "./details.ts";
 
-const MIB = 2 ** 20;
-
 function sizeText(bytes: unknown): string | undefined {
   if (typeof bytes !== "number") return undefined;
-  return `${(bytes / MIB).toFixed(1)} MiB (${bytes} bytes)`;
+  return bytes < 1_024 ? roughSize(bytes) : `${roughSize(bytes)} (${bytes} bytes)`;
 }
 
 function text(value: unknown): string | undefined {
@@ -21,6 +20,16 @@ function text(value: unknown): string | undefined {
 function countsText(counts: unknown): string {
   return Object.entries(counts as Record<string, number>).filter(([, count]) => count > 0)
     .map(([name, count]) => `${count} ${makeVisible(name)}`).join(", ") || "nothing";
+}
+
+/** What a kind of record is called, if that is not its name. */
+const RECORD_NAMES: Readonly<Record<string, string>> = { log: "log line" };
+
+/** Records with their names: "1 schedule, 27 instances". */
+function recordsText(counts: unknown): string {
+  return Object.entries(counts as Record<string, number>).filter(([, count]) => count > 0)
+    .map(([name, count]) => countText(count, RECORD_NAMES[name] ?? makeVisible(name)))
+    .join(", ") || "nothing";
 }
 
 /** Instances by their states in everyday words: "27 done, 3 failed". */
@@ -81,7 +90,7 @@ export function gcLines(report: PlainRecord): string[] {
   return fieldLines([
     ["Instances deleted", text(report.instances)],
     ["Orphans deleted", text(report.orphans)],
-    ["Given back", sizeText(report.freed_bytes)],
+    ["Freed", sizeText(report.freed_bytes)],
     ["Size", sizeText(report.bytes)],
     ["Free in it", sizeText(report.free_bytes)],
   ]);
@@ -93,7 +102,7 @@ export function backupLines(report: PlainRecord, nowMs: number): string[] {
   return fieldLines([
     ["File", text(report.file)],
     ["Taken", whenText(report.taken_at, nowMs)],
-    ["Records", countsText(report.counts)],
+    ["Records", recordsText(report.counts)],
     ["Hash", text(report.hash)],
     [
       "Left out",
@@ -112,7 +121,7 @@ export function moveLines(report: PlainRecord, options: { readonly isVerbose: bo
   const sides = options.isVerbose && !report.is_repeated
     ? fieldLines((["source", "target"] as const).map((side) => {
       const { counts, hash } = report[side] as { counts: unknown; hash: string };
-      return [side === "source" ? "Old" : "New", `${countsText(counts)}; hash ${hash}`];
+      return [side === "source" ? "Old" : "New", `${recordsText(counts)}; hash ${hash}`];
     }))
     : [];
   return [

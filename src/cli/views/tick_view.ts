@@ -2,9 +2,7 @@ import type { PauseEntry, Schedule, TickReport } from "../../rpc/gen/job_pb.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import type { Style } from "../output/table.ts";
 import type { MessageView } from "../output/view.ts";
-import { formatRelative } from "../../core/time/duration.ts";
-import { formatAbsolute } from "../output/when.ts";
-import { msOf, type Timestamp } from "../wire.ts";
+import { absoluteTime, relativeTime } from "../output/when.ts";
 import { fieldLines } from "./details.ts";
 import { shortTime } from "./instance_view.ts";
 import { statusCell } from "./schedule_view.ts";
@@ -29,13 +27,14 @@ export const TICK_REPORT_VIEW: MessageView<TickReport> = {
   columns: [],
   line: (report, { paint, columns }) => {
     const outcome = OUTCOMES[report.outcome] ?? makeVisible(report.outcome);
-    const reason = report.reason ? ` (${makeVisible(report.reason)})` : "";
-    const head = `${absolute(report.at)}  ${makeVisible(report.kind)}  ${
+    const { reason: why } = report;
+    const reason = why && why !== "ok" ? ` (${makeVisible(why)})` : "";
+    const head = `${absoluteTime(report.at)}  ${makeVisible(report.kind)}  ${
       paint(outcome, OUTCOME_STYLES[report.outcome])
     }${reason}`;
     const around = [
-      report.previousAt && `before ${absolute(report.previousAt)}`,
-      report.nextAt && `after ${absolute(report.nextAt)}`,
+      report.previousAt && `before ${absoluteTime(report.previousAt)}`,
+      report.nextAt && `after ${absoluteTime(report.nextAt)}`,
     ].filter((text) => text);
     const fields = fieldLines([
       ["Why", makeVisible(report.why)],
@@ -53,13 +52,21 @@ export const TIMER_VIEW: MessageView<Schedule> = {
   message: "Schedule",
   name: (schedule) => schedule.id,
   columns: [
-    { title: "NEXT", weight: 6, cell: (schedule) => absolute(schedule.nextRunAt) },
-    { title: "LEFT", weight: 8, cell: ({ nextRunAt }, { nowMs }) => relative(nextRunAt, nowMs) },
+    { title: "NEXT", weight: 6, cell: (schedule) => absoluteTime(schedule.nextRunAt) },
+    {
+      title: "LEFT",
+      weight: 8,
+      cell: ({ nextRunAt }, { nowMs }) => relativeTime(nextRunAt, nowMs),
+    },
     { title: "KIND", weight: 9, least: 12, cell: (schedule) => schedule.kind },
     { title: "SCHEDULE", weight: 7, least: 12, cell: (schedule) => schedule.cron },
     { title: "STATUS", weight: 5, least: 12, cell: statusCell },
-    { title: "PASSED", weight: 4, cell: ({ lastRunAt }, { nowMs }) => relative(lastRunAt, nowMs) },
-    { title: "LAST", weight: 3, cell: (schedule) => absolute(schedule.lastRunAt) },
+    {
+      title: "PASSED",
+      weight: 4,
+      cell: ({ lastRunAt }, { nowMs }) => relativeTime(lastRunAt, nowMs),
+    },
+    { title: "LAST", weight: 3, cell: (schedule) => absoluteTime(schedule.lastRunAt) },
     { title: "ZONE", isWide: true, cell: (schedule) => schedule.timezone },
     { title: "RUNS", isWide: true, isNumber: true, cell: (schedule) => Number(schedule.runs) },
     { title: "ID", isWide: true, cell: (schedule) => schedule.id },
@@ -75,19 +82,10 @@ export const PAUSE_VIEW: MessageView<PauseEntry> = {
     {
       title: "UNTIL",
       weight: 8,
-      cell: (pause, at) => shortTime(pause.until, at) ?? "jobctl resume",
+      cell: ({ until }) => until === undefined ? "jobctl resume" : absoluteTime(until),
     },
+    { title: "LEFT", weight: 6, cell: ({ until }, { nowMs }) => relativeTime(until, nowMs) },
     { title: "SINCE", weight: 4, cell: (pause, at) => shortTime(pause.at, at) },
     { title: "REASON", least: 16, cell: (pause) => pause.reason },
   ],
 };
-
-function absolute(timestamp: Timestamp | undefined): string {
-  const ms = msOf(timestamp);
-  return ms === undefined ? "" : formatAbsolute(ms);
-}
-
-function relative(timestamp: Timestamp | undefined, nowMs: number): string {
-  const ms = msOf(timestamp);
-  return ms === undefined ? "" : formatRelative(ms, nowMs);
-}

@@ -12,7 +12,7 @@ export interface ClockFacts {
   readonly kernel: KernelClock | null;
   /** The time services that run, such as "chrony". */
   readonly services: readonly string[];
-  /** True if a service has recorded that it synchronised the clock; null if none records it. */
+  /** True if a service has recorded that it synchronized the clock; null if none records it. */
   readonly isRecorded: boolean | null;
   /** Counter behind the clock, such as "tsc"; null if unknown. */
   readonly counter: string | null;
@@ -24,7 +24,7 @@ export interface ClockFacts {
 const WATCH_MS = 250;
 /** A smaller difference is the time between two readings on a loaded machine. */
 const JUMP_MS = 50;
-/** An error of a synchronised clock that schedules would show. */
+/** An error of a synchronized clock that schedules would show. */
 const ERROR_MS = 1_000;
 /** Counters that take much longer to read, or are imprecise. */
 const SLOW_COUNTERS = ["jiffies", "refined-jiffies", "acpi_pm", "pit"];
@@ -90,13 +90,13 @@ export function checkClock(facts: ClockFacts): Finding[] {
     const found = services.length === 0
       ? "no time service was found"
       : `${services.join(", ")} runs`;
-    findings.push(warning(`it is not synchronised: ${found}`, mend));
+    findings.push(warning(`it is not synchronized: ${found}`, mend));
   } else if (kernel !== null && kernel.errorMs > ERROR_MS) {
     const text = `it may be wrong by ${formatDuration(kernel.errorMs)}`;
     findings.push(warning(text, mend));
   } else {
     const source = counter === null ? "" : `, source ${counter}`;
-    findings.push(ok(`synchronised${by}${source}`));
+    findings.push(ok(`synchronized${by}${source}`));
   }
   return findings;
 }

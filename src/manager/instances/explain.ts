@@ -276,7 +276,7 @@ class Explainer {
       ? "it will be skipped on request"
       : isBlackedOut(spec.blackout ?? [], spec.timezone, at)
       ? "it will be skipped: it is in a blackout window"
-      : this.#isPaused(record.kind)
+      : this.#pauseOf(record.kind) !== null
       ? "it will be skipped if the pause has not ended by then"
       : spec.jitterMs > 0
       ? `it starts up to ${formatDuration(spec.jitterMs)} later (jitter)`
@@ -301,12 +301,12 @@ class Explainer {
     const ahead = instance.reason === "queued" && !isFinal(instance.state)
       ? await this.#firstOpen(instance.scheduleId!)
       : null;
-    const isPaused = this.#isPaused(instance.kind);
+    const pause = this.#pauseOf(instance.kind);
     const { jitterMs = 0 } = record?.spec ?? {};
     const timezone = record?.spec.timezone ?? await this.#parts.facts.timezoneOf(instance.kind);
     const block = await this.#parts.facts.blockOf(instance);
     const nowMs = this.#nowMs;
-    return instanceWhy(instance, { nowMs, timezone, ahead, isPaused, jitterMs, block });
+    return instanceWhy(instance, { nowMs, timezone, ahead, pause, jitterMs, block });
   }
 
   async #unloaded(kind: string): Promise<string> {
@@ -316,8 +316,10 @@ class Explainer {
       : `it will be skipped: its job is disabled: ${reason}`;
   }
 
-  #isPaused(kind: string): boolean {
-    return this.#pauses.some((pause) => pause.kind === null || pause.kind === kind);
+  /** The pause of a kind, else that of all; null for none. */
+  #pauseOf(kind: string): Pause | null {
+    return this.#pauses.find((pause) => pause.kind === kind) ??
+      this.#pauses.find((pause) => pause.kind === null) ?? null;
   }
 
   async #fateOf(record: ScheduleRecord, at: number): Promise<TickFate | null> {

@@ -1,6 +1,6 @@
 import { countText } from "../../core/text/count_text.ts";
 import { isBlackedOut } from "../../core/time/blackout.ts";
-import { formatDuration, roughDuration } from "../../core/time/duration.ts";
+import { formatDuration, runText } from "../../core/time/duration.ts";
 import { formatLocal } from "../../core/time/local_time.ts";
 import { type Instance, isElsewhere } from "../../core/instance.ts";
 import { type Block, blockWords } from "../../core/job/limits.ts";
@@ -15,7 +15,8 @@ interface InstanceFacts {
   readonly timezone: string;
   /** The oldest unfinished instance of the same schedule, if this one is queued. */
   readonly ahead: Instance | null;
-  readonly isPaused: boolean;
+  /** A pause of its kind, or of all; null for none. */
+  readonly pause: Pause | null;
   /** The longest jitter of its schedule. */
   readonly jitterMs: number;
   /** The limit that keeps it from running. */
@@ -81,13 +82,13 @@ function deadlineWhy(
 }
 
 function waitingWhy(instance: Instance, facts: InstanceFacts): string {
-  const { nowMs, ahead, isPaused, block } = facts;
+  const { nowMs, ahead, pause, block } = facts;
   const { dueAt, attempt, reason } = instance;
   const at = timesIn(facts.timezone);
   if (reason === "queued" && ahead !== null && ahead.id !== instance.id) {
     return `It waits until ${ahead.id} of the same schedule has ended`;
   }
-  if (isPaused) return "It waits: its kind, or everything, is paused";
+  if (pause !== null) return `It waits: ${pausedWords(pause, at)}`;
   if (dueAt > nowMs) {
     return attempt > 0
       ? `It waits until ${at(dueAt)} for its next attempt; attempt ${attempt} ended: ${reason}`
@@ -123,7 +124,7 @@ export function fateWhy(
       ? `while the clock was ahead, at ${local(fate.at)}, until it was set back to ${
         local(correction.at)
       }`
-      : `while nothing could start it, until ${local(fate.at)}`;
+      : `while no daemon could start ${fate.count === 1 ? "it" : "them"}, until ${local(fate.at)}`;
     const what = `${passed(fate, local)} ${during}`;
     if (fate.fate === "coalesced") return `${what}; misfire "latest" runs only the last tick`;
     if (isAhead) return `It was missed. ${what}`;
@@ -194,8 +195,9 @@ export function neverWhy(record: ScheduleRecord, tick: number): string {
   const { startAt, createdAt, spec } = record;
   const local = (ms: number) => formatLocal(ms, spec.timezone);
   if (tick <= startAt) {
-    const how = startAt > createdAt ? "last changed" : "made";
-    return `It did not run by this schedule, which was ${how} at ${local(startAt)}, after it`;
+    return startAt > createdAt
+      ? `It did not run: the schedule has been as it is only since ${local(startAt)}`
+      : `It did not run: the schedule did not exist before ${local(startAt)}`;
   }
   return "There is no record of it any more: what became of a tick is kept for 400 days";
 }
@@ -218,6 +220,13 @@ function passed({ count, from, to }: TickFate, local: (ms: number) => string): s
   return count === 1 ? "It passed" : `${count} ticks from ${local(from)} to ${local(to)} passed`;
 }
 
+/** A pause in words: `its job is paused until 2026-11-24 09:00:00 +01:00: "new disk"`. */
+function pausedWords({ kind, until, reason }: Pause, at: (ms: number) => string): string {
+  const what = kind === null ? "everything" : "its job";
+  const end = until === null ? "somebody resumes it" : at(until);
+  return `${what} is paused until ${end}${reason === "" ? "" : `: "${reason}"`}`;
+}
+
 function pauseNote(record: ScheduleRecord, pauses: readonly Pause[]): string {
   const pause = pauses.find(({ kind }) => kind === null || kind === record.kind);
   return pause?.reason ? `; it is paused now: "${pause.reason}"` : "";
@@ -232,7 +241,7 @@ function jitterNote({ scheduledFor, dueAt, attempt }: Instance, jitterMs: number
 }
 
 function span({ processedAt, settledAt }: Instance): string {
-  return roughDuration(Math.max(0, (settledAt ?? 0) - (processedAt ?? 0)));
+  return runText(Math.max(0, (settledAt ?? 0) - (processedAt ?? 0)));
 }
 
 function timesIn(timezone: string): (ms: number) => string {

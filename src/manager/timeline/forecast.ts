@@ -167,7 +167,7 @@ function waitingEntry(
     nowMs,
     timezone: "UTC",
     ahead: null,
-    isPaused: false,
+    pause: null,
     jitterMs: 0,
     block: null,
   });

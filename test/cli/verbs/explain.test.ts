@@ -93,3 +93,21 @@ test("explain finds a disabled kind whose name has blanks, and tells what is nea
   assert.match(missing.stderr, /it is not a kind, an instance id or a time/);
   assert.match(missing.stderr, /Did you mean "Nightly backup \[eu\]"\?; a time is/);
 });
+
+test("explain names the reason of an outcome, but not that a run was fine", async () => {
+  const heads = [];
+  for (const reason of ["ok", "error", undefined]) {
+    const run = await cli(["explain", "sum", "--no-color"], {
+      isTerminal: true,
+      answers: {
+        explain: { reports: [create(TickReportSchema, { kind: "sum", outcome: "ran", reason })] },
+      },
+    });
+    heads.push(run.stdout.trim());
+  }
+  assert.deepEqual(heads.map((head) => head.replace(/^.*sum {2}/, "")), [
+    "ran",
+    "ran (error)",
+    "ran",
+  ]);
+});

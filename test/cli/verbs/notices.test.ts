@@ -231,7 +231,7 @@ test("silence names the job, the end in its zone and the reason, and says until 
   const until = { seconds: BigInt(NOW / 1_000 + 12 * 3_600), nanos: 0 };
   assert.deepEqual(request, { kind: "backup", all: false, until, reason: "disk" });
   assert.match(run.stderr, /Silenced backup until .* \(in 12h\) by eva: disk/);
-  assert.match(run.stdout, /backup +in 12h +now +eva +disk/);
+  assert.match(run.stdout, /backup +2026-11-25 00:00:00Z +in 12h +now +eva +disk/);
 });
 
 test("silence --all asks for everything, and only if it is said", async () => {

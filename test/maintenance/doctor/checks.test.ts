@@ -54,12 +54,12 @@ function only(findings: readonly Finding[]): string {
   return texts[0]!;
 }
 
-test("checkClock() warns about a clock that is not synchronised, jumps or may be wrong", () => {
-  assert.match(only(checkClock(CLOCK)), /^ok synchronised \(chrony\), source tsc$/);
+test("checkClock() warns about a clock that is not synchronized, jumps or may be wrong", () => {
+  assert.match(only(checkClock(CLOCK)), /^ok synchronized \(chrony\), source tsc$/);
   const kernel = { isSynchronized: false, errorMs: 16_000 };
   assert.match(
     only(checkClock({ ...CLOCK, kernel })),
-    /^warning it is not synchronised: chrony runs/,
+    /^warning it is not synchronized: chrony runs/,
   );
   const wrong = { isSynchronized: true, errorMs: 1_001 };
   assert.match(only(checkClock({ ...CLOCK, kernel: wrong })), /^warning it may be wrong by 1s/);
@@ -74,7 +74,7 @@ test("checkClock() uses the record of a time service where it cannot ask the ker
   const unknown = { ...CLOCK, kernel: null, services: [] };
   assert.match(only(checkClock(unknown)), /^note not checked/);
   const services = ["systemd-timesyncd"];
-  assert.match(only(checkClock({ ...unknown, services, isRecorded: true })), /^ok synchronised/);
+  assert.match(only(checkClock({ ...unknown, services, isRecorded: true })), /^ok synchronized/);
   assert.match(only(checkClock({ ...unknown, services, isRecorded: false })), /^warning/);
 });
 
