@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { withTempDir } from "../support/temp_dir.ts";
 import { JobError } from "../../src/core/errors.ts";
-import { JobState } from "../../src/rpc/gen/job_pb.ts";
+import { BlockSchema, JobState } from "../../src/rpc/gen/job_pb.ts";
 import { cli, NOW } from "../support/worlds/cli_world.ts";
 import {
   historyEntry,
@@ -385,7 +386,7 @@ test("describe instance names the command that lists the runs it waits for", asy
       ["pool", "jobctl list instances --state running"],
     ] as const
   ) {
-    const blockedBy = { limit, name: "sum", used: 1, max: 1 };
+    const blockedBy = create(BlockSchema, { limit, name: "sum", used: 1n, max: 1n });
     const run = await cli(["describe", "instance", ID, "-o", "table"], {
       answers: { getInstance: { instance: instance({ ...waiting(), blockedBy }) } },
     });
