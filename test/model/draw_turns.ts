@@ -29,7 +29,8 @@ const ROWS_MAX = 60;
 const WIDE_ROWS_MAX = 150;
 
 /** What some attempts report. */
-const REPORTED = { progress: { done: 1, total: 2 }, usage: { maxRssBytes: 4_096, cpuMs: 3 } };
+const USED = { usage: { maxRssBytes: 4_096, cpuMs: 3 } };
+const REPORTED = { progress: { done: 1, total: 2 }, ...USED };
 
 const ALONE: readonly StepType[] = ["reopen", "clear", "list"];
 const QUEUES = ["x", "y", "z"];
@@ -287,7 +288,7 @@ export class TurnDrawer {
       return {
         ...{ ...claim, logs: [], outcome },
         ...(this.#chance(0.3) ? { version: "1.2" } : {}),
-        ...(this.#chance(0.2) ? REPORTED : {}),
+        ...(this.#chance(0.2) ? this.#pick<Partial<Settlement>>([REPORTED, USED]) : {}),
         ...(this.#chance(0.1) ? { endedAgoMs: this.#pick([0, 2_000, 60_000]) } : {}),
       };
     });

@@ -12,7 +12,8 @@ type Final = Extract<Settlement["outcome"], { readonly type: "final" }>;
 const RUNS_OPEN = 4;
 
 /**
- * Plain outcomes of one claim, which differ in instance and result; see `script/outcomes.lua`.
+ * Plain outcomes of one claim, which differ in instance, result and usage; see
+ * `script/outcomes.lua`.
  */
 interface Run {
   readonly fence: number;
@@ -21,6 +22,8 @@ interface Run {
   readonly ids: string[];
   readonly results: (string | null)[];
   hasResults: boolean;
+  readonly usages: (string | false)[];
+  hasUsages: boolean;
 }
 
 /** Settlements, sorted for sending. */
@@ -74,17 +77,20 @@ function isPlainClaim(claimed: Instance): boolean {
 type PlainSettlement = Settlement & { readonly outcome: Final };
 
 function isPlain(settlement: Settlement): settlement is PlainSettlement {
-  const { logs, version, progress, usage, news, endedAgoMs, outcome } = settlement;
+  const { logs, version, progress, news, endedAgoMs, outcome } = settlement;
   return outcome.type === "final" && outcome.error === null && !outcome.isFailure &&
-    logs.length === 0 && version === undefined && progress === undefined && usage === undefined &&
+    logs.length === 0 && version === undefined && progress === undefined &&
     news === undefined && endedAgoMs === undefined;
 }
 
-function addToRuns(runs: Run[], { id, fence, outcome }: PlainSettlement, kind: string): void {
+function addToRuns(runs: Run[], settlement: PlainSettlement, kind: string): void {
+  const { id, fence, outcome, usage } = settlement;
   const run = openRun(runs, fence, kind, outcome);
   run.ids.push(id);
   run.results.push(storable(outcome.resultsJson));
   if (outcome.resultsJson !== null) run.hasResults = true;
+  run.usages.push(usage !== undefined && JSON.stringify(usage));
+  if (usage !== undefined) run.hasUsages = true;
 }
 
 // Attempts of one claim end interleaved with those of neighbouring claims.
@@ -96,16 +102,17 @@ function openRun(runs: Run[], fence: number, kind: string, outcome: Final): Run 
       run.outcome.reason === outcome.reason
     ) return run;
   }
-  const run = { fence, kind, outcome, ids: [], results: [], hasResults: false };
+  const none = { ids: [], results: [], hasResults: false, usages: [], hasUsages: false };
+  const run = { fence, kind, outcome, ...none };
   runs.push(run);
   return run;
 }
 
-function packRun({ fence, kind, outcome, ids, results, hasResults }: Run): Packable {
-  const { state, reason } = outcome;
+function packRun(run: Run): Packable {
+  const { fence, kind, outcome: { state, reason }, ids, results, usages } = run;
   return [
     ...[fence, kind, JOB_STATES.indexOf(state), storable(reason)],
-    ...[ids, hasResults ? results : false],
+    ...[ids, run.hasResults ? results : false, run.hasUsages ? usages : false],
   ];
 }
 

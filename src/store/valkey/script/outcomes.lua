@@ -163,22 +163,25 @@ end
 
 -- An id of a run as an item.
 function S.item_of_run(run, i)
-  local fence, _, state, reason, ids, results = unpack(run)
-  return {ids[i], fence, true, false, false, false, false, 'final', state, reason, false,
-    results and results[i], false}
+  local fence, _, state, reason, ids, results, usages = unpack(run)
+  return {ids[i], fence, true, false, false, false, usages and usages[i], 'final', state, reason,
+    false, results and results[i], false}
 end
 
--- Settle a run: {fence, kind, state, reason, ids, results of each or false}. Rows that are not
--- plain are appended to `left`, and all if their ends are news.
+-- Settle a run: {fence, kind, state, reason, ids, results of each or false, usages of each or
+-- false}. Rows that are not plain are appended to `left`, and all if their ends are news.
 function S.settle_run(run, left)
-  local fence, kind, state, reason, ids, results = unpack(run)
+  local fence, kind, state, reason, ids, results, usages = unpack(run)
   if S.is_news(kind, state) then
     for i = 1, #ids do left[#left + 1] = S.item_of_run(run, i) end
     return
   end
   local find, sub, from_bytes = S.find, S.sub, S.from_bytes
-  local start = sub(S.RUNS_PLAIN, 1, 3) .. S.encode(state, 1, false, S.stamp, reason)
+  local first, last = sub(S.RUNS_PLAIN, 1, 3) .. S.encode(state, 1), S.encode(S.stamp, reason)
+  local start = first .. S.encode(false) .. last
   local start_of, start_with = false, start .. S.encode(false)
+  -- The same with one rare member, whose value follows.
+  local used = usages and first .. S.encode({usage = ''}):sub(1, -2)
   local found, puts, done, expiring = rcall('HMGET', S.ROWS, unpack(ids)), {}, {}, {}
   local shape, head, tail, tail_at, seq_at, expires_at = nil, '\0', '', 1, 1, nil
   local i, n, length = 1, #ids, 0
@@ -187,9 +190,9 @@ function S.settle_run(run, left)
     if text and find(text, head, 1, true) == 1 and find(text, tail, tail_at, true) == tail_at then
       seq = from_bytes('>I8', text, seq_at)
     else
-      local last = shape
+      local before = shape
       shape = S.shape_of(text, fence, kind)
-      expires_at = S.begin_shape(last, shape, kind, state)
+      expires_at = S.begin_shape(before, shape, kind, state)
       head = '\0'
       if shape then
         seq, head, tail = shape.seq, shape.head, shape.tail
@@ -197,9 +200,14 @@ function S.settle_run(run, left)
       end
     end
     if seq then
-      local result = results and results[i]
-      if result ~= start_of then start_of, start_with = result, start .. S.encode(result) end
-      puts[length + 1], puts[length + 2] = id, start_with .. sub(text, 10)
+      local result, usage = results and results[i], usages and usages[i]
+      if usage then
+        puts[length + 2] = used .. S.encode(usage) .. last .. S.encode(result) .. sub(text, 10)
+      else
+        if result ~= start_of then start_of, start_with = result, start .. S.encode(result) end
+        puts[length + 2] = start_with .. sub(text, 10)
+      end
+      puts[length + 1] = id
       done[length + 1], done[length + 2] = seq, id
       expiring[length + 1], expiring[length + 2] = expires_at, id
       length = length + 2
@@ -210,6 +218,7 @@ function S.settle_run(run, left)
       -- The last id takes its place.
       ids[i], found[i] = ids[n], found[n]
       if results then results[i] = results[n] end
+      if usages then usages[i] = usages[n] end
       n = n - 1
     end
   end
