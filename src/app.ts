@@ -39,7 +39,6 @@ import { systemRandom } from "./platform/random.ts";
 import { VERSION } from "./platform/version.ts";
 import type { JobClient } from "./rpc/client/client.ts";
 import type { ConnectOptions } from "./rpc/client/connect_options.ts";
-import { loadServerTls } from "./rpc/server/server.ts";
 import { runtimeDir } from "./rpc/server/socket_path.ts";
 import { createStore } from "./store/open_store.ts";
 import { checkFormat } from "./store/sqlite/open_database.ts";
@@ -240,6 +239,7 @@ export async function tryServe(
   try {
     const { config, jobs, problems } = await loadDaemonProject(loaded, { configFile, nowMs });
     await openChannels(config, mask);
+    const { loadServerTls } = await import("./rpc/server/server.ts");
     await loadServerTls(config.server, { nowMs, logger: silentLogger });
     const { address } = config.store;
     if (address.type === "sqlite" && existsSync(address.path)) checkFormat(address.path);
