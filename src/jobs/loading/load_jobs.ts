@@ -311,7 +311,7 @@ class Loader {
     check(() => checkArguments({ kind, signature, command: null }, args, specs.length > 0, table));
     const resolved = withTable(resolveOptions(input, this.#request.defaults), table);
     check(() => this.#checkLimits(kind, signature, resolved, table));
-    const options = this.#withChannels(kind, resolved, { table, place });
+    const options = this.#withChannels(kind, resolved, { table, placeOf: () => place });
     const process = resolveProcess(input, table?.process ?? null);
     check(() => {
       if (process !== null) inTable(table, () => checkProcess(kind, process, options.isolation));
@@ -363,13 +363,15 @@ class Loader {
   #withChannels(
     kind: string,
     options: JobOptions,
-    at: { readonly table: JobTable | undefined; readonly place: Place },
+    at: { readonly table: JobTable | undefined; readonly placeOf: () => Place },
   ): JobOptions {
     const { channels } = this.#request;
     if (channels === undefined || options.notify === undefined) return options;
     const { notify, problem } = checkNotify(options.notify, channels);
     if (problem === null) return options;
-    const place = at.table?.options.notify === undefined ? at.place : at.table.placeOf("notify");
+    const place = at.table?.options.notify === undefined
+      ? at.placeOf()
+      : at.table.placeOf("notify");
     const path = `jobs.${kind}.notify`;
     this.#warnings.push({ place, path, ...problem, job: kind, isMistake: true });
     const { notify: _, ...rest } = options;
@@ -436,7 +438,7 @@ class Loader {
   #tableOptions(table: JobTable, signature: Signature): JobOptions {
     const options = withTable(this.#request.defaults, table);
     this.#checkLimits(table.kind, signature, options, table);
-    return this.#withChannels(table.kind, options, { table, place: table.placeOf() });
+    return this.#withChannels(table.kind, options, { table, placeOf: table.placeOf });
   }
 
   #addExternal(jobs: JobDefinition[], table: JobTable): void {

@@ -306,6 +306,18 @@ test("loadJobs() makes jobs of command tables, which take no arguments without p
   assert.deepEqual(disk?.schedules, [{ spec: DAILY, arguments: [] }]);
 });
 
+test("loadJobs() asks for the place of no command without problems, for which a file is parsed again", async () => {
+  const placeOf = () => assert.fail("asked for a place");
+  const { jobs, problems } = await loadModules({}, {
+    channels: ["mail"],
+    tables: [
+      jobTable("disk", { command: COMMAND, schedules: [DAILY], placeOf }),
+      jobTable("mailed", { command: COMMAND, options: { notify: ["mail"] }, placeOf }),
+    ],
+  });
+  assert.deepEqual([Object.keys(jobs), problems], [["disk", "mailed"], []]);
+});
+
 test("loadJobs() reads the parameters that a command declares", async () => {
   const params = "day: Date, count = 2, region = 'eu', ...files: string[]";
   const command = { ...COMMAND, stdin: { arg: "region" } };
