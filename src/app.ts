@@ -139,9 +139,11 @@ function wait(delayMs: number): Promise<void> {
 
 /** @returns what is to follow, now that it has stopped */
 async function runDaemon(options: ServeOptions): Promise<"nothing" | "restart" | ProgramUpgrade> {
-  let loaded: LoadedConfig | null = await loadConfig(options.configFile, options);
-  const { log: { level, format }, worker: { onStop } } = loaded.config;
-  const mask = new SecretMask(loaded.secrets);
+  const first: { loaded?: LoadedConfig } = {
+    loaded: await loadConfig(options.configFile, options),
+  };
+  const { config: { log: { level, format }, worker: { onStop } }, secrets } = first.loaded!;
+  const mask = new SecretMask(secrets);
   const logger = createLogger({ clock: systemClock, level, format, write: options.writeLog, mask });
   raiseOpenFiles();
   // Before anything starts: a signal during the start cleanly stops the parts that have started.
@@ -154,10 +156,9 @@ async function runDaemon(options: ServeOptions): Promise<"nothing" | "restart" |
       const { configFile } = options;
       return loadDaemonProject(from, { configFile, nowMs: systemClock.now().wallMs });
     };
-    const project = await loadJobs(loaded);
-    // This function keeps its variables as long as the daemon runs. The tables of thousands of jobs
-    // are most of what a configuration takes.
-    loaded = null;
+    const project = await loadJobs(first.loaded!);
+    // Tables take most memory. A variable would keep them while this runs, even if set to null.
+    delete first.loaded;
     const load = async () => {
       const again = await loadConfig(options.configFile, options);
       // Earlier secrets stay masked: attempts that have them may still run.
@@ -185,9 +186,8 @@ async function runDaemon(options: ServeOptions): Promise<"nothing" | "restart" |
         return { version };
       },
     };
-    const daemon = await startDaemon(project, {
-      ...{ logger, mask, storeWorker, reloader, salvages, control },
-    });
+    const parts = { logger, mask, storeWorker, salvages, control };
+    const daemon = await startDaemon(reloader, parts);
     reloader.attach(daemon.manager);
     options.onReady?.(daemon.manager, daemon.gateway.addresses.rpc.socket);
     service?.ready(daemon.manager.serviceFacts());
@@ -261,19 +261,19 @@ async function openService(logger: Logger): Promise<ServiceReports | null> {
 
 /** Start store, listeners and work, in this order: a daemon that cannot listen claims nothing. */
 async function startDaemon(
-  project: Project,
+  // Not its project: the functions below keep what is given here, and a reload replaces that.
+  reloader: Reloader,
   parts: Output & {
     readonly storeWorker: StoreWorker;
-    readonly reloader: Reloader;
     readonly salvages: boolean | undefined;
     readonly control: DaemonControl;
   },
 ): Promise<Daemon> {
-  const { logger, mask, storeWorker, reloader, salvages, control } = parts;
-  const { config, jobs, problems } = project;
+  const { logger, mask, storeWorker, salvages, control } = parts;
+  const { config, jobs, problems, warnings } = reloader.project;
   void removeStaleFolders(systemClock.now().wallMs);
   for (const problem of problems) logProblem(problem, { logger, when: "start" });
-  for (const each of project.warnings) logger.warn(each.message, problemFields(each));
+  for (const each of warnings) logger.warn(each.message, problemFields(each));
   const lost = Promise.withResolvers<JobError>();
   const manager = createManager(config, {
     ...{ logger, mask, jobs, problems, salvages, daemon: control },

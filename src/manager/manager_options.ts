@@ -84,6 +84,9 @@ export interface ManagerOptions extends Context {
   readonly tzVersion?: string;
 }
 
+/** The options that hold as long as the manager exists: a reload replaces the jobs. */
+export type ManagerSettings = Omit<ManagerOptions, "jobs">;
+
 /** The number of workers, checked. @throws JobError `invalid_argument` out of range */
 export function checkWorkers(count: number): number {
   if (Number.isInteger(count) && count >= 0 && count <= WORKERS_MAX) return count;

@@ -12,7 +12,7 @@ import { FullWorkers } from "./dispatch/full_workers.ts";
 import { Semaphore } from "./instances/semaphore.ts";
 import { Janitor } from "./store/janitor.ts";
 import { EarlyClaims } from "./dispatch/early_claims.ts";
-import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
+import { checkWorkers, type ManagerOptions, type ManagerSettings } from "./manager_options.ts";
 import { Membership } from "./nodes/membership.ts";
 import { createReport } from "./nodes/node_report.ts";
 import { Recurring } from "./schedules/recurring.ts";
@@ -49,11 +49,13 @@ interface ManagerLife {
  * @param life the state of the manager
  */
 export function buildParts(own: ManagerOptions, manager: ManagerApi, life: ManagerLife) {
+  // Nothing but the registry may keep the jobs, of which there may be thousands.
+  const { jobs, ...settings } = own;
   const { maxSkewMs = STORE_DEFAULTS.maxSkewMs, tags = [], process = thisProcess() } = own;
   const { keepsUnknown = false, tzVersion = zoneDatabaseVersion(), clock } = own;
   const time = new StoreTime(clock, maxSkewMs);
-  const options: ManagerOptions = { ...own, clock: time };
-  const registry = createRegistry(options);
+  const options: ManagerSettings = { ...settings, clock: time };
+  const registry = createRegistry(options, jobs);
   const events = new Events({ ...options, registry });
   const storeHealth = new StoreHealth(options.logger, options.mask);
   const earlyClaims = new EarlyClaims(time);
@@ -63,7 +65,7 @@ export function buildParts(own: ManagerOptions, manager: ManagerApi, life: Manag
     const { buildNoticeParts } = await import("./notice_parts.ts");
     return buildNoticeParts({ ...shared, options, dispatcher, peers });
   });
-  const shared: PartContext & Omit<ManagerOptions, "notices"> = {
+  const shared: PartContext & Omit<ManagerSettings, "notices"> = {
     ...{ ...options, registry, events, storeHealth, earlyClaims, tzVersion, due, notices },
     ticks: new TickCounter(),
   };
@@ -123,8 +125,8 @@ export function buildParts(own: ManagerOptions, manager: ManagerApi, life: Manag
 }
 
 /** The jobs that this node knows at its start: the system's and the configured ones. */
-function createRegistry(options: ManagerOptions): Registry {
-  const { pools, refreshJob: refresh, tags, jobs, jobDefaults, clock } = options;
+function createRegistry(options: ManagerSettings, jobs: ManagerOptions["jobs"]): Registry {
+  const { pools, refreshJob: refresh, tags, jobDefaults, clock } = options;
   const registry = new Registry({ pools, refresh, tags });
   const own = systemJobs(jobDefaults, clock.now().wallMs);
   for (const job of [...own, ...jobs]) registry.set(job);

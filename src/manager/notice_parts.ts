@@ -3,14 +3,14 @@ import { ExpectationWatcher } from "../notices/expectations/watcher.ts";
 import { Notices } from "../notices/notices.ts";
 import type { Dispatcher } from "./dispatch/dispatcher.ts";
 import type { NoticeParts } from "./late_notices.ts";
-import type { ManagerOptions } from "./manager_options.ts";
+import type { ManagerSettings } from "./manager_options.ts";
 import { DaemonNotices } from "./nodes/daemon_notices.ts";
 import type { Peers } from "./nodes/peers.ts";
 import type { PartContext } from "./part_context.ts";
 
 /** The surroundings of the parts that notify people. */
 export interface NoticePartsContext extends PartContext {
-  readonly options: ManagerOptions;
+  readonly options: ManagerSettings;
   readonly dispatcher: Dispatcher;
   readonly peers: Peers;
 }

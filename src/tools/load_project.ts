@@ -39,6 +39,9 @@ export async function loadProject(
 /**
  * Load the jobs of this process's own daemon, with what it cannot do that its configuration wants.
  * The tables that became jobs are left out: with thousands of jobs they need most memory.
+ *
+ * The jobs are copied: between those that were read from tables lies what reading them took, and
+ * the engine, which does not move values, could not return that memory to the system.
  */
 export async function loadDaemonProject(
   loaded: LoadedConfig,
@@ -47,6 +50,7 @@ export async function loadDaemonProject(
   const { config, ...project } = await loadProjectJobs(loaded, nowMs);
   return {
     ...project,
+    jobs: structuredClone(project.jobs),
     config: { ...config, jobs: config.jobs.filter(({ isEnabled }) => !isEnabled) },
     warnings: [...project.warnings, ...daemonMistakes(config, configFile, { isDaemon: true })],
   };

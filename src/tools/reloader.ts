@@ -78,6 +78,11 @@ export class Reloader {
     this.#logger = options.logger;
   }
 
+  /** The configuration that was loaded last, with its jobs. */
+  get project(): Project {
+    return this.#project;
+  }
+
   /** The problem of the last reload; null if it had none. */
   get problem(): string | null {
     return this.#problem;
