@@ -2,10 +2,11 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { type Daemon, startDaemon } from "../../../test/support/processes/daemon.ts";
-import { exactNow } from "../exact_clock.ts";
+import { EXACT_CLOCK_SOURCE, exactNow } from "../exact_clock.ts";
 import { cpuBetween, processCost } from "../machine.ts";
 import { type Figures, scaled, type Scenario, type Settings } from "../scenario.ts";
 import { scratchStore } from "../scratch_store.ts";
+import { buildStaticClock } from "../static_clock.ts";
 import { quantile, rateOf } from "../statistics.ts";
 import { REST_MS, wait } from "../wait.ts";
 
@@ -16,19 +17,56 @@ const BATCH = 1_000;
 const TURNS = 7;
 const CALLS = 500;
 const SLEEPERS = 1_000;
+/** Longest time for all calls of the job that schedules commands. */
+const PROBE_MS_MAX = 300_000n;
 /** How long the cost of sleeping commands is measured. */
 const SLEEP_MS = 20_000;
 
 /** Writes when it began, in seconds since the epoch. */
 const CLOCK = ["/bin/date", "+%s.%N"] as const;
 
-const TOML = `modules = []
+/** A command that an inline job has scheduled, with times of {@link exactNow} in the daemon. */
+interface ProbedCommand {
+  readonly id: string;
+  /** When the manager has the request, before the transaction that makes it durable. */
+  readonly acceptedAt: number;
+  /** When the manager tells of its outcome, after the commit. */
+  readonly committedAt: number;
+}
+
+/** A job that runs in the manager's thread and schedules commands, one at a time. */
+const PROBE = `import type { Manager } from "ts-job";
+${EXACT_CLOCK_SOURCE}
+export default async function probe(manager: Manager, kind: string, calls: number) {
+  const probed = [];
+  for (let call = 0; call < calls; call++) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    // Each greater than the last, as those of requests from outside.
+    const time = Date.now().toString(16).padStart(12, "0");
+    const random = crypto.randomUUID().slice(-12);
+    const id = time.slice(0, 8) + "-" + time.slice(8) + "-7000-8000-" + random;
+    const acceptedAt = exactNow();
+    await manager.scheduleJob(kind, { id });
+    await manager.waitInstance(id);
+    probed.push({ id, acceptedAt, committedAt: exactNow() });
+  }
+  return probed;
+}
+`;
+
+/** @param beginClock a command that writes when its process began */
+const configOf = (beginClock: readonly string[]) =>
+  `modules = ["jobs"]
 [worker]
 count = ${WORKERS}
 [jobs.true]
 command = ["/bin/true"]
 [jobs.clock]
 command = ${JSON.stringify(CLOCK)}
+[jobs.begin]
+command = ${JSON.stringify(beginClock)}
+[jobs.probe]
+isolation = "inline"
 [jobs.sleep]
 command = ["/bin/sleep", "3600"]
 worker_slot = false
@@ -36,12 +74,18 @@ worker_slot = false
 
 async function measure(settings: Settings): Promise<Figures> {
   const scratch = await scratchStore(settings.store);
-  const daemon = await startDaemon({ toml: TOML, env: scratch.env });
+  const beginClock = buildStaticClock(scratch.dir);
+  const daemon = await startDaemon({
+    toml: configOf(beginClock === null ? CLOCK : [beginClock]),
+    modules: { "probe.ts": PROBE },
+    env: scratch.env,
+  });
   try {
     await runBatch(daemon, scaled(settings, BATCH, 20));
     return {
       ...await rates(daemon, settings),
-      ...await latencies(daemon, settings),
+      ...await managerLatencies(daemon, settings),
+      ...await callLatencies(daemon, settings),
       ...await crowd(daemon, settings),
     };
   } finally {
@@ -93,7 +137,7 @@ async function runByXargs(size: number): Promise<void> {
  * From the call that schedules a command to its first instruction, and to its outcome. Beside that,
  * what both contain and no daemon can save: a call that only reads, and the start of the program.
  */
-async function latencies(daemon: Daemon, settings: Settings): Promise<Figures> {
+async function callLatencies(daemon: Daemon, settings: Settings): Promise<Figures> {
   const client = daemon.client();
   const [begun, ended, read, started]: [number[], number[], number[], number[]] = [[], [], [], []];
   for (let call = 0; call < scaled(settings, CALLS, 10); call++) {
@@ -114,13 +158,40 @@ async function latencies(daemon: Daemon, settings: Settings): Promise<Figures> {
     started.push(Number(stdout) * 1_000 - spawnedAt);
   }
   return {
-    "begun-p50": quantile(begun, 0.5),
-    "begun-p99": quantile(begun, 0.99),
-    "ended-p50": quantile(ended, 0.5),
-    "ended-p99": quantile(ended, 0.99),
+    ...quantiles("call-begun", begun),
+    ...quantiles("call-ended", ended),
     "read-p50": quantile(read, 0.5),
     "spawn-p50": quantile(started, 0.5),
   };
+}
+
+/**
+ * From the moment that the manager has the request to the moment that the process exists, and that
+ * the store has the outcome: without the way to the daemon and back.
+ *
+ * The clock is read in the manager's own thread, by an inline job that schedules the commands.
+ */
+async function managerLatencies(daemon: Daemon, settings: Settings): Promise<Figures> {
+  const calls = scaled(settings, CALLS, 10);
+  const run = async (kind: string) => {
+    const client = daemon.client();
+    const request = { kind: "probe", arguments: [kind, String(calls)] };
+    const { instance } = await client.scheduleJob(request);
+    const { uuid } = instance!;
+    const { instance: done } = await client.waitInstance({ uuid, waitMs: PROBE_MS_MAX });
+    return JSON.parse(done!.results[0]!) as readonly ProbedCommand[];
+  };
+  const begun: number[] = [];
+  for (const { id, acceptedAt } of await run("begin")) {
+    const { entries } = await daemon.client().lookupInstanceLogs({ query: { uuid: id } });
+    begun.push(Number(entries[0]!.message) * 1_000 - acceptedAt);
+  }
+  const ended = (await run("clock")).map(({ acceptedAt, committedAt }) => committedAt - acceptedAt);
+  return { ...quantiles("begun", begun), ...quantiles("ended", ended) };
+}
+
+function quantiles(name: string, values: readonly number[]): Figures {
+  return { [`${name}-p50`]: quantile(values, 0.5), [`${name}-p99`]: quantile(values, 0.99) };
 }
 
 /** Memory and processor time of the daemon and its helpers while many commands sleep for long. */
@@ -179,6 +250,10 @@ export const COMMANDS: readonly Scenario[] = [{
     { name: "begun-p99", unit: "ms", better: "lower", target: { sqlite: 4 } },
     { name: "ended-p50", unit: "ms", better: "lower", target: { sqlite: 3 } },
     { name: "ended-p99", unit: "ms", better: "lower", target: { sqlite: 8 } },
+    { name: "call-begun-p50", unit: "ms", better: "lower" },
+    { name: "call-begun-p99", unit: "ms", better: "lower" },
+    { name: "call-ended-p50", unit: "ms", better: "lower" },
+    { name: "call-ended-p99", unit: "ms", better: "lower" },
     { name: "read-p50", unit: "ms", better: "lower" },
     { name: "spawn-p50", unit: "ms", better: "lower" },
     { name: "sleepers-mb", unit: "MB", better: "lower", target: { any: 120 } },
