@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { fileURLToPath } from "node:url";
 import { type Build, keepCommands } from "../../support/cluster/kept_commands.ts";
 import { type Daemon, JOBCTL, startDaemon } from "../../support/processes/daemon.ts";
@@ -113,6 +114,25 @@ test("one supervisor runs all commands, also those of a daemon that has adopted 
       rmSync(join(daemon.dir, "held"));
       assert.equal(parentOf(await startHeld(daemon)), parentOf(pid));
     }
+  } finally {
+    await daemon.stop({ force: true });
+  }
+});
+
+test("a command that ended while no daemon ran has its real end", async () => {
+  const toml = HELD.replace("sleep 60", "sleep 1").replace("on_crash", 'timeout = "2s"\non_crash');
+  let daemon = await startDaemon({ toml });
+  try {
+    const pid = await startHeld(daemon);
+    await daemon.kill();
+    await until("it has ended", () => !isAlive(pid));
+    await sleep(2_000);
+    daemon = await daemon.restart();
+    await until("it is recorded", async () => (await heldInstance(daemon)).state === "completed");
+    const { instances: [instance] } = await daemon.client().lookupInstances({ query: {} });
+    const { processedAt, completedAt } = instance!;
+    const tookMs = Number(timestampMs(completedAt!)) - Number(timestampMs(processedAt!));
+    assert.ok(tookMs >= 1_000 && tookMs < 2_500, `${tookMs} ms`);
   } finally {
     await daemon.stop({ force: true });
   }
