@@ -30,7 +30,7 @@ interface ProbedCommand {
   readonly id: string;
   /** When the manager has the request, before the transaction that makes it durable. */
   readonly acceptedAt: number;
-  /** When the manager tells of its outcome, after the commit. */
+  /** When the manager reports its outcome, after the commit. */
   readonly committedAt: number;
 }
 
