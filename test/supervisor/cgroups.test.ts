@@ -83,6 +83,21 @@ testHere("a command has a group of its own, which the next one has after it", as
   assert.equal(new Set(both.map(({ lines }) => lines[0])).size, 2);
 });
 
+testHere("a command that freezes itself does not freeze the next one", async () => {
+  const own = `${findCgroup(null)!.root}$(sed -n 's|^0::||p' /proc/self/cgroup)`;
+  const { sink, attempt } = begin(`echo $$; echo 1 > ${own}/cgroup.freeze; sleep 600`, {
+    spec: { user: "nobody" },
+  });
+  await sink.line("");
+  const group = await groupOf(Number(sink.messages()[0]));
+  await until("it is frozen", () => group.isFrozen);
+  attempt.abort("canceled");
+  assert.equal((await attempt.outcome).type, "aborted");
+  const next = begin("echo next", { spec: { user: "nobody" } });
+  await next.sink.line("next");
+  assert.equal((await next.attempt.outcome).type, "ok");
+});
+
 testHere("a command cannot make groups without end for the daemon to remove", async () => {
   const own = "$(sed -n 's|^0::||p' /proc/self/cgroup)";
   const script = [

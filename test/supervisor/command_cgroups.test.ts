@@ -64,18 +64,20 @@ test("take() gives a group again whose command has left nothing, and counts anew
   });
 });
 
-test("take() gives no group again with processes or a bound, or frozen or killed", async () => {
+test("take() gives no group again with processes or a bound, or frozen, also by itself, or killed", async () => {
   await withGroups({}, ({ groups, nameOf, set, get }) => {
     const [busy, frozen, bounded] = [groups.take(null)!, groups.take(null)!, groups.take(64)!];
     const killed = groups.take(null)!;
+    const froze = groups.take(null)!;
+    set(froze, "cgroup.events", "populated 0\nfrozen 1\n");
     killed.kill();
     assert.equal(nameOf(bounded), "bounded/3");
     // A write replaces only the beginning of a plain file.
     assert.match(get(bounded, "memory.max"), /^64/);
     set(busy, "cgroup.events", "populated 1\nfrozen 0\n");
     frozen.freeze(true);
-    for (const group of [busy, frozen, bounded, killed]) groups.release(group);
-    assert.equal(nameOf(groups.take(null)), "plain/5");
+    for (const group of [busy, frozen, bounded, killed, froze]) groups.release(group);
+    assert.equal(nameOf(groups.take(null)), "plain/6");
   });
 });
 

@@ -53,8 +53,9 @@ export class CommandCgroup extends Cgroup {
 
   /** True if the next command may have it. */
   get isReusable(): boolean {
-    // From 6.14 on, Linux also kills what is started later in a group that was killed.
-    return this.memoryBytes === null && !this.#wasFrozen && !this.#wasKilled;
+    // From 6.14 on, Linux also kills what is started later in a group that was killed. A command
+    // may have frozen its group itself.
+    return this.memoryBytes === null && !this.#wasFrozen && !this.#wasKilled && !this.isFrozen;
   }
 
   /** A descriptor of its folder, by which a program is started in it. Call {@link started} next. */
