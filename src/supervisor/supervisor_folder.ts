@@ -91,7 +91,11 @@ export function openFolder(folder: string): void {
 function checkFolder(folder: string): void {
   const hint = "Remove it: the daemon creates it again";
   const distrust = findDistrust(folder);
-  if (distrust !== null) throw distrustError(`Cannot use the folder "${folder}"`, distrust, hint);
+  if (distrust !== null) {
+    // It may be a folder above it.
+    const remedy = distrust.path === folder ? hint : distrust.remedy ?? hint;
+    throw distrustError(`Cannot use the folder "${folder}"`, distrust, remedy);
+  }
   if ((lstatSync(folder).mode & 0o077) === 0) return;
   throw new JobError("permission_denied", `Cannot use "${folder}": others may enter it`, { hint });
 }

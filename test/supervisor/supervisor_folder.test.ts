@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { systemClock } from "../../src/platform/clock.ts";
 import { createLogger, silentLogger } from "../../src/platform/logger.ts";
@@ -119,8 +119,16 @@ test("findSupervisors() believes nothing in a folder that others may enter", asy
   });
   assert.deepEqual(await findSupervisors(folder, { clock: systemClock, logger, identity }), []);
   assert.ok(existsSync(recordOf(place)));
-  assert.match(lines.join("\n"), /Did not look for commands .* every user can write to it/);
+  assert.match(
+    lines.join("\n"),
+    /Did not look for commands .* every user can write to it .*hint="Remove it: the daemon/,
+  );
   chmodSync(folder, 0o700);
+  chmodSync(dirname(folder), 0o777);
+  await findSupervisors(folder, { clock: systemClock, logger, identity });
+  assert.match(lines.at(-1)!, /hint="chmod go-w \S*folder-\w+"\n$/);
+  assert.ok(existsSync(recordOf(place)));
+  chmodSync(dirname(folder), 0o700);
   await findSupervisors(folder, { clock: systemClock, logger: silentLogger, identity });
   assert.ok(!existsSync(recordOf(place)));
 });
