@@ -24,8 +24,8 @@ import {
 } from "./supervisor_folder.ts";
 import { MESSAGE_BYTES_MAX, type PeerEvents, type SupervisorPeer } from "./supervisor_peer.ts";
 
-/** How long a supervisor may take to say what it runs. */
-const LIST_MS_MAX = 3_000;
+/** How long a supervisor may take to say what it runs, also on a host that is overloaded. */
+const LIST_MS_MAX = 10_000;
 /** After this time it may have been stopped, and is continued. */
 const CONTINUE_MS = 250;
 /** Most commands of one supervisor. */

@@ -10,6 +10,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -19,7 +20,7 @@ import { MARKER_VARIABLE } from "../../src/platform/process/descendants.ts";
 import { thisProcess } from "../../src/platform/process/process_identity.ts";
 import { runtimeName } from "../../src/platform/process/process.ts";
 import { createCommandExecutor } from "../../src/supervisor/command_executor.ts";
-import { listPlaces, openFolder } from "../../src/supervisor/supervisor_folder.ts";
+import { listPlaces, openFolder, socketOf } from "../../src/supervisor/supervisor_folder.ts";
 import type { Executor, FoundAttempt } from "../../src/worker/executor.ts";
 import {
   commandJob,
@@ -187,6 +188,31 @@ test("find() does not return a command whose outcome is recorded", async () => {
   const recorded = { lines: 0, isDone: true };
   const { found } = await findAfterKill(makeFolder(), ["echo 1", "echo 2; sleep 5"], { recorded });
   assert.equal(found.length, 1);
+});
+
+const testOfLinux = isLinux && runtimeName() === "bun" ? test : () => {};
+testOfLinux("a supervisor lets output wait while a daemon waits for it", async () => {
+  const folder = makeFolder();
+  const file = `${folder}.txt`;
+  await kill(await startParent(folder, [`echo $$ > ${file}; echo up; exec yes`]));
+  const pid = Number(linesOf(file)[0]);
+  const printed = () => /^wchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, "latin1"))![1];
+  const [place] = listPlaces(folder);
+  let before: string | undefined;
+  await until("its output waits", async () => {
+    const caller = connect(socketOf(place!));
+    await once(caller, "connect");
+    await sleep(1_000);
+    before = printed();
+    await sleep(400);
+    caller.destroy();
+    return printed() === before;
+  });
+  await until("its output is read again", () => printed() !== before);
+  const executor = makeExecutor(folder);
+  await executor.survivors!.find();
+  executor.survivors!.begin();
+  await whenGone(pid, 2_000);
 });
 
 test("find() changes nothing, also if nobody adopts", async () => {

@@ -56,6 +56,8 @@ export class NativePipe implements OutputPipe {
   #stream: StreamPipe | null = null;
   #isListening = false;
   #isPaused = false;
+  /** True if a pause was asked for since {@link drain} began. */
+  #mustRest = false;
   #bytes = 0;
   #isEnded = false;
 
@@ -86,7 +88,8 @@ export class NativePipe implements OutputPipe {
 
   drain(): void {
     if (this.#stream !== null || this.#isPaused) return;
-    for (let reads = 0; reads < READS_MAX && !this.#isPaused && this.hasMore; reads++) {
+    this.#mustRest = false;
+    for (let reads = 0; reads < READS_MAX && !this.#mustRest && this.hasMore; reads++) {
       const bytes = readSync(this.#reader, block, 0, READ_BYTES, null);
       if (bytes === 0) return this.close();
       this.#bytes += bytes;
@@ -102,6 +105,7 @@ export class NativePipe implements OutputPipe {
   }
 
   pause(): void {
+    this.#mustRest = true;
     this.#stream?.pause();
     this.#isPaused = this.#isListening && this.#stream === null && !this.#isEnded;
     if (this.#isPaused) this.#watch?.remove(this.#reader);

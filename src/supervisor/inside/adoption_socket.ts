@@ -129,6 +129,7 @@ class DaemonConnection implements SupervisorLink {
       onFault: () => this.#gone(),
     });
     this.#limit = this.#closeIn(SECRET_MS_MAX);
+    supervisor.called(this);
     this.#channel.whenClosed(() => this.#gone());
   }
 
@@ -142,6 +143,7 @@ class DaemonConnection implements SupervisorLink {
 
   close(): void {
     this.#limit.cancel();
+    this.#supervisor.answered(this);
     this.#channel.close();
   }
 
@@ -180,5 +182,6 @@ class DaemonConnection implements SupervisorLink {
       const isLast = from + RUNS_MAX >= runs.length;
       this.send({ type: "runs", runs: runs.slice(from, from + RUNS_MAX), isLast });
     }
+    this.#supervisor.answered(this);
   }
 }

@@ -97,6 +97,8 @@ export class Supervisor {
   readonly #lastEnd = new LazyTimer(systemClock, () => this.#onEnd());
   /** Null while no daemon is connected. */
   #link: SupervisorLink | null;
+  /** Daemons that have connected to look, until they are answered. */
+  readonly #callers = new Set<SupervisorLink>();
   /** False once a command could not be moved into a group. */
   #canGather = true;
   #isEnding = false;
@@ -207,6 +209,19 @@ export class Supervisor {
     this.#onAlone();
   }
 
+  /**
+   * A daemon has connected to look, and is to be answered soon: on a busy host the output of
+   * commands that print much would take all the time that this process gets.
+   */
+  called(link: SupervisorLink): void {
+    this.#callers.add(link);
+  }
+
+  /** It has been answered, or is gone. */
+  answered(link: SupervisorLink): void {
+    this.#callers.delete(link);
+  }
+
   /** A daemon looks: where nobody else can take the claims back, it has as long again to start. */
   looked(): void {
     const isWaiting = this.#link === null && !this.#runs!.isEmpty;
@@ -263,7 +278,8 @@ export class Supervisor {
   }
 
   get #isStalled(): boolean {
-    return (this.#link?.unreadBytes ?? 0) > UNREAD_BYTES_MAX || this.#isFull;
+    return (this.#link?.unreadBytes ?? 0) > UNREAD_BYTES_MAX || this.#isFull ||
+      this.#callers.size > 0;
   }
 
   get #isFull(): boolean {

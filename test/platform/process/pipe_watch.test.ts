@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { closeSync, writeSync } from "node:fs";
 import test from "node:test";
 import { NativeSpawner } from "../../../src/platform/process/native_spawn.ts";
@@ -36,6 +37,31 @@ class Watched {
     return until("the pipe has ended", () => this.hasEnded);
   }
 }
+
+test("drain() reads no more of a program that prints without end once it is to pause", {
+  skip,
+}, async () => {
+  let chunks = 0;
+  const pipe: NativePipe = new NativePipe("stdout", {
+    onOutput() {
+      chunks += 1;
+      // The program writes again meanwhile.
+      while (!pipe.hasMore);
+      pipe.pause();
+    },
+    onPipeEnd() {},
+  }, { spawner: spawner!, watch });
+  const program = spawn("yes", { stdio: ["ignore", pipe.writer, "ignore"] });
+  try {
+    await until("it prints", () => pipe.hasMore);
+    pipe.drain();
+    assert.equal(chunks, 1);
+  } finally {
+    program.kill("SIGKILL");
+    closeSync(pipe.writer);
+    pipe.close();
+  }
+});
 
 test(
   "a pipe is read as data comes, from what it contained before on, to its end",
