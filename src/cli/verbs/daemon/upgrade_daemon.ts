@@ -66,7 +66,7 @@ export const UPGRADE_DAEMON: Verb = {
   summary: "Let the daemon hand over to a new version of its file",
   details: [
     "Replace the program's file first. The daemon tries the new file: it must load the",
-    "configuration and all modules, and know the format of the store. If it does not start, the",
+    "configuration and all modules, and know the format of a SQLite store. If it does not start, the",
     "daemon continues as it was, and this command says why. Otherwise running attempts of modules",
     "have worker.drain, or the drain of their job, to end. Commands run on, and the new daemon takes",
     "them over, with the same process id. Clients that follow a log or wait for an instance continue.",
