@@ -106,7 +106,7 @@ const LOOK: readonly Task[] = [
     "Is anything wrong right now?",
     "jobctl status",
     /^Incidents: +3 open$/m,
-    /^Incident: +import since .*exited with code 3: ftp: 530/m,
+    /^Incident: +import since .*exit 3: ftp: 530/m,
     /^Blocked by: +concurrency of shop customer="shop-42" \(1 of 1\)$/m,
   ),
   task(

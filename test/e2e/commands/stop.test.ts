@@ -23,7 +23,10 @@ test("jobctl stop lets what runs end, says so, and the daemon ends with exit cod
     const { code, stdout, stderr } = await daemon.jobctl(["stop"]);
     assert.equal(code, 0, stderr);
     assert.equal(JSON.parse(stdout).is_stopped, true);
-    assert.match(stderr, /^Stopping node \S+, for \w+ at most\nWaiting for 1 instance: short /);
+    assert.match(
+      stderr,
+      /^Stopping node \S+: 1 running instance has at most \w+ to end\nThe next daemon runs what was aborted\nWaiting for 1 instance: short /,
+    );
     assert.deepEqual(await daemon.exited, { code: 0, signal: null });
     const again = await daemon.restart();
     const { stdout: found } = await again.jobctl(["get", "instance", id]);
