@@ -16,7 +16,7 @@ import { makeVisible } from "../../core/text/safe_text.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import { notWritten } from "../../platform/files/not_written.ts";
 import { PRIVATE_FILE, PRIVATE_FOLDER } from "../../platform/files/private_files.ts";
-import { readRegularFile } from "../../platform/files/read_file.ts";
+import { type ReadFile, readRegularFile } from "../../platform/files/read_file.ts";
 import { distrustError, findDistrust } from "../../platform/files/trusted_path.ts";
 import { isWindows } from "../../platform/process/process.ts";
 import { CONNECTION_OPTIONS } from "../parsing/options.ts";
@@ -72,8 +72,7 @@ export async function readContexts(path: string): Promise<Contexts> {
   if (distrust !== null) {
     throw distrustError(action, distrust, distrust.remedy ?? "Use a file of your own");
   }
-  const found = readRegularFile(path, FILE_BYTES_MAX);
-  if (found === null) throw invalid(action, `it has more than ${FILE_BYTES_MAX} bytes`);
+  const found = readFile(path, action);
   if ((found.mode & OTHERS) !== 0) {
     const mode = (found.mode & 0o777).toString(8).padStart(4, "0");
     throw new JobError(
@@ -88,6 +87,17 @@ export async function readContexts(path: string): Promise<Contexts> {
   } catch (error) {
     throw invalid(action, messageOf(error));
   }
+}
+
+function readFile(path: string, action: string): ReadFile {
+  let found: ReadFile | null;
+  try {
+    found = readRegularFile(path, FILE_BYTES_MAX);
+  } catch (error) {
+    throw invalid(action, messageOf(error));
+  }
+  if (found === null) throw invalid(action, `it has more than ${FILE_BYTES_MAX} bytes`);
+  return found;
 }
 
 function invalid(action: string, problem: string): JobError {

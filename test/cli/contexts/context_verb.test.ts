@@ -3,6 +3,7 @@ import {
   chmodSync,
   existsSync,
   lstatSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   realpathSync,
@@ -31,6 +32,15 @@ async function home(run: (jobctl: Run, file: string) => Promise<void>): Promise<
     rmSync(folder, { recursive: true });
   }
 }
+
+test("a folder in place of the contexts is refused with its path", async () => {
+  await home(async (jobctl, file) => {
+    mkdirSync(file, { recursive: true, mode: 0o700 });
+    const { code, stderr } = await jobctl("context list");
+    assert.equal(code, 2);
+    assert.match(stderr, /Cannot use the contexts in ".*contexts\.toml": it is not a regular file/);
+  });
+});
 
 test("context add saves a daemon in a private file, with absolute paths", async () => {
   await home(async (jobctl, file) => {
