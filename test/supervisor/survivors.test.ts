@@ -227,7 +227,12 @@ test("find() changes nothing, also if nobody adopts", async () => {
 });
 
 test("adopt() counts the time limit from the start of the command", async () => {
-  const { executor, found } = await findAfterKill(makeFolder(), ["echo up; sleep 30"]);
+  const folder = makeFolder();
+  await kill(await startParent(folder, ["echo up; sleep 30"]));
+  // More than it may take to end the command.
+  await sleep(1_000);
+  const executor = makeExecutor(folder);
+  const found = await executor.survivors!.find();
   const startMs = systemClock.now().monotonicMs;
   const timeoutMs = Math.ceil(found[0]!.ageMs) + 300;
   const { attempt } = adopt(executor, found[0]!, { options: { timeoutMs } });
