@@ -172,7 +172,8 @@ for (
 test("cancel asks nothing when nothing matches", async () => {
   const run = await cli(["cancel", "instances", "-k", "sum"], { isTerminal: true, input: "" });
   assert.equal(run.code, 0, run.stderr);
-  assert.equal(run.stderr, "Canceled 0\n");
+  assert.equal(run.stderr, "No unfinished instance matches\n");
+  assert.equal(run.stdout, "");
 });
 
 test("cancel ID of a finished instance is refused, in a pipe too", async () => {

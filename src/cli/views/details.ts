@@ -175,7 +175,7 @@ export function nodeLines(node: Node, printer: Printer): string[] {
     ["Node", makeVisible(node.id)],
     ["State", printer.paint(makeVisible(node.state), nodeStyle(node))],
     ["Busy", busyText(node)],
-    ["Workers asked for", node.wantedWorkers?.toString()],
+    ["Workers set to", node.wantedWorkers?.toString()],
     ["Seen", timeText(node.seenAt, nowMs)],
     ["Started", timeText(node.startedAt, nowMs)],
     ["Host", makeVisible(node.host)],

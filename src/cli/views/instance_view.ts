@@ -62,7 +62,7 @@ export function firstLine(text: string): string {
 }
 
 /** The arguments; of a notice only its title, as the rest is long. */
-function argumentsText({ kind, arguments: all }: JobInstance): string {
+export function argumentsText({ kind, arguments: all }: JobInstance): string {
   return (kind.startsWith(`${NOTICE_KINDS}.`) ? all.slice(0, 1) : all).join(", ");
 }
 

@@ -51,6 +51,12 @@ test("run writes the job's output and results to stdout, and the rest to stderr"
   assert.equal(run.stderr, "careful\nDone in 500ms\n");
 });
 
+test("run says on a terminal which arguments a schedule gives", async () => {
+  const options = { answers: answersFor([schedule()], [DONE]), isTerminal: true };
+  const { stderr } = await cli(["run", "sum"], options);
+  assert.match(stderr, /^Running sum as [0-9a-f]+ with 1, 2\n/);
+});
+
 test("run ends with the outcome of the run as its exit code", async () => {
   for (
     const [state, code, text] of [

@@ -19,7 +19,8 @@ test("jobctl reload shows what has changed, with --dry-run without applying it",
     rewrite(daemon, (text) =>
       text.replace("[jobs.gone]", "[jobs.fresh]")
         .replace('run = "true"', 'run = "true"\ntimeout = "1m"')
-        .replace('drain = "5s"', 'drain = "6s"\ncount = 3'));
+        .replace('drain = "5s"', 'drain = "6s"\ncount = 3') +
+      '[notices.ops]\nto = "exec"\ncommand = ["true"]\n');
     writeFileSync(join(daemon.dir, "jobs/hello.ts"), MODULE.replace("name:", "nick:"));
     const wanted = [
       "~ job a: timeout",
@@ -34,7 +35,8 @@ test("jobctl reload shows what has changed, with --dry-run without applying it",
     assert.equal(dry.code, 0, dry.stderr);
     const lines = dry.stdout.trimEnd().split("\n");
     assert.equal(lines[0], "A reload would give 3 jobs (1 added, 2 changed, 1 removed)");
-    assert.deepEqual(lines.filter((line) => !line.includes("worker.count")).slice(1), wanted);
+    assert.deepEqual(lines.filter((line) => !/worker\.count|notices/.test(line)).slice(1), wanted);
+    assert.ok(lines.includes('+ notices.ops.to = "exec"'), dry.stdout);
     const { jobs } = await daemon.client().listRegisteredJobs({});
     assert.ok(jobs.some(({ kind }) => kind === "gone"), "nothing was applied");
 

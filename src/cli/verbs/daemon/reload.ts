@@ -36,6 +36,13 @@ function settingText({ path = "", beforeJson, afterJson, needsRestart }: ConfigC
   return `${makeVisible(path)}  ${valueText(beforeJson)} → ${valueText(afterJson)}${later}`;
 }
 
+/** A setting that the file did not have, or has no longer. */
+function ownLine({ change, path = "", beforeJson, afterJson, needsRestart }: ConfigChange): string {
+  const later = needsRestart ? "  (after a restart)" : "";
+  const value = valueText(change === "added" ? afterJson : beforeJson);
+  return `${makeVisible(path)} = ${value}${later}`;
+}
+
 function changeLines(report: ReloadConfigResponse, { paint }: Printer): string[] {
   const { changes, moreChanges } = report;
   const marks = {
@@ -57,7 +64,10 @@ function changeLines(report: ReloadConfigResponse, { paint }: Printer): string[]
   });
   // Those of other jobs have no effect: the job is disabled, or the same is written differently.
   const others = settings.filter(({ path }) => !path!.startsWith("jobs."))
-    .map((setting) => `${marks[setting.change] ?? "?"} ${settingText(setting)}`);
+    .map((setting) => {
+      const text = setting.change === "changed" ? settingText(setting) : ownLine(setting);
+      return `${marks[setting.change] ?? "?"} ${text}`;
+    });
   const more = moreChanges > 0 ? [`and ${countText(moreChanges, "more change")}`] : [];
   return [...lines, ...others, ...more];
 }

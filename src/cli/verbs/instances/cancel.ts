@@ -78,8 +78,8 @@ async function cancelByQuery(args: Args, context: VerbContext): Promise<void> {
   const answer = await connection.cancelInstances({ query, all: isAll });
   const count = Number(answer.count) || answer.instances.length;
   if (count === 0) await assertKinds(connection, kinds);
-  await printer.list(INSTANCE_VIEW, answer.instances);
-  await printer.note(`Canceled ${count}`);
+  await printer.list(INSTANCE_VIEW, answer.instances, "No unfinished instance matches");
+  if (count > 0) await printer.note(`Canceled ${count}`);
 }
 
 async function cancelOne(

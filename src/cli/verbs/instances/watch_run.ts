@@ -6,13 +6,16 @@ import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
 import { ask } from "../../confirm.ts";
 import { EXIT } from "../../exit_codes.ts";
 import { present } from "../../lookup.ts";
+import type { Printer } from "../../output/printer.ts";
 import type { VerbContext } from "../../verb.ts";
-import { blockText } from "../../views/instance_view.ts";
+import { argumentsText, blockText } from "../../views/instance_view.ts";
 import { isFinalState, msOf, stateName } from "../../wire.ts";
 import { endText, existingText, printEnded, showRun } from "./show_run.ts";
 
 /** After this long without a start, the reason is shown. */
 const WAITING_MS = 2_000;
+/** Longest text of the arguments of a run that begins, in characters. */
+const ARGUMENTS_MAX = 200;
 
 /** Why the watch of a run ended before the run. */
 type Departure = "interrupted" | "late";
@@ -42,9 +45,7 @@ export async function watchRun(
   if (timeoutMs !== undefined) timers.push(io.clock.timer(timeoutMs, () => watch.leave("late")));
   try {
     await printer.note(
-      isExisting
-        ? existingText(first, printer)
-        : `Running ${makeVisible(first.kind)} as ${printer.shortId(first.uuid)}`,
+      isExisting ? existingText(first, printer) : runningText(first, printer),
     );
     const instance = await watch.run();
     return await finish(instance, watch, context);
@@ -80,6 +81,16 @@ function codeOf({ state }: JobInstance): number {
   const name = stateName(state);
   if (name === "Completed") return EXIT.ok;
   return name === "TimedOut" ? EXIT.timedOut : EXIT.conditionNotMet;
+}
+
+/** What runs now, with its arguments: a schedule may have given them. */
+function runningText(instance: JobInstance, printer: Printer): string {
+  const { kind, uuid } = instance;
+  const all = argumentsText(instance);
+  const given = all.length > ARGUMENTS_MAX ? `${all.slice(0, ARGUMENTS_MAX)}…` : all;
+  return makeVisible(
+    `Running ${kind} as ${printer.shortId(uuid)}${given === "" ? "" : ` with ${given}`}`,
+  );
 }
 
 /** A run that is being watched, and what the user wants with it. */
