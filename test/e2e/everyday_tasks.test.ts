@@ -272,7 +272,7 @@ const CHANGE: readonly Task[] = [
   task(
     "No notices about import for two hours",
     "jobctl silence import --until +2h",
-    /^import\t\d{4}-.*\tin \d.*\tnow\t/m,
+    /^import\t\d{4}-.*\tin \d.*\t(?:now|\ds ago)\t/m,
   ),
   task("Which incidents are open?", "jobctl incidents", /\timport\tfailed\t/),
   task(
