@@ -357,7 +357,7 @@ function createManager(config: Config, given: ManagerParts): Manager {
       }),
       command: createCommandExecutor({
         ...{ clock, logger, idleMs, mask, outliving: outlivingOf(config) },
-        onEnded: () => memory.note(),
+        onWork: () => memory.note(),
         recycle: { runs: recycleAfter, memoryBytes: recycleMemoryBytes },
       }),
       inline: createInlineExecutor({ clock, mask }),

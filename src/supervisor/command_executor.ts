@@ -75,8 +75,8 @@ interface CommandExecutorOptions {
   readonly mask?: SecretMask;
   /** How commands outlive this process; null: they do not. */
   readonly outliving?: OutlivingOptions | null;
-  /** Called when a command has ended. */
-  readonly onEnded?: () => void;
+  /** Called when a command begins, and when it has ended. */
+  readonly onWork?: () => void;
 }
 
 /** Where the next daemon finds supervisors, and how long they wait for it. */
@@ -139,7 +139,7 @@ class CommandExecutor implements Executor {
       recycle: RECYCLE_DEFAULTS,
       mask: new SecretMask(),
       outliving: null,
-      onEnded: () => {},
+      onWork: () => {},
       ...options,
     };
     const { clock, logger, mask, outliving } = this.#options;
@@ -186,6 +186,7 @@ class CommandExecutor implements Executor {
       );
     }
     const attempt = this.#attempt(task, sink);
+    this.#options.onWork();
     attempt.begin([]);
     return attempt;
   }
@@ -372,7 +373,7 @@ class CommandExecutor implements Executor {
 
   #ended(supervisor: SupervisorProcess): void {
     this.#failedStarts = 0;
-    this.#options.onEnded();
+    this.#options.onWork();
     if (this.#isWornOut(supervisor)) supervisor.isRetired = true;
     if (supervisor.busy > 0) return;
     if (supervisor.isRetired) return supervisor.end();

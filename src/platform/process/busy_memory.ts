@@ -3,7 +3,7 @@ import type { Clock } from "../clock.ts";
 import { LazyTimer } from "../lazy_timer.ts";
 import { dropCaches } from "./memory.ts";
 
-/** Pieces of work after which a thread has compiled much, and collected much memory. */
+/** Pieces of work after which a thread has compiled much: starts and ends of commands. */
 const BUSY_COUNT = 1_000;
 /** Time without work that ends a busy time. */
 const REST_MS = 5_000;
@@ -37,7 +37,7 @@ export class BusyMemory {
     return memory;
   }
 
-  /** Note that a piece of work has ended. */
+  /** Note a piece of work. */
   note(): void {
     const nowMs = this.#clock.now().monotonicMs;
     if (nowMs - this.#lastMs >= REST_MS) this.#count = 0;

@@ -292,6 +292,7 @@ export class Supervisor {
   }
 
   #started(command: RunningCommand): void {
+    this.#memory.note();
     this.#families.begin(command);
     this.#usages.begin(command);
     this.#runs?.started(command.run, command.leader);
