@@ -44,9 +44,12 @@ for (const version of VERSIONS) {
       ).join("");
       const daemon = await startDaemon({ toml: jobs, env: { JOBCTL_STORE_URL: `sqlite:${file}` } });
       try {
+        const countOf = async (state: string) => {
+          const { stdout } = await daemon.jobctl(["list", "instances", "--state", state]);
+          return (JSON.parse(stdout) as readonly unknown[]).length;
+        };
         await until("everything that was due has run", async () => {
-          const waiting = await daemon.jobctl(["list", "instances", "--state", "scheduled"]);
-          return (JSON.parse(waiting.stdout) as readonly unknown[]).length === 2;
+          return await countOf("scheduled") === 2 && await countOf("processing") === 0;
         });
         const shown = async (...args: readonly string[]) => {
           const { code, stdout, stderr } = await daemon.jobctl([...args, "-o", "table"]);
