@@ -21,6 +21,9 @@ export interface UpcomingRuns {
 /** Most schedules that are looked at, because the next ticks of the first ones are skipped. */
 const LOOK_MAX = 1_000;
 const LOOK_FACTOR = 4;
+/** Schedules that are looked at for the next run alone, and how many of those with a blackout. */
+const FIRST_MAX = 100;
+const BLACKOUTS_MAX = 10;
 
 /**
  * What is due next, the earliest first. Of a schedule it is the next tick that is expected to run;
@@ -51,16 +54,31 @@ export async function upcoming(
   }
 }
 
-/** When a schedule is expected to run next, epoch ms; null if none is. */
+/**
+ * When a schedule is expected to run next, epoch ms; null if none is. It takes some ms to find that
+ * a blackout never ends, so after a few of them the next tick outside of pauses is expected to run.
+ *
+ * @param turn resolves after other work has run
+ */
 export async function nextScheduledRun(
   store: Pick<StoreReads, "upcoming">,
   pauses: readonly Pause[],
+  turn: () => Promise<void>,
 ): Promise<number | null> {
-  const onlySchedules = {
-    upcoming: async (query: UpcomingQuery) => ({ ...await store.upcoming(query), instances: [] }),
-  };
-  const { runs } = await upcoming(onlySchedules, { limit: 1 }, pauses);
-  return runs[0]?.dueAt ?? null;
+  const { schedules } = await store.upcoming({ limit: FIRST_MAX });
+  let first = Infinity;
+  let blackouts = 0;
+  for (const [place, record] of schedules.entries()) {
+    if (record.nextAt === null || record.nextAt >= first) break;
+    const pauseEnd = pausedUntil(record.kind, pauses);
+    if (record.spec.blackout !== undefined && blackouts++ > 0) await turn();
+    const isChecked = blackouts <= BLACKOUTS_MAX && place < FIRST_MAX - 1;
+    const runAt = isChecked
+      ? nextRunAt(record, pauseEnd)
+      : Math.max(record.nextAt, pauseEnd ?? -Infinity);
+    first = Math.min(first, runAt ?? Infinity);
+  }
+  return first === Infinity ? null : first;
 }
 
 function runsOf({ instances, schedules }: Upcoming, pauses: readonly Pause[]): UpcomingRun[] {

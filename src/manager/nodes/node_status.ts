@@ -39,6 +39,7 @@ export async function nodeStatus(
   const unserved = await manager.unservedKinds(waiting.map(([kind]) => kind));
   const nodes = await manager.listNodes();
   const pauses = await store.listPauses();
+  const turn = () => new Promise<void>((resolve) => options.clock.defer(resolve));
   return {
     ...{ node: options.node, version: manager.version, startedAt, isDraining, storeProblem },
     reloadProblem: options.configuration?.problem ?? null,
@@ -52,6 +53,6 @@ export async function nodeStatus(
     pauses,
     disabled: registry.disabled,
     nextScheduleAt: scheduler.nextAt,
-    nextRunAt: await nextScheduledRun(store, pauses),
+    nextRunAt: await nextScheduledRun(store, pauses, turn),
   };
 }

@@ -63,3 +63,27 @@ test("status() has when a schedule runs next, without ticks that are skipped", a
   assert.equal(await next(), null);
   await world.of(world.manager.stop());
 });
+
+test("status() has the end of a pause of many schedules as the next run", async () => {
+  const many = Array.from({ length: 120 }, (_, index) => job(`often-${index}`, "* * * * *"));
+  const { world } = await worldOf(...many);
+  await world.of(world.manager.pause(null, { until: world.clock.now().wallMs + 3 * HOUR }));
+  const { nextRunAt } = await world.of(world.manager.status());
+  assert.equal(new Date(nextRunAt!).toISOString().slice(11, 16), "03:00");
+  await world.of(world.manager.stop());
+});
+
+test("status() looks at few blackouts for the next run, and expects that another one ends", async () => {
+  const off = Array.from(
+    { length: 12 },
+    (_, index) => job(`off-${index}`, "* * * * *", { blackout: ["2000-01-01/2100-01-01"] }),
+  );
+  const nextOf = async (skipped: typeof off) => {
+    const { world } = await worldOf(...skipped, job("hourly", "0 * * * *"));
+    const { nextRunAt } = await world.of(world.manager.status());
+    await world.of(world.manager.stop());
+    return new Date(nextRunAt!).toISOString().slice(11, 16);
+  };
+  assert.equal(await nextOf(off.slice(0, 10)), "01:00");
+  assert.equal(await nextOf(off), "00:01");
+});
