@@ -1,13 +1,16 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { type Daemon, startDaemon } from "../../test/support/processes/daemon.ts";
-import { type Call, inTurns, secondsOf } from "./in_turns.ts";
+import { type Call, inTurns } from "./in_turns.ts";
 import { type Figures, scaled, type Settings } from "./scenario.ts";
 import { scratchStore } from "./scratch_store.ts";
 
 const CALLS = 8_000;
-/** Calls to each before any is measured: until then their code is still being compiled. */
-const WARM_CALLS = 30_000;
+/**
+ * Calls to each before any is measured: until then their code is still being compiled. They take
+ * turns in these too, because a daemon that rests gives back its compiled code.
+ */
+const WARM_CALLS = 100_000;
 
 /** How many callers call at once, one measurement each. */
 export const CALLERS = [1, 16, 100];
@@ -45,9 +48,7 @@ export async function measureBeside(
   const bare = await startBare();
   try {
     const schedule = scheduleBy(daemon);
-    for (const call of [schedule, bare.call]) {
-      await secondsOf(call, 16, scaled(settings, WARM_CALLS, 50));
-    }
+    await inTurns([schedule, bare.call], 100, scaled(settings, WARM_CALLS, 400));
     const figures: Record<string, number> = {};
     for (const callers of CALLERS) {
       const calls = scaled(settings, callers === 1 ? CALLS / 4 : CALLS, 200);

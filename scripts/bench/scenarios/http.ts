@@ -1,23 +1,15 @@
 import { fileURLToPath } from "node:url";
 import { type BareServer, CALLERS, measureBeside, startServer } from "../beside_bare.ts";
 import type { Call } from "../in_turns.ts";
+import { keepAliveCall } from "../keep_alive_client.ts";
 import type { Scenario } from "../scenario.ts";
 
 const JSON_SERVER = fileURLToPath(new URL("../json_server.ts", import.meta.url));
 
 /** A request to run a job, over connections that stay open. */
 function post(port: number): Call {
-  const url = `http://127.0.0.1:${port}/api/v1/jobs/noop/runs`;
-  const request = {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: '{"arguments":[]}',
-  };
-  return async () => {
-    const response = await fetch(url, request);
-    if (response.status !== 201) throw new Error(await response.text());
-    return await response.json();
-  };
+  const request = { path: "/api/v1/jobs/noop/runs", body: '{"arguments":[]}', status: 201 };
+  return keepAliveCall({ port, ...request });
 }
 
 async function startBare(): Promise<BareServer> {
