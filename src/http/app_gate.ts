@@ -123,22 +123,29 @@ export class AppGate {
     return guard;
   }
 
-  async #answer(open: OpenRequest, { method, headers }: WireRequest): Promise<ApiResponse> {
-    const { refusal, origins, api, site, hooks } = this.#options;
-    if (isHookPath(open.path)) return await this.#respond(hooks, open);
-    const { isSecure } = open;
-    if (refusal) throw refusal;
-    const foreign = siteRefusal({ method, headers, origins, isSecure });
-    if (foreign) throw foreign;
-    if (isPreflight(method, headers)) return { status: 204, headers: PREFLIGHT_HEADERS, body: "" };
-    return await this.#respond(site === null || isApiPath(open.path) ? api : site, open);
-  }
-
-  async #respond(responder: Late<Responder>, open: OpenRequest): Promise<ApiResponse> {
+  async #answer(open: OpenRequest, request: WireRequest): Promise<ApiResponse> {
+    const { api, site, hooks } = this.#options;
+    const { path } = open;
+    const isHook = isHookPath(path);
+    if (!isHook) {
+      this.#assertOwn(open, request);
+      if (isPreflight(request.method, request.headers)) {
+        return { status: 204, headers: PREFLIGHT_HEADERS, body: "" };
+      }
+    }
+    const responder = isHook ? hooks : site === null || isApiPath(path) ? api : site;
     const response = await (responder.value ?? await responder.get()).respond(open);
     const { bodyProblem } = open;
     if (bodyProblem === null) return response;
     throw requestError(bodyProblem);
+  }
+
+  /** @throws JobError if nothing is answered here, or not to the page that sends the request */
+  #assertOwn({ isSecure }: OpenRequest, { method, headers }: WireRequest): void {
+    const { refusal, origins } = this.#options;
+    if (refusal) throw refusal;
+    const foreign = siteRefusal({ method, headers, origins, isSecure });
+    if (foreign) throw foreign;
   }
 
   #send(response: ApiResponse, open: OpenRequest): void {

@@ -108,15 +108,17 @@ export class OpenRequest implements HttpRequest {
     return this.request.problem;
   }
 
-  async body(bytesMax: number = MESSAGE_BYTES_MAX): Promise<Uint8Array> {
+  body(bytesMax: number = MESSAGE_BYTES_MAX): Promise<Uint8Array> {
     const { guard, access: { tracker } } = this.#parts;
     const limits = { bytesMax, isCut: false };
-    const bytes = await this.request.body(limits, (count) => {
+    const body = this.request.body(limits, (count) => {
       this.#bodyBytes += count;
       guard.changeRequestBytes(count);
     });
-    tracker.move(this.#call, "running");
-    return bytes;
+    return body.then((bytes) => {
+      tracker.move(this.#call, "running");
+      return bytes;
+    });
   }
 
   authorize(method: CallName): Caller | JobError | Promise<Caller | JobError> {

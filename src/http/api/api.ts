@@ -56,7 +56,8 @@ export class Api {
       const route = routeFor(match, request);
       if (route === null) return otherMethods(match, request.method);
       hasBody = route.hasBody;
-      const caller = await request.authorize(route.name);
+      const decision = request.authorize(route.name);
+      const caller = decision instanceof Promise ? await decision : decision;
       if (caller instanceof JobError) return problemResponse(caller);
       return await this.#call(route, match.values, request, caller);
     } catch (thrown) {

@@ -233,8 +233,10 @@ export class CallTracker {
    */
   admit({ connection }: TrackedCall, principal: string | null): void {
     if (!connection) return;
-    connection.guard.admit();
-    this.#strangers.delete(connection.socket);
+    if (!connection.guard.isAdmitted) {
+      connection.guard.admit();
+      this.#strangers.delete(connection.socket);
+    }
     this.#assign(connection, principal);
   }
 
@@ -333,7 +335,8 @@ export class CallTracker {
   /** Note that a call has entered its next phase. */
   move(call: TrackedCall, phase: TrackedCall["phase"]): void {
     call.phase = phase;
-    call.since = this.#now();
+    // A running call may take any time: the clock is not read for it.
+    if (phase !== "running") call.since = this.#now();
   }
 
   /** Forget a call whose stream is closed. */
