@@ -13,10 +13,12 @@ const NUMBER_BYTES = Float64Array.BYTES_PER_ELEMENT;
  */
 const SHARED_BYTES_MAX = 65_536;
 /**
- * Most frames of a batch: the other thread begins with these while this one continues. If a batch
- * held all that arrives in an iteration of the event loop, the threads would take turns.
+ * Most frames of the first batch of an event loop turn: the other thread begins with these while
+ * this one continues. If a batch held all that arrives in a turn, the threads would take turns.
  */
-const FRAMES_MAX = 8;
+const FIRST_FRAMES_MAX = 8;
+/** Each further batch may have twice as many frames, up to this many: a batch has its own cost. */
+const FRAMES_MAX = 32;
 
 /** Members of every frame. */
 interface AnyFrame {
@@ -32,8 +34,8 @@ export interface FrameCodec<Frame extends AnyFrame> {
 }
 
 /**
- * Sends the frames of one event loop turn together, up to {@link FRAMES_MAX}; a large payload
- * travels alone.
+ * Sends the frames of one event loop turn together, or the first ones while it continues; a large
+ * payload travels alone.
  */
 export class BatchSender<Frame extends AnyFrame> {
   readonly #codec: FrameCodec<Frame>;
@@ -44,6 +46,7 @@ export class BatchSender<Frame extends AnyFrame> {
   #objects: Frame[] = [];
   #payloads: Uint8Array[] = [];
   #payloadBytes = 0;
+  #framesMax = FIRST_FRAMES_MAX;
 
   constructor(codec: FrameCodec<Frame>, clock: Clock, post: PostBatch<Frame>) {
     this.#codec = codec;
@@ -55,7 +58,7 @@ export class BatchSender<Frame extends AnyFrame> {
   send(frame: Frame, payload: Uint8Array = NOTHING): void {
     const isShared = this.#payloadBytes > 0 && payload.byteLength > 0;
     if (isShared && this.#payloadBytes + payload.byteLength > SHARED_BYTES_MAX) this.#flush();
-    if (this.#numbers.length === 0) this.#clock.defer(() => this.#flush());
+    if (this.#numbers.length === 0) this.#clock.defer(() => this.#endTurn());
     const code = this.#codec.codeOf(frame);
     if (code === 0) this.#numbers.push(0, this.#objects.push(frame) - 1, payload.byteLength);
     else this.#numbers.push(code, frame.id!, payload.byteLength);
@@ -63,7 +66,14 @@ export class BatchSender<Frame extends AnyFrame> {
       this.#payloads.push(payload);
       this.#payloadBytes += payload.byteLength;
     }
-    if (this.#numbers.length >= FRAMES_MAX * NUMBERS_OF_FRAME) this.#flush();
+    if (this.#numbers.length < this.#framesMax * NUMBERS_OF_FRAME) return;
+    this.#flush();
+    this.#framesMax = Math.min(this.#framesMax * 2, FRAMES_MAX);
+  }
+
+  #endTurn(): void {
+    this.#flush();
+    this.#framesMax = FIRST_FRAMES_MAX;
   }
 
   #flush(): void {

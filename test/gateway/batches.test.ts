@@ -79,15 +79,21 @@ test("the other thread need not wait for the end of a turn with many frames", as
   const sender = new BatchSender<Request>(REQUEST_CODEC, systemClock, (batch) => {
     posted.push(batch);
   });
-  for (let id = 1; id <= 20; id++) sender.send({ type: "next", id });
+  const endTurn = () => new Promise<void>((resolve) => systemClock.defer(resolve));
+  for (let id = 1; id <= 100; id++) sender.send({ type: "next", id });
   const atOnce = posted.length;
-  await new Promise<void>((resolve) => systemClock.defer(resolve));
-  assert.deepEqual([atOnce, posted.length], [2, 3]);
+  await endTurn();
+  for (let id = 101; id <= 110; id++) sender.send({ type: "next", id });
+  await endTurn();
+  assert.deepEqual([atOnce, posted.length], [4, 7]);
   const ids: (number | undefined)[] = [];
-  for (const batch of posted) {
+  const lengths = posted.map((batch) => {
+    const before = ids.length;
     readBatch(REQUEST_CODEC, batch, (frame) => ids.push("id" in frame ? frame.id : undefined));
-  }
-  assert.deepEqual(ids, Array.from({ length: 20 }, (_, index) => index + 1));
+    return ids.length - before;
+  });
+  assert.deepEqual(ids, Array.from({ length: 110 }, (_, index) => index + 1));
+  assert.deepEqual(lengths, [8, 16, 32, 32, 12, 8, 2]);
 });
 
 test("a small payload keeps no large one of its turn in memory", async () => {
