@@ -10,12 +10,24 @@ const REST_MS = 5_000;
 /** Largest heap that is collected for this: that takes some ten milliseconds. */
 const HEAP_BYTES_MAX = 64 * 1_024 * 1_024;
 
-/** How memory is returned to the system. */
-const SYSTEM = { dropCaches, heapBytes: () => process.memoryUsage().heapUsed };
+/** Processor time in that time, in ms, of a process that does not rest: it serves requests. */
+const BUSY_MS = 1_000;
+
+/** How memory is returned to the system, and what the process uses. */
+const SYSTEM = {
+  dropCaches,
+  heapBytes: () => process.memoryUsage().heapUsed,
+  /** Processor time of all threads since the start, in ms. */
+  usedMs: () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1_000;
+  },
+};
 
 /**
  * Returns memory to the system when a thread rests after a busy time: its start, or a thousand
- * pieces of work without a pause of some seconds. After less work, what was compiled is kept.
+ * pieces of work without a pause of some seconds. After less work, what was compiled is kept, and
+ * so it is as long as the process is busy with anything else.
  */
 export class BusyMemory {
   readonly #clock: Clock;
@@ -23,6 +35,8 @@ export class BusyMemory {
   readonly #resting: LazyTimer;
   #count = 0;
   #lastMs = -Infinity;
+  /** The processor time when the rest may have begun. */
+  #usedMs = 0;
 
   constructor(clock: Clock, system: typeof SYSTEM = SYSTEM) {
     this.#clock = clock;
@@ -33,7 +47,7 @@ export class BusyMemory {
   /** For a thread that starts: it compiles what it needs only then. */
   static fromStart(clock: Clock, system: typeof SYSTEM = SYSTEM): BusyMemory {
     const memory = new BusyMemory(clock, system);
-    memory.#resting.setIn(REST_MS);
+    memory.#restFrom(clock.now().monotonicMs);
     return memory;
   }
 
@@ -44,10 +58,18 @@ export class BusyMemory {
     this.#lastMs = nowMs;
     this.#count += 1;
     const isBusyTime = this.#count >= BUSY_COUNT || this.#resting.dueMs !== null;
-    if (isBusyTime) this.#resting.set(nowMs + REST_MS);
+    if (isBusyTime) this.#restFrom(nowMs);
+  }
+
+  #restFrom(nowMs: number): void {
+    this.#usedMs = this.#system.usedMs();
+    this.#resting.set(nowMs + REST_MS);
   }
 
   #rest(): void {
+    if (this.#system.usedMs() - this.#usedMs >= BUSY_MS) {
+      return this.#restFrom(this.#clock.now().monotonicMs);
+    }
     this.#count = 0;
     if (this.#system.heapBytes() <= HEAP_BYTES_MAX) this.#system.dropCaches();
   }

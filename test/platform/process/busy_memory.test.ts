@@ -9,15 +9,18 @@ const MEBIBYTE = 1_024 * 1_024;
 function memoryOf(heapBytes = MEBIBYTE, { starts = false } = {}) {
   const clock = new SimClock();
   const drops: number[] = [];
+  let usedMs = 0;
   const system = {
     dropCaches: () => void drops.push(clock.now().monotonicMs),
     heapBytes: () => heapBytes,
+    usedMs: () => usedMs,
   };
   const memory = starts ? BusyMemory.fromStart(clock, system) : new BusyMemory(clock, system);
   const work = (count: number) => {
     for (let index = 0; index < count; index++) memory.note();
   };
-  return { clock, drops, work };
+  const use = (ms: number) => void (usedMs += ms);
+  return { clock, drops, work, use };
 }
 
 test("BusyMemory drops caches once, five seconds after the last of a thousand pieces of work", async () => {
@@ -59,4 +62,16 @@ test("BusyMemory does not collect a large heap", async () => {
   work(1_000);
   await clock.advance(5_000);
   assert.equal(drops.length, 0);
+});
+
+test("BusyMemory keeps what was compiled while the process is busy with something else", async () => {
+  const { clock, drops, use } = memoryOf(MEBIBYTE, { starts: true });
+  for (let second = 0; second < 60; second++) {
+    use(200);
+    await clock.advance(1_000);
+  }
+  assert.equal(drops.length, 0);
+  use(999);
+  await clock.advance(5_000);
+  assert.equal(drops.length, 1);
 });
