@@ -1,8 +1,9 @@
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { fromBinary, isMessage, toBinary } from "@bufbuild/protobuf";
 import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { JobError, messageOf } from "../../core/errors.ts";
 import { checkTexts } from "./text_fields.ts";
-import { toMessage, type WireRecord } from "./wire_record.ts";
+import type { WireRecord } from "./wire_record.ts";
+import { writeRecord } from "./write_record.ts";
 
 /**
  * Decode a request.
@@ -40,5 +41,6 @@ export function encodeResponse<T extends DescMessage>(
   response: MessageInitShape<T> | WireRecord<T>,
   isJson = false,
 ): Uint8Array {
-  return toBinary(schema, toMessage(schema, response, isJson));
+  if (isMessage(response, schema)) return toBinary(schema, response);
+  return writeRecord(schema, response as WireRecord<T>, isJson);
 }
