@@ -102,7 +102,7 @@ try {
   const image = join(folder, "image");
   call("sh", ["-c", `find . | cpio --quiet --create --format=newc > ${image}`], { cwd: root });
   const text = await boot(kernel, image);
-  const lines = text.split("\n").filter((line) => /^(ok|FAIL) |failed$/.test(line));
+  const lines = text.split("\n").filter((line) => /^(ok|FAIL) |^ +\| |failed$/.test(line));
   console.log(lines.join("\n"));
   if (lines.at(-1) !== "0 failed") {
     if (!lines.at(-1)?.endsWith("failed")) console.error(text.slice(-4_000));
