@@ -46,7 +46,8 @@ export async function checkSlowStore(
   const fileOf = (id: string) => join(daemon.dir, `${id}.effects`);
   const schedule = async (id: string, ms: number) => {
     const request = { kind: "append", uuid: id, argumentsJson: JSON.stringify([fileOf(id), ms]) };
-    // What is refused is asked again: with the same id it is done once.
+    // What is refused is asked again: with the same id it is done once. A store that takes longer
+    // than any request refuses each, and does it.
     const endMs = performance.now() + ACCEPT_MS_MAX;
     while (performance.now() < endMs) {
       const startMs = performance.now();
@@ -55,7 +56,7 @@ export async function checkSlowStore(
         return false;
       });
       assert.ok(performance.now() - startMs < 5_000, `${performance.now() - startMs} ms`);
-      if (isAccepted) return;
+      if (isAccepted || linesOf(fileOf(id)).length > 0) return;
     }
     assert.fail(`Not accepted in ${ACCEPT_MS_MAX} ms`);
   };
