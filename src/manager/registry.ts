@@ -205,7 +205,7 @@ export class Registry {
       path: "kind",
       hint: didYouMean(kind, this.#jobs.keys()) ??
         (/[\s/]/.test(kind)
-          ? 'A command becomes a job in the configuration: [jobs.NAME] with run = "…"'
+          ? 'To run a command, add it to the configuration as a job: [jobs.NAME] with run = "…"'
           : `Known kinds: ${listed || "none"}`),
     });
   }

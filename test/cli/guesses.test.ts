@@ -82,10 +82,13 @@ test("an option of another program leads to the option that is meant", async () 
 test("what no verb can change has advice in place of a verb that does not fit", async () => {
   for (
     const [line, advice] of [
-      ["update last:report", /hint: An instance cannot be changed: jobctl cancel ID, then/],
-      ["delete dead", /hint: Finished instances are deleted by themselves: after keep\.success/],
+      [
+        "update last:report",
+        /hint: An instance cannot be changed: cancel it with jobctl cancel ID/,
+      ],
+      ["delete dead", /hint: Finished instances are deleted automatically, after keep\.success/],
       ["delete instances", /To end one that waits or runs: jobctl cancel ID$/m],
-      ["delete job backup", /hint: A job is changed in the configuration; then jobctl reload$/m],
+      ["delete job backup", /hint: Change the job in the configuration, then run jobctl reload$/m],
     ] as const
   ) {
     const run = await cli(line.split(" "));
@@ -96,7 +99,7 @@ test("what no verb can change has advice in place of a verb that does not fit", 
 
 test("a file in place of a form of output leads to the option for files", async () => {
   const named = await cli(["import", "crontab", "cron.txt", "-o", "jobs.toml"]);
-  assert.match(named.stderr, /hint: It is a format; a file is named with --out$/m);
+  assert.match(named.stderr, /hint: This sets the format; name the file with --out FILE$/m);
   const redirected = await cli(["list", "jobs", "-o", "jobs.csv"]);
-  assert.match(redirected.stderr, /hint: It is a format; a file is written with >$/m);
+  assert.match(redirected.stderr, /hint: This sets the format; to write a file, use > FILE$/m);
 });

@@ -735,7 +735,7 @@ test("redrive says which were run again before", async () => {
       redriveInstances: { instances: [instance(), instance()], count: 2n },
     },
   });
-  assert.equal(stderr, "Redriven 1; 1 had been run again before\n");
+  assert.equal(stderr, "Redriven 1; 1 had been redriven before\n");
 });
 
 test("redrive of many needs --yes where nobody can be asked", async () => {

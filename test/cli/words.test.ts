@@ -29,7 +29,7 @@ test("resume says what it has resumed, or that it was not paused", async () => {
     return run.stdout;
   };
   assert.equal(await shown(["resume", "backup"], true), "Resumed backup\n");
-  assert.equal(await shown(["resume"], true), "Resumed everything\n");
+  assert.equal(await shown(["resume"], true), "Ended the pause of all jobs\n");
   assert.equal(await shown(["resume", "backup"], false), "backup was not paused\n");
   assert.equal(await shown(["resume"], false), "There was no pause of all jobs\n");
 });

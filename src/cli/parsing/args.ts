@@ -158,8 +158,8 @@ export class Args {
       didYouMean(value, choices) ??
         (name === "output" && /[./]/.test(value)
           ? this.#input.specs.out === undefined
-            ? "It is a format; a file is written with >"
-            : "It is a format; a file is named with --out"
+            ? "This sets the format; to write a file, use > FILE"
+            : "This sets the format; name the file with --out FILE"
           : "Choose one of these"),
     );
   }

@@ -160,7 +160,7 @@ export function guessVerb({ group, names, word, next }: UnknownWord): string | u
 const RUN_WORDS = /^(?:instances?|runs?|executions?|last(?::.*)?)$/;
 const DEAD_WORDS = /^(?:dead|dead-letters?|dlq|failed|logs?|history)$/;
 const DELETED_BY_ITSELF =
-  "Finished instances are deleted by themselves: after keep.success and keep.failure of their job";
+  "Finished instances are deleted automatically, after keep.success or keep.failure of their job";
 
 /** What to do about something that no verb of a group can change; undefined if it is not known. */
 export function adviceFor(group: string, word: string): string | undefined {
@@ -170,10 +170,10 @@ export function adviceFor(group: string, word: string): string | undefined {
     return `${DELETED_BY_ITSELF}. To end one that waits or runs: jobctl cancel ID`;
   }
   if (group === "update" && RUN_WORDS.test(name)) {
-    return "An instance cannot be changed: jobctl cancel ID, then schedule the job again";
+    return "An instance cannot be changed: cancel it with jobctl cancel ID, and schedule the job again";
   }
   if ((group === "delete" || group === "update") && /^(?:jobs?|kinds?)$/.test(name)) {
-    return "A job is changed in the configuration; then jobctl reload";
+    return "Change the job in the configuration, then run jobctl reload";
   }
   return undefined;
 }

@@ -183,5 +183,5 @@ export function spanLines(
     ...printer.tableLines(COLUMNS, shown),
   ];
   if (createdFrom === undefined) return lines;
-  return [...lines, `Without instances created before ${time(createdFrom)}`];
+  return [...lines, `Instances created before ${time(createdFrom)} are not counted`];
 }

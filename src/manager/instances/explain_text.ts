@@ -196,7 +196,7 @@ export function neverWhy(record: ScheduleRecord, tick: number): string {
   const local = (ms: number) => formatLocal(ms, spec.timezone);
   if (tick <= startAt) {
     return startAt > createdAt
-      ? `It did not run: the schedule has been as it is only since ${local(startAt)}`
+      ? `It did not run: the schedule has had these times only since ${local(startAt)}`
       : `It did not run: the schedule did not exist before ${local(startAt)}`;
   }
   return "There is no record of it any more: what became of a tick is kept for 400 days";

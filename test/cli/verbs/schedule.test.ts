@@ -29,7 +29,7 @@ test("schedule and run say on a terminal that an instance with the unique key wa
     },
   };
   const note =
-    /^Nothing new was queued: \S+ \(waiting\) has the unique key sum x="1" until it has ended\n/;
+    /^Nothing new was queued: \S+ \(waiting\) has the unique key sum x="1" until it ends\n/;
   for (const line of ["schedule sum 1", "run sum 1", "run sum 1 --detach"]) {
     const run = await cli(line.split(" "), { answers, isTerminal: true });
     assert.match(run.stderr, note, line);

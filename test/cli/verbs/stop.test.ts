@@ -42,7 +42,7 @@ test("stop names the node and what it waits for, and ends with the daemon", asyn
   assert.deepEqual(record, { node: "web-1", is_stopped: true });
   assert.ok(waitedMs > 0);
   const [first, next, second] = stderr.split("\n");
-  assert.equal(next, "The next daemon runs what was aborted");
+  assert.equal(next, "The next daemon will run what is aborted");
   assert.equal(first, "Stopping node web-1: 1 running instance has at most 30s to end");
   assert.match(second!, /^Waiting for 1 instance: report 00000000 \(for \w+\)$/);
   const request = calls.find(({ method }) => method === "stopDaemon")?.request;
@@ -85,11 +85,11 @@ test("stop says what becomes of what has not ended", async () => {
   ]);
   assert.deepEqual(await saidOf({ kinds }, 0), [
     "Stopping node web-1",
-    "The next daemon runs 3 waiting instances",
+    "The next daemon will run 3 waiting instances",
   ]);
   assert.deepEqual(await saidOf({ kinds, nodes: 2 }, 2, ["--now"]), [
     "Stopping node web-1: aborting 2 running instances",
-    "The other nodes run what was aborted and 3 waiting instances",
+    "The other nodes will run what is aborted and 3 waiting instances",
   ]);
   const [, lost] = await saidOf({ kinds, storeType: "memory" }, 0);
   assert.equal(lost, "Its store is in memory: what has not ended is lost");

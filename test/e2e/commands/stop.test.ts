@@ -25,7 +25,7 @@ test("jobctl stop lets what runs end, says so, and the daemon ends with exit cod
     assert.equal(JSON.parse(stdout).is_stopped, true);
     assert.match(
       stderr,
-      /^Stopping node \S+: 1 running instance has at most \w+ to end\nThe next daemon runs what was aborted\nWaiting for 1 instance: short /,
+      /^Stopping node \S+: 1 running instance has at most \w+ to end\nThe next daemon will run what is aborted\nWaiting for 1 instance: short /,
     );
     assert.deepEqual(await daemon.exited, { code: 0, signal: null });
     const again = await daemon.restart();

@@ -32,7 +32,7 @@ test("an unknown kind leads to the known ones, with the number of those left out
   };
   assert.match(await hintOf(10, "backup"), /^Known kinds: job0, .*, job9$/);
   assert.match(await hintOf(12, "backup"), /, job9, and 2 more: jobctl list jobs$/);
-  assert.match(await hintOf(1, "curl -s http://x/"), /^A command becomes a job in the config/);
+  assert.match(await hintOf(1, "curl -s http://x/"), /^To run a command, add it to the config/);
 });
 
 test("explain() reports that ticks of a disabled job were and will be skipped, and why", async () => {

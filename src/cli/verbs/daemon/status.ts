@@ -248,7 +248,7 @@ export const STATUS: Verb = {
   examples: [
     ["jobctl status", "Is it running, and what is it doing"],
     ["jobctl status --watch", "The same, redrawn at each change"],
-    ["jobctl status --since 24h", "How many runs of each job failed or were done in the last day"],
+    ["jobctl status --since 24h", "How many runs of each job succeeded or failed in the last day"],
   ],
   watches: "everything",
   options: {

@@ -107,7 +107,7 @@ async function waitForEnd(
   return "stopped";
 }
 
-/** What the daemon does with the attempts that run: `1 running instance has 30s to end`. */
+/** What the daemon does with the attempts that run: `1 running instance has at most 30s to end`. */
 function stoppingText({ running, drainMs }: StopDaemonResponse, isNow: boolean): string {
   if (running === 0) return "";
   const count = countText(running, "running instance");
@@ -122,10 +122,10 @@ function unfinishedText({ kinds, nodes, storeType }: GetStatusResponse, running:
   if (running + waiting === 0) return null;
   if (storeType === "memory") return "Its store is in memory: what has not ended is lost";
   const what = [
-    ...(running > 0 ? ["what was aborted"] : []),
+    ...(running > 0 ? ["what is aborted"] : []),
     ...(waiting > 0 ? [countText(waiting, "waiting instance")] : []),
   ].join(" and ");
-  return nodes > 1 ? `The other nodes run ${what}` : `The next daemon runs ${what}`;
+  return nodes > 1 ? `The other nodes will run ${what}` : `The next daemon will run ${what}`;
 }
 
 /** Refuse a node that the daemon is not, before anything is asked. */

@@ -68,8 +68,8 @@ export const UPGRADE_DAEMON: Verb = {
     "Replace the program's file first. The daemon tries the new file: it must load the",
     "configuration and all modules, and know the format of a SQLite store. If it does not start, the",
     "daemon continues as it was, and this command says why. Otherwise running attempts of modules",
-    "have worker.drain, or the drain of their job, to end. Commands run on, and the new daemon takes",
-    "them over, with the same process id. Clients that follow a log or wait for an instance continue.",
+    "have worker.drain, or the drain of their job, to end. Commands run on, and the new daemon, which",
+    "keeps the process id, adopts them. Clients that follow a log or wait for an instance continue.",
     "Only on Linux with glibc; elsewhere, restart the daemon.",
   ].join(" "),
   options: {

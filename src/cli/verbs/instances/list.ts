@@ -61,8 +61,8 @@ const SCHEDULES: Verb = {
   summary: "List recurring schedules, from the configuration and created at run time",
   watches: "everything",
   details:
-    "NEXT is the next tick that is expected to run, without those that are skipped. Text for " +
-    "people is in the order of the kinds.",
+    "NEXT is the next tick that is expected to run: ticks that will be skipped do not count. " +
+    "Tables are sorted by kind unless --sort is given.",
   options: SCHEDULE_OPTIONS,
   examples: [["jobctl list schedules", "When each job runs next"]],
   async run(args, { client, printer }) {

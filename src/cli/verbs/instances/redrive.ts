@@ -111,7 +111,7 @@ export const REDRIVE: Verb = {
     });
     await context.printer.list(INSTANCE_VIEW, answer.instances);
     const count = Number(answer.count) || answer.instances.length;
-    const earlier = before === 0 ? "" : `; ${before} had been run again before`;
+    const earlier = before === 0 ? "" : `; ${before} had been redriven before`;
     await context.printer.note(`Redriven ${count - before}${earlier}`);
   },
 };

@@ -57,7 +57,7 @@ export function existingText(instance: JobInstance, printer: Printer): string {
   const { uuid, uniqueKey = "", uniqueUntil } = instance;
   const until = timeText(uniqueUntil, printer.nowMs);
   return `Nothing new was queued: ${printer.shortId(uuid)} (${stateCell(instance).text}) has the ` +
-    `unique key ${makeVisible(uniqueKey)} until ${until ?? "it has ended"}`;
+    `unique key ${makeVisible(uniqueKey)} until ${until ?? "it ends"}`;
 }
 
 /** How a run ended: "Failed: exit 3, after 49ms: disk full". */

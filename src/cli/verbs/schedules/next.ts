@@ -148,7 +148,7 @@ export const NEXT: Verb = {
   options: {
     config: CONFIG_OPTION,
     all: { describe: "All jobs of the configuration that have a schedule", isFlag: true },
-    each: { describe: "As many runs as --count says of each of them", isFlag: true },
+    each: { describe: "List --count runs of each, instead of --count in all", isFlag: true },
     tz: {
       value: "ZONE",
       describe:
@@ -164,7 +164,7 @@ export const NEXT: Verb = {
     count: {
       value: "N",
       alias: "n",
-      describe: `How many (default ${COUNT_DEFAULT}, with --until all; at most ${COUNT_MAX})`,
+      describe: `How many (default ${COUNT_DEFAULT}, or all with --until; at most ${COUNT_MAX})`,
     },
     ...FIELDS_OPTION,
   },

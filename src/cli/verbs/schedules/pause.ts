@@ -106,7 +106,7 @@ export const RESUME: Verb = {
     await printer.value(
       { kind: kind ?? null, was_paused: wasPaused },
       wasPaused
-        ? `Resumed ${kind ?? "everything"}`
+        ? kind === undefined ? "Ended the pause of all jobs" : `Resumed ${kind}`
         : kind === undefined
         ? "There was no pause of all jobs"
         : `${kind} was not paused`,
