@@ -34,9 +34,9 @@ export const PAUSE: Verb = {
     "The ticks of a paused job's schedules are skipped, and recorded as skipped. Instances",
     'created with "jobctl schedule" wait. Running attempts continue. A pause survives restarts.',
     "It lasts until the time of --until, or until jobctl resume. Without a kind, on a terminal,",
-    "it asks first, unless --all is given. With --freeze and the id of an",
-    "instance, its running command stands still with all of its processes until jobctl resume ID,",
-    "as does its timeout; a cancel lets it continue first. That needs Linux with cgroup v2.",
+    "it asks first, unless --all is given. With --freeze and the id of an instance, its running",
+    "command is frozen, with all of its processes, until jobctl resume ID. Its timeout does not",
+    "count meanwhile. A cancel thaws it first. That needs Linux with cgroup v2.",
   ].join(" "),
   words: [KIND],
   options: {
