@@ -113,7 +113,7 @@ export const retentionCases: StoreCases = {
       assert.equal(settled!.settledAt, world.wallMs);
     },
 
-  "retain() keeps what is kept for ever": async (world) => {
+  "retain() keeps what is kept forever": async (world) => {
     await world.finish({ keepSuccessMs: Number.MAX_SAFE_INTEGER });
     world.advance(1e12);
     assert.deepEqual(await retain(world), []);

@@ -2,7 +2,7 @@ import type { AnyMessage } from "../../rpc/json/message_data.ts";
 import { snakeCase } from "../../core/text/snake_case.ts";
 import type { Cell, Heading, Style } from "./table.ts";
 
-/** Data without behaviour, as JSON has it. An absent key is undefined and is not written. */
+/** Data without behavior, as JSON has it. An absent key is undefined and is not written. */
 export type Plain =
   | string
   | number

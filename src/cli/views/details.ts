@@ -38,7 +38,7 @@ function numbered(values: readonly string[]): string | undefined {
 }
 
 function retriesText(count: number): string {
-  return count === -1 ? "for ever" : String(count);
+  return count === -1 ? "forever" : String(count);
 }
 
 function spanText(ms: bigint): string {

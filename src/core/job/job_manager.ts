@@ -49,7 +49,7 @@ export interface ScheduleOptions {
   readonly deadline?: DurationInput;
   /** As `deadline`, in milliseconds only. */
   readonly deadlineMs?: number;
-  /** Retries after a failed attempt, −1 for ever; overrides the job's. */
+  /** Retries after a failed attempt, −1 forever; overrides the job's. */
   readonly retries?: number;
   /**
    * If another instance has this key, return it instead of creating one. With other arguments the

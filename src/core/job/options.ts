@@ -214,7 +214,7 @@ export const JOB_OPTIONS: JobOptionTable = {
     option: "retry.max",
     initial: 0,
     isInherited: true,
-    doc: "Retries after a failed attempt: 0 none, -1 for ever. `retry = 3` is short for it.",
+    doc: "Retries after a failed attempt: 0 none, -1 forever. `retry = 3` is short for it.",
   },
   "retry.backoff": {
     value: choice(["exponential", "linear", "fixed"]),

@@ -59,7 +59,7 @@ class Walk {
   directory(root: string, path: string, depth: number): void {
     try {
       const real = realpathSync(path);
-      // A link back to a directory above would be walked for ever.
+      // A link back to a directory above would be walked forever.
       if (this.#seen.has(real)) return;
       this.#seen.add(real);
       for (const name of readdirSync(path).toSorted()) {

@@ -285,7 +285,7 @@ export class Presence {
   async #put(asks: boolean): Promise<void> {
     this.#mustAsk = this.#mustReport = false;
     const lease = this.#leaseId;
-    // Without a lease the key would stay for ever.
+    // Without a lease the key would stay forever.
     if (lease === null) return;
     const { calls, layout, node } = this.#options;
     const report = JSON.stringify(this.#clocks.report(this.#now().wallMs, asks));

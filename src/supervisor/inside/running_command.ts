@@ -37,7 +37,7 @@ import { openUnnamedFile } from "./unnamed_file.ts";
 const LISTEN_AFTER_MS = 15;
 /** How long output may stay on its way once the command has ended. */
 const DRAIN_MS_MAX = 1_000;
-/** The same for what is left to run: it may keep its output open for ever. */
+/** The same for what is left to run: it may keep its output open forever. */
 const LEFT_DRAIN_MS = 50;
 
 /** How often to check, once a command has ended, whether there is room for its result. */

@@ -90,9 +90,9 @@ const WITHOUT_EFFECT = /^(?:crashes_max|retry\.(?!max).*|notify|silence|expect\.
 /**
  * How a job's table differs from cron, or what it leaves to [defaults]; null if it does neither.
  *
- * @param job the behaviour under its dialect
+ * @param job the behavior under its dialect
  */
-function behaviourProblem(table: JobTable, job: JobDraft): string | null {
+function behaviorProblem(table: JobTable, job: JobDraft): string | null {
   const cron: Readonly<Record<string, unknown>> = {
     overlap: job.overlap,
     misfire: job.misfire,
@@ -170,7 +170,7 @@ function checkLine(
   if (table === undefined || spec === undefined) {
     return { ...base, problem: "the written job does not load" };
   }
-  const problem = behaviourProblem(table, job) ?? written.mailProblem;
+  const problem = behaviorProblem(table, job) ?? written.mailProblem;
   if (problem !== null) return { ...base, problem };
   if (notCompared !== null) return base;
   if (line.schedule === REBOOT) {

@@ -6,7 +6,7 @@ import type { ConcurrencyLimit, RateLimit, UniquePolicy } from "../limits.ts";
 
 /** When a failed attempt is followed by another. A number is the most retries. */
 export interface RetryInput {
-  /** Retries after a failed attempt: 0 none, -1 for ever. `retry = 3` is short for it. */
+  /** Retries after a failed attempt: 0 none, -1 forever. `retry = 3` is short for it. */
   readonly max?: number;
   /** How the wait grows with each failed attempt. */
   readonly backoff?: "exponential" | "linear" | "fixed";
@@ -213,7 +213,7 @@ export interface JobSettings {
 
 /** When to try again after a failed attempt. */
 export interface RetryPolicy {
-  /** Retries after a failed attempt: 0 none, -1 for ever. `retry = 3` is short for it. */
+  /** Retries after a failed attempt: 0 none, -1 forever. `retry = 3` is short for it. */
   readonly max: number;
   /** How the wait grows with each failed attempt. */
   readonly backoff: "exponential" | "linear" | "fixed";

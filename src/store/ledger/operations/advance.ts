@@ -158,7 +158,7 @@ function fireOne(state: LedgerState, moment: Moment, step: Step): ScheduleRecord
 
 /**
  * Why a tick does not fire, or null. A refusal here becomes a fate, as it must not block the
- * schedule for ever.
+ * schedule forever.
  */
 function whyNot(
   state: LedgerState,
