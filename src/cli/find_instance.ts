@@ -67,7 +67,14 @@ export async function findInstance(
   kindCommand: string,
   { isExact = false, last = NEWEST }: { readonly isExact?: boolean; readonly last?: Last } = {},
 ): Promise<JobInstance> {
-  if (isLast(word)) return await lastInstance(client, word.slice(LAST.length + 1), last);
+  if (isLast(word)) {
+    const kind = word.slice(LAST.length + 1);
+    // "last:$KIND" with a variable that is not set would name the last run of any job.
+    if (kind === "" && word !== LAST) {
+      throw usageError(`Cannot read "${word}": no kind follows`, "Write last, or last:KIND");
+    }
+    return await lastInstance(client, kind, last);
+  }
   if (isUuid(word.toLowerCase())) return await getInstance(client, word, isExact);
   const action = `Cannot find instance "${makeVisible(word)}"`;
   const commandOf = (kind: string) => `Did you mean: ${kindCommand.replace("KIND", () => kind)}`;
@@ -180,7 +187,9 @@ async function lastInstance(client: JobClient, kind: string, last: Last): Promis
   const whose = kind === "" ? "" : ` of job "${makeVisible(kind)}"`;
   const problem = last === ENDED ? "none has ended" : "there is none";
   throw new JobError("not_found", `Cannot find the last run${whose}: ${problem}`, {
-    hint: `Run ${kind === "" ? "a job" : "it"} with: jobctl run ${kind === "" ? "KIND" : kind}`,
+    hint: kind === ""
+      ? "Run a job with: jobctl run KIND"
+      : `Run it with: jobctl run ${makeVisible(shellWord(kind))}`,
   });
 }
 

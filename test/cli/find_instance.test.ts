@@ -92,6 +92,30 @@ test("last is the newest instance that is no notice, and last:KIND that of a kin
   assert.match(unknown.stderr, /Did you mean "sum"/);
 });
 
+test("last: without a kind, as of a variable that is not set, names nothing", async () => {
+  const answers = { lookupInstances: { instances: [instance()] } };
+  for (const verb of ["cancel", "retry", "redrive", "logs", "describe"]) {
+    const run = await cli([verb, "last:"], { answers });
+    assert.equal(run.code, 2, verb);
+    assert.match(
+      run.stderr,
+      /Cannot read "last:": no kind follows\nhint: Write last, or last:KIND\n/,
+    );
+    assert.deepEqual(run.calls, []);
+  }
+});
+
+test("the command of a hint quotes a kind that a shell would execute", async () => {
+  const kind = "; rm $(id)";
+  const answers = { getJob: { job: job() } };
+  const none = await cli(["cancel", `last:${kind}`], { answers });
+  assert.match(none.stderr, /hint: Run it with: jobctl run '; rm \$\(id\)'\n/);
+  const isRun = await cli(["pause", `last:${kind}`], { answers });
+  assert.match(isRun.stderr, /write jobctl cancel 'last:; rm \$\(id\)'\n/);
+  const until = await cli(["pause", `last:${kind}`, "--freeze", "--until", "+1h"], { answers });
+  assert.match(until.stderr, /Write jobctl pause 'last:; rm \$\(id\)' --freeze/);
+});
+
 test("describe last says what a run waits for, which lists do not", async () => {
   const waiting = instance({ state: 2 });
   const blockedBy = { limit: "concurrency", name: "mail", used: 1n, max: 1n };

@@ -157,7 +157,7 @@ export function leftOutOf({ type, name }: NoticeSubject, count: number): string 
 /** The command that shows more about a run, or else about the subject. */
 export function commandOf({ subject, run }: Pick<Notice, "subject" | "run">): string {
   if (run) return `jobctl logs ${run.id}`;
-  if (subject.type === "job") return `jobctl explain ${subject.name}`;
+  if (subject.type === "job") return `jobctl explain ${shellWord(subject.name)}`;
   return subject.type === "channel"
     ? `jobctl list instances --kind ${NOTICE_KINDS}.${subject.name}`
     : "jobctl status";

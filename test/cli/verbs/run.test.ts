@@ -148,6 +148,10 @@ test("run takes the id of a schedule in place of a kind, and names what is near"
   const given = await cli(["run", "sum:0", "1"], { answers });
   assert.equal(given.code, 2);
   assert.match(given.stderr, /it has its own\nhint: Run its job with them: jobctl run sum\n/);
+  const hostile = { ...schedule("config:sum:0"), kind: "; rm $(id)" };
+  const odd = { ...answersFor([hostile], [DONE]), getJob };
+  const quoted = await cli(["run", "sum:0", "1"], { answers: odd });
+  assert.match(quoted.stderr, /hint: Run its job with them: jobctl run '; rm \$\(id\)'\n/);
   const unknown = await cli(["run", "sun!"], { answers });
   assert.equal(unknown.code, 4);
   assert.match(unknown.stderr, /no such kind\nhint: Did you mean "sum"\?/);

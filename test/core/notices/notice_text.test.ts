@@ -4,6 +4,7 @@ import type { ErrorInfo } from "../../../src/core/instance.ts";
 import type { Incident } from "../../../src/core/notices/incident.ts";
 import type { NoticeEvent } from "../../../src/core/notices/notice.ts";
 import {
+  commandOf,
   detailOf,
   digestTitleOf,
   factsOf,
@@ -96,3 +97,8 @@ function incidentOf(): Incident {
     notified: [],
   };
 }
+
+test("commandOf() quotes a kind that a shell would execute", () => {
+  const subject = { ...sampleNotice().subject, name: "; rm $(id)" };
+  assert.equal(commandOf({ subject, run: null }), "jobctl explain '; rm $(id)'");
+});

@@ -67,7 +67,7 @@ async function findTarget(
     if (!hasArguments(given)) return { type: "schedule", kind: schedule.kind, id: schedule.id };
     throw usageError(
       `Cannot give arguments to schedule "${makeVisible(word)}": it has its own`,
-      `Run its job with them: jobctl run ${schedule.kind}`,
+      `Run its job with them: jobctl run ${shellWord(schedule.kind)}`,
     );
   }
   if (hasArguments(given)) return { type: "job", kind: word };

@@ -1,6 +1,7 @@
 import { isJobError } from "../../../core/errors.ts";
 import { isUuid } from "../../../core/instance.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
+import { shellWord } from "../../../core/text/shell_word.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import { findNamed, isLast, resolveId } from "../../find_instance.ts";
 import { present } from "../../lookup.ts";
@@ -28,7 +29,7 @@ export async function freezeInstance(args: Args, { client, printer }: VerbContex
   if (args.given(["until"]).length > 0) {
     throw usageError(
       `Cannot freeze "${makeVisible(word)}" with --until: a command stays frozen until resumed`,
-      `Write jobctl pause ${makeVisible(word)} --freeze, and later jobctl resume`,
+      `Write jobctl pause ${makeVisible(shellWord(word))} --freeze, and later jobctl resume`,
     );
   }
   const connection = await client();

@@ -1,4 +1,5 @@
 import { makeVisible } from "../../../core/text/safe_text.ts";
+import { shellWord } from "../../../core/text/shell_word.ts";
 import { confirm } from "../../confirm.ts";
 import { present } from "../../lookup.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
@@ -61,7 +62,7 @@ export const PAUSE: Verb = {
     if (kind !== undefined && isInstanceWord(kind)) {
       throw usageError(
         `Cannot pause "${kind}": it is an instance, and pauses are of jobs`,
-        `Add --freeze to freeze its running command, or write jobctl cancel ${kind}`,
+        `Add --freeze to freeze its running command, or write jobctl cancel ${shellWord(kind)}`,
       );
     }
     // Scripts have always written it without a kind.
