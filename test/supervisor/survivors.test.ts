@@ -268,7 +268,8 @@ test("begin() ends what was found and not adopted", async () => {
 
 for (
   const [what, options] of [
-    ["its lease", { leaseMs: 1_000 }],
+    // Long enough for a busy machine to start the daemon that is killed.
+    ["its lease", { leaseMs: 3_000 }],
     ["the time that its supervisor was given", { leaseMs: 60_000, graceMs: 1_000 }],
   ] as const
 ) {
@@ -279,8 +280,8 @@ for (
       await startParent(folder, [`echo $PPID $$ > ${file}; cat ${file}; sleep 60`], options),
     );
     const [supervisor, pid] = linesOf(file)[0]!.split(" ").map(Number);
-    await whenGone(pid!, 2_000);
-    await whenGone(supervisor!, 4_000);
+    await whenGone(pid!, 5_000);
+    await whenGone(supervisor!, 5_000);
     await until("its folder is gone", () => !existsSync(folder));
   });
 }
