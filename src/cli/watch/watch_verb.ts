@@ -93,7 +93,10 @@ async function watchInLines(watched: Watched): Promise<number> {
   const { options } = context.printer;
   const printer = new ChangePrinter(io, options);
   const say = (text: string) => options.isQuiet ? undefined : io.stderr.write(`jobctl: ${text}\n`);
-  return await withInterrupt(context, async (signal) => {
+  // A stream that is still read after an error, such as of a closed pipe, would keep the process.
+  const ending = new AbortController();
+  return await withInterrupt(context, async (interrupt) => {
+    const signal = AbortSignal.any([interrupt, ending.signal]);
     const changes = new Changes({ clock: io.clock, signal, everyMs });
     let isAway = false;
     for (let isFirst = true;; isFirst = false) {
@@ -106,7 +109,7 @@ async function watchInLines(watched: Watched): Promise<number> {
       if (isFirst) changes.start(await context.client(), target);
       if (!await changes.next()) return EXIT.interrupted;
     }
-  });
+  }).finally(() => ending.abort());
 }
 
 async function watchOnScreen(watched: Watched): Promise<number> {

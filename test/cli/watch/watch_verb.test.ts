@@ -268,3 +268,17 @@ test("describe NAME --watch looks at the instance that the word names at the beg
   const states = stdout.trimEnd().split("\n").map((line) => JSON.parse(line).state);
   assert.deepEqual(states, ["processing", "completed"]);
 });
+
+test("--watch off a terminal ends its stream when a later look fails", async () => {
+  let isRefused = false;
+  const lookupInstances = () => {
+    if (isRefused) throw new JobError("permission_denied", "Cannot look up instances");
+    return { instances: [waiting()] };
+  };
+  const { run, stream, settle } = await watching(["list", "instances", "-w"], { lookupInstances });
+  isRefused = true;
+  stream.send({ ...CHANGED });
+  await settle(1_000);
+  assert.equal((await run).code, 5);
+  assert.equal(stream.isAborted, true);
+});

@@ -7,6 +7,8 @@ export class MessageStream {
   #wake: (() => void) | null = null;
   /** How often the stream was begun. */
   opened = 0;
+  /** True once its reader has given it up. */
+  isAborted = false;
   /** Resolves once it is read for the first time. */
   readonly begun: Promise<void>;
   #begin = () => {};
@@ -39,7 +41,10 @@ export class MessageStream {
   async *#read(signal: AbortSignal | undefined): AsyncGenerator<object> {
     this.opened += 1;
     this.#begin();
-    signal?.addEventListener("abort", () => this.#wake?.());
+    signal?.addEventListener("abort", () => {
+      this.isAborted = true;
+      this.#wake?.();
+    });
     while (!signal?.aborted) {
       const message = this.#waiting.shift();
       if (message instanceof JobError) throw message;
