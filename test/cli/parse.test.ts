@@ -196,6 +196,7 @@ const REFUSED: readonly Refusal[] = [
     hint: /Write --port PORT$/,
   },
   { argv: ["list", "jobs", "--port="], message: /--port: it needs a value/, hint: /=VALUE/ },
+  { argv: ["list", "jobs", "--host", "a\n"], message: /--host "a\\n": not a name/, hint: /--port/ },
   { argv: ["list", "jobs", "--port", "x"], message: /--port "x"/, hint: /digits/ },
   { argv: ["list", "jobs", "--port", "65536"], message: /--port "65536".* 1 to 65535/, hint: /./ },
   { argv: ["list", "jobs", "--port", "1.5"], message: /--port "1.5"/, hint: /./ },

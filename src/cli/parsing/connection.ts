@@ -1,4 +1,5 @@
 import { GRPC_PORT_DEFAULT } from "../../core/address.ts";
+import { makeVisible } from "../../core/text/safe_text.ts";
 import { parseDuration } from "../../core/time/duration.ts";
 import type { ConnectOptions } from "../../rpc/client/client.ts";
 import { type Args, assertOneOf, usageError } from "./args.ts";
@@ -7,6 +8,8 @@ import { CALL_TIMEOUT_DEFAULT, HOST_DEFAULT } from "./options.ts";
 /** Value of --socket for TCP. */
 const NO_SOCKET = "none";
 const PORT_MAX = 65_535;
+/** What no name and no address of a host has. */
+const NEVER_IN_HOST = /[\s\p{C}/]/u;
 
 /** Longest wait for one response, in milliseconds. @throws JobError `invalid_argument` */
 export function callTimeoutMs(args: Args): number {
@@ -15,6 +18,15 @@ export function callTimeoutMs(args: Args): number {
   throw usageError(
     `Cannot use --call-timeout "${args.text("call-timeout")}": wanted more than zero`,
     'Give --call-timeout a duration such as "10s"',
+  );
+}
+
+function readHost(args: Args): string {
+  const host = args.text("host") ?? HOST_DEFAULT;
+  if (!NEVER_IN_HOST.test(host)) return host;
+  throw usageError(
+    `Cannot use --host "${makeVisible(host)}": not a name or an address of a host`,
+    "Write it alone, such as web1 or 192.0.2.7, and the port with --port",
   );
 }
 
@@ -64,7 +76,7 @@ function readTls(args: Args): ConnectOptions["tls"] {
  */
 export function readClientSettings(args: Args): ConnectOptions {
   return {
-    host: args.text("host") ?? HOST_DEFAULT,
+    host: readHost(args),
     port: args.integer("port", { min: 1, max: PORT_MAX }) ?? GRPC_PORT_DEFAULT,
     socket: readSocket(args),
     ...readToken(args),
