@@ -144,7 +144,7 @@ async function watchOnScreen(watched: Watched): Promise<number> {
         draw();
       },
     });
-  });
+  }).finally(() => stop.abort());
   // As much as was seen, but the outcome of an instance in full.
   const { rows, columns } = terminal.size();
   const isCut = code !== EXIT.ok;

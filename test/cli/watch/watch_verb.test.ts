@@ -269,16 +269,23 @@ test("describe NAME --watch looks at the instance that the word names at the beg
   assert.deepEqual(states, ["processing", "completed"]);
 });
 
-test("--watch off a terminal ends its stream when a later look fails", async () => {
-  let isRefused = false;
-  const lookupInstances = () => {
-    if (isRefused) throw new JobError("permission_denied", "Cannot look up instances");
-    return { instances: [waiting()] };
-  };
-  const { run, stream, settle } = await watching(["list", "instances", "-w"], { lookupInstances });
-  isRefused = true;
-  stream.send({ ...CHANGED });
-  await settle(1_000);
-  assert.equal((await run).code, 5);
-  assert.equal(stream.isAborted, true);
-});
+for (const where of ["off", "on"]) {
+  test(`--watch ${where} a terminal ends its stream when a later look fails`, async () => {
+    const terminal = new FakeTerminal({ rows: 10, columns: 100 });
+    let isRefused = false;
+    const lookupInstances = () => {
+      if (isRefused) throw new JobError("permission_denied", "Cannot look up instances");
+      return { instances: [waiting()] };
+    };
+    const { run, stream, settle } = await watching(
+      ["list", "instances", "-w"],
+      { lookupInstances },
+      where === "on" ? { isTerminal: true, input: "", terminal, env: { TERM: "xterm" } } : {},
+    );
+    isRefused = true;
+    stream.send({ ...CHANGED });
+    await settle(1_000);
+    assert.equal((await run).code, 5);
+    assert.equal(stream.isAborted, true);
+  });
+}
