@@ -6,6 +6,7 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmdirSync,
   rmSync,
@@ -187,16 +188,28 @@ export function removeUnused(folder: string): void {
     const names = readdirSync(folder);
     if (names.some((name) => name !== KEY_FILE)) return;
     const path = join(folder, KEY_FILE);
-    const key = names.length === 0 ? null : readRegularFile(path, RECORD_BYTES_MAX);
+    const key = names.length === 0 ? null : readKey(path);
     rmSync(path, { force: true });
     try {
       rmdirSync(folder);
     } catch {
-      if (key !== null) writeFileSync(path, key.bytes, { mode: PRIVATE_FILE, flag: "wx" });
+      if (key !== null) writeFileSync(path, key, { mode: PRIVATE_FILE, flag: "wx" });
     }
   } catch {
     // It belongs to others, or is gone by now.
   }
+}
+
+/**
+ * Read the key without an open descriptor: in a process whose channel is closed, Deno takes another
+ * descriptor for it.
+ *
+ * @throws the system's error; an Error if it is no file of a key
+ */
+function readKey(path: string): Uint8Array {
+  const found = lstatSync(path);
+  if (found.isFile() && found.size <= RECORD_BYTES_MAX) return readFileSync(path);
+  throw new Error("it is no key");
 }
 
 function isRecord(value: unknown): value is SupervisorRecord {
