@@ -194,7 +194,9 @@ const testOfLinux = isLinux && runtimeName() === "bun" ? test : () => {};
 testOfLinux("a supervisor lets output wait while a daemon waits for it", async () => {
   const folder = makeFolder();
   const file = `${folder}.txt`;
-  await kill(await startParent(folder, [`echo $$ > ${file}; echo up; exec yes`]));
+  // Fast enough to fill the pipe, and too slow to fill what is kept for the next daemon.
+  const print = 'line=$(printf %8000s); while :; do echo "$line"; sleep 0.01; done';
+  await kill(await startParent(folder, [`echo $$ > ${file}; echo up; ${print}`]));
   const pid = Number(linesOf(file)[0]);
   const printed = () => /^wchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, "latin1"))![1];
   const [place] = listPlaces(folder);
