@@ -204,12 +204,12 @@ export function removeUnused(folder: string): void {
  * Read the key without an open descriptor: in a process whose channel is closed, Deno takes another
  * descriptor for it.
  *
- * @throws the system's error; an Error if it is no file of a key
+ * @throws the system's error; an Error if it is not a file with a key
  */
 function readKey(path: string): Uint8Array {
   const found = lstatSync(path);
   if (found.isFile() && found.size <= RECORD_BYTES_MAX) return readFileSync(path);
-  throw new Error("it is no key");
+  throw new Error("it is not a key");
 }
 
 function isRecord(value: unknown): value is SupervisorRecord {
