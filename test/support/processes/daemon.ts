@@ -159,6 +159,13 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
   }
 }
 
+/** Bun leaves the rest if a supervisor that ends removes something in it meanwhile. */
+function removeAll(dir: string): void {
+  for (let tries = 0; tries < 5 && existsSync(dir); tries++) {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
 async function launch(
   dir: string,
   options: DaemonOptions,
@@ -310,7 +317,7 @@ function createDaemon(
       try {
         return await terminate();
       } finally {
-        rmSync(dir, { recursive: true, force: true });
+        removeAll(dir);
       }
     },
   };
