@@ -1,7 +1,7 @@
 import { JobError, toJobError } from "../core/errors.ts";
 import type { Args } from "./parsing/args.ts";
 import { EXIT, EXIT_CODES } from "./exit_codes.ts";
-import { type CliIo, isBrokenPipe, PLAIN_COLUMNS } from "./io.ts";
+import { type CliIo, isBrokenPipe, PLAIN_COLUMNS, writeIfRead } from "./io.ts";
 import type { OutputFormat } from "./output/format.ts";
 import type { VerbRun } from "./parsing/parse.ts";
 import type { Verb, VerbContext } from "./verb.ts";
@@ -21,7 +21,7 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
     const verb = await verbOf(argv);
     const failure = verb?.failed?.(jobError);
     if (failure) {
-      await io.stdout.write(failure.line);
+      await writeIfRead(io.stdout, failure.line);
       return failure.code;
     }
     await report(await inOptions(jobError, verb), argv, io).catch(() => {});

@@ -53,9 +53,10 @@ export const PLAIN_COLUMNS = 80;
 /** The process's own streams, environment and clock. Few verbs read stdin, which loads slowly. */
 export function processIo(): CliIo {
   const isShown = isTerminal(1);
+  const stderr = sinkOf(2);
   return {
     stdout: sinkOf(1),
-    stderr: sinkOf(2),
+    stderr: { write: (text) => writeIfRead(stderr, text) },
     get stdin() {
       return process.stdin;
     },
@@ -84,6 +85,18 @@ export function processIo(): CliIo {
     clock: systemClock,
     newId: createIdSource(systemClock, systemRandom),
   };
+}
+
+/**
+ * Write to a reader that may have gone. What a command does and its exit code do not depend on
+ * whether somebody reads its output.
+ */
+export async function writeIfRead(sink: TextSink, text: string): Promise<void> {
+  try {
+    await sink.write(text);
+  } catch (error) {
+    if (!isBrokenPipe(error)) throw error;
+  }
 }
 
 /** True if a write failed because the reader has gone, as with `jobctl … | head`. */

@@ -2,6 +2,7 @@ import { isJobError, JobError } from "../core/errors.ts";
 import { TARGET_NAME } from "../core/store_config.ts";
 import type { StorePlace } from "../maintenance/configured.ts";
 import type { StoreStep, StoreWork } from "../maintenance/step.ts";
+import { withInterrupt } from "./follow.ts";
 import type { CliIo } from "./io.ts";
 import type { PlainRecord } from "./output/view.ts";
 import { writeMessage } from "./output/written_file.ts";
@@ -33,6 +34,7 @@ export function storePlace(args: Args, io: CliIo): StorePlace {
  *
  * @param chunk called with each part of a backup
  * @returns the report
+ * @throws JobError `canceled` at an interrupt
  */
 export async function workOn(
   work: StoreWork,
@@ -42,20 +44,27 @@ export async function workOn(
     readonly chunk?: (bytes: Uint8Array) => Promise<void>;
   },
 ): Promise<PlainRecord> {
-  const { io } = context;
-  const abort = new AbortController();
-  const stopListening = io.onInterrupt?.(() => abort.abort());
-  let report: PlainRecord = {};
-  try {
-    for await (const step of await stepsOf(work, { args, context, signal: abort.signal })) {
-      if (step.type === "progress") await showProgress(step.text, args, io);
+  return await withInterrupt(context, async (signal) => {
+    let report: PlainRecord | null = null;
+    for await (const step of await stepsOf(work, { args, context, signal })) {
+      if (step.type === "progress") await showProgress(step.text, args, context.io);
       else if (step.type === "chunk") await chunk?.(step.bytes);
       else report = step.report as PlainRecord;
     }
-  } finally {
-    stopListening?.();
-  }
-  return report;
+    // The steps of a daemon end quietly at an interrupt. Without a report nothing is complete.
+    if (report === null) throw unfinished(signal);
+    return report;
+  }, { signals: ["SIGTERM", "SIGHUP"] });
+}
+
+function unfinished({ aborted }: AbortSignal): JobError {
+  return aborted
+    ? new JobError("canceled", "Stopped the work on the store: it was interrupted", {
+      hint: "Run the same command again",
+    })
+    : new JobError("internal", "Cannot work on the store: the daemon's response has no end", {
+      hint: "Run the same command again; the log of the daemon may say more",
+    });
 }
 
 /** Write progress to stderr. */

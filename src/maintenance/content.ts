@@ -93,8 +93,8 @@ export async function contentOf(
 /** @throws JobError `canceled` if the work was aborted */
 export function checkSignal(signal: AbortSignal | undefined): void {
   if (signal?.aborted) {
-    throw new JobError("canceled", "Stopped the work on the store: the client disconnected", {
-      hint: "Run the same command again: it continues",
+    throw new JobError("canceled", "Stopped the work on the store: it was interrupted", {
+      hint: "Run the same command again",
     });
   }
 }

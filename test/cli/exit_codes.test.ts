@@ -58,6 +58,41 @@ test("runCli() makes control characters of a daemon's error visible", async () =
   assert.equal(run.stderr, "jobctl: a\\x1b[31mb\n");
 });
 
+const ENDED = { uuid: "01938f2c-7d3e-7000-8000-000000000000", kind: "report", state: 64 };
+const FAILED = {
+  scheduleJob: { instance: ENDED },
+  getInstance: { instance: ENDED },
+  waitInstance: { instance: ENDED },
+  follow: () => [{ cursor: "1", entries: [], instance: ENDED }],
+};
+
+for (
+  const [argv, answers, code] of [
+    [["run", "report"], FAILED, 3],
+    [["schedule", "report", "--wait"], FAILED, 3],
+    [["healthcheck", "--incidents-warn", "0"], { listIncidents: { incidents: [{}] } }, 1],
+    [["healthcheck"], { getStatus: () => Promise.reject(new JobError("unavailable", "away")) }, 2],
+    [["store", "verify"], { workOnStore: () => [{ step: reportOf({ is_whole: false }) }] }, 1],
+  ] as const
+) {
+  test(`${argv.join(" ")} says by its exit code what went wrong when nobody reads it`, async () => {
+    const run = await cli(argv, { answers, isUnread: true });
+    assert.equal(run.code, code);
+  });
+}
+
+test("a list is fetched no further when nobody reads it", async () => {
+  const instances = Array.from({ length: 100 }, () => ({ ...ENDED, error: "x".repeat(2_000) }));
+  const answers = { lookupInstances: { instances, nextPageToken: "more" } };
+  const run = await cli(["list", "instances", "--all"], { answers, isUnread: true });
+  assert.equal(run.code, 0);
+  assert.ok(run.calls.filter(({ method }) => method === "lookupInstances").length <= 2);
+});
+
+function reportOf(report: object) {
+  return { case: "reportJson", value: JSON.stringify(report) };
+}
+
 test("runCli() ends quietly when nobody reads its output any more", async () => {
   const { runCli } = await import("../../src/cli/cli.ts");
   const { processIo } = await import("../../src/cli/io.ts");

@@ -1,5 +1,5 @@
 import type { AnyMessage } from "../../rpc/json/message_data.ts";
-import type { CliIo } from "../io.ts";
+import { type CliIo, writeIfRead } from "../io.ts";
 import type { OutputFormat } from "./format.ts";
 import { assertFields, columnField, fieldColumn, pickFields, plainText } from "./fields.ts";
 import { formatJson } from "./json.ts";
@@ -125,7 +125,7 @@ export class Printer {
     let count = 0;
     for await (const item of items) {
       count += 1;
-      if (view.line) await this.text(`${this.#line(view, columns, item)}\n`);
+      if (view.line) await this.#write(`${this.#line(view, columns, item)}\n`, items);
       else rows.push(item);
     }
     if (count === 0 && none !== undefined) await this.note(none);
@@ -182,7 +182,12 @@ export class Printer {
 
   /** Text for people. The caller has made it safe for a terminal. */
   text(text: string): Promise<void> {
-    return this.#io.stdout.write(text);
+    return writeIfRead(this.#io.stdout, text);
+  }
+
+  /** Items are no longer fetched when nobody reads them any more: the error ends the verb. */
+  #write(text: string, items: object): Promise<void> {
+    return Symbol.asyncIterator in items ? this.#io.stdout.write(text) : this.text(text);
   }
 
   /** A note on stderr; only on a terminal, so that stdout and stderr together are still JSON. */
@@ -287,7 +292,7 @@ export class Printer {
         : this.#formatElement(records.of(item), keys, format);
       count += 1;
       if (block.length < blockChars) continue;
-      await this.text(block);
+      await this.#write(block, items);
       block = "";
     }
     if (format === "json") block += count === 0 ? "[]\n" : "\n]\n";

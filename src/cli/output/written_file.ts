@@ -6,7 +6,7 @@ import { accountName } from "../../platform/process/accounts.ts";
 import { notWritten } from "../../platform/files/not_written.ts";
 import { PRIVATE_FILE } from "../../platform/files/private_files.ts";
 import type { Args } from "../parsing/args.ts";
-import type { CliIo } from "../io.ts";
+import { type CliIo, writeIfRead } from "../io.ts";
 import { makeLinesVisible } from "../../core/text/safe_text.ts";
 import type { OptionSpecs } from "../parsing/options.ts";
 
@@ -25,7 +25,7 @@ export async function writeOut(text: string, args: Args, io: CliIo): Promise<voi
   const out = args.text("out");
   if (out === undefined) {
     // A pipe gets the text as it is. On a terminal, control characters are made visible.
-    return await io.stdout.write(io.isTerminal ? makeLinesVisible(text) : text);
+    return await writeIfRead(io.stdout, io.isTerminal ? makeLinesVisible(text) : text);
   }
   const path = resolve(io.cwd, out);
   try {

@@ -48,6 +48,8 @@ export interface CliOptions {
   readonly terminal?: Terminal;
   /** Called with what Ctrl-C does, or these signals. */
   readonly interruptible?: (interrupt: () => void, signals: readonly string[]) => void;
+  /** True if nobody reads stdout any more. */
+  readonly isUnread?: boolean;
 }
 
 function fakeClient(answers: Answers, calls: Call[]): JobClient {
@@ -55,7 +57,9 @@ function fakeClient(answers: Answers, calls: Call[]): JobClient {
     get(_target, method) {
       if (method === "then") return undefined;
       if (method === "close") return () => {};
-      if (method === "follow" || method === "watch") return streamOf(method, answers, calls);
+      if (method === "follow" || method === "watch" || method === "workOnStore") {
+        return streamOf(method, answers, calls);
+      }
       return async (request: Record<string, unknown>) => {
         calls.push({ method: String(method), request });
         const answer = answers[String(method)];
@@ -66,7 +70,7 @@ function fakeClient(answers: Answers, calls: Call[]): JobClient {
   }) as JobClient;
 }
 
-function streamOf(method: "follow" | "watch", answers: Answers, calls: Call[]) {
+function streamOf(method: "follow" | "watch" | "workOnStore", answers: Answers, calls: Call[]) {
   const { output } = JobService.method[method];
   return async function* (request: Record<string, unknown>, { signal }: StreamOptions = {}) {
     calls.push({ method, request });
@@ -76,6 +80,10 @@ function streamOf(method: "follow" | "watch", answers: Answers, calls: Call[]) {
       yield create(output as typeof FollowResponseSchema, step);
     }
   };
+}
+
+function brokenPipe(): Promise<void> {
+  return Promise.reject(Object.assign(new Error("write EPIPE"), { code: "EPIPE" }));
 }
 
 interface StreamOptions {
@@ -101,7 +109,7 @@ export async function cli(argv: readonly string[], options: CliOptions = {}): Pr
     },
   });
   const io: CliIo = {
-    stdout: sink("stdout"),
+    stdout: options.isUnread ? { write: brokenPipe } : sink("stdout"),
     stderr: sink("stderr"),
     stdin: (async function* () {
       yield options.input ?? "";

@@ -275,7 +275,7 @@ export const HEALTHCHECK: Verb = {
     ["jobctl healthcheck --queue-warn 100 --oldest-crit 10m --dead-warn 0", "Is work piling up?"],
   ],
 
-  async run(args, { client, printer, io }) {
+  async run(args, { client, printer }) {
     const kinds = args.list("job");
     const maxAge = seconds(args)("max-age");
     if (maxAge !== undefined && kinds.length === 0) {
@@ -303,7 +303,7 @@ export const HEALTHCHECK: Verb = {
     const problems = findings.problems.toSorted((a, b) => b.severity - a.severity)
       .map(({ text }) => text);
     const texts = worst === OK ? findings.facts : problems;
-    await io.stdout.write(lineOf(worst, texts, findings.values));
+    await printer.text(lineOf(worst, texts, findings.values));
     return worst;
   },
 

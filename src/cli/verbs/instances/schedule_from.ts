@@ -137,7 +137,7 @@ export async function scheduleFrom(
       await writeMessage(io, `Stopped: ${queued.lines} lines are queued, ${left} are not`);
       await writeMessage(io, "Run the same command again to continue: no line is queued twice");
       return EXIT.interrupted;
-    });
+    }, { signals: ["SIGTERM", "SIGHUP"] });
   } finally {
     await line.end();
     await file.close();
