@@ -35,7 +35,8 @@ export interface StoreContent {
   readonly is_durable: boolean;
   readonly mark: StoreMark | null;
   readonly instances: number;
-  readonly states: Readonly<Record<JobState, number>>;
+  /** The number of instances by state, in snake case. */
+  readonly states: Readonly<Record<Exclude<JobState, "timedOut"> | "timed_out", number>>;
   /** The number of jobs with instances. */
   readonly kinds: number;
   readonly schedules: number;

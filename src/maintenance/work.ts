@@ -3,6 +3,7 @@ import { BACKUP_KIND } from "../core/backup_settings.ts";
 import { JobError } from "../core/errors.ts";
 import { JOB_STATES } from "../core/state.ts";
 import { countText } from "../core/text/count_text.ts";
+import { snakeCase } from "../core/text/snake_case.ts";
 import { type Clock, sleep } from "../platform/clock.ts";
 import { placeOf } from "../core/store_address.ts";
 import type { StoreMark } from "../store/records.ts";
@@ -102,7 +103,7 @@ async function describeStore(
   const { kinds, schedules } = await store.stats();
   const states = Object.fromEntries(JOB_STATES.map((state) => {
     const count = [...kinds.values()].reduce((sum, counts) => sum + counts[state], 0);
-    return [state, count];
+    return [snakeCase(state), count];
   })) as StoreContent["states"];
   const { items: [oldest] } = await store.list({}, { limit: 1, order: "oldest" });
   const backups = { kinds: [BACKUP_KIND], states: ["completed"] } as const;

@@ -95,18 +95,24 @@ const SIGNATURE = JSON.stringify({
       ...{
         role: "argument",
         name: "folder",
-        isOptional: false,
-        isRest: false,
+        is_optional: false,
+        is_rest: false,
         doc: "The folder to copy from",
       },
       shape: { type: "string" },
     },
     {
-      ...{ role: "argument", name: "verify", isOptional: true, isRest: false, defaultText: "true" },
+      ...{
+        role: "argument",
+        name: "verify",
+        is_optional: true,
+        is_rest: false,
+        default_text: "true",
+      },
       ...{ shape: { type: "boolean" }, doc: "Read each file again, and compare its hash" },
     },
   ],
-  ...{ isTyped: true, warnings: [], resultCount: 0 },
+  ...{ is_typed: true, warnings: [], result_count: 0 },
 });
 const BACKUP = {
   ...job(),

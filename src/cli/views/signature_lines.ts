@@ -1,5 +1,6 @@
 import { describeParameters, summaryOf } from "../../core/arguments/describe_parameters.ts";
 import type { Signature } from "../../core/arguments/signature.ts";
+import { decodeSignature } from "../../core/arguments/signature_json.ts";
 import type { Job } from "../../rpc/gen/job_pb.ts";
 import { makeLinesVisible, makeVisible } from "../../core/text/safe_text.ts";
 import { displayWidth } from "../output/table.ts";
@@ -9,10 +10,7 @@ import { wrap } from "../output/wrap.ts";
 export function signatureOf(job: Job): Signature | null {
   if (job.signatureJson === "") return null;
   try {
-    const signature = JSON.parse(job.signatureJson) as Partial<Signature>;
-    return Array.isArray(signature.parameters) && Array.isArray(signature.warnings)
-      ? signature as Signature
-      : null;
+    return decodeSignature(JSON.parse(job.signatureJson));
   } catch {
     return null;
   }

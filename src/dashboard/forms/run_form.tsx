@@ -2,7 +2,7 @@ import type { JSX } from "preact";
 import { type Signal, useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import { signatureSchema } from "../../core/arguments/json_schema.ts";
-import type { Signature } from "../../core/arguments/signature.ts";
+import { decodeSignature } from "../../core/arguments/signature_json.ts";
 import { post, segment } from "../api/client.ts";
 import { Problem, toProblem } from "../api/problem.ts";
 import { noteChange } from "../api/resource.ts";
@@ -31,8 +31,9 @@ const ARGUMENTS = "arguments";
 
 /** The schema of the arguments, always one of an object. */
 function schemaOf({ kind, signature }: Job): FieldSchema {
-  const schema = signatureSchema(kind, signature as Signature) as FieldSchema;
-  if (schema.type === "object") return schema;
+  const known = decodeSignature(signature);
+  const schema = known === null ? null : signatureSchema(kind, known) as FieldSchema;
+  if (schema?.type === "object") return schema;
   const field: FieldSchema = {
     type: "array",
     items: { type: "string" },

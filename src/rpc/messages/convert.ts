@@ -1,4 +1,5 @@
 import { describeSignature } from "../../core/arguments/describe.ts";
+import { encodeSignature } from "../../core/arguments/signature_json.ts";
 import {
   type HistoryEntry,
   type Instance,
@@ -152,7 +153,7 @@ export function jobToWire(job: JobDefinition): WireRecord<typeof JobSchema> {
     priority: job.options.priority,
     timeoutMs: job.options.timeoutMs,
     maxRetries: job.options.retry.max,
-    signatureJson: JSON.stringify(job.signature),
+    signatureJson: encodeSignature(job.signature),
     usage: describeSignature(job.kind, job.signature),
     source: sourceText(job),
     isolation: job.options.isolation,
@@ -250,12 +251,12 @@ export function statusToWire(
 
 /** What the store has. */
 export function storeToWire(
-  { states, ...content }: StoreContent,
+  { states: { timed_out: timedOut, ...states }, ...content }: StoreContent,
 ): WireRecord<typeof GetStoreResponseSchema> {
   return {
     ...content,
     isDurable: content.is_durable,
-    totals: { ...states, kind: "", scheduled: states.created + states.scheduled },
+    totals: { ...states, timedOut, kind: "", scheduled: states.created + states.scheduled },
     oldestAt: readTimeText(content.oldest_at),
     backupAt: readTimeText(content.backup_at),
     bytes: content.bytes ?? undefined,

@@ -135,7 +135,7 @@ test("answerCompletion() names incidents as ack finds them", async () => {
 });
 
 const SIGNATURE = {
-  ...{ resultCount: 0, isTyped: true, warnings: [] },
+  ...{ result_count: 0, is_typed: true, warnings: [] },
   definitions: {
     Region: {
       type: "union",
@@ -150,22 +150,22 @@ const SIGNATURE = {
     {
       role: "argument",
       name: "region",
-      isOptional: false,
-      isRest: false,
+      is_optional: false,
+      is_rest: false,
       shape: { type: "ref", name: "Region" },
     },
     {
       role: "argument",
       name: "dryRun",
-      isOptional: true,
-      isRest: false,
+      is_optional: true,
+      is_rest: false,
       shape: { type: "boolean" },
     },
     {
       role: "argument",
       name: "levels",
-      isOptional: true,
-      isRest: true,
+      is_optional: true,
+      is_rest: true,
       shape: {
         type: "array",
         element: {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { JobError } from "../../../src/core/errors.ts";
+import { encodeSignature } from "../../../src/core/arguments/signature_json.ts";
 import { readSignature } from "../../../src/jobs/types/read_signature.ts";
 import { ID, instance, waiting } from "../../support/worlds/cli_messages.ts";
 import { cli } from "../../support/worlds/cli_world.ts";
@@ -9,7 +10,7 @@ const SOURCE = "export default (day: string, dryRun = false) => {};";
 const OTHER = ID.replace("0001", "0002");
 
 function answers(more: Readonly<Record<string, unknown>> = {}) {
-  const signatureJson = JSON.stringify(readSignature(SOURCE));
+  const signatureJson = encodeSignature(readSignature(SOURCE));
   return {
     getInstance: { instance: instance({ kind: "report" }) },
     getJob: { job: { kind: "report", signatureJson, usage: "report" } },

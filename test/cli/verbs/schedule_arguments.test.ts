@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { JobError } from "../../../src/core/errors.ts";
+import { encodeSignature } from "../../../src/core/arguments/signature_json.ts";
 import { readSignature } from "../../../src/jobs/types/read_signature.ts";
 import { waiting } from "../../support/worlds/cli_messages.ts";
 import { cli } from "../../support/worlds/cli_world.ts";
@@ -24,7 +25,7 @@ const SUM = "export default (first: string, ...rest: number[]) => {};";
 
 /** Answers of a daemon that knows one job. */
 function daemonWith(source: string, kind = "report") {
-  const signatureJson = JSON.stringify(readSignature(source));
+  const signatureJson = encodeSignature(readSignature(source));
   return {
     getJob: { job: { kind, signatureJson, usage: kind } },
     scheduleJob: { instance: waiting() },

@@ -190,5 +190,5 @@ test("jobToWire() gives the cron text of the first schedule, and those of all", 
   assert.equal(wire.cronSpec, "0 6 * * 1-5");
   assert.deepEqual(wire.cronSpecs, ["0 6 * * 1-5", "@weekly"]);
   assert.equal(wire.kind, "report");
-  assert.equal(JSON.parse(wire.signatureJson!).isTyped, false);
+  assert.equal(JSON.parse(wire.signatureJson!).is_typed, false);
 });

@@ -544,7 +544,7 @@ export class FakeManager implements ManagerApi {
     ...{ is_durable: true, mark: null, instances: 3, kinds: 1, schedules: 2, pauses: 0 },
     states: {
       ...{ created: 0, scheduled: 1, processing: 0, completed: 2, terminated: 0, canceled: 0 },
-      timedOut: 0,
+      timed_out: 0,
     },
     ...{ oldest_at: "2026-01-01T00:00:00.000Z", backup_at: null },
     ...{ bytes: 8_192, free_bytes: 0, wal_bytes: null },

@@ -6,7 +6,6 @@ import { confirm } from "../../confirm.ts";
 import { EXIT } from "../../exit_codes.ts";
 import type { PlainRecord } from "../../output/view.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
-import { snakeCase } from "../../../core/text/snake_case.ts";
 import { moveTarget, showProgress, STORE_OPTIONS, storePlace, workOn } from "../../store_work.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
 import {
@@ -33,10 +32,7 @@ const INFO: Verb = {
     "Type, place, durability, counts, size, the oldest instance, the last backup",
   ]],
   async run(args, context) {
-    const found = await workOn({ type: "info" }, { args, context });
-    const states = Object.entries(found.states as Readonly<Record<string, number>>)
-      .map(([state, count]) => [snakeCase(state), count]);
-    const report: PlainRecord = { ...found, states: Object.fromEntries(states) };
+    const report = await workOn({ type: "info" }, { args, context });
     const { printer } = context;
     await printer.details(report, String(report.id), infoLines(report, printer.nowMs));
   },

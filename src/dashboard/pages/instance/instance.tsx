@@ -2,7 +2,7 @@ import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import { argumentsOf } from "../../../core/arguments/describe.ts";
-import type { Signature } from "../../../core/arguments/signature.ts";
+import { decodeSignature } from "../../../core/arguments/signature_json.ts";
 import { segment } from "../../api/client.ts";
 import { type Resource, useResource } from "../../api/resource.ts";
 import { may } from "../../app/access.ts";
@@ -38,8 +38,8 @@ import { InstanceHistory } from "./instance_history.tsx";
 
 /** Names of the arguments, in the order in which they are stored. */
 function argumentNames(job: Job | null): readonly string[] {
-  const signature = job?.signature as Signature | undefined;
-  return signature === undefined ? [] : argumentsOf(signature).map(({ name }) => name);
+  const signature = decodeSignature(job?.signature);
+  return signature === null ? [] : argumentsOf(signature).map(({ name }) => name);
 }
 
 function Actions({ instance, job, onChange }: {

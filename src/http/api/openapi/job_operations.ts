@@ -1,5 +1,5 @@
 import { type JsonSchema, signatureSchema } from "../../../core/arguments/json_schema.ts";
-import type { Signature } from "../../../core/arguments/signature.ts";
+import { decodeSignature } from "../../../core/arguments/signature_json.ts";
 import { isSystemKind } from "../../../core/job/kind.ts";
 import {
   type Job,
@@ -73,11 +73,9 @@ function freeName(kind: string, names: Set<string>): string {
 /** The schema of a job's arguments, and those of the types in it. */
 function argumentsOf({ kind, signatureJson }: Job, name: string): Record<string, JsonSchema> {
   // A brief list of jobs has none.
-  if (signatureJson === "") return { [name]: { anyOf: [{ type: "array" }, { type: "object" }] } };
-  const { $schema: _, $defs = {}, ...schema } = signatureSchema(
-    kind,
-    JSON.parse(signatureJson) as Signature,
-  );
+  const signature = signatureJson === "" ? null : decodeSignature(JSON.parse(signatureJson));
+  if (signature === null) return { [name]: { anyOf: [{ type: "array" }, { type: "object" }] } };
+  const { $schema: _, $defs = {}, ...schema } = signatureSchema(kind, signature);
   const own = Object.entries($defs as Record<string, JsonSchema>);
   const renamed = new Map(own.map(([inner], index) => [
     DEFINITIONS + encodeURIComponent(inner.replaceAll("~", "~0").replaceAll("/", "~1")),

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { delimiter, dirname, join } from "node:path";
 import process from "node:process";
 import test, { after, before } from "node:test";
-import { displayWidth } from "../../src/cli/output/table.ts";
-import { type Daemon, JOBCTL, startDaemon } from "../support/processes/daemon.ts";
-import { TmuxTerminal, WITHOUT_TMUX } from "../support/processes/tmux.ts";
+import { displayWidth } from "../../../src/cli/output/table.ts";
+import { type Daemon, JOBCTL, startDaemon } from "../../support/processes/daemon.ts";
+import { TmuxTerminal, WITHOUT_TMUX } from "../../support/processes/tmux.ts";
 
 const REPORT = `
 /** Fails with an error of several lines, which could steer a terminal. */
