@@ -1,11 +1,12 @@
 import { makeJsonVisible, makeVisible } from "../core/text/safe_text.ts";
+import { snakeCase } from "../core/text/snake_case.ts";
 import type { SecretMask } from "../core/text/secret_mask.ts";
 import type { Clock } from "./clock.ts";
 
 /** How grave a record of the daemon's own log is. */
 export type LoggerLevel = "debug" | "info" | "warn" | "error";
 
-/** The daemon's own log. Fields are appended as key=value. */
+/** The daemon's own log. Fields are appended as key=value, their names in snake case. */
 export interface Logger {
   debug(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
@@ -47,7 +48,8 @@ export function createLogger(
     if (RANK[level] < RANK[options.level]) return;
     const time = new Date(options.clock.now().wallMs).toISOString();
     const text = mask?.text(message) ?? message;
-    const values = Object.entries(fields).map(([key, value]) => [key, masked(value)] as const);
+    const values = Object.entries(fields)
+      .map(([key, value]) => [snakeCase(key), masked(value)] as const);
     if (options.format === "json") {
       const record = { time, level, message: text, ...Object.fromEntries(values) };
       options.write(`${makeJsonVisible(JSON.stringify(record))}\n`);

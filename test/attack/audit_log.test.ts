@@ -73,7 +73,7 @@ test("the log names who created a schedule, and who asked for a reload, also if 
     const text = readFileSync(config, "utf8");
     writeFileSync(config, "x = [\n");
     assert.equal((await jobctl("reload")).code, 2);
-    const asked = `INFO  Requested a reload force=false dryRun=false ${by}`;
+    const asked = `INFO  Requested a reload force=false dry_run=false ${by}`;
     await until("the request is logged", () => daemon.log().includes(asked));
     const log = daemon.log();
     assert.ok(log.indexOf(asked) < log.indexOf("The config was not reloaded"), log);

@@ -13,14 +13,14 @@ function written(format: "text" | "json", mask?: SecretMask): string {
     write: (line) => text += line,
     ...(mask === undefined ? {} : { mask }),
   });
-  logger.warn("a hunter2\n\x1b[31m\u009b \u202e z", { key: "b hunter2\r\u2066", count: 1 });
+  logger.warn("a hunter2\n\x1b[31m\u009b \u202e z", { key: "b hunter2\r\u2066", countAll: 1 });
   return text;
 }
 
 test("createLogger() writes control characters and marks of direction out", () => {
   assert.match(
     written("text"),
-    /^\S+ WARN {2}a hunter2\\n\\x1b\[31m\\x9b \\u202e z key="b hunter2\\r\\u2066" count=1\n$/,
+    /^\S+ WARN {2}a hunter2\\n\\x1b\[31m\\x9b \\u202e z key="b hunter2\\r\\u2066" count_all=1\n$/,
   );
   const json = written("json");
   assert.match(json, /^[\x20-\x7e]+\n$/);

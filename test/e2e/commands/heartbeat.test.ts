@@ -67,7 +67,7 @@ test("heartbeat is silent while the store does not respond", async () => {
     await daemon.logged(/The heartbeat stops.*reason=/);
     const silentAt = server.paths.length;
     valkey.process.thaw();
-    await daemon.logged(/The heartbeat resumes.*silentMs=/);
+    await daemon.logged(/The heartbeat resumes.*silent_ms=/);
     await server.reached("/key", silentAt + 1);
     assert.equal(daemon.log().match(/The heartbeat stops/g)?.length, 1);
   } finally {
