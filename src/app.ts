@@ -5,17 +5,16 @@ import type { Config, LoadedConfig } from "./config/config.ts";
 import { loadConfig } from "./config/load_config.ts";
 import type { ConfigProblem } from "./core/job/job_table.ts";
 import { ConfigError, formatPlace, logProblem, problemFields } from "./config/problems.ts";
-import { GRPC_PORT_DEFAULT, siteUrlOf } from "./core/address.ts";
+import { siteUrlOf } from "./core/address.ts";
 import { JobError, messageOf, toJobError } from "./core/errors.ts";
 import { SecretMask } from "./core/text/secret_mask.ts";
-import { nextRunAt, pausedUntil } from "./core/time/next_run.ts";
-import { nextTickOf } from "./core/time/ticks.ts";
 import { connectionLimits } from "./gateway/connection_limits.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import { ModuleWatch } from "./jobs/loading/module_watch.ts";
 import { answerInTime } from "./manager/answer_in_time.ts";
 import { Manager } from "./manager/manager.ts";
 import type { ManagerOptions } from "./manager/manager_options.ts";
+import { announceRuns } from "./manager/schedules/announce.ts";
 import { StoreWorker } from "./maintenance/configured.ts";
 import type { Channel } from "./notices/channels/channel.ts";
 import { Heartbeat } from "./notices/heartbeat.ts";
@@ -50,7 +49,7 @@ import {
   loadProject,
   type Project,
 } from "./tools/load_project.ts";
-import { ConfigWatch, watchConfig } from "./tools/config_watch.ts";
+import { ConfigWatch, stampOfPlaces, watchConfig } from "./tools/config_watch.ts";
 import { endOnUncaught } from "./tools/end_on_uncaught.ts";
 import { Reloader } from "./tools/reloader.ts";
 import { StopSignals } from "./tools/stop_signals.ts";
@@ -59,8 +58,8 @@ import { createInlineExecutor } from "./worker/inline_executor.ts";
 import { createProcessExecutor } from "./worker/process/process_executor.ts";
 import { createExecutor } from "./worker/routing_executor.ts";
 
-/** Most of the next runs that are logged at start. */
-const RUNS_SHOWN_MAX = 5;
+/** What part of a lease a new program may take to start while nobody renews the lease. */
+const UPGRADE_LEASE_SHARE = 3;
 
 /**
  * How long a daemon whose store no other process uses counts as live after a report. It wakes up
@@ -83,6 +82,12 @@ export interface ServeOptions {
   readonly watches?: boolean;
   /** Shows why a watched configuration cannot be started: the daemon waits for a change. */
   readonly onRefused?: (error: unknown) => Promise<void>;
+}
+
+/** A start after an upgrade that failed in the end: with the configuration that was in force. */
+interface StartAsBefore {
+  readonly project: Project;
+  readonly problem: string;
 }
 
 /** The log of a daemon. */
@@ -112,11 +117,12 @@ interface Daemon {
  */
 export async function serve(options: ServeOptions): Promise<number> {
   const { configFile, onRefused, watches } = options;
+  let asBefore: StartAsBefore | null = null;
   for (;;) {
     try {
-      const after = await runDaemon(options);
+      const after = await runDaemon(options, asBefore);
       if (after === "nothing") return 0;
-      if (after !== "restart") await after.run();
+      asBefore = after === "restart" ? null : await after();
     } catch (error) {
       if (!watches) throw error;
       await onRefused?.(error);
@@ -138,9 +144,12 @@ function wait(delayMs: number): Promise<void> {
 }
 
 /** @returns what is to follow, now that it has stopped */
-async function runDaemon(options: ServeOptions): Promise<"nothing" | "restart" | ProgramUpgrade> {
+async function runDaemon(
+  options: ServeOptions,
+  asBefore: StartAsBefore | null,
+): Promise<"nothing" | "restart" | (() => Promise<StartAsBefore>)> {
   const first: { loaded?: LoadedConfig } = {
-    loaded: await loadConfig(options.configFile, options),
+    loaded: asBefore?.project ?? await loadConfig(options.configFile, options),
   };
   const { config: { log: { level, format }, worker: { onStop } }, secrets } = first.loaded!;
   const mask = new SecretMask(secrets);
@@ -156,7 +165,7 @@ async function runDaemon(options: ServeOptions): Promise<"nothing" | "restart" |
       const { configFile } = options;
       return loadDaemonProject(from, { configFile, nowMs: systemClock.now().wallMs });
     };
-    const project = await loadJobs(first.loaded!);
+    const project = asBefore?.project ?? await loadJobs(first.loaded!);
     // Tables take most memory. A variable would keep them while this runs, even if set to null.
     delete first.loaded;
     const load = async () => {
@@ -177,9 +186,13 @@ async function runDaemon(options: ServeOptions): Promise<"nothing" | "restart" |
       reloading: (isReloading) => service?.reloading(isReloading),
     });
     const { salvages } = options;
-    const upgrade = new ProgramUpgrade(OWN_PROGRAM, logger);
+    const upgrade = new ProgramUpgrade(OWN_PROGRAM, {
+      ...{ logger, retryMs: project.config.worker.leaseMs / UPGRADE_LEASE_SHARE },
+      configStamp: () => stampOfPlaces(reloader.places()),
+    });
     const control: DaemonControl = {
       stop: signals.request,
+      upgradeProblem: asBefore?.problem ?? null,
       async upgrade() {
         const version = await upgrade.try();
         signals.startAgain("upgrade");
@@ -204,7 +217,8 @@ async function runDaemon(options: ServeOptions): Promise<"nothing" | "restart" |
     });
     await watcher;
     const { after } = signals;
-    return after === "upgrade" ? upgrade : after;
+    if (after !== "upgrade") return after;
+    return async () => ({ problem: await upgrade.run(), project: reloader.project });
   } catch (error) {
     throw mask.jobError(toJobError(error, "Cannot run the daemon"));
   } finally {
@@ -301,7 +315,8 @@ async function startDaemon(
       listening: gateway.urls.join(","),
     });
     // Only logged: a store that is slow at the moment is not a reason to stop.
-    await announce(manager, gateway.addresses.rpc.tcp.port, logger).catch((error) => {
+    const { port } = gateway.addresses.rpc.tcp;
+    await announceRuns(manager, port, { clock: systemClock, logger }).catch((error) => {
       logger.warn("Cannot list the next runs", { error: messageOf(error) });
     });
   } catch (error) {
@@ -479,22 +494,4 @@ function createGateway(config: Config, manager: Manager, output: Output): Gatewa
     metricsKinds,
     ...output,
   });
-}
-
-// Log the next runs and how to see more: a new user asks for these first.
-async function announce(manager: Manager, port: number, logger: Logger): Promise<void> {
-  const { items } = await manager.listSchedules({}, { limit: 1_000 });
-  const { wallMs } = systemClock.now();
-  const pauses = await manager.listPauses();
-  const upcoming = items.map((record) => {
-    const { kind, spec, startAt } = record;
-    const next = { ...record, nextAt: nextTickOf(spec, startAt, wallMs) };
-    return { kind, at: nextRunAt(next, pausedUntil(kind, pauses)) };
-  }).filter((run): run is { kind: string; at: number } => run.at !== null)
-    .sort((a, b) => a.at - b.at).slice(0, RUNS_SHOWN_MAX);
-  for (const { kind, at } of upcoming) {
-    logger.info(`Next run of ${kind}`, { at: new Date(at).toISOString() });
-  }
-  const flag = port === GRPC_PORT_DEFAULT ? "" : ` --port ${port}`;
-  logger.info(`Look at it with: jobctl status${flag}, jobctl list instances${flag}`);
 }

@@ -51,6 +51,7 @@ import type { ExplainQuery, TickOutcome, TickReport } from "./instances/tick_rep
 import type { UpcomingRuns } from "./instances/upcoming.ts";
 import type { TimelineApi } from "./timeline/requests.ts";
 import type { ProcessReads } from "./process_reads.ts";
+import type { TickCounts } from "./schedules/tick_counter.ts";
 import type { TagReads } from "./tag_reads.ts";
 
 export type { ExplainQuery, FollowOptions, FollowStep, TickOutcome, TickReport };
@@ -168,14 +169,6 @@ export interface WorkerStatus {
   readonly failedStarts?: number;
 }
 
-/** Ticks without a run. */
-export interface TickCounts {
-  /** Those that passed while nothing ran, and were too late then. */
-  readonly missed: number;
-  /** Those that came while something forbade their run, such as an overlap or a pause. */
-  readonly skipped: number;
-}
-
 /** The state of a node at a glance. */
 export interface ManagerStatus {
   readonly node: string;
@@ -186,6 +179,8 @@ export interface ManagerStatus {
   readonly storeProblem: string | null;
   /** Why the last reload was refused; null if it was not. */
   readonly reloadProblem: string | null;
+  /** Why the last upgrade failed, so that the old program runs again; null if it did not. */
+  readonly upgradeProblem?: string | null;
   readonly store: StoreInfo;
   readonly workers: WorkerStatus;
   /** The live nodes on the store, including this one. */

@@ -199,8 +199,9 @@ function statusOf(status: ManagerStatus, scope: Scope): ManagerStatus {
   return {
     ...{ node, version, startedAt, isDraining, storeProblem, workers },
     store: { ...store, recovered: [] },
-    // It may name any job, so it is omitted.
+    // They may name any job, so they are omitted.
     reloadProblem: null,
+    upgradeProblem: null,
     stats: {
       kinds: new Map([...status.stats.kinds].filter(([kind]) => scope.allows(kind))),
       // These exist only as totals over all jobs.

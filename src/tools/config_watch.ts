@@ -65,6 +65,11 @@ export class ConfigWatch {
   }
 }
 
+/** Changes when a file of these places does. */
+export function stampOfPlaces(places: WatchedPlaces): string {
+  return [...stampsOf(places)].map(([path, stamp]) => `${path} ${stamp}`).join("\n");
+}
+
 function stampsOf({ files, configFolders, moduleFolders }: WatchedPlaces) {
   const paths = new Set(files);
   for (const folder of configFolders) addFiles(folder, CONFIG_FILE, paths, DEPTH_MAX);

@@ -29,16 +29,25 @@ interface Trial {
   readonly stderr: string;
 }
 
+/** What an upgrade needs to know of the daemon. */
+export interface ProgramUpgradeOptions {
+  readonly logger: Logger;
+  /** Changes when a file of the configuration does. */
+  readonly configStamp: () => string;
+  /** Longest second trial, in milliseconds: nobody renews the leases of commands meanwhile. */
+  readonly retryMs: number;
+}
+
 /** Lets this process run the program that is now in its file, once that has been tried. */
 export class ProgramUpgrade {
   readonly #own: OwnProgram;
-  readonly #logger: Logger;
+  readonly #options: ProgramUpgradeOptions;
   #trial: Promise<string> | null = null;
   #tried: string | null = null;
 
-  constructor(own: OwnProgram, logger: Logger) {
+  constructor(own: OwnProgram, options: ProgramUpgradeOptions) {
     this.#own = own;
-    this.#logger = logger;
+    this.#options = options;
   }
 
   /** As {@link tryUpgrade}. Requests at the same time share one trial. */
@@ -46,37 +55,44 @@ export class ProgramUpgrade {
     return this.#trial ??= this.#try().finally(() => this.#trial = null);
   }
 
-  async #try(): Promise<string> {
+  async #try(limitMs?: number): Promise<string> {
     const { argv, canBeReplaced } = this.#own;
-    // Before the trial: the file may be replaced during it.
-    const before = stampOf(argv[0]!);
-    const logger = this.#logger;
-    const version = await tryUpgrade(argv, { logger, canReplace: canBeReplaced() });
+    const { logger } = this.#options;
+    // Before the trial: files may be replaced during it.
+    const before = this.#stamp();
+    const version = await tryUpgrade(argv, { logger, canReplace: canBeReplaced(), limitMs });
     this.#tried = before;
     return version;
   }
 
   /**
    * Run the program in place of this one, once everything has been closed. Attempts may have taken
-   * long to end: a file that was replaced meanwhile is tried, too.
+   * long to end: if its file or the configuration was changed meanwhile, it is tried again.
    *
-   * Returns only if that fails, which is logged: this program can continue.
+   * @returns only if that fails, why: this program can continue. It has been logged
    */
-  async run(): Promise<void> {
+  async run(): Promise<string> {
     const { argv: [program = ""], replace, beginAnew } = this.#own;
+    const { logger, retryMs } = this.#options;
     try {
-      if (stampOf(program) !== this.#tried) {
-        this.#logger.warn("The file of the daemon was replaced after it had been tried", {
-          program,
-        });
-        await this.try();
+      if (this.#stamp() !== this.#tried) {
+        const text = "The daemon's file or its configuration was changed after the trial";
+        logger.warn(`${text}: trying again`, { program });
+        await this.#try(retryMs);
       }
       replace(program);
+      return "";
     } catch (error) {
       const problem = messageOf(error);
-      this.#logger.error("The daemon was not upgraded: it starts again as it was", { problem });
+      const hint = error instanceof JobError ? error.hint : undefined;
+      logger.error("The daemon was not upgraded: it starts again as it was", { problem, hint });
       beginAnew();
+      return problem;
     }
+  }
+
+  #stamp(): string {
+    return `${stampOf(this.#own.argv[0]!)}\n${this.#options.configStamp()}`;
   }
 }
 
@@ -103,7 +119,7 @@ export async function tryUpgrade(
   { canReplace, logger, limitMs = TRY_MS_MAX }: {
     readonly canReplace: boolean;
     readonly logger: Logger;
-    readonly limitMs?: number;
+    readonly limitMs?: number | undefined;
   },
 ): Promise<string> {
   if (!canReplace) {

@@ -676,6 +676,7 @@ export interface GetStatusResponse {
   readonly disabled: readonly DisabledJob[];
   readonly nodes: number;
   readonly reload_problem?: string;
+  readonly upgrade_problem?: string;
 }
 
 /** ReloadConfigRequest of job.proto as JSON. */

@@ -69,6 +69,8 @@ export interface DaemonControl {
   stop(options: { readonly isNow: boolean }): void;
   /** Try its file, and hand over to it soon. @throws JobError as {@link DaemonCalls.upgrade} */
   upgrade(): Promise<{ readonly version: string }>;
+  /** Why the last upgrade failed in the end; null if none did. */
+  readonly upgradeProblem: string | null;
 }
 
 /** The parts of a manager that its daemon's calls use. */

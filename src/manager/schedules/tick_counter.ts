@@ -1,4 +1,10 @@
-import type { TickCounts } from "../api.ts";
+/** Ticks without a run. */
+export interface TickCounts {
+  /** Those that passed while nothing ran, and were too late then. */
+  readonly missed: number;
+  /** Those that came while something forbade their run, such as an overlap or a pause. */
+  readonly skipped: number;
+}
 
 /** Counts the ticks without a run that this node has recorded since its start, by kind. */
 export class TickCounter {

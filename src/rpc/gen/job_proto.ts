@@ -1030,6 +1030,8 @@ export const JOB_PROTO: string = [
   "  int32 nodes = 151;\n",
   "  // Why the last reload of the configuration was refused; absent if it was not.\n",
   "  optional string reload_problem = 161;\n",
+  "  // Why the last upgrade failed, so that the old program runs again; absent if it did not.\n",
+  "  optional string upgrade_problem = 162;\n",
   "}\n",
   "\n",
   "message ReloadConfigRequest {\n",

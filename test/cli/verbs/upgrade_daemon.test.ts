@@ -5,20 +5,19 @@ import { cli, NOW } from "../../support/worlds/cli_world.ts";
 import { SimClock } from "../../support/worlds/sim_clock.ts";
 
 const at = (ms: number) => ({ seconds: BigInt(ms / 1_000), nanos: 0 });
-const OLD = { node: "web-1", startedAt: at(NOW - 3_600_000) };
-const NEW = { node: "web-1", startedAt: at(NOW) };
+const OLD = { node: "web-1", version: "1.0.0", startedAt: at(NOW - 3_600_000) };
+const NEW = { node: "web-1", version: "1.1.0", startedAt: at(NOW) };
 
 /** A daemon that returns or throws these for GetStatus, the last one again and again. */
 function daemon(statuses: readonly unknown[], changes: Readonly<Record<string, unknown>> = {}) {
   let next = 0;
-  let versions = 0;
   return {
     getStatus: () => {
       const status = statuses[Math.min(next++, statuses.length - 1)];
       if (status instanceof Error) throw status;
       return status;
     },
-    getVersion: () => ({ version: versions++ === 0 ? "1.0.0" : "1.1.0" }),
+    getVersion: { version: "1.0.0" },
     upgradeDaemon: { node: "web-1", version: "1.1.0", waiting: 0, drainMs: 0n },
     ...changes,
   };
@@ -53,12 +52,22 @@ test("upgrade-daemon takes a token that is no longer valid for that of the old d
   assert.equal(code, 0);
 });
 
-test("upgrade-daemon says if the daemon started again as it was", async () => {
-  const { code, stdout } = await run(["upgrade-daemon", "-o", "table"], {
-    answers: daemon([OLD, NEW], { getVersion: { version: "1.0.0" } }),
+test("upgrade-daemon says if the daemon started again as it was, also with the same version", async () => {
+  const AGAIN = "Node web-1 runs 1.0.0 again: the upgrade failed: ";
+  const upgradeDaemon = { node: "web-1", version: "1.0.0", waiting: 0, drainMs: 0n };
+  const older = daemon([OLD, { ...OLD, startedAt: at(NOW) }]);
+  const same = daemon([OLD, { ...NEW, version: "1.0.0", upgradeProblem: "no such key" }], {
+    upgradeDaemon,
   });
-  assert.equal(code, 1);
-  assert.equal(stdout, "Node web-1 could not hand over to 1.1.0: its log says why\n");
+  for (const [answers, why] of [[older, "its log says why"], [same, "no such key"]] as const) {
+    const { code, stdout } = await run(["upgrade-daemon", "-o", "table"], { answers });
+    assert.equal(code, 1);
+    assert.equal(stdout, `${AGAIN}${why}\n`);
+  }
+  const answers = daemon([OLD, { ...NEW, upgradeProblem: "no such key" }]);
+  const { stdout } = await run(["upgrade-daemon"], { answers });
+  const { is_upgraded, problem } = JSON.parse(stdout);
+  assert.deepEqual({ is_upgraded, problem }, { is_upgraded: false, problem: "no such key" });
 });
 
 test("upgrade-daemon says what the daemon waits for, and how long it waits itself", async () => {

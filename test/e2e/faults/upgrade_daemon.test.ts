@@ -14,18 +14,21 @@ run = "for i in 1 2 3 4 5 6 7 8; do echo line $i; sleep 0.5; done"
 run = "true"
 schedule = "* * * * * *"
 misfire = "all"
+# On a busy machine, one may still run when the next is due.
+overlap = "allow"
 `;
 
 /** Run a daemon of a program that can be replaced: a copy of the compiled file. */
 async function withProgram(
   toml: string,
   body: (daemon: Daemon, program: string) => Promise<void>,
+  modules: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   await withTempDir({}, async ({ path }) => {
     const program = join(path, "jobctl");
     copyFileSync(JOBCTL, program);
     const env = { JOBCTL_SERVER_AUTH_MODE: "none" };
-    const daemon = await startDaemon({ toml, program: [program], env });
+    const daemon = await startDaemon({ toml, program: [program], env, modules });
     try {
       await body(daemon, program);
     } finally {
@@ -102,6 +105,37 @@ test("upgrade-daemon runs the new file in the same process; commands and clients
     const seconds = ticks.map((at) => Date.parse(at) / 1_000).sort((a, b) => a - b);
     assert.deepEqual(seconds, Array.from(seconds, (_, index) => seconds[0]! + index));
   });
+});
+
+test("upgrade-daemon goes back to what runs if the configuration breaks after the trial", async () => {
+  const wait = `
+    import { existsSync } from "node:fs";
+    export default async (file: string) => {
+      while (!existsSync(file)) await new Promise((done) => setTimeout(done, 20));
+    };`;
+  await withProgram(JOBS, async (daemon) => {
+    const file = join(daemon.dir, "go");
+    assert.equal((await daemon.jobctl(["schedule", "wait", file])).code, 0);
+    assert.equal((await daemon.jobctl(["schedule", "talk"])).code, 0);
+    while ((await instances(daemon, "wait"))[0]?.state !== "processing") await sleep(20);
+    while (!/line 1/.test(JSON.stringify(await logs(daemon)))) await sleep(50);
+    const before = await startedAt(daemon);
+    const upgrade = daemon.jobctl(["upgrade-daemon"]);
+    while (!JSON.parse((await daemon.jobctl(["status"])).stdout).is_draining) await sleep(20);
+    writeFileSync(join(daemon.dir, "config.toml"), "nonsense = 1\n");
+    writeFileSync(file, "");
+    const { code, stdout } = await upgrade;
+    const { is_upgraded: isUpgraded, problem } = JSON.parse(stdout);
+    assert.deepEqual([code, isUpgraded], [1, false]);
+    assert.match(problem, /does not start: .*config\.toml/);
+    assert.notEqual(await startedAt(daemon), before);
+    const status = await daemon.jobctl(["status", "-o", "table"]);
+    assert.match(status.stdout, /Upgrade:\s+the last one failed: .*config\.toml/);
+    while ((await instances(daemon, "talk"))[0]?.state === "processing") await sleep(50);
+    const [talk] = await instances(daemon, "talk");
+    assert.deepEqual([talk!.state, talk!.attempts], ["completed", 1]);
+    assert.match(JSON.stringify(await logs(daemon)), /line 8/);
+  }, { "wait.ts": wait });
 });
 
 async function logs(daemon: Daemon): Promise<unknown> {

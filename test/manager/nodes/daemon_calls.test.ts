@@ -11,6 +11,7 @@ function world({ isDaemon = true, leaving = 1 } = {}) {
       requests.push("upgrade");
       return { version: "9.0.0" };
     },
+    upgradeProblem: null,
   };
   const parts: DaemonCallParts = {
     options: { node: "web-1", drainMs: 1_000, ...(isDaemon ? { daemon } : {}) },

@@ -104,6 +104,8 @@ async function withUpgrade(
     readonly upgrade: ProgramUpgrade;
     /** Put another program in its place, with these lines. */
     readonly replace: (...lines: readonly string[]) => void;
+    /** Change a file of the configuration. */
+    readonly configure: (stamp: string) => void;
     readonly trials: () => readonly string[];
     readonly executed: readonly string[];
   }) => Promise<void>,
@@ -112,6 +114,7 @@ async function withUpgrade(
     const program = join(path, "jobctl");
     const trials = join(path, "trials");
     const executed: string[] = [];
+    let configStamp = "first";
     const replace = (...lines: readonly string[]) => {
       writeFileSync(`${program}.new`, ["#!/bin/sh", ...lines, ""].join("\n"), { mode: 0o755 });
       renameSync(`${program}.new`, program);
@@ -122,8 +125,9 @@ async function withUpgrade(
       canBeReplaced: () => true,
       replace: (name) => executed.push(name),
       beginAnew: () => executed.push("anew"),
-    }, HERE.logger);
-    await body({ upgrade, replace, trials: () => linesOf(trials), executed });
+    }, { logger: HERE.logger, configStamp: () => configStamp, retryMs: 1_000 });
+    const configure = (stamp: string) => configStamp = stamp;
+    await body({ upgrade, replace, configure, trials: () => linesOf(trials), executed });
   });
 }
 
@@ -145,12 +149,30 @@ test("ProgramUpgrade tries a program again that was replaced after its trial", a
   });
 });
 
+test("ProgramUpgrade tries a program again if the configuration was changed after its trial", async () => {
+  await withUpgrade(async ({ upgrade, configure, trials, executed }) => {
+    await upgrade.try();
+    configure("second");
+    await upgrade.run();
+    assert.deepEqual([trials(), executed.length], [["first", "first"], 1]);
+  });
+});
+
+test("ProgramUpgrade gives a second trial no longer than commands can wait", async () => {
+  await withUpgrade(async ({ upgrade, replace, executed }) => {
+    await upgrade.try();
+    replace("exec sleep 60");
+    assert.match(await upgrade.run(), /does not start: it took longer than 1 s$/);
+    assert.deepEqual(executed, ["anew"]);
+  });
+});
+
 test("ProgramUpgrade runs nothing that was replaced after its trial and does not start", async () => {
   await withUpgrade(async ({ upgrade, replace, executed }) => {
     await upgrade.try();
     replace("exit 1");
     lines.length = 0;
-    await upgrade.run();
+    assert.match(await upgrade.run(), /does not start: it exited with code 1$/);
     assert.deepEqual(executed, ["anew"]);
     const [, , { level, message, fields }] = lines as [LoggedLine, LoggedLine, LoggedLine];
     assert.deepEqual([level, message], [

@@ -153,6 +153,7 @@ function fieldsOf(
       "Configuration",
       status.reloadProblem && bad(`the last reload had problems: ${status.reloadProblem}`),
     ],
+    ["Upgrade", status.upgradeProblem && bad(`the last one failed: ${status.upgradeProblem}`)],
     ...status.disabled.map(({ kind, reason }) => ["Disabled", bad(`${kind}: ${reason}`)] as const),
     ["Incidents", incidentsText(incidents)],
     ...incidents.slice(0, INCIDENTS_SHOWN).map((incident) =>

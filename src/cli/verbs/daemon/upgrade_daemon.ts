@@ -50,13 +50,15 @@ async function waitForNew(
   return "upgraded";
 }
 
-/** False if the daemon that responds is the old program, which could not hand over in the end. */
-async function hasVersion(client: JobClient, version: string): Promise<boolean> {
+/** Why the daemon that responds is the old program again; null if it is the new one. */
+async function failureOf(client: JobClient, version: string): Promise<string | null> {
   try {
-    return (await client.getVersion({})).version === version;
+    const found = await client.getStatus({});
+    // Older programs do not say why.
+    return found.upgradeProblem ?? (found.version === version ? null : "its log says why");
   } catch {
     // Its token is new, and so is the daemon.
-    return true;
+    return null;
   }
 }
 
@@ -101,12 +103,14 @@ export const UPGRADE_DAEMON: Verb = {
       (signal) => waitForNew(client, before, { io, signal, timeoutMs: limitMs }),
     );
     const hasEnded = end === "upgraded";
-    const isDone = hasEnded && await hasVersion(client, version);
-    const record = { node: before.node, from, to: version, is_upgraded: isDone };
+    const problem = hasEnded ? await failureOf(client, version) : null;
+    const isDone = hasEnded && problem === null;
+    const why = problem === null ? {} : { problem };
+    const record = { node: before.node, from, to: version, is_upgraded: isDone, ...why };
     const line = isDone
       ? `Upgraded node ${node} from ${makeVisible(from)} to ${to}`
-      : hasEnded
-      ? `Node ${node} could not hand over to ${to}: its log says why`
+      : problem !== null
+      ? `Node ${node} runs ${makeVisible(from)} again: the upgrade failed: ${makeVisible(problem)}`
       : `Node ${node} continues to hand over to ${to}: jobctl status shows when it has`;
     await printer.details(record, before.node, [line]);
     if (hasEnded) return isDone ? EXIT.ok : EXIT.error;
