@@ -1,6 +1,9 @@
 import {
+  closeSync,
   existsSync,
+  lstatSync,
   mkdirSync,
+  openSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -8,12 +11,12 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
-import process from "node:process";
-import { JobError, messageOf } from "../../core/errors.ts";
+import { errorCode, isJobError, JobError, messageOf } from "../../core/errors.ts";
 import { isObject } from "../../core/object_keys.ts";
 import { didYouMean } from "../../core/text/nearest.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
+import { type Clock, sleep } from "../../platform/clock.ts";
 import { notWritten } from "../../platform/files/not_written.ts";
 import { PRIVATE_FILE, PRIVATE_FOLDER } from "../../platform/files/private_files.ts";
 import { type ReadFile, readRegularFile } from "../../platform/files/read_file.ts";
@@ -48,6 +51,10 @@ export const CONTEXT_OPTIONS = [
 const FILE_BYTES_MAX = 256 * 1024;
 const NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
 const OTHERS = 0o077;
+/** An older draft was left behind by a killed program. */
+const DRAFT_MS_MAX = 3_000;
+/** How long to wait for another program that writes. */
+const DRAFT_WAIT_MS = 10;
 const HEAD = "# Daemons that jobctl knows by name, written by: jobctl context\n";
 
 /** Where the contexts of this user are; null if the environment names no home. */
@@ -139,13 +146,62 @@ function valuesOf(name: string, table: unknown): ContextValues {
 }
 
 /**
- * Write the contexts: a new file with mode 0600, another with the mode that it has, also behind a
- * link. The file is always complete.
+ * Change the contexts: they are read, changed and written as a whole, by one program at a time. A
+ * new file has mode 0600, another keeps the mode that it has, also behind a link. The file is
+ * always complete.
  *
- * @throws JobError if the file cannot be written
+ * @param change its errors leave the file as it is
+ * @returns the contexts as they now are
+ * @throws JobError as {@link readContexts}, `conflict` while another program changes them, others
+ * if the file cannot be written
  */
-export async function writeContexts(path: string, { current, byName }: Contexts): Promise<void> {
-  // Loaded only here and when there is a file: most verbs need no parser.
+export async function changeContexts(
+  path: string,
+  clock: Clock,
+  change: (contexts: Contexts) => Contexts,
+): Promise<Contexts> {
+  const hasFile = existsSync(path);
+  const file = hasFile ? realpathSync(path) : path;
+  const mode = hasFile ? statSync(file).mode & 0o777 : PRIVATE_FILE;
+  const draft = `${file}.new`;
+  let descriptor: number;
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: PRIVATE_FOLDER });
+    descriptor = await openDraft(draft, mode, clock);
+  } catch (error) {
+    throw isJobError(error) ? error : notWritten(path, error);
+  }
+  try {
+    const changed = change(await readContexts(path));
+    writeFileSync(descriptor, await textOf(changed));
+    renameSync(draft, file);
+    return changed;
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw isJobError(error) ? error : notWritten(path, error);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Create the draft, which only one program can do at a time. Returns its descriptor. */
+async function openDraft(draft: string, mode: number, clock: Clock): Promise<number> {
+  for (;;) {
+    try {
+      return openSync(draft, "wx", mode);
+    } catch (error) {
+      if (errorCode(error) !== "EEXIST") throw error;
+    }
+    const found = lstatSync(draft, { throwIfNoEntry: false });
+    if (found === undefined) continue;
+    // A program that was killed has left it behind: writing takes milliseconds.
+    if (Math.abs(clock.now().wallMs - found.mtimeMs) > DRAFT_MS_MAX) rmSync(draft, { force: true });
+    else await sleep(clock, DRAFT_WAIT_MS);
+  }
+}
+
+// The parser is loaded only here and when there is a file: most verbs need none.
+async function textOf({ current, byName }: Contexts): Promise<string> {
   const { writePlainToml } = await import("../../config/toml/plain_toml.ts");
   const contexts = Object.fromEntries(
     [...byName].map(([name, values]) => [
@@ -156,19 +212,7 @@ export async function writeContexts(path: string, { current, byName }: Contexts)
     ]),
   );
   const values = { ...(current === null ? {} : { current }), contexts };
-  const text = `${HEAD}${writePlainToml(values).trimEnd()}\n`;
-  const hasFile = existsSync(path);
-  const file = hasFile ? realpathSync(path) : path;
-  const mode = hasFile ? statSync(file).mode & 0o777 : PRIVATE_FILE;
-  const draft = `${file}.${process.pid}.tmp`;
-  try {
-    mkdirSync(dirname(file), { recursive: true, mode: PRIVATE_FOLDER });
-    writeFileSync(draft, text, { mode, flag: "wx" });
-    renameSync(draft, file);
-  } catch (error) {
-    rmSync(draft, { force: true });
-    throw notWritten(path, error);
-  }
+  return `${HEAD}${writePlainToml(values).trimEnd()}\n`;
 }
 
 /** True if a context can have this name. */

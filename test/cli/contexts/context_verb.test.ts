@@ -11,12 +11,15 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import test from "node:test";
-import { contextsPath } from "../../../src/cli/contexts/contexts_file.ts";
+import { changeContexts, contextsPath } from "../../../src/cli/contexts/contexts_file.ts";
+import { systemClock } from "../../../src/platform/clock.ts";
 import { cli, type CliOptions } from "../../support/worlds/cli_world.ts";
 
 type Run = (line: string, options?: CliOptions) => ReturnType<typeof cli>;
@@ -39,6 +42,33 @@ test("a folder in place of the contexts is refused with its path", async () => {
     const { code, stderr } = await jobctl("context list");
     assert.equal(code, 2);
     assert.match(stderr, /Cannot use the contexts in ".*contexts\.toml": it is not a regular file/);
+  });
+});
+
+test("changes of the contexts at once are all kept", async () => {
+  await home(async (jobctl, file) => {
+    const names = Array.from({ length: 8 }, (_, index) => `node-${index}`);
+    await Promise.all(
+      names.map((name) =>
+        changeContexts(file, systemClock, ({ current, byName }) => ({
+          current,
+          byName: new Map([...byName, [name, { port: "443" }] as const]),
+        }))
+      ),
+    );
+    const { stdout } = await jobctl("context list");
+    assert.deepEqual(JSON.parse(stdout).map(({ name }: { name: string }) => name).sort(), names);
+  });
+});
+
+test("a draft that a killed program has left behind hinders no change of the contexts", async () => {
+  await home(async (jobctl, file) => {
+    await jobctl("context add one --port 443");
+    writeFileSync(`${file}.new`, "half");
+    utimesSync(`${file}.new`, 0, 0);
+    assert.equal((await jobctl("context add two --port 443")).code, 0);
+    assert.equal(JSON.parse((await jobctl("context list")).stdout).length, 2);
+    assert.equal(existsSync(`${file}.new`), false);
   });
 });
 

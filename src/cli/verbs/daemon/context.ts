@@ -3,14 +3,13 @@ import { isLoopback } from "../../../core/address.ts";
 import { JobError } from "../../../core/errors.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import {
+  changeContexts,
   CONTEXT_OPTIONS,
   contextNamed,
-  type Contexts,
   contextsPath,
   type ContextValues,
   isContextName,
   readContexts,
-  writeContexts,
 } from "../../contexts/contexts_file.ts";
 import { addressText, settingsOfContext } from "../../contexts/find_daemon.ts";
 import type { CliIo } from "../../io.ts";
@@ -98,15 +97,17 @@ const ADD: Verb = {
     const values = readValues(args, io);
     checkValues(name, values);
     const path = neededPath(io);
-    const contexts = await readContexts(path);
-    if (contexts.byName.has(name) && !args.flag("force")) {
-      throw new JobError("already_exists", `Cannot add context "${name}": there is one`, {
-        hint: "Replace it with --force, or use another name",
-      });
-    }
-    const current = args.flag("use") ? name : contexts.current;
-    const byName = new Map([...contexts.byName, [name, values] as const]);
-    await writeContexts(path, { current, byName });
+    const { current } = await changeContexts(path, io.clock, (contexts) => {
+      if (contexts.byName.has(name) && !args.flag("force")) {
+        throw new JobError("already_exists", `Cannot add context "${name}": there is one`, {
+          hint: "Replace it with --force, or use another name",
+        });
+      }
+      return {
+        current: args.flag("use") ? name : contexts.current,
+        byName: new Map([...contexts.byName, [name, values] as const]),
+      };
+    });
     await printer.one(VIEW, { name, values, isCurrent: current === name });
     if (current === name) await warnOfVariables(io);
     else await printer.note(`To use it: jobctl -x ${name} VERB, or jobctl context use ${name}`);
@@ -215,10 +216,11 @@ const USE: Verb = {
       throw usageError("Cannot tell which context to use", "Name one, or give --none alone");
     }
     const path = neededPath(io);
-    const { byName } = await readContexts(path);
     const current = name === "" ? null : name;
-    if (current !== null) contextNamed({ current, byName }, current);
-    await writeContexts(path, { current, byName });
+    await changeContexts(path, io.clock, (contexts) => {
+      if (current !== null) contextNamed(contexts, current);
+      return { ...contexts, current };
+    });
     if (current !== null) await warnOfVariables(io);
     await printer.note(current === null ? "No current context" : `Current context: ${current}`);
   },
@@ -233,11 +235,13 @@ const REMOVE: Verb = {
   async run(args, { io, printer }) {
     const name = args.word("NAME");
     const path = neededPath(io);
-    const contexts: Contexts = await readContexts(path);
-    contextNamed(contexts, name);
-    const byName = new Map([...contexts.byName].filter(([each]) => each !== name));
-    const current = contexts.current === name ? null : contexts.current;
-    await writeContexts(path, { current, byName });
+    await changeContexts(path, io.clock, (contexts) => {
+      contextNamed(contexts, name);
+      return {
+        current: contexts.current === name ? null : contexts.current,
+        byName: new Map([...contexts.byName].filter(([each]) => each !== name)),
+      };
+    });
     await printer.note(`Context ${name} is removed`);
   },
 };
