@@ -14,6 +14,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { makeRoot } from "../systemd/container.mjs";
 import { ROOT } from "../tasks.mjs";
 
@@ -74,22 +75,27 @@ function prepare(root) {
   symlinkSync("usr/lib/systemd/systemd", join(root, "init"));
 }
 
-/** Boot it, and return what it printed. */
+const isResult = (line) => /^(ok|FAIL) |^ +\| |failed$/.test(line);
+
+/** Boot it, and print its results as they come. Returns what the machine printed. */
 async function boot(kernel, image) {
   const child = spawn("qemu-system-x86_64", [
     ...["-machine", "accel=tcg", "-cpu", "max", "-smp", "2", "-m", String(MEMORY_MIB)],
     ...["-kernel", kernel, "-initrd", image, "-nographic", "-no-reboot", "-net", "none"],
     ...["-append", "console=ttyS0 quiet panic=-1 systemd.show_status=no"],
   ], { stdio: ["ignore", "pipe", "inherit"] });
-  let text = "";
-  child.stdout.on("data", (chunk) => text += chunk);
+  const printed = [];
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    printed.push(line);
+    if (isResult(line)) console.log(line);
+  });
   const late = setTimeout(() => child.kill("SIGKILL"), RUN_MS_MAX);
   await new Promise((resolve, reject) => {
     child.once("error", reject);
     child.once("close", resolve);
   });
   clearTimeout(late);
-  return text.replaceAll("\r", "");
+  return printed;
 }
 
 const folder = mkdtempSync(join(tmpdir(), "jobctl-cgroups-"));
@@ -101,11 +107,10 @@ try {
   prepare(root);
   const image = join(folder, "image");
   call("sh", ["-c", `find . | cpio --quiet --create --format=newc > ${image}`], { cwd: root });
-  const text = await boot(kernel, image);
-  const lines = text.split("\n").filter((line) => /^(ok|FAIL) |^ +\| |failed$/.test(line));
-  console.log(lines.join("\n"));
-  if (lines.at(-1) !== "0 failed") {
-    if (!lines.at(-1)?.endsWith("failed")) console.error(text.slice(-4_000));
+  const printed = await boot(kernel, image);
+  const last = printed.findLast(isResult);
+  if (last !== "0 failed") {
+    if (!last?.endsWith("failed")) console.error(printed.join("\n").slice(-4_000));
     process.exitCode = 1;
   }
 } catch (error) {
