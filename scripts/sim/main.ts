@@ -7,7 +7,8 @@ import { runNotices } from "./run_notices.ts";
 
 const { values } = parseArgs({
   options: {
-    seeds: { type: "string", default: "200" },
+    seeds: { type: "string" },
+    /** The first seed; without --seeds the only one. */
     seed: { type: "string" },
     store: { type: "string", default: "memory" },
     /** Print the fingerprint of what each seed did. */
@@ -21,9 +22,9 @@ const { values } = parseArgs({
   },
 });
 const { store } = values;
-const seeds = values.seed
-  ? [Number(values.seed)]
-  : Array.from({ length: Number(values.seeds) }, (_, index) => index + 1);
+const first = Number(values.seed ?? 1);
+const length = Number(values.seeds ?? (values.seed === undefined ? 200 : 1));
+const seeds = Array.from({ length }, (_, index) => first + index);
 if (values.model) process.exit(await runModel(store, seeds) ? 0 : 1);
 if (values.notices) process.exit(await runNotices(store, seeds) ? 0 : 1);
 const storeType = SIM_STORES.find((one) => one === store);
