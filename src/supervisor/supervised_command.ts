@@ -8,6 +8,7 @@ import {
   findFamilyInTurns,
   killFamilyInTurns,
 } from "../platform/process/descendants.ts";
+import { spentMs } from "../platform/process/process.ts";
 import { isResourceError } from "../platform/process/resources.ts";
 import type { FreezeProblem } from "../worker/executor.ts";
 import { UsageWatch } from "../worker/process/usage_watch.ts";
@@ -325,6 +326,7 @@ export class SupervisedCommand implements RunHost {
     if (cpuMs === null && (isBounded || memoryBytes === null)) return;
     this.#usage = new UsageWatch({
       clock: this.#clock,
+      spentMs,
       limits: { ...NO_LIMITS, cpuMs, memoryBytes: isBounded ? null : memoryBytes },
       worker: null,
       adopter: this.#supervisor.pid,

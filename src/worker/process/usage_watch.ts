@@ -13,13 +13,16 @@ const CHECK_EVERY_MS = 50;
 const FIND_EVERY_MS = 250;
 
 /**
- * Each check is followed by a pause this many times as long, so thousands of processes are checked
- * less often.
+ * The pause after a check is this many times the processor time of the check, so thousands of
+ * processes are checked less often. Waiting for a processor does not count: a busy machine needs
+ * the limits most.
  */
 const REST_FACTOR = 4;
 
 interface UsageWatchOptions {
   readonly clock: Clock;
+  /** Processor time that this process has used, in ms. */
+  readonly spentMs: () => number;
   readonly limits: ProcessLimits;
   /** The worker that runs the job code itself; null for a command. */
   readonly worker: number | null;
@@ -66,8 +69,9 @@ export class UsageWatch {
   }
 
   async #check(): Promise<void> {
-    const { clock, worker, adopter, find, onExceeded } = this.#options;
+    const { clock, spentMs, worker, adopter, find, onExceeded } = this.#options;
     const nowMs = clock.now().monotonicMs;
+    const beforeMs = spentMs();
     if (nowMs - this.#foundMs >= FIND_EVERY_MS) {
       this.#foundMs = nowMs;
       this.#pids = await find();
@@ -94,7 +98,7 @@ export class UsageWatch {
     const error = await this.#errorOf(rssBytes, ticks);
     if (this.#isStopped) return;
     if (error !== null) return onExceeded(error);
-    const tookMs = clock.now().monotonicMs - nowMs;
+    const tookMs = Math.min(clock.now().monotonicMs - nowMs, spentMs() - beforeMs);
     this.#timer.setIn(Math.max(CHECK_EVERY_MS, tookMs * REST_FACTOR));
   }
 

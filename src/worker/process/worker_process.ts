@@ -4,6 +4,7 @@ import { Batch } from "../batching/batch.ts";
 import type { AbortCause } from "../executor.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { findFamilyInTurns } from "../../platform/process/descendants.ts";
+import { spentMs } from "../../platform/process/process.ts";
 import {
   type FromWorker,
   PROTOCOL_VERSION,
@@ -242,6 +243,7 @@ export class WorkerProcess implements RunHost {
     const family = this.#child.family!;
     return new UsageWatch({
       clock,
+      spentMs,
       limits,
       worker: family.pid,
       adopter: null,
