@@ -20,7 +20,13 @@ if (what === "stories") {
   run("bun", ["test", "--timeout=600000", ...files.map((file) => `./${file}`)]);
 } else if (what === "log") {
   process.env.JOBCTL_LOG_LINES = "300000";
-  run("bun", ["test", "./test/dashboard/flows.test.ts", "-t", "^a log of 300000 lines"]);
+  run("bun", [
+    "test",
+    "--timeout=600000",
+    "./test/dashboard/flows.test.ts",
+    "-t",
+    "^a log of 300000 lines",
+  ]);
 } else if (what === "volume") {
   process.env.JOBCTL_VOLUME = "1000000";
   run("bun", ["test", "--timeout=600000", "./test/store/volume.test.ts"]);
