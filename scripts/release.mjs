@@ -55,20 +55,23 @@ if (values.help) {
     `--only=${values.only}`,
   ];
   const out = resolve(values.out);
+  // Before the release is made, which takes a while: the source may change meanwhile.
+  const { commit, isChanged } = sourceFacts();
+  if (values.check && isChanged) {
+    throw new Error("Cannot check a release with changes: commit them first");
+  }
   install();
   run("bun", ["scripts/release/main.mjs", `--out=${out}`, ...args], { env: signingEnvironment() });
-  if (values.check) check(out, args);
+  if (values.check) check(out, args, commit);
 }
 
 /** Make the release in a clone, and compare. */
-function check(out, args) {
-  const { isChanged } = sourceFacts();
-  if (isChanged) throw new Error("Cannot check a release with changes: commit them first");
+function check(out, args, commit) {
   const folder = mkdtempSync(join(tmpdir(), "jobctl-release-"));
   try {
     const clone = join(folder, "a clone in a longer path");
     run("git", ["clone", "--quiet", "--no-hardlinks", ROOT, clone]);
-    run("git", ["checkout", "--quiet", "--detach", sourceFacts().commit], { cwd: clone });
+    run("git", ["checkout", "--quiet", "--detach", commit], { cwd: clone });
     run("npm", ["ci", "--prefer-offline", "--no-fund", "--no-audit", "--loglevel=error"], {
       cwd: clone,
       stdio: ["ignore", 2, 2],
