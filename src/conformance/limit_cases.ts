@@ -24,11 +24,11 @@ const BY = ["account"];
 async function claim(
   world: StoreWorld,
   limits: ClaimLimits,
-  options: { limit?: number; kinds?: readonly string[]; node?: string } = {},
+  options: { limit?: number; kinds?: readonly string[]; node?: string; dueBy?: number } = {},
 ): Promise<readonly Instance[]> {
-  const { limit = 100, kinds = ["mail"], node = "n1" } = options;
-  const request = { at: world.at, node, kinds: new Set(kinds), limits, limit, leaseMs: LEASE_MS };
-  return (await world.store.claim(request)).value;
+  const { limit = 100, kinds = ["mail"], node = "n1", ...rest } = options;
+  const common = { at: world.at, node, kinds: new Set(kinds), limits, limit };
+  return (await world.store.claim({ ...common, leaseMs: LEASE_MS, ...rest })).value;
 }
 
 async function nextAt(world: StoreWorld, limits: ClaimLimits): Promise<number | null> {
@@ -238,6 +238,31 @@ export const limitCases: StoreCases = {
     assert.equal(await nextAt(world, limits), START + 60_000);
     world.advance(60_000);
     assert.equal((await claim(world, limits)).length, 1);
+  },
+
+  "a rate counts what is claimed early from its due time": async (world) => {
+    for (const limits of [inSpan(2, 60_000), inSpan(2, 60_000, BY)]) {
+      const dueAt = world.wallMs + 30;
+      const [now, soon, third, fourth] = await world.add(
+        of("a"),
+        of("a", { dueAt }),
+        of("a", { dueAt: dueAt + 1 }),
+        of("a", { dueAt: dueAt + 2 }),
+      );
+      // A store with a clock of its own takes the second when it is due.
+      const claimed = [...await claim(world, limits, { dueBy: dueAt })];
+      world.advance(30);
+      claimed.push(...await claim(world, limits));
+      assert.deepEqual(ids(claimed), ids([now!, soon!]));
+      world.advance(60_000 - 30);
+      assert.deepEqual(ids(await claim(world, limits)), [third!.id]);
+      assert.equal(await nextAt(world, limits), dueAt + 60_000);
+      world.advance(29);
+      assert.deepEqual(await claim(world, limits), []);
+      world.advance(1);
+      assert.deepEqual(ids(await claim(world, limits)), [fourth!.id]);
+      world.advance(60_000);
+    }
   },
 
   "no span has more starts than a rate of many": async (world) => {

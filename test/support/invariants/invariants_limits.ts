@@ -12,20 +12,25 @@ type Placed = Pick<Instance, "kind" | "queueKey">;
  */
 export class LimitReplay {
   readonly #report: Report;
+  readonly #aheadMs: number;
   readonly #nodes = new Map<Tracked, string>();
   /** Times of the starts, by kind and by queue. */
   readonly #starts = new Map<string, number[]>();
 
-  constructor(report: Report) {
+  /** @param aheadMs how long before its due time an instance may be claimed */
+  constructor(report: Report, { aheadMs }: { readonly aheadMs: number }) {
     this.#report = report;
+    this.#aheadMs = aheadMs;
   }
 
   /** A claim was made; what it holds counts until {@link ended}. */
   started(record: Claim, tracked: Tracked): void {
     const { as } = tracked;
     this.#nodes.set(tracked, record.node);
+    // An early claim starts when its instance is due.
+    const startAt = Math.max(record.t, Math.min(tracked.dueAt, record.t + this.#aheadMs));
     for (const key of [as.kind, queueOf(as)]) {
-      this.#starts.set(key, [...this.#starts.get(key) ?? [], record.t]);
+      this.#starts.set(key, [...this.#starts.get(key) ?? [], startAt]);
     }
     const limits = record.limits?.get(as.kind);
     if (!limits) return;

@@ -55,7 +55,7 @@ export class Replay {
     options: { readonly isClockSteady: boolean; readonly aheadMs: number },
   ) {
     this.#report = report;
-    this.#limits = new LimitReplay(report);
+    this.#limits = new LimitReplay(report, options);
     this.#isClockSteady = options.isClockSteady;
     this.#aheadMs = options.aheadMs;
   }

@@ -89,11 +89,12 @@ export class Gate {
     return this.#blockByRate(queueKey, rate, queue);
   }
 
-  /** Count the start of an instance. */
-  started(queue: QueueName): void {
-    const parts = this.#parts(queue.kind);
-    this.#count(parts.kind.rate, { kind: queue.kind, queueKey: "" });
-    if (isKeyed(queue)) this.#count(parts.queue.rate, queue);
+  /** Count the start of an instance: now, or at its due time if it is claimed early. */
+  started(instance: QueueName & { readonly dueAt: number }): void {
+    const startAt = this.#state.dueBy(this.#moment, { dueBy: instance.dueAt });
+    const parts = this.#parts(instance.kind);
+    this.#count(parts.kind.rate, { kind: instance.kind, queueKey: "" }, startAt);
+    if (isKeyed(instance)) this.#count(parts.queue.rate, instance, startAt);
   }
 
   #parts(kind: string): Parted {
@@ -129,12 +130,14 @@ export class Gate {
     return block;
   }
 
-  #count(limits: readonly RateLimit[], { kind, queueKey }: QueueName): void {
+  #count(limits: readonly RateLimit[], { kind, queueKey }: QueueName, startAt: number): void {
+    const { wallMs } = this.#moment;
     const counted = new Set<number>();
     for (const limit of limits) {
       if (counted.has(limit.perMs)) continue;
       counted.add(limit.perMs);
-      this.#state.rates.add({ kind, queueKey, perMs: limit.perMs }, limit, this.#moment.wallMs);
+      const window = { kind, queueKey, perMs: limit.perMs };
+      this.#state.rates.add(window, limit, { wallMs, startAt });
     }
   }
 }

@@ -1,9 +1,10 @@
 import type { RateLimit } from "../../../core/job/limits.ts";
+import { AHEAD_MS_MAX } from "../../store.ts";
 import type { RateWindow, Tables } from "../tables/tables.ts";
 
 /**
- * Most times kept of one window. Further starts share the last time, so that none expires too
- * early.
+ * Most times kept of one window. Starts close to each other share the last of their times, so that
+ * none expires too early.
  */
 const TIMES_MAX = 64;
 /** Most windows kept in memory between transactions. */
@@ -41,15 +42,25 @@ export class Rates {
     return Infinity;
   }
 
-  /** Count a start. */
-  add(window: RateWindow, limit: Pick<RateLimit, "max" | "perMs">, wallMs: number): void {
+  /**
+   * Count a start.
+   *
+   * @param startAt epoch ms: `wallMs`, or at most {@link AHEAD_MS_MAX} later for an early claim
+   */
+  add(
+    window: RateWindow,
+    limit: Pick<RateLimit, "max" | "perMs">,
+    { wallMs, startAt }: { readonly wallMs: number; readonly startAt: number },
+  ): void {
     const kept = this.#current(window, wallMs);
-    const last = kept.starts.at(-1);
+    const { starts } = kept;
     const widthMs = limit.max <= TIMES_MAX ? 1 : Math.ceil(limit.perMs / TIMES_MAX);
-    const isShared = last !== undefined &&
-      Math.floor(last[0] / widthMs) === Math.floor(wallMs / widthMs);
-    if (isShared) kept.starts[kept.starts.length - 1] = [wallMs, last[1] + 1];
-    else kept.starts.push([wallMs, 1]);
+    const spanOf = (at: number) => Math.floor(at / widthMs);
+    // Starts of early claims may follow.
+    const index = starts.findLastIndex(([at]) => spanOf(at) <= spanOf(startAt));
+    const [at, count] = starts[index] ?? [-Infinity, 0];
+    if (spanOf(at) === spanOf(startAt)) starts[index] = [Math.max(at, startAt), count + 1];
+    else starts.splice(index + 1, 0, [startAt, 1]);
     this.#dirty.add(kept);
   }
 
@@ -79,9 +90,9 @@ export class Rates {
       ): [number, number] => [at, count]);
       this.#kept.set(name, kept = { window, starts });
     }
-    // The clock was set back: a start in the future counts as one now, so that it blocks for one
-    // window and no longer.
-    if ((kept.starts.at(-1)?.[0] ?? 0) > wallMs) {
+    // The clock was set back: a start in the future that is no early claim's counts as one now, so
+    // that it blocks for one window and no longer.
+    if ((kept.starts.at(-1)?.[0] ?? 0) > wallMs + AHEAD_MS_MAX) {
       kept.starts = kept.starts.map(([at, count]) => [Math.min(at, wallMs), count]);
     }
     const isPast = ([at]: readonly [number, number]) => at + window.perMs <= wallMs;
