@@ -23,7 +23,7 @@ export class EarlyClaims {
   readonly #delayed = new Map<Claimed, Timer>();
   /** When the next instance is due, epoch ms. */
   #dueAt = -Infinity;
-  /** How long claims take; null as long as none has shown it. */
+  /** How long claims take; null as long as none has shown it: the first ones take longest. */
   #tookMs: number | null = null;
   #isPossible = false;
 
@@ -46,8 +46,9 @@ export class EarlyClaims {
 
   /** How long before its due time to claim an instance, in whole milliseconds. */
   get leadMs(): number {
+    if (!this.#isPossible) return 0;
     // One less than the store allows, because untilMs is one more.
-    return this.#isPossible ? Math.min(Math.ceil(this.#tookMs ?? 0), AHEAD_MS_MAX - 1) : 0;
+    return Math.min(Math.ceil(this.#tookMs ?? AHEAD_MS_MAX), AHEAD_MS_MAX - 1);
   }
 
   /**

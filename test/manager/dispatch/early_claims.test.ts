@@ -231,6 +231,15 @@ test("a tick begins at its time, though its instance and its claim take some mil
   assert.deepEqual(await slow.fates(), [[tick, "fired"]]);
 });
 
+test("the first tick after a start begins at its time, though nobody knows how long its claim takes", async () => {
+  const slow = new SlowWorld();
+  slow.commitMs = 30;
+  await slow.world.started();
+  const tick = await slow.beforeMinute(AHEAD_MS_MAX + 10);
+  await slow.clock.advance(AHEAD_MS_MAX + 20);
+  assert.deepEqual(slow.startedAt, [tick]);
+});
+
 test("a tick that was claimed before its time waits for it", async () => {
   const slow = await new SlowWorld().warm();
   slow.commitMs = 0;
