@@ -342,7 +342,8 @@ type ManagerParts =
   & Pick<Project, "jobs" | "problems">
   & Pick<
     ManagerOptions,
-    "lost" | "closing" | "siteUrl" | "workOnStore" | "backUp" | "configuration" | "daemon"
+    | ("lost" | "closing" | "siteUrl" | "shownKind")
+    | ("workOnStore" | "backUp" | "configuration" | "daemon")
   >
   & { readonly salvages?: boolean | undefined; readonly channels: readonly Channel[] };
 
@@ -463,7 +464,7 @@ export async function openLocal(
   }, {
     // Without needs that this node may not meet.
     jobs: jobs.map((job) => ({ ...job, schedules: [], options: { ...job.options, needs: [] } })),
-    ...{ problems: [], channels: [], logger, mask },
+    ...{ problems: [], channels: [], logger, mask, shownKind: kind },
   });
   await manager.start();
   const { createLocalClient } = await import("./rpc/client/local_client.ts");

@@ -25,6 +25,7 @@ const GOOD: ReadonlySet<Reason | null> = new Set<Reason | null>([
 
 interface EventsOptions extends Pick<Context, "store" | "executor" | "clock" | "logger"> {
   readonly registry: Registry;
+  readonly shownKind?: string | undefined;
 }
 
 /** The calls of handlers of one instance. */
@@ -94,7 +95,7 @@ export class Events {
   /** An attempt of this node was settled. */
   attempted(instance: Instance, durationMs: number): void {
     this.emit({ type: "attempt", instance, durationMs, outcome: instance.state });
-    if (GOOD.has(instance.reason)) return;
+    if (GOOD.has(instance.reason) || this.#isShown(instance)) return;
     this.#failures.tell("warn", "An attempt failed", {
       ...fieldsOf(instance),
       durationMs: Math.round(durationMs),
@@ -104,10 +105,14 @@ export class Events {
   }
 
   #logDead(instance: Instance): void {
-    if (!isDeadState(instance.state)) return;
+    if (!isDeadState(instance.state) || this.#isShown(instance)) return;
     const { failures, crashes } = instance;
     const fields = { ...fieldsOf(instance), failures, crashes };
     this.#failures.tell("error", "An instance failed for good", fields);
+  }
+
+  #isShown({ kind, state }: Instance): boolean {
+    return kind === this.#options.shownKind && isDeadState(state);
   }
 
   /** The store ended an instance by itself: its `onTerminate` is called, but cannot change that. */

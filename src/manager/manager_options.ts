@@ -80,6 +80,8 @@ export interface ManagerOptions extends Context {
   readonly notices?: { readonly channels: readonly Channel[]; readonly host: string };
   /** The URL of this node's site for browsers, which ends with a slash; null if it has none. */
   readonly siteUrl?: (() => string | null) | undefined;
+  /** The kind whose ends the caller shows, so that its final failures are not in the log. */
+  readonly shownKind?: string | undefined;
   /** Version of the time zone database; that of this process by default. */
   readonly tzVersion?: string;
 }

@@ -44,6 +44,7 @@ test("exec runs a job without a daemon and touches no store", async () => {
     const failed = await exec("fail");
     assert.equal(failed.code, 3);
     assert.equal(JSON.parse(failed.stdout).error.message, "as asked");
+    assert.doesNotMatch(failed.stderr, /as asked/);
     assert.equal((await exec("slow", "--timeout", "200ms")).code, 124);
     assert.equal((await exec("stesp")).code, 4);
     assert.equal((await exec("steps", "many", "1")).code, 2);

@@ -40,6 +40,19 @@ test("each failed attempt is one warning, and a dead letter an error", async () 
   for (const line of lines) assert.ok(line.includes(`"kind":"work","instance":"${id}"`), line);
 });
 
+test("failures for good of the kind that the caller shows are not in the log", async () => {
+  const options = retries(1);
+  const jobs = [jobOf("shown", { options }), jobOf("work", { options })];
+  const world = await new ManagerWorld({ jobs, shownKind: "shown" }).started();
+  world.executor.onRun = (attempt) => attempt.fail();
+  await world.schedule("shown");
+  const [line, ...others] = failures(world);
+  assert.match(line!, /^warn An attempt failed.*"attempt":1.*"next":"/);
+  assert.deepEqual(others, []);
+  await world.schedule("work");
+  assert.equal(failures(world).length, 4);
+});
+
 test("what succeeds, snoozes or is canceled is no failure", async () => {
   const world = await new ManagerWorld().started();
   world.executor.onRun = (attempt) => attempt.ok();

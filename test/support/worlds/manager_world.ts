@@ -293,6 +293,7 @@ export class ManagerWorld {
       readonly pools?: Readonly<Record<string, number>>;
       readonly keepsUnknown?: boolean;
       readonly tzVersion?: string;
+      readonly shownKind?: string;
       /** "node" by default, and "node-2" and so on for those that come to its store. */
       readonly node?: string;
       readonly tags?: readonly string[];
@@ -344,6 +345,7 @@ export class ManagerWorld {
       ...(options.channels ? { notices: { channels: options.channels, host: "host" } } : {}),
       keepsUnknown: options.keepsUnknown,
       tzVersion: options.tzVersion,
+      shownKind: options.shownKind,
     });
   }
 
