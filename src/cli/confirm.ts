@@ -1,6 +1,7 @@
 import { JobError } from "../core/errors.ts";
 import { countText } from "../core/text/count_text.ts";
 import { makeVisible } from "../core/text/safe_text.ts";
+import type { JobClient } from "../rpc/client/client.ts";
 import type { JobInstance } from "../rpc/gen/job_pb.ts";
 import type { CliIo } from "./io.ts";
 import { collect, lookupInstances } from "./lookup.ts";
@@ -10,8 +11,10 @@ import type { VerbContext } from "./verb.ts";
 
 /** Longest answer that is read, in characters. */
 const ANSWER_CHARS_MAX = 1_000;
-/** Before the question, instances are counted up to this many. */
-const COUNT_MAX = 1_000;
+/** This many instances are looked up to count those that match; more are counted by the daemon. */
+const LOOKUP_MAX = 1_000;
+/** Most that the daemon counts. */
+const COUNT_MAX = 100_000;
 
 async function readLine(io: CliIo): Promise<string> {
   const decoder = new TextDecoder();
@@ -33,15 +36,21 @@ export async function ask(io: CliIo, question: string): Promise<boolean> {
  * Ask before an action that cannot be undone.
  *
  * @param action such as "cancel 3 instances"
+ * @param option what confirms it on the command line
  * @throws JobError `canceled` if the answer is no, `invalid_argument` without a terminal
  */
-export async function confirm(io: CliIo, action: string, isConfirmed: boolean): Promise<void> {
+export async function confirm(
+  io: CliIo,
+  action: string,
+  isConfirmed: boolean,
+  option: "--yes" | "--all" = "--yes",
+): Promise<void> {
   if (isConfirmed) return;
   const what = makeVisible(action);
   if (!io.isInteractive) {
     throw usageError(
       `Cannot ${what} without confirmation: this is not a terminal`,
-      "Add --yes to confirm",
+      `Add ${option} to confirm`,
     );
   }
   if (await ask(io, `About to ${what}. Continue? [y/N] `)) return;
@@ -50,29 +59,44 @@ export async function confirm(io: CliIo, action: string, isConfirmed: boolean): 
   });
 }
 
+/** How instances are called that an action is about. */
+export interface Matching {
+  readonly noun: string;
+  /** Their conditions, such as ` of kind "mail"`. */
+  readonly which: string;
+  /** False for instances that match and stay as they are. */
+  readonly isCounted?: (instance: JobInstance) => boolean;
+}
+
 /**
  * Ask before an action on every instance that matches. On a terminal there is no question if none
  * does.
  *
- * @param action.noun what the instances are called
- * @param action.which their conditions, such as ` of kind "mail"`
  * @throws JobError as {@link confirm}
  */
 export async function confirmAll(
   { io, client }: VerbContext,
   query: QueryInit,
-  action: {
-    readonly verb: string;
-    readonly noun: string;
-    readonly which: string;
-    /** False for instances that match and stay as they are. */
-    readonly isCounted?: (instance: JobInstance) => boolean;
-  },
+  action: Matching & { readonly verb: string },
 ): Promise<void> {
-  const found = await collect(lookupInstances(await client(), query, COUNT_MAX));
-  const { length } = action.isCounted ? found.filter(action.isCounted) : found;
-  if (length === 0 && io.isInteractive) return;
-  const { verb, noun, which } = action;
-  const what = length === COUNT_MAX ? `${length} or more ${noun}s` : countText(length, noun);
-  await confirm(io, `${verb} ${what}${which}`, false);
+  const { instances, text } = await findMatching(await client(), query, action);
+  if (instances.length === 0 && io.isInteractive) return;
+  await confirm(io, `${action.verb} ${text}`, false);
+}
+
+/** The first 1,000 instances that match, and how many there are: `3 instances of kind "mail"`. */
+export async function findMatching(
+  client: JobClient,
+  query: QueryInit,
+  { noun, which, isCounted }: Matching,
+): Promise<{ readonly instances: readonly JobInstance[]; readonly text: string }> {
+  const found = await collect(lookupInstances(client, query, LOOKUP_MAX));
+  const instances = isCounted ? found.filter(isCounted) : found;
+  if (found.length < LOOKUP_MAX) {
+    return { instances, text: countText(instances.length, noun) + which };
+  }
+  const { count, hasMore } = await client.countInstances({ query, max: COUNT_MAX });
+  // The daemon counts those that stay as they are, too.
+  const about = hasMore ? " or more" : instances.length < found.length ? " or fewer" : "";
+  return { instances, text: `${count}${about} ${noun}s${which}` };
 }

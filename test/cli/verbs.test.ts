@@ -738,6 +738,44 @@ test("redrive says which were run again before", async () => {
   assert.equal(stderr, "Redriven 1; 1 had been redriven before\n");
 });
 
+test("cancel and redrive with --dry-run show what matches, and change nothing", async () => {
+  const dead = { lookupInstances: { instances: [instance()] } };
+  const unfinished = { lookupInstances: { instances: [waiting(), waiting(OTHER)] } };
+  const lines = [
+    ["cancel instances --all", unfinished, "Would cancel 2 instances", 2],
+    ["cancel instances --kind sum", unfinished, 'Would cancel 2 instances of kind "sum"', 2],
+    [`cancel ${ID}`, { lookupInstances: { instances: [waiting()] } }, "Would cancel it", 1],
+    ["redrive --kind sum", dead, 'Would redrive 1 dead letter of kind "sum"', 1],
+    [`redrive ${ID}`, dead, "Would redrive 1 dead letter", 1],
+    [`redrive ${ID} --force`, dead, "Would redrive 1 dead letter", 1],
+  ] as const;
+  for (const [line, answers, said, count] of lines) {
+    const run = await cli([...line.split(" "), "--dry-run"], { answers });
+    assert.deepEqual([run.code, run.stderr], [0, `${said}\n`], line);
+    assert.equal(JSON.parse(run.stdout).length, count);
+    const methods = run.calls.map(({ method }) => method);
+    assert.ok(!methods.some((name) => /^(cancel|redrive)/.test(name)), methods.join());
+  }
+  const finished = await cli(["cancel", ID, "--dry-run"], {
+    answers: { lookupInstances: { instances: [] } },
+  });
+  assert.equal(finished.code, 6);
+});
+
+test("cancel asks the daemon how many there are if it is a thousand or more", async () => {
+  const instances = Array.from({ length: 500 }, () => waiting());
+  let pages = 0;
+  const lookupInstances = () => ({ instances, nextPageToken: String(pages += 1) });
+  const cases = [[4_321n, false, "4321"], [100_000n, true, "100000 or more"]] as const;
+  for (const [count, hasMore, said] of cases) {
+    const run = await cli(["cancel", "instances", "--kind", "sum", "--state", "waiting"], {
+      answers: { lookupInstances, countInstances: { count, hasMore } },
+    });
+    assert.equal(run.code, 2);
+    assert.match(run.stderr, new RegExp(`Cannot cancel ${said} instances of kind "sum"`));
+  }
+});
+
 test("redrive of many needs --yes where nobody can be asked", async () => {
   const answers = { lookupInstances: { instances: [instance()] } };
   const refused = await cli(["redrive", "--kind", "sum"], { answers });

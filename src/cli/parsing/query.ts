@@ -42,14 +42,17 @@ export const TIME_OPTIONS: OptionSpecs = {
   before: { value: "TIME", describe: "The same as --until" },
 };
 
+/** Wire values of the states of instances that failed for good. */
+export function failedStates(): WireState[] {
+  return [stateOfName("terminated")!, stateOfName("timedOut")!];
+}
+
 /** Wire values of the states that `--state` names. */
 export function readStates(args: Args): WireState[] {
   const states = args.list("state").flatMap((name) => {
     const state = stateOfName(name);
     // Who looks for failures also means those that took too long.
-    if (name.toLowerCase() === FAILED) {
-      return [stateOfName("terminated")!, stateOfName("timedOut")!];
-    }
+    if (name.toLowerCase() === FAILED) return failedStates();
     if (state !== null) return [state];
     throw usageError(
       `Cannot read --state "${name}": not a state`,

@@ -19,8 +19,16 @@ test("pause without a kind asks on a terminal, and does as it is told", async ()
   assert.deepEqual([yes.code, yes.isPaused], [0, true]);
 });
 
-test("pause asks nothing with --all, for a kind, and where there is no terminal", async () => {
-  for (const given of [await pause("--all", ""), await pause("mail", ""), await pause("")]) {
+test("pause without a kind pauses nothing where there is no terminal", async () => {
+  const given = await pause("");
+  assert.deepEqual([given.code, given.isPaused], [2, false]);
+  assert.match(given.stderr, /Cannot pause all jobs without confirmation.*\nhint: Add --all/);
+});
+
+test("pause asks nothing with --all or for a kind", async () => {
+  const lines = [["--all", ""], ["mail", ""], ["--all"], ["mail"]] as const;
+  for (const [line, input] of lines) {
+    const given = await pause(line, input);
     assert.deepEqual([given.code, given.isPaused], [0, true], given.stderr);
   }
   const both = await pause("mail --all");

@@ -3,7 +3,7 @@ import { NOTICE_KINDS } from "../../../core/notices/notice.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
-import { confirmAll } from "../../confirm.ts";
+import { confirmAll, findMatching } from "../../confirm.ts";
 import { resolveId } from "../../find_instance.ts";
 import { assertKinds, withTag } from "../../lookup.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
@@ -18,6 +18,7 @@ const KIND_COMMAND = "jobctl cancel instances --kind KIND";
 const UNFINISHED_WORDS = ["waiting", "running"];
 const UNFINISHED = STATES.slice(0, 3);
 const CONDITIONS = ["kind", "uuid", "state", "tag"];
+const NONE = "No unfinished instance matches";
 
 // Programs call go-job's `cancel instances --kind K` and `--uuid U`, which ask nothing.
 function isGoJobForm(args: Args): boolean {
@@ -64,21 +65,30 @@ async function cancelByQuery(args: Args, context: VerbContext): Promise<void> {
   // Checked before any is canceled. A single unknown kind matches nothing and is checked later.
   if (kinds.length > 1) await assertKinds(connection, kinds);
   const hasUuid = args.given(["uuid"]).length > 0;
+  const states = args.list("state");
+  const unfinished = states.length > 0 ? query : { ...query, states: unfinishedStates() };
+  // A cancel of everything leaves notices out.
+  const isCounted = ({ kind }: JobInstance) => !kind.startsWith(NOTICE_KINDS);
+  const matching = {
+    noun: "instance",
+    which: kindsText(kinds, args.text("tag")) +
+      (states.length > 0 ? ` in state ${states.join(", ")}` : ""),
+    ...(kinds.length === 0 && !hasUuid ? { isCounted } : {}),
+  };
+  if (args.flag("dry-run")) {
+    const { instances, text } = await findMatching(connection, unfinished, matching);
+    if (instances.length === 0) await assertKinds(connection, kinds);
+    await printer.list(INSTANCE_VIEW, instances, NONE);
+    return await printer.remark(`Would cancel ${text}`);
+  }
   const mustAsk = io.isInteractive ? !hasUuid : !isGoJobForm(args);
   if (mustAsk && !args.flag("yes")) {
-    const states = args.list("state");
-    const unfinished = states.length > 0 ? query : { ...query, states: unfinishedStates() };
-    const which = kindsText(kinds, args.text("tag")) +
-      (states.length > 0 ? ` in state ${states.join(", ")}` : "");
-    // A cancel of everything leaves notices out.
-    const isCounted = ({ kind }: JobInstance) => !kind.startsWith(NOTICE_KINDS);
-    const counted = kinds.length === 0 && !hasUuid ? { isCounted } : {};
-    await confirmAll(context, unfinished, { verb: "cancel", noun: "instance", which, ...counted });
+    await confirmAll(context, unfinished, { verb: "cancel", ...matching });
   }
   const answer = await connection.cancelInstances({ query, all: isAll });
   const count = Number(answer.count) || answer.instances.length;
   if (count === 0) await assertKinds(connection, kinds);
-  await printer.list(INSTANCE_VIEW, answer.instances, "No unfinished instance matches");
+  await printer.list(INSTANCE_VIEW, answer.instances, NONE);
   if (count > 0) await printer.note(`Canceled ${count}`);
 }
 
@@ -96,13 +106,17 @@ async function cancelOne(
   }
   const connection = await client();
   const uuid = await resolveId(connection, id, KIND_COMMAND);
-  const { instances } = await connection.cancelInstances({ query: { uuid } });
+  const isDryRun = args.flag("dry-run");
+  const { instances } = isDryRun
+    ? await connection.lookupInstances({ query: { uuid, states: unfinishedStates() } })
+    : await connection.cancelInstances({ query: { uuid } });
   if (instances.length === 0) {
     throw new JobError("conflict", `Cannot cancel instance "${uuid}": it has already finished`, {
       hint: `See jobctl get instance ${uuid}`,
     });
   }
   await printer.list(INSTANCE_VIEW, instances);
+  if (isDryRun) await printer.remark("Would cancel it");
 }
 
 /** `jobctl cancel instances …` and `jobctl cancel ID` */
@@ -141,11 +155,13 @@ export const CANCEL: Verb = {
       offers: "unfinished",
     },
     all: { describe: "Every unfinished instance", isFlag: true },
+    "dry-run": { describe: "Only show which would be canceled", isFlag: true },
     yes: { alias: "y", describe: "Do not ask", isFlag: true },
   },
   examples: [
     ["jobctl cancel 01938f2c-7d3e", "One instance"],
     ["jobctl cancel instances --kind report", "Every unfinished run of a job"],
+    ["jobctl cancel instances --all --dry-run", "What this would cancel"],
     [
       "jobctl cancel instances --state waiting --yes",
       "Empty the queue, but leave running instances",

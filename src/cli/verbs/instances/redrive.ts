@@ -1,9 +1,15 @@
-import { confirmAll } from "../../confirm.ts";
+import { confirmAll, findMatching } from "../../confirm.ts";
 import { resolveId } from "../../find_instance.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import { assertKinds, collect, lookupInstances, withTag } from "../../lookup.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
-import { kindsText, type QueryInit, readQuery, TIME_OPTIONS } from "../../parsing/query.ts";
+import {
+  failedStates,
+  kindsText,
+  type QueryInit,
+  readQuery,
+  TIME_OPTIONS,
+} from "../../parsing/query.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 
@@ -78,11 +84,13 @@ export const REDRIVE: Verb = {
     ...TIME_OPTIONS,
     all: { describe: "Every dead letter", isFlag: true },
     force: { describe: "Also run instances that were already run again", isFlag: true },
+    "dry-run": { describe: "Only show which would be run again", isFlag: true },
     yes: { alias: "y", describe: "Do not ask", isFlag: true },
   },
   examples: [
     ["jobctl redrive 01938f2c-7d3e", "One; its redriven_as is then the new instance"],
     ["jobctl redrive --kind import --yes", "All of one job, once its fault is fixed"],
+    ["jobctl redrive --all --dry-run", "What the next command would run again"],
     ["jobctl redrive --all", "Everything, after confirmation"],
   ],
   async run(args, context) {
@@ -98,10 +106,17 @@ export const REDRIVE: Verb = {
     const query: QueryInit = uuids.length > 0
       ? { uuids }
       : await withTag(connection, readQuery(args), tag);
+    const dead = args.flag("force")
+      ? { ...query, states: failedStates() }
+      : { ...query, dead: true };
+    const matching = { noun: "dead letter", which: kindsText(kinds, tag) };
+    if (args.flag("dry-run")) {
+      const { instances, text } = await findMatching(connection, dead, matching);
+      await context.printer.list(INSTANCE_VIEW, instances, "No dead letter matches");
+      return await context.printer.remark(`Would redrive ${text}`);
+    }
     if (uuids.length === 0 && !args.flag("yes")) {
-      const dead = { ...query, dead: true };
-      const which = kindsText(kinds, tag);
-      await confirmAll(context, dead, { verb: "redrive", noun: "dead letter", which });
+      await confirmAll(context, dead, { verb: "redrive", ...matching });
     }
     const before = await countRedriven(uuids, connection, { args, context });
     const answer = await connection.redriveInstances({

@@ -12,7 +12,7 @@ import { freezeInstance, isInstanceWord, thawNamed } from "./freeze.ts";
 
 const KIND: WordSpec = {
   name: "KIND",
-  describe: "Kind of the job (default: all jobs), or with --freeze the id of an instance",
+  describe: "Kind of the job; all jobs without it. With --freeze, the id of an instance",
   offers: "kind",
   isOptional: true,
 };
@@ -34,8 +34,8 @@ export const PAUSE: Verb = {
   details: [
     "The ticks of a paused job's schedules are skipped, and recorded as skipped. Instances",
     'created with "jobctl schedule" wait. Running attempts continue. A pause survives restarts.',
-    "It lasts until the time of --until, or until jobctl resume. Without a kind, on a terminal,",
-    "it asks first, unless --all is given. With --freeze and the id of an instance, its running",
+    "It lasts until the time of --until, or until jobctl resume. Without a kind it asks first on",
+    "a terminal; elsewhere it needs --all. With --freeze and the id of an instance, its running",
     "command is frozen, with all of its processes, until jobctl resume ID. Its timeout does not",
     "count meanwhile. A cancel thaws it first. That needs Linux with cgroup v2.",
   ].join(" "),
@@ -65,10 +65,8 @@ export const PAUSE: Verb = {
         `Add --freeze to freeze its running command, or write jobctl cancel ${shellWord(kind)}`,
       );
     }
-    // Scripts have always written it without a kind.
-    if (kind === undefined && io.isInteractive) {
-      await confirm(io, "pause all jobs", args.flag("all"));
-    }
+    // In a script, a variable without quotes may be empty.
+    if (kind === undefined) await confirm(io, "pause all jobs", args.flag("all"), "--all");
     const connection = await client();
     const zone = async () => kind === undefined ? null : await zoneOfJob(connection, kind);
     const untilMs = await jobTimeMs("until", { args, context, direction: "future", zone });
