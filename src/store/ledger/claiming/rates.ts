@@ -90,8 +90,8 @@ export class Rates {
       ): [number, number] => [at, count]);
       this.#kept.set(name, kept = { window, starts });
     }
-    // The clock was set back: a start in the future that is no early claim's counts as one now, so
-    // that it blocks for one window and no longer.
+    // Early claims start in the future. A start that is further ahead means that the clock was set
+    // back: it counts as one now, so that it blocks for one window and no longer.
     if ((kept.starts.at(-1)?.[0] ?? 0) > wallMs + AHEAD_MS_MAX) {
       kept.starts = kept.starts.map(([at, count]) => [Math.min(at, wallMs), count]);
     }
