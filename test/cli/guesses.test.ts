@@ -36,8 +36,22 @@ const VERB_HINTS: readonly (readonly [argv: string, meant: string])[] = [
   ["kill last", "jobctl cancel last"],
   ["freeze last:backup", "jobctl pause last:backup --freeze"],
   ["thaw last:backup", "jobctl resume last:backup"],
-  ["rm schedule 1f", "jobctl delete schedule ID"],
-  ["update 2637b66b --cron @daily", "jobctl update schedule 2637b66b"],
+  ["rm schedule 1f", "jobctl delete schedule 1f"],
+  ["update 2637b66b --cron @daily", "jobctl update schedule 2637b66b --cron @daily"],
+  ["list failed --since 22:00", "jobctl list instances --state failed --since 22:00"],
+  ["rerun report --day 2026-01-31", "jobctl retry last:report --day 2026-01-31"],
+  ["rerun 01938f2c", "jobctl retry 01938f2c"],
+  ["kill backup", "jobctl cancel last:backup"],
+  ["at +20m backup --priority 0", "jobctl schedule backup --at +20m --priority 0"],
+  ["at backup 18:00", "jobctl schedule backup --at 18:00"],
+  ["shedule backup --in 5m", "jobctl schedule backup --in 5m"],
+  ["restart --token secret", "jobctl upgrade-daemon"],
+  ["health", "jobctl healthcheck"],
+  ["limits", "jobctl status"],
+  ["output backup -n 5", "jobctl logs backup -n 5"],
+  ["workers set 8", "jobctl workers scale 8"],
+  ["context rm prod", "jobctl context remove prod"],
+  ["token create anna --role viewer", "jobctl token new anna --role viewer"],
   ["workers 8", "jobctl workers scale 8"],
   ["import /etc/crontab", "jobctl import crontab /etc/crontab"],
   ["upgrade", "jobctl upgrade-daemon"],
@@ -57,6 +71,34 @@ test("a word of another program leads to the verb that is meant", async () => {
   assert.equal(guessVerb({ group: "toString", names: ["a", "b"], word: "x" }), undefined);
 });
 
+test("a word too many leads to the option that is meant, or to quotes", async () => {
+  for (
+    const [line, hint] of [
+      ["pause backup --until monday 8:00", "Put the time in quotes: --until 'monday 8:00'"],
+      [
+        "pause backup until monday 8:00",
+        `Did you mean "jobctl pause backup --until 'monday 8:00'"?`,
+      ],
+      [
+        "explain backup yesterday at 2:00",
+        `Did you mean "jobctl explain backup --at 'yesterday at 2:00'"?`,
+      ],
+      ["explain tomorrow 03:00", "Put the time in quotes: 'tomorrow 03:00'"],
+      ["logs backup yesterday", `Did you mean "jobctl logs backup --since yesterday"?`],
+      ["list dead backup", `Did you mean "jobctl list dead --kind backup"?`],
+      [
+        "stop backup",
+        "It stops the daemon. To end a run: jobctl cancel last:backup. To start no more: jobctl pause backup",
+      ],
+      ["history backup twice", "Usage: jobctl history RUN [options]"],
+    ] as const
+  ) {
+    const run = await cli(line.split(" "));
+    assert.equal(run.code, 2, line);
+    assert.ok(run.stderr.endsWith(`hint: ${hint}\n`), `${line}: ${run.stderr}`);
+  }
+});
+
 const OPTION_HINTS: readonly (readonly [argv: string, meant: string])[] = [
   ["list instances --failed", "--state failed"],
   ["list instances --job backup", "--kind KIND"],
@@ -67,6 +109,7 @@ const OPTION_HINTS: readonly (readonly [argv: string, meant: string])[] = [
   ["cancel last --force", "--yes"],
   ["stop --force", "--now"],
   ["next --from 2:00", "--after TIME"],
+  ["next --at 3:00", "--after TIME"],
   ["skip backup --undo", "--none"],
 ];
 
@@ -88,6 +131,8 @@ test("what no verb can change has advice in place of a verb that does not fit", 
       ],
       ["delete dead", /hint: Finished instances are deleted automatically, after keep\.success/],
       ["delete instances", /To end one that waits or runs: jobctl cancel ID$/m],
+      ["metrics", /hint: The daemon serves them at \/metrics of server\.http/],
+      ["notices add ops", /hint: Add \[notices\.NAME\] to the configuration/],
       ["delete job backup", /hint: Change the job in the configuration, then run jobctl reload$/m],
     ] as const
   ) {

@@ -1,6 +1,7 @@
 import { didYouMean } from "../../core/text/nearest.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
+import { isTime } from "./time.ts";
 
 // What people type who know other programs, and what it is here. Words in capitals stand for
 // something to fill in.
@@ -22,10 +23,13 @@ const VERB_GUESSES: Readonly<Record<string, Guesses>> = {
     ["list pauses", "pauses paused"],
     ["list silences", "silences silenced"],
     ["list nodes", "nodes cluster"],
-    ["status", "problems health info ping alerts"],
+    ["status", "problems info alerts limits blocked blockers"],
+    ["healthcheck", "health ping alive"],
     ["top", "monitor tui"],
     ["logs KIND --follow", "tail follow attach watch"],
+    ["logs KIND", "output print"],
     ["describe KIND", "show inspect view args params stats"],
+    ["describe last:KIND", "latest"],
     ["run KIND", "start trigger exec-now launch now invoke"],
     ["schedule KIND --at TIME", "at enqueue submit add create queue-add later"],
     ["schedule KIND --cron CRON", "every cron repeat"],
@@ -54,6 +58,9 @@ const VERB_GUESSES: Readonly<Record<string, Guesses>> = {
     ["store restore FILE", "restore"],
     ["context use NAME", "use switch"],
     ["context add NAME", "login connect"],
+    ["context show", "whoami which"],
+    ["token list", "tokens"],
+    ["notices", "channels mail webhooks"],
     ["docs", "man manual"],
     ["open", "dashboard ui web"],
     ["help exit-codes", "exit exitcodes exit-code"],
@@ -77,6 +84,29 @@ const VERB_GUESSES: Readonly<Record<string, Guesses>> = {
     ["workers get", "workers"],
     ["logs", "logs log"],
   ]),
+  workers: byWord([["workers scale COUNT", "set change resize"]]),
+  token: byWord([
+    ["token new NAME", "create add make"],
+    ["token revoke NAME", "rm remove delete"],
+    ["token list", "ls show"],
+  ]),
+  context: byWord([
+    ["context add NAME", "new create save"],
+    ["context list", "ls"],
+    ["context show", "current get"],
+    ["context use NAME", "switch set select"],
+    ["context remove NAME", "rm delete"],
+  ]),
+  store: byWord([
+    ["store info", "size stats status show"],
+    ["store backup FILE", "dump save"],
+    ["store restore FILE", "load"],
+    ["store verify", "check fsck"],
+    ["store gc", "clean compact vacuum"],
+  ]),
+  notices: byWord([["notices test NAME", "send try"]]),
+  sessions: byWord([["sessions revoke ID", "end kill logout rm delete"]]),
+  import: byWord([["import crontab", "cron"], ["import systemd", "timers"]]),
 };
 
 /** What an option of other programs is here. The first of which the verb has the option is it. */
@@ -99,6 +129,8 @@ const OPTION_GUESSES: Readonly<Record<string, readonly string[]>> = {
   weekly: ["--cron @weekly"],
   delay: ["--in DURATION"],
   when: ["--at TIME"],
+  at: ["--after TIME", "--since TIME"],
+  after: ["--since TIME", "--from TIME"],
   for: ["--until +2h", "--to +7d"],
   until: ["--to TIME"],
   off: ["--end"],
@@ -142,29 +174,49 @@ export interface UnknownWord {
   /** The verbs that could be in its place. */
   readonly names: readonly string[];
   readonly word: string;
-  /** The word after it: it fills the first gap. */
-  readonly next?: string | undefined;
+  /** The words after it: they fill the gaps. */
+  readonly next?: readonly string[];
+  /** All that comes after it, with options: what fills no gap stays as it is. */
+  readonly rest?: readonly string[];
 }
 
 /** The command line that was meant by a word that is not a verb; undefined if it is not known. */
-export function guessVerb({ group, names, word, next }: UnknownWord): string | undefined {
+export function guessVerb(unknown: UnknownWord): string | undefined {
+  const { group, names, word } = unknown;
   const guesses = Object.hasOwn(VERB_GUESSES, group) ? VERB_GUESSES[group]! : {};
   const name = word.toLowerCase();
-  if (Object.hasOwn(guesses, name)) return fill(guesses[name]!, next);
+  if (Object.hasOwn(guesses, name)) return fill(guesses[name]!, unknown);
   const shown = makeVisible(shellWord(word));
+  const others = restText(unknown.rest);
   if (group === "workers" && /^\d+$/.test(word)) return `workers scale ${shown}`;
-  if (group === "import" && /[./]/.test(word)) return `import crontab ${shown}`;
-  return names.length === 1 ? `${group} ${names[0]} ${shown}` : undefined;
+  if (group === "import" && /[./]/.test(word)) return `import crontab ${shown}${others}`;
+  return names.length === 1 ? `${group} ${names[0]} ${shown}${others}` : undefined;
+}
+
+/** Longest end of a command line that a hint repeats, in characters. */
+const REST_MAX = 200;
+
+/** The end of a command line, as it is repeated in a hint; nothing if it may have a secret. */
+export function restText(rest: readonly string[] = []): string {
+  const text = rest.map((word) => ` ${makeVisible(shellWord(word))}`).join("");
+  return rest.some((word) => word.startsWith("--token")) || text.length > REST_MAX ? "" : text;
 }
 
 const RUN_WORDS = /^(?:instances?|runs?|executions?|last(?::.*)?)$/;
 const DEAD_WORDS = /^(?:dead|dead-letters?|dlq|failed|logs?|history)$/;
+const METRICS_WORDS = /^(?:metrics|prometheus|grafana)$/;
 const DELETED_BY_ITSELF =
   "Finished instances are deleted automatically, after keep.success or keep.failure of their job";
 
 /** What to do about something that no verb of a group can change; undefined if it is not known. */
 export function adviceFor(group: string, word: string): string | undefined {
   const name = word.toLowerCase();
+  if (group === "" && METRICS_WORDS.test(name)) {
+    return "The daemon serves them at /metrics of server.http: jobctl docs monitoring#prometheus";
+  }
+  if (group === "notices" && /^(?:add|new|create)$/.test(name)) {
+    return "Add [notices.NAME] to the configuration, then run jobctl reload: see jobctl docs notices";
+  }
   if (group === "delete" && DEAD_WORDS.test(name)) return DELETED_BY_ITSELF;
   if (group === "delete" && RUN_WORDS.test(name)) {
     return `${DELETED_BY_ITSELF}. To end one that waits or runs: jobctl cancel ID`;
@@ -178,9 +230,28 @@ export function adviceFor(group: string, word: string): string | undefined {
   return undefined;
 }
 
-function fill(guess: string, word: string | undefined): string {
-  if (word === undefined || guess.split(" ").includes(word)) return guess;
-  return guess.replace(/\b[A-Z]{2,}\b/, () => makeVisible(shellWord(word)));
+/** A name of a value in a guess. */
+const GAP = /\b[A-Z]{2,}\b/;
+/** A run by its id, or by a word for the last one. */
+const RUN_ID = /^(?:last(?::.*)?|(?=.*\d)[\da-f-]+)$/i;
+
+/** Fill the gaps of a guess with the words that follow; the others stay behind it. */
+function fill(guess: string, { next = [], rest = [] }: UnknownWord): string {
+  const others = [...rest];
+  let text = guess;
+  for (const word of next) {
+    // "rm schedule ID": the guess has it already.
+    if (!guess.split(" ").includes(word)) {
+      const gap = text.includes("--at TIME") && isTime(word) ? "TIME" : GAP.exec(text)?.[0];
+      if (gap === undefined) break;
+      const isKind = gap === "ID" && /^(?:cancel|pause|resume|retry) /.test(text) &&
+        !RUN_ID.test(word);
+      text = text.replace(gap, () => `${isKind ? "last:" : ""}${makeVisible(shellWord(word))}`);
+    }
+    const at = others.indexOf(word);
+    if (at >= 0) others.splice(at, 1);
+  }
+  return text + restText(others);
 }
 
 /**

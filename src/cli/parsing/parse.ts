@@ -6,15 +6,10 @@ import { isGroup, optionsOf, usageOf, type Verb, type VerbEntry, type VerbGroup 
 import { verbsFor } from "../verbs.ts";
 import { HELP_TOPICS } from "../verb_groups.ts";
 import { usageError } from "./args.ts";
-import { adviceFor, guessVerb, optionHint } from "./guesses.ts";
-import {
-  type OptionSpecs,
-  optionText,
-  PROGRAM_OPTIONS,
-  WATCH_OPTIONS,
-  type WordSpec,
-} from "./options.ts";
+import { adviceFor, guessVerb, optionHint, restText, type UnknownWord } from "./guesses.ts";
+import { type OptionSpecs, optionText, PROGRAM_OPTIONS, WATCH_OPTIONS } from "./options.ts";
 import { endOfOptions, type GivenLine, readOptions } from "./read_options.ts";
+import { extraWordHint, missingWordHint } from "./word_hints.ts";
 
 // The grammar. Options may be anywhere before "--":
 //
@@ -78,7 +73,8 @@ export async function parseCommandLine(
   const line = isHelp ? asHelpOption(argv.slice(1), program) : argv;
   refuseReserved(line);
   const { place, given } = findVerb(line, program);
-  const [word, next] = isGroup(place.entry) ? given.words.slice(place.titles.length - 1) : [];
+  const [word, ...next] = isGroup(place.entry) ? given.words.slice(place.titles.length - 1) : [];
+  const rest = word === undefined ? [] : line.slice(line.indexOf(word) + 1);
   if (given.wantsHelp) {
     if (word !== undefined) throw unknownVerb({ word, next }, place);
     const topic = topicOf(place, line);
@@ -86,7 +82,7 @@ export async function parseCommandLine(
   }
   if (given.lacksValue !== undefined) throw lacksValue(given.lacksValue, place);
   if (!isGroup(place.entry)) return readRun(place.titles, place.entry, given, line);
-  if (word !== undefined) throw unknownVerb({ word, next }, place);
+  if (word !== undefined) throw unknownVerb({ word, next, rest }, place);
   if (!isProgram(place)) throw missingVerb(place, Object.keys(given.values));
   checkOptions(given, PROGRAM_OPTIONS, { title: PROGRAM.name, argv: line });
   return { type: "help", text: await helpOf(place, columns), isAsked: false };
@@ -237,7 +233,7 @@ function readWords(
     if (taken.length === 0 && !isOptional) {
       throw usageError(
         `Cannot run "${title}": ${name} is missing`,
-        withWord(word, values, verb, title) ?? usage,
+        missingWordHint(word, values, verb, title) ?? usage,
       );
     }
     if (taken.includes("") && !canBeEmpty) {
@@ -253,55 +249,8 @@ function readWords(
   const extra = makeVisible(given[used]!);
   throw usageError(
     `Cannot run "${title}" with the word "${extra}": it takes no more words`,
-    joinedHint(verb, values, extra) ?? configHint(verb, title, extra) ??
-      dashesHint(verb, title, given.slice(used - 1)) ?? usage,
+    extraWordHint(verb, { title, values, given, used }) ?? usage,
   );
-}
-
-/** How to give a word to an option whose value must be in the same word: `--watch=5s`. */
-function joinedHint(verb: Verb, values: GivenLine["values"], word: string): string | undefined {
-  const [name] =
-    Object.entries(optionsOf(verb)).find(([name, { optionalValue }]) =>
-      optionalValue !== undefined && values[name] === ""
-    ) ?? [];
-  return name === undefined ? undefined : `Did you mean --${name}=${shellWord(word)}?`;
-}
-
-/** How to name a configuration to a verb that takes it as an option. */
-function configHint(verb: Verb, title: string, word: string): string | undefined {
-  if (!word.endsWith(".toml") || !Object.hasOwn(optionsOf(verb), "config")) return undefined;
-  return `Did you mean "${title} --config ${shellWord(word)}"?`;
-}
-
-/** How to write an option whose dashes are missing: `docs search memory`. */
-function dashesHint(
-  verb: Verb,
-  title: string,
-  [name = "", value = ""]: readonly string[],
-): string | undefined {
-  const own = verb.options ?? {};
-  if (!Object.hasOwn(own, name) || own[name]!.value === undefined) return undefined;
-  return `Did you mean "${title} --${name} ${shellWord(makeVisible(value))}"?`;
-}
-
-/**
- * The command line with the word that its options ask for: `jobctl cancel instances --kind X`. Only
- * with options of the verb itself, as those of the connection may be secret.
- */
-function withWord(
-  { suggests = [] }: WordSpec,
-  values: GivenLine["values"],
-  verb: Verb,
-  title: string,
-): string | undefined {
-  const given = Object.keys(verb.options ?? {}).flatMap((name) =>
-    [values[name] ?? []].flat().filter((value) => value !== false).map((value) =>
-      value === true ? `--${name}` : `--${name} ${shellWord(makeVisible(String(value)))}`
-    )
-  );
-  const [word, other] = suggests;
-  if (word === undefined || other !== undefined || given.length === 0) return undefined;
-  return `Did you mean "${title} ${word} ${given.join(" ")}"?`;
 }
 
 /**
@@ -358,14 +307,14 @@ function missingVerb({ titles, entry }: Place, options: readonly string[]): JobE
 
 /** @param topics names that `jobctl help` knows, if it was asked */
 function unknownVerb(
-  { word, next }: { readonly word: string; readonly next?: string | undefined },
+  { word, next = [], rest = [] }: Pick<UnknownWord, "word" | "next" | "rest">,
   place: Place,
   topics: readonly string[] = [],
 ): JobError {
   const names = namesIn(place.entry);
   const title = place.titles.join(" ");
   const group = isProgram(place) ? "" : place.entry.name;
-  const guess = guessVerb({ group, names, word, next });
+  const guess = guessVerb({ group, names, word, next, rest });
   const near = nearest(word, [...names, ...isProgram(place) ? [HELP_WORD] : [], ...topics]);
   const meant = near !== null && topics.includes(near) ? `${title} ${HELP_WORD}` : title;
   const all = names.length > NAMES_SHOWN_MAX
@@ -374,7 +323,7 @@ function unknownVerb(
   const hint = guess !== undefined
     ? `${PROGRAM.name} ${guess}`
     : near !== null
-    ? `${meant} ${near}`
+    ? `${meant} ${near}${restText(rest)}`
     : undefined;
   return usageError(
     `Cannot run "${title} ${makeVisible(word)}": no such verb`,

@@ -70,6 +70,16 @@ export function isWallTime(text: string): boolean {
     WEEKDAY.test(trimmed) || CLOCK_ONLY.test(trimmed);
 }
 
+/** True if {@link parseTime} reads a text. */
+export function isTime(text: string): boolean {
+  try {
+    parseTime(text, { nowMs: 0, direction: "future", what: "" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * A point in time as people write it, in epoch milliseconds.
  *
