@@ -117,8 +117,30 @@ export const JOB_KEYS = {
 const WHERE_NOTICES =
   'Add a channel [notices.NAME], which reports every job, or name one: notify = ["NAME"]';
 
+const WHERE_NEXT = "One job starts the next one: see jobctl docs howto/chain";
+const WHERE_KEEP = 'Write: keep = { success = "30d", failure = "30d" }';
+
 /** Keys that cron, systemd and other schedulers have. */
 const MEANT_KEYS = {
+  after: WHERE_NEXT,
+  depends: WHERE_NEXT,
+  depends_on: WHERE_NEXT,
+  requires: WHERE_NEXT,
+  on_success: WHERE_NEXT,
+  at: 'Write the time as a schedule: "30 2 * * *" is every day at 2:30',
+  on_calendar: "schedule",
+  calendar: "schedule",
+  exec: "run",
+  arguments: "args",
+  attempts: "retry",
+  max_retries: "retry",
+  max_runtime: "timeout",
+  time_limit: "timeout",
+  max_concurrent: "concurrency",
+  max_instances: "concurrency",
+  parallel: "concurrency",
+  retention: WHERE_KEEP,
+  history: WHERE_KEEP,
   every:
     'To run at intervals: schedule = "@every 15m". For the longest time without a success, also of an external job: expect = { every = "25h" }',
   interval: 'Write: schedule = "@every 15m"',
@@ -132,7 +154,10 @@ const MEANT_KEYS = {
   memory_limit: "limits.memory",
   max_memory: "limits.memory",
   mem_limit: "limits.memory",
+  dir: "cwd",
+  directory: "cwd",
   workdir: "cwd",
+  working_dir: "cwd",
   working_directory: "cwd",
   disabled: "Write: enabled = false",
   notices: "notify",

@@ -198,6 +198,8 @@ export const KEYS = {
   ),
 };
 
+const LISTENERS = 'Write host and port for gRPC, and http = "127.0.0.1:59052" for HTTP';
+const STORE_URL = 'Write: url = "sqlite:data/jobctl.db"';
 const CHANNEL = 'Mail is a channel: [notices.NAME] with to = "mail"';
 
 /** The schema outside of job tables. */
@@ -208,6 +210,17 @@ export const SCHEMA = schemaOf(
     tables: ["jobs", "notices"],
     meant: {
       "server.http_port": 'Write in [server]: http = "127.0.0.1:59052"',
+      "server.listen": LISTENERS,
+      "server.address": LISTENERS,
+      "server.bind": LISTENERS,
+      "store.path": STORE_URL,
+      "store.file": STORE_URL,
+      "store.type": STORE_URL,
+      "log.file": "The log goes to stderr: redirect it, or install a service",
+      workers: "worker.count",
+      "worker.workers": "worker.count",
+      "worker.size": "worker.count",
+      "worker.concurrency": "worker.count",
       "node.name": "node.id",
       "heartbeat.interval": "heartbeat.every",
       "defaults.notices": "defaults.notify",

@@ -96,7 +96,7 @@ export function collectFields(
       } else if (Object.hasOwn(shorthands, dotted)) {
         fields.set(shorthands[dotted]!, field);
       } else if (!Object.hasOwn(keys, dotted)) {
-        report.mismatch(field, "a table");
+        report.mismatch(field, "a table", tableHint(name, children.get(dotted) ?? []));
       } else {
         fields.set(dotted, field);
       }
@@ -104,6 +104,14 @@ export function collectFields(
   };
   walk(root.value as Readonly<Record<string, unknown>>, []);
   return fields;
+}
+
+/** Keys of a table that a hint shows. */
+const TABLE_KEYS_MAX = 3;
+
+function tableHint(name: string, keys: readonly string[]): string {
+  const shown = keys.slice(0, TABLE_KEYS_MAX).map((each) => `${each} = …`).join(", ");
+  return `Write ${name} = { ${shown}${keys.length > TABLE_KEYS_MAX ? ", …" : ""} }`;
 }
 
 /** Read each of `fields`; what could not be read is left out. */

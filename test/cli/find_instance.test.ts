@@ -194,7 +194,7 @@ test("describe and get take a kind or an instance, and say what is near", async 
     assert.match(unknown.stderr, /"smu": neither a kind nor an id\nhint: Did you mean "sum"/);
     const tooMany = await cli([verb, "jbo", "sum"], { answers: NO_JOB });
     assert.equal(tooMany.code, 2);
-    assert.match(tooMany.stderr, new RegExp(`Did you mean "jobctl ${verb} job"`));
+    assert.match(tooMany.stderr, new RegExp(`Did you mean "jobctl ${verb} job sum"`));
   }
 });
 

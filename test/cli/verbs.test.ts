@@ -591,12 +591,29 @@ test("list timers tells what is still to be skipped", async () => {
   assert.equal(JSON.parse((await cli(["list", "timers"], { answers })).stdout)[0].skip_next, 2);
 });
 
+test("list instances --text sends the text, for dead letters, too", async () => {
+  for (const noun of ["instances", "dead"]) {
+    const argv = ["list", noun, "--text", "shop-42"];
+    const { calls } = await cli(argv, { answers: { lookupInstances: { instances: [] } } });
+    const { query } = calls[0]!.request as { readonly query: { readonly text?: string } };
+    assert.equal(query.text, "shop-42");
+  }
+});
+
 test("workers scale sends the count and prints the workers", async () => {
   const run = await cli(["workers", "scale", "8"], {
     answers: { resizeWorkers: { workers: { count: 8, busy: 0, alive: 0 } } },
   });
   assert.deepEqual(JSON.parse(run.stdout), { count: 8, busy: 0, alive: 0 });
   assert.deepEqual(run.calls[0]!.request, { count: 8 });
+});
+
+test("workers scale says on a terminal how long it lasts", async () => {
+  const { stderr } = await cli(["workers", "scale", "8"], {
+    answers: { resizeWorkers: { workers: { count: 8, busy: 0, alive: 0 } } },
+    isTerminal: true,
+  });
+  assert.equal(stderr, "Until the daemon ends; to keep it, set worker.count = 8\n");
 });
 
 test("next prints the next runs of an expression without a daemon", async () => {
@@ -638,6 +655,23 @@ test("next exits 2 for an expression that is none", async () => {
   const run = await cli(["next", "61 * * * *"]);
   assert.equal(run.code, 2);
   assert.match(run.stderr, /61/);
+});
+
+test("next with a time or a count in place of a schedule names the option", async () => {
+  await withTempDir({ "config.toml": '[jobs.a]\nrun = "true"\n' }, async ({ path }) => {
+    for (
+      const [line, meant] of [
+        ["next 3:00", "--after 3:00"],
+        ["next tomorrow 3:00", "--after 'tomorrow 3:00'"],
+        ["next 01:00-05:00", "--after 01:00 --until 05:00"],
+        ["next 10", "-n 10"],
+      ] as const
+    ) {
+      const run = await cli(line.split(" "), { cwd: path });
+      assert.equal(run.code, 2, line);
+      assert.ok(run.stderr.endsWith(`hint: Did you mean "jobctl next ${meant}"?\n`), run.stderr);
+    }
+  });
 });
 
 test("next --all lists the next runs of all jobs of a configuration, with their kinds", async () => {

@@ -102,6 +102,11 @@ test("an empty list says on a terminal what it looked for, and where there may b
     'No instances of kind "my sum" in state failed or running\n' +
       "More may be in: jobctl list instances --kind 'my sum'\n",
   );
+  assert.equal(
+    await shown([...list, "--text", "a b", "--state", "failed"]),
+    'No instances with "a b" in the arguments in state failed\n' +
+      "More may be in: jobctl list instances --text 'a b'\n",
+  );
   assert.match(await shown(["list", "dead"]), /^No dead letters\nAll instances: jobctl list inst/);
   assert.equal(
     await shown(["list", "schedules", "--kind", "sum"]),

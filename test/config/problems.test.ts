@@ -114,6 +114,34 @@ const UNKNOWN: readonly (readonly [text: string, wanted: string])[] = [
     'config.toml:3:1: jobs.x.tz: unknown key (Did you mean "jobs.x.timezone"?)',
   ],
   [
+    '[jobs.x]\nrun = "true"\nafter = "y"',
+    "config.toml:3:1: jobs.x.after: unknown key (One job starts the next one: see jobctl docs howto/chain)",
+  ],
+  [
+    '[jobs.x]\nrun = "true"\nmax_runtime = "5m"',
+    'config.toml:3:1: jobs.x.max_runtime: unknown key (Did you mean "jobs.x.timeout"?)',
+  ],
+  [
+    '[jobs.x]\nrun = "true"\nkeep = "30d"',
+    'config.toml:3:8: jobs.x.keep: found "30d", wanted a table (Write keep = { success = …, failure = … })',
+  ],
+  [
+    '[jobs.x]\nrun = "true"\nschedule = "daily"',
+    'config.toml:3:12: jobs.x.schedule: Cannot read cron expression "daily": it has 1 field, wanted five or six (Did you mean "@daily"?)',
+  ],
+  [
+    '[jobs.x]\nrun = "true"\nschedule = "every 15m"',
+    'config.toml:3:12: jobs.x.schedule: Cannot read cron expression "every 15m": it has 2 fields, wanted five or six (Did you mean "@every 15m"?)',
+  ],
+  [
+    "[worker]\nworkers = 4",
+    'config.toml:2:1: worker.workers: unknown key (Did you mean "worker.count"?)',
+  ],
+  [
+    '[store]\npath = "x.db"',
+    'config.toml:2:1: store.path: unknown key (Write: url = "sqlite:data/jobctl.db")',
+  ],
+  [
     '[jobs.x]\nrun = "true"\nmemory_max = "64MB"',
     'config.toml:3:1: jobs.x.memory_max: unknown key (Did you mean "jobs.x.limits.memory"?)',
   ],

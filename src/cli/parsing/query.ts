@@ -31,6 +31,11 @@ export const FILTER_OPTIONS: OptionSpecs = {
   tag: { value: "TAG", describe: "Of this daemon's jobs that need this tag" },
 };
 
+/** Selects instances by their arguments. */
+export const TEXT_OPTION: OptionSpecs = {
+  text: { value: "TEXT", describe: "With this text in the arguments, in any case" },
+};
+
 /** Options that select instances by the time of their creation. */
 export const TIME_OPTIONS: OptionSpecs = {
   since: {
@@ -104,6 +109,7 @@ export function readQuery(args: Args): QueryInit {
     // A single value goes into go-job's own field, so that its server understands the query.
     ...(kinds.length === 1 ? { kind: kinds[0] } : { kinds: [...kinds] }),
     ...statesQuery(states),
+    ...(args.text("text") === undefined ? {} : { text: args.text("text") }),
     ...(afterMs === undefined ? {} : { after: timestampOf(afterMs) }),
     ...(beforeMs === undefined ? {} : { before: timestampOf(beforeMs) }),
   };

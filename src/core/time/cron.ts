@@ -43,11 +43,17 @@ function splitFields(text: string): string[] {
   if (fields.length === 5) return ["0", ...fields];
   if (fields.length === 6) return fields;
   const found = text === "" ? "it is empty" : `it has ${countText(fields.length, "field")}`;
-  throw cronError(
-    text,
-    `${found}, wanted five or six`,
-    "Write minute, hour, day of month, month and day of week, with seconds before them if needed",
-  );
+  throw cronError(text, `${found}, wanted five or six`, nicknameHint(text) ?? FIELDS_HINT);
+}
+
+const FIELDS_HINT =
+  'Write minute, hour, day of month, month and day of week, such as "30 2 * * 1-5", with seconds before them if needed';
+
+/** The schedule that is meant by words: "daily", "every 15m". */
+function nicknameHint(text: string): string | undefined {
+  const name = `@${text.toLowerCase().replace(/^every +/, "every ")}`;
+  const isKnown = Object.hasOwn(NICKNAMES, name) || /^@every \d+(?:ms|[smhdw])\S*$/.test(name);
+  return isKnown ? `Did you mean "${name}"?` : undefined;
 }
 
 function checkPossible(expression: CronExpression): void {

@@ -162,6 +162,21 @@ test("context use says which variables come before it", async () => {
   });
 });
 
+test("context use says that the configuration of the folder comes before it", async () => {
+  await home(async (jobctl, file) => {
+    await jobctl("context add a --host b --tls");
+    const config = join(file, "../../..", "config.toml");
+    writeFileSync(config, "[server]\nport = 59061\n");
+    const { stderr } = await jobctl("context use a");
+    assert.equal(
+      stderr,
+      `In this folder, ${config} comes before the current context: use jobctl -x a VERB\n`,
+    );
+    assert.equal((await jobctl("status")).settings!.port, 59_061);
+    assert.equal((await jobctl("context use --none")).stderr, "");
+  });
+});
+
 test("--verbose says on stderr which daemon is asked, and what named it", async () => {
   await home(async (jobctl) => {
     await jobctl("context add a --host b --tls --use");

@@ -30,6 +30,13 @@ test("retry without arguments asks for the same ones", async () => {
   assert.deepEqual(await requestOf(), { uuid: ID });
 });
 
+test("retry with a kind names the command that is meant, with its arguments", async () => {
+  const run = await cli(["retry", "report", "--day", "2026-01-31"], { answers: answers() });
+  assert.equal(run.code, 4);
+  const meant = "jobctl retry last:report --day 2026-01-31";
+  assert.ok(run.stderr.endsWith(`hint: Did you mean: ${meant}\n`), run.stderr);
+});
+
 test("retry sends the arguments that are given by name, so that the others stay", async () => {
   for (const words of [["--day", "2026-01-31"], ["2026-01-31"], ["--arg", "day=2026-01-31"]]) {
     const { argumentsJson } = await requestOf(...words);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { JobError } from "../../../src/core/errors.ts";
+import { readSignature } from "../../../src/jobs/types/read_signature.ts";
 import { JobState } from "../../../src/rpc/gen/job_pb.ts";
 import {
   ID,
@@ -71,6 +72,43 @@ test("run ends with the outcome of the run as its exit code", async () => {
     assert.equal(run.code, code, text);
     assert.ok(run.stderr.startsWith(text), run.stderr);
   }
+});
+
+test("run --exit-code passes on the exit code or the signal of a command", async () => {
+  const codeOf = async (of: object) => {
+    const steps = [{ cursor: "1", instance: instance({ results: [], ...of }) }];
+    const argv = ["run", "sum", "--exit-code"];
+    return (await cli(argv, { answers: answersFor([], steps), env: TABLE })).code;
+  };
+  const failed = { state: JobState.TERMINATED, reason: "error" };
+  assert.equal(await codeOf({ ...failed, errorDetail: { name: "Error", exitCode: 7 } }), 7);
+  assert.equal(await codeOf({ ...failed, errorDetail: { name: "Error", signal: "SIGKILL" } }), 137);
+  assert.equal(await codeOf({ ...failed, errorDetail: { name: "TypeError" } }), 3);
+  assert.equal(await codeOf({ state: JobState.TIMED_OUT, errorDetail: { name: "Error" } }), 124);
+  assert.equal(await codeOf({}), 0);
+});
+
+test("run says how to keep the other arguments if some are missing", async () => {
+  const signatureJson = JSON.stringify(
+    readSignature("export default (day: string, customer: string, copies = 1) => {};"),
+  );
+  const refused = (path: string) => () => {
+    throw new JobError("invalid_argument", "Cannot call it", { path, hint: "Usage: report" });
+  };
+  const answers = {
+    ...answersFor([], []),
+    getJob: { job: { kind: "report", signatureJson, usage: "report" } },
+    scheduleJob: refused("arguments"),
+  };
+  const some = await cli(["run", "report", "--day", "2026-01-31"], { answers });
+  assert.ok(
+    some.stderr.endsWith(
+      "hint: Usage: report\nTo keep the other arguments of its last run: jobctl retry last:report --day 2026-01-31\n",
+    ),
+    some.stderr,
+  );
+  const all = await cli(["run", "report", "x", "--customer", "b"], { answers });
+  assert.ok(all.stderr.endsWith("hint: Usage: report\n"), all.stderr);
 });
 
 test("run says in one line why a run failed, and where to see more", async () => {
@@ -254,6 +292,16 @@ test("run says what a run waits for that does not start within two seconds", asy
   const paused = await saidOf({}, [{ kind: "other" }, { kind: "sum" }]);
   assert.equal(paused, "Waiting: the job is paused, see jobctl resume sum\n");
   assert.match(await saidOf({}, [{}]), /^Waiting: all jobs are paused/);
+});
+
+test("run tells of a first attempt that was never seen running", async () => {
+  const steps = [
+    { cursor: "1", instance: { ...waiting(), attempts: 1, failures: 1, reason: "error" } },
+    { cursor: "2", instance: { ...waiting(), attempts: 1, failures: 1, reason: "error" } },
+    { cursor: "3", instance: instance({ durationMs: 500n, attempts: 2 }) },
+  ];
+  const run = await cli(["run", "sum"], { answers: answersFor([], steps), env: TABLE });
+  assert.match(run.stderr, /^Attempt 1 failed: the next is due .*\nDone in 500ms, attempt 2\n$/);
 });
 
 test("run tells of each attempt that is followed by another", async () => {

@@ -92,6 +92,34 @@ test("schedule --cron prints the schedule", async () => {
   assert.equal(run.calls[0]!.request.overlap, "skip");
 });
 
+test("schedule --cron names the other schedules of its job on a terminal", async () => {
+  const answers = {
+    scheduleJob: { schedule: schedule() },
+    listSchedules: { schedules: [{ ...schedule("config:sum:0"), cron: "0 2 * * *" }, schedule()] },
+  };
+  const argv = ["schedule", "sum", "--cron", "0 6 * * *", "--timezone", "UTC"];
+  const run = await cli(argv, { answers, isTerminal: true });
+  assert.equal(run.stderr, 'sum still runs by config:sum:0 "0 2 * * *", too\n');
+  const piped = await cli(argv, { answers });
+  assert.ok(piped.calls.every(({ method }) => method !== "listSchedules"));
+});
+
+test("schedule says how to run a command once, if its kind looks like one", async () => {
+  const scheduleJob = () => {
+    throw new JobError("not_found", 'Cannot find job "df": no such kind', {
+      ...{ path: "kind", hint: "Known kinds: sum" },
+    });
+  };
+  const hint =
+    /hint: Known kinds: sum\nTo run a command once: jobctl docs howto\/everyday#a-command-once\n/;
+  const command = await cli(["schedule", "--in", "20m", "--", "df", "-h"], {
+    answers: { scheduleJob },
+  });
+  assert.match(command.stderr, hint);
+  const kind = await cli(["schedule", "df"], { answers: { scheduleJob } });
+  assert.match(kind.stderr, /hint: Known kinds: sum\n$/);
+});
+
 test("schedule --dry-run prints the converted arguments and no id", async () => {
   const preview = instance({ uuid: "", state: JobState.CREATED, arguments: ["1", "2"] });
   const run = await cli(["schedule", "sum", "1", "2", "--dry-run"], {

@@ -12,6 +12,7 @@ import {
   readContexts,
 } from "../../contexts/contexts_file.ts";
 import { addressText, settingsOfContext } from "../../contexts/find_daemon.ts";
+import { folderDaemon } from "../../contexts/folder_daemon.ts";
 import type { CliIo } from "../../io.ts";
 import type { RecordView } from "../../output/view.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
@@ -109,7 +110,7 @@ const ADD: Verb = {
       };
     });
     await printer.one(VIEW, { name, values, isCurrent: current === name });
-    if (current === name) await warnOfVariables(io);
+    if (current === name) await warnOfOthers(name, io);
     else await printer.note(`To use it: jobctl -x ${name} VERB, or jobctl context use ${name}`);
   },
 };
@@ -221,7 +222,7 @@ const USE: Verb = {
       if (current !== null) contextNamed(contexts, current);
       return { ...contexts, current };
     });
-    if (current !== null) await warnOfVariables(io);
+    if (current !== null) await warnOfOthers(current, io);
     await printer.note(current === null ? "No current context" : `Current context: ${current}`);
   },
 };
@@ -254,13 +255,20 @@ function neededPath({ env }: CliIo): string {
   });
 }
 
-/** Say that variables come before the current context. */
-async function warnOfVariables(io: CliIo): Promise<void> {
+/** Say what comes before the current context here: variables, or the configuration of the folder. */
+async function warnOfOthers(current: string, io: CliIo): Promise<void> {
   const set = Object.values(CONNECTION_OPTIONS).map(({ env }) => env)
     .filter((name) => name !== undefined)
     .filter((name) => !/_(DAEMON_USER|CALL_TIMEOUT)$/.test(name) && (io.env[name] ?? "") !== "");
-  if (set.length === 0) return;
-  await io.stderr.write(`${set.join(", ")} is set, which comes before the current context\n`);
+  const folder = set.length > 0 ? null : await folderDaemon(io.cwd);
+  if (set.length > 0) {
+    await io.stderr.write(`${set.join(", ")} is set, which comes before the current context\n`);
+  } else if (folder !== null && "values" in folder) {
+    const file = makeVisible(folder.file);
+    await io.stderr.write(
+      `In this folder, ${file} comes before the current context: use jobctl -x ${current} VERB\n`,
+    );
+  }
 }
 
 /** `jobctl context …` */

@@ -22,16 +22,19 @@ export function emptyNote(
   },
 ): string {
   const [kinds, states, tag] = [args.list("kind"), args.list("state"), args.text("tag")];
+  const text = args.text("text");
   const times = TIMES.flatMap(([option, word]) => {
     const text = args.text(option!);
     return text === undefined ? [] : [` ${word} ${text}`];
   });
   const inStates = states.length === 0 ? "" : ` in state ${states.join(" or ")}`;
-  const found = `No ${noun}${kindsText(kinds, tag)}${inStates}${times.join("")}`;
+  const withText = text === undefined ? "" : ` with "${text}" in the arguments`;
+  const found = `No ${noun}${kindsText(kinds, tag)}${withText}${inStates}${times.join("")}`;
   // The narrowest condition is left out.
   const options = [
     kinds.map((kind) => ` --kind ${shellWord(kind.replaceAll(",", "\\,"))}`).join(""),
     tag === undefined ? "" : ` --tag ${shellWord(tag)}`,
+    text === undefined ? "" : ` --text ${shellWord(text)}`,
     states.length === 0 ? "" : ` --state ${states.map(shellWord).join(",")}`,
     times.length === 0 ? "" : " ",
   ].filter((option) => option !== "");

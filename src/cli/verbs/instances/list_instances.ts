@@ -5,7 +5,13 @@ import { assertKinds, lookupInstances, withTag } from "../../lookup.ts";
 import { isSortedBy, readSort, sortOption } from "../../output/sort.ts";
 import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
 import { INSTANCE_FIELDS } from "../../parsing/options.ts";
-import { FILTER_OPTIONS, readQuery, readStates, TIME_OPTIONS } from "../../parsing/query.ts";
+import {
+  FILTER_OPTIONS,
+  readQuery,
+  readStates,
+  TEXT_OPTION,
+  TIME_OPTIONS,
+} from "../../parsing/query.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { stateName } from "../../wire.ts";
@@ -88,7 +94,7 @@ export const INSTANCES: Verb = {
     "(Scheduled), running (Processing), done (Completed), and failed (Terminated or TimedOut).",
   ].join(" "),
   options: {
-    ...{ ...FILTER_OPTIONS, ...TIME_OPTIONS, ...LIST_OPTIONS },
+    ...{ ...FILTER_OPTIONS, ...TEXT_OPTION, ...TIME_OPTIONS, ...LIST_OPTIONS },
     all: { describe: "No limit unless --limit sets one; also list notices", isFlag: true },
   },
   examples: [
@@ -97,6 +103,7 @@ export const INSTANCES: Verb = {
     ["jobctl list instances --state running --watch", "What runs, redrawn at each change"],
     ["jobctl list instances --since -7d --sort took:desc -n 5", "The longest runs of a week"],
     ["jobctl list instances --tag gpu --state running", "What runs of the jobs that need a GPU"],
+    ["jobctl list instances --text shop-42", "What was done for a customer"],
     [
       "jobctl list instances --state waiting -o name",
       "Ids of all waiting instances, one per line",
@@ -137,7 +144,7 @@ export const DEAD: Verb = {
       describe: "In this state: Terminated or TimedOut, or failed for both",
       suggests: DEAD_STATES,
     },
-    ...{ tag: FILTER_OPTIONS.tag!, ...TIME_OPTIONS, ...LIST_OPTIONS },
+    ...{ tag: FILTER_OPTIONS.tag!, ...TEXT_OPTION, ...TIME_OPTIONS, ...LIST_OPTIONS },
   },
   examples: [
     ["jobctl list dead", "What needs attention"],

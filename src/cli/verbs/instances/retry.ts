@@ -7,6 +7,7 @@ import { usageError } from "../../parsing/args.ts";
 import type { Verb } from "../../verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import type { RequestOf } from "../../wire.ts";
+import { argumentsText } from "./argument_hints.ts";
 import {
   ARGUMENT_OPTIONS,
   type GivenArguments,
@@ -47,7 +48,8 @@ export const RETRY: Verb = {
     const connection = await client();
     const word = args.word("ID");
     await refuseIds(connection, given.words);
-    const uuid = await resolveId(connection, word, KIND_COMMAND, { last: ENDED });
+    const kindCommand = KIND_COMMAND + argumentsText(given);
+    const uuid = await resolveId(connection, word, kindCommand, { last: ENDED });
     const changed = await newArguments(connection, uuid, given);
     const { instance } = await connection.retryInstance({ uuid, ...changed });
     await printer.made(INSTANCE_VIEW, present(instance, `Cannot retry instance "${uuid}"`));

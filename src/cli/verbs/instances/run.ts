@@ -10,6 +10,7 @@ import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
 import type { OptionSpecs } from "../../parsing/options.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
+import { noCommand, withRetryHint } from "./argument_hints.ts";
 import {
   ARGUMENT_OPTIONS,
   type GivenArguments,
@@ -35,6 +36,10 @@ const OPTIONS: OptionSpecs = {
   "wait-timeout": {
     value: "DURATION",
     describe: "Leave it running after this long: exit code 124",
+  },
+  "exit-code": {
+    describe: "If a command fails, end with its exit code in place of 3",
+    isFlag: true,
   },
 };
 
@@ -63,7 +68,8 @@ async function findTarget(
     await client.getJob({ kind: word });
   } catch (error) {
     if (!isJobError(error, "not_found")) throw error;
-    const schedule = await scheduleNamed(client, word, isLast(word) ? namesRun(word) : error);
+    const noJob = isLast(word) ? namesRun(word) : noCommand(error, word, given);
+    const schedule = await scheduleNamed(client, word, noJob);
     if (!hasArguments(given)) return { type: "schedule", kind: schedule.kind, id: schedule.id };
     throw usageError(
       `Cannot give arguments to schedule "${makeVisible(word)}": it has its own`,
@@ -88,11 +94,11 @@ function namesRun(word: string): JobError {
   });
 }
 
-/** The schedule with an id. @throws JobError `noJob` if there is none */
+/** The schedule with an id. @throws `noJob` if there is none */
 async function scheduleNamed(
   client: JobClient,
   id: string,
-  noJob: JobError,
+  noJob: unknown,
 ): Promise<Schedule> {
   try {
     return await findSchedule(client, id);
@@ -146,18 +152,24 @@ async function start(
   const named = await requestArguments(given, { kind, client, options: Object.keys(OPTIONS) });
   // With an id from here, a request that is sent twice is accepted once.
   const request = { kind, uuid: newId(), ...named };
-  const instance = present((await client.scheduleJob(request)).instance, action);
+  const answer = await client.scheduleJob(request).catch(async (error) => {
+    throw await withRetryHint(error, { kind, given, client });
+  });
+  const instance = present(answer.instance, action);
   return { instance, isExisting: isExisting(instance, request.uuid) };
 }
 
 async function run(args: Args, context: VerbContext): Promise<number> {
   const { client, printer, io } = context;
   assertOneOf(args, ["detach", "wait-timeout"]);
+  assertOneOf(args, ["detach", "exit-code"]);
   const timeoutMs = args.durationMs("wait-timeout");
   const connection = await client();
   const { instance, isExisting } = await start(connection, args, io.newId);
   if (!args.flag("detach")) {
-    return await watchRun(connection, instance, { ...context, timeoutMs, isExisting });
+    const passesExitCode = args.flag("exit-code");
+    const options = { timeoutMs, isExisting, passesExitCode };
+    return await watchRun(connection, instance, { ...context, ...options });
   }
   if (isExisting) await printer.note(existingText(instance, printer));
   if (printer.isHuman) await printer.text(`${instance.uuid}\n`);
@@ -187,6 +199,7 @@ export const RUN: Verb = {
     ["jobctl run report --day 2026-01-31", "With arguments by name"],
     ["jobctl run sum 1 2 -o json", "The whole instance on stdout at the end, its log on stderr"],
     ["jobctl run backup --detach", "Print the id, and return at once"],
+    ["jobctl run backup --exit-code", "For a script that needs the exit code of the command"],
   ],
   takesNamed: true,
   async explain(args, context) {

@@ -5,10 +5,10 @@ import { CONFLICTS } from "../../../core/job/job_manager.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import { splitZone } from "../../../core/time/zone.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
-import type { JobInstance, ScheduleJobResponse } from "../../../rpc/gen/job_pb.ts";
+import type { JobInstance, Schedule, ScheduleJobResponse } from "../../../rpc/gen/job_pb.ts";
 import { EXIT } from "../../exit_codes.ts";
 import { withInterrupt } from "../../follow.ts";
-import { present } from "../../lookup.ts";
+import { collect, listSchedules, present } from "../../lookup.ts";
 import { type Args, assertOneOf, INT32_MAX, usageError } from "../../parsing/args.ts";
 import { writeMessage } from "../../output/written_file.ts";
 import { callTimeoutMs } from "../../parsing/connection.ts";
@@ -19,6 +19,7 @@ import type { Verb, VerbContext } from "../../verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
 import { bigMs, isFinalState, type RequestOf, timestampOf } from "../../wire.ts";
+import { noCommand } from "./argument_hints.ts";
 import {
   ARGUMENT_OPTIONS,
   FROM_OPTIONS,
@@ -32,6 +33,8 @@ type Request = RequestOf<"scheduleJob">;
 
 /** A time this recent, such as "now", is not worth a message. */
 const PAST_MS = 1_000;
+/** Other schedules of the same job that a new one is shown with. */
+const OTHERS_MAX = 5;
 /** Longest wait of one call: the server's limit. */
 const WAIT_CALL_MS_MAX = 60_000;
 
@@ -254,6 +257,22 @@ async function followToEnd(
   return EXIT.interrupted;
 }
 
+/** Print a new schedule, and say which others its job has: those stay as they are. */
+async function printSchedule(
+  made: Schedule,
+  client: JobClient,
+  { printer, io }: VerbContext,
+): Promise<void> {
+  await printer.made(SCHEDULE_VIEW, made);
+  if (!printer.isHuman || !io.isTerminal) return;
+  const all = await collect(listSchedules(client, [made.kind], OTHERS_MAX + 1));
+  const others = all.filter(({ id }) => id !== made.id).slice(0, OTHERS_MAX)
+    .map(({ id, cron }) => makeVisible(`${id} "${cron}"`));
+  if (others.length > 0) {
+    await printer.note(`${makeVisible(made.kind)} still runs by ${others.join(", ")}, too`);
+  }
+}
+
 /** `jobctl schedule KIND [ARGS…]` */
 export const SCHEDULE: Verb = {
   name: "schedule",
@@ -294,20 +313,19 @@ export const SCHEDULE: Verb = {
     const given = readArguments(args);
     args.durationMs("wait-timeout");
     const client = await context.client();
-    const request = {
+    const kind = args.word("KIND");
+    const request = async () => ({
       ...plain,
       ...await readTimes(plain, client, { args, context }),
-      ...await requestArguments(given, {
-        kind: args.word("KIND"),
-        client,
-        options: Object.keys(OPTIONS),
-      }),
-    };
-    const answer = await send(client, request);
-    if (request.dryRun) return await printPreview(answer, context);
-    if (answer.schedule) return await context.printer.made(SCHEDULE_VIEW, answer.schedule);
-    const instance = present(answer.instance, `Cannot schedule job "${request.kind}"`);
-    if (isExisting(instance, request.uuid)) {
+      ...await requestArguments(given, { kind, client, options: Object.keys(OPTIONS) }),
+    });
+    const answer = await request().then((whole) => send(client, whole)).catch((error) => {
+      throw noCommand(error, kind, given);
+    });
+    if (plain.dryRun) return await printPreview(answer, context);
+    if (answer.schedule) return await printSchedule(answer.schedule, client, context);
+    const instance = present(answer.instance, `Cannot schedule job "${kind}"`);
+    if (isExisting(instance, plain.uuid)) {
       await context.printer.note(existingText(instance, context.printer));
     }
     if (args.flag("follow")) return await followToEnd(client, instance, { context, args });

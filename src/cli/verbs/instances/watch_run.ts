@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import { makeLinesVisible, makeVisible } from "../../../core/text/safe_text.ts";
 import { shellWord } from "../../../core/text/shell_word.ts";
 import { formatRelative } from "../../../core/time/duration.ts";
@@ -14,6 +15,8 @@ import { endText, existingText, printEnded, showRun } from "./show_run.ts";
 
 /** After this long without a start, the reason is shown. */
 const WAITING_MS = 2_000;
+/** What a shell adds to the number of a signal that ended a command. */
+const SIGNAL_CODE = 128;
 /** Longest text of the arguments of a run that begins, in characters. */
 const ARGUMENTS_MAX = 200;
 
@@ -33,9 +36,11 @@ export async function watchRun(
   context: VerbContext & {
     readonly timeoutMs: number | undefined;
     readonly isExisting: boolean;
+    /** True if a command that failed passes on its exit code. */
+    readonly passesExitCode: boolean;
   },
 ): Promise<number> {
-  const { io, printer, timeoutMs, isExisting } = context;
+  const { io, printer, timeoutMs, isExisting, passesExitCode } = context;
   const watch = new Watch(client, first, context);
   const stops = [
     io.onInterrupt?.(() => void watch.interrupt(), ["SIGINT"]),
@@ -48,7 +53,7 @@ export async function watchRun(
       isExisting ? existingText(first, printer) : runningText(first, printer),
     );
     const instance = await watch.run();
-    return await finish(instance, watch, context);
+    return await finish(instance, watch, { ...context, passesExitCode });
   } finally {
     for (const stop of stops) stop?.();
     for (const timer of timers) timer.cancel();
@@ -59,10 +64,10 @@ export async function watchRun(
 async function finish(
   instance: JobInstance,
   { departure, isCanceling, isReading }: Watch,
-  { io, printer }: VerbContext,
+  { io, printer, passesExitCode }: VerbContext & { readonly passesExitCode: boolean },
 ): Promise<number> {
   if (isReading) await io.stderr.write("\n").catch(() => {});
-  let code = codeOf(instance);
+  let code = passesExitCode ? commandCodeOf(instance) : codeOf(instance);
   if (!isFinalState(instance.state)) {
     await printer.remark(`The run continues: jobctl logs -f ${printer.shortId(instance.uuid)}`);
     code = departure === "late" ? EXIT.timedOut : EXIT.interrupted;
@@ -81,6 +86,14 @@ function codeOf({ state }: JobInstance): number {
   const name = stateName(state);
   if (name === "Completed") return EXIT.ok;
   return name === "TimedOut" ? EXIT.timedOut : EXIT.conditionNotMet;
+}
+
+/** The exit code of a command that failed, as a shell shows it; else as of any run. */
+function commandCodeOf(instance: JobInstance): number {
+  const { exitCode, signal } = instance.errorDetail ?? {};
+  if (stateName(instance.state) !== "Terminated") return codeOf(instance);
+  const number = signal === undefined ? undefined : constants.signals[signal as NodeJS.Signals];
+  return exitCode ?? (number === undefined ? codeOf(instance) : SIGNAL_CODE + number);
 }
 
 /** What runs now, with its arguments: a schedule may have given them. */
@@ -194,10 +207,11 @@ class Watch {
   async #seen(instance: JobInstance): Promise<void> {
     const { printer } = this.#context;
     const before = this.#instance;
-    const wasRunning = stateName(before.state) === "Processing";
+    const { attempts = 0, dueAt } = instance;
+    // A short attempt may have begun and ended since the last look.
+    const hasRun = stateName(before.state) === "Processing" || attempts > (before.attempts ?? 0);
     this.#instance = instance;
-    if (!printer.isHuman || !wasRunning || stateName(instance.state) !== "Scheduled") return;
-    const { attempts, dueAt } = instance;
+    if (!printer.isHuman || !hasRun || stateName(instance.state) !== "Scheduled") return;
     const how = (instance.failures ?? 0) > (before.failures ?? 0) ? "failed" : "ended";
     const next = formatRelative(msOf(dueAt) ?? 0, printer.nowMs);
     await printer.remark(`Attempt ${attempts} ${how}: the next is due ${next}`);

@@ -1,6 +1,7 @@
-import { JobError } from "../../../core/errors.ts";
+import { isJobError, JobError } from "../../../core/errors.ts";
 import type { JobDefinition } from "../../../core/job/job.ts";
 import { REBOOT } from "../../../core/job/schedule.ts";
+import { shellWord } from "../../../core/text/shell_word.ts";
 import { parseScheduleText } from "../../../core/time/ticks.ts";
 import type { NextRun } from "../../../tools/next.ts";
 import type { CliIo } from "../../io.ts";
@@ -13,6 +14,7 @@ import {
   neededConfigFile,
 } from "../../parsing/config_file.ts";
 import { FIELDS_OPTION } from "../../parsing/options.ts";
+import { isTime } from "../../parsing/time.ts";
 import type { Verb } from "../../verb.ts";
 
 const COUNT_DEFAULT = 5;
@@ -128,6 +130,25 @@ function readSpan(args: Args): { readonly afterMs: number | undefined; readonly 
   };
 }
 
+/** Times and counts are options: the error for `next 3:00`, `next 1:00-5:00` or `next 10` says so. */
+function withTimeHint<T>(words: readonly string[], list: () => T): T {
+  try {
+    return list();
+  } catch (error) {
+    const text = words.join(" ");
+    const [, from, to] = /^(\d{1,2}:\d{2}) *- *(\d{1,2}:\d{2})$/.exec(text) ?? [];
+    const meant = from !== undefined
+      ? `--after ${from} --until ${to}`
+      : /^\d+$/.test(text)
+      ? `-n ${text}`
+      : /[: +]/.test(text) && isTime(text)
+      ? `--after ${shellWord(text)}`
+      : undefined;
+    if (meant === undefined || !isJobError(error)) throw error;
+    throw usageError(error.message, `Did you mean "jobctl next ${meant}"?`);
+  }
+}
+
 /** `jobctl next EXPR|KIND` */
 export const NEXT: Verb = {
   name: "next",
@@ -202,7 +223,10 @@ export const NEXT: Verb = {
     const viewerTimezone = ownTimezone();
     const request = { timezone, viewerTimezone, seed, afterMs, nowMs, count, jobs };
     const together = args.flag("each") ? texts.map((text) => [text]) : [texts];
-    const found = together.map((texts) => nextRuns({ ...request, texts }));
+    const found = withTimeHint(
+      args.words("SCHEDULE"),
+      () => together.map((texts) => nextRuns({ ...request, texts })),
+    );
     const runs = found.flat().filter(({ at }) => at < untilMs);
     await printer.list(nextView(runs, isAll), runs);
     const isCut = found.some((some) => some.length === COUNT_MAX && some.at(-1)!.at < untilMs);
