@@ -37,7 +37,7 @@ function stopHint({ name }: Verb, word: string): string | undefined {
   return `It stops the daemon. To end a run: jobctl cancel last:${kind}. To start no more: jobctl pause ${kind}`;
 }
 
-/** How to write a time of several words, or without its option: `pause backup until monday 8:00`. */
+/** How to write a time in words, or without its option: `pause backup until monday 8:00`. */
 function timeHint(verb: Verb, { title, values, given, used }: ExtraWords): string | undefined {
   const own = verb.options ?? {};
   const names = Object.keys(own).filter((name) => own[name]!.value === "TIME");
