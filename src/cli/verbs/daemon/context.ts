@@ -255,7 +255,7 @@ function neededPath({ env }: CliIo): string {
   });
 }
 
-/** Say what comes before the current context here: variables, or the `config.toml` here. */
+/** Say what comes before the current context: variables, or the `config.toml` of the folder. */
 async function warnOfOthers(current: string, io: CliIo): Promise<void> {
   const set = Object.values(CONNECTION_OPTIONS).map(({ env }) => env)
     .filter((name) => name !== undefined)

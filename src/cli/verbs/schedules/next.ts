@@ -130,7 +130,7 @@ function readSpan(args: Args): { readonly afterMs: number | undefined; readonly 
   };
 }
 
-/** Times and counts are options: an error for `next 3:00`, `next 1:00-5:00` or `next 10` says so. */
+/** Times and counts are options: an error for `next 3:00`, `next 1:00-5:00`, `next 10` says so. */
 function withTimeHint<T>(words: readonly string[], list: () => T): T {
   try {
     return list();
