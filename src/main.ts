@@ -31,6 +31,17 @@ async function main(argv: readonly string[]): Promise<void> {
   const { runCli } = await import("./cli/cli.ts");
   const { processIo } = await import("./cli/io.ts");
   process.exitCode = await runCli([...argv], processIo());
+  // The daemon ends by itself once all that it runs has.
+  if (argv[0] !== "serve") await endSoon();
+}
+
+/** How long what still runs after a command has to end by itself, in milliseconds. */
+const END_MS = 200;
+
+/** Ends the process although an attempt to connect is pending: it would keep it for minutes. */
+async function endSoon(): Promise<void> {
+  const { systemClock } = await import("./platform/clock.ts");
+  systemClock.timer(END_MS, () => process.exit(), { unref: true });
 }
 
 await main(process.argv.slice(2));

@@ -65,7 +65,9 @@ export function toClientError(
       "It is older than this program, or not jobctl; compare jobctl get version",
     );
   }
-  return fromWireError({ code, details: `${action}: ${details}`, trailers }, cause);
+  // From a proxy, another server, or the library.
+  const { code: name, message } = fromWireError({ code, details, trailers }, cause);
+  return fail(name, message, "It may be no jobctl: look at --host and --port; or see its log");
 }
 
 /** The error of a call that did not reach the daemon. */

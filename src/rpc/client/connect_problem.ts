@@ -21,6 +21,10 @@ const TLS_HINTS: readonly (readonly [RegExp, string])[] = [
     "Its certificate is for other names: give one of them with --host",
   ],
   [
+    /WRONG_VERSION_NUMBER|Protocol error|h2 is not supported/i,
+    "No jobctl with TLS listens there: look at --port, and leave out --tls if that daemon has none",
+  ],
+  [
     /ECONNRESET|hang up|alert|disconnected/i,
     "It ended the connection: a certificate may be missing, revoked or of another authority, or it does not use TLS. " +
     "Its log shows the reason",

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { spawn } from "node:child_process";
 import test, { after, before } from "node:test";
 import {
@@ -120,6 +120,18 @@ test("jobctl exits 7 when no daemon is there", async () => {
   await new Promise((resolve) => server.close(resolve));
   const run = await runJobctl(["list", "jobs", "--host", "127.0.0.1", "--port", String(port)]);
   assertRefused(run, { code: 7, names: new RegExp(`127.0.0.1:${port}`), says: /jobctl serve/ });
+});
+
+test("jobctl exits 7 in time when the listener does not respond to TLS", async () => {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => void sockets.push(socket.on("error", () => {})));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const argv = ["status", "--tls", "--call-timeout", "500ms", "--host", "127.0.0.1"];
+  const run = await runJobctl([...argv, "--port", String(port)]);
+  for (const socket of sockets) socket.destroy();
+  server.close();
+  assertRefused(run, { code: 7, names: new RegExp(`127.0.0.1:${port}`), says: /./ });
 });
 
 test("jobctl exits 7 when the socket is not there", async () => {

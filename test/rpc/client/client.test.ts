@@ -8,6 +8,8 @@ import { test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
 import type { JobError } from "../../../src/core/errors.ts";
 import { connect } from "../../../src/rpc/client/client.ts";
+import { GRPC_STATUS } from "../../../src/rpc/errors.ts";
+import { toClientError } from "../../../src/rpc/client/call_error.ts";
 import { connectDetail, connectHint } from "../../../src/rpc/client/connect_problem.ts";
 import { runtimeDir, socketPath, socketPaths } from "../../../src/rpc/server/socket_path.ts";
 import { NO_AUTH, rpcWorld, tokenEntry } from "../../support/worlds/rpc_world.ts";
@@ -223,8 +225,19 @@ test("the problem of a connection is reported with its remedy", () => {
   assert.match(hint("self signed certificate in certificate chain"), /--tls-ca FILE/);
   assert.match(hint("Hostname/IP does not match certificate's altnames"), /--host/);
   assert.match(hint("read ECONNRESET"), /revoked/);
+  for (const other of ["h2 is not supported", "Protocol error", "OPENSSL:WRONG_VERSION_NUMBER"]) {
+    assert.match(hint(other), /No jobctl with TLS listens there/);
+  }
   assert.match(hint("Failed to connect", false), /--tls/);
   assert.match(hint("Protocol error", false), /ss -ltnp/);
   assert.match(hint("Name resolution failed for target dns:x:1", false), /No such host/);
   assert.match(hint("connect ECONNREFUSED 127.0.0.1:1", false), /jobctl serve/);
+});
+
+test("an error that is not of a daemon has a remedy, too", () => {
+  const peer = { address: "localhost:1", isTls: false, isReady: () => true, refusal: () => null };
+  const failure = { code: GRPC_STATUS.internal, details: "status 301", trailers: {} };
+  const error = toClientError(failure, peer, { action: "Cannot call", timeoutMs: 1 });
+  assert.equal(error.message, "Cannot call: status 301");
+  assert.match(error.hint!, /--host and --port/);
 });
