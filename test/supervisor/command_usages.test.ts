@@ -71,10 +71,28 @@ test("CommandUsages looks at a command that runs for a second, and not at younge
   assert.ok(rssBytes > 10_000_000 && maxRssBytes === rssBytes, `${rssBytes} ${maxRssBytes}`);
   assert.ok(cpuMs! > 0 && openFiles! > 2, `${cpuMs} ${openFiles}`);
   assert.equal(processes, 1);
-  await clock.advance(1_000);
+  await clock.advance(9_000);
   assert.equal(looks.length, 1, "a look took 5 ms");
-  await clock.advance(4_000);
-  assert.deepEqual(looks.slice(1), [[COMMAND, young]]);
+  await clock.advance(1_000);
+  assert.deepEqual(looks.slice(1), [[young, COMMAND]]);
+});
+
+test("CommandUsages looks at some of many commands at once, and at all of them in turn", async () => {
+  const { clock, looks, usages } = usageWorld();
+  const commands = Array.from({ length: 250 }, (_, index) => {
+    return { marker: String(index), leader: index + 1, cgroup: null };
+  });
+  for (const command of commands) usages.begin(command);
+  await clock.advance(1_000);
+  assert.deepEqual(looks, [commands.slice(0, 100)]);
+  await clock.advance(20_000);
+  assert.deepEqual(looks.slice(1, 3), [commands.slice(100, 200), [
+    ...commands.slice(200),
+    ...commands.slice(0, 50),
+  ]]);
+  for (const command of commands.slice(1)) usages.end(command, null);
+  await clock.advance(10_000);
+  assert.deepEqual(looks.slice(3), [[commands[0]]]);
 });
 
 test("CommandUsages returns the larger of what it saw and what the kernel counted", async () => {

@@ -43,7 +43,8 @@ export class CommandCgroup extends Cgroup {
   }
 
   override get pids(): readonly number[] {
-    return this.isPopulated ? super.pids : [];
+    // Of most that have ended nothing is left, which is known sooner.
+    return this.#keepsOpen && !this.isPopulated ? [] : super.pids;
   }
 
   /** True if processes of the command were killed because they needed more memory than it may. */

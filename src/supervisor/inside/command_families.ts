@@ -23,6 +23,8 @@ type Found = Omit<Leftovers, "isComplete">;
 
 const NOTHING: Found = { names: [], found: 0 };
 
+const NONE_KNOWN: ReadonlyMap<number, TrackedCommand> = new Map();
+
 /** A command that runs, and by what its processes are known. */
 export interface TrackedCommand {
   readonly marker: string;
@@ -66,6 +68,8 @@ export class CommandFamilies {
   readonly #left = new Set<number>();
   /** Processes that were of no command at the last find: most processes of a host. */
   readonly #others = new Set<number>();
+  /** Processes that were of a command at the last look. */
+  #known: ReadonlyMap<number, TrackedCommand> = NONE_KNOWN;
   #finds = 0;
 
   begin(command: TrackedCommand): void {
@@ -104,15 +108,49 @@ export class CommandFamilies {
   find<Command extends TrackedCommand>(
     commands: ReadonlySet<Command>,
   ): ReadonlyMap<Command, readonly number[]> {
+    return this.#find(commands, allPids()).found;
+  }
+
+  /**
+   * As {@link find}, for figures only: reads nothing of processes that were found before, so one
+   * that has the number of another for some seconds may count for its command.
+   */
+  look<Command extends TrackedCommand>(
+    commands: ReadonlySet<Command>,
+  ): ReadonlyMap<Command, readonly number[]> {
+    const pids = allPids();
+    const living = new Set(pids);
+    const known = new Map([...this.#known].filter(([pid, owner]) => {
+      return living.has(pid) && this.#byLeader.get(owner.leader) === owner;
+    }));
+    const { found, owners } = this.#find(commands, pids, known);
+    this.#known = owners;
+    return found;
+  }
+
+  /** @param known processes of which the owners are known */
+  #find<Command extends TrackedCommand>(
+    commands: ReadonlySet<Command>,
+    pids: readonly number[],
+    known = NONE_KNOWN,
+  ): {
+    readonly found: ReadonlyMap<Command, readonly number[]>;
+    readonly owners: ReadonlyMap<number, TrackedCommand>;
+  } {
     const found = new Map<TrackedCommand, number[]>();
     for (const command of commands) found.set(command, []);
-    if (this.#finds % WHOLE_FIND_EVERY === 0) this.#others.clear();
+    const isWhole = this.#finds % WHOLE_FIND_EVERY === 0;
+    if (isWhole) this.#others.clear();
     this.#finds += 1;
-    const pids = allPids().filter((pid) => !this.#others.has(pid));
-    const owners = this.#ownersOf(pids, commands);
+    const before = isWhole ? NONE_KNOWN : known;
+    const unknown = pids.filter((pid) => !this.#others.has(pid) && !before.has(pid));
+    const owners = this.#ownersOf(unknown, commands, before);
     for (const [pid, owner] of owners) found.get(owner)?.push(pid);
-    for (const pid of pids) if (!owners.has(pid)) this.#others.add(pid);
-    return found as ReadonlyMap<TrackedCommand, number[]> as ReadonlyMap<Command, number[]>;
+    for (const pid of unknown) if (!owners.has(pid)) this.#others.add(pid);
+    return {
+      found: found as ReadonlyMap<TrackedCommand, number[]> as ReadonlyMap<Command, number[]>,
+      owners,
+    };
   }
 
   /** Kill all processes of commands. Their ends follow from those of their first processes. */
@@ -165,12 +203,14 @@ export class CommandFamilies {
    * Whose the living processes are that belong to a command. Also notes strays.
    *
    * @param commands those of which all processes are wanted
+   * @param known processes of which the owners are known, and returned too
    */
   #ownersOf(
     pids: readonly number[],
     commands: ReadonlySet<TrackedCommand>,
+    known = NONE_KNOWN,
   ): ReadonlyMap<number, TrackedCommand> {
-    const owners = new Map<number, TrackedCommand>();
+    const owners = new Map(known);
     for (const command of commands) {
       for (const pid of command.cgroup?.pids ?? []) owners.set(pid, command);
     }
@@ -219,6 +259,7 @@ export class CommandFamilies {
       else doomed.push(pid);
     }
     killTrees(doomed.filter(isOurs));
+    if (this.#byLeader.size === 0) this.#known = NONE_KNOWN;
     for (const pid of this.#left) if (!isOurs(pid)) this.#left.delete(pid);
   }
 }

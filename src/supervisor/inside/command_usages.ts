@@ -6,12 +6,12 @@ import { openFilesOf, TICKS_PER_SECOND, usageOf } from "../../platform/process/d
 import { Slices } from "../../platform/slices.ts";
 import type { TrackedCommand } from "./command_families.ts";
 
-/** Commands are looked at once they have run for this long: most end sooner. */
-const YOUNG_MS = 1_000;
-/** Least time between two looks. */
+/** Commands are looked at once they have run for this long, most end sooner, and then so often. */
 const LOOK_EVERY_MS = 1_000;
+/** Most commands of one look: the next look is at others. */
+const COMMANDS_MAX = 100;
 /** Looks take at most this part of a processor. */
-const SHARE = 1 / 1_000;
+const SHARE = 1 / 2_000;
 
 /** Surroundings of {@link CommandUsages}. */
 interface UsageHost<Command extends TrackedCommand> {
@@ -40,13 +40,13 @@ const NO_ORPHANS: ReadonlyMap<number, number> = new Map();
 
 /**
  * What commands use. For a command that ends within a second, the kernel's account of its first
- * process must do. Of longer ones, all processes are looked at from time to time, for a thousandth
- * of a processor at most.
+ * process must do. Of longer ones, all processes are looked at from time to time, some commands at
+ * once, for a two-thousandth of a processor at most.
  */
 export class CommandUsages<Command extends TrackedCommand> {
   readonly #host: UsageHost<Command>;
-  /** Commands that run, with the monotonic ms of their start; the oldest first. */
-  readonly #begun = new Map<Command, number>();
+  /** Commands that run, with the monotonic ms of their next look; the first one first. */
+  readonly #dueMs = new Map<Command, number>();
   readonly #seen = new Map<Command, SeenCommand>();
   readonly #timer: LazyTimer;
   #isLooking = false;
@@ -57,8 +57,8 @@ export class CommandUsages<Command extends TrackedCommand> {
   }
 
   begin(command: Command): void {
-    this.#begun.set(command, this.#nowMs());
-    if (!this.#isLooking) this.#timer.setWithin(YOUNG_MS);
+    this.#dueMs.set(command, this.#nowMs() + LOOK_EVERY_MS);
+    if (!this.#isLooking) this.#timer.setWithin(LOOK_EVERY_MS);
   }
 
   /**
@@ -68,7 +68,7 @@ export class CommandUsages<Command extends TrackedCommand> {
    * @returns what all of its processes used; null if nothing is known
    */
   end(command: Command, exit: AttemptUsage | null): AttemptUsage | null {
-    const hasBegun = this.#begun.delete(command);
+    const hasBegun = this.#dueMs.delete(command);
     const seen = this.#seen.get(command);
     this.#seen.delete(command);
     const used = seen === undefined ? exit : withOrphans(seen, exit);
@@ -79,21 +79,32 @@ export class CommandUsages<Command extends TrackedCommand> {
     const { spentMs } = this.#host;
     const startMs = this.#nowMs();
     const beforeMs = spentMs();
-    const commands = [...this.#begun].flatMap(([command, begunMs]) => {
-      return startMs - begunMs >= YOUNG_MS ? [command] : [];
-    });
+    const commands = this.#takeDue(startMs);
     this.#isLooking = true;
     try {
-      if (commands.length > 0) await this.#lookAt(new Set(commands));
+      if (commands.size > 0) await this.#lookAt(commands);
     } catch {
       // Only figures are missing, and the next look may find them.
     } finally {
       this.#isLooking = false;
     }
-    const [oldestMs] = this.#begun.values();
-    if (oldestMs === undefined) return;
-    const restMs = Math.max(LOOK_EVERY_MS, (spentMs() - beforeMs) / SHARE);
-    this.#timer.set(Math.max(oldestMs + YOUNG_MS, startMs + restMs));
+    const [nextMs] = this.#dueMs.values();
+    if (nextMs === undefined) return;
+    this.#timer.set(Math.max(nextMs, startMs + (spentMs() - beforeMs) / SHARE));
+  }
+
+  /** The commands of this look, which become the last ones of the next. */
+  #takeDue(nowMs: number): ReadonlySet<Command> {
+    const due = new Set<Command>();
+    for (const [command, dueMs] of this.#dueMs) {
+      if (dueMs > nowMs || due.size === COMMANDS_MAX) break;
+      due.add(command);
+    }
+    for (const command of due) {
+      this.#dueMs.delete(command);
+      this.#dueMs.set(command, nowMs + LOOK_EVERY_MS);
+    }
+    return due;
   }
 
   async #lookAt(commands: ReadonlySet<Command>): Promise<void> {
@@ -102,7 +113,7 @@ export class CommandUsages<Command extends TrackedCommand> {
     const usages = new Map<Command, LiveUsage>();
     for (const [command, pids] of find(commands)) {
       const seen = await this.#measure(command, pids, slices);
-      if (!this.#begun.has(command) || seen.usage.processes === 0) continue;
+      if (!this.#dueMs.has(command) || seen.usage.processes === 0) continue;
       this.#seen.set(command, seen);
       usages.set(command, seen.usage);
     }

@@ -114,7 +114,7 @@ export class Supervisor {
     this.#usages = new CommandUsages({
       clock: systemClock,
       spentMs,
-      find: (commands) => this.#families.find(commands),
+      find: (commands) => this.#families.look(commands),
       report: (usages) => this.#report(usages),
     });
     const starter = createProgramStarter();
