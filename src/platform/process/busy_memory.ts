@@ -12,6 +12,8 @@ const HEAP_BYTES_MAX = 64 * 1_024 * 1_024;
 
 /** Processor time in that time, in ms, of a process that does not rest: it serves requests. */
 const BUSY_MS = 1_000;
+/** How often the processor time is read while there is work: that takes a microsecond. */
+const READ_EVERY_MS = 100;
 
 /** How memory is returned to the system, and what the process uses. */
 const SYSTEM = {
@@ -35,8 +37,9 @@ export class BusyMemory {
   readonly #resting: LazyTimer;
   #count = 0;
   #lastMs = -Infinity;
-  /** The processor time when the rest may have begun. */
+  /** The processor time when the rest may have begun, and when it was read. */
   #usedMs = 0;
+  #usedAtMs = -Infinity;
 
   constructor(clock: Clock, system: typeof SYSTEM = SYSTEM) {
     this.#clock = clock;
@@ -62,7 +65,10 @@ export class BusyMemory {
   }
 
   #restFrom(nowMs: number): void {
-    this.#usedMs = this.#system.usedMs();
+    if (nowMs - this.#usedAtMs >= READ_EVERY_MS) {
+      this.#usedMs = this.#system.usedMs();
+      this.#usedAtMs = nowMs;
+    }
     this.#resting.set(nowMs + REST_MS);
   }
 

@@ -10,17 +10,21 @@ function memoryOf(heapBytes = MEBIBYTE, { starts = false } = {}) {
   const clock = new SimClock();
   const drops: number[] = [];
   let usedMs = 0;
+  const reads = { count: 0 };
   const system = {
     dropCaches: () => void drops.push(clock.now().monotonicMs),
     heapBytes: () => heapBytes,
-    usedMs: () => usedMs,
+    usedMs: () => {
+      reads.count += 1;
+      return usedMs;
+    },
   };
   const memory = starts ? BusyMemory.fromStart(clock, system) : new BusyMemory(clock, system);
   const work = (count: number) => {
     for (let index = 0; index < count; index++) memory.note();
   };
   const use = (ms: number) => void (usedMs += ms);
-  return { clock, drops, work, use };
+  return { clock, drops, work, use, reads };
 }
 
 test("BusyMemory drops caches once, five seconds after the last of a thousand pieces of work", async () => {
@@ -72,6 +76,19 @@ test("BusyMemory keeps what was compiled while the process is busy with somethin
   }
   assert.equal(drops.length, 0);
   use(999);
+  await clock.advance(5_000);
+  assert.equal(drops.length, 1);
+});
+
+test("BusyMemory reads the processor time ten times a second at most", async () => {
+  const { clock, drops, work, use, reads } = memoryOf(MEBIBYTE, { starts: true });
+  for (let ms = 0; ms < 1_000; ms++) {
+    work(3);
+    use(1);
+    await clock.advance(1);
+  }
+  assert.equal(reads.count, 10);
+  use(899);
   await clock.advance(5_000);
   assert.equal(drops.length, 1);
 });
