@@ -1,15 +1,15 @@
 import { connect, type Socket } from "node:net";
 import { toJobError } from "../core/errors.ts";
-import type { Clock } from "../platform/clock.ts";
+import type { Clock, Timer } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import { Cgroup } from "../platform/process/cgroup.ts";
 import { commandCgroups, treePath } from "../platform/process/cgroup_tree.ts";
 import { ChildChannel } from "../platform/process/child_channel.ts";
 import {
-  allPids,
   isMarked,
-  killFamilyInTurns,
   killGroup,
+  killMarkedInTurns,
+  markedProcesses,
 } from "../platform/process/descendants.ts";
 import type { ProcessIdentity } from "../platform/process/process_identity.ts";
 import { commonVersion, type FoundRun, SUPERVISOR_VERSION } from "./protocol.ts";
@@ -62,9 +62,11 @@ export async function findSupervisors(
   folder: string,
   surroundings: Surroundings,
 ): Promise<readonly FoundSupervisor[]> {
-  const found = await Promise.all(
-    placesIn(folder, surroundings.logger).map((place) => find(place, surroundings)),
-  );
+  const places = placesIn(folder, surroundings.logger);
+  if (places.length === 0) return [];
+  const search = await Search.begin(surroundings);
+  const found = await Promise.all(places.map((place) => search.find(place)));
+  await search.end();
   return found.filter((each) => each !== null);
 }
 
@@ -79,68 +81,102 @@ function placesIn(folder: string, logger: Logger): readonly SupervisorPlace[] {
   }
 }
 
-async function find(
-  place: SupervisorPlace,
-  { clock, logger, identity }: Surroundings,
-): Promise<FoundSupervisor | null> {
-  const record = readRecord(place);
-  if (record !== null) {
-    const socket = await connectTo(socketOf(place));
-    const found = socket && await look(place, { record, socket, clock });
-    if (found !== null) return found;
-    const fate = identity.fateOf(record.daemon);
-    // Of a daemon that lives, it may be starting; of one that cannot be seen, it may hang.
-    if (fate === "alive" || (fate === "unknown" && socket !== null)) return null;
-    if (fate === "gone") await endLeft(record.token, { clock, logger });
-  }
-  removePlace(place);
-  return null;
-}
+/** The search for all supervisors of a folder: the processes of the system are read once. */
+class Search {
+  readonly #surroundings: Surroundings;
+  /** The processes that are supervisors or theirs, by marker; null if that cannot be known. */
+  readonly #marked: ReadonlyMap<string, readonly number[]> | null;
+  /** Tokens of those that have not said what they run. */
+  readonly #silent = new Set<string>();
+  /** Tokens of those that are dead or do not respond, and whose daemons are dead. */
+  readonly #dead = new Map<SupervisorPlace, string>();
+  readonly #wake: Timer;
 
-/** End a supervisor that does not respond, and what it or a dead one left. */
-async function endLeft(
-  marker: string,
-  { clock, logger }: Pick<Surroundings, "clock" | "logger">,
-): Promise<void> {
-  const tree = commandCgroups(marker);
-  const groups = tree && new Cgroup(treePath(tree));
-  let killed = 0;
-  for (const isPrefix of [false, true]) {
-    killed += await killFamilyInTurns({ marker, isPrefix, sessions: new Set() }, null, clock);
+  private constructor(
+    surroundings: Surroundings,
+    marked: ReadonlyMap<string, readonly number[]> | null,
+  ) {
+    this.#surroundings = surroundings;
+    this.#marked = marked;
+    this.#wake = surroundings.clock.timer(CONTINUE_MS, () => this.#continue(), { unref: true });
   }
-  // A command may have cleared its environment, by which the others were found.
-  groups?.kill();
-  if (killed > 0) logger.warn("Ended what a dead supervisor of commands left", { killed });
-}
 
-async function look(
-  place: SupervisorPlace,
-  { record, socket, clock }: {
-    readonly record: SupervisorRecord;
-    readonly socket: Socket;
-    readonly clock: Clock;
-  },
-): Promise<FoundSupervisor | null> {
-  const peer = new FoundPeer(socket, clock);
-  const { secret, token } = record;
-  const wake = clock.timer(CONTINUE_MS, () => {
-    for (const pid of allPids()) if (isMarked(pid, token)) killGroup(pid, "SIGCONT");
-  }, { unref: true });
-  peer.send({ type: "list", version: SUPERVISOR_VERSION, secret });
-  const runs = await peer.list(LIST_MS_MAX);
-  wake.cancel();
-  // It receives our signals: with fewer rights it must not name the process of another.
-  const isOurs = peer.pid !== null &&
-    (process.platform !== "linux" || isMarked(peer.pid, token));
-  if (runs === null || !isOurs) {
-    peer.close();
+  static async begin(surroundings: Surroundings): Promise<Search> {
+    const isLinux = process.platform === "linux";
+    return new Search(surroundings, isLinux ? await markedProcesses(surroundings.clock) : null);
+  }
+
+  async find(place: SupervisorPlace): Promise<FoundSupervisor | null> {
+    const record = readRecord(place);
+    if (record !== null) {
+      const socket = await connectTo(socketOf(place));
+      const found = socket && await this.#look(place, record, socket);
+      if (found !== null) return found;
+      const fate = this.#surroundings.identity.fateOf(record.daemon);
+      // Of a daemon that lives, it may be starting; of one that cannot be seen, it may hang.
+      if (fate === "alive" || (fate === "unknown" && socket !== null)) return null;
+      if (fate === "gone") {
+        this.#dead.set(place, record.token);
+        return null;
+      }
+    }
+    removePlace(place);
     return null;
   }
-  return {
-    ...{ place, record, runs, peer, program: peer.program, lastRun: peer.lastRun },
-    attach: () => peer.send({ type: "attach" }),
-    leave: () => peer.close(),
-  };
+
+  /** End supervisors that do not respond, and what they or dead ones left. */
+  async end(): Promise<void> {
+    this.#wake.cancel();
+    const { clock, logger } = this.#surroundings;
+    if (this.#dead.size === 0) return;
+    const tokens = new Set(this.#dead.values());
+    const killed = await killMarkedInTurns((marker) => tokens.has(marker.split(".", 1)[0]!), clock);
+    for (const [place, token] of this.#dead) {
+      // A command may have cleared its environment, by which the others were found.
+      const tree = commandCgroups(token);
+      if (tree !== null) new Cgroup(treePath(tree)).kill();
+      removePlace(place);
+    }
+    if (killed > 0) logger.warn("Ended what a dead supervisor of commands left", { killed });
+  }
+
+  /** Continue those that may have been stopped. */
+  #continue(): void {
+    for (const token of this.#silent) {
+      for (const pid of this.#marked?.get(token) ?? []) {
+        if (isMarked(pid, token)) killGroup(pid, "SIGCONT");
+      }
+    }
+  }
+
+  async #look(
+    place: SupervisorPlace,
+    record: SupervisorRecord,
+    socket: Socket,
+  ): Promise<FoundSupervisor | null> {
+    const { secret, token } = record;
+    // No process is the supervisor of this record, whatever listens.
+    if (this.#marked?.has(token) === false) {
+      socket.destroy();
+      return null;
+    }
+    const peer = new FoundPeer(socket, this.#surroundings.clock);
+    this.#silent.add(token);
+    peer.send({ type: "list", version: SUPERVISOR_VERSION, secret });
+    const runs = await peer.list(LIST_MS_MAX);
+    this.#silent.delete(token);
+    // It receives our signals: with fewer rights it must not name the process of another.
+    const isOurs = peer.pid !== null && (this.#marked === null || isMarked(peer.pid, token));
+    if (runs === null || !isOurs) {
+      peer.close();
+      return null;
+    }
+    return {
+      ...{ place, record, runs, peer, program: peer.program, lastRun: peer.lastRun },
+      attach: () => peer.send({ type: "attach" }),
+      leave: () => peer.close(),
+    };
+  }
 }
 
 function connectTo(path: string): Promise<Socket | null> {

@@ -104,8 +104,22 @@ test("commonVersion() is the older one of two neighbors, from 2 on", () => {
 test("find() asks a supervisor in its own version, and takes none that is too far away", async () => {
   const folder = makeFolder();
   const received = await fakeSupervisor(folder, SUPERVISOR_VERSION + 2);
+  const supervisor = spawn("sleep", ["60"], { env: { ...process.env, [MARKER_VARIABLE]: "t" } });
+  try {
+    assert.deepEqual(await makeExecutor(folder).survivors!.find(), []);
+    assert.deepEqual(received, [{ type: "list", version: SUPERVISOR_VERSION, secret: "s" }]);
+  } finally {
+    supervisor.kill("SIGKILL");
+  }
+});
+
+test("find() does not wait for what listens in place of a supervisor that no process is", {
+  skip: process.platform !== "linux",
+}, async () => {
+  const folder = makeFolder();
+  const received = await fakeSupervisor(folder, SUPERVISOR_VERSION);
   assert.deepEqual(await makeExecutor(folder).survivors!.find(), []);
-  assert.deepEqual(received, [{ type: "list", version: SUPERVISOR_VERSION, secret: "s" }]);
+  assert.deepEqual(received, []);
 });
 
 test("find() believes a supervisor only about claims that a daemon gave to it", async () => {

@@ -407,7 +407,8 @@ test("find() removes the record of a supervisor that does not listen, unless its
   openFolder(folder);
   const record = { secret: "s", token: "t", key: "k", isForeign: false, graceMs: null };
   const own = thisProcess().process;
-  for (const [name, daemon] of [["gone", "boot/pid:[1]/1/1"], ["lives", own]]) {
+  const gone = "boot/pid:[1]/1/1";
+  for (const [name, daemon] of [["gone", gone], ["gone too", gone], ["lives", own]]) {
     writeFileSync(join(folder, `${name}.json`), JSON.stringify({ ...record, daemon }));
   }
   writeFileSync(join(folder, "cut.json"), '{"secret":');
@@ -422,7 +423,9 @@ test("find() ends what a dead supervisor left of a program that this process ran
   openFolder(folder);
   const record = { secret: "s", token: "former", key: "k", isForeign: false, graceMs: null };
   const daemon = own.replace(/[^/]*$/, "another");
-  writeFileSync(join(folder, "former.json"), JSON.stringify({ ...record, daemon }));
+  for (const name of ["former", "same"]) {
+    writeFileSync(join(folder, `${name}.json`), JSON.stringify({ ...record, daemon }));
+  }
   const env = { ...process.env, [MARKER_VARIABLE]: "former.1" };
   const command = spawn("sleep", ["60"], { env, detached: true });
   try {

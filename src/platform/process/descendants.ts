@@ -35,6 +35,9 @@ export interface ProcessEntry {
   readonly startTicks: number;
 }
 
+/** Whether a process belongs to a family, by what it shows itself. */
+type Evidence = (entry: ProcessEntry) => boolean;
+
 /** A process, and whether it belongs to a family on its own evidence. */
 interface Member extends ProcessEntry {
   readonly isMember: boolean;
@@ -56,7 +59,8 @@ export function findFamily(
   except: number | null,
   pids: readonly number[] = allPids(),
 ): number[] {
-  const entries = pids.map((pid) => readMember(pid, family)).filter((entry) => entry !== null);
+  const evidence = evidenceOf(family);
+  const entries = pids.map((pid) => readMember(pid, evidence)).filter((entry) => entry !== null);
   return membersOf(entries, except);
 }
 
@@ -91,7 +95,7 @@ export async function findFamilyInTurns(
   except: number | null,
   clock: Clock,
 ): Promise<number[]> {
-  return membersOf(await readAllInTurns(family, new Slices(clock)), except);
+  return membersOf(await readAllInTurns(evidenceOf(family), new Slices(clock)), except);
 }
 
 /**
@@ -100,8 +104,46 @@ export async function findFamilyInTurns(
  *
  * @returns how many were killed
  */
-export async function killFamilyInTurns(
+export function killFamilyInTurns(
   family: Family,
+  except: number | null,
+  clock: Clock,
+): Promise<number> {
+  return killInTurns(evidenceOf(family), except, clock);
+}
+
+/**
+ * The same for all processes with certain markers, and their descendants.
+ *
+ * @param isWanted says so of a marker
+ */
+export function killMarkedInTurns(
+  isWanted: (marker: string) => boolean,
+  clock: Clock,
+): Promise<number> {
+  return killInTurns((entry) => markersOf(entry).some(isWanted), null, clock);
+}
+
+/** All living processes that have a marker, by their markers. */
+export async function markedProcesses(
+  clock: Clock,
+): Promise<ReadonlyMap<string, readonly number[]>> {
+  const found = new Map<string, number[]>();
+  const slices = new Slices(clock);
+  for (const pid of allPids()) {
+    await slices.pause();
+    const entry = readEntry(pid);
+    const marker = entry && markerOf(entry);
+    if (marker === null) continue;
+    const others = found.get(marker);
+    if (others === undefined) found.set(marker, [pid]);
+    else others.push(pid);
+  }
+  return found;
+}
+
+async function killInTurns(
+  evidence: Evidence,
   except: number | null,
   clock: Clock,
 ): Promise<number> {
@@ -111,7 +153,7 @@ export async function killFamilyInTurns(
     const stop = ({ pid, isMember }: Member) => {
       if (isMember && pid !== except && !killed.has(pid)) send(pid, "SIGSTOP");
     };
-    const entries = await readAllInTurns(family, slices, stop);
+    const entries = await readAllInTurns(evidence, slices, stop);
     const living = membersOf(entries, except).filter((pid) => !killed.has(pid));
     if (living.length === 0) break;
     for (const pid of living) {
@@ -123,14 +165,14 @@ export async function killFamilyInTurns(
 }
 
 async function readAllInTurns(
-  family: Family,
+  evidence: Evidence,
   slices: Slices,
   onRead: (entry: Member) => void = () => {},
 ): Promise<readonly Member[]> {
   const entries: Member[] = [];
   for (const pid of allPids()) {
     await slices.pause();
-    const entry = readMember(pid, family);
+    const entry = readMember(pid, evidence);
     if (entry === null) continue;
     onRead(entry);
     entries.push(entry);
@@ -321,9 +363,9 @@ function send(pid: number, signal: "SIGSTOP" | "SIGKILL"): boolean {
   }
 }
 
-function readMember(pid: number, family: Family): Member | null {
+function readMember(pid: number, evidence: Evidence): Member | null {
   const entry = readEntry(pid);
-  return entry === null ? null : { ...entry, isMember: isMember(entry, family) };
+  return entry === null ? null : { ...entry, isMember: evidence(entry) };
 }
 
 /** The members and all descendants of members and of `except`, without `except` itself. */
@@ -342,22 +384,25 @@ function addDescendants(found: Set<number>, entries: readonly ProcessEntry[]): v
   }
 }
 
-function isMember(entry: ProcessEntry, family: Family): boolean {
-  const { pid, parent, group, session } = entry;
-  if (family.sessions.has(session) || family.sessions.has(group)) return true;
-  if (parent === KERNEL_PID) return false;
-  const text = "\0" + (environmentOf(pid) ?? "");
-  return text.includes(`\0${MARKER_VARIABLE}=${family.marker}${family.isPrefix ? "." : "\0"}`);
+function evidenceOf({ sessions, marker, isPrefix }: Family): Evidence {
+  return (entry) => {
+    if (sessions.has(entry.session) || sessions.has(entry.group)) return true;
+    return markersOf(entry).some((each) => {
+      return isPrefix ? each.startsWith(`${marker}.`) : each === marker;
+    });
+  };
 }
 
 /** The marker of a process; null if it has none, or may not be read. */
-export function markerOf({ pid, parent }: ProcessEntry): string | null {
-  if (parent === KERNEL_PID) return null;
+export function markerOf(entry: ProcessEntry): string | null {
+  return markersOf(entry)[0] ?? null;
+}
+
+/** A process may have made itself an environment with several, of which programs see the first. */
+function markersOf({ pid, parent }: ProcessEntry): readonly string[] {
+  if (parent === KERNEL_PID) return [];
   const text = "\0" + (environmentOf(pid) ?? "");
-  const start = text.indexOf(`\0${MARKER_VARIABLE}=`);
-  if (start < 0) return null;
-  const from = start + MARKER_VARIABLE.length + 2;
-  return text.slice(from, text.indexOf("\0", from));
+  return text.split(`\0${MARKER_VARIABLE}=`).slice(1).map((rest) => rest.split("\0", 1)[0]!);
 }
 
 /** True if a process lives and has exactly this marker. */
