@@ -90,6 +90,8 @@ test("a word too many leads to the option that is meant, or to quotes", async ()
         "stop backup",
         "It stops the daemon. To end a run: jobctl cancel last:backup. To start no more: jobctl pause backup",
       ],
+      ["retry --kind import", `Did you mean "jobctl redrive --kind import"?`],
+      ["completion", "Give one of bash, zsh, fish, nushell, powershell"],
       ["history backup twice", "Usage: jobctl history RUN [options]"],
     ] as const
   ) {

@@ -152,6 +152,16 @@ const LOOK: readonly Task[] = [
     /^Waiting for: +concurrency of shop customer="shop-42" \(1 of 1\)$/m,
   ),
   task(
+    "What was done for customer shop-42?",
+    "jobctl list --text shop-42",
+    /\tshop\trunning \d+%\t.*\tshop-42, 6000$/m,
+  ),
+  task(
+    "What runs at half past two tonight?",
+    "jobctl next --after 2:30 --until 2:31 --config next.toml",
+    /^\S.* 02:30:00 .*$/m,
+  ),
+  task(
     "How many runs failed per job in the last 24 hours?",
     "jobctl list instances --state failed --since 24h --fields kind -o csv | sort | uniq -c",
     /^ *1 import\r?$/m,
@@ -258,6 +268,19 @@ const CHANGE: readonly Task[] = [
     "Load the changed configuration and see what changed",
     "printf '[jobs.extra]\\nrun = \"true\"\\n' >> config.toml && jobctl reload",
     /^\+ job extra$/m,
+  ),
+  {
+    question: "Run a command once, and end with its exit code",
+    command:
+      'printf \'[jobs.sh]\\nrun = "eval \\\\"$1\\\\""\\nparams = "line: string"\\n\' >> config.toml' +
+      " && jobctl reload && jobctl run sh 'echo hello; exit 7' --exit-code",
+    says: [/^\+ job sh$/m, /^hello$/m, /^Failed: exit 7/m],
+    code: 7,
+  },
+  task(
+    "Run a command once in 20 minutes",
+    "jobctl schedule sh 'echo later' --in 20m",
+    /\tsh\twaiting\t.*\tin 20m\techo later$/m,
   ),
   task(
     "Turn my crontab into a configuration",

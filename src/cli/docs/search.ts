@@ -14,33 +14,70 @@ export interface Hit {
 /** Most hits of a search. */
 export const HITS_MAX = 100;
 
+/** A hit, and how near it is to what was meant: 0 is the nearest. */
+interface RankedHit extends Hit {
+  readonly rank: number;
+}
+
 /**
- * The lines that have every word of a search, in whatever case: headings first, then in the order
- * of the pages. At most {@link HITS_MAX}.
+ * The lines that have every word of a search, in whatever case: those first in which each begins a
+ * word, of these the headings, then in the order of the pages. If no line has all words, the
+ * sections that have. At most {@link HITS_MAX}.
  */
 export function searchPages(pages: readonly DocsPage[], wanted: string): readonly Hit[] {
   const words = wanted.toLowerCase().split(/\s+/).filter((word) => word !== "");
   if (words.length === 0) return [];
-  const found = pages.flatMap((page) => hitsOf(page, words));
-  const isFirst = ({ isHeading }: { readonly isHeading: boolean }) => isHeading;
-  return [...found.filter(isFirst), ...found.filter((hit) => !isFirst(hit))]
-    .slice(0, HITS_MAX)
-    .map(({ section, line, text }) => ({ section, line, text }));
+  const lines = pages.flatMap((page) => sectionsOf(page).flatMap((one) => hitsIn(one, words)));
+  const found = lines.length > 0
+    ? lines.sort((a, b) => a.rank - b.rank)
+    : pages.flatMap((page) => sectionsOf(page).filter((one) => hasAll(one.lines.join("\n"), words)))
+      .map(({ name, start, lines: [first = ""] }) => ({
+        ...{ section: name, line: start + 1, text: plainText(first) },
+      }));
+  return found.slice(0, HITS_MAX).map(({ section, line, text }) => ({ section, line, text }));
 }
 
-function hitsOf({ name, text }: DocsPage, words: readonly string[]) {
+/** A heading with the lines below it, up to the next heading. */
+interface Section {
+  /** As a link names it. */
+  readonly name: string;
+  /** Index of its first line, which is the heading. */
+  readonly start: number;
+  readonly lines: readonly string[];
+}
+
+function sectionsOf({ name, text }: DocsPage): readonly Section[] {
   const lines = text.split("\n");
   const headings = headingsOf(lines);
-  const starts = new Map(headings.map(({ at, anchor, level }) => [at, { anchor, level }]));
-  let section = name;
-  return lines.flatMap((line, at) => {
-    const start = starts.get(at);
+  return headings.map(({ at, anchor, level }, index) => ({
     // The first heading is the page's own.
-    if (start !== undefined) section = start.level === 1 ? name : `${name}#${start.anchor}`;
-    const lower = line.toLowerCase();
-    if (!words.every((word) => lower.includes(word))) return [];
-    return [{ section, line: at + 1, text: plainText(line), isHeading: start !== undefined }];
+    name: level === 1 ? name : `${name}#${anchor}`,
+    start: at,
+    lines: lines.slice(at, headings[index + 1]?.at),
+  }));
+}
+
+function hitsIn({ name, start, lines }: Section, words: readonly string[]): RankedHit[] {
+  return lines.flatMap((line, index) => {
+    if (!hasAll(line, words)) return [];
+    const isWhole = words.every((word) => beginsWord(line, word));
+    const rank = (isWhole ? 0 : 2) + (index === 0 ? 0 : 1);
+    return [{ section: name, line: start + index + 1, text: plainText(line), rank }];
   });
+}
+
+function hasAll(text: string, words: readonly string[]): boolean {
+  const lower = text.toLowerCase();
+  return words.every((word) => lower.includes(word));
+}
+
+/** True if one of the words of a line begins so: "once" is no part of "concepts". */
+function beginsWord(line: string, word: string): boolean {
+  const lower = line.toLowerCase();
+  for (let at = lower.indexOf(word); at >= 0; at = lower.indexOf(word, at + 1)) {
+    if (at === 0 || !/[a-z0-9]/.test(lower[at - 1]!)) return true;
+  }
+  return false;
 }
 
 function plainText(line: string): string {

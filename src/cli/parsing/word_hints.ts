@@ -112,12 +112,17 @@ export function missingWordHint(
   verb: Verb,
   title: string,
 ): string | undefined {
+  // "jobctl retry --kind import" means its dead letters.
+  if (verb.name === "retry" && typeof values.kind === "string") {
+    return `Did you mean "jobctl redrive --kind ${shown(values.kind)}"?`;
+  }
   const given = Object.keys(verb.options ?? {}).flatMap((name) =>
     [values[name] ?? []].flat().filter((value) => value !== false).map((value) =>
       value === true ? `--${name}` : `--${name} ${shellWord(makeVisible(String(value)))}`
     )
   );
   const [word, other] = suggests;
-  if (word === undefined || other !== undefined || given.length === 0) return undefined;
+  if (other !== undefined) return `Give one of ${suggests.join(", ")}`;
+  if (word === undefined || given.length === 0) return undefined;
   return `Did you mean "${title} ${word} ${given.join(" ")}"?`;
 }

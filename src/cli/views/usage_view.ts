@@ -70,7 +70,7 @@ export const RUNNING_COLUMNS: readonly Column<JobInstance>[] = [
     cell: ({ process }) => sizeText(process?.rssBytes),
   },
   {
-    title: "MOST",
+    title: "PEAK",
     weight: 5,
     isNumber: true,
     cell: ({ maxRssBytes }) => sizeText(maxRssBytes),

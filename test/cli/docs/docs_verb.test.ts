@@ -53,7 +53,8 @@ test("docs --search lists lines with their page and section, headings first", as
   assert.ok(hits.slice(0, 2).some(({ page }) => page === "cli#exit-codes"));
   assert.ok(hits.every(({ text }) => /exit/i.test(text) && /codes/i.test(text)));
   const none = await cli(["docs", "--search", "no-such-word-anywhere"], { isTerminal: true });
-  assert.deepEqual([none.code, none.stdout], [0, "PAGE  LINE  TEXT\n"]);
+  assert.deepEqual([none.code, none.stdout], [0, ""]);
+  assert.equal(none.stderr, "Nothing has all of these words. Try fewer\n");
   assert.equal((await cli(["docs", "cli", "--search", "x"])).code, 2);
 });
 
@@ -66,6 +67,18 @@ test("searchPages() finds all words in whatever case, and shows lines without ma
   ]);
   assert.deepEqual(searchPages(PAGES, "CODE own").map(({ line }) => line), [3]);
   assert.deepEqual(searchPages(PAGES, "  "), []);
+});
+
+test("searchPages() shows lines first in which the words begin, then parts of words", () => {
+  const text = "# Concepts\n\nMore concepts.\n\n## Late\n\nOnce only.\n\n## Run once\n";
+  const lines = searchPages([{ name: "a", text }], "once").map(({ line }) => line);
+  assert.deepEqual(lines, [9, 7, 1, 3]);
+});
+
+test("searchPages() finds sections if no line has all words", () => {
+  assert.deepEqual(searchPages(PAGES, "exit 7"), [
+    { section: "cli#exit-codes", line: 5, text: "Exit codes" },
+  ]);
 });
 
 for (const name of ["howto/backup", "backup", "Backup.md", "docs/howto/backup.md"]) {

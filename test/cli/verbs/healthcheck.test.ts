@@ -29,7 +29,7 @@ function daemon(
     lookupInstances: ({ query }: { query: { dead?: boolean; state?: number } }) => {
       if (query.dead) return { instances: Array.from({ length: dead }, () => ({})) };
       const times = query.state === 2
-        ? waitingMs.map((ms) => ({ dueAt: at(NOW - ms) }))
+        ? waitingMs.map((ms) => ({ kind: "backup", dueAt: at(NOW - ms) }))
         : succeededMs.map((ms) => ({ completedAt: at(NOW - ms) }));
       return { instances: times };
     },
@@ -45,6 +45,25 @@ test("healthcheck prints one line with performance data and exits 0 when all is 
   assert.equal(run.stdout, `JOBCTL OK: ${text} | ${IDLE}\n`);
   assert.equal(run.code, 0);
   assert.equal(run.stderr, "");
+});
+
+test("healthcheck does not count notices among the waiting instances", async () => {
+  const kinds = [{ kind: "backup", scheduled: 1n }, { kind: "system.notice.ops", scheduled: 30n }];
+  const answers = {
+    ...daemon({ status: { kinds } }),
+    lookupInstances: ({ query }: { query: { state?: number } }) => ({
+      instances: query.state === 2
+        ? [
+          { kind: "system.notice.ops", dueAt: at(NOW - HOUR) },
+          { kind: "backup", dueAt: at(NOW - 5_000) },
+        ]
+        : [],
+    }),
+  };
+  const { stdout } = await cli(["healthcheck", "--queue-warn", "1"], { answers });
+  assert.match(stdout, /^JOBCTL OK: .* 1 instance waiting, longest wait 5s,/);
+  const named = await cli(["healthcheck", "--job", "system.notice.ops"], { answers });
+  assert.match(named.stdout, / 30 instances waiting, longest wait 1h,/);
 });
 
 test("healthcheck of incidents says that a daemon without channels keeps none", async () => {

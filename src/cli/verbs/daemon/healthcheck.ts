@@ -1,3 +1,4 @@
+import { NOTICE_KINDS } from "../../../core/notices/notice.ts";
 import type { JobError } from "../../../core/errors.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import { formatDuration } from "../../../core/time/duration.ts";
@@ -153,7 +154,9 @@ async function readQueue(
   limits: { readonly queue: Limits; readonly oldest: Limits; readonly dead: Limits },
   findings: Findings,
 ): Promise<void> {
-  const isAsked = (kind: string) => kinds.length === 0 || kinds.includes(kind);
+  // Notices that wait for their receiver are an incident of its channel, and no work.
+  const isAsked = (kind: string) =>
+    kinds.length === 0 ? !kind.startsWith(NOTICE_KINDS) : kinds.includes(kind);
   const queued = status.kinds.reduce(
     (sum, counts) => sum + (isAsked(counts.kind) ? Number(counts.scheduled) : 0),
     0,
@@ -168,6 +171,7 @@ async function readQueue(
       client,
       { ...ofKinds, state: stateOfName("scheduled")!, oldestFirst: true },
       READ_MAX,
+      { isShown: ({ kind }) => isAsked(kind) },
     ),
   );
   const oldest = waiting.reduce(

@@ -105,7 +105,11 @@ const NEW: Verb = {
   words: [NAME],
   options: {
     ...FILE_OPTIONS,
-    role: { value: "ROLE", describe: `What it may do: ${ROLES.join(", ")}`, choices: ROLES },
+    role: {
+      value: "ROLE",
+      describe: "viewer looks, operator also runs, cancels and pauses, admin may do everything",
+      choices: ROLES,
+    },
     jobs: {
       value: "KINDS",
       describe: 'Job kinds that it is limited to, separated by commas; "*" matches any characters',
