@@ -71,7 +71,7 @@ function hasAll(text: string, words: readonly string[]): boolean {
   return words.every((word) => lower.includes(word));
 }
 
-/** True if one of the words of a line begins so: "once" is no part of "concepts". */
+/** True if a word of a line begins with `word`: "once" does not find "concepts". */
 function beginsWord(line: string, word: string): boolean {
   const lower = line.toLowerCase();
   for (let at = lower.indexOf(word); at >= 0; at = lower.indexOf(word, at + 1)) {
