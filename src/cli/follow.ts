@@ -1,4 +1,4 @@
-import { isJobError } from "../core/errors.ts";
+import { isJobError, JobError } from "../core/errors.ts";
 import { sleep } from "../platform/clock.ts";
 import type { FollowResponse } from "../rpc/gen/job_pb.ts";
 import type { JobClient } from "../rpc/client/client.ts";
@@ -81,4 +81,26 @@ export async function withInterrupt<T>(
   } finally {
     stop?.();
   }
+}
+
+/**
+ * Wait for the response to a call that the daemon completes whether or not somebody waits.
+ *
+ * @param look the command that shows what it did
+ * @throws JobError `canceled` at Ctrl-C, SIGTERM and SIGHUP; the errors of the call
+ */
+export async function unlessInterrupted<T>(
+  context: VerbContext,
+  call: Promise<T>,
+  look: string,
+): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const interrupted = () => {
+    const message = "Interrupted: the daemon has the request, and may complete it";
+    reject(new JobError("canceled", message, { hint: `See ${look}` }));
+  };
+  return await withInterrupt(context, () => Promise.race([call, promise]), {
+    interrupted,
+    signals: ["SIGTERM", "SIGHUP"],
+  });
 }

@@ -112,3 +112,23 @@ test("stop ends if another daemon listens at the address, such as one that was s
   };
   assert.equal((await run(["stop"], { answers: daemon(Infinity, { getStatus }) })).code, 0);
 });
+
+test("stop says that the daemon has the request when it is interrupted before the response", async () => {
+  let interrupt = () => {};
+  const run = await cli(["stop"], {
+    answers: {
+      ...daemon(9),
+      stopDaemon: () => {
+        // The listener comes once the call has been made.
+        setImmediate(() => interrupt());
+        return new Promise(() => {});
+      },
+    },
+    interruptible: (listener) => interrupt = listener,
+  });
+  assert.equal(run.code, 130);
+  assert.match(
+    run.stderr,
+    /the daemon has the request, and may complete it\nhint: See jobctl status/,
+  );
+});

@@ -91,3 +91,23 @@ test("upgrade-daemon shows why the file of the daemon does not start", async () 
   assert.equal(code, 6);
   assert.match(stderr, /does not start: no such key\nhint: The daemon runs on as it was/);
 });
+
+test("upgrade-daemon says that the daemon has the request when it is interrupted before the response", async () => {
+  let interrupt = () => {};
+  const run = await cli(["upgrade-daemon"], {
+    answers: {
+      ...daemon([OLD]),
+      upgradeDaemon: () => {
+        // The listener comes once the call has been made.
+        setImmediate(() => interrupt());
+        return new Promise(() => {});
+      },
+    },
+    interruptible: (listener) => interrupt = listener,
+  });
+  assert.equal(run.code, 130);
+  assert.match(
+    run.stderr,
+    /the daemon has the request, and may complete it\nhint: See jobctl status/,
+  );
+});

@@ -12,7 +12,7 @@ import type {
 } from "../../../rpc/gen/job_pb.ts";
 import { confirm } from "../../confirm.ts";
 import { EXIT } from "../../exit_codes.ts";
-import { withInterrupt } from "../../follow.ts";
+import { unlessInterrupted, withInterrupt } from "../../follow.ts";
 import { collect, lookupInstances } from "../../lookup.ts";
 import { writeMessage } from "../../output/written_file.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
@@ -179,7 +179,8 @@ export const STOP: Verb = {
       await confirm(io, `stop node ${node} and ${isNow ? "abort" : "wait for"} ${what}`, false);
     }
     const beganMs = io.clock.now().monotonicMs;
-    const stopping = await client.stopDaemon({ node: before.node, now: isNow });
+    const asking = client.stopDaemon({ node: before.node, now: isNow });
+    const stopping = await unlessInterrupted(context, asking, "jobctl status");
     await writeMessage(io, `Stopping node ${node}${stoppingText(stopping, isNow)}`);
     const unfinished = unfinishedText(before, stopping.running);
     if (unfinished !== null) await writeMessage(io, unfinished);

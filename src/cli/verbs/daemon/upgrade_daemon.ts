@@ -6,7 +6,7 @@ import { sleep } from "../../../platform/clock.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { GetStatusResponse } from "../../../rpc/gen/job_pb.ts";
 import { EXIT } from "../../exit_codes.ts";
-import { withInterrupt } from "../../follow.ts";
+import { unlessInterrupted, withInterrupt } from "../../follow.ts";
 import { writeMessage } from "../../output/written_file.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { msOf } from "../../wire.ts";
@@ -89,7 +89,12 @@ export const UPGRADE_DAEMON: Verb = {
     const { version: from } = await client.getVersion({});
     const timeoutMs = args.given(["call-timeout"]).length > 0 ? undefined : TRY_MS_MAX;
     const asked = { node: args.text("node") ?? before.node };
-    const { version, waiting, drainMs } = await client.upgradeDaemon(asked, { timeoutMs });
+    const asking = client.upgradeDaemon(asked, { timeoutMs });
+    const { version, waiting, drainMs } = await unlessInterrupted(
+      context,
+      asking,
+      "jobctl status",
+    );
     const node = makeVisible(before.node);
     const to = makeVisible(version);
     if (waiting > 0) {

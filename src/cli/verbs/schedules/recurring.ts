@@ -1,6 +1,8 @@
+import { shellWord } from "../../../core/text/shell_word.ts";
 import { countText } from "../../../core/text/count_text.ts";
 import { formatAbsolute } from "../../output/when.ts";
 import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
+import { unlessInterrupted } from "../../follow.ts";
 import { confirm } from "../../confirm.ts";
 import { jobTimeMs, zoneOfJob } from "../../parsing/job_time.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
@@ -116,7 +118,8 @@ export const BACKFILL: Verb = {
       `run ${countText(count, "tick")} of job "${args.word("KIND")}"${span}`,
       args.flag("yes"),
     );
-    const made = await connection.backfill(range);
+    const look = `jobctl list instances --kind ${shellWord(args.word("KIND"))}`;
+    const made = await unlessInterrupted(context, connection.backfill(range), look);
     await printer.list(INSTANCE_VIEW, made.instances);
     const leftOut = count - Number(made.count);
     const why = "another instance has their unique key, or they have run in the meantime";
