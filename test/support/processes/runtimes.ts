@@ -20,7 +20,7 @@ export interface Runtime {
 const BIN = join(ROOT, "node_modules", ".bin");
 
 function nodeOf(major: number): Runtime {
-  const program = join(ROOT, "dist", `node${major}`, "node_modules", "node", "bin", "node");
+  const program = join(ROOT, "dist", "nodes", "node_modules", `node${major}`, "bin", "node");
   // The oldest one warns of node:sqlite.
   const command = [program, "--no-warnings"];
   return { name: `Node ${major}`, command, watch: ["--watch", "--watch-preserve-output"] };
