@@ -8,6 +8,7 @@ import {
   type DashboardWorld,
   logIn,
   TOKENS,
+  visit,
 } from "../support/browser/dashboard_world.ts";
 import { ACCESS_FLOWS } from "./flows/access_flows.ts";
 import { FRAME_FLOWS, PATHS, TIME_FLOWS } from "./flows/frame_flows.ts";
@@ -88,17 +89,18 @@ test(
     const { page } = window;
     await page.goto("/");
     await logIn(page, TOKENS.operator);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    // Evaluated, not inserted: the policy of the page allows no other scripts.
+    await page.evaluate(axe);
     const instance = await world.runToEnd("fails", "axe");
     const found: string[] = [];
     // The operations of one job look as those of all.
     const paths = PATHS.map((path) => path === "/docs" ? "/docs?text=report" : path);
     for (const path of [...paths, `/instances/${instance}`, "/jobs/report?run=1"]) {
       await page.emulateMedia({ colorScheme: "light" });
-      await page.goto(path);
+      await visit(page, path);
       await page.getByRole("heading", { level: 1 }).waitFor();
       await page.locator(".skeleton").first().waitFor({ state: "detached" });
-      // Evaluated, not inserted: the policy of the page allows no other scripts.
-      await page.evaluate(axe);
       const look = async (options: string) => {
         // Details of what is good take most of the time.
         const all = `{ resultTypes: ["violations"], ${options} }`;

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { closeWindow, type Window } from "../../support/browser/browser.ts";
-import { type DashboardWorld, logIn, TOKENS } from "../../support/browser/dashboard_world.ts";
+import {
+  type DashboardWorld,
+  logIn,
+  TOKENS,
+  visit,
+} from "../../support/browser/dashboard_world.ts";
 import type { Flow } from "./flow.ts";
 
 /** What Chromium writes about a refusal that the test provokes. */
@@ -124,7 +129,7 @@ export const ACCESS_FLOWS: readonly Flow[] = [
     name: "a session that is ended elsewhere leads to the login",
     run: async (world) => {
       await asRole(world, TOKENS.viewer, async ({ page }) => {
-        await world.page.goto("/config");
+        await visit(world.page, "/config");
         const sessions = world.page.getByRole("region", { name: "Sessions of browsers" });
         const row = sessions.getByRole("row", { name: /vera/ }).first();
         await row.getByRole("button", { name: "End it" }).click();

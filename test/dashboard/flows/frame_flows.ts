@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { closeWindow } from "../../support/browser/browser.ts";
-import { logIn, TOKENS } from "../../support/browser/dashboard_world.ts";
+import { logIn, TOKENS, visit } from "../../support/browser/dashboard_world.ts";
 import { until } from "../../support/wait.ts";
 import type { Flow } from "./flow.ts";
 
@@ -16,7 +16,7 @@ export const FRAME_FLOWS: readonly Flow[] = [
     name: "the first page shows by itself what runs and what fails",
     run: async (world) => {
       const { page } = world;
-      await page.goto("/");
+      await visit(page, "/");
       await page.getByText("Live", { exact: true }).waitFor();
       const id = await world.run("waits", "seen");
       await page.getByRole("region", { name: "Running instances" }).getByTitle(id).waitFor();
@@ -62,7 +62,7 @@ export const FRAME_FLOWS: readonly Flow[] = [
     run: async (world) => {
       const { page } = world;
       const id = await world.runToEnd("report", "order-4711");
-      await page.goto("/");
+      await visit(page, "/");
       await page.getByRole("heading", { name: "Now" }).waitFor();
       const dialog = page.getByRole("dialog", { name: "Search" });
       await page.keyboard.press("/");
@@ -87,7 +87,7 @@ export const FRAME_FLOWS: readonly Flow[] = [
       assert.match(String(await page.evaluate("document.activeElement.textContent")), /Skip/);
       await page.getByRole("navigation").getByRole("link", { name: "Nodes" }).click();
       await page.getByRole("heading", { name: "Nodes" }).waitFor();
-      assert.equal(await page.evaluate("document.activeElement.tagName"), "H1");
+      await page.locator("h1:focus").waitFor();
       assert.equal(await page.title(), "Nodes · jobctl");
       await page.goBack();
       await page.getByRole("heading", { name: "Now" }).waitFor();
@@ -137,7 +137,7 @@ export const FRAME_FLOWS: readonly Flow[] = [
     name: "on a phone the values of the settings are beside their keys",
     run: async ({ page }) => {
       await page.setViewportSize({ width: 360, height: 740 });
-      await page.goto("/config");
+      await visit(page, "/config");
       const cell = page.getByRole("cell", { name: '["lan"]' });
       await cell.waitFor();
       const { x, width } = (await cell.boundingBox())!;
@@ -148,7 +148,7 @@ export const FRAME_FLOWS: readonly Flow[] = [
   {
     name: "an unknown page says so",
     run: async ({ page }) => {
-      await page.goto("/none/of/these");
+      await visit(page, "/none/of/these");
       await page.getByRole("heading", { name: "There is no such page" }).waitFor();
       await page.getByRole("link", { name: "Show what happens now" }).click();
       await page.getByRole("heading", { name: "Now" }).waitFor();
@@ -157,7 +157,7 @@ export const FRAME_FLOWS: readonly Flow[] = [
   {
     name: "the workers of a node are changed, and that is undone",
     run: async ({ page, daemon }) => {
-      await page.goto("/nodes");
+      await visit(page, "/nodes");
       const change = async (count: number) => {
         await page.getByRole("button", { name: "Workers…" }).click();
         const dialog = page.getByRole("dialog");
@@ -181,7 +181,7 @@ export const FRAME_FLOWS: readonly Flow[] = [
     run: async (world) => {
       const { page } = world;
       await world.runToEnd("sum", "1");
-      await page.goto("/store");
+      await visit(page, "/store");
       await page.getByText(/^\d.* [KM]iB$/).first().waitFor();
       await page.getByRole("row", { name: /^sum/ }).getByRole("link", { name: /\d/ }).first()
         .click();
@@ -191,7 +191,7 @@ export const FRAME_FLOWS: readonly Flow[] = [
   {
     name: "the configuration is reloaded, and what has changed is said",
     run: async ({ page }) => {
-      await page.goto("/config");
+      await visit(page, "/config");
       await page.getByRole("row", { name: /^worker\.count 4 .*config\.toml:4$/ }).waitFor();
       await page.getByRole("button", { name: "Reload" }).click();
       await page.getByText(/Reloaded: 9 jobs, 0 new/).waitFor();
@@ -200,7 +200,7 @@ export const FRAME_FLOWS: readonly Flow[] = [
   {
     name: "the configuration is shown with the place of each value, without secrets",
     run: async ({ page }) => {
-      await page.goto("/config");
+      await visit(page, "/config");
       const tokens = page.getByRole("row", { name: /^server\.auth\.tokens/ });
       await tokens.getByText('"vera"').waitFor();
       const text = await page.locator("main").textContent();
@@ -215,9 +215,9 @@ export const FRAME_FLOWS: readonly Flow[] = [
     run: async (world) => {
       const { page } = world;
       await world.runToEnd("broken");
-      await page.goto("/");
+      await visit(page, "/");
       await page.getByRole("link", { name: "broken" }).first().waitFor();
-      await page.goto("/incidents");
+      await visit(page, "/incidents");
       const link = page.getByRole("link", { name: "broken", exact: true });
       const card = page.locator(".card").filter({ has: link });
       await card.getByText("the pump is broken").waitFor();
@@ -248,7 +248,7 @@ export const FRAME_FLOWS: readonly Flow[] = [
       await world.daemon.client().pause({ kind: "tidy", reason: evil });
       const paths = ["/", "/instances", "/dead-letters?kind=fails", "/jobs/fails", "/jobs/tidy"];
       for (const path of [...paths, "/timeline", ...ids.map((id) => `/instances/${id}`)]) {
-        await page.goto(path);
+        await visit(page, path);
         await page.getByText("top.hacked=1").first().waitFor({ state: "attached" });
         assert.equal(await page.evaluate("typeof top.hacked"), "undefined", path);
         const count = await page.locator("main img, main script, a[href^=javascript]").count();
@@ -267,7 +267,7 @@ export const FRAME_FLOWS: readonly Flow[] = [
       const { page } = world;
       const id = await world.runToEnd("fails", "Q".repeat(10_000));
       for (const path of ["/jobs/fails", `/instances/${id}`]) {
-        await page.goto(path);
+        await visit(page, path);
         await page.getByText("QQQ").first().waitFor();
         const over = await page.evaluate(
           "document.documentElement.scrollWidth - document.documentElement.clientWidth",
@@ -287,7 +287,7 @@ export const FRAME_FLOWS: readonly Flow[] = [
   {
     name: "notices are silenced and sent again",
     run: async ({ page }) => {
-      await page.goto("/incidents");
+      await visit(page, "/incidents");
       await page.getByRole("button", { name: "Silence…" }).click();
       const dialog = page.getByRole("dialog");
       await dialog.getByLabel(/^Job/).fill("report");
@@ -311,7 +311,7 @@ export const TIME_FLOWS: readonly Flow[] = [
     run: async (world) => {
       const { page } = world;
       await world.runToEnd("sum", "2");
-      await page.goto("/timeline");
+      await visit(page, "/timeline");
       await page.locator(".run-bar.bar-good").first().waitFor();
       await page.locator(".run-bar.bar-ghost, .heat-future").first().waitFor();
       await page.getByRole("button", { name: "Hour", exact: true }).click();
@@ -330,7 +330,7 @@ export const TIME_FLOWS: readonly Flow[] = [
       }));
       const body = { runs, gaps: [], counts: [], bounds: [], total: 200, is_estimate: false };
       await page.route("**/api/v1/timeline?*", (route) => route.fulfill({ json: body }));
-      await page.goto(`/timeline?from=${from}&to=${to}`);
+      await visit(page, `/timeline?from=${from}&to=${to}`);
       await page.locator(".run-bar").first().waitFor();
       const drawn = await page.locator(".run-bar").count();
       assert.ok(drawn > 20 && drawn < 120, `${drawn} bars are drawn`);
@@ -348,7 +348,7 @@ export const TIME_FLOWS: readonly Flow[] = [
       const { page } = window;
       await page.goto("/");
       await logIn(page, TOKENS.operator);
-      await page.goto("/timeline?from=2027-03-13T12:00:00.000Z&to=2027-03-15T12:00:00.000Z");
+      await visit(page, "/timeline?from=2027-03-13T12:00:00.000Z&to=2027-03-15T12:00:00.000Z");
       const text = (await page.getByText("clocks UTC-5 → UTC-4").boundingBox())!;
       const lane = (await page.locator(".run-bar, .heat").first().boundingBox())!;
       assert.ok(text.y + text.height <= lane.y, `it ends at ${text.y + text.height}`);
@@ -358,7 +358,7 @@ export const TIME_FLOWS: readonly Flow[] = [
   {
     name: "the calendar and the timeline lead to any time at once",
     run: async ({ page }) => {
-      await page.goto("/calendar");
+      await visit(page, "/calendar");
       await page.getByRole("textbox", { name: "Month" }).fill("2026-03");
       await page.getByRole("heading", { name: "March 2026" }).waitFor();
       await page.getByRole("link", { name: "29, timeline of 2026-03-29" }).click();
@@ -374,7 +374,7 @@ export const TIME_FLOWS: readonly Flow[] = [
     run: async (world) => {
       const { page } = world;
       await world.runToEnd("sum", "1");
-      await page.goto("/calendar");
+      await visit(page, "/calendar");
       const today = page.locator(".day-today");
       await today.getByText(/completed/).waitFor();
       await today.getByRole("link", { name: /completed/ }).click();
@@ -385,7 +385,7 @@ export const TIME_FLOWS: readonly Flow[] = [
   {
     name: "the API page documents each job's own operation",
     run: async ({ page }) => {
-      await page.goto("/docs?text=report");
+      await visit(page, "/docs?text=report");
       await page.locator("summary", { hasText: "/jobs/report/runs" }).click();
       await page.getByText(/account/).first().waitFor();
     },

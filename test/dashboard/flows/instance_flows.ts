@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { DashboardWorld } from "../../support/browser/dashboard_world.ts";
+import { type DashboardWorld, visit } from "../../support/browser/dashboard_world.ts";
 import { until } from "../../support/wait.ts";
 import type { Flow } from "./flow.ts";
 
@@ -20,7 +20,7 @@ export const LIST_FLOWS: readonly Flow[] = [
     run: async (world) => {
       const { page } = world;
       await Promise.all([world.runToEnd("sum", "1", "2"), world.runToEnd("fails", "disk")]);
-      await page.goto("/instances");
+      await visit(page, "/instances");
       await page.getByRole("button", { name: "Failed", exact: true }).click();
       await page.getByRole("cell", { name: /broken: disk/ }).first().waitFor();
       assert.match(page.url(), /state=terminated/);
@@ -39,7 +39,7 @@ export const LIST_FLOWS: readonly Flow[] = [
     run: async (world) => {
       const { page } = world;
       await Promise.all([world.runToEnd("report", "needle-7"), world.runToEnd("report", "hay")]);
-      await page.goto("/instances?text=needle-7");
+      await visit(page, "/instances?text=needle-7");
       await page.getByRole("cell", { name: /needle-7/ }).waitFor();
       assert.equal(await rows(world).count(), 1);
     },
@@ -49,7 +49,7 @@ export const LIST_FLOWS: readonly Flow[] = [
     run: async (world) => {
       const { page } = world;
       await Promise.all([world.runToEnd("tidy"), world.runToEnd("sum", "1", "2")]);
-      await page.goto("/jobs/tidy");
+      await visit(page, "/jobs/tidy");
       await page.getByRole("link", { name: "lan", exact: true }).click();
       await page.waitForURL(/tag=lan/);
       await page.locator("main tbody a.kind", { hasText: /^tidy$/ }).first().waitFor();
@@ -62,7 +62,7 @@ export const LIST_FLOWS: readonly Flow[] = [
   {
     name: "a list without a match says so, and leads out of the filter",
     run: async ({ page }) => {
-      await page.goto("/instances?kind=none-of-these");
+      await visit(page, "/instances?kind=none-of-these");
       await page.getByText("Nothing matches").waitFor();
       await page.getByRole("link", { name: "Remove the filter" }).click();
       await page.locator("main tbody tr").first().waitFor();
@@ -73,7 +73,7 @@ export const LIST_FLOWS: readonly Flow[] = [
     run: async (world) => {
       const { page } = world;
       for (let index = 0; index < 4; index++) await world.run("waits", `n${index}`);
-      await page.goto("/instances?kind=waits&state=scheduled");
+      await visit(page, "/instances?kind=waits&state=scheduled");
       await page.getByRole("checkbox", { name: /^Select 0/ }).nth(1).waitFor();
       await page.getByRole("checkbox", { name: /^Select 0/ }).nth(0).check();
       await page.getByRole("checkbox", { name: /^Select 0/ }).nth(1).check();
@@ -88,7 +88,7 @@ export const LIST_FLOWS: readonly Flow[] = [
       const { page } = world;
       await world.daemon.client().cancelInstances({ query: { kind: "waits" } });
       for (const name of ["a", "b"]) await world.run("waits", name);
-      await page.goto("/instances?kind=waits");
+      await visit(page, "/instances?kind=waits");
       await page.getByRole("button", { name: "Cancel all that match…" }).click();
       const dialog = page.getByRole("dialog", { name: "Cancel 2 instances?" });
       await dialog.getByText(/jobctl cancel instances --kind waits/).waitFor();
@@ -106,7 +106,7 @@ export const LIST_FLOWS: readonly Flow[] = [
       const { page } = world;
       const other = await world.runToEnd("broken");
       await world.runToEnd("fails", "only");
-      await page.goto("/dead-letters");
+      await visit(page, "/dead-letters");
       await page.getByRole("navigation", { name: "Jobs that failed" })
         .getByRole("link", { name: "fails" }).click();
       await page.getByTitle(other).waitFor({ state: "detached" });
@@ -114,7 +114,7 @@ export const LIST_FLOWS: readonly Flow[] = [
       await page.getByRole("dialog").getByRole("button", { name: /^Run \d+ instances? again/ })
         .click();
       await page.getByText(/^Run again: /).first().waitFor();
-      await page.goto("/dead-letters?kind=broken");
+      await visit(page, "/dead-letters?kind=broken");
       await page.getByTitle(other).waitFor();
     },
   },
@@ -123,7 +123,7 @@ export const LIST_FLOWS: readonly Flow[] = [
     run: async (world) => {
       const { page } = world;
       await Promise.all([world.runToEnd("fails", "a"), world.runToEnd("fails", "b")]);
-      await page.goto("/dead-letters?kind=fails");
+      await visit(page, "/dead-letters?kind=fails");
       await rows(world).nth(1).waitFor();
       const count = await rows(world).count();
       await page.getByRole("button", { name: "Run all that match again…" }).click();
@@ -141,9 +141,9 @@ export const INSTANCE_FLOWS: readonly Flow[] = [
     run: async (world) => {
       const { page } = world;
       const id = await world.run("naps");
-      await page.goto("/");
+      await visit(page, "/");
       await page.getByRole("row", { name: /naps .* MiB/ }).waitFor();
-      await page.goto(`/instances/${id}`);
+      await visit(page, `/instances/${id}`);
       await page.getByText(/^\d+\.\d MiB, \d+\.\d MiB at most$/).waitFor();
       await page.getByText(/^3, with \d+ open files$/).waitFor();
       await world.daemon.client().cancelInstances({ query: { uuid: id } });
@@ -157,7 +157,7 @@ export const INSTANCE_FLOWS: readonly Flow[] = [
       const { page } = world;
       const id = await world.runToEnd("sum", "40", "2");
       // The first characters lead to it.
-      await page.goto(`/instances/${id.slice(0, 23)}`);
+      await visit(page, `/instances/${id.slice(0, 23)}`);
       await page.waitForURL(new RegExp(id));
       await page.getByRole("region", { name: "a", exact: true }).getByText("40").waitFor();
       await page.getByRole("region", { name: "results 1" }).getByText("42").waitFor();
@@ -170,7 +170,7 @@ export const INSTANCE_FLOWS: readonly Flow[] = [
     run: async (world) => {
       const { page } = world;
       const id = await world.runToEnd("fails", "pump");
-      await page.goto(`/instances/${id}`);
+      await visit(page, `/instances/${id}`);
       await page.getByRole("region", { name: "Stack of the error" }).getByText(/fails\.ts/)
         .waitFor();
       await page.getByText("RangeError:").first().waitFor();
@@ -181,7 +181,7 @@ export const INSTANCE_FLOWS: readonly Flow[] = [
     run: async (world) => {
       const { page } = world;
       const id = await world.runToEnd("report", "<b>x</b>");
-      await page.goto(`/instances/${id}`);
+      await visit(page, `/instances/${id}`);
       await page.locator(".log .fg-2", { hasText: "green" }).waitFor();
       await page.getByText("<img src=x onerror=alert(1)> of <b>x</b>").waitFor();
       assert.equal(await page.locator(".log img").count(), 0);
@@ -192,7 +192,7 @@ export const INSTANCE_FLOWS: readonly Flow[] = [
     run: async (world) => {
       const { page } = world;
       const id = await world.runToEnd("steps", "500");
-      await page.goto(`/instances/${id}`);
+      await visit(page, `/instances/${id}`);
       const search = page.getByLabel("Search the log");
       await search.fill("step 49");
       await page.getByText("1 of 11").waitFor();
@@ -227,7 +227,7 @@ export const INSTANCE_FLOWS: readonly Flow[] = [
     run: async (world) => {
       const { page } = world;
       const id = await world.run("waits", "cancel-me");
-      await page.goto(`/instances/${id}`);
+      await visit(page, `/instances/${id}`);
       await page.getByRole("button", { name: "Cancel…" }).click();
       await page.getByRole("dialog").getByRole("button", { name: "Cancel it" }).click();
       await page.locator(".page-about").getByText("Canceled").waitFor();
@@ -240,7 +240,7 @@ export const INSTANCE_FLOWS: readonly Flow[] = [
       const id = await world.run("waits", "first");
       await world.daemon.client().cancelInstances({ query: { uuid: id } });
       await world.daemon.client().waitInstance({ uuid: id, waitMs: 30_000n });
-      await page.goto(`/instances/${id}`);
+      await visit(page, `/instances/${id}`);
       await page.getByRole("button", { name: "Run again" }).click();
       await page.getByText(/^Runs again as/).waitFor();
       await page.getByText("Run again from").waitFor();
@@ -253,7 +253,7 @@ export const INSTANCE_FLOWS: readonly Flow[] = [
     run: async (world) => {
       const { page } = world;
       const id = await world.runToEnd("sum", "5", "6");
-      await page.goto(`/instances/${id}`);
+      await visit(page, `/instances/${id}`);
       await page.getByRole("button", { name: "Run with changes…" }).click();
       const dialog = page.getByRole("dialog");
       assert.equal(await dialog.getByLabel(/^b/).inputValue(), "6");
@@ -266,34 +266,9 @@ export const INSTANCE_FLOWS: readonly Flow[] = [
   {
     name: "an unknown instance says how it may be missing",
     run: async ({ page, admin }) => {
-      await page.goto("/instances/01938f2c-7d3e");
+      await visit(page, "/instances/01938f2c-7d3e");
       await page.getByRole("alert").waitFor();
       admin.problems.splice(0);
-    },
-  },
-  {
-    name: "a log of 100,000 lines is drawn in parts",
-    run: async (world) => {
-      const { page } = world;
-      const id = await world.runToEnd("steps", "1");
-      const entries = (part: number) =>
-        Array.from({ length: 10_000 }, (_, index) => ({
-          ...{ instance_id: id, kind: "steps", at: "2026-11-28T03:00:00.000Z", level: "info" },
-          ...{ message: `line ${part * 10_000 + index + 1}`, source: "stdout", attempt: 1 },
-          seq: part * 10_000 + index + 1,
-        }));
-      const body = Array.from({ length: 10 }, (_, part) => {
-        const data = { entries: entries(part), cursor: String(part), changed: [] };
-        return `event: news\nid: ${part}\ndata: ${JSON.stringify(data)}\n\n`;
-      }).join("") + "event: end\nid: x;end\ndata: {}\n\n";
-      await page.route(
-        "**/follow*",
-        (route) => route.fulfill({ contentType: "text/event-stream", body }),
-      );
-      await page.goto(`/instances/${id}#L90000`);
-      await page.locator(".log-target", { hasText: "line 90000" }).waitFor();
-      assert.ok((await drawnLines(world)).length < 150);
-      await page.unroute("**/follow*");
     },
   },
 ];

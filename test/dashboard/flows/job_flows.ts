@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { visit } from "../../support/browser/dashboard_world.ts";
 import type { Flow } from "./flow.ts";
 
 /** Jobs, their form, and their schedules. */
@@ -6,7 +7,7 @@ export const JOB_FLOWS: readonly Flow[] = [
   {
     name: "the jobs have their schedules in words, and a filter",
     run: async ({ page }) => {
-      await page.goto("/jobs");
+      await visit(page, "/jobs");
       await page.getByRole("row", { name: /report.*at 03:00 every day/ }).waitFor();
       await page.getByLabel("Name or description").fill("tidies");
       await page.getByRole("link", { name: "report" }).waitFor({ state: "detached" });
@@ -21,7 +22,7 @@ export const JOB_FLOWS: readonly Flow[] = [
   {
     name: "a job shows how others start it, without the secret",
     run: async ({ page }) => {
-      await page.goto("/jobs/tidy");
+      await visit(page, "/jobs/tidy");
       await page.getByText(/^POST http:.*\/hooks\/tidy$/).waitFor();
       await page.getByText('$.action = "closed" or "merged"').waitFor();
       // It passes nothing.
@@ -32,7 +33,7 @@ export const JOB_FLOWS: readonly Flow[] = [
   {
     name: "the form refuses a wrong argument while it is typed",
     run: async ({ page }) => {
-      await page.goto("/jobs/report");
+      await visit(page, "/jobs/report");
       await page.getByRole("button", { name: "Run…" }).click();
       const dialog = page.getByRole("dialog", { name: "Run report" });
       await dialog.getByLabel(/^pages/).fill("ten");
@@ -45,7 +46,7 @@ export const JOB_FLOWS: readonly Flow[] = [
   {
     name: "the daemon checks the arguments while they are typed, and names the field",
     run: async ({ page, admin }) => {
-      await page.goto("/jobs/report?run=1");
+      await visit(page, "/jobs/report?run=1");
       const dialog = page.getByRole("dialog", { name: "Run report" });
       await dialog.getByLabel(/^account/).fill("shop-1");
       await dialog.getByLabel(/^since/).fill("never");
@@ -59,7 +60,7 @@ export const JOB_FLOWS: readonly Flow[] = [
   {
     name: "the form runs a job with choices, lists and switches, and leads to the instance",
     run: async ({ page }) => {
-      await page.goto("/jobs/report?run=1");
+      await visit(page, "/jobs/report?run=1");
       const dialog = page.getByRole("dialog", { name: "Run report" });
       await dialog.getByLabel(/^account/).fill("shop-9");
       await dialog.getByLabel(/^pages/).fill("3");
@@ -76,7 +77,7 @@ export const JOB_FLOWS: readonly Flow[] = [
   {
     name: "a job is paused with a reason, seen paused, and resumed by undo",
     run: async ({ page }) => {
-      await page.goto("/jobs/tidy");
+      await visit(page, "/jobs/tidy");
       await page.getByRole("button", { name: "Pause…" }).click();
       const dialog = page.getByRole("dialog", { name: "Pause tidy" });
       await dialog.getByLabel("How long").selectOption({ label: "Until Monday, 9:00" });
@@ -91,7 +92,7 @@ export const JOB_FLOWS: readonly Flow[] = [
   {
     name: "all jobs that match a filter are paused at once, and resumed by undo",
     run: async ({ page, daemon }) => {
-      await page.goto("/jobs");
+      await visit(page, "/jobs");
       await page.getByRole("button", { name: "Pause everything…" }).waitFor();
       await page.getByLabel("Name or description").fill("s for");
       await page.getByRole("button", { name: "Pause 2 jobs…" }).click();
@@ -109,9 +110,9 @@ export const JOB_FLOWS: readonly Flow[] = [
     name: "what is paused is on the first page, and is resumed on the page of the job",
     run: async ({ page, daemon }) => {
       await daemon.client().pause({ kind: "report", reason: "audit" });
-      await page.goto("/");
+      await visit(page, "/");
       await page.getByText("is paused: audit").waitFor();
-      await page.goto("/jobs/report");
+      await visit(page, "/jobs/report");
       await page.getByRole("button", { name: "Resume" }).click();
       await page.getByRole("button", { name: "Pause…" }).waitFor();
     },
@@ -119,7 +120,7 @@ export const JOB_FLOWS: readonly Flow[] = [
   {
     name: "a backfill says how many ticks before it runs them",
     run: async ({ page }) => {
-      await page.goto("/jobs/tidy");
+      await visit(page, "/jobs/tidy");
       await page.getByRole("button", { name: "Backfill…" }).click();
       const dialog = page.getByRole("dialog", { name: "Backfill tidy" });
       await dialog.getByLabel("From").fill("2026-01-05T10:00");
@@ -132,7 +133,7 @@ export const JOB_FLOWS: readonly Flow[] = [
   {
     name: "ticks say what became of them and why",
     run: async ({ page }) => {
-      await page.goto("/schedules");
+      await visit(page, "/schedules");
       const row = page.getByRole("row", { name: /tidy/ });
       await row.getByRole("button", { name: "Ticks" }).click();
       await page.getByRole("heading", { name: "Ticks of tidy" }).waitFor();
@@ -142,7 +143,7 @@ export const JOB_FLOWS: readonly Flow[] = [
   {
     name: "the ticks of a day say what a clock change did to them",
     run: async ({ page }) => {
-      await page.goto("/jobs/report?day=2026-03-29");
+      await visit(page, "/jobs/report?day=2026-03-29");
       const ticks = page.getByRole("region", { name: "Ticks and what became of them" });
       await ticks.getByText("2026-03-29 03:00:00 +02:00").waitFor();
       await page.getByLabel("Ticks of the day").fill("2026-03-30");
@@ -153,7 +154,7 @@ export const JOB_FLOWS: readonly Flow[] = [
   {
     name: "the next tick is skipped, and that is undone",
     run: async ({ page }) => {
-      await page.goto("/schedules?text=report");
+      await visit(page, "/schedules?text=report");
       const row = page.getByRole("row", { name: /report/ });
       const next = () => row.locator("time").first().getAttribute("datetime");
       const skipped = await next();
@@ -167,7 +168,7 @@ export const JOB_FLOWS: readonly Flow[] = [
   {
     name: "a schedule runs now, and leads to its instance",
     run: async ({ page }) => {
-      await page.goto("/schedules?text=report");
+      await visit(page, "/schedules?text=report");
       await page.getByRole("button", { name: "Run now" }).click();
       await page.getByRole("link", { name: "Show" }).click();
       await page.getByRole("region", { name: "account" }).getByText("nightly").waitFor();

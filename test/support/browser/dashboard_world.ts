@@ -175,6 +175,26 @@ export async function logIn(page: Page, token: string): Promise<void> {
   await page.getByRole("button").click();
 }
 
+/** A page with nothing of its own. */
+const EMPTY_PATH = "/none";
+
+/**
+ * Show another page in a window that shows one, as a link does, but with nothing of the page before
+ * and no messages. `page.goto()` takes longer: it also loads the scripts.
+ *
+ * @param path with its query, and without a hash
+ */
+export async function visit(page: Page, path: string): Promise<void> {
+  const close =
+    `document.querySelectorAll(".toast [aria-label=Close]").forEach((one) => one.click());`;
+  const steps = [EMPTY_PATH, path].map((to) =>
+    `history.pushState(null, "", ${JSON.stringify(to)});
+    dispatchEvent(new PopStateEvent("popstate"));
+    await new Promise(requestAnimationFrame);`
+  );
+  await page.evaluate(`(async () => { ${close} ${steps.join("\n")} })()`);
+}
+
 /** Start a daemon and a browser, and log in with a one-time code. */
 export async function createDashboardWorld(
   { basePath = "", browser: shared }: DashboardWorldOptions = {},

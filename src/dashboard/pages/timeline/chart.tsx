@@ -293,7 +293,9 @@ function usePartInSight(frame: RefObject<HTMLElement | null>): ReadonlySignal<Pi
   const part = useSignal<PixelSpan>({ from: 0, to: innerHeight });
   useEffect(() => {
     const look = () => {
-      const { top } = frame.current!.getBoundingClientRect();
+      // The page may have been left before its effects run.
+      if (frame.current === null) return;
+      const { top } = frame.current.getBoundingClientRect();
       const from = (Math.floor(-top / STEP_PX) - 1) * STEP_PX;
       const to = (Math.ceil((innerHeight - top) / STEP_PX) + 1) * STEP_PX;
       if (part.peek().from !== from || part.peek().to !== to) part.value = { from, to };
