@@ -4,10 +4,6 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { ROOT } from "../tasks.mjs";
 
-/** What happens to notices in days of a simulated clock, on each store. */
-const STORIES = readdirSync(join(ROOT, "test/notices"))
-  .filter((name) => name.endsWith("_stories.test.ts")).map((name) => `test/notices/${name}`);
-
 /** Parts of the manager, in memory and on a simulated clock. Those of the whole run on Deno too. */
 const MANAGER = readdirSync(join(ROOT, "test/manager"), { withFileTypes: true })
   .filter((entry) => entry.isDirectory()).map(({ name }) => `test/manager/${name}`);
@@ -38,10 +34,10 @@ const BUN_ONLY = [
   "test/library/types.test.ts",
   "test/maintenance/doctor",
   ...MANAGER,
-  ...STORIES,
   "test/notices/expectations/watcher.test.ts",
   "test/notices/incidents/dropped_news.test.ts",
   "test/notices/random_notices.test.ts",
+  "test/notices/stories.test.ts",
   "test/reference",
   "test/selftest",
   "test/sim",
@@ -94,6 +90,7 @@ const MEASURE_TIME = ["test/attack/clock_under_attack.test.ts"];
 
 /** The longest tests, in seconds: they begin first, so that none of them is alone at the end. */
 const SECONDS = new Map([
+  ["test/notices/stories.test.ts", 70],
   ["test/dashboard/flows.test.ts", 60],
   ["test/contrib/install_attacks.test.ts", 50],
   ["test/e2e/faults/output_faults.test.ts", 48],
@@ -117,12 +114,6 @@ const SECONDS = new Map([
   ["test/attack/reload.test.ts", 20],
   ["test/e2e/npm_package.test.ts", 19],
   ["test/store/volume.test.ts", 19],
-  ["test/notices/time_stories.test.ts", 12],
-  ["test/notices/digest_stories.test.ts", 12],
-  ["test/notices/expectation_stories.test.ts", 12],
-  ["test/notices/gone_stories.test.ts", 12],
-  ["test/notices/delivery_stories.test.ts", 12],
-  ["test/notices/reminder_stories.test.ts", 12],
 ]);
 
 /** Long tests beside those of the compiled file. */
@@ -138,7 +129,6 @@ const LONG = [
  * priority, so that they use what the others leave while they wait, and disturb none.
  */
 const PATIENT = [
-  ...STORIES,
   "test/conformance/memory.test.ts",
   "test/conformance/my_store.test.ts",
   "test/conformance/replica.test.ts",
@@ -148,6 +138,7 @@ const PATIENT = [
   "test/manager/schedules/clock_faults.test.ts",
   "test/notices/expectations/watcher.test.ts",
   "test/notices/random_notices.test.ts",
+  "test/notices/stories.test.ts",
   "test/sim",
   "test/store/memo_trails.test.ts",
   "test/store/model.test.ts",

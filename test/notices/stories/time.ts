@@ -1,11 +1,7 @@
-import { after } from "node:test";
-import { RecordedChannel } from "../support/notices/recorded_channel.ts";
-import { playStories, type Story } from "../support/notices/story.ts";
-import { closeStoryServers } from "../support/notices/story_stores.ts";
-import type { StoryWorld } from "../support/notices/story_world.ts";
-import { jobOf, scheduleOf } from "../support/worlds/manager_world.ts";
-
-after(closeStoryServers);
+import { RecordedChannel } from "../../support/notices/recorded_channel.ts";
+import { playStories, type Story } from "../../support/notices/story.ts";
+import type { StoryWorld } from "../../support/notices/story_world.ts";
+import { jobOf, scheduleOf } from "../../support/worlds/manager_world.ts";
 
 const HOUR = 3_600_000;
 

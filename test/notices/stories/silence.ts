@@ -1,14 +1,10 @@
 import assert from "node:assert/strict";
-import { after } from "node:test";
-import { JobError } from "../../src/core/errors.ts";
-import type { Notice } from "../../src/core/notices/notice.ts";
-import { RecordedChannel } from "../support/notices/recorded_channel.ts";
-import { playStories } from "../support/notices/story.ts";
-import { closeStoryServers } from "../support/notices/story_stores.ts";
-import type { StoryWorld } from "../support/notices/story_world.ts";
-import { jobOf } from "../support/worlds/manager_world.ts";
-
-after(closeStoryServers);
+import { JobError } from "../../../src/core/errors.ts";
+import type { Notice } from "../../../src/core/notices/notice.ts";
+import { RecordedChannel } from "../../support/notices/recorded_channel.ts";
+import { playStories } from "../../support/notices/story.ts";
+import type { StoryWorld } from "../../support/notices/story_world.ts";
+import { jobOf } from "../../support/worlds/manager_world.ts";
 
 const MINUTE = 60_000;
 const AWAY = new JobError("unavailable", "Cannot reach the mail server");

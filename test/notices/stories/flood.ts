@@ -1,12 +1,9 @@
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
-import { NOTICE_LIMIT } from "../../src/core/notices/settings.ts";
-import { jobOf } from "../support/worlds/manager_world.ts";
-import { RecordedChannel } from "../support/notices/recorded_channel.ts";
-import { closeStoryServers } from "../support/notices/story_stores.ts";
-import { StoryWorld } from "../support/notices/story_world.ts";
-
-after(closeStoryServers);
+import { test } from "node:test";
+import { NOTICE_LIMIT } from "../../../src/core/notices/settings.ts";
+import { jobOf } from "../../support/worlds/manager_world.ts";
+import { RecordedChannel } from "../../support/notices/recorded_channel.ts";
+import { StoryWorld } from "../../support/notices/story_world.ts";
 
 test("a job that fails and recovers 200 times sends 100 notices and one of all others", async () => {
   const world = await StoryWorld.started();

@@ -1,11 +1,7 @@
 import assert from "node:assert/strict";
-import { after } from "node:test";
-import { RecordedChannel } from "../support/notices/recorded_channel.ts";
-import { playStories } from "../support/notices/story.ts";
-import { closeStoryServers } from "../support/notices/story_stores.ts";
-import type { StoryWorld } from "../support/notices/story_world.ts";
-
-after(closeStoryServers);
+import { RecordedChannel } from "../../support/notices/recorded_channel.ts";
+import { playStories } from "../../support/notices/story.ts";
+import type { StoryWorld } from "../../support/notices/story_world.ts";
 
 playStories([
   {

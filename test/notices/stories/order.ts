@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
-import type { Store } from "../../src/store/store.ts";
-import { RecordedChannel } from "../support/notices/recorded_channel.ts";
-import { closeStoryServers, STORY_STORES } from "../support/notices/story_stores.ts";
-import { StoryWorld } from "../support/notices/story_world.ts";
-import { jobOf } from "../support/worlds/manager_world.ts";
-
-after(closeStoryServers);
+import { test } from "node:test";
+import type { Store } from "../../../src/store/store.ts";
+import { RecordedChannel } from "../../support/notices/recorded_channel.ts";
+import { STORY_STORES } from "../../support/notices/story_stores.ts";
+import { StoryWorld } from "../../support/notices/story_world.ts";
+import { jobOf } from "../../support/worlds/manager_world.ts";
 
 /** So many that each order of the ids of their notices occurs. */
 const KINDS = Array.from({ length: 12 }, (_, index) => `job${index}`);

@@ -1,14 +1,10 @@
 import assert from "node:assert/strict";
-import { after } from "node:test";
-import type { Incident } from "../../src/core/notices/incident.ts";
-import { idOfText } from "../../src/platform/text_ids.ts";
-import { RecordedChannel } from "../support/notices/recorded_channel.ts";
-import { playStories } from "../support/notices/story.ts";
-import { closeStoryServers } from "../support/notices/story_stores.ts";
-import type { StoryWorld } from "../support/notices/story_world.ts";
-import { jobOf } from "../support/worlds/manager_world.ts";
-
-after(closeStoryServers);
+import type { Incident } from "../../../src/core/notices/incident.ts";
+import { idOfText } from "../../../src/platform/text_ids.ts";
+import { RecordedChannel } from "../../support/notices/recorded_channel.ts";
+import { playStories } from "../../support/notices/story.ts";
+import type { StoryWorld } from "../../support/notices/story_world.ts";
+import { jobOf } from "../../support/worlds/manager_world.ts";
 
 const REASON = "no live node has had it for a day";
 

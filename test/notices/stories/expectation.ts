@@ -1,11 +1,7 @@
-import { after } from "node:test";
-import { RecordedChannel } from "../support/notices/recorded_channel.ts";
-import { playStories } from "../support/notices/story.ts";
-import { closeStoryServers } from "../support/notices/story_stores.ts";
-import { jobOf, scheduleOf } from "../support/worlds/manager_world.ts";
-import { expectingJob } from "./expectations/watcher_world.ts";
-
-after(closeStoryServers);
+import { RecordedChannel } from "../../support/notices/recorded_channel.ts";
+import { playStories } from "../../support/notices/story.ts";
+import { jobOf, scheduleOf } from "../../support/worlds/manager_world.ts";
+import { expectingJob } from "../expectations/watcher_world.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
