@@ -51,8 +51,14 @@ before(async () => {
 
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-/** What npm would publish. */
-async function published(): Promise<Published> {
+let asked: Promise<Published> | null = null;
+
+/** What npm would publish, asked once. */
+function published(): Promise<Published> {
+  return asked ??= askNpm();
+}
+
+async function askNpm(): Promise<Published> {
   const args = ["publish", "--dry-run", "--json", "--offline", "--loglevel=error"];
   const { stdout } = await execute("npm", args, { cwd: join(folder, "ts-job") });
   const answer = JSON.parse(stdout) as Published & { readonly "ts-job"?: Published };
