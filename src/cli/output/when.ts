@@ -1,4 +1,5 @@
 import { formatRelative } from "../../core/time/duration.ts";
+import { formatLocal } from "../../core/time/local_time.ts";
 import { localOffsetMs } from "../../platform/local_offset.ts";
 import { msOf, type Timestamp } from "../wire.ts";
 
@@ -37,6 +38,12 @@ export function timeText(timestamp: Timestamp | undefined, nowMs: number): strin
 export function absoluteTime(timestamp: Timestamp | undefined): string {
   const ms = msOf(timestamp);
   return ms === undefined ? "" : formatAbsolute(ms);
+}
+
+/** A time in a zone: "2026-11-24 16:53:33 +01:00"; in the local zone if the name is empty. */
+export function zoneTime(timestamp: Timestamp | undefined, timezone: string): string {
+  const ms = msOf(timestamp);
+  return ms === undefined || timezone === "" ? absoluteTime(timestamp) : formatLocal(ms, timezone);
 }
 
 /** A distance as a field of a table: "in 2h"; empty if absent. */

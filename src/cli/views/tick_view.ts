@@ -2,7 +2,8 @@ import type { PauseEntry, Schedule, TickReport } from "../../rpc/gen/job_pb.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import type { Style } from "../output/table.ts";
 import type { MessageView } from "../output/view.ts";
-import { absoluteTime, relativeTime } from "../output/when.ts";
+import { absoluteTime, relativeTime, zoneTime } from "../output/when.ts";
+import type { Timestamp } from "../wire.ts";
 import { fieldLines } from "./details.ts";
 import { shortTime } from "./instance_view.ts";
 import { statusCell } from "./schedule_view.ts";
@@ -29,12 +30,14 @@ export const TICK_REPORT_VIEW: MessageView<TickReport> = {
     const outcome = OUTCOMES[report.outcome] ?? makeVisible(report.outcome);
     const { reason: why } = report;
     const reason = why && why !== "ok" ? ` (${makeVisible(why)})` : "";
-    const head = `${absoluteTime(report.at)}  ${makeVisible(report.kind)}  ${
+    // As in the rule: one answer has one zone.
+    const time = (at: Timestamp | undefined) => zoneTime(at, report.timezone);
+    const head = `${time(report.at)}  ${makeVisible(report.kind)}  ${
       paint(outcome, OUTCOME_STYLES[report.outcome])
     }${reason}`;
     const around = [
-      report.previousAt && `before ${absoluteTime(report.previousAt)}`,
-      report.nextAt && `after ${absoluteTime(report.nextAt)}`,
+      report.previousAt && `before ${time(report.previousAt)}`,
+      report.nextAt && `after ${time(report.nextAt)}`,
     ].filter((text) => text);
     const fields = fieldLines([
       ["Why", makeVisible(report.why)],

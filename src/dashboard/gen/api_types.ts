@@ -529,6 +529,7 @@ export interface TickReport {
   readonly decided_at?: string;
   readonly previous_at?: string;
   readonly next_at?: string;
+  readonly timezone: string;
 }
 
 /** ExplainResponse of job.proto as JSON. */

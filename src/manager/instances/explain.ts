@@ -124,6 +124,7 @@ class Explainer {
     return {
       ...NOTHING,
       kind: instance.kind,
+      timezone,
       at: scheduledFor ?? instance.dueAt,
       outcome: outcomeOf(instance),
       reason: instance.reason,
@@ -239,11 +240,12 @@ class Explainer {
 
   async #tick(record: ScheduleRecord, at: number, known?: TickFate): Promise<TickReport> {
     const fate = known ?? await this.#fateOf(record, at);
-    const base = { ...NOTHING, schedule: record, kind: record.kind, at };
+    const { kind, spec: { timezone } } = record;
+    const base = { ...NOTHING, schedule: record, kind, timezone, at };
     const isByRule = record.spec.cron === REBOOT || isTick(record.spec, record.startAt, at);
     const rule = isByRule || fate === null
       ? tickRule(record.spec, at)
-      : `${formatLocal(at, record.spec.timezone)}, by the schedule's rule at that time`;
+      : `${formatLocal(at, timezone)}, by the schedule's rule at that time`;
     if (fate === null) {
       return { ...base, rule, ...await this.#undecided(record, at) };
     }
@@ -291,7 +293,8 @@ class Explainer {
 
   #noTick(record: ScheduleRecord, at: number): TickReport {
     const { kind, spec, startAt, lastRunAt = null } = record;
-    const report = { ...NOTHING, schedule: record, kind, at, rule: tickRule(spec, at) };
+    const { timezone } = spec;
+    const report = { ...NOTHING, schedule: record, kind, timezone, at, rule: tickRule(spec, at) };
     if (isOver(record, at)) return { ...report, why: finishedWhy(record), previousAt: lastRunAt };
     const why = `No tick: ${whyNoTick(spec, startAt, at)}`;
     return { ...report, why, ...neighboursOf(spec, startAt, at) };

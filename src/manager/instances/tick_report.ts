@@ -43,6 +43,8 @@ export interface TickReport {
   readonly reason: string | null;
   /** Expression, zone and local time. */
   readonly rule: string;
+  /** IANA zone of the times in `rule` and `why`. */
+  readonly timezone: string;
   /** One sentence. */
   readonly why: string;
   readonly instance: Instance | null;

@@ -889,6 +889,8 @@ export const JOB_PROTO: string = [
   "  // Ticks around a time that has none.\n",
   "  optional google.protobuf.Timestamp previous_at = 10;\n",
   "  optional google.protobuf.Timestamp next_at = 11;\n",
+  "  // IANA zone of the times in rule and why.\n",
+  "  string timezone = 12;\n",
   "}\n",
   "\n",
   "message ExplainResponse {\n",

@@ -58,7 +58,7 @@ export const JSON_FIELDS: Readonly<Record<string, string>> = {
   "job.v1.BackfillRequest": "kind kind text,scheduleId schedule_id text,from from time,to to time,dryRun dry_run flag",
   "job.v1.BackfillResponse": "count count long,first first time,last last time,instances instances job.v1.JobInstance*",
   "job.v1.ExplainRequest": "uuid id text,kind kind text,at at time,spanMs span_ms long,limit limit int,scheduleId schedule_id text,before before time",
-  "job.v1.TickReport": "kind kind text,at at time,outcome outcome text,reason reason text,rule rule text,why why text,schedule schedule job.v1.Schedule,instance instance job.v1.JobInstance,decidedAt decided_at time,previousAt previous_at time,nextAt next_at time",
+  "job.v1.TickReport": "kind kind text,at at time,outcome outcome text,reason reason text,rule rule text,why why text,schedule schedule job.v1.Schedule,instance instance job.v1.JobInstance,decidedAt decided_at time,previousAt previous_at time,nextAt next_at time,timezone timezone text",
   "job.v1.ExplainResponse": "reports reports job.v1.TickReport*",
   "job.v1.PauseEntry": "kind kind text,until until time,reason reason text,at at time",
   "job.v1.PauseRequest": "kind kind text,until until time,reason reason text",

@@ -63,7 +63,7 @@ export const MESSAGES: Readonly<Record<string, string>> = {
   "job.v1.BackfillResponse": "count 1 l,first 2 google.protobuf.Timestamp?,last 3 google.protobuf.Timestamp?,instances 4 job.v1.JobInstance*",
   "job.v1.ExplainRequest": "uuid 1 s?,kind 2 s?,at 3 google.protobuf.Timestamp?,spanMs 4 l?,limit 5 i?,scheduleId 6 s?,before 7 google.protobuf.Timestamp?",
   "job.v1.ExplainResponse": "reports 1 job.v1.TickReport*",
-  "job.v1.TickReport": "kind 1 s,at 2 google.protobuf.Timestamp,outcome 3 s,reason 4 s?,rule 5 s,why 6 s,schedule 7 job.v1.Schedule,instance 8 job.v1.JobInstance,decidedAt 9 google.protobuf.Timestamp?,previousAt 10 google.protobuf.Timestamp?,nextAt 11 google.protobuf.Timestamp?",
+  "job.v1.TickReport": "kind 1 s,at 2 google.protobuf.Timestamp,outcome 3 s,reason 4 s?,rule 5 s,why 6 s,schedule 7 job.v1.Schedule,instance 8 job.v1.JobInstance,decidedAt 9 google.protobuf.Timestamp?,previousAt 10 google.protobuf.Timestamp?,nextAt 11 google.protobuf.Timestamp?,timezone 12 s",
   "job.v1.PauseRequest": "kind 1 s?,until 2 google.protobuf.Timestamp?,reason 3 s?",
   "job.v1.PauseResponse": "pause 1 job.v1.PauseEntry",
   "job.v1.PauseEntry": "kind 1 s?,until 2 google.protobuf.Timestamp?,reason 3 s,at 4 google.protobuf.Timestamp",

@@ -70,6 +70,21 @@ test("explain reads a time in each zone that schedules have, and tells of the sc
   ]);
 });
 
+test("explain shows the times of an answer in one zone, that of its rule", async () => {
+  const at = timestampOf(Date.parse("2026-11-24T17:30:00Z"));
+  const report = create(TickReportSchema, {
+    ...{ kind: "sum", at, outcome: "none", rule: "r", why: "w", timezone: "Asia/Tokyo" },
+    ...{ previousAt: timestampOf(Date.parse("2026-11-24T17:00:00Z")) },
+    ...{ nextAt: timestampOf(Date.parse("2026-11-24T18:00:00Z")) },
+  });
+  const { stdout } = await cli(["explain", "sum"], {
+    isTerminal: true,
+    answers: { getJob: { job: { kind: "sum" } }, explain: { reports: [report] } },
+  });
+  assert.match(stdout, /^2026-11-25 02:30:00 \+09:00 {2}sum/);
+  assert.match(stdout, /before 2026-11-25 02:00:00 \+09:00, after 2026-11-25 03:00:00 \+09:00/);
+});
+
 test("explain takes a time with a zone, and a relative one, as it stands", async () => {
   for (const text of ["2026-11-24T02:30:00Z", "-2h"]) {
     const run = await explain(["sum", `--at=${text}`], ["Asia/Tokyo"]);

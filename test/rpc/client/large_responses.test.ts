@@ -18,7 +18,7 @@ class LargeManager extends FakeManager {
         at: index,
         outcome: "ran" as const,
         reason: null,
-        rule: "",
+        ...{ rule: "", timezone: "UTC" },
         why: "It ran",
       },
       instance: fakeInstance(index, { argumentsJson: LARGE, resultsJson: LARGE }),

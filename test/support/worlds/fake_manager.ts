@@ -309,6 +309,7 @@ export class FakeManager implements ManagerApi {
       outcome: "skipped",
       reason: "overlap",
       rule: '"0 6 * * *" in UTC',
+      timezone: "UTC",
       why: "It was skipped: a run before it had not ended",
       instance: null,
       decidedAt: at + 1,
