@@ -49,7 +49,7 @@ export function readConfigFile(
   const refuse = (problem: ConfigProblem) => {
     report.problems.push(options.isIncluded ? { ...problem, unread: file } : problem);
   };
-  const bytes = readBytes(file, { absolute, isIncluded: options.isIncluded ?? false }, refuse);
+  const bytes = readBytes(file, absolute, refuse);
   if (bytes === null) return null;
   const whole = parseToml(bytes, file);
   if (whole.tree === null) {
@@ -114,7 +114,7 @@ function isTrusted(file: string, absolute: string, report: Report): boolean {
 
 function readBytes(
   file: string,
-  { absolute, isIncluded }: { readonly absolute: string; readonly isIncluded: boolean },
+  absolute: string,
   tell: (problem: ConfigProblem) => void,
 ): Uint8Array | null {
   const refuse = (message: string, hint?: string) => {
@@ -122,8 +122,7 @@ function readBytes(
     return null;
   };
   try {
-    // A pattern may find a pipe, which must not make us wait. A person may name one as the config.
-    const found = readRegularFile(absolute, FILE_BYTES_MAX, { isGiven: !isIncluded });
+    const found = readRegularFile(absolute, FILE_BYTES_MAX);
     return found?.bytes ?? refuse("the file is larger than 4 MiB", "Split it with include");
   } catch (error) {
     const reason = reasonOf(error);
@@ -131,7 +130,7 @@ function readBytes(
       case "EISDIR":
         return refuse(`${reason}, wanted a TOML file`, `Try ${join(file, "config.toml")}`);
       case "ENOTREG":
-        return refuse(reason);
+        return refuse(reason, "For the output of a command: --config <(COMMAND), or /dev/stdin");
       case "ENOENT":
         return refuse(`cannot read it: ${reason}`, "`jobctl init` writes one");
       default:

@@ -40,6 +40,17 @@ test("a pipe as a token file does not make a client wait", async () => {
   });
 });
 
+test("a pipe as the configuration makes neither a check nor a trial start wait", async () => {
+  await withTempDir({}, async ({ path }) => {
+    execFileSync("mkfifo", [join(path, "pipe")]);
+    for (const args of [["check"], ["serve", "--dry-run"], ["next", "report"]]) {
+      const { code, stdout, stderr } = await runJobctl([...args, "-c", "pipe"], { cwd: path });
+      assert.equal(code, 2, stderr);
+      assert.match(stdout + stderr, PIPE);
+    }
+  });
+});
+
 test("nothing in place of a file makes a check wait, and each is named", async () => {
   const files = { "more/.keep": "", "large": `A=${"x".repeat(65 * 1024)}` };
   await withTempDir(files, async ({ path, write }) => {

@@ -28,23 +28,18 @@ export interface ReadFile {
  * Read a regular file without ever blocking: a pipe, a device or a link to one may be in its place,
  * also from one moment to the next. What this process was given as a descriptor is read, too.
  *
- * @param options.isGiven true to read, and wait for, whatever a person named
  * @returns null if the file is larger than `bytesMax`
  * @throws whatever prevents reading it; an Error with the code ENOTREG if it is not a regular file
  */
-export function readRegularFile(
-  path: string,
-  bytesMax: number,
-  options: { readonly isGiven?: boolean } = {},
-): ReadFile | null {
+export function readRegularFile(path: string, bytesMax: number): ReadFile | null {
   const { O_RDONLY, O_NONBLOCK } = constants;
-  const isGiven = options.isGiven === true || DESCRIPTOR.test(path);
+  const isDescriptor = DESCRIPTOR.test(path);
   // Windows has neither this flag nor such files.
-  const file = openSync(path, isGiven ? O_RDONLY : O_RDONLY | (O_NONBLOCK ?? 0));
+  const file = openSync(path, isDescriptor ? O_RDONLY : O_RDONLY | (O_NONBLOCK ?? 0));
   try {
     const found = fstatSync(file);
     const isDirectory = found.isDirectory();
-    if (isDirectory || (!isGiven && !found.isFile())) {
+    if (isDirectory || (!isDescriptor && !found.isFile())) {
       const code = isDirectory ? "EISDIR" : "ENOTREG";
       throw Object.assign(new Error("it is not a regular file"), { code });
     }
