@@ -65,7 +65,10 @@ async function* collectGarbage(
     const { value } = await store.retain({ at: clock.now(), limit: INSTANCES_BATCH });
     instances += value.length;
     if (value.length === 0) break;
-    yield { type: "progress", text: `${countText(instances, "instance")} deleted` };
+    // The report has the count of the last ones.
+    if (value.length === INSTANCES_BATCH) {
+      yield { type: "progress", text: `${countText(instances, "instance")} deleted` };
+    }
     await sleep(clock, BETWEEN_BATCHES_MS, signal);
   }
   let orphans = 0;

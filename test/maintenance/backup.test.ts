@@ -154,6 +154,16 @@ test("gc deletes what is past its retention, verify finds nothing, info counts",
   assert.deepEqual(verified, { problems: [], is_whole: true });
 });
 
+test("gc counts what it has deleted as it goes on, and at the end once", async () => {
+  const world = await filledStore(memoryStore(), 0);
+  for (let count = 0; count < 251; count += 1) await world.finish({ keepSuccessMs: 1 });
+  world.wallMs -= 86_400_000;
+  await new Promise<void>((resolve) => systemClock.timer(5, resolve));
+  const { steps, report } = await workOn(world, { type: "gc", compacts: false });
+  assert.deepEqual(steps.slice(0, -1), [{ type: "progress", text: "250 instances deleted" }]);
+  assert.equal(report.instances, 251);
+});
+
 test("info measures a SQLite file and its write-ahead log, and finds the last backup by schedule", () =>
   withTempDir({}, async ({ path }) => {
     const world = await filledStore(fileStore(path, "a.db"), 3);

@@ -214,6 +214,15 @@ test("the socket of a daemon of another user is looked for in that user's folder
   assert.ok(paths.includes(socketPath(59051)) && paths.includes("/run/jobctl/jobctl-59051.sock"));
 });
 
+test("the error of a call without a message names its status", () => {
+  const peer = { address: "a:1", isTls: false, isReady: () => true, refusal: () => null };
+  const call = { action: "Cannot call GetStatus at a:1", timeoutMs: 1 };
+  const failed = (details: string) =>
+    toClientError({ code: 13, details, trailers: {} }, peer, call).message;
+  assert.equal(failed(""), "Cannot call GetStatus at a:1: gRPC status 13, without a message");
+  assert.equal(failed("it broke"), "Cannot call GetStatus at a:1: it broke");
+});
+
 test("the problem of a connection is reported with its remedy", () => {
   const around = (text: string) =>
     connectDetail(`No connection established. Last error: ${text}. Resolution note: `);
