@@ -395,6 +395,30 @@ test("describe instance names the command that lists the runs it waits for", asy
   }
 });
 
+test("describe instance names the runs that hold the limit it waits for", async () => {
+  const startedAt = timestampFromMs(NOW - 90_000);
+  const running = [1, 2, 3].map((number) =>
+    instance({ uuid: ID.replace(/1$/, `${number}`), processedAt: startedAt })
+  );
+  const describe = async (name: string) => {
+    const blockedBy = create(BlockSchema, { limit: "concurrency", name, used: 4n, max: 4n });
+    return await cli(["describe", "instance", ID, "-o", "table"], {
+      answers: {
+        getInstance: { instance: instance({ ...waiting(), blockedBy }) },
+        lookupInstances: { instances: running },
+      },
+    });
+  };
+  const { stdout, calls } = await describe("sum");
+  const [held] = /^Held by:.*$/m.exec(stdout) ?? [""];
+  for (const { uuid } of running) assert.ok(held.includes(`${uuid} (for 1m30s)`), held);
+  assert.match(held, /, and 1 more$/);
+  const { request } = calls.find(({ method }) => method === "lookupInstances")!;
+  assert.deepEqual((request.query as { states: unknown }).states, [4]);
+  // Which runs have the same key, the client cannot see.
+  assert.doesNotMatch((await describe("sum x=1")).stdout, /Held by/);
+});
+
 test("logs of a failed run end with its error, on a terminal", async () => {
   const failed = instance({
     ...{ state: JobState.TERMINATED, reason: "error", results: [], durationMs: 1_600n },

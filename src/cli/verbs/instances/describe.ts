@@ -10,11 +10,11 @@ import type {
   LogEntry,
 } from "../../../rpc/gen/job_pb.ts";
 import { findInstance } from "../../find_instance.ts";
-import { collect, listSchedules, lookupHistory, present } from "../../lookup.ts";
+import { collect, listSchedules, lookupHistory, lookupInstances, present } from "../../lookup.ts";
 import { countText } from "../../../core/text/count_text.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import { shellWord } from "../../../core/text/shell_word.ts";
-import { runText } from "../../../core/time/duration.ts";
+import { roughDuration, runText } from "../../../core/time/duration.ts";
 import { timeText } from "../../output/when.ts";
 import { FIELDS_OPTION } from "../../parsing/options.ts";
 import type { Printer } from "../../output/printer.ts";
@@ -30,11 +30,14 @@ import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
 import { LOG_VIEW } from "../../views/record_views.ts";
 import { signatureLines, signatureOf, summaryLines } from "../../views/signature_lines.ts";
 import { channelsOf, incidentText } from "../../views/notice_views.ts";
+import { msOf, stateOfName } from "../../wire.ts";
 
 const SCHEDULES_SHOWN = 20;
 /** Runs of a job that are shown. */
 const RUNS_SHOWN = 5;
 const HISTORY_SHOWN = 1_000;
+/** Most runs that are named as holding a limit. */
+const HOLDERS_SHOWN = 3;
 /** Lines of the log that are shown. */
 const LINES_SHOWN = 20;
 
@@ -238,12 +241,13 @@ export async function describeInstance(
     ? await collect(lookupHistory(client, uuid, HISTORY_SHOWN))
     : [];
   const log = printer.wants("log") ? await lastLines(client, uuid) : [];
+  const holders = printer.isHuman ? await holdersOf(instance, client) : [];
   const lines = instanceLines(instance, printer);
   const attempts = attemptLines(instance, { history, log }, printer);
   if (attempts.length > 0) lines.push("", ...attempts);
   if (log.length > 0) lines.push("", log.length < LINES_SHOWN ? "Log:" : "End of the log:");
   for (const entry of log) lines.push(`  ${LOG_VIEW.line!(entry, printer)}`);
-  lines.push("", ...commandLines(instance, printer));
+  lines.push("", ...commandLines(instance, holders, printer));
   await printer.details(
     (of) => ({ ...of(instance), history: history.map(of), log: log.map(of) }),
     { view: INSTANCE_VIEW, item: instance },
@@ -252,16 +256,47 @@ export async function describeInstance(
 }
 
 /** Commands that show more about an instance, or what is next to it. */
-function commandLines(instance: JobInstance, printer: Printer): string[] {
+function commandLines(
+  instance: JobInstance,
+  holders: readonly JobInstance[],
+  printer: Printer,
+): string[] {
   const { uuid, retryOf, redrivenAs, scheduleId } = instance;
   const { shortId, columns } = printer;
   return fieldLines([
     ["Whole log", `jobctl logs ${shortId(uuid)}`],
+    ["Held by", holdersText(instance, holders, printer)],
     ["Running", aheadCommand(instance)],
     ["Origin", scheduleId && `jobctl explain ${shortId(uuid)}`],
     ["Repeats", retryOf && `jobctl get instance ${shortId(retryOf)}`],
     ["Repeated by", redrivenAs && `jobctl get instance ${shortId(redrivenAs)}`],
   ], columns);
+}
+
+/** Some of the runs that hold the limit an instance waits for, the newest first. */
+async function holdersOf(
+  { kind, blockedBy }: JobInstance,
+  client: JobClient,
+): Promise<readonly JobInstance[]> {
+  // The runs of a pool are of any kind, and those of a key have the same arguments.
+  if (blockedBy?.limit !== "concurrency" || blockedBy.name !== kind) return [];
+  const states = [stateOfName("processing")!];
+  return await collect(lookupInstances(client, { kind, states }, HOLDERS_SHOWN));
+}
+
+function holdersText(
+  { blockedBy }: JobInstance,
+  holders: readonly JobInstance[],
+  { shortId, nowMs }: Printer,
+): string | undefined {
+  if (holders.length === 0) return undefined;
+  const texts = holders.map(({ uuid, processedAt }) => {
+    const since = msOf(processedAt);
+    return shortId(uuid) +
+      (since === undefined ? "" : ` (for ${roughDuration(nowMs - since)})`);
+  });
+  const others = Number(blockedBy?.used ?? 0) - holders.length;
+  return texts.join(", ") + (others > 0 ? `, and ${others} more` : "");
 }
 
 /** The command that lists the runs that an instance waits for; undefined if it waits for none. */
