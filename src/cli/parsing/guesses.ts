@@ -219,6 +219,13 @@ export function adviceFor(group: string, word: string): string | undefined {
   if (group === "" && METRICS_WORDS.test(name)) {
     return "The daemon serves them at /metrics of server.http: jobctl docs monitoring#prometheus";
   }
+  // Words for what the groups cannot do either.
+  if (group === "" && /^(?:priority|prioritize|renice)$/.test(name)) {
+    return adviceFor("update", "instance");
+  }
+  if (group === "" && /^(?:dismiss|discard|purge|forget)$/.test(name)) {
+    return adviceFor("delete", "dead");
+  }
   if (group === "notices" && /^(?:add|new|create)$/.test(name)) {
     return "Add [notices.NAME] to the configuration, then run jobctl reload: see jobctl docs notices";
   }

@@ -44,7 +44,11 @@ export function signatureLines(signature: Signature, columns: number | null): st
   const more = (text: string, hanging: string) => lines.push(...wrap(text, room, { hanging }));
   if (types.length > 0) lines.push("Types:");
   for (const text of types) more(`  ${makeVisible(text)}`, "    ");
-  if (result !== undefined) more(`Result: ${makeVisible(result)}`, "  ");
+  // Who calls the job gets what the promise is of.
+  const resolved = result === undefined
+    ? undefined
+    : /^Promise<(.+)>$/s.exec(result)?.[1] ?? result;
+  if (resolved !== undefined) more(`Result: ${makeVisible(resolved)}`, "  ");
   for (const { message, line, file } of signature.warnings) {
     const place = file === undefined ? `line ${line}` : `${file}:${line}`;
     more(makeLinesVisible(`Not checked: ${message} (${place})`), "  ");

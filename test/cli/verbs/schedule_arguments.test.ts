@@ -205,3 +205,11 @@ test("schedule takes --x for an argument by name, as -x is for an option", async
   const { request } = run.calls.at(-1)!;
   assert.deepEqual(JSON.parse(String(request.argumentsJson)), { x: "1", y: "2" });
 });
+
+test("describe job shows the result of an asynchronous function without its promise", async () => {
+  const source = "export default async (): Promise<Map<string, number>> => new Map();";
+  const run = await cli(["describe", "job", "report", "-o", "table"], {
+    answers: daemonWith(source),
+  });
+  assert.match(run.stdout, /^Result: Map<string, number>$/m);
+});

@@ -1,6 +1,7 @@
 import { JobError } from "../../../core/errors.ts";
 import { NOTICE_KINDS } from "../../../core/notices/notice.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
+import { shellWord } from "../../../core/text/shell_word.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
 import { confirmAll, findMatching } from "../../confirm.ts";
@@ -101,7 +102,11 @@ async function cancelOne(
   if (given.length > 0) {
     throw usageError(
       `Cannot use --${given[0]} with the id "${makeVisible(id)}": the id already selects one`,
-      `Write "jobctl cancel instances --${given[0]} …", or the id alone`,
+      given[0] === "all"
+        ? `For all of one kind write "jobctl cancel instances --kind ${
+          makeVisible(shellWord(id))
+        }", else the id alone`
+        : `Write "jobctl cancel instances --${given[0]} …", or the id alone`,
     );
   }
   const connection = await client();
