@@ -1,10 +1,20 @@
 import { readlinkSync, statSync } from "node:fs";
 import { getPriority } from "node:os";
 import { readSystemFile } from "../platform/files/read_file.ts";
+import { statOf } from "../platform/process/process_identity.ts";
 import type { SupervisorLaunch } from "./command_launch.ts";
 
 /** What processes inherit of each other's rights, in the names of /proc/PID/status. */
-const RIGHTS = ["CapBnd", "NoNewPrivs", "Seccomp", "Seccomp_filters", "Umask", "Cpus_allowed"];
+const RIGHTS = [
+  ...["CapBnd", "NoNewPrivs", "Seccomp", "Seccomp_filters", "Umask", "Cpus_allowed"],
+  "Mems_allowed",
+];
+/** The same of those that do not change their user or group. */
+const OWN_RIGHTS = ["Uid", "Gid", "Groups", "CapInh", "CapAmb"];
+/** Files of /proc/PID with more that is inherited. */
+const INHERITED = ["oom_score_adj", "personality", "coredump_filter"];
+/** Real-time priority and scheduling policy among the fields of {@link statOf}. */
+const SCHEDULING = [37, 38];
 /** The limit that a daemon and its supervisors change by themselves. */
 const OWN_LIMIT = "Max open files";
 /** Namespaces that are the same or not. A service manager makes new mounts that are alike. */
@@ -30,7 +40,10 @@ export function isStartedAlike(
       read(pid, "cmdline") === `${argv.join("\0")}\0` &&
       hasVariables(read(pid, "environ"), env) &&
       getPriority(pid) === (nice ?? getPriority()) &&
-      hasSurroundings(pid);
+      hasSurroundings(
+        pid,
+        argv.at(-1)!.includes('"account":') ? RIGHTS : [...RIGHTS, ...OWN_RIGHTS],
+      );
   } catch {
     return false;
   }
@@ -46,7 +59,7 @@ function hasVariables(environ: string, env: Readonly<Record<string, string>>): b
   return Object.entries(env).every(([name, value]) => given.has(`${name}=${value}`));
 }
 
-function hasSurroundings(pid: number): boolean {
+function hasSurroundings(pid: number, rights: readonly string[]): boolean {
   const isSameSpace = (name: string) => {
     return readlinkSync(`/proc/${pid}/ns/${name}`) === readlinkSync(`/proc/self/ns/${name}`);
   };
@@ -54,7 +67,8 @@ function hasSurroundings(pid: number): boolean {
     return part(read(pid, name)) === part(read("self", name));
   };
   return NAMESPACES.every(isSameSpace) && isSame("limits", inheritedLimits) &&
-    isSame("status", rightsIn) && isSame("oom_score_adj") &&
+    isSame("status", (text) => linesOf(text, rights)) &&
+    INHERITED.every((name) => isSame(name)) && schedulingOf(pid) === schedulingOf(process.pid) &&
     // Of Linux's security modules, if there is one.
     readSystemFile(`/proc/${pid}/attr/current`) === readSystemFile("/proc/self/attr/current") &&
     (isSameSpace("mnt") || isSame("mountinfo", mountsIn));
@@ -70,8 +84,13 @@ function inheritedLimits(text: string): string {
   return text.split("\n").filter((line) => !line.startsWith(OWN_LIMIT)).join("\n");
 }
 
-function rightsIn(text: string): string {
-  return text.split("\n").filter((line) => RIGHTS.includes(line.split(":")[0]!)).join("\n");
+function linesOf(status: string, names: readonly string[]): string {
+  return status.split("\n").filter((line) => names.includes(line.split(":")[0]!)).join("\n");
+}
+
+function schedulingOf(pid: number): string {
+  const stat = statOf(pid);
+  return SCHEDULING.map((place) => stat?.[place]).join(" ");
 }
 
 /** What is mounted where, without the numbers that every namespace has of its own. */

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { systemClock } from "../../src/platform/clock.ts";
+import { isRoot } from "../../src/platform/process/accounts.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import { createCommandExecutor } from "../../src/supervisor/command_executor.ts";
 import { listPlaces } from "../../src/supervisor/supervisor_folder.ts";
@@ -37,6 +38,8 @@ after(async () => {
 interface Settings {
   readonly idleMs?: number;
   readonly graceMs?: number | null;
+  /** What starts the first daemon. */
+  readonly starter?: readonly string[];
 }
 
 function makeExecutor(
@@ -54,7 +57,8 @@ function makeExecutor(
 /** A daemon that was killed while it ran a script, and the next one, which has adopted that. */
 async function adoptAfterKill(script: string, settings: Settings = {}) {
   const folder = join(root, String(folders += 1));
-  const [program, ...args] = programCommand("leaving_parent.ts");
+  const { starter = [] } = settings;
+  const [program, ...args] = [...starter, ...programCommand("leaving_parent.ts")];
   const options = JSON.stringify({ leaseMs: 20_000, graceMs: null });
   const parent = spawn(program!, [...args, folder, options, script], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -135,12 +139,21 @@ testOnLinux("a supervisor that was adopted ends when it was idle for idleMs", as
 
 testOnLinux("run() starts a supervisor if the daemon would start it in another way", async () => {
   const zone = process.env.TZ;
-  for (const [settings, TZ] of [[{ graceMs: 5_000 }, zone], [{}, "Asia/Tokyo"]] as const) {
+  const starters = [
+    ["chrt", "--batch", "0"],
+    ...isRoot() ? [["setpriv", "--groups", "12345"], ["setpriv", "--inh-caps", "+chown"]] : [],
+  ];
+  const ways = [
+    [{ graceMs: 5_000 }, zone],
+    [{}, "Asia/Tokyo"],
+    ...starters.map((starter) => [{ starter }, zone] as const),
+  ] as const;
+  for (const [settings, TZ] of ways) {
     const { executor, sink, attempt } = await adoptAfterKill(WORK, settings);
     const parent = Number(sink.messages()[0]!.split(" ")[0]);
     try {
       if (TZ !== undefined) process.env.TZ = TZ;
-      assert.notEqual((await runOn(executor)).parent, parent);
+      assert.notEqual((await runOn(executor)).parent, parent, JSON.stringify(settings));
     } finally {
       if (zone === undefined) delete process.env.TZ;
       else process.env.TZ = zone;
