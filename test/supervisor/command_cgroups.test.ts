@@ -25,7 +25,7 @@ async function withGroups(
   }) => void,
 ): Promise<void> {
   await withTempDir({}, ({ path }) => {
-    const tree = { path, canBound, name: "tree" };
+    const tree = { path, canBound, processesMax: null, name: "tree" };
     const groups = new CommandCgroups(tree, {
       canStart: () => canStart,
       makeFolder(folder) {

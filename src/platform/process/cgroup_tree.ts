@@ -19,6 +19,12 @@ const TOKEN_LENGTH = 16;
 const DEPTH_MAX = 4;
 /** Most groups below a tree. Its user may make more in vain: the daemon has to remove them. */
 const GROUPS_MAX = 4_096;
+/** Processes and threads that commands leave to the daemon: it dies if it cannot start a thread. */
+const PROCESSES_SPARED = 256;
+/** The same for the supervisor, within its tree. */
+const SUPERVISOR_SPARED = 64;
+/** Limits of the whole system. */
+const SYSTEM_LIMITS = ["/proc/sys/kernel/pid_max", "/proc/sys/kernel/threads-max"];
 /** How long a supervisor may take to enter its tree. */
 const YOUNG_MS = 10_000;
 /** Files of a group that its user needs to move processes within it. */
@@ -41,6 +47,8 @@ export interface CgroupBase {
   readonly path: string;
   /** True if memory can be bounded below it. */
   readonly canBound: boolean;
+  /** How many processes and threads commands may have at once; null for any number. */
+  readonly processesMax: number | null;
 }
 
 /** The tree of one supervisor. */
@@ -114,7 +122,26 @@ export function prepareBase(path: string): CgroupBase {
     if (name.startsWith(TREE_PREFIX) && !isYoung(tree)) removeTree(tree);
   }
   const canLeave = path === base && !isService(path);
-  return { path: base, canBound: handDown(new Cgroup(base), canLeave ? path : null) };
+  const canBound = handDown(new Cgroup(base), canLeave ? path : null);
+  return { path: base, canBound, processesMax: canBound ? processesBelow(base) : null };
+}
+
+/** How many processes commands may have, so that enough are left; null if nothing bounds that. */
+function processesBelow(base: string): number | null {
+  const group = new Cgroup(base);
+  if (!has(group, "cgroup.controllers", "pids")) return null;
+  if (!group.tryToWrite("cgroup.subtree_control", "+pids")) return null;
+  const limits = SYSTEM_LIMITS.map((file) => readSystemFile(file));
+  // That of each group around it counts, too.
+  for (let path = base; readSystemFile(join(path, "cgroup.procs")) !== null; path = dirname(path)) {
+    limits.push(new Cgroup(path).read("pids.max"));
+  }
+  const max = Math.min(...limits.map(Number).filter((limit) => limit > 0));
+  return Number.isFinite(max) ? withSpared(max, PROCESSES_SPARED) : null;
+}
+
+function withSpared(max: number, spared: number): number {
+  return max - Math.min(spared, Math.floor(max / 2));
 }
 
 /** True if it may be one that its supervisor has not entered yet. */
@@ -148,8 +175,12 @@ function hands(group: Cgroup): boolean {
   return has(group, "cgroup.subtree_control");
 }
 
-function has(group: Cgroup, name: "cgroup.controllers" | "cgroup.subtree_control"): boolean {
-  return (group.read(name) ?? "").split(" ").includes("memory");
+function has(
+  group: Cgroup,
+  name: "cgroup.controllers" | "cgroup.subtree_control",
+  controller: "memory" | "pids" = "memory",
+): boolean {
+  return (group.read(name) ?? "").trim().split(" ").includes(controller);
 }
 
 /** Where this process makes groups; null if it may not, undefined while unknown. */
@@ -215,6 +246,13 @@ export function enterTree(tree: CgroupTree, user: User | null): void {
       mkdirSync(bounded);
       new Cgroup(bounded).write("cgroup.subtree_control", "+memory");
       made.push(bounded);
+    }
+    if (tree.processesMax !== null) {
+      // Commands that are moved to their groups later begin beside the supervisor.
+      group.tryToWrite("pids.max", String(tree.processesMax));
+      group.tryToWrite("cgroup.subtree_control", "+pids");
+      const most = String(withSpared(tree.processesMax, SUPERVISOR_SPARED));
+      for (const folder of made.slice(2)) new Cgroup(folder).tryToWrite("pids.max", most);
     }
     new Cgroup(join(path, supervisor)).write("cgroup.procs", "0");
     group.write("cgroup.max.depth", String(DEPTH_MAX));

@@ -73,9 +73,29 @@ test("prepareBase() hands memory down, and makes no files of its own", async () 
     const own = join(service, "daemon");
     assert.equal(baseOf(own), service);
     assert.ok(mayBound(own));
-    assert.deepEqual(prepareBase(own), { path: service, canBound: true });
+    assert.deepEqual(prepareBase(own), { path: service, canBound: true, processesMax: null });
     assert.equal(read(dir, "a.service/cgroup.subtree_control"), "+memory");
   });
+});
+
+test("prepareBase() leaves processes to the daemon, of all that its service and those around it may have", async () => {
+  for (const [around, own, most] of [["max", "1000", 744], ["300", "max", 150]] as const) {
+    const files = {
+      "cgroup.procs": "",
+      "pids.max": `${around}\n`,
+      "a.service/daemon/cgroup.procs": String(process.pid),
+      "a.service/cgroup.controllers": "cpu memory pids\n",
+      "a.service/cgroup.subtree_control": "memory\n",
+      "a.service/cgroup.procs": "",
+      "a.service/pids.max": `${own}\n`,
+    };
+    await withTempDir(files, (dir) => {
+      const path = join(dir.path, "a.service");
+      const base = prepareBase(join(path, "daemon"));
+      assert.deepEqual(base, { path, canBound: true, processesMax: most });
+      assert.equal(read(dir, "a.service/cgroup.subtree_control").slice(0, 5), "+pids");
+    });
+  }
 });
 
 test("prepareBase() does without a bound if the service itself, or nothing, has memory", async () => {
@@ -83,14 +103,14 @@ test("prepareBase() does without a bound if the service itself, or nothing, has 
   await withTempDir(without, (dir) => {
     const path = join(dir.path, "a");
     assert.equal(mayBound(path), false);
-    assert.deepEqual(prepareBase(path), { path, canBound: false });
+    assert.deepEqual(prepareBase(path), { path, canBound: false, processesMax: null });
     assert.equal(read(dir, "a/cgroup.subtree_control"), "");
   });
   // Files that cannot be written stand for a group with processes: the kernel refuses it.
   await withTempDir({ "a.service/cgroup.controllers": "memory" }, (dir) => {
     const path = join(dir.path, "a.service");
     assert.equal(mayBound(path), false);
-    assert.deepEqual(prepareBase(path), { path, canBound: false });
+    assert.deepEqual(prepareBase(path), { path, canBound: false, processesMax: null });
     assert.ok(!existsSync(join(path, "daemon")));
   });
 });
