@@ -1,5 +1,5 @@
-// The compiled file, with its default lease, on a Valkey and an etcd that delay every call by 5 s;
-// about two minutes each: npm run slow -- [valkey | etcd]
+// The compiled file on a Valkey and an etcd that delay every call by 5 s, with leases of 15 s and 40 s;
+// two to four minutes each: npm run slow -- [valkey | etcd]
 // Debian's crons beside jobctl with their crontabs imported, four minutes:
 // npm run slow -- cron [debian] [cronie] [busybox] [MINUTES]
 // Each story of notices on every store, a few minutes: npm run slow -- stories

@@ -11,6 +11,10 @@ const RENEW_SHARE = 1 / 3;
 const SLOW_RENEW_SHARE = 1 / 6;
 /** A store is slow if a response takes more than this share of the lease. */
 const SLOW_SHARE = 1 / 12;
+/** Attempts are stopped if two renewals in a row take longer than this share of the lease. */
+const TOO_SLOW_SHARE = 2 / 5;
+/** How often a warning of that is repeated. */
+const WARN_EVERY_MS = 600_000;
 /** Longest wait for a renewal that something depends on. */
 const RENEWED_MS_MAX = 2_000;
 /** Most renewals under way: a late response must not delay the next renewal. */
@@ -33,6 +37,7 @@ export class Renewal {
   #waiting = 0;
   #sentMs = 0;
   #tookMs = 0;
+  #warnedMs = -Infinity;
 
   constructor(options: RenewalOptions) {
     this.#options = options;
@@ -123,7 +128,21 @@ export class Renewal {
       this.#waiting -= 1;
       this.#tookMs = clock.now().monotonicMs - sentMs;
     }
-    if (isDone && this.#isStarted) this.#followSlow();
+    if (!isDone) return;
+    this.#warnOfSlow();
+    if (this.#isStarted) this.#followSlow();
+  }
+
+  /** Warn now and then while renewals take so long that a lease may end before the next one. */
+  #warnOfSlow(): void {
+    const { leaseMs, logger, clock } = this.#options;
+    const nowMs = clock.now().monotonicMs;
+    if (this.#tookMs <= leaseMs * TOO_SLOW_SHARE || nowMs < this.#warnedMs + WARN_EVERY_MS) return;
+    this.#warnedMs = nowMs;
+    logger.warn("The store takes too long to renew leases: running attempts may be stopped", {
+      seconds: Math.round(this.#tookMs / 1_000),
+      hint: `worker.lease is ${leaseMs / 1_000} s; see docs/stores.md for how long it should be`,
+    });
   }
 
   /**

@@ -11,6 +11,11 @@ const REST_MS_MIN = 0.2;
 const ROW_SHARED = 32;
 const ROW_ALONE = 256;
 const ROW_REST_MS_MIN = 5;
+/**
+ * After a commit that took this long, an owner pauses, too: what follows from it, such as the
+ * renewal of a claim, would otherwise wait for a whole further commit.
+ */
+const SLOW_MS = 200;
 /** How long another owner counts as active after a commit. */
 const SHARED_MS = 60_000;
 
@@ -51,7 +56,10 @@ export class FairShare {
     if (this.#row >= rowMax) {
       this.#row = 0;
       this.#restFor(Math.max(ROW_REST_MS_MIN, 4 * tookMs));
-    } else if (this.#isContended) this.#restFor(2 * tookMs * this.#random.next());
+    } else {
+      const sharedMs = this.#isContended ? 2 * tookMs * this.#random.next() : 0;
+      this.#restFor(tookMs < SLOW_MS ? sharedMs : REST_MS_MAX);
+    }
     this.#isContended = false;
   }
 

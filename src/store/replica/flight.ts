@@ -4,6 +4,7 @@ import { type Clock, type Instant, sleep } from "../../platform/clock.ts";
 import type { Random } from "../../platform/random.ts";
 import { type QueuedOperation, type Result as ResultOf, runOperation } from "../ledger/group.ts";
 import type { Moment } from "../ledger/state.ts";
+import type { Committed } from "../store.ts";
 import { type Head, nextHead, REV_STEP } from "./head.ts";
 import { KEYS } from "./keys.ts";
 import type { MediumCommit, ReplicaMedium } from "./medium.ts";
@@ -163,17 +164,20 @@ export function backOff(tries: number, clock: Clock, random: Random): Promise<vo
   return sleep(clock, backoffMs(BACKOFF, tries - 1, random.next()));
 }
 
-/** Resolve the operations of a committed version. */
-export function resolveAll(results: readonly Result[], version: number): void {
+/** Resolve the operations of a commit that was made: not before it was sent. */
+export function resolveAll({ results, commit, sentMs }: Flight): void {
   for (const [index, result] of results.entries()) {
-    resolveOne(result, version * REV_STEP + index + 1);
+    resolveOne(result, { rev: commit!.next * REV_STEP + index + 1, sentMs });
   }
 }
 
 /** Resolve or reject one operation. */
-export function resolveOne({ operation, at, value, error }: Result, rev: number): void {
+export function resolveOne(
+  { operation, at, value, error }: Result,
+  committed: Pick<Committed<unknown>, "rev" | "sentMs">,
+): void {
   if (error) operation.reject(error);
-  else operation.resolve({ rev, at, value: value as never });
+  else operation.resolve({ ...committed, at, value: value as never });
 }
 
 // Any other error, from any medium, does not tell whether the commit was made.

@@ -266,7 +266,7 @@ export class ReplicaOwner implements LedgerOwner {
     const left: [Result, number][] = [];
     for (const result of results) {
       const rev = this.#replica.unwrittenRev();
-      if (result.operation.canBeLate) resolveOne(result, rev);
+      if (result.operation.canBeLate) resolveOne(result, { rev });
       else left.push([result, rev]);
     }
     this.#publish();
@@ -278,7 +278,7 @@ export class ReplicaOwner implements LedgerOwner {
       this.#flight = null;
       const isOld = version > this.#replica.version;
       if (isOld) this.#queue = [...operationsOf(flight), ...this.#queue];
-      else for (const [result, rev] of left) resolveOne(result, rev);
+      else for (const [result, rev] of left) resolveOne(result, { rev });
       this.#schedule();
     }, (thrown) => {
       if (this.#flight === flight) {
@@ -292,7 +292,7 @@ export class ReplicaOwner implements LedgerOwner {
     this.#flight = null;
     this.#replica.landed(next, flight.head);
     this.#returnClaims();
-    resolveAll(flight.results, next);
+    resolveAll(flight);
     this.#publish();
     this.#fairShare.rest(flight.sentMs);
     this.#schedule();
@@ -387,7 +387,7 @@ export class ReplicaOwner implements LedgerOwner {
     this.#flight = null;
     this.#wanted.version = Math.min(this.#wanted.version, this.#replica.version);
     if (flight && hasCommit(this.#replica.head, this.#writer, flight.number)) {
-      resolveAll(flight.results, flight.commit!.next);
+      resolveAll(flight);
     } else if (flight) this.#queue = [...operationsOf(flight), ...this.#queue];
     this.#goLive();
     this.#publish();

@@ -180,6 +180,27 @@ test("dispatcher() renews leases and stops nothing when the store was away for a
   assert.deepEqual(world.executor.last.aborts, []);
 });
 
+test("dispatcher() warns now and then while the store takes too long to renew leases", async () => {
+  const world = await new ManagerWorld().started();
+  await world.schedule();
+  const warnings = () => world.logged.filter((line) => /takes too long to renew/.test(line)).length;
+  const renewSlowly = async (ms: number) => {
+    const release = world.link.hold("renew");
+    await world.clock.advance(LEASE_MS / 3 + ms);
+    release();
+    await world.clock.settle();
+  };
+  await renewSlowly(LEASE_MS / 3);
+  assert.equal(warnings(), 0);
+  await renewSlowly(LEASE_MS / 2);
+  assert.equal(warnings(), 1);
+  await renewSlowly(LEASE_MS / 2);
+  assert.equal(warnings(), 1);
+  await world.clock.advance(600_000);
+  await renewSlowly(LEASE_MS / 2);
+  assert.equal(warnings(), 2);
+});
+
 test("dispatcher() renews more claims than one request may name", async () => {
   const world = await new ManagerWorld({ workers: 1_000 }).started();
   world.link.cut(["settle"]);

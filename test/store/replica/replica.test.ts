@@ -434,6 +434,32 @@ test("fault 20: everything works on a medium whose calls take five seconds", asy
   assert.deepEqual(await settling, ["settled"]);
 });
 
+test("fault 20: a renewal that waited for another commit counts from when its own was sent", async () => {
+  const clock = new SimClock();
+  const world = new Replicas(clock);
+  const opening = world.open();
+  await clock.settle();
+  const node = await opening;
+  const adding = world.add(node);
+  await clock.settle();
+  await adding;
+  const claiming = world.claim(node);
+  await clock.settle();
+  const claims = await claiming;
+  node.medium.faults.delay = () =>
+    new Promise((resolve) => void clock.timer(2_500, () => resolve()));
+  const startMs = clock.now().monotonicMs;
+  const other = world.add(node);
+  await clock.advance(1);
+  const request = { at: clock.now(), node: node.id, claims, leaseMs: LEASE_MS };
+  const renewing = node.store.renew(request);
+  await clock.advance(10_100);
+  await other;
+  const { sentMs = 0, value } = await renewing;
+  assert.equal(value[0]?.status, "renewed");
+  assert.ok(sentMs >= startMs + 5_000, `${sentMs - startMs} ms after the request`);
+});
+
 test("who opens a replica to look after it writes nothing by that", async () => {
   const world = new Replicas(systemClock);
   const { store } = world.make();

@@ -55,7 +55,8 @@ export async function checkSlowStore(
         if (!isJobError(error, "unavailable")) throw error;
         return false;
       });
-      assert.ok(performance.now() - startMs < 5_000, `${performance.now() - startMs} ms`);
+      // The daemon refuses after 5 s; the response takes a moment.
+      assert.ok(performance.now() - startMs < 6_000, `${performance.now() - startMs} ms`);
       if (isAccepted || linesOf(fileOf(id)).length > 0) return;
     }
     assert.fail(`Not accepted in ${ACCEPT_MS_MAX} ms`);
@@ -66,7 +67,9 @@ export async function checkSlowStore(
     proxy.delayAnswers(delayMs);
     for (const id of ids.slice(1)) await schedule(id, leaseMs * 1.5);
     const hasEnded = (id: string) => linesOf(fileOf(id)).includes("ended");
-    await until("all have run", () => ids.every(hasEnded), leaseMs * 20);
+    await until("all have run", () => ids.every(hasEnded), leaseMs * 20).catch((error) => {
+      throw new Error(daemon.log(), { cause: error });
+    });
     // Time enough for what would run again.
     await sleep(leaseMs + 2 * delayMs);
     for (const id of ids) assert.deepEqual(linesOf(fileOf(id)), ["started", "ended"], daemon.log());
