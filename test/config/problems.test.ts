@@ -69,7 +69,12 @@ const REFUSED: readonly (readonly [what: string, text: string | Uint8Array, want
   ],
   ["deep lists", `a = ${"[".repeat(50_000)}`, "config.toml:1:69: found nesting deeper than 64"],
   ["deep tables", `a = ${"{a=".repeat(50_000)}`, "config.toml:1:197: found nesting deeper than 64"],
-  ["a deep key", `[${"a.".repeat(50_000)}a]`, "config.toml:1:2: a: found a key of over 64 parts"],
+  ["a deep key", `[${"a.".repeat(500_000)}a]`, "config.toml:1:2: found a key of over 64 parts"],
+  [
+    "a deep quoted key",
+    `\n${'"a" . '.repeat(64)}a = 1`,
+    "config.toml:2:4: found a key of over 64 parts",
+  ],
   ["a long string", `a = "${"x".repeat(70_000)}"`, "config.toml:1:5: found a string of over 65536"],
   ["a large file", new Uint8Array(5 * 1_048_576), "config.toml:1:1: the file is larger than 4 MiB"],
   ["a quoted path", '"server.port" = 1', 'config.toml:1:1: "server.port": unknown key'],

@@ -102,7 +102,7 @@ function parseText(text: string, file: string): ParsedToml {
     return refusedSyntax(text, file, error, values.error);
   }
   return {
-    tree: found.isTooDeep ? null : new PlainCopy(Infinity).table(values.result, 0),
+    tree: new PlainCopy(Infinity).table(values.result, 0),
     hasVariables: true,
     problems: found.problems,
     placeOf: (path, part) => found.placeOf(path, part),

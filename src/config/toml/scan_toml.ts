@@ -14,7 +14,7 @@ const PLAIN_NUMBER = /[+-]?\d+(?:\.\d+)?[ \t]*(?:[,\]}#\r\n]|$)/y;
 
 /** The result of one pass over a file. */
 export interface Scan {
-  /** Nesting or a string that would overflow the recursive parsers; null if there is none. */
+  /** Nesting, a key or a string that is too much for the parsers; null if there is none. */
   readonly excess: Excess | null;
   /**
    * True if a value begins like a number but is not a plain one: perhaps a date, a time or a
@@ -22,6 +22,9 @@ export interface Scan {
    */
   readonly hasUnusualNumber: boolean;
 }
+
+const DOT = 0x2e;
+const LINE_FEED = 0x0a;
 
 /** Characters that this scan does not look at. */
 const ORDINARY = /[^"'#[\]{}=,]*/y;
@@ -35,10 +38,22 @@ const VALUE = /[=,[]\s*(?=[\d+-])/y;
  */
 export function scanToml(text: string): Scan {
   let depth = 0;
+  let dots = 0;
+  let keyStart = 0;
   let index = 0;
   let hasUnusualNumber = false;
   const exceeded = (message: string) => ({ excess: { index, message }, hasUnusualNumber });
-  while ((index = endOf(ORDINARY, text, index)) < text.length) {
+  for (;;) {
+    const start = index;
+    index = endOf(ORDINARY, text, start);
+    if (dots === 0) keyStart = start;
+    dots = dotsAfter(dots, text, start, index);
+    // The parser of places takes a time that grows with the square of the parts.
+    if (dots >= NESTING_MAX) {
+      index = Math.max(keyStart, text.lastIndexOf("\n", index - 1) + 1);
+      return exceeded(`found a key of over ${NESTING_MAX} parts`);
+    }
+    if (index >= text.length) break;
     const char = text[index];
     if (char === "#") {
       index = endOf(COMMENT, text, index);
@@ -52,6 +67,7 @@ export function scanToml(text: string): Scan {
       index = end;
       continue;
     }
+    dots = 0;
     if (char === "[" || char === "{") depth++;
     else if (char === "]" || char === "}") depth = Math.max(0, depth - 1);
     if (depth > NESTING_MAX) return exceeded(`found nesting deeper than ${NESTING_MAX} levels`);
@@ -60,6 +76,17 @@ export function scanToml(text: string): Scan {
     index++;
   }
   return { excess: null, hasUnusualNumber };
+}
+
+/** How many dots the key has that goes on from `start` to `end`; those of a line count alone. */
+function dotsAfter(before: number, text: string, start: number, end: number): number {
+  let dots = before;
+  for (let index = start; index < end; index++) {
+    const code = text.charCodeAt(index);
+    if (code === DOT) dots++;
+    else if (code === LINE_FEED) dots = 0;
+  }
+  return dots;
 }
 
 const COMMENT = /[^\n]*/y;

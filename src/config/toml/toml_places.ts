@@ -1,7 +1,6 @@
 import { type AST, parseTOML } from "toml-eslint-parser";
 import type { ConfigProblem, Place } from "../../core/job/job_table.ts";
 import { PROTOTYPE_KEYS } from "../../core/object_keys.ts";
-import { NESTING_MAX } from "./scan_toml.ts";
 import { formatPath, type KeyPath } from "../source.ts";
 
 /** A line and a column, both from 1. */
@@ -23,8 +22,6 @@ interface Spot {
  */
 export class TomlPlaces {
   readonly problems: ConfigProblem[] = [];
-  /** True if a key has too many parts for the rest of the program to follow. */
-  isTooDeep = false;
   readonly #file: string;
   readonly #root: Spot = { key: null, value: null, below: null };
 
@@ -60,11 +57,6 @@ export class TomlPlaces {
   }
 
   #key(key: AST.TOMLKey, path: KeyPath): void {
-    if (key.keys.length > NESTING_MAX) {
-      this.isTooDeep = true;
-      this.#problem(key, path.slice(0, 1), `found a key of over ${NESTING_MAX} parts`);
-      return;
-    }
     // A header has its whole path, a key in a table only the end of it. Indices of table lists are
     // never written.
     const written = path.map((_, index) => path.slice(0, index + 1))
