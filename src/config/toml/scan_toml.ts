@@ -78,7 +78,7 @@ export function scanToml(text: string): Scan {
   return { excess: null, hasUnusualNumber };
 }
 
-/** How many dots the key has that goes on from `start` to `end`; those of a line count alone. */
+/** The dots of a key so far, with those from `start` to `end`. A line begins another key. */
 function dotsAfter(before: number, text: string, start: number, end: number): number {
   let dots = before;
   for (let index = start; index < end; index++) {
