@@ -55,8 +55,8 @@ export async function checkSlowStore(
         if (!isJobError(error, "unavailable")) throw error;
         return false;
       });
-      // The daemon refuses after 5 s; the response takes a moment.
-      assert.ok(performance.now() - startMs < 6_000, `${performance.now() - startMs} ms`);
+      // The daemon refuses after 5 s; on a busy machine the response takes a while.
+      assert.ok(performance.now() - startMs < 10_000, `${performance.now() - startMs} ms`);
       if (isAccepted || linesOf(fileOf(id)).length > 0) return;
     }
     assert.fail(`Not accepted in ${ACCEPT_MS_MAX} ms`);
