@@ -191,6 +191,10 @@ class CommandExecutor implements Executor {
     return attempt;
   }
 
+  keepsStartAt(): boolean {
+    return true;
+  }
+
   prepare({ source }: JobDefinition): void {
     if (this.#isStopped || source.type !== "command") return;
     try {

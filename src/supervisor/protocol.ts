@@ -91,6 +91,8 @@ export type ToSupervisor =
     readonly command: CommandLaunch;
     /** How long it may run unless that is extended, in milliseconds from now. */
     readonly untilMs: number;
+    /** Epoch ms before which it must not begin; absent if it may begin at once. */
+    readonly startAt?: number | undefined;
     /** True if `started` is needed at once. Otherwise it comes only if the command takes longer. */
     readonly wantsStarted: boolean;
   }
@@ -178,6 +180,8 @@ export type FromSupervisor =
     readonly agoMs?: number;
   };
 
+/** How long before it may begin a command is sent at most, in milliseconds. */
+export const EARLY_MS_MAX = 100;
 /** Name of the error of a command that needed more memory than it may use. */
 export const MEMORY_LIMIT_ERROR = "MemoryLimitError";
 /** Most entries, or commands, in one message. */

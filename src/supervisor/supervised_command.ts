@@ -231,7 +231,8 @@ export class SupervisedCommand implements RunHost {
     const wantsStarted = run.instance.timeoutMs > 0 || this.#limits !== null;
     const { claim, command } = this.#start!(run);
     this.#start = null;
-    return { type: "run", run: this.number, claim, command, untilMs, wantsStarted };
+    const { startAt } = run;
+    return { type: "run", run: this.number, claim, command, untilMs, startAt, wantsStarted };
   }
 
   /** Let its processes stand still, or continue. */

@@ -27,6 +27,11 @@ export interface AttemptTask {
    */
   readonly deadlineMs: number;
   /**
+   * Epoch ms before which job code must not begin, in some milliseconds; absent if it may begin at
+   * once. Only for an executor that {@link Executor.keepsStartAt}.
+   */
+  readonly startAt?: number | undefined;
+  /**
    * Resolves when earlier handlers of the instance have ended. A function in this process begins
    * after that, so that the log has their lines first.
    */
@@ -180,6 +185,11 @@ export interface Executor {
    * not counting attempts that wait here.
    */
   run(task: AttemptTask, sink: AttemptSink): Attempt;
+  /**
+   * True if it takes attempts of this job before they may begin, and begins them no sooner than
+   * their `startAt`. Absent if it does that for no job.
+   */
+  keepsStartAt?(job: JobDefinition): boolean;
   /** Attempts given to it that have not begun. */
   readonly waiting: number;
   /**

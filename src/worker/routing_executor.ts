@@ -23,6 +23,7 @@ export function createExecutor(
       await Promise.all(all.map((executor) => executor.stop()));
     },
     run: (task: AttemptTask, sink: AttemptSink): Attempt => pick(task.job).run(task, sink),
+    keepsStartAt: (job) => pick(job).keepsStartAt?.(job) ?? false,
     get waiting() {
       return all.reduce((sum, { waiting }) => sum + waiting, 0);
     },

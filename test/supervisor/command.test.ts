@@ -7,11 +7,12 @@ import { after, test } from "node:test";
 import { isLive, type ProcessPlace } from "../../src/core/instance.ts";
 import type { CommandSpec } from "../../src/core/job/job.ts";
 import { JOB_DEFAULTS } from "../../src/core/job/option_table.ts";
-import { systemClock } from "../../src/platform/clock.ts";
+import { sleep, systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import { resolveAccount } from "../../src/platform/process/accounts.ts";
 import { runtimeName } from "../../src/platform/process/process.ts";
 import { createCommandExecutor } from "../../src/supervisor/command_executor.ts";
+import { EARLY_MS_MAX } from "../../src/supervisor/protocol.ts";
 import {
   commandJob,
   isAlive,
@@ -40,18 +41,40 @@ interface Setting {
   readonly spec?: Partial<CommandSpec>;
   readonly options?: Partial<JobOptions>;
   readonly args?: readonly unknown[];
+  readonly startAt?: number;
 }
 
-function begin(script: string, { spec, options, args }: Setting = {}) {
+function begin(script: string, { spec, options, args, startAt }: Setting = {}) {
   const sink = new RecordingSink();
   const job = commandJob(["/bin/sh", "-c", script, "jobctl"], spec, options);
-  return { sink, attempt: executor.run(makeTask(job, args), sink) };
+  return { sink, attempt: executor.run(makeTask(job, args, { startAt }), sink) };
 }
 
 async function run(script: string, setting: Setting = {}) {
   const { sink, attempt } = begin(script, setting);
   return { outcome: await attempt.outcome, lines: sink.messages() };
 }
+
+test("a command that is given before its time begins at it", async () => {
+  // Its supervisor takes some time to start.
+  await run(":");
+  const startAt = Date.now() + EARLY_MS_MAX;
+  const { outcome, lines } = await run("date +%s%3N", { startAt });
+  assert.equal(outcome.type, "ok");
+  assert.ok(Number(lines[0]) >= startAt, `${startAt - Number(lines[0])} ms too early`);
+});
+
+test("a command that is aborted before its time does not begin", async () => {
+  await run(":");
+  const file = join(folder, "too-early");
+  const { attempt, sink } = begin(`touch ${file}`, { startAt: Date.now() + 60_000 });
+  attempt.abort("drain");
+  const outcome = await attempt.outcome;
+  assert.ok(outcome.type === "aborted" && outcome.isUnstarted, JSON.stringify(outcome));
+  await sleep(systemClock, 2 * EARLY_MS_MAX);
+  assert.ok(!existsSync(file));
+  assert.deepEqual(sink.messages(), []);
+});
 
 test("a command succeeds without results when it exits with code 0", async () => {
   const { outcome, lines } = await run("echo out; echo err >&2");

@@ -174,10 +174,15 @@ export function makeInstance(
 export function makeTask(
   job: JobDefinition,
   args: readonly unknown[] = [],
-  options: { readonly leaseMs?: number; readonly instance?: Partial<Instance> } = {},
+  options: {
+    readonly leaseMs?: number;
+    readonly instance?: Partial<Instance>;
+    readonly startAt?: number | undefined;
+  } = {},
 ): AttemptTask {
-  const deadlineMs = systemClock.now().monotonicMs + (options.leaseMs ?? 60_000);
-  return { job, instance: makeInstance(job, args, options.instance), deadlineMs };
+  const { leaseMs = 60_000, instance, startAt } = options;
+  const deadlineMs = systemClock.now().monotonicMs + leaseMs;
+  return { job, instance: makeInstance(job, args, instance), deadlineMs, startAt };
 }
 
 /** A sink that keeps what it is given and lets a test await a line. */

@@ -90,18 +90,31 @@ export class AttemptRunner {
     this.#calls = new JobCalls(options.manager, options.isClaimed, options);
     this.#resources = new ResourceWait({
       ...options,
-      retry: (running, deadlineMs) => this.#start(running, running.job!, deadlineMs),
+      retry: (running, deadlineMs) => this.#start(running, running.job!, { deadlineMs }),
     });
   }
 
-  /** Run an attempt now, or when it is due if it was claimed early. */
+  /**
+   * Run an attempt now, or when it is due if it was claimed early. An executor that keeps to that
+   * time has it before, so that no preparation makes it late.
+   */
   run(running: RunningAttempt, job: JobDefinition, deadlineMs: number): void {
-    this.#options.earlyClaims.delay(running, () => this.#start(running, job, deadlineMs));
+    const { earlyClaims, executor } = this.#options;
+    if (executor.keepsStartAt?.(job)) {
+      this.#start(running, job, { deadlineMs, leftMs: earlyClaims.leftMs(running) });
+    } else earlyClaims.delay(running, () => this.#start(running, job, { deadlineMs }));
+  }
+
+  /** Give back the attempts that the executor has before their time. */
+  withdraw(all: Iterable<RunningAttempt>): void {
+    const nowMs = this.#options.clock.now().monotonicMs;
+    for (const running of all) if (running.startedMs > nowMs) this.abort(running, "drain");
   }
 
   /** Abort an attempt that was given to {@link run}. */
   abort(running: RunningAttempt, cause: AbortCause): void {
-    const { earlyClaims, ended } = this.#options;
+    const { clock, earlyClaims, ended } = this.#options;
+    running.startedMs = Math.min(running.startedMs, clock.now().monotonicMs);
     if (earlyClaims.release(running)) ended(running, notStarted(cause));
     else running.attempt?.abort(cause);
   }
@@ -111,13 +124,20 @@ export class AttemptRunner {
     return this.#resources.leave(running, outcome);
   }
 
-  #start(running: RunningAttempt, job: JobDefinition, deadlineMs: number): void {
+  /** @param times `leftMs` is how long until it may begin, in milliseconds */
+  #start(
+    running: RunningAttempt,
+    job: JobDefinition,
+    { deadlineMs, leftMs = 0 }: { readonly deadlineMs: number; readonly leftMs?: number },
+  ): void {
     const { clock, isStarted, ended } = this.#options;
-    running.startedMs = clock.now().monotonicMs;
+    const { wallMs, monotonicMs } = clock.now();
+    running.startedMs = monotonicMs + leftMs;
     // Since its claim, the node may have begun to drain, or been frozen past the end of the lease.
     const isLate = running.startedMs >= deadlineMs;
     if (isLate || !isStarted()) return ended(running, notStarted());
-    if (job.source.type !== "system") return this.#execute(running, job, deadlineMs);
+    const startAt = leftMs > 0 ? wallMs + leftMs : undefined;
+    if (job.source.type !== "system") return this.#execute(running, job, { deadlineMs, startAt });
     if (isNoticeKind(job.kind)) return this.#notify(running);
     if (job.kind === BACKUP_KIND) return this.#backUp(running);
     void runSystemJob(running.instance, this.#options).then((outcome) => ended(running, outcome));
@@ -154,9 +174,15 @@ export class AttemptRunner {
     });
   }
 
-  #execute(running: RunningAttempt, job: JobDefinition, deadlineMs: number): void {
+  #execute(
+    running: RunningAttempt,
+    job: JobDefinition,
+    { deadlineMs, startAt }: Pick<AttemptTask, "deadlineMs" | "startAt">,
+  ): void {
     const { executor } = this.#options;
-    this.#follow(running, job, deadlineMs, (task, sink) => executor.run(task, sink));
+    this.#follow(running, job, deadlineMs, (task, sink) => {
+      return executor.run(startAt === undefined ? task : { ...task, startAt }, sink);
+    });
   }
 
   #follow(

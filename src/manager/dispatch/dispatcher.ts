@@ -178,6 +178,7 @@ export class Dispatcher {
     this.#isStarted = false;
     this.#wake.cancel();
     this.#buffer.clear();
+    this.#runner.withdraw(this.#running.values());
   }
 
   /**
@@ -336,9 +337,8 @@ export class Dispatcher {
   #request(limit: number, kinds: ReadonlySet<string>): ClaimRequest {
     const { store, clock, earlyClaims, node, registry: { limits }, leaseMs } = this.#options;
     const at = clock.now();
-    const ahead = earlyClaims.aheadOf(at.wallMs);
-    const response = store.claim({ at, node, kinds, limits, limit, leaseMs, ...ahead });
-    return { at, limit, kinds, response };
+    const request = { at, node, kinds, limits, limit, leaseMs, ...earlyClaims.aheadOf(at.wallMs) };
+    return { at, limit, kinds, response: store.claim(request) };
   }
 
   /** Begin what was claimed. Returns the next claim, if it was requested before that. */

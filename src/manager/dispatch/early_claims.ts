@@ -8,6 +8,8 @@ import { AHEAD_MS_MAX } from "../../store/store.ts";
 const WAIT_MS_MIN = 1;
 /** Weight of the newest claim in the estimate of how long claims take; most should take less. */
 const NEWEST_SHARE = { longer: 0.5, shorter: 0.1 } as const;
+/** The lead, in times of a claim: handing the attempts over may take as long again. */
+const LEAD = 2;
 
 interface Claimed {
   readonly instance: { readonly dueAt: number };
@@ -48,7 +50,8 @@ export class EarlyClaims {
   get leadMs(): number {
     if (!this.#isPossible) return 0;
     // One less than the store allows, because untilMs is one more.
-    return Math.min(Math.ceil(this.#tookMs ?? AHEAD_MS_MAX), AHEAD_MS_MAX - 1);
+    const leadMs = this.#tookMs === null ? AHEAD_MS_MAX : this.#tookMs * LEAD;
+    return Math.min(Math.ceil(leadMs), AHEAD_MS_MAX - 1);
   }
 
   /**
@@ -89,12 +92,18 @@ export class EarlyClaims {
     return isSoon ? { dueBy: this.#dueAt } : {};
   }
 
+  /** How long until an attempt may begin, in milliseconds: 0 unless it was claimed early. */
+  leftMs({ instance: { dueAt } }: Claimed): number {
+    const leftMs = this.#isPossible ? dueAt - this.#clock.now().wallMs : 0;
+    // If it is more than the longest lead, the clock was set back meanwhile.
+    return Math.max(0, Math.min(leftMs, AHEAD_MS_MAX));
+  }
+
   /** Call `begin` at once, or when the instance is due if it was claimed early. */
   delay(running: Claimed, begin: () => void): void {
-    const leftMs = this.#isPossible ? running.instance.dueAt - this.#clock.now().wallMs : 0;
-    if (leftMs <= 0) return begin();
-    // If it is more than the longest lead, the clock was set back meanwhile.
-    const timer = this.#clock.timer(Math.min(leftMs, AHEAD_MS_MAX), () => {
+    const leftMs = this.leftMs(running);
+    if (leftMs === 0) return begin();
+    const timer = this.#clock.timer(leftMs, () => {
       this.#delayed.delete(running);
       begin();
     }, { isExact: true });

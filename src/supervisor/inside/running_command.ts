@@ -28,6 +28,7 @@ import {
   type ToSupervisor,
 } from "../protocol.ts";
 import { type CommandCgroup, type CommandCgroups, entering } from "./command_cgroups.ts";
+import type { EarlyStarts } from "./early_starts.ts";
 import type { Leftovers } from "./command_families.ts";
 import { CommandOutput, type OutputHost } from "./command_output.ts";
 import { type ResultFile, ResultFiles } from "./result_file.ts";
@@ -43,6 +44,12 @@ const LEFT_DRAIN_MS = 50;
 /** How often to check, once a command has ended, whether there is room for its result. */
 const ROOM_EVERY_MS = 250;
 
+/** The result of a command that was aborted before it could begin. */
+const WITHDRAWN: AttemptResult = {
+  type: "unstarted",
+  error: { name: "AbortError", message: "Aborted before its time" },
+};
+
 /** A command that never stood still. */
 export const NO_STANDSTILL = { isFrozen: false, frozenMs: 0 };
 
@@ -53,6 +60,7 @@ export interface CommandHost extends OutputHost {
   /** When commands expire. */
   readonly deadlines: DueTimes<RunningCommand>;
   readonly starter: ProgramStarter;
+  readonly starts: EarlyStarts<RunningCommand>;
   readonly files: ResultFiles;
   /** Null if commands have no control groups. */
   readonly cgroups: CommandCgroups | null;
@@ -132,9 +140,16 @@ export class RunningCommand implements ProgramEvents {
     return this.#leavesChildren && !this.#isAborted && !this.#isTooLarge;
   }
 
-  /** Start it. It ends at once if that fails. Its environment is not kept: it may run for days. */
-  start(launch: CommandLaunch, untilMs: number): void {
+  /**
+   * Start it when it may begin. It ends at once if that fails. Its environment is not kept: it may
+   * run for days.
+   */
+  start({ command: launch, untilMs, startAt = 0 }: RunMessage): void {
     this.extend(untilMs);
+    this.#host.starts.at(startAt, this, () => this.#begin(launch));
+  }
+
+  #begin(launch: CommandLaunch): void {
     this.#file = this.#host.files.take();
     try {
       this.#start(launch);
@@ -176,11 +191,13 @@ export class RunningCommand implements ProgramEvents {
   /** It has run for as long as it may. */
   expire(): void {
     this.#isExpired = true;
-    this.#host.kill(this);
+    if (this.#host.starts.remove(this)) this.#end(null);
+    else this.#host.kill(this);
   }
 
   signal(signal: "SIGTERM" | "SIGKILL"): void {
     this.#isAborted = true;
+    if (this.#host.starts.remove(this)) return this.#end(WITHDRAWN);
     if (this.#isHeld) this.#end(this.#result());
     if (this.leader === 0 || this.#exit !== null) return;
     if (signal === "SIGKILL") return this.#host.kill(this);

@@ -18,6 +18,7 @@ import {
 import { CommandCgroups } from "./command_cgroups.ts";
 import { CommandFamilies } from "./command_families.ts";
 import { CommandUsages } from "./command_usages.ts";
+import { EarlyStarts } from "./early_starts.ts";
 import type { CommandOutput } from "./command_output.ts";
 import { KeptRuns } from "./kept_runs.ts";
 import { ResultFiles } from "./result_file.ts";
@@ -120,7 +121,7 @@ export class Supervisor {
     const starter = createProgramStarter();
     const tree = ownTree();
     this.#host = {
-      ...{ clock: systemClock, starter },
+      ...{ clock: systemClock, starter, starts: new EarlyStarts(systemClock) },
       deadlines: new DueTimes(systemClock, (command) => command.expire()),
       cgroups: tree && new CommandCgroups(tree, { canStart: () => starter.entersCgroups }),
       gather: (commands) => this.#gather(commands),
@@ -258,7 +259,7 @@ export class Supervisor {
       this.#runs.begin(run, { claim, nowMs });
       this.#runs.extend(run, nowMs + untilMs);
     }
-    command.start(message.command, untilMs);
+    command.start(message);
   }
 
   #extend(runs: readonly number[], untilMs: number): void {

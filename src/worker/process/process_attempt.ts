@@ -54,6 +54,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
   readonly handler = null;
   readonly sink: AttemptSink;
   deadlineMs: number;
+  readonly startAt: number | undefined;
   /** True if it may be queued in a worker behind others. */
   canFollow: boolean;
   readonly #host: AttemptHost;
@@ -75,12 +76,14 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
   #violation: ErrorInfo | null = null;
   #isOver = false;
 
-  constructor({ job, instance, deadlineMs }: AttemptTask, sink: AttemptSink, host: AttemptHost) {
+  constructor(task: AttemptTask, sink: AttemptSink, host: AttemptHost) {
+    const { job, instance, deadlineMs, startAt } = task;
     this.#host = host;
     this.job = job;
     this.instance = taskInstance(instance);
     this.sink = sink;
     this.deadlineMs = deadlineMs;
+    this.startAt = startAt;
     this.canFollow = isBatchable(this.job, this.instance.timeoutMs);
     this.#setExpiry();
   }
@@ -346,7 +349,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
         type: "aborted",
         cause: this.#cause,
         error: abortInfo(this.#cause, this.instance, ended),
-        isUnstarted: this.#isUnstarted,
+        isUnstarted: this.#isUnstarted || isUnstarted(ending),
         ...this.#unasked(isTimeLimit(this.#cause) && ending.type === "exit"),
       };
     }
@@ -411,6 +414,10 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
     const { error } = result;
     return { type: "error", error: { ...error, message: `${error.message}: ${stderrTail}` } };
   }
+}
+
+function isUnstarted(ending: WorkerEnding): boolean {
+  return ending.type === "result" && ending.result.type === "unstarted";
 }
 
 function unstarted(why: string): AttemptOutcome {

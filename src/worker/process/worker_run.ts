@@ -43,6 +43,8 @@ export interface WorkerRun {
   /** Null for an attempt. */
   readonly handler: HandlerCall | null;
   readonly deadlineMs: number | null;
+  /** Epoch ms before which a command must not begin; absent if it may begin at once. */
+  readonly startAt?: number | undefined;
   readonly sink: AttemptSink;
   /** Job code begins now, or began `agoMs` ago. */
   started(agoMs?: number): void;

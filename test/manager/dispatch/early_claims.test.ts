@@ -138,6 +138,61 @@ test("an instance that was claimed before its time waits for it", async () => {
   assert.equal((await slow.world.get(id)).state, "completed");
 });
 
+/** A world whose executor begins attempts itself, an instance that it has early, and its time. */
+async function handedOver() {
+  const slow = await new SlowWorld().warm();
+  slow.commitMs = 0;
+  const { executor } = slow.world;
+  executor.keepsStartAt = () => true;
+  executor.onRun = null;
+  const { id, dueAt } = await slow.scheduleSoon();
+  await slow.clock.advance(SECOND - 1);
+  const attempt = executor.last;
+  assert.deepEqual([attempt.instance.id, attempt.task.startAt], [id, dueAt]);
+  return { slow, attempt, dueAt, get: () => slow.world.get(id) };
+}
+
+test("an executor that keeps to the time has an attempt before it", async () => {
+  const { slow, attempt, dueAt, get } = await handedOver();
+  await slow.clock.advance(SECOND);
+  attempt.ok();
+  await slow.clock.settle();
+  const { state, processedAt } = await get();
+  assert.deepEqual([state, processedAt], ["completed", dueAt]);
+  // One that is late already may begin at once.
+  await slow.world.schedule();
+  await slow.clock.settle();
+  assert.equal(slow.world.executor.last.task.startAt, undefined);
+});
+
+test("a drain takes back an attempt that an executor has before its time", async () => {
+  const { slow, attempt, dueAt } = await handedOver();
+  const stopping = slow.world.manager.stop({ drainMs: MINUTE });
+  await slow.clock.settle();
+  assert.deepEqual(attempt.aborts, ["drain"]);
+  const error = { name: "AbortError", message: "drain" };
+  attempt.end({ type: "aborted", cause: "drain", error, isUnstarted: true });
+  await slow.clock.settle();
+  await stopping;
+  await slow.world.started();
+  await slow.clock.settle();
+  const { instance, task } = slow.world.executor.last;
+  assert.notEqual(instance.fence, attempt.instance.fence);
+  const { id, attempt: number } = instance;
+  assert.deepEqual([id, number, task.startAt], [attempt.instance.id, 1, dueAt]);
+});
+
+test("a drain leaves alone what has begun at its time in an executor", async () => {
+  const { slow, attempt } = await handedOver();
+  await slow.clock.advance(1);
+  const stopping = slow.world.manager.stop({ drainMs: MINUTE });
+  await slow.clock.settle();
+  assert.deepEqual(attempt.aborts, []);
+  attempt.ok();
+  await slow.clock.advance(SECOND);
+  await stopping;
+});
+
 test("an instance that was claimed before its time is canceled without having begun", async () => {
   const slow = await new SlowWorld().warm();
   slow.commitMs = 0;

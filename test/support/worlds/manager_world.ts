@@ -107,6 +107,8 @@ export class ScriptedExecutor implements Executor {
   readonly attempts: ScriptedAttempt[] = [];
   readonly notified: { readonly id: string; readonly state: JobState }[] = [];
   isStopped = false;
+  /** Set by a test whose attempts keep to their time themselves. */
+  keepsStartAt?: () => boolean;
   survivors: Survivors | undefined;
   /** Every number of workers that it was given. */
   readonly sizes: number[] = [];

@@ -1,0 +1,36 @@
+import type { Clock } from "../../platform/clock.ts";
+import { EARLY_MS_MAX } from "../protocol.ts";
+
+/**
+ * Commands that were sent before they may begin. Those of one time begin together, in the order in
+ * which they came.
+ */
+export class EarlyStarts<Command> {
+  readonly #clock: Clock;
+  /** What begins the commands, by the time at which they may, epoch ms. */
+  readonly #waiting = new Map<number, Map<Command, () => void>>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Call `begin` when the wall clock shows `startAt`, epoch ms; at once if it has passed. */
+  at(startAt: number, command: Command, begin: () => void): void {
+    const leftMs = startAt - this.#clock.now().wallMs;
+    if (leftMs <= 0) return begin();
+    const known = this.#waiting.get(startAt);
+    if (known !== undefined) return void known.set(command, begin);
+    const commands = new Map([[command, begin]]);
+    this.#waiting.set(startAt, commands);
+    // If it is more than that, the clock was set back since the command was sent.
+    this.#clock.timer(Math.min(leftMs, EARLY_MS_MAX), () => {
+      this.#waiting.delete(startAt);
+      for (const start of commands.values()) start();
+    }, { isExact: true });
+  }
+
+  /** Do not begin a command. @returns false if it has begun */
+  remove(command: Command): boolean {
+    return [...this.#waiting.values()].some((commands) => commands.delete(command));
+  }
+}
