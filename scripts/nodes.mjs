@@ -1,8 +1,7 @@
 // The Node versions that the library is tested on, installed from npm. Runs on plain Node 20.
-import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { environment, ROOT } from "./tasks.mjs";
+import { ROOT, succeeds } from "./tasks.mjs";
 
 /** By major version: the oldest that the packed library supports, and the newest. */
 export const NODES = { 22: "22.18.0", 24: "24.21.0" };
@@ -35,11 +34,7 @@ export async function installNodes() {
   );
   const args = ["add", "--silent", `--cwd=${HOME}`, ...packages];
   // Bun unpacks them in a fifth of the processor time of npm.
-  const bun = spawn("bun", args, { env: environment(), stdio: ["ignore", 2, 2] });
-  const status = await new Promise((resolve) => {
-    bun.on("error", () => resolve(1)).on("close", resolve);
-  });
-  if (status === 0) return null;
+  if (await succeeds("bun", args, { stdio: ["ignore", 2, 2] })) return null;
   return `Cannot install Node ${Object.values(NODES).join(" and ")}: bun failed, see above. ` +
     `Run: bun ${args.join(" ")}`;
 }

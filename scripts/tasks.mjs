@@ -1,5 +1,5 @@
 // Shared by the scripts: run a tool of node_modules/.bin, install what is missing. Plain Node 20.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -39,6 +39,16 @@ export function tryRun(command, args, options = {}) {
   const result = spawnSync(command, args, { cwd: ROOT, stdio: "inherit", ...options, env });
   if (result.error) console.error(`Cannot run "${command}": ${result.error.message}`);
   return result;
+}
+
+/** Run a command as {@link tryRun} does, beside others. @returns true if it exits with 0 */
+export async function succeeds(command, args, options = {}) {
+  const env = environment(options.env);
+  const child = spawn(command, args, { cwd: ROOT, stdio: "inherit", ...options, env });
+  child.on("error", (error) => console.error(`Cannot run "${command}": ${error.message}`));
+  return await new Promise((resolve) => {
+    child.on("error", () => resolve(false)).on("close", (code) => resolve(code === 0));
+  });
 }
 
 /** Install the locked dependencies when one of them is not there. */

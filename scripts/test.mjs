@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { installNodes } from "./nodes.mjs";
 import { installServers } from "./servers.mjs";
-import { install, tryRun } from "./tasks.mjs";
+import { install, succeeds } from "./tasks.mjs";
 import { changedPaths, filesConcerned } from "./test/changed.mjs";
-import { filesOn, needsNodes, planOf, testFiles } from "./test/plan.mjs";
+import { filesOn, needsBuild, needsNodes, planOf, testFiles } from "./test/plan.mjs";
 import { processorSeconds } from "./test/processor_time.mjs";
 import { runFiles, spentText } from "./test/run_files.mjs";
 
@@ -38,17 +38,19 @@ const MINUTES_MAX = 10;
 /**
  * Run the runs of a stage, as many at once as it allows.
  *
- * @param nodes ends when the Node versions are installed; the runs that need them begin then
+ * @param needs each with `ready`, which ends when it is there, and `isFor`, true for the files that
+ *   need it; their runs begin then
  */
-async function runStage({ runs, processes }, folder, nodes) {
+async function runStage({ runs, processes }, folder, needs) {
   const waiting = [...runs];
   const results = [];
-  let hasNodes = false;
-  void nodes.then(() => hasNodes = true);
+  const missing = new Set(needs);
+  for (const need of needs) void need.ready.then(() => missing.delete(need));
+  const canBegin = ({ files }) => ![...missing].some(({ isFor }) => files.some(isFor));
   const work = async () => {
     while (waiting.length > 0) {
-      const index = waiting.findIndex(({ files }) => hasNodes || !files.some(needsNodes));
-      if (index === -1) await nodes;
+      const index = waiting.findIndex(canBegin);
+      if (index === -1) await Promise.race([...missing].map(({ ready }) => ready));
       else results.push(await runFiles(waiting.splice(index, 1)[0], folder));
     }
   };
@@ -123,19 +125,23 @@ export async function test(files = testFiles([]), runtimes = ["bun", "deno"], na
   const nodes = files.some(needsNodes) ? installNodes() : Promise.resolve(null);
   // A missing program is reported here; the tests that need it fail.
   const servers = installServers();
-  // In its own process: a failed build counts as a failed test, and tests of the sources still run.
-  const isBuilt = tryRun(process.execPath, ["scripts/build.mjs"]).status === 0;
   const report = (trouble) => {
     if (trouble !== null) console.error(trouble);
   };
   report(servers);
   void nodes.then(report);
+  // A failed build counts as a failed test, and tests of the sources still run.
+  const built = succeeds(process.execPath, ["scripts/build.mjs"]);
+  const needs = [
+    { ready: nodes, isFor: needsNodes },
+    { ready: built, isFor: needsBuild },
+  ];
   const folder = mkdtempSync(join(tmpdir(), "jobctl-test-"));
   chmodSync(folder, 0o755);
   const { stages, beside } = planOf(files, runtimes, named);
-  const patientRuns = runStage(beside, folder, nodes);
+  const patientRuns = runStage(beside, folder, needs);
   const firstRuns = [];
-  for (const stage of stages) firstRuns.push(...await runStage(stage, folder, nodes));
+  for (const stage of stages) firstRuns.push(...await runStage(stage, folder, needs));
   firstRuns.push(...await patientRuns);
   const results = await repeatFailed(firstRuns, folder);
   rmSync(folder, { recursive: true, force: true });
@@ -151,7 +157,7 @@ export async function test(files = testFiles([]), runtimes = ["bun", "deno"], na
     ...failed.map(({ file, name }) => `${run.runtime}: ${file}: ${name}`),
     ...problems,
   ]);
-  if (!isBuilt) failed.push("build");
+  if (!await built) failed.push("build");
   if (failed.length > 0) console.log(`\nFailed:\n${list(failed)}`);
   console.log(`\n${passed} passed, ${failed.length} failed`);
   return failed.length === 0 && passed > 0;

@@ -183,6 +183,14 @@ export function needsNodes(file) {
   return /\bprocesses\/runtimes\.ts"/.test(readFileSync(join(ROOT, file), "utf8"));
 }
 
+/** Tests that run while the rest is built: they import nothing that the build makes. */
+const BEFORE_BUILD = ["test/notices/stories.test.ts", "test/sim"];
+
+/** True for tests that may need something of the build. */
+export function needsBuild(file) {
+  return !isWithin(file, BEFORE_BUILD);
+}
+
 /** Runs of Bun: one for each long file or group, the longest first, then those of several files. */
 function bunRuns(files) {
   const groups = TOGETHER.map((group) => files.filter((file) => group.includes(file)));
