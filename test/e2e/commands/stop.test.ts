@@ -1,9 +1,34 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import test from "node:test";
-import { type Daemon, startDaemon } from "../../support/processes/daemon.ts";
+import { type Daemon, JOBCTL, startDaemon } from "../../support/processes/daemon.ts";
 import { until } from "../../support/wait.ts";
 
-const TOML = '[jobs.short]\nrun = "sleep 2"\n[jobs.long]\nrun = "sleep 100"\n';
+const TOML = `
+[jobs.short]
+run = "until [ -e go ]; do sleep 0.1; done"
+cwd = "."
+
+[jobs.long]
+run = "sleep 100"
+`;
+
+/** Run `jobctl stop`, and call `onText` with what it has written to stderr so far. */
+async function stopOf(daemon: Daemon, onText: (text: string) => void) {
+  const child = spawn(JOBCTL, ["stop", "--port", String(daemon.port), "-o", "json"], {
+    cwd: daemon.dir,
+    env: { ...process.env, JOBCTL_TOKEN_FILE: join(daemon.dir, "token") },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let [stdout, stderr] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (text: string) => stdout += text);
+  child.stderr.setEncoding("utf8").on("data", (text: string) => onText(stderr += text));
+  const [code] = await once(child, "close");
+  return { code, stdout, stderr };
+}
 
 /** Start a run, and wait until its program runs. */
 async function runOf(daemon: Daemon, kind: string): Promise<string> {
@@ -20,7 +45,11 @@ test("jobctl stop lets what runs end, says so, and the daemon ends with exit cod
   const daemon = await startDaemon({ toml: TOML });
   try {
     const id = await runOf(daemon, "short");
-    const { code, stdout, stderr } = await daemon.jobctl(["stop"]);
+    const { code, stdout, stderr } = await stopOf(daemon, (text) => {
+      if (text.includes("Waiting for 1 instance: short ")) {
+        writeFileSync(join(daemon.dir, "go"), "");
+      }
+    });
     assert.equal(code, 0, stderr);
     assert.equal(JSON.parse(stdout).is_stopped, true);
     assert.match(
