@@ -5,7 +5,7 @@ import { constants, setPriority } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { environment, ROOT } from "../tasks.mjs";
-import { COMPILED_FILE, isWithin, needsOwnModule } from "./plan.mjs";
+import { needsOwnModule } from "./plan.mjs";
 import { processorSeconds } from "./processor_time.mjs";
 import { bunProgress, denoProgress } from "./progress.mjs";
 import { readReport } from "./report.mjs";
@@ -23,15 +23,18 @@ const PATIENT_TEST_MS_MAX = 1_200_000;
 const CLOSE_MS_MAX = 5_000;
 
 /**
- * For tests that only compute: without the engine's last optimizer, which takes longer than it
- * saves. jobctl refuses to run with such a variable.
+ * Tests run without the engine's last optimizer, which takes longer than it saves in seconds. What
+ * they start runs with it: forget_options.mjs removes the variable, with which jobctl refuses to
+ * run.
  */
 const QUICKLY_COMPILED = { BUN_JSC_useFTLJIT: "0" };
+const FORGET_OPTIONS = "./scripts/test/forget_options.mjs";
 
 /** The arguments of `bun`. */
 function bunArgs({ name, files, isPatient }, folder) {
   return [
     "test",
+    `--preload=${FORGET_OPTIONS}`,
     `--timeout=${isPatient ? PATIENT_TEST_MS_MAX : TEST_MS_MAX}`,
     "--reporter=junit",
     `--reporter-outfile=${join(folder, `${name}.xml`)}`,
@@ -124,10 +127,9 @@ export async function runFiles(run, folder) {
     printEnded(runtime, ended.get(one.file));
   });
   const args = (runtime === "bun" ? bunArgs : denoArgs)(run, folder);
-  const isQuicklyCompiled = run.isPatient && !files.some((file) => isWithin(file, COMPILED_FILE));
   const env = {
     ...{ TMPDIR: scratch, NO_COLOR: "1" },
-    ...(isQuicklyCompiled ? QUICKLY_COMPILED : {}),
+    ...(runtime === "bun" ? QUICKLY_COMPILED : {}),
   };
   const onLine = (line, process) => {
     pid = process;
