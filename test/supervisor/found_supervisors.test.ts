@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
@@ -92,6 +93,13 @@ async function fakeSupervisor(
   return received;
 }
 
+/** The next test must not find it. */
+async function endAndWait(supervisor: ChildProcess): Promise<void> {
+  const exited = once(supervisor, "exit");
+  supervisor.kill("SIGKILL");
+  await exited;
+}
+
 test("commonVersion() is the older one of two neighbors, from 2 on", () => {
   assert.equal(commonVersion(2, 2), 2);
   assert.equal(commonVersion(3, 2), 2);
@@ -109,7 +117,7 @@ test("find() asks a supervisor in its own version, and takes none that is too fa
     assert.deepEqual(await makeExecutor(folder).survivors!.find(), []);
     assert.deepEqual(received, [{ type: "list", version: SUPERVISOR_VERSION, secret: "s" }]);
   } finally {
-    supervisor.kill("SIGKILL");
+    await endAndWait(supervisor);
   }
 });
 
@@ -154,7 +162,7 @@ test("find() believes a supervisor only about claims that a daemon gave to it", 
     }]);
     executor.survivors!.leave();
   } finally {
-    supervisor.kill("SIGKILL");
+    await endAndWait(supervisor);
   }
 });
 
@@ -191,6 +199,6 @@ test("adopt() continues a command of a supervisor of the next version", async ()
     await until("it is acknowledged", () => received.some(({ type }) => type === "ack"));
     assert.deepEqual(received.map(({ type }) => type).sort(), ["ack", "attach", "end", "list"]);
   } finally {
-    supervisor.kill("SIGKILL");
+    await endAndWait(supervisor);
   }
 });
