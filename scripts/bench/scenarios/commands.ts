@@ -1,7 +1,11 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
-import { type Daemon, startDaemon } from "../../../test/support/processes/daemon.ts";
+import {
+  type Daemon,
+  type DaemonOptions,
+  startDaemon,
+} from "../../../test/support/processes/daemon.ts";
 import { EXACT_CLOCK_SOURCE, exactNow } from "../exact_clock.ts";
 import { cpuBetween, processCost } from "../machine.ts";
 import { type Figures, scaled, type Scenario, type Settings } from "../scenario.ts";
@@ -54,40 +58,59 @@ export default async function probe(manager: Manager, kind: string, calls: numbe
 }
 `;
 
-/** @param beginClock a command that writes when its process began */
-const configOf = (beginClock: readonly string[]) =>
-  `modules = ["jobs"]
-[worker]
+const CONFIG = `[worker]
 count = ${WORKERS}
 [jobs.true]
 command = ["/bin/true"]
 [jobs.clock]
 command = ${JSON.stringify(CLOCK)}
-[jobs.begin]
-command = ${JSON.stringify(beginClock)}
-[jobs.probe]
-isolation = "inline"
 [jobs.sleep]
 command = ["/bin/sleep", "3600"]
 worker_slot = false
 `;
 
+/** @param beginClock a command that writes when its process began */
+const probeConfigOf = (beginClock: readonly string[]) =>
+  `modules = ["jobs"]
+${CONFIG}
+[jobs.begin]
+command = ${JSON.stringify(beginClock)}
+[jobs.probe]
+isolation = "inline"
+`;
+
+// Two daemons: one with a module also has the parser of its types in memory, which the sleepers
+// would be charged with.
 async function measure(settings: Settings): Promise<Figures> {
-  const scratch = await scratchStore(settings.store);
-  const beginClock = buildStaticClock(scratch.dir);
-  const daemon = await startDaemon({
-    toml: configOf(beginClock === null ? CLOCK : [beginClock]),
-    modules: { "probe.ts": PROBE },
-    env: scratch.env,
+  const probed = await measureIn(settings, async (daemon) => {
+    // Each has run as many commands before.
+    for (let turn = 0; turn < scaled(settings, TURNS, 1); turn++) {
+      await runBatch(daemon, scaled(settings, BATCH, 20));
+    }
+    return await managerLatencies(daemon, settings);
+  }, (dir) => {
+    const beginClock = buildStaticClock(dir);
+    const toml = probeConfigOf(beginClock === null ? CLOCK : [beginClock]);
+    return { toml, modules: { "probe.ts": PROBE } };
   });
+  const others = await measureIn(settings, async (daemon) => ({
+    ...await rates(daemon, settings),
+    ...await callLatencies(daemon, settings),
+    ...await crowd(daemon, settings),
+  }), () => ({ toml: CONFIG }));
+  return { ...probed, ...others };
+}
+
+async function measureIn(
+  settings: Settings,
+  take: (daemon: Daemon) => Promise<Figures>,
+  optionsIn: (dir: string) => DaemonOptions,
+): Promise<Figures> {
+  const scratch = await scratchStore(settings.store);
+  const daemon = await startDaemon({ ...optionsIn(scratch.dir), env: scratch.env });
   try {
     await runBatch(daemon, scaled(settings, BATCH, 20));
-    return {
-      ...await rates(daemon, settings),
-      ...await managerLatencies(daemon, settings),
-      ...await callLatencies(daemon, settings),
-      ...await crowd(daemon, settings),
-    };
+    return await take(daemon);
   } finally {
     await daemon.stop({ force: true });
     await scratch.clean();
