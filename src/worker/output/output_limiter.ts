@@ -1,15 +1,8 @@
 import type { OutputLimits } from "../../core/job/gen/job_options.ts";
 import { droppedOutput } from "../../core/text/dropped_output.ts";
-import type { LogEntry, LogLevel } from "../../core/instance.ts";
+import type { LogEntry } from "../../core/instance.ts";
 import type { SecretMask } from "../../core/text/secret_mask.ts";
-
-/** A line that is not decoded yet: most lines of a flood never are. */
-interface RawLine {
-  readonly at: number;
-  readonly level: LogLevel;
-  readonly source: LogEntry["source"];
-  readonly text: string | Uint8Array;
-}
+import { LineQueue, type RawLine } from "./line_queue.ts";
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
@@ -21,10 +14,7 @@ export class OutputLimiter {
   readonly #mask: SecretMask;
   #headLines = 0;
   #headBytes = 0;
-  #tail: RawLine[] = [];
-  /** Where the tail begins in its array: removing lines one by one would copy it each time. */
-  #tailStart = 0;
-  #tailBytes = 0;
+  #tail = new LineQueue();
   #droppedLines = 0;
   #droppedBytes = 0;
 
@@ -39,7 +29,8 @@ export class OutputLimiter {
   push(line: RawLine): LogEntry | null {
     const bytes = line.text.length;
     if (
-      this.#tail.length === 0 && this.#headLines < this.#halfLines &&
+      this.#tail.length === 0 && this.#droppedLines === 0 &&
+      this.#headLines < this.#halfLines &&
       this.#headBytes + bytes <= this.#halfBytes
     ) {
       this.#headLines += 1;
@@ -47,18 +38,16 @@ export class OutputLimiter {
       return this.#decode(line);
     }
     this.#tail.push(line);
-    this.#tailBytes += bytes;
-    while (
-      this.#tail.length - this.#tailStart > this.#halfLines || this.#tailBytes > this.#halfBytes
-    ) {
-      this.#drop();
+    while (this.#tail.length > this.#halfLines || this.#tail.bytes > this.#halfBytes) {
+      this.#droppedLines += 1;
+      this.#droppedBytes += this.#tail.drop();
     }
     return null;
   }
 
   /** The tail, after an entry that says how much was dropped, if anything. */
   finish(at: number): LogEntry[] {
-    const entries = this.#tail.slice(this.#tailStart).map((line) => this.#decode(line));
+    const entries = Array.from(this.#tail, (line) => this.#decode(line));
     if (this.#droppedLines > 0) {
       entries.unshift({
         at,
@@ -70,9 +59,7 @@ export class OutputLimiter {
         ),
       });
     }
-    this.#tail = [];
-    this.#tailStart = 0;
-    this.#tailBytes = 0;
+    this.#tail = new LineQueue();
     this.#droppedLines = 0;
     this.#droppedBytes = 0;
     return entries;
@@ -86,16 +73,5 @@ export class OutputLimiter {
     // Many programs that show a log end a text at a NUL.
     const shown = text.includes("\0") ? text.replaceAll("\0", "␀") : text;
     return { at, level, message: this.#mask.text(shown), source };
-  }
-
-  #drop(): void {
-    const bytes = this.#tail[this.#tailStart]!.text.length;
-    this.#tailStart += 1;
-    this.#tailBytes -= bytes;
-    this.#droppedLines += 1;
-    this.#droppedBytes += bytes;
-    if (this.#tailStart < this.#halfLines) return;
-    this.#tail = this.#tail.slice(this.#tailStart);
-    this.#tailStart = 0;
   }
 }
