@@ -239,7 +239,10 @@ class FoundPeer implements SupervisorPeer {
 
   open(events: PeerEvents): ChildChannel {
     this.#events = events;
-    this.#channel.whenClosed(() => events.onExit({ code: null, signal: null }));
+    // It may have ended since it was found, which must be told after the return.
+    this.#channel.whenClosed(() => {
+      this.#clock.defer(() => events.onExit({ code: null, signal: null }));
+    });
     return this.#channel;
   }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -21,13 +21,14 @@ import {
 import { openFolder, socketOf } from "../../src/supervisor/supervisor_folder.ts";
 import type { Executor } from "../../src/worker/executor.ts";
 import { commandJob, makeTask, RecordingSink, workerCommand } from "../support/attempts.ts";
-import { until } from "../support/wait.ts";
+import { sleep, until } from "../support/wait.ts";
 
 // Supervisors of other versions, and of commands that have taken them over.
 
 const root = mkdtempSync(join(tmpdir(), "found-"));
 const executors: Executor[] = [];
 const servers: Server[] = [];
+const connections: Socket[] = [];
 let folders = 0;
 
 after(async () => {
@@ -73,6 +74,7 @@ async function fakeSupervisor(
     const say = (messages: readonly unknown[]) => {
       for (const message of messages) socket.write(`${JSON.stringify(message)}\n`);
     };
+    connections.push(socket);
     socket.on("error", () => {});
     socket.on("data", (chunk) => {
       for (const line of String(chunk).split("\n").filter((text) => text !== "")) {
@@ -200,5 +202,31 @@ test("adopt() continues a command of a supervisor of the next version", async ()
     assert.deepEqual(received.map(({ type }) => type).sort(), ["ack", "attach", "end", "list"]);
   } finally {
     await endAndWait(supervisor);
+  }
+});
+
+test("adopt() loses a command whose supervisor has ended since it was found", async () => {
+  const folder = makeFolder();
+  openFolder(folder);
+  const id = "00000000-0000-7000-8000-000000000001";
+  const claim = ClaimSeal.open(folder, systemRandom).seal({ id, fence: 3 }, markerOfRun("t", 4));
+  const times = { ageMs: 5, endedAgoMs: null, leftMs: 9_000, isFrozen: false, frozenMs: 0 };
+  const supervisor = spawn("sleep", ["60"], {
+    detached: true,
+    env: { ...process.env, [MARKER_VARIABLE]: "t" },
+  });
+  try {
+    const runs = [{ run: 4, claim, pid: null, ...times }];
+    await fakeSupervisor(folder, SUPERVISOR_VERSION, { pid: supervisor.pid!, runs });
+    const executor = makeExecutor(folder);
+    const [found] = await executor.survivors!.find();
+    for (const connection of connections) connection.destroy();
+    await sleep(200);
+    const task = makeTask(commandJob(["/bin/sh"]), [], { instance: { id, fence: 3 } });
+    const attempt = executor.survivors!.adopt(found!, task, new RecordingSink(), 0);
+    executor.survivors!.begin();
+    assert.equal((await attempt.outcome).type, "lost");
+  } finally {
+    supervisor.kill("SIGKILL");
   }
 });
