@@ -8,6 +8,9 @@ import { withTempDir } from "../../support/temp_dir.ts";
 import { sleep } from "../../support/wait.ts";
 
 const JOBS = `
+[worker]
+# Time enough for a trial on a busy machine, while commands wait.
+lease = "60s"
 [jobs.talk]
 run = "for i in 1 2 3 4 5 6 7 8; do echo line $i; sleep 0.5; done"
 [jobs.tick]
