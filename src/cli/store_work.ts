@@ -62,7 +62,7 @@ function unfinished({ aborted }: AbortSignal): JobError {
     ? new JobError("canceled", "Stopped the work on the store: it was interrupted", {
       hint: "Run the same command again",
     })
-    : new JobError("internal", "Cannot work on the store: the daemon's response has no end", {
+    : new JobError("internal", "Cannot work on the store: the daemon's response is incomplete", {
       hint: "Run the same command again; the log of the daemon may say more",
     });
 }

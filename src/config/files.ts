@@ -130,7 +130,10 @@ function readBytes(
       case "EISDIR":
         return refuse(`${reason}, wanted a TOML file`, `Try ${join(file, "config.toml")}`);
       case "ENOTREG":
-        return refuse(reason, "For the output of a command: --config <(COMMAND), or /dev/stdin");
+        return refuse(
+          reason,
+          "To read the output of a command, use --config <(COMMAND), or /dev/stdin",
+        );
       case "ENOENT":
         return refuse(`cannot read it: ${reason}`, "`jobctl init` writes one");
       default:

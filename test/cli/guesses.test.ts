@@ -88,7 +88,7 @@ test("a word too many leads to the option that is meant, or to quotes", async ()
       ["list dead backup", `Did you mean "jobctl list dead --kind backup"?`],
       [
         "stop backup",
-        "It stops the daemon. To end a run: jobctl cancel last:backup. To start no more: jobctl pause backup",
+        "This stops the daemon. To end a run: jobctl cancel last:backup. To start no more runs: jobctl pause backup",
       ],
       ["retry --kind import", `Did you mean "jobctl redrive --kind import"?`],
       ["completion", "Give one of bash, zsh, fish, nushell, powershell"],
@@ -137,7 +137,7 @@ test("what no verb can change has advice in place of a verb that does not fit", 
       ["dismiss --kind mail", /hint: Finished instances are deleted automatically/],
       [
         "cancel --all mail",
-        /hint: For all of one kind write "jobctl cancel instances --kind mail"/,
+        /hint: To cancel all of one kind, write "jobctl cancel instances --kind mail"/,
       ],
       ["metrics", /hint: The daemon serves them at \/metrics of server\.http/],
       ["notices add ops", /hint: Add \[notices\.NAME\] to the configuration/],

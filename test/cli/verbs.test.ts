@@ -637,7 +637,7 @@ test("workers scale says on a terminal how long it lasts", async () => {
     answers: { resizeWorkers: { workers: { count: 8, busy: 0, alive: 0 } } },
     isTerminal: true,
   });
-  assert.equal(stderr, "Until the daemon ends; to keep it, set worker.count = 8\n");
+  assert.equal(stderr, "This lasts until the daemon ends; to keep it, set worker.count = 8\n");
 });
 
 test("next prints the next runs of an expression without a daemon", async () => {

@@ -33,7 +33,7 @@ export const FILTER_OPTIONS: OptionSpecs = {
 
 /** Selects instances by their arguments. */
 export const TEXT_OPTION: OptionSpecs = {
-  text: { value: "TEXT", describe: "With this text in the arguments, in any case" },
+  text: { value: "TEXT", describe: "With this text in the arguments, in upper or lower case" },
 };
 
 /** Options that select instances by the time of their creation. */

@@ -34,7 +34,7 @@ export function extraWordHint(verb: Verb, line: ExtraWords): string | undefined 
 function stopHint({ name }: Verb, word: string): string | undefined {
   if (name !== "stop") return undefined;
   const kind = shellWord(word);
-  return `It stops the daemon. To end a run: jobctl cancel last:${kind}. To start no more: jobctl pause ${kind}`;
+  return `This stops the daemon. To end a run: jobctl cancel last:${kind}. To start no more runs: jobctl pause ${kind}`;
 }
 
 /** How to write a time in words, or without its option: `pause backup until monday 8:00`. */

@@ -68,7 +68,11 @@ export function toClientError(
   // From a proxy, another server, or the library.
   const { code: name, message } = fromWireError({ code, details, trailers }, cause);
   const problem = message === "" ? `gRPC status ${code}, without a message` : message;
-  return fail(name, problem, "It may be no jobctl: look at --host and --port; or see its log");
+  return fail(
+    name,
+    problem,
+    "This may not be a jobctl daemon: check --host and --port, or see its log",
+  );
 }
 
 /** The error of a call that did not reach the daemon. */

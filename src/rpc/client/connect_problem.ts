@@ -22,7 +22,7 @@ const TLS_HINTS: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /WRONG_VERSION_NUMBER|Protocol error|h2 is not supported/i,
-    "No jobctl with TLS listens there: look at --port, and leave out --tls if that daemon has none",
+    "No jobctl with TLS listens there: check --port, and omit --tls if the daemon does not use TLS",
   ],
   [
     /ECONNRESET|hang up|alert|disconnected/i,

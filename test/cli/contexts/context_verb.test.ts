@@ -148,7 +148,7 @@ test("context add replaces a context only with --force", async () => {
     await jobctl("context add a --host b --tls");
     const again = await jobctl("context add a --host c --tls");
     assert.equal(again.code, 6);
-    assert.match(again.stderr, /there is one\nhint: Replace it with --force/);
+    assert.match(again.stderr, /it already exists\nhint: Replace it with --force/);
     assert.equal((await jobctl("context add a --host c --tls --force")).code, 0);
     assert.equal((await jobctl("-x a status")).settings!.host, "c");
   });

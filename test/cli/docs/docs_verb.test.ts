@@ -54,7 +54,7 @@ test("docs --search lists lines with their page and section, headings first", as
   assert.ok(hits.every(({ text }) => /exit/i.test(text) && /codes/i.test(text)));
   const none = await cli(["docs", "--search", "no-such-word-anywhere"], { isTerminal: true });
   assert.deepEqual([none.code, none.stdout], [0, ""]);
-  assert.equal(none.stderr, "Nothing has all of these words. Try fewer\n");
+  assert.equal(none.stderr, "No section has all of these words. Try fewer\n");
   assert.equal((await cli(["docs", "cli", "--search", "x"])).code, 2);
 });
 

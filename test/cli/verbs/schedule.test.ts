@@ -99,7 +99,7 @@ test("schedule --cron names the other schedules of its job on a terminal", async
   };
   const argv = ["schedule", "sum", "--cron", "0 6 * * *", "--timezone", "UTC"];
   const run = await cli(argv, { answers, isTerminal: true });
-  assert.equal(run.stderr, 'sum still runs by config:sum:0 "0 2 * * *", too\n');
+  assert.equal(run.stderr, 'sum keeps its other schedules: config:sum:0 "0 2 * * *"\n');
   const piped = await cli(argv, { answers });
   assert.ok(piped.calls.every(({ method }) => method !== "listSchedules"));
 });
@@ -111,7 +111,7 @@ test("schedule says how to run a command once, if its kind looks like one", asyn
     });
   };
   const hint =
-    /hint: Known kinds: sum\nTo run a command once: jobctl docs howto\/everyday#a-command-once\n/;
+    /hint: Known kinds: sum\nTo run a command once: jobctl docs howto\/everyday#run-a-command-once\n/;
   const command = await cli(["schedule", "--in", "20m", "--", "df", "-h"], {
     answers: { scheduleJob },
   });

@@ -39,12 +39,12 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
     }));
 }
 
-test("store backup writes no file when the daemon's response has no end", () =>
+test("store backup writes no file when the daemon's response is incomplete", () =>
   withTempDir({}, async ({ path }) => {
     const file = join(path, "jobs.jsonl");
     const run = await cli(["store", "backup", file], { answers: { workOnStore: () => [CHUNK] } });
     assert.equal(run.code, 1);
-    assert.match(run.stderr, /the daemon's response has no end/);
+    assert.match(run.stderr, /the daemon's response is incomplete/);
     assert.equal(existsSync(file), false);
   }));
 

@@ -78,7 +78,7 @@ test("prepareBase() hands memory down, and makes no files of its own", async () 
   });
 });
 
-test("prepareBase() leaves processes to the daemon, of all that its service and those around it may have", async () => {
+test("prepareBase() leaves the daemon a share of what its service and the groups around that may have", async () => {
   for (const [around, own, most] of [["max", "1000", 744], ["300", "max", 150]] as const) {
     const files = {
       "cgroup.procs": "",

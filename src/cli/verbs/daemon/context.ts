@@ -100,7 +100,7 @@ const ADD: Verb = {
     const path = neededPath(io);
     const { current } = await changeContexts(path, io.clock, (contexts) => {
       if (contexts.byName.has(name) && !args.flag("force")) {
-        throw new JobError("already_exists", `Cannot add context "${name}": there is one`, {
+        throw new JobError("already_exists", `Cannot add context "${name}": it already exists`, {
           hint: "Replace it with --force, or use another name",
         });
       }

@@ -92,7 +92,7 @@ async function search(
   }
   const { HITS_MAX, searchPages } = await import("../../docs/search.ts");
   const hits = searchPages(pages, wanted);
-  await printer.list(HIT_VIEW, hits, "Nothing has all of these words. Try fewer");
+  await printer.list(HIT_VIEW, hits, "No section has all of these words. Try fewer");
   if (hits.length === HITS_MAX) await printer.note(`These are the first ${HITS_MAX}`);
 }
 

@@ -107,7 +107,7 @@ const NEW: Verb = {
     ...FILE_OPTIONS,
     role: {
       value: "ROLE",
-      describe: "viewer looks, operator also runs, cancels and pauses, admin may do everything",
+      describe: "viewer may look, operator may also run, cancel and pause, admin may do everything",
       choices: ROLES,
     },
     jobs: {

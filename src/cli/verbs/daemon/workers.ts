@@ -45,7 +45,7 @@ const SCALE: Verb = {
     }
     const { workers } = await (await client()).resizeWorkers({ count });
     await printer.one(WORKERS_VIEW, present(workers, `Cannot scale the workers to ${count}`));
-    await printer.note(`Until the daemon ends; to keep it, set worker.count = ${count}`);
+    await printer.note(`This lasts until the daemon ends; to keep it, set worker.count = ${count}`);
   },
 };
 

@@ -43,7 +43,7 @@ export async function withRetryHint(
 export function noCommand(error: unknown, word: string, { words }: GivenArguments): unknown {
   const isKind = isJobError(error, "not_found") && error.path === "kind";
   if (!isKind || (words.length === 0 && !/[\s/]/.test(word))) return error;
-  return withHint(error, "To run a command once: jobctl docs howto/everyday#a-command-once");
+  return withHint(error, "To run a command once: jobctl docs howto/everyday#run-a-command-once");
 }
 
 function withHint(error: JobError, more: string): JobError {

@@ -103,9 +103,9 @@ async function cancelOne(
     throw usageError(
       `Cannot use --${given[0]} with the id "${makeVisible(id)}": the id already selects one`,
       given[0] === "all"
-        ? `For all of one kind write "jobctl cancel instances --kind ${
+        ? `To cancel all of one kind, write "jobctl cancel instances --kind ${
           makeVisible(shellWord(id))
-        }", else the id alone`
+        }"; to cancel one instance, write the id alone`
         : `Write "jobctl cancel instances --${given[0]} …", or the id alone`,
     );
   }

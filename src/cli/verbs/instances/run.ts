@@ -38,7 +38,7 @@ const OPTIONS: OptionSpecs = {
     describe: "Leave it running after this long: exit code 124",
   },
   "exit-code": {
-    describe: "If a command fails, end with its exit code in place of 3",
+    describe: "If the job's command fails, end with its exit code instead of 3",
     isFlag: true,
   },
 };

@@ -269,7 +269,7 @@ async function printSchedule(
   const others = all.filter(({ id }) => id !== made.id).slice(0, OTHERS_MAX)
     .map(({ id, cron }) => makeVisible(`${id} "${cron}"`));
   if (others.length > 0) {
-    await printer.note(`${makeVisible(made.kind)} still runs by ${others.join(", ")}, too`);
+    await printer.note(`${makeVisible(made.kind)} keeps its other schedules: ${others.join(", ")}`);
   }
 }
 

@@ -12,7 +12,7 @@ import { freezeInstance, isInstanceWord, thawNamed } from "./freeze.ts";
 
 const KIND: WordSpec = {
   name: "KIND",
-  describe: "Kind of the job; all jobs without it. With --freeze, the id of an instance",
+  describe: "Kind of the job; without it, all jobs. With --freeze, the id of an instance",
   offers: "kind",
   isOptional: true,
 };
