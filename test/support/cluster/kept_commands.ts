@@ -95,6 +95,8 @@ class KeptRun {
   readonly #ranAtEnd: number[] = [];
   readonly #begun = Date.now();
   readonly #versions = new Set<string>();
+  /** What the daemons warned of, for a run in which something did not hold. */
+  readonly #warnings: string[] = [];
   #lostClaims = 0;
   #isFeeding = true;
   #isUp = true;
@@ -169,6 +171,7 @@ class KeptRun {
       const isKill = how === "kill" || (how === "both" && this.#random() < 0.5);
       this.#isUp = false;
       this.#ranAtEnd.push(this.#running);
+      this.#noteWarnings();
       const at = Date.now();
       if (isKill) await this.daemon.kill();
       else await this.daemon.terminate();
@@ -178,6 +181,12 @@ class KeptRun {
       this.#versions.add((await this.#ask((daemon) => daemon.client().getVersion({}))).version);
       if (count % 10 === 0) log?.(`${count} ends, ${this.#wanted.size} accepted`);
     }
+  }
+
+  #noteWarnings(): void {
+    const lines = this.daemon.log().split("\n").filter((line) => /WARN|ERROR/.test(line));
+    // Every third command fails as it is to.
+    this.#warnings.push(...lines.filter((line) => !line.includes("An attempt failed")));
   }
 
   /** Commands that have begun and not ended, by what they wrote. */
@@ -248,8 +257,11 @@ class KeptRun {
       const problem = outputProblem(await this.#output(uuid), wanted.ticks);
       if (problem !== null) found.push(`${uuid}: ${problem}`);
     }
+    if (found.length === 0) return found;
+    this.#noteWarnings();
     const more = found.length - VIOLATIONS_SHOWN;
-    return more > 0 ? [...found.slice(0, VIOLATIONS_SHOWN), `and ${more} more`] : found;
+    const shown = more > 0 ? [...found.slice(0, VIOLATIONS_SHOWN), `and ${more} more`] : found;
+    return [...shown, ...this.#warnings.slice(-VIOLATIONS_SHOWN)];
   }
 
   /** The lines that a command printed, as they were recorded. */
