@@ -2,7 +2,8 @@
 // run kills -- [--kills 200] [--seed N] [--notices [--daemons 3] [--store valkey|etcd]]
 //
 // Or ends them while commands run, which must run on: npm run kills -- --commands [--kills 100]
-// [--store valkey] [--how kill|restart|both] [--turns: with a build of another version]
+// [--store valkey] [--how kill|restart|both] [--lease SECONDS] [--turns: with a build of another
+// version]
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";

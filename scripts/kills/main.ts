@@ -25,6 +25,8 @@ const { values } = parseArgs({
     running: { type: "string", default: "50" },
     seconds: { type: "string", default: "30" },
     how: { type: "string", default: "kill" },
+    /** With commands: the lease in seconds. */
+    lease: { type: "string", default: "15" },
     /** With commands: another build that takes turns with this one. */
     other: { type: "string" },
   },
@@ -54,7 +56,8 @@ function keptOptions(store: KeptOptions["store"] | "etcd"): KeptOptions {
     ? []
     : [{ program: [JOBCTL] }, { program: [other] }];
   return {
-    ...{ store, how, builds, log, seed: options.seed, ends: options.kills, leaseMs: 15_000 },
+    ...{ store, how, builds, log, seed: options.seed, ends: options.kills },
+    leaseMs: Number(values.lease) * 1_000,
     running: Number(values.running),
     secondsMax: Number(values.seconds),
   };

@@ -15,6 +15,8 @@ const FAILURE = 3;
 /** Longest wait for an answer to a request. */
 const ANSWER_MS_MAX = 60_000;
 const VIOLATIONS_SHOWN = 20;
+/** A daemon that was down for this part of a lease may have been too late for its commands. */
+const LONG_DOWN_SHARE = 0.4;
 
 /** Prints as it goes, and writes its begin, its end and a SIGTERM to a file. */
 const COMMAND = `
@@ -233,7 +235,26 @@ class KeptRun {
       const { kinds } = await this.#ask((daemon) => daemon.client().getStatus({}));
       return kinds.filter(({ kind }) => kind === KIND)
         .reduce((sum, { scheduled, processing }) => sum + Number(scheduled + processing), 0);
-    }, (left) => `${left} commands do not end: ${this.daemon.log().slice(-1_500)}`);
+    }, async (left) => {
+      const unfinished = await this.#unfinished();
+      return `${left} commands do not end: ${unfinished}\n${this.daemon.log().slice(-1_500)}`;
+    });
+  }
+
+  /** What is known about the first commands that have not ended. */
+  async #unfinished(): Promise<string> {
+    const states = [JobState.SCHEDULED, JobState.PROCESSING];
+    const found = await Promise.all(states.map((state) => {
+      return this.#ask((daemon) =>
+        daemon.client().lookupInstances({ query: { kind: KIND, state } })
+      );
+    }));
+    const first = found.flatMap(({ instances }) => instances).slice(0, VIOLATIONS_SHOWN);
+    const shown = await Promise.all(first.map(async ({ uuid }) => {
+      const { stdout } = await this.daemon.jobctl(["explain", uuid]);
+      return `${effectsOf(this.#effects, uuid)}: ${stdout}`;
+    }));
+    return shown.join("\n");
   }
 
   async #violations(): Promise<readonly string[]> {
@@ -261,7 +282,16 @@ class KeptRun {
     this.#noteWarnings();
     const more = found.length - VIOLATIONS_SHOWN;
     const shown = more > 0 ? [...found.slice(0, VIOLATIONS_SHOWN), `and ${more} more`] : found;
-    return [...shown, ...this.#warnings.slice(-VIOLATIONS_SHOWN)];
+    return [...shown, ...this.#warnings.slice(-VIOLATIONS_SHOWN), ...this.#hints()];
+  }
+
+  /** Commands end with their leases, of which a third may have passed when the daemon ended. */
+  #hints(): readonly string[] {
+    const { leaseMs } = this.#options;
+    const downMs = Math.max(...this.#downMs);
+    if (downMs < leaseMs * LONG_DOWN_SHARE) return [];
+    const down = `the daemon was down for up to ${downMs} ms, with leases of ${leaseMs} ms`;
+    return [`${down}: try a longer --lease on a busy machine`];
   }
 
   /** The lines that a command printed, as they were recorded. */
@@ -276,6 +306,11 @@ class KeptRun {
     } while (pageToken !== undefined);
     return lines;
   }
+}
+
+/** The marks of a command in the order in which it wrote them. */
+function effectsOf(path: string, uuid: string): string {
+  return linesOf(path).filter((line) => line.includes(uuid)).map((line) => line[0]).join("");
 }
 
 function instanceProblems(
