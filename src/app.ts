@@ -58,7 +58,7 @@ import { createInlineExecutor } from "./worker/inline_executor.ts";
 import { createProcessExecutor } from "./worker/process/process_executor.ts";
 import { createExecutor } from "./worker/routing_executor.ts";
 
-/** What part of a lease a new program may take to start while nobody renews the lease. */
+/** A new program may take a lease divided by this to start: nobody renews the lease meanwhile. */
 const UPGRADE_LEASE_SHARE = 3;
 
 /**
@@ -84,7 +84,7 @@ export interface ServeOptions {
   readonly onRefused?: (error: unknown) => Promise<void>;
 }
 
-/** A start after an upgrade that failed in the end: with the configuration that was in force. */
+/** How the old program starts again after a failed upgrade: with the configuration it had. */
 interface StartAsBefore {
   readonly project: Project;
   readonly problem: string;

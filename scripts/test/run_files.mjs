@@ -23,9 +23,9 @@ const PATIENT_TEST_MS_MAX = 1_200_000;
 const CLOSE_MS_MAX = 5_000;
 
 /**
- * Tests run without the engine's last optimizer, which takes longer than it saves in seconds. What
- * they start runs with it: forget_options.mjs removes the variable, with which jobctl refuses to
- * run.
+ * Tests run without the engine's last optimizer: in some seconds it takes longer than it saves. The
+ * programs that they start run with it: forget_options.mjs removes the variable, because jobctl
+ * refuses to run with it.
  */
 const QUICKLY_COMPILED = { BUN_JSC_useFTLJIT: "0" };
 const FORGET_OPTIONS = "./scripts/test/forget_options.mjs";

@@ -11,9 +11,9 @@ import type { VerbContext } from "./verb.ts";
 
 /** Longest answer that is read, in characters. */
 const ANSWER_CHARS_MAX = 1_000;
-/** This many instances are looked up to count those that match; more are counted by the daemon. */
+/** Up to this many matching instances are looked up and counted here; the daemon counts more. */
 const LOOKUP_MAX = 1_000;
-/** Most that the daemon counts. */
+/** The daemon counts up to this many. */
 const COUNT_MAX = 100_000;
 
 async function readLine(io: CliIo): Promise<string> {
@@ -59,12 +59,12 @@ export async function confirm(
   });
 }
 
-/** How instances are called that an action is about. */
+/** How a question names the instances that an action is about. */
 export interface Matching {
   readonly noun: string;
   /** Their conditions, such as ` of kind "mail"`. */
   readonly which: string;
-  /** False for instances that match and stay as they are. */
+  /** False for instances that match, but that the action leaves as they are. */
   readonly isCounted?: (instance: JobInstance) => boolean;
 }
 
@@ -96,7 +96,7 @@ export async function findMatching(
     return { instances, text: countText(instances.length, noun) + which };
   }
   const { count, hasMore } = await client.countInstances({ query, max: COUNT_MAX });
-  // The daemon counts those that stay as they are, too.
+  // The daemon also counts those that the action leaves as they are.
   const about = hasMore ? " or more" : instances.length < found.length ? " or fewer" : "";
   return { instances, text: `${count}${about} ${noun}s${which}` };
 }

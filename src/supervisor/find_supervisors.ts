@@ -86,9 +86,9 @@ class Search {
   readonly #surroundings: Surroundings;
   /** The processes that are supervisors or theirs, by marker; null if that cannot be known. */
   readonly #marked: ReadonlyMap<string, readonly number[]> | null;
-  /** Tokens of those that have not said what they run. */
+  /** Tokens of supervisors that have not yet said what they run. */
   readonly #silent = new Set<string>();
-  /** Tokens of those that are dead or do not respond, and whose daemons are dead. */
+  /** Tokens of supervisors that are dead or do not respond, and whose daemons are dead. */
   readonly #dead = new Map<SupervisorPlace, string>();
   readonly #wake: Timer;
 
@@ -113,7 +113,7 @@ class Search {
       const found = socket && await this.#look(place, record, socket);
       if (found !== null) return found;
       const fate = this.#surroundings.identity.fateOf(record.daemon);
-      // Of a daemon that lives, it may be starting; of one that cannot be seen, it may hang.
+      // It may be starting if its daemon is alive, and hang if the fate of its daemon is unknown.
       if (fate === "alive" || (fate === "unknown" && socket !== null)) return null;
       if (fate === "gone") {
         this.#dead.set(place, record.token);
@@ -140,7 +140,7 @@ class Search {
     if (killed > 0) logger.warn("Ended what a dead supervisor of commands left", { killed });
   }
 
-  /** Continue those that may have been stopped. */
+  /** Let supervisors continue that may have been stopped by a signal. */
   #continue(): void {
     for (const token of this.#silent) {
       for (const pid of this.#marked?.get(token) ?? []) {
@@ -239,7 +239,7 @@ class FoundPeer implements SupervisorPeer {
 
   open(events: PeerEvents): ChildChannel {
     this.#events = events;
-    // It may have ended since it was found, which must be told after the return.
+    // It may have ended since it was found. That must be reported after the return.
     this.#channel.whenClosed(() => {
       this.#clock.defer(() => events.onExit({ code: null, signal: null }));
     });

@@ -180,7 +180,7 @@ export type FromSupervisor =
     readonly agoMs?: number;
   };
 
-/** How long before it may begin a command is sent at most, in milliseconds. */
+/** A command is sent at most this long before it may begin, in milliseconds. */
 export const EARLY_MS_MAX = 100;
 /** Name of the error of a command that needed more memory than it may use. */
 export const MEMORY_LIMIT_ERROR = "MemoryLimitError";

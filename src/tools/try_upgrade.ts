@@ -69,7 +69,7 @@ export class ProgramUpgrade {
    * Run the program in place of this one, once everything has been closed. Attempts may have taken
    * long to end: if its file or the configuration was changed meanwhile, it is tried again.
    *
-   * @returns only if that fails, why: this program can continue. It has been logged
+   * @returns why it failed, which has been logged: this program can continue. Else never returns
    */
   async run(): Promise<string> {
     const { argv: [program = ""], replace, beginAnew } = this.#own;

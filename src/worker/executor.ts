@@ -27,8 +27,8 @@ export interface AttemptTask {
    */
   readonly deadlineMs: number;
   /**
-   * Epoch ms before which job code must not begin, in some milliseconds; absent if it may begin at
-   * once. Only for an executor that {@link Executor.keepsStartAt}.
+   * Epoch ms before which job code must not begin, a few milliseconds from now; absent if it may
+   * begin at once. Only for an executor that {@link Executor.keepsStartAt}.
    */
   readonly startAt?: number | undefined;
   /**

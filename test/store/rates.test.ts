@@ -59,7 +59,7 @@ test("no window of a rate has more starts than its maximum, also if they are cla
   }));
 });
 
-test("a rate blocks for no longer than its window after the last start, also if the clock is set back", () => {
+test("a rate blocks for no longer than its window after the last start, even if the clock is set back", () => {
   fc.assert(fc.property(CASE, (given) => {
     play(given, {
       asked: (wallMs, opensAt) => {

@@ -14,7 +14,7 @@ function world() {
   return { clock, begun, starts, add };
 }
 
-test("commands begin at their time and not before, those of one time in order", async () => {
+test("commands begin at their time and not before, those with the same time in order", async () => {
   const { clock, begun, add } = world();
   add("later", 50);
   add("first", 30);

@@ -123,7 +123,7 @@ test("find() asks a supervisor in its own version, and takes none that is too fa
   }
 });
 
-test("find() does not wait for what listens in place of a supervisor that no process is", {
+test("find() does not wait for a listener in place of a supervisor that has no process", {
   skip: process.platform !== "linux",
 }, async () => {
   const folder = makeFolder();

@@ -51,7 +51,7 @@ export const CONTEXT_OPTIONS = [
 const FILE_BYTES_MAX = 256 * 1024;
 const NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
 const OTHERS = 0o077;
-/** An older draft was left behind by a killed program. */
+/** A draft older than this was left behind by a killed program. */
 const DRAFT_MS_MAX = 3_000;
 /** How long to wait for another program that writes. */
 const DRAFT_WAIT_MS = 10;
@@ -147,10 +147,10 @@ function valuesOf(name: string, table: unknown): ContextValues {
 
 /**
  * Change the contexts: they are read, changed and written as a whole, by one program at a time. A
- * new file has mode 0600, another keeps the mode that it has, also behind a link. The file is
- * always complete.
+ * new file gets mode 0600; an existing one keeps its mode, even behind a link. The file is always
+ * complete.
  *
- * @param change its errors leave the file as it is
+ * @param change if it throws, the file stays as it is
  * @returns the contexts as they now are
  * @throws JobError as {@link readContexts}, `conflict` while another program changes them, others
  * if the file cannot be written

@@ -20,9 +20,9 @@ interface RankedHit extends Hit {
 }
 
 /**
- * The lines that have every word of a search, in whatever case: those first in which each begins a
- * word, of these the headings, then in the order of the pages. If no line has all words, the
- * sections that have. At most {@link HITS_MAX}.
+ * The lines that have every word of a search, in upper or lower case. Lines in which each of them
+ * begins a word come first, headings before other lines, then in the order of the pages. If no line
+ * has all words, the sections that have them. At most {@link HITS_MAX}.
  */
 export function searchPages(pages: readonly DocsPage[], wanted: string): readonly Hit[] {
   const words = wanted.toLowerCase().split(/\s+/).filter((word) => word !== "");

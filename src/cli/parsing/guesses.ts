@@ -181,7 +181,7 @@ export interface UnknownWord {
   readonly word: string;
   /** The words after it: they fill the gaps. */
   readonly next?: readonly string[];
-  /** All that comes after it, with options: what fills no gap stays as it is. */
+  /** All that comes after it, with options: what fills no gap is repeated unchanged. */
   readonly rest?: readonly string[];
 }
 

@@ -70,7 +70,7 @@ export function isWallTime(text: string): boolean {
     WEEKDAY.test(trimmed) || CLOCK_ONLY.test(trimmed);
 }
 
-/** True if {@link parseTime} reads a text. */
+/** True if {@link parseTime} can read the text. */
 export function isTime(text: string): boolean {
   try {
     parseTime(text, { nowMs: 0, direction: "future", what: "" });

@@ -5,7 +5,7 @@ import type { WordSpec } from "./options.ts";
 import type { GivenLine } from "./read_options.ts";
 import { isTime } from "./time.ts";
 
-// What to do about a word too many, or one that is missing.
+// What to do about an extra word, or a missing one.
 
 /** The words of a command line of which a verb takes only the first. */
 interface ExtraWords {
@@ -18,10 +18,10 @@ interface ExtraWords {
   readonly used: number;
 }
 
-/** Options of which the first that a verb has is meant by a time without an option. */
+/** A time without an option means the first of these options that the verb has. */
 const TIME_OPTION_NAMES = ["at", "since", "after", "from", "until"];
 
-/** What was meant by a word too many; undefined if it is not known. */
+/** What an extra word was meant to be; undefined if it is not known. */
 export function extraWordHint(verb: Verb, line: ExtraWords): string | undefined {
   const { title, values, given, used } = line;
   const extra = makeVisible(given[used]!);

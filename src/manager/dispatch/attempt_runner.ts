@@ -96,7 +96,7 @@ export class AttemptRunner {
 
   /**
    * Run an attempt now, or when it is due if it was claimed early. An executor that keeps to that
-   * time has it before, so that no preparation makes it late.
+   * time gets it earlier, so that preparing it does not make it late.
    */
   run(running: RunningAttempt, job: JobDefinition, deadlineMs: number): void {
     const { earlyClaims, executor } = this.#options;
@@ -105,7 +105,7 @@ export class AttemptRunner {
     } else earlyClaims.delay(running, () => this.#start(running, job, { deadlineMs }));
   }
 
-  /** Give back the attempts that the executor has before their time. */
+  /** Take back the attempts that the executor has and that may not begin yet. */
   withdraw(all: Iterable<RunningAttempt>): void {
     const nowMs = this.#options.clock.now().monotonicMs;
     for (const running of all) if (running.startedMs > nowMs) this.abort(running, "drain");

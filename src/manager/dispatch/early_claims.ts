@@ -8,7 +8,7 @@ import { AHEAD_MS_MAX } from "../../store/store.ts";
 const WAIT_MS_MIN = 1;
 /** Weight of the newest claim in the estimate of how long claims take; most should take less. */
 const NEWEST_SHARE = { longer: 0.5, shorter: 0.1 } as const;
-/** The lead, in times of a claim: handing the attempts over may take as long again. */
+/** The lead in multiples of a claim's time: handing the attempts over may take as long again. */
 const LEAD = 2;
 
 interface Claimed {
@@ -25,7 +25,7 @@ export class EarlyClaims {
   readonly #delayed = new Map<Claimed, Timer>();
   /** When the next instance is due, epoch ms. */
   #dueAt = -Infinity;
-  /** How long claims take; null as long as none has shown it: the first ones take longest. */
+  /** How long claims take; null until the first has been made. The first ones take longest. */
   #tookMs: number | null = null;
   #isPossible = false;
 

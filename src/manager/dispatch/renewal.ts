@@ -13,7 +13,7 @@ const SLOW_RENEW_SHARE = 1 / 6;
 const SLOW_SHARE = 1 / 12;
 /** Attempts are stopped if two renewals in a row take longer than this share of the lease. */
 const TOO_SLOW_SHARE = 2 / 5;
-/** How often a warning of that is repeated. */
+/** The warning about that is repeated no more often than this. */
 const WARN_EVERY_MS = 600_000;
 /** Longest wait for a renewal that something depends on. */
 const RENEWED_MS_MAX = 2_000;

@@ -132,7 +132,7 @@ function processesBelow(base: string): number | null {
   if (!has(group, "cgroup.controllers", "pids")) return null;
   if (!group.tryToWrite("cgroup.subtree_control", "+pids")) return null;
   const limits = SYSTEM_LIMITS.map((file) => readSystemFile(file));
-  // That of each group around it counts, too.
+  // The limit of each group around it counts, too.
   for (let path = base; readSystemFile(join(path, "cgroup.procs")) !== null; path = dirname(path)) {
     limits.push(new Cgroup(path).read("pids.max"));
   }

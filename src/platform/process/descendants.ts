@@ -35,7 +35,7 @@ export interface ProcessEntry {
   readonly startTicks: number;
 }
 
-/** Whether a process belongs to a family, by what it shows itself. */
+/** True if what a process itself shows proves that it belongs to a family. */
 type Evidence = (entry: ProcessEntry) => boolean;
 
 /** A process, and whether it belongs to a family on its own evidence. */
@@ -115,7 +115,7 @@ export function killFamilyInTurns(
 /**
  * The same for all processes with certain markers, and their descendants.
  *
- * @param isWanted says so of a marker
+ * @param isWanted true for the markers in question
  */
 export function killMarkedInTurns(
   isWanted: (marker: string) => boolean,

@@ -43,7 +43,7 @@ export class CommandCgroup extends Cgroup {
   }
 
   override get pids(): readonly number[] {
-    // Of most that have ended nothing is left, which is known sooner.
+    // Most commands that have ended left nothing behind, and that is quicker to find out.
     return this.#keepsOpen && !this.isPopulated ? [] : super.pids;
   }
 

@@ -68,7 +68,7 @@ export class CommandFamilies {
   readonly #left = new Set<number>();
   /** Processes that were of no command at the last find: most processes of a host. */
   readonly #others = new Set<number>();
-  /** Processes that were of a command at the last look. */
+  /** Processes that belonged to a command at the last look. */
   #known: ReadonlyMap<number, TrackedCommand> = NONE_KNOWN;
   #finds = 0;
 
@@ -112,8 +112,8 @@ export class CommandFamilies {
   }
 
   /**
-   * As {@link find}, for figures only: reads nothing of processes that were found before, so one
-   * that has the number of another for some seconds may count for its command.
+   * As {@link find}, for figures only: it does not read again what it found before. If the id of a
+   * process is reused, the new process may count for the wrong command for some seconds.
    */
   look<Command extends TrackedCommand>(
     commands: ReadonlySet<Command>,

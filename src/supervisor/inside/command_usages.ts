@@ -6,9 +6,9 @@ import { openFilesOf, TICKS_PER_SECOND, usageOf } from "../../platform/process/d
 import { Slices } from "../../platform/slices.ts";
 import type { TrackedCommand } from "./command_families.ts";
 
-/** Commands are looked at once they have run for this long, most end sooner, and then so often. */
+/** How long a command runs before its first look, as most end sooner, and between two looks. */
 const LOOK_EVERY_MS = 1_000;
-/** Most commands of one look: the next look is at others. */
+/** A look is at no more commands than this: the next look is at others. */
 const COMMANDS_MAX = 100;
 /** Looks take at most this part of a processor. */
 const SHARE = 1 / 2_000;
@@ -40,8 +40,8 @@ const NO_ORPHANS: ReadonlyMap<number, number> = new Map();
 
 /**
  * What commands use. For a command that ends within a second, the kernel's account of its first
- * process must do. Of longer ones, all processes are looked at from time to time, some commands at
- * once, for a two-thousandth of a processor at most.
+ * process must do. All processes of longer ones are looked at from time to time, a limited number
+ * of commands at once, for a two-thousandth of a processor at most.
  */
 export class CommandUsages<Command extends TrackedCommand> {
   readonly #host: UsageHost<Command>;

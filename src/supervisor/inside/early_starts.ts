@@ -2,12 +2,12 @@ import type { Clock } from "../../platform/clock.ts";
 import { EARLY_MS_MAX } from "../protocol.ts";
 
 /**
- * Commands that were sent before they may begin. Those of one time begin together, in the order in
- * which they came.
+ * Commands that were sent before they may begin. Those with the same time begin together, in the
+ * order in which they came.
  */
 export class EarlyStarts<Command> {
   readonly #clock: Clock;
-  /** What begins the commands, by the time at which they may, epoch ms. */
+  /** The functions that begin the commands, by the time at which they may begin, epoch ms. */
   readonly #waiting = new Map<number, Map<Command, () => void>>();
 
   constructor(clock: Clock) {
@@ -22,7 +22,7 @@ export class EarlyStarts<Command> {
     if (known !== undefined) return void known.set(command, begin);
     const commands = new Map([[command, begin]]);
     this.#waiting.set(startAt, commands);
-    // If it is more than that, the clock was set back since the command was sent.
+    // If it is longer than that, the clock was set back since the command was sent.
     this.#clock.timer(Math.min(leftMs, EARLY_MS_MAX), () => {
       this.#waiting.delete(startAt);
       for (const start of commands.values()) start();

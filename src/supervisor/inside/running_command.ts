@@ -141,8 +141,8 @@ export class RunningCommand implements ProgramEvents {
   }
 
   /**
-   * Start it when it may begin. It ends at once if that fails. Its environment is not kept: it may
-   * run for days.
+   * Start it when it may begin; if that fails, it ends at once. Its environment is not kept, as it
+   * may run for days.
    */
   start({ command: launch, untilMs, startAt = 0 }: RunMessage): void {
     this.extend(untilMs);

@@ -61,7 +61,7 @@ test("changes of the contexts at once are all kept", async () => {
   });
 });
 
-test("a draft that a killed program has left behind hinders no change of the contexts", async () => {
+test("a draft that a killed program left behind does not block changes of the contexts", async () => {
   await home(async (jobctl, file) => {
     await jobctl("context add one --port 443");
     writeFileSync(`${file}.new`, "half");

@@ -154,7 +154,7 @@ async function readQueue(
   limits: { readonly queue: Limits; readonly oldest: Limits; readonly dead: Limits },
   findings: Findings,
 ): Promise<void> {
-  // Notices that wait for their receiver are an incident of its channel, and no work.
+  // A notice that waits for its receiver is an incident of its channel, not waiting work.
   const isAsked = (kind: string) =>
     kinds.length === 0 ? !kind.startsWith(NOTICE_KINDS) : kinds.includes(kind);
   const queued = status.kinds.reduce(
