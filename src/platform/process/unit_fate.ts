@@ -5,7 +5,8 @@ import { readSystemFile } from "../files/read_file.ts";
 /** Where systemctl is looked up: never in our own PATH. */
 const PATH = "/usr/bin:/bin";
 const UNIT = /^[\w@:.\\-]+\.service$/;
-const ANSWER_MS_MAX = 3_000;
+/** On a busy host an answer takes seconds; without one, a restart would end running commands. */
+const ANSWER_MS_MAX = 20_000;
 const OUTPUT_BYTES_MAX = 65_536;
 /** Values of KillMode= with which systemd leaves other processes than the first one alone. */
 const LEAVING: ReadonlySet<string> = new Set(["process", "none"]);
