@@ -51,7 +51,7 @@ export interface InstanceFilter {
   readonly endedBefore?: TimeInput;
   /** Claimed by this node last. */
   readonly node?: string;
-  /** Its arguments as JSON text contain this, in any case. */
+  /** Its arguments as JSON text contain this, in upper or lower case. */
   readonly text?: string;
 }
 

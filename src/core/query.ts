@@ -22,7 +22,7 @@ export interface InstanceQuery {
   readonly endedBefore?: number;
   /** Claimed by this node last. No index. */
   readonly node?: string;
-  /** Its arguments as JSON text contain this, in any case. No index. */
+  /** Its arguments as JSON text contain this, in upper or lower case. No index. */
   readonly text?: string;
 }
 

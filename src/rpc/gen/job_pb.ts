@@ -839,7 +839,7 @@ export type Query = Message<"job.v1.Query"> & {
   node?: string | undefined;
 
   /**
-   * Its arguments as JSON text contain this, in any case.
+   * Its arguments as JSON text contain this, in upper or lower case.
    *
    * @generated from field: optional string text = 134;
    */

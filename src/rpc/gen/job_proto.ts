@@ -483,7 +483,7 @@ export const JOB_PROTO: string = [
   "  optional google.protobuf.Timestamp ended_before = 132;\n",
   "  // Claimed by this node last.\n",
   "  optional string node = 133;\n",
-  "  // Its arguments as JSON text contain this, in any case.\n",
+  "  // Its arguments as JSON text contain this, in upper or lower case.\n",
   "  optional string text = 134;\n",
   "  // The job needs this tag, now.\n",
   "  optional string tag = 161;\n",

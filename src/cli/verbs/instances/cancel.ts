@@ -160,7 +160,7 @@ export const CANCEL: Verb = {
       offers: "unfinished",
     },
     all: { describe: "Every unfinished instance", isFlag: true },
-    "dry-run": { describe: "Only show which would be canceled", isFlag: true },
+    "dry-run": { describe: "Only show which instances would be canceled", isFlag: true },
     yes: { alias: "y", describe: "Do not ask", isFlag: true },
   },
   examples: [

@@ -84,7 +84,7 @@ export const REDRIVE: Verb = {
     ...TIME_OPTIONS,
     all: { describe: "Every dead letter", isFlag: true },
     force: { describe: "Also run instances that were already run again", isFlag: true },
-    "dry-run": { describe: "Only show which would be run again", isFlag: true },
+    "dry-run": { describe: "Only show which instances would be run again", isFlag: true },
     yes: { alias: "y", describe: "Do not ask", isFlag: true },
   },
   examples: [

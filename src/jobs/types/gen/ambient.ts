@@ -314,7 +314,7 @@ export const AMBIENT_TYPES: string = [
   "    readonly endedBefore?: TimeInput;\n",
   "    /** Claimed by this node last. */\n",
   "    readonly node?: string;\n",
-  "    /** Its arguments as JSON text contain this, in any case. */\n",
+  "    /** Its arguments as JSON text contain this, in upper or lower case. */\n",
   "    readonly text?: string;\n",
   "  }\n",
   "\n",

@@ -224,7 +224,7 @@ export function matches({ instance }: Pick<Row, "instance">, query: InstanceQuer
     (query.text === undefined || hasText(instance, query.text));
 }
 
-/** True if the arguments contain a text in any case. */
+/** True if the arguments contain a text, in upper or lower case. */
 export function hasText({ argumentsJson }: Instance, text: string): boolean {
   return argumentsJson.includes(text) ||
     argumentsJson.toLowerCase().includes(text.toLowerCase());
