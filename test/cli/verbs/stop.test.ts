@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { JobError } from "../../../src/core/errors.ts";
-import { cli, NOW } from "../../support/worlds/cli_world.ts";
+import { cli, interruptInCall, NOW } from "../../support/worlds/cli_world.ts";
 import { SimClock } from "../../support/worlds/sim_clock.ts";
 
 const seconds = (ms: number) => ({ seconds: BigInt(ms / 1_000), nanos: 0 });
@@ -114,18 +114,7 @@ test("stop ends if another daemon listens at the address, such as one that was s
 });
 
 test("stop says that the daemon has the request when it is interrupted before the response", async () => {
-  let interrupt = () => {};
-  const run = await cli(["stop"], {
-    answers: {
-      ...daemon(9),
-      stopDaemon: () => {
-        // The listener comes once the call has been made.
-        setImmediate(() => interrupt());
-        return new Promise(() => {});
-      },
-    },
-    interruptible: (listener) => interrupt = listener,
-  });
+  const run = await interruptInCall(["stop"], "stopDaemon", daemon(9));
   assert.equal(run.code, 130);
   assert.match(
     run.stderr,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { JobError } from "../../../src/core/errors.ts";
-import { cli, NOW } from "../../support/worlds/cli_world.ts";
+import { cli, interruptInCall, NOW } from "../../support/worlds/cli_world.ts";
 import { SimClock } from "../../support/worlds/sim_clock.ts";
 
 const at = (ms: number) => ({ seconds: BigInt(ms / 1_000), nanos: 0 });
@@ -93,18 +93,7 @@ test("upgrade-daemon shows why the file of the daemon does not start", async () 
 });
 
 test("upgrade-daemon says that the daemon has the request when it is interrupted before the response", async () => {
-  let interrupt = () => {};
-  const run = await cli(["upgrade-daemon"], {
-    answers: {
-      ...daemon([OLD]),
-      upgradeDaemon: () => {
-        // The listener comes once the call has been made.
-        setImmediate(() => interrupt());
-        return new Promise(() => {});
-      },
-    },
-    interruptible: (listener) => interrupt = listener,
-  });
+  const run = await interruptInCall(["upgrade-daemon"], "upgradeDaemon", daemon([OLD]));
   assert.equal(run.code, 130);
   assert.match(
     run.stderr,

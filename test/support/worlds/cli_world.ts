@@ -134,3 +134,21 @@ export async function cli(argv: readonly string[], options: CliOptions = {}): Pr
   const code = await runCli(argv, io);
   return { code, ...output, calls, settings };
 }
+
+/** Run one command line, and interrupt it before the response to a method. */
+export function interruptInCall(
+  argv: readonly string[],
+  method: string,
+  answers: Answers,
+): Promise<CliRun> {
+  let interrupt = () => {};
+  const answer = () => {
+    // The listener comes once the call has been made.
+    setImmediate(() => interrupt());
+    return new Promise(() => {});
+  };
+  return cli(argv, {
+    answers: { ...answers, [method]: answer },
+    interruptible: (listener) => interrupt = listener,
+  });
+}
