@@ -16,8 +16,7 @@ import type { Instant } from "../platform/clock.ts";
 
 /** Most items of one request, page or batch. */
 export const BATCH_MAX = 1_000;
-/** How long before its due time something may be claimed, in milliseconds. */
-export const AHEAD_MS_MAX = 100;
+export { AHEAD_MS_MAX } from "../core/time/ahead.ts";
 
 /** The result of a mutating operation, with its place in the store's history. */
 export interface Committed<T> {

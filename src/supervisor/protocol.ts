@@ -180,8 +180,6 @@ export type FromSupervisor =
     readonly agoMs?: number;
   };
 
-/** A command is sent at most this long before it may begin, in milliseconds. */
-export const EARLY_MS_MAX = 100;
 /** Name of the error of a command that needed more memory than it may use. */
 export const MEMORY_LIMIT_ERROR = "MemoryLimitError";
 /** Most entries, or commands, in one message. */

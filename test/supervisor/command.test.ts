@@ -12,7 +12,7 @@ import { silentLogger } from "../../src/platform/logger.ts";
 import { resolveAccount } from "../../src/platform/process/accounts.ts";
 import { runtimeName } from "../../src/platform/process/process.ts";
 import { createCommandExecutor } from "../../src/supervisor/command_executor.ts";
-import { EARLY_MS_MAX } from "../../src/supervisor/protocol.ts";
+import { AHEAD_MS_MAX } from "../../src/core/time/ahead.ts";
 import {
   commandJob,
   isAlive,
@@ -58,7 +58,7 @@ async function run(script: string, setting: Setting = {}) {
 test("a command that is given before its time begins at it", async () => {
   // Its supervisor takes some time to start.
   await run(":");
-  const startAt = Date.now() + EARLY_MS_MAX;
+  const startAt = Date.now() + AHEAD_MS_MAX;
   const { outcome, lines } = await run("date +%s%3N", { startAt });
   assert.equal(outcome.type, "ok");
   assert.ok(Number(lines[0]) >= startAt, `${startAt - Number(lines[0])} ms too early`);
@@ -71,7 +71,7 @@ test("a command that is aborted before its time does not begin", async () => {
   attempt.abort("drain");
   const outcome = await attempt.outcome;
   assert.ok(outcome.type === "aborted" && outcome.isUnstarted, JSON.stringify(outcome));
-  await sleep(systemClock, 2 * EARLY_MS_MAX);
+  await sleep(systemClock, 2 * AHEAD_MS_MAX);
   assert.ok(!existsSync(file));
   assert.deepEqual(sink.messages(), []);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EarlyStarts } from "../../src/supervisor/inside/early_starts.ts";
-import { EARLY_MS_MAX } from "../../src/supervisor/protocol.ts";
+import { AHEAD_MS_MAX } from "../../src/core/time/ahead.ts";
 import { SimClock } from "../support/worlds/sim_clock.ts";
 
 function world() {
@@ -50,7 +50,7 @@ test("a command begins soon though the clock was set back after it was sent", as
   const startAt = clock.now().wallMs + 5;
   clock.shiftWall(-86_400_000);
   starts.at(startAt, "one", () => begun.push("one"));
-  await clock.advance(EARLY_MS_MAX - 1);
+  await clock.advance(AHEAD_MS_MAX - 1);
   assert.deepEqual(begun, []);
   await clock.advance(1);
   assert.deepEqual(begun, ["one"]);

@@ -1,5 +1,5 @@
+import { AHEAD_MS_MAX } from "../../core/time/ahead.ts";
 import type { Clock } from "../../platform/clock.ts";
-import { EARLY_MS_MAX } from "../protocol.ts";
 
 /**
  * Commands that were sent before they may begin. Those with the same time begin together, in the
@@ -23,7 +23,7 @@ export class EarlyStarts<Command> {
     const commands = new Map([[command, begin]]);
     this.#waiting.set(startAt, commands);
     // If it is longer than that, the clock was set back since the command was sent.
-    this.#clock.timer(Math.min(leftMs, EARLY_MS_MAX), () => {
+    this.#clock.timer(Math.min(leftMs, AHEAD_MS_MAX), () => {
       this.#waiting.delete(startAt);
       for (const start of commands.values()) start();
     }, { isExact: true });
