@@ -1,7 +1,7 @@
 // Three daemons on one real server, with kill -9, SIGSTOP and server restarts by chance: npm run
 // cluster -- [--store valkey|etcd] [--jobs N] [--seconds N] [--lease MS] [--seed N] [--nodes N]
 // [--workers N]
-import { installServers } from "./servers.mjs";
+import { installServers } from "./programs/install.mjs";
 import { install, ROOT, run, tryRun } from "./tasks.mjs";
 
 install();

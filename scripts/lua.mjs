@@ -1,12 +1,12 @@
 // Checks the Lua of src/store/valkey with luacheck, by .luacheckrc: node scripts/lua.mjs
-import { installLuacheck } from "./servers.mjs";
+import { installGroups } from "./programs/install.mjs";
 import { tryRun } from "./tasks.mjs";
 
 /** Run luacheck; returns true if it finds nothing. */
 export function checkLua() {
-  const trouble = installLuacheck();
-  if (trouble === null) return tryRun("luacheck", ["-q", "src/store/valkey"]).status === 0;
-  console.error(trouble);
+  const missing = installGroups(["lint"]);
+  if (missing.length === 0) return tryRun("luacheck", ["-q", "src/store/valkey"]).status === 0;
+  console.error(missing.join("\n"));
   return false;
 }
 

@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { installNodes, nodeProgram } from "./nodes.mjs";
+import { installNpmPrograms, nodeProgram } from "./programs/npm_programs.mjs";
 import { bundle } from "./pack/bundle.mjs";
 import { declare } from "./pack/declarations.mjs";
 import { libraryManifest, withAbsoluteLinks } from "./pack/manifest.mjs";
@@ -45,7 +45,7 @@ export async function pack(folder = LIB) {
  * @returns true if all succeeded
  */
 export async function smoke() {
-  const trouble = await installNodes();
+  const trouble = await installNpmPrograms();
   if (trouble !== null) throw new Error(trouble);
   const node = nodeProgram(22);
   const folder = mkdtempSync(join(tmpdir(), "jobctl-pack-"));

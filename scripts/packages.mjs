@@ -4,7 +4,8 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { build } from "./build.mjs";
-import { installNodes, nodeProgram, NODES } from "./nodes.mjs";
+import { NODES } from "./programs/list.mjs";
+import { installNpmPrograms, nodeProgram } from "./programs/npm_programs.mjs";
 import { compileLibrary, must, runDaemon, runLibrary, weigh } from "./packages/checks.mjs";
 import { startRegistry } from "./packages/registry.mjs";
 import { projectManifest } from "./pack/manifest.mjs";
@@ -201,7 +202,7 @@ if (options.includes("--help")) {
   // Packages of others run here, with this process's environment.
   for (const name of Object.keys(signingEnvironment())) delete process.env[name];
   install();
-  const trouble = await installNodes();
+  const trouble = await installNpmPrograms();
   if (trouble !== null) throw new Error(trouble);
   const wanted = options.filter((option) => !option.startsWith("--"));
   process.exitCode = await packages(wanted, options.includes("--built")) === 0 ? 0 : 1;

@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { installServers } from "./servers.mjs";
+import { installServers } from "./programs/install.mjs";
 
 const READY_MS_MAX = 20_000;
 const STOP_MS_MAX = 5_000;

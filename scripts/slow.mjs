@@ -5,13 +5,17 @@
 // Each story of notices on every store, a few minutes: npm run slow -- stories
 // A queue of a million due instances on SQLite, a minute: npm run slow -- volume
 // The page of a log of 300,000 lines in a browser, a minute: npm run slow -- log
-import { installServers } from "./servers.mjs";
+import { installGroups, unpackPackages } from "./programs/install.mjs";
 import { install, ROOT, run, tryRun } from "./tasks.mjs";
 
 install();
 const [what, ...words] = process.argv.slice(2);
-const trouble = ["cron", "log", "volume"].includes(what) ? null : installServers();
-if (trouble !== null) throw new Error(trouble);
+/** Groups of programs that a command uses. */
+const GROUPS = { cron: [], log: ["browser"], volume: [] };
+const [trouble] = installGroups(GROUPS[what] ?? ["servers"]);
+if (trouble !== undefined) throw new Error(trouble);
+const problem = what === "cron" ? await unpackPackages() : null;
+if (problem !== null) throw new Error(problem);
 if (tryRun(process.execPath, [`${ROOT}/scripts/build.mjs`]).status !== 0) process.exit(1);
 if (what === "stories") {
   process.env.JOBCTL_STORIES = "all";

@@ -3,11 +3,19 @@
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { installNodes } from "./nodes.mjs";
-import { installServers } from "./servers.mjs";
+import { installGroups, unpackPackages } from "./programs/install.mjs";
+import { GROUPS } from "./programs/list.mjs";
+import { installNpmPrograms } from "./programs/npm_programs.mjs";
 import { install, succeeds } from "./tasks.mjs";
 import { changedPaths, filesConcerned } from "./test/changed.mjs";
-import { filesOn, needsBuild, needsNodes, planOf, testFiles } from "./test/plan.mjs";
+import {
+  filesOn,
+  needsBuild,
+  needsNpmPrograms,
+  needsUnpacked,
+  planOf,
+  testFiles,
+} from "./test/plan.mjs";
 import { processorSeconds } from "./test/processor_time.mjs";
 import { runFiles, spentText } from "./test/run_files.mjs";
 
@@ -25,6 +33,9 @@ const USAGE =
 
 /** The option, with the commit that it may name. */
 const CHANGED = /^--changed(?:=(.+))?$/;
+
+/** Groups of programs that tests run: all but `npm run ok`'s own. */
+const TEST_GROUPS = Object.keys(GROUPS).filter((name) => name !== "lint");
 
 /** Most failed files that are run again, alone: if more fail, load is not the cause. */
 const REPEATED_MAX = 5;
@@ -122,20 +133,24 @@ function list(names) {
 export async function test(files = testFiles([]), runtimes = ["bun", "deno"], named = []) {
   const begunAt = performance.now();
   const busyBefore = processorSeconds(process.pid);
-  const nodes = files.some(needsNodes) ? installNodes() : Promise.resolve(null);
-  // A missing program is reported here; the tests that need it fail.
-  const servers = installServers();
-  const report = (trouble) => {
-    if (trouble !== null) console.error(trouble);
-  };
-  report(servers);
-  void nodes.then(report);
+  // A missing program is reported here; the tests that need it fail or are skipped.
+  for (const line of installGroups(TEST_GROUPS)) console.error(line);
+  const onlyFor = (isFor, install) => ({
+    ready: files.some(isFor) ? install() : Promise.resolve(null),
+    isFor,
+  });
+  const programs = [
+    onlyFor(needsNpmPrograms, installNpmPrograms),
+    onlyFor(needsUnpacked, unpackPackages),
+  ];
+  for (const { ready } of programs) {
+    void ready.then((trouble) => {
+      if (trouble !== null) console.error(trouble);
+    });
+  }
   // A failed build counts as a failed test, and tests of the sources still run.
   const built = succeeds(process.execPath, ["scripts/build.mjs"]);
-  const needs = [
-    { ready: nodes, isFor: needsNodes },
-    { ready: built, isFor: needsBuild },
-  ];
+  const needs = [...programs, { ready: built, isFor: needsBuild }];
   const folder = mkdtempSync(join(tmpdir(), "jobctl-test-"));
   chmodSync(folder, 0o755);
   const { stages, beside } = planOf(files, runtimes, named);

@@ -1,5 +1,5 @@
 import { JobError } from "../../src/core/errors.ts";
-import { installServers } from "../servers.mjs";
+import { installServers } from "../programs/install.mjs";
 
 /**
  * Install the servers that tests and measurements use, where they are missing.

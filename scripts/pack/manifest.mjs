@@ -1,7 +1,7 @@
 // What the published packages say about themselves: package.json and README.md.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { NODES } from "../nodes.mjs";
+import { NODES } from "../programs/list.mjs";
 import { ROOT } from "../tasks.mjs";
 import { EXTERNAL } from "./bundle.mjs";
 import { PLATFORMS } from "./platforms.mjs";

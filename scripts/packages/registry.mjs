@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { nodeProgram } from "../nodes.mjs";
+import { nodeProgram } from "../programs/npm_programs.mjs";
 import { ROOT } from "../tasks.mjs";
 
 const HOME = join(ROOT, "dist", "verdaccio");

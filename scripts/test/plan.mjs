@@ -38,6 +38,7 @@ const BUN_ONLY = [
   "test/notices/incidents/dropped_news.test.ts",
   "test/notices/random_notices.test.ts",
   "test/notices/stories.test.ts",
+  "test/programs.test.ts",
   "test/reference",
   "test/selftest",
   "test/sim",
@@ -75,9 +76,9 @@ const WAIT_LONG = [
 ];
 
 /** Tests of rules for every source file. In one process, each is parsed once. */
-export const OF_ALL_SOURCES = ["architecture", "exports", "layout", "wording"].map((name) =>
-  `test/${name}.test.ts`
-);
+export const OF_ALL_SOURCES = ["architecture", "exports", "layout", "programs", "wording"].map((
+  name,
+) => `test/${name}.test.ts`);
 
 /** Tests of the packed library. In one process, it is packed once. */
 const OF_PACKED_LIBRARY = ["test/e2e/clients_page.test.ts", "test/e2e/npm_package.test.ts"];
@@ -178,9 +179,16 @@ export function needsOwnModule(file) {
   return /^(?:before|after)\(/m.test(readFileSync(join(ROOT, file), "utf8"));
 }
 
-/** True for tests that run programs on the Node versions of nodes.mjs. */
-export function needsNodes(file) {
-  return /\bprocesses\/runtimes\.ts"/.test(readFileSync(join(ROOT, file), "utf8"));
+/** True for tests that run programs of npm_programs.mjs. */
+export function needsNpmPrograms(file) {
+  const text = readFileSync(join(ROOT, file), "utf8");
+  return /\b(?:processes\/runtimes\.ts|programs\/npm_programs\.mjs)"/.test(text);
+}
+
+/** True for tests that run programs of packages which are only unpacked. */
+export function needsUnpacked(file) {
+  const text = readFileSync(join(ROOT, file), "utf8");
+  return /\bcrons\/[a-z_]+\.ts"|\bunpackedFolder\b/.test(text);
 }
 
 /** Tests that run while the rest is built: they import nothing that the build makes. */

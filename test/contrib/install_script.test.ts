@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "n
 import { join } from "node:path";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
+import { programPath, skipWithout } from "../../scripts/programs/install.mjs";
 import { type TempDir, withTempDir } from "../support/temp_dir.ts";
 import {
   busyboxWith,
@@ -21,7 +22,6 @@ import {
   systemWith,
   TARGET,
   treeOf,
-  whereIs,
   withServer,
   writeRelease,
   writeTool,
@@ -94,12 +94,9 @@ function withWorld(body: (world: World) => Promise<void>): Promise<void> {
 const versionOf = (prefix: string) =>
   spawnSync(join(prefix, "bin/jobctl"), ["--version"], { encoding: "utf8" }).stdout.trim();
 
-test("install.sh is POSIX and without mistakes", () => {
-  const shellcheck = whereIs("shellcheck");
-  if (shellcheck !== null) {
-    const { stdout } = spawnSync(shellcheck, [SCRIPT], { encoding: "utf8" });
-    assert.equal(stdout, "");
-  }
+test("install.sh is POSIX and without mistakes", { skip: skipWithout("shellcheck") }, () => {
+  const { stdout } = spawnSync(programPath("shellcheck"), [SCRIPT], { encoding: "utf8" });
+  assert.equal(stdout, "");
   assert.equal(statSync(SCRIPT).mode & 0o777, 0o755);
 });
 

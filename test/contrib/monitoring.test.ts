@@ -2,13 +2,12 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
-import process from "node:process";
+import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { unpackedFolder } from "../../scripts/programs/install.mjs";
 import { startDaemon } from "../support/processes/daemon.ts";
 import { freePort, startServerProcess } from "../support/servers/server_process.ts";
-import { unpackPackage } from "../support/servers/unpack_package.ts";
 import { until } from "../support/wait.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -53,20 +52,14 @@ const TARGETS = DASHBOARD.panels.flatMap(({ title, targets = [] }) =>
 const folder = mkdtempSync(join(tmpdir(), "jobctl-monitoring-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-function installed(name: string): string | undefined {
-  return (process.env.PATH ?? "").split(delimiter).map((path) => join(path, name))
-    .find((path) => existsSync(path));
-}
-
 /** Why the tests with Prometheus cannot run here; false if they can. */
-const NO_PROMETHEUS: string | false =
-  installed("promtool") !== undefined || existsSync("/usr/bin/apt-get")
-    ? false
-    : "there is neither Prometheus nor apt-get";
+const NO_PROMETHEUS: string | false = existsSync("/usr/bin/apt-get")
+  ? false
+  : "there is no apt-get";
 
-/** A program: the installed one, or that of Debian's package of this name, unpacked. */
+/** A program of Debian's package of this name, unpacked. */
 function program(name: "prometheus" | "promtool"): string {
-  return installed(name) ?? join(unpackPackage(name), "usr/bin", name);
+  return join(unpackedFolder(name), "usr/bin", name);
 }
 
 function promtool(args: readonly string[], input?: string): string {

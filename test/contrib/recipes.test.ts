@@ -5,9 +5,9 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import test from "node:test";
 import { type RecipeFacts, recipesFor } from "../../scripts/release/recipes.ts";
+import { programPath, skipWithout } from "../../scripts/programs/install.mjs";
 import { TARGETS } from "../../scripts/release/targets.mjs";
 import { withTempDir } from "../support/temp_dir.ts";
-import { whereIs } from "../support/worlds/install_world.ts";
 
 /** The recipes as text; `npm run install:try` gives them to the tools they are for. */
 
@@ -52,7 +52,9 @@ test("recipesFor() leaves out recipes whose archives were not made", () => {
   assert.ok(folders.has("arch") && !folders.has("homebrew") && !folders.has("nix"));
 });
 
-test("the recipes for pacman and apk are scripts without mistakes", () =>
+test("the recipes for pacman and apk are scripts without mistakes", {
+  skip: skipWithout("shellcheck"),
+}, () =>
   withTempDir({}, ({ path: folder }) => {
     for (const { path, text } of recipesFor(FACTS, archivesOf(TARGETS))) {
       if (!/^(arch|alpine)\//.test(path)) continue;
@@ -62,8 +64,7 @@ test("the recipes for pacman and apk are scripts without mistakes", () =>
       const shell = path.startsWith("arch/") ? "bash" : "sh";
       const checked = spawnSync(shell, ["-n", file], { encoding: "utf8" });
       assert.equal(checked.stderr, "", path);
-      const shellcheck = whereIs("shellcheck");
-      if (shellcheck === null) continue;
+      const shellcheck = programPath("shellcheck");
       assert.equal(spawnSync(shellcheck, [file], { encoding: "utf8" }).stdout, "", path);
     }
   }));

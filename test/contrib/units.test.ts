@@ -1,18 +1,17 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
 import { contribFiles } from "../../scripts/generate/service_files.ts";
+import { programPath, skipWithout } from "../../scripts/programs/install.mjs";
 import { parsePlist } from "../support/plist.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const UNITS = ["jobctl.service", "jobctl-root.service"] as const;
 /** Highest exposure that each unit may have. */
 const EXPOSURE_MAX = { "jobctl.service": 2.5, "jobctl-root.service": 5 } as const;
-const ANALYZE = "/usr/bin/systemd-analyze";
-const SHELLCHECK = "/usr/bin/shellcheck";
 
 const unitPath = (name: string) => join(ROOT, "contrib/systemd", name);
 
@@ -28,28 +27,41 @@ for (const [name, text] of Object.entries(contribFiles())) {
 }
 
 for (const name of UNITS) {
-  test(`${name} has no line that systemd does not know`, { skip: !existsSync(ANALYZE) }, () => {
-    const { text } = run(ANALYZE, ["verify", "--man=no", unitPath(name)]);
-    const lines = text.split("\n").filter((line) =>
-      // Tests run where it is not installed, and where its user does not exist.
-      line !== "" && !/is not executable: No such file|jobctl\.service: .*[Uu]ser/.test(line)
-    );
-    assert.deepEqual(lines, []);
-  });
+  test(
+    `${name} has no line that systemd does not know`,
+    { skip: skipWithout("systemd-analyze") },
+    () => {
+      const { text } = run(programPath("systemd-analyze"), ["verify", "--man=no", unitPath(name)]);
+      const lines = text.split("\n").filter((line) =>
+        // Tests run where it is not installed, and where its user does not exist.
+        line !== "" && !/is not executable: No such file|jobctl\.service: .*[Uu]ser/.test(line)
+      );
+      assert.deepEqual(lines, []);
+    },
+  );
 
-  test(`${name} exposes little by systemd-analyze security`, { skip: !existsSync(ANALYZE) }, () => {
-    const { text } = run(ANALYZE, ["security", "--offline=true", "--no-pager", unitPath(name)]);
+  test(`${name} exposes little by systemd-analyze security`, {
+    skip: skipWithout("systemd-analyze"),
+  }, () => {
+    const { text } = run(programPath("systemd-analyze"), [
+      "security",
+      "--offline=true",
+      "--no-pager",
+      unitPath(name),
+    ]);
     const found = /exposure level for \S+: (\d+\.\d+)/.exec(text);
     assert.ok(found, text);
     assert.ok(Number(found[1]) <= EXPOSURE_MAX[name], `${found[1]} is too much`);
   });
 }
 
-test("contrib/openrc/jobctl is a script without mistakes", () => {
+const WITHOUT_SHELLCHECK = { skip: skipWithout("shellcheck") };
+
+test("contrib/openrc/jobctl is a script without mistakes", WITHOUT_SHELLCHECK, () => {
   const path = join(ROOT, "contrib/openrc/jobctl");
   assert.equal(statSync(path).mode & 0o777, 0o755);
   assert.deepEqual(run("/bin/sh", ["-n", path]), { status: 0, text: "" });
-  if (existsSync(SHELLCHECK)) assert.deepEqual(run(SHELLCHECK, [path]), { status: 0, text: "" });
+  assert.deepEqual(run(programPath("shellcheck"), [path]), { status: 0, text: "" });
 });
 
 test("contrib/launchd has a property list that names the program and restarts it", () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
-import { closeWindow, HAS_BROWSER } from "../support/browser/browser.ts";
+import { closeWindow, WITHOUT_BROWSER } from "../support/browser/browser.ts";
 import {
   createDashboardWorld,
   type DashboardWorld,
@@ -22,13 +22,12 @@ const FLOW_MS_MAX = 60_000;
 const AXE_MS_MAX = 240_000;
 /** Longest run of a flow with a long log, which takes a busy machine some minutes. */
 const LONG_LOG_MS_MAX = 600_000;
-const SKIP = HAS_BROWSER ? false : "there is no Chromium";
 
 // One daemon and one browser for all: each takes seconds to start.
 let world: DashboardWorld;
 
 before(async () => {
-  if (HAS_BROWSER) world = await createDashboardWorld();
+  if (WITHOUT_BROWSER === false) world = await createDashboardWorld();
 }, { timeout: FLOW_MS_MAX });
 after(() => world?.stop());
 
@@ -42,20 +41,20 @@ const FLOWS = [
 ];
 
 for (const { name, run } of FLOWS) {
-  test(name, { skip: SKIP, timeout: FLOW_MS_MAX }, async () => {
+  test(name, { skip: WITHOUT_BROWSER, timeout: FLOW_MS_MAX }, async () => {
     await run(world);
     assert.deepEqual(world.admin.problems.splice(0), []);
   });
 }
 
 for (const { name, run } of LONG_LOG_FLOWS) {
-  test(name, { skip: SKIP, timeout: LONG_LOG_MS_MAX }, async () => {
+  test(name, { skip: WITHOUT_BROWSER, timeout: LONG_LOG_MS_MAX }, async () => {
     await run(world);
     assert.deepEqual(world.admin.problems.splice(0), []);
   });
 }
 
-test("below a path of a proxy, everything has that path", { skip: SKIP }, async () => {
+test("below a path of a proxy, everything has that path", { skip: WITHOUT_BROWSER }, async () => {
   const basePath = "/ops/jobs";
   const other = await createDashboardWorld({ basePath, browser: world.browser });
   const { page, origin } = other;
@@ -82,7 +81,7 @@ interface AxeResult {
 
 test(
   "axe finds nothing on any page, in both themes",
-  { skip: SKIP, timeout: AXE_MS_MAX },
+  { skip: WITHOUT_BROWSER, timeout: AXE_MS_MAX },
   async () => {
     const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
     const window = await world.window();
@@ -122,7 +121,7 @@ test(
 );
 
 for (const { name, run } of RESTART_FLOWS) {
-  test(name, { skip: SKIP, timeout: FLOW_MS_MAX }, async () => {
+  test(name, { skip: WITHOUT_BROWSER, timeout: FLOW_MS_MAX }, async () => {
     await run(world);
     assert.deepEqual(world.admin.problems.splice(0), []);
   });

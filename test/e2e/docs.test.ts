@@ -1,17 +1,18 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import process from "node:process";
 import test from "node:test";
+import { programPath, skipWithout } from "../../scripts/programs/install.mjs";
 import { JOBCTL, runJobctl } from "../support/processes/daemon.ts";
 import { readPages } from "../support/docs/pages.ts";
 
-const SCRIPT = "/usr/bin/script";
+const WITHOUT_SCRIPT = { skip: skipWithout("script") };
 
 /** What a terminal of 80 columns shows. */
 function onTerminal(line: string, env: Readonly<Record<string, string>>): string {
   const command = `stty cols 80; ${JOBCTL} ${line}`;
-  const run = spawnSync(SCRIPT, ["-qec", command, "/dev/null"], {
+  const run = spawnSync(programPath("script"), ["-qec", command, "/dev/null"], {
     // `npm test` turns colors off.
     env: { ...process.env, TERM: "xterm", NO_COLOR: "", ...env },
     encoding: "utf8",
@@ -33,8 +34,7 @@ test("the compiled file has every page, word for word", async () => {
   }
 });
 
-test("docs shows a page with the program of PAGER on a terminal only", (context) => {
-  if (!existsSync(SCRIPT)) return context.skip("there is no script");
+test("docs shows a page with the program of PAGER on a terminal only", WITHOUT_SCRIPT, () => {
   const paged = onTerminal("docs faq", { PAGER: "sed s/^/PAGED:/" });
   assert.ok(paged.startsWith("PAGED:\x1b[1m"));
   assert.ok(
@@ -51,7 +51,6 @@ test("docs shows a page with the program of PAGER on a terminal only", (context)
   assert.match(stdout, /^Questions\n═+\n/);
 });
 
-test("docs ends quietly when the pager ends before the page", (context) => {
-  if (!existsSync(SCRIPT)) return context.skip("there is no script");
+test("docs ends quietly when the pager ends before the page", WITHOUT_SCRIPT, () => {
   assert.equal(onTerminal("docs configuration", { PAGER: "head -1" }).split("\n").length, 2);
 });

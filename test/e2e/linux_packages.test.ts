@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { basename, join } from "node:path";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
+import { skipWithout } from "../../scripts/programs/install.mjs";
 import { withTempDir } from "../support/temp_dir.ts";
 
 /**
@@ -13,8 +14,8 @@ import { withTempDir } from "../support/temp_dir.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const SCRIPTS = ["preinst", "postinst", "prerm", "postrm", "config"];
-const has = (program: string) => existsSync(`/usr/bin/${program}`);
-const isDebian = has("dpkg-deb") && has("readelf");
+const WITHOUT_DEBIAN = { skip: skipWithout("dpkg-deb", "lintian", "readelf", "shellcheck") };
+const WITHOUT_RPM = { skip: skipWithout("rpm", "rpmbuild") };
 
 function run(command: string, args: readonly string[], options: { readonly cwd?: string } = {}) {
   const { status, stdout, stderr } = spawnSync(command, args, {
@@ -39,7 +40,7 @@ function make(kind: "deb" | "rpm", folder: string): string {
 
 test(
   "the package for Debian has no mistakes",
-  { skip: !isDebian },
+  WITHOUT_DEBIAN,
   () =>
     withTempDir({}, ({ path }) => {
       const deb = make("deb", path);
@@ -76,9 +77,8 @@ test(
       assert.deepEqual(listed.sort(), inEtc.map((name) => `/${name}`).sort());
       for (const name of SCRIPTS) {
         run("/bin/sh", ["-n", join(control, name)]);
-        if (has("shellcheck")) run("shellcheck", ["--exclude=SC1091", join(control, name)]);
+        run("shellcheck", ["--exclude=SC1091", join(control, name)]);
       }
-      if (!has("lintian")) return;
       // Errors and warnings; those with a reason are overridden by the package.
       assert.equal(run("lintian", ["--allow-root", deb]), "");
     }),
@@ -165,7 +165,7 @@ test("the configuration of the packages is valid, and its job runs", () =>
 
 test(
   "the package for Fedora has its files, and no path of the build",
-  { skip: !has("rpmbuild") },
+  WITHOUT_RPM,
   () =>
     withTempDir({}, ({ path }) => {
       const rpm = make("rpm", path);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
+import { skipWithout } from "../../scripts/programs/install.mjs";
 import { HttpServer } from "../../src/http/server.ts";
 import { PingQuota } from "../../src/http/ping_quota.ts";
 import { isForeign, readPing } from "../../src/http/ping_request.ts";
@@ -52,8 +52,6 @@ async function pingWorld(clock: Clock = systemClock) {
   };
 }
 
-const hasCurl = spawnSync("curl", ["--version"]).status === 0;
-
 async function curl(...args: readonly string[]): Promise<string> {
   const child = spawn("curl", args, { stdio: ["ignore", "pipe", "inherit"] });
   let output = "";
@@ -62,7 +60,7 @@ async function curl(...args: readonly string[]): Promise<string> {
   return `${code} ${output}`;
 }
 
-test("curl lines of healthchecks.io work as they are", { skip: !hasCurl }, async () => {
+test("curl lines of healthchecks.io work as they are", { skip: skipWithout("curl") }, async () => {
   await using world = await pingWorld();
   const { url, manager } = world;
   assert.equal(await curl("-fsS", "-m", "10", "--retry", "5", "-o", "/dev/null", url), "0 ");

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import process from "node:process";
 import test from "node:test";
 import { generatedFiles } from "../../scripts/release/generated.ts";
+import { programPath, skipWithout } from "../../scripts/programs/install.mjs";
 import { escapeText, literal, markdownText, page } from "../../scripts/release/manual/roff.ts";
 import { isGroup } from "../../src/cli/verb.ts";
 import { loadVerbs } from "../../src/cli/verbs.ts";
@@ -13,16 +13,14 @@ import { NOTICE_SCHEMA } from "../../src/config/notices/notice_keys.ts";
 
 const VERBS = await loadVerbs();
 
-const GROFF = "/usr/bin/groff";
-const MANDOC = "/usr/bin/mandoc";
-// In a clean machine, .ci/run installs it.
-if (!existsSync(MANDOC)) throw new Error("Install mandoc: the man pages are tested with it");
+const WITHOUT_MANDOC = { skip: skipWithout("mandoc") };
+const WITHOUT_GROFF = { skip: skipWithout("groff") };
 
 const FILES = generatedFiles({ version: "1.2.3", atMs: Date.UTC(2026, 10, 24) });
 const PAGES = [...FILES].filter(([path]) => path.startsWith("man/"));
 
 function mandoc(args: readonly string[], input: string): string {
-  const { stdout, stderr } = spawnSync(MANDOC, args, { input, encoding: "utf8" });
+  const { stdout, stderr } = spawnSync(programPath("mandoc"), args, { input, encoding: "utf8" });
   return stdout + stderr;
 }
 
@@ -54,7 +52,7 @@ const ODD = [
 ].map((text) => text.trimEnd());
 
 for (const text of ODD) {
-  test(`escapeText() shows ${JSON.stringify(text)} as it is`, () => {
+  test(`escapeText() shows ${JSON.stringify(text)} as it is`, WITHOUT_MANDOC, () => {
     const plain = sample([escapeText(text)]);
     assert.equal(
       shown(plain).split("\n").filter((line) => line.trim() !== "")[2],
@@ -72,12 +70,14 @@ test("markdownText() writes code bold, and the text of links", () => {
 });
 
 for (const [path, text] of PAGES) {
-  test(`${path} has no mistake that mandoc knows`, () => {
+  test(`${path} has no mistake that mandoc knows`, WITHOUT_MANDOC, () => {
     assert.equal(mandoc(["-T", "lint", "-W", "warning"], text), "");
   });
 
-  test(`${path} has no mistake that groff knows`, { skip: !existsSync(GROFF) }, () => {
-    const { stderr } = spawnSync(GROFF, ["-man", "-ww", "-Tutf8", "-z"], { input: text });
+  test(`${path} has no mistake that groff knows`, WITHOUT_GROFF, () => {
+    const { stderr } = spawnSync(programPath("groff"), ["-man", "-ww", "-Tutf8", "-z"], {
+      input: text,
+    });
     assert.equal(String(stderr), "");
   });
 }

@@ -1,6 +1,6 @@
 // How long the reads of calendar, timeline and forecast take on a full store:
 // npm run scale:timeline -- [--store sqlite|valkey|etcd|memory] [--instances N] [--schedules N] [--max MS]
-import { installServers } from "../../servers.mjs";
+import { installServers } from "../../programs/install.mjs";
 import { install, run } from "../../tasks.mjs";
 
 install();

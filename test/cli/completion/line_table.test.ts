@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import test from "node:test";
+import { programPath, skipWithout } from "../../../scripts/programs/install.mjs";
 import { lineTable } from "../../../src/cli/completion/line_table.ts";
 import { shellScript } from "../../../src/cli/completion/shell_script.ts";
 import { isGroup, optionsOf, type Verb, type VerbEntry } from "../../../src/cli/verb.ts";
@@ -10,7 +10,6 @@ import { cli } from "../../support/worlds/cli_world.ts";
 
 const VERBS = await loadVerbs();
 
-const SHELLCHECK = "/usr/bin/shellcheck";
 /** Words that a shell cannot know. */
 const FREE_WORDS = ["next SCHEDULE", "scale COUNT", "new NAME"];
 
@@ -73,19 +72,24 @@ test("lineTable() has every verb and every option", () => {
 });
 
 for (const shell of ["bash", "zsh", "fish"]) {
-  test(`completion ${shell} prints a script that the shell can read`, async (context) => {
+  test(`completion ${shell} prints a script that the shell can read`, async () => {
     const { code, stdout } = await cli(["completion", shell]);
     assert.equal(code, 0);
     assert.equal(stdout, shellScript(shell, VERBS));
-    if (!existsSync(`/usr/bin/${shell}`)) return context.skip(`there is no ${shell}`);
-    const run = spawnSync(`/usr/bin/${shell}`, ["-n"], { input: stdout, encoding: "utf8" });
+  });
+
+  test(`${shell} can read what completion ${shell} prints`, { skip: skipWithout(shell) }, () => {
+    const stdout = shellScript(shell, VERBS);
+    const run = spawnSync(programPath(shell), ["-n"], { input: stdout, encoding: "utf8" });
     assert.deepEqual([run.status, run.stderr], [0, ""]);
   });
 }
 
-test("completion bash prints a script without mistakes", (context) => {
-  if (!existsSync(SHELLCHECK)) return context.skip("there is no shellcheck");
-  const run = spawnSync(SHELLCHECK, ["-"], { input: shellScript("bash", VERBS), encoding: "utf8" });
+test("shellcheck finds nothing in the script for bash", { skip: skipWithout("shellcheck") }, () => {
+  const run = spawnSync(programPath("shellcheck"), ["-"], {
+    input: shellScript("bash", VERBS),
+    encoding: "utf8",
+  });
   assert.deepEqual([run.status, run.stdout], [0, ""]);
 });
 

@@ -5,14 +5,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { after, before, test } from "node:test";
-import { nushellProgram } from "../../support/processes/nushell.ts";
+import { programPath, skipWithout } from "../../../scripts/programs/install.mjs";
+import { nushellProgram } from "../../../scripts/programs/npm_programs.mjs";
 import { type Daemon, JOBCTL, runJobctl, startDaemon } from "../../support/processes/daemon.ts";
-
-// In a clean machine, .ci/run installs the shells.
-const missing = ["bash", "zsh", "fish"].filter((shell) => !existsSync(`/usr/bin/${shell}`));
-if (missing.length > 0) {
-  throw new Error(`Install ${missing.join(", ")}: their completion is tested`);
-}
 
 /** Kinds that are commands, options or patterns for a shell that does not quote them. */
 const HOSTILE = [
@@ -58,16 +53,22 @@ after(async () => {
   await daemon.stop();
 });
 
-function shell(program: string, args: readonly string[]): string {
+const WITHOUT_SHELLS = { skip: skipWithout("bash", "zsh", "fish") };
+
+function shell(name: string, args: readonly string[]): string {
+  return run(programPath(name), args);
+}
+
+function run(program: string, args: readonly string[]): string {
   const env: Record<string, string | undefined> = {
     ...process.env,
     PATH: `${dirname(JOBCTL)}:${process.env.PATH}`,
     ...{ HOME: dir, TERM: "dumb", PS1: "> ", LC_ALL: "C.UTF-8", JOBCTL_PORT: String(daemon.port) },
     ...{ JOBCTL_SOCKET: join(daemon.dir, "jobctl.sock"), JOBCTL_CALL_TIMEOUT: "20s" },
   };
-  const run = spawnSync(program, args, { cwd: dir, env, encoding: "utf8", timeout: 60_000 });
-  assert.equal(run.error, undefined);
-  return run.stdout + run.stderr;
+  const ended = spawnSync(program, args, { cwd: dir, env, encoding: "utf8", timeout: 60_000 });
+  assert.equal(ended.error, undefined);
+  return ended.stdout + ended.stderr;
 }
 
 /** What bash would put in place of the last word of a line, split as bash does. */
@@ -80,14 +81,14 @@ function bash(...words: readonly string[]): string[] {
     'COMP_LINE=$1 COMP_POINT=${#1}; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))',
     '_jobctl; for each in "${COMPREPLY[@]}"; do printf \'%s\\n\' "$each"; done',
   ].join("\n");
-  return shell("/usr/bin/bash", ["--norc", "-c", script, "bash", line, ...words]).split("\n")
+  return shell("bash", ["--norc", "-c", script, "bash", line, ...words]).split("\n")
     .slice(0, -1);
 }
 
 /** What fish offers for a line, as it would insert it. */
 function fish(line: string): string[] {
   const script = `source ${dir}/jobctl.fish; complete --escape -C $argv[1]`;
-  return shell("/usr/bin/fish", ["--no-config", "-c", script, line]).split("\n").slice(0, -1);
+  return shell("fish", ["--no-config", "-c", script, line]).split("\n").slice(0, -1);
 }
 
 /** What nushell offers in place of the last word, as it would insert it. */
@@ -101,7 +102,7 @@ function nushell(...words: readonly string[]): string[] | null {
       "do $env.config.completions.external.completer $words | to json --raw",
     ].join("\n"),
   );
-  const found = JSON.parse(shell(nushellProgram()!, ["-n", script])) as { value: string }[] | null;
+  const found = JSON.parse(run(nushellProgram()!, ["-n", script])) as { value: string }[] | null;
   return found?.map(({ value }) => value) ?? null;
 }
 
@@ -132,14 +133,14 @@ function typed(program: "bash" | "zsh", lines: readonly string[]): string[][] {
     "zpty -w p exit",
     'while zpty -r p out; do print -rn -- "$out"; done',
   ].join("\n");
-  const text = shell("/usr/bin/zsh", ["-f", "-c", driver, "zsh", ...lines]);
+  const text = shell("zsh", ["-f", "-c", driver, "zsh", ...lines]);
   // deno-lint-ignore no-control-regex
   const runs = [...text.matchAll(/RAN((?:\x01[^\x01\x02]*)*)\x02/g)];
   assert.equal(runs.length, lines.length, text);
   return runs.map(([, words]) => words!.split("\x01").slice(1));
 }
 
-test("bash completes verbs, options, choices and names of the daemon", async () => {
+test("bash completes verbs, options, choices and names of the daemon", WITHOUT_SHELLS, async () => {
   const { stdout } = await daemon.jobctl(["schedule", "mail", "-o", "name", "--wait"]);
   const uuid = stdout.trim();
   assert.deepEqual(bash("jobctl", "li"), ["list"]);
@@ -163,7 +164,7 @@ test("bash completes verbs, options, choices and names of the daemon", async () 
   assert.deepEqual(bash("jobctl", "unknown", ""), []);
 });
 
-test("bash asks the daemon that the line names", () => {
+test("bash asks the daemon that the line names", WITHOUT_SHELLS, () => {
   assert.deepEqual(bash("jobctl", "--socket", "/nowhere", "get", "job", "mai"), []);
   assert.deepEqual(bash("jobctl", "get", "job", "--port", "=", "1", "mai"), []);
   const { port } = daemon;
@@ -175,7 +176,7 @@ test("bash asks the daemon that the line names", () => {
   assert.equal(existsSync(join(dir, "pwned")), false);
 });
 
-test("fish completes verbs, options, files and names of the daemon", () => {
+test("fish completes verbs, options, files and names of the daemon", WITHOUT_SHELLS, () => {
   const first = (line: string) => fish(line).map((each) => each.split("\t", 1)[0]);
   assert.ok(fish("jobctl li")[0]!.startsWith("list\tList jobs"));
   assert.deepEqual(first("jobctl list instances --state=Co"), ["--state=Completed"]);
@@ -191,7 +192,7 @@ test("fish completes verbs, options, files and names of the daemon", () => {
   assert.equal(existsSync(join(dir, "pwned")), false);
 });
 
-test("bash and fish complete the parameters of a job, and their values", () => {
+test("bash and fish complete the parameters of a job, and their values", WITHOUT_SHELLS, () => {
   assert.deepEqual(bash("jobctl", "schedule", "report", "--reg"), ["--region"]);
   assert.deepEqual(bash("jobctl", "schedule", "report", "--is"), ["--is-full"]);
   assert.deepEqual(bash("jobctl", "schedule", "report", "--region", "e"), ["eu"]);
@@ -229,7 +230,7 @@ test("nushell completes verbs, options, values and names of the daemon", (contex
 });
 
 for (const program of ["bash", "zsh"] as const) {
-  test(`${program} inserts a kind as one word that runs nothing`, () => {
+  test(`${program} inserts a kind as one word that runs nothing`, WITHOUT_SHELLS, () => {
     // As much of each as tells it from others, quoted by hand.
     const begun: Readonly<Record<typeof HOSTILE[number], string>> = {
       "$(touch pwned)": "\\$",

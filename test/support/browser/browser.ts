@@ -1,19 +1,20 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import process from "node:process";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { programPath, skipWithout } from "../../../scripts/programs/install.mjs";
 
-/** Debian's Chromiums. The one without windows, which .ci/run installs, starts faster. */
-const CHROMIUMS = ["/usr/bin/chromium-headless-shell", "/usr/bin/chromium"];
-const CHROMIUM = process.env.CHROMIUM ?? CHROMIUMS.find((path) => existsSync(path));
+/** Debian's Chromiums. The one without windows starts faster. */
+const CHROMIUM = "chromium-headless-shell|chromium";
 /** Longest wait for something to appear: machines under test are busy. */
 const APPEAR_MS_MAX = 30_000;
 
 /** Types of what a browser writes to its console if something is wrong. */
 const PROBLEM_TYPES: ReadonlySet<string> = new Set(["error", "warning"]);
 
-/** True if there is a browser to test with. */
-export const HAS_BROWSER: boolean = CHROMIUM !== undefined && existsSync(CHROMIUM);
+/** Why tests in a browser are skipped; false if they are not. */
+export const WITHOUT_BROWSER: string | false = process.env.CHROMIUM === undefined
+  ? skipWithout(CHROMIUM)
+  : false;
 
 /** A window on a daemon: with what went wrong in it. */
 export interface Window {
@@ -36,7 +37,7 @@ export interface WindowOptions {
 /** Start a browser. */
 export function launchBrowser(): Promise<Browser> {
   return chromium.launch({
-    executablePath: CHROMIUM,
+    executablePath: process.env.CHROMIUM ?? programPath(CHROMIUM),
     args: [
       // Tests may run as root, in containers with little shared memory.
       ...["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],

@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import process from "node:process";
+import { unpackedFolder } from "../../../scripts/programs/install.mjs";
 import type { Dialect } from "../../../src/tools/import/dialect.ts";
-import { unpackPackage } from "../servers/unpack_package.ts";
 
 /** The daemons of Debian that imported jobs are compared with. */
 export type CronName = Exclude<Dialect, "supercronic">;
@@ -22,7 +22,7 @@ export function whyNoCrons(): string | null {
   return status === 0 ? null : "unshare is not permitted";
 }
 
-/** Download and unpack the package of a daemon, once. @throws Error when apt-get has none */
+/** Folder with the unpacked package of a daemon. */
 export function unpackCron(name: CronName): string {
-  return unpackPackage(PACKAGES[name]);
+  return unpackedFolder(PACKAGES[name]);
 }

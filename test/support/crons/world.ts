@@ -97,6 +97,8 @@ mkdir /home/alice /home/bob
 chown 2001:2001 /home/alice
 chown 2002:2002 /home/bob
 cp -a /usr/sbin/. "$world/sbin"
+# In place of the link of a mailer that is installed on this machine.
+cp --remove-destination "$world/sendmail" "$world/sbin/sendmail"
 mount --bind "$world/sbin" /usr/sbin
 mount --bind "$world/records" ${RECORDS}
 mount -t proc proc /proc
@@ -126,8 +128,8 @@ function writeHost(world: string, files: readonly HostFile[], packages: readonly
   }
   chmodSync(join(world, "records/runs"), 0o1777);
   chmodSync(join(world, "records/mails"), 0o1777);
-  writeFileSync(join(world, "sbin/sendmail"), SENDMAIL);
-  chmodSync(join(world, "sbin/sendmail"), 0o755);
+  writeFileSync(join(world, "sendmail"), SENDMAIL);
+  chmodSync(join(world, "sendmail"), 0o755);
   writeFileSync(join(world, "records/record"), RECORDER);
   chmodSync(join(world, "records/record"), 0o755);
   for (const { path, text, mode = path.startsWith("spool/") ? 0o600 : 0o644, uid = 0 } of files) {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { nodeProgram } from "../../../scripts/programs/npm_programs.mjs";
 
 /** Folder of the project. */
 export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
@@ -20,9 +21,8 @@ export interface Runtime {
 const BIN = join(ROOT, "node_modules", ".bin");
 
 function nodeOf(major: number): Runtime {
-  const program = join(ROOT, "dist", "nodes", "node_modules", `node${major}`, "bin", "node");
   // The oldest one warns of node:sqlite.
-  const command = [program, "--no-warnings"];
+  const command = [nodeProgram(major), "--no-warnings"];
   return { name: `Node ${major}`, command, watch: ["--watch", "--watch-preserve-output"] };
 }
 

@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import process from "node:process";
+import { skipWithout } from "../../../scripts/programs/install.mjs";
 import { until } from "../wait.ts";
 
 /** Why tests that need tmux are skipped; false if it is there. */
-export const WITHOUT_TMUX: string | false = spawnSync("tmux", ["-V"]).status === 0
-  ? false
-  : "there is no tmux: apt-get install tmux";
+export const WITHOUT_TMUX: string | false = skipWithout("tmux");
 
 let count = 0;
 

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { programPath } from "../../../scripts/programs/install.mjs";
 import { withTempDir } from "../temp_dir.ts";
 
 /** Python has datagrams of Unix sockets, which Node's modules lack. It writes a line a message. */
@@ -32,7 +33,7 @@ export async function withNotifyReceiver<T>(
 ): Promise<T> {
   return await withTempDir({}, async ({ path: dir }) => {
     const path = name ?? join(dir, "notify");
-    const child = spawn("/usr/bin/python3", ["-c", PROGRAM, path], {
+    const child = spawn(programPath("/usr/bin/python3"), ["-c", PROGRAM, path], {
       stdio: ["ignore", "pipe", "inherit"],
     });
     const lines = createInterface({ input: child.stdout });

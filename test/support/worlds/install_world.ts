@@ -35,7 +35,6 @@ export const SHELLS: Readonly<Record<string, readonly string[]>> = Object.fromEn
     dash: ["/bin/dash"],
     bash: ["/bin/bash", "--posix"],
     busybox: ["/bin/busybox", "sh"],
-    mksh: ["/bin/mksh"],
   }).filter(([, [program]]) => existsSync(program!)),
 );
 

@@ -1,0 +1,184 @@
+// Installs and finds the programs of list.mjs. Plain Node 20.
+import { spawn, spawnSync } from "node:child_process";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
+import { delimiter, isAbsolute, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { GROUPS, UNPACKED } from "./list.mjs";
+
+const CACHE = fileURLToPath(new URL("../../node_modules/.cache/packages", import.meta.url));
+const DOWNLOAD_MS_MAX = 180_000;
+/** Where distributions put programs that an ordinary user's PATH may lack. */
+const SYSTEM_FOLDERS = ["/usr/local/sbin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/**
+ * Path of a program on the PATH or in a folder of the system, or of a file; of the first that is
+ * there, if alternatives are separated by "|". Null if there is none.
+ */
+function find(words) {
+  if (words.includes("|")) return words.split("|").map(find).find((path) => path !== null) ?? null;
+  const name = words;
+  if (isAbsolute(name)) return existsSync(name) ? name : null;
+  const folders = [...(process.env.PATH ?? "").split(delimiter), ...SYSTEM_FOLDERS];
+  for (const path of folders.map((folder) => join(folder, name))) {
+    try {
+      accessSync(path, constants.X_OK);
+      return path;
+    } catch {
+      // It may be in a later folder.
+    }
+  }
+  return null;
+}
+
+const hasApt = () => existsSync("/usr/bin/apt-get");
+const canInstall = () => hasApt() && process.getuid?.() === 0;
+
+/** The package that a program comes from. @throws Error if the program is not in list.mjs */
+function packageOf(program) {
+  for (const packages of Object.values(GROUPS)) {
+    for (const [name, words] of Object.entries(packages)) {
+      if (words.includes(program)) return name;
+    }
+  }
+  throw new Error(`Cannot find program "${program}": add it to scripts/programs/list.mjs`);
+}
+
+/**
+ * Absolute path of a program of list.mjs, as it is written there.
+ *
+ * @throws Error if it is not in the list, or is not on this machine, with the remedy
+ */
+export function programPath(program) {
+  const packageName = packageOf(program);
+  const path = find(program);
+  if (path !== null) return path;
+  throw new Error(`Cannot find program "${program}": ${remedyFor([packageName], [program])}`);
+}
+
+/**
+ * Why a test without these programs is skipped; false if it is not. Where `npm test` can install
+ * them, a missing one is a failure.
+ */
+export function skipWithout(...programs) {
+  const missing = programs.filter((program) => {
+    packageOf(program);
+    return find(program) === null;
+  });
+  if (missing.length === 0 || canInstall()) return false;
+  return remedyFor(missing.map(packageOf), missing);
+}
+
+function remedyFor(packages, programs) {
+  if (hasApt()) return `run as root: apt-get install ${packages.join(" ")}`;
+  return `put ${programs.join(" and ")} on the PATH`;
+}
+
+function aptGet(args) {
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  return spawnSync("apt-get", args, { env, stdio: ["ignore", 2, 2] }).status === 0;
+}
+
+const installPackages = (names) =>
+  aptGet(["install", "-y", "-qq", "--no-install-recommends", ...names]);
+
+/** What is missing of a group: its packages, and the programs and files that they would bring. */
+function missingOf(group) {
+  const missing = Object.entries(GROUPS[group])
+    .map(([name, words]) => [name, words.filter((word) => find(word) === null)])
+    .filter(([, words]) => words.length > 0);
+  return {
+    group,
+    packages: missing.map(([name]) => name),
+    programs: missing.flatMap(([, words]) => words),
+  };
+}
+
+/**
+ * Install what is missing of some groups with apt-get, and print a line for each.
+ *
+ * @returns a line with the remedy for each group of which something is still missing
+ */
+export function installGroups(groups = Object.keys(GROUPS)) {
+  const wanted = groups.map(missingOf).filter(({ packages }) => packages.length > 0);
+  if (wanted.length === 0) return [];
+  if (canInstall()) {
+    for (const { group, packages } of wanted) {
+      console.error(`Installing ${group}: ${packages.join(" ")}`);
+    }
+    const all = wanted.flatMap(({ packages }) => packages);
+    // A package that this system does not have must not keep the others away.
+    if (aptGet(["update", "-qq"]) && !installPackages(all) && wanted.length > 1) {
+      for (const { packages } of wanted) installPackages(packages);
+    }
+  }
+  return wanted.map(({ group }) => missingOf(group)).filter(({ packages }) => packages.length > 0)
+    .map(({ group, packages, programs }) =>
+      `Missing ${group}: ${packages.join(" ")}; ${remedyFor(packages, programs)}`
+    );
+}
+
+/** Install missing servers. @returns the problem with its remedy; null if all are installed */
+export function installServers() {
+  return installGroups(["servers"])[0] ?? null;
+}
+
+function run(command, args, cwd) {
+  const child = spawn(command, args, { cwd, stdio: "ignore", timeout: DOWNLOAD_MS_MAX });
+  return new Promise((resolve) => {
+    child.on("error", () => resolve(false)).on("close", (code) => resolve(code === 0));
+  });
+}
+
+/**
+ * Folder of an unpacked package of list.mjs; `unpackPackages()` makes it.
+ *
+ * @throws Error if it is not in the list, or is not unpacked
+ */
+export function unpackedFolder(name) {
+  if (!UNPACKED.includes(name)) {
+    throw new Error(`Cannot find package "${name}": add it to scripts/programs/list.mjs`);
+  }
+  const folder = join(CACHE, name);
+  if (existsSync(join(folder, "usr"))) return folder;
+  throw new Error(`Cannot find package "${name}" in ${CACHE}: see how npm test begins`);
+}
+
+async function unpack(name) {
+  const folder = join(CACHE, name);
+  const scratch = join(CACHE, `${name}.${process.pid}`);
+  mkdirSync(scratch, { recursive: true });
+  try {
+    const get = () => run("apt-get", ["download", "-qq", name], scratch);
+    if (!await get() && !(canInstall() && aptGet(["update", "-qq"]) && await get())) return false;
+    const [file] = readdirSync(scratch).filter((one) => one.endsWith(".deb"));
+    if (!await run("dpkg-deb", ["-x", join(scratch, file), join(scratch, "tree")])) return false;
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(join(scratch, "tree"), folder);
+    return true;
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Download and unpack the packages that are unpacked only, one after the other.
+ *
+ * @returns the problem with its remedy; null if all are there, or if this is no Debian
+ */
+export async function unpackPackages() {
+  if (!hasApt()) return null;
+  const failed = [];
+  for (const name of UNPACKED) {
+    if (!existsSync(join(CACHE, name, "usr")) && !await unpack(name)) failed.push(name);
+  }
+  if (failed.length === 0) return null;
+  return `Cannot download ${failed.join(" ")}: run as root: apt-get update`;
+}
