@@ -78,7 +78,7 @@ export function skipWithout(...programs) {
 
 function remedyFor(packages, programs) {
   if (hasApt()) return `run as root: apt-get install ${packages.join(" ")}`;
-  return `put ${programs.join(" and ")} on the PATH`;
+  return `install ${programs.map((words) => words.replaceAll("|", " or ")).join(", ")}`;
 }
 
 function aptGet(args) {
