@@ -4,8 +4,11 @@ import { checkLua } from "./lua.mjs";
 import { pack, smoke } from "./pack.mjs";
 import { install, tryRun } from "./tasks.mjs";
 import { test } from "./test.mjs";
+import { runReachable } from "./test/reachable.mjs";
 
 install();
+const code = runReachable(process.argv[1]);
+if (code !== null) process.exit(code);
 const failed = [];
 const step = (name, isGood) => {
   if (!isGood) failed.push(name);

@@ -17,6 +17,7 @@ import {
   testFiles,
 } from "./test/plan.mjs";
 import { processorSeconds } from "./test/processor_time.mjs";
+import { runReachable } from "./test/reachable.mjs";
 import { runFiles, spentText } from "./test/run_files.mjs";
 
 const USAGE =
@@ -208,6 +209,8 @@ if (process.argv[1] === new URL(import.meta.url).pathname) {
     end(`Unknown option ${unknown}\n${USAGE}`, 2);
   }
   install();
+  const code = runReachable(process.argv[1]);
+  if (code !== null) process.exit(code);
   const files = wantedFiles(args);
   const named = runtimes.includes("deno")
     ? files.filter((file) => args.some((arg) => arg.replace(/^\.\//, "") === file))

@@ -74,6 +74,8 @@ const { values, positionals } = parseArgs({
 if (values.help) console.log(USAGE);
 else {
   const folder = mkdtempSync(join(tmpdir(), "jobctl-fresh-"));
+  // Ctrl-C ends what runs; then the folder is removed.
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => {});
   try {
     const packages = values.with.split(",").filter((name) => name !== "");
     const command = positionals.length > 0 ? positionals : ["npm", "test", "--silent"];

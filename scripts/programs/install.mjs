@@ -15,6 +15,9 @@ import { GROUPS, UNPACKED } from "./list.mjs";
 
 const CACHE = fileURLToPath(new URL("../../node_modules/.cache/packages", import.meta.url));
 const DOWNLOAD_MS_MAX = 180_000;
+const APT_BYTES_MAX = 64_000_000;
+/** How much of the output of a failed apt-get is shown. */
+const APT_CHARS_SHOWN = 4_000;
 /** Where distributions put programs that an ordinary user's PATH may lack. */
 const SYSTEM_FOLDERS = ["/usr/local/sbin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
@@ -81,9 +84,16 @@ function remedyFor(packages, programs) {
   return `install ${programs.map((words) => words.replaceAll("|", " or ")).join(", ")}`;
 }
 
+/** Run apt-get, which is heard of only if it fails. @returns true if it exits with 0 */
 function aptGet(args) {
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  return spawnSync("apt-get", args, { env, stdio: ["ignore", 2, 2] }).status === 0;
+  const { status, stdout, stderr } = spawnSync("apt-get", args, {
+    env,
+    encoding: "utf8",
+    maxBuffer: APT_BYTES_MAX,
+  });
+  if (status !== 0) console.error((stdout + stderr).slice(-APT_CHARS_SHOWN));
+  return status === 0;
 }
 
 const installPackages = (names) =>
