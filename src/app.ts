@@ -151,12 +151,14 @@ async function runDaemon(
   const first: { loaded?: LoadedConfig } = {
     loaded: asBefore?.project ?? await loadConfig(options.configFile, options),
   };
-  const { config: { log: { level, format }, worker: { onStop } }, secrets } = first.loaded!;
+  const { config: { log: { level, format }, worker }, secrets } = first.loaded!;
   const mask = new SecretMask(secrets);
   const logger = createLogger({ clock: systemClock, level, format, write: options.writeLog, mask });
   raiseOpenFiles();
   // Before anything starts: a signal during the start cleanly stops the parts that have started.
-  const signals = new StopSignals({ logger, isWindows: isWindows(), onStop, unitFate });
+  const signals = new StopSignals({
+    ...{ ...worker, clock: systemClock, logger, isWindows: isWindows(), unitFate },
+  });
   const forgetUncaught = endOnUncaught(logger);
   const stopReaping = reapForeign();
   const service = await openService(logger);

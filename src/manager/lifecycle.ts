@@ -37,6 +37,16 @@ export interface StopOptions {
   readonly keepsCommands?: boolean | undefined;
 }
 
+/** What cuts a stop short. */
+export interface StopControl {
+  /** The part that the stop waits for. */
+  readonly waitsFor: string;
+  /** Abort what runs at once: for an operator's second signal. */
+  abort(): void;
+  /** Kill at once what runs: this process is about to end. */
+  kill(): void;
+}
+
 /** Starts and stops the parts of a manager, and replaces its jobs meanwhile. */
 export class Lifecycle {
   readonly #getParts: () => ManagerParts;
@@ -44,6 +54,7 @@ export class Lifecycle {
   storeInfo: StoreInfo | null = null;
   startedAt = 0;
   isDraining = false;
+  #waitsFor = "running attempts";
   readonly #stopListeners = new Set<() => void>();
   #unsubscribe: (() => void) | null = null;
   #isStarted = false;
@@ -139,11 +150,22 @@ export class Lifecycle {
     await (this.#stopping ??= this.#stop(options).finally(() => this.#stopping = null));
   }
 
+  /** See {@link Manager.stopControl}. */
+  get stopControl(): StopControl {
+    const { dispatcher, options: { executor } } = this.#getParts();
+    return {
+      waitsFor: this.#waitsFor,
+      abort: () => dispatcher.abortNow(),
+      kill: () => executor.kill?.(),
+    };
+  }
+
   async #stop({ drainMs, keepsCommands = false }: StopOptions): Promise<void> {
     const parts = this.#getParts();
     const { store, options, events, dispatcher, scheduler } = parts;
     const { janitor, membership, fullWorkers, notices } = parts;
     this.isDraining = true;
+    this.#waitsFor = "running attempts";
     membership.changed();
     scheduler.stop();
     janitor.stop();
@@ -155,8 +177,10 @@ export class Lifecycle {
     });
     if (left > 0) options.logger.info("Left running commands to the next daemon", { count: left });
     dispatcher.stop();
+    this.#waitsFor = "state handlers";
     await events.settled(HANDLERS_MS);
     notices.ended();
+    this.#waitsFor = "workers and supervisors";
     try {
       await options.executor.stop();
     } finally {
@@ -164,11 +188,13 @@ export class Lifecycle {
       this.storeInfo = null;
       this.#isStarted = false;
       for (const listener of [...this.#stopListeners]) listener();
+      this.#waitsFor = "the store";
       // A node that has left has no claims.
       if (left === 0) await membership.leave();
       else membership.stop();
       await options.closing?.();
       await store.close();
+      this.#waitsFor = "listeners";
     }
   }
 

@@ -47,7 +47,7 @@ import { follow, type FollowOptions, type FollowStep } from "./instances/follow.
 import { Followers } from "./instances/followers.ts";
 import type { HandledScheduleOptions } from "./instances/instance_handlers.ts";
 import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
-import { Lifecycle, type Project, type StopOptions } from "./lifecycle.ts";
+import { Lifecycle, type Project, type StopControl, type StopOptions } from "./lifecycle.ts";
 import { buildParts, claimerOf, type ManagerParts } from "./manager_parts.ts";
 import { ManagerReads } from "./manager_reads.ts";
 import { acceptBatch } from "./instances/batch.ts";
@@ -118,9 +118,9 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
     await this.life.waitIdle(timeoutMs);
   }
 
-  /** Abort what runs at once, during {@link stop}: for an operator's second signal. */
-  abortRunning(): void {
-    this.parts.dispatcher.abort("drain");
+  /** What cuts {@link stop} short. */
+  get stopControl(): StopControl {
+    return this.life.stopControl;
   }
 
   /** For the service manager that started this process. */

@@ -51,8 +51,9 @@ import {
   type SupervisorRecord,
   writeRecord,
 } from "./supervisor_folder.ts";
-import { startPeer, type SupervisorPeer } from "./supervisor_peer.ts";
+import type { SupervisorPeer } from "./supervisor_peer.ts";
 import { SupervisorProcess } from "./supervisor_process.ts";
+import { type SupervisorSystem, SYSTEM } from "./supervisor_system.ts";
 import { WaitingClaims } from "./waiting_claims.ts";
 
 /** How often the memory of a supervisor is checked. */
@@ -77,6 +78,8 @@ interface CommandExecutorOptions {
   readonly outliving?: OutlivingOptions | null;
   /** Called when a command begins, and when it has ended. */
   readonly onWork?: () => void;
+  /** What it does to processes; tests replace it. */
+  readonly system?: SupervisorSystem;
 }
 
 /** Where the next daemon finds supervisors, and how long they wait for it. */
@@ -140,9 +143,10 @@ class CommandExecutor implements Executor {
       mask: new SecretMask(),
       outliving: null,
       onWork: () => {},
+      system: SYSTEM,
       ...options,
     };
-    const { clock, logger, mask, outliving } = this.#options;
+    const { clock, logger, mask, outliving, system } = this.#options;
     this.#host = {
       ...{ clock, mask },
       acquire: (job) => this.#acquire(job),
@@ -150,7 +154,7 @@ class CommandExecutor implements Executor {
       onReturn: () => {},
     };
     this.survivors = outliving === null ? undefined : new CommandSurvivors({
-      ...{ clock, logger, folder: outliving.folder },
+      ...{ clock, logger, system, folder: outliving.folder },
       supervise: (found) => this.#supervise(found),
       reuse: (supervisor, found) => this.#reuse(supervisor, found),
       resume: (task, sink, command) => this.#resume(task, sink, command),
@@ -174,6 +178,10 @@ class CommandExecutor implements Executor {
     if (this.#all.size > 0) await new Promise<void>((resolve) => this.#onEmpty = resolve);
     const { outliving } = this.#options;
     if (outliving !== null) removeUnused(outliving.folder());
+  }
+
+  kill(): void {
+    for (const supervisor of this.#all) if (!supervisor.hasLeft) supervisor.giveUp();
   }
 
   run(task: AttemptTask, sink: AttemptSink): Attempt {
@@ -227,7 +235,11 @@ class CommandExecutor implements Executor {
 
   stats(): ReturnType<Executor["stats"]> {
     const failedStarts = this.#failedStarts === 0 ? {} : { failedStarts: this.#failedStarts };
-    return { alive: this.#all.size, busy: this.#attempts.size, ...failedStarts };
+    const silent = [...this.#all].filter(({ isSilent }) => isSilent).length;
+    return {
+      ...{ alive: this.#all.size, busy: this.#attempts.size, ...failedStarts },
+      ...(silent === 0 ? {} : { silent }),
+    };
   }
 
   #acquire(job: JobDefinition): SupervisedCommand {
@@ -252,14 +264,14 @@ class CommandExecutor implements Executor {
     const known = this.#supervisors.get(key);
     const isUsable = known !== undefined && !known.isRetired && this.#suits(known, spec);
     if (isUsable && !this.#unrecorded.has(known)) return known;
-    const { clock, logger, command, hasCgroups, outliving } = this.#options;
+    const { clock, logger, command, hasCgroups, outliving, system } = this.#options;
     const token = this.#secret(16);
     const isForeign = isForeignCommand(spec);
     const place = this.#place({ token, key, isForeign });
     if (isUsable && place === null) return known;
     known?.end();
     const launch = supervisorLaunch(spec, { command, place, marker: token, hasCgroups });
-    const peer = startPeer(launch, clock);
+    const peer = system.start(launch, clock);
     const supervisor = this.#add({ peer, token, isForeign, key, place });
     this.#supervisors.set(key, supervisor);
     if (place === null && outliving !== null) this.#unrecorded.add(supervisor);
@@ -311,11 +323,11 @@ class CommandExecutor implements Executor {
       readonly place: SupervisorPlace | null;
     },
   ): SupervisorProcess {
-    const { clock, logger } = this.#options;
+    const { clock, logger, system } = this.#options;
     const { process: daemon } = thisProcess();
     const hasWaiting = place !== null && daemon !== null;
     const supervisor = new SupervisorProcess({
-      ...{ ...parts, clock, logger },
+      ...{ ...parts, clock, logger, system },
       waiting: hasWaiting ? new WaitingClaims(place, { clock, daemon }) : null,
       onEnd: (each) => this.#ended(each),
       onGone: (each) => {

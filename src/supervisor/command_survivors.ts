@@ -11,11 +11,12 @@ import type {
 } from "../worker/executor.ts";
 import { usageLimits } from "../worker/process/worker_launch.ts";
 import { ClaimSeal } from "./claim_seal.ts";
-import { findSupervisors, type FoundSupervisor } from "./find_supervisors.ts";
+import type { FoundSupervisor } from "./find_supervisors.ts";
 import { type FoundRun, markerOfRun } from "./protocol.ts";
 import { SupervisedCommand } from "./supervised_command.ts";
 import { updateRecord } from "./supervisor_folder.ts";
 import type { SupervisorProcess } from "./supervisor_process.ts";
+import type { SupervisorSystem } from "./supervisor_system.ts";
 import { type LeftClaims, readLeftClaims } from "./waiting_claims.ts";
 
 /** Least time that an attempt has here, in milliseconds; its supervisor has the real deadline. */
@@ -24,6 +25,7 @@ const LEFT_MS_MIN = 1_000;
 interface SurvivorsOptions {
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly system: SupervisorSystem;
   readonly folder: () => string;
   /** Take a supervisor that was found among those of the executor. */
   readonly supervise: (found: FoundSupervisor) => SupervisorProcess;
@@ -68,10 +70,10 @@ export class CommandSurvivors implements Survivors {
   }
 
   async find(): Promise<readonly FoundAttempt[]> {
-    const { clock, logger } = this.#options;
+    const { clock, logger, system } = this.#options;
     this.leave();
     const identity = thisProcess();
-    this.#supervisors = await findSupervisors(this.place, { clock, logger, identity });
+    this.#supervisors = await system.find(this.place, { clock, logger, identity });
     this.#foundMs = clock.now().monotonicMs;
     const seal = ClaimSeal.read(this.place);
     for (const supervisor of this.#supervisors) {
@@ -113,25 +115,36 @@ export class CommandSurvivors implements Survivors {
   adopt(found: FoundAttempt, task: AttemptTask, sink: AttemptSink, lines: number): Attempt {
     const { clock, resume } = this.#options;
     if (found.isUnbegun) return this.#release(found);
-    const { supervisor, run } = this.#commands.get(found.id)!;
-    const process = this.#processOf(supervisor);
-    this.#adopted.add(run);
+    const command = this.#commands.get(found.id)!;
+    this.#adopted.add(command.run);
     const nowMs = clock.now().monotonicMs;
+    const leftMs = Math.max(LEFT_MS_MIN, command.run.leftMs - (nowMs - this.#foundMs));
+    const given = { ...task, deadlineMs: nowMs + leftMs };
+    return resume(given, sink, this.#commandOf(command, { task, lines }));
+  }
+
+  /** A command that was found. @param attempt what is known of its attempt; null if it has none */
+  #commandOf(
+    { supervisor, run }: FoundCommand,
+    attempt: { readonly task: AttemptTask; readonly lines: number } | null = null,
+  ): SupervisedCommand {
+    const { clock } = this.#options;
+    const process = this.#processOf(supervisor);
+    const sinceMs = clock.now().monotonicMs - this.#foundMs;
     const command = new SupervisedCommand(process, {
       ...{ clock, number: run.run, marker: markerOfRun(supervisor.record.token, run.run) },
-      limits: usageLimits(task.job),
+      limits: attempt && usageLimits(attempt.task.job),
       start: null,
       begun: {
-        ageMs: run.ageMs + nowMs - this.#foundMs,
+        ageMs: run.ageMs + sinceMs,
         isFrozen: run.isFrozen,
-        frozenMs: run.frozenMs + (run.isFrozen ? nowMs - this.#foundMs : 0),
-        endedAgoMs: run.endedAgoMs === null ? null : run.endedAgoMs + nowMs - this.#foundMs,
-        lines,
+        frozenMs: run.frozenMs + (run.isFrozen ? sinceMs : 0),
+        endedAgoMs: run.endedAgoMs === null ? null : run.endedAgoMs + sinceMs,
+        lines: attempt?.lines ?? 0,
       },
     });
     if (run.pid !== null) process.noteLeader(command, run.pid);
-    const leftMs = Math.max(LEFT_MS_MIN, run.leftMs - (nowMs - this.#foundMs));
-    return resume({ ...task, deadlineMs: nowMs + leftMs }, sink, command);
+    return command;
   }
 
   /** An attempt that ends at once, as one that has not started. */
@@ -158,10 +171,9 @@ export class CommandSurvivors implements Survivors {
     for (const supervisor of this.#supervisors) {
       const process = this.#processOf(supervisor);
       this.#sign(supervisor);
-      supervisor.attach();
+      process.attach();
       for (const run of supervisor.runs) {
-        if (this.#adopted.has(run)) continue;
-        process.send({ type: "signal", run: run.run, signal: "SIGKILL" });
+        if (!this.#adopted.has(run)) this.#commandOf({ supervisor, run }).discard();
       }
       if (!this.#options.reuse(process, supervisor)) process.end();
     }

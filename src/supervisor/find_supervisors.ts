@@ -12,7 +12,13 @@ import {
   markedProcesses,
 } from "../platform/process/descendants.ts";
 import type { ProcessIdentity } from "../platform/process/process_identity.ts";
-import { commonVersion, type FoundRun, SUPERVISOR_VERSION } from "./protocol.ts";
+import {
+  ANSWERING_VERSION,
+  commonVersion,
+  type FoundRun,
+  RUNS_TOTAL_MAX,
+  SUPERVISOR_VERSION,
+} from "./protocol.ts";
 import { readMessage } from "./read_message.ts";
 import {
   listPlaces,
@@ -28,8 +34,6 @@ import { MESSAGE_BYTES_MAX, type PeerEvents, type SupervisorPeer } from "./super
 const LIST_MS_MAX = 10_000;
 /** After this time it may have been stopped, and is continued. */
 const CONTINUE_MS = 250;
-/** Most commands of one supervisor. */
-const RUNS_TOTAL_MAX = 100_000;
 
 /** A supervisor of an earlier daemon. */
 export interface FoundSupervisor {
@@ -41,8 +45,6 @@ export interface FoundSupervisor {
   /** The highest number that a command of it has had. */
   readonly lastRun: number;
   readonly peer: SupervisorPeer;
-  /** Ask it for what is not recorded, and take its commands over. */
-  attach(): void;
   /** Leave it as it is. */
   leave(): void;
 }
@@ -173,7 +175,6 @@ class Search {
     }
     return {
       ...{ place, record, runs, peer, program: peer.program, lastRun: peer.lastRun },
-      attach: () => peer.send({ type: "attach" }),
       leave: () => peer.close(),
     };
   }
@@ -194,6 +195,7 @@ function connectTo(path: string): Promise<Socket | null> {
 class FoundPeer implements SupervisorPeer {
   readonly isFound = true;
   readonly words = "";
+  answers = false;
   pid: number | null = null;
   program: string | null = null;
   lastRun = 0;
@@ -239,10 +241,8 @@ class FoundPeer implements SupervisorPeer {
 
   open(events: PeerEvents): ChildChannel {
     this.#events = events;
-    // It may have ended since it was found. That must be reported after the return.
-    this.#channel.whenClosed(() => {
-      this.#clock.defer(() => events.onExit({ code: null, signal: null }));
-    });
+    // It may have ended since it was found.
+    this.#channel.whenClosed(() => this.#clock.defer(() => events.onClosed()));
     return this.#channel;
   }
 
@@ -251,8 +251,9 @@ class FoundPeer implements SupervisorPeer {
   #look(given: unknown): void {
     const message = readMessage(given);
     if (message?.type === "hello" && this.pid === null) {
-      const isUnderstood = commonVersion(SUPERVISOR_VERSION, message.version) !== null;
-      if (!isUnderstood) return this.#listed.resolve(null);
+      const version = commonVersion(SUPERVISOR_VERSION, message.version);
+      if (version === null) return this.#listed.resolve(null);
+      this.answers = version >= ANSWERING_VERSION;
       ({ pid: this.pid, program: this.program, lastRun: this.lastRun } = message);
     } else if (message?.type === "runs" && this.pid !== null) {
       this.#runs.push(...message.runs);

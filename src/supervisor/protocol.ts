@@ -8,9 +8,11 @@ import type { AttemptResult } from "../worker/protocol.ts";
  * the same program, unless its file was replaced meanwhile. One that it finds may be one version
  * older or newer; see {@link commonVersion}. Only one of the same program gets new commands.
  */
-export const SUPERVISOR_VERSION = 2;
+export const SUPERVISOR_VERSION = 3;
 /** Nothing can be found of supervisors of earlier versions. */
 const FIRST_VERSION = 2;
+/** From this version on, a supervisor answers `attach` and `check`. */
+export const ANSWERING_VERSION = 3;
 
 /**
  * The version that a program of version `own` speaks with one of version `other`: the older of two
@@ -111,6 +113,8 @@ export type ToSupervisor =
     readonly lines: readonly (readonly [run: number, lines: number])[];
     readonly done: readonly number[];
   }
+  /** Asks for `running`. */
+  | { readonly type: "check" }
   /** The daemon ends, and leaves what runs to the next one: close the connection. */
   | { readonly type: "detach" }
   /** End once nothing runs, and nothing that a command left behind writes. */
@@ -145,6 +149,10 @@ export type FromSupervisor =
   }
   /** Some of what it runs. */
   | { readonly type: "runs"; readonly runs: readonly FoundRun[]; readonly isLast: boolean }
+  /** The response to `attach`, before all that is not acknowledged. */
+  | { readonly type: "attached" }
+  /** The response to `check`: every command that has not ended. */
+  | { readonly type: "running"; readonly runs: readonly number[] }
   /** It cannot be set up as required, for example with its user. */
   | { readonly type: "unfit"; readonly message: string }
   /** The program runs; its process leads a session and a group. */
@@ -186,8 +194,10 @@ export const MEMORY_LIMIT_ERROR = "MemoryLimitError";
 export const ENTRIES_MAX = 500;
 /** Most characters of the entries in one message. */
 export const ENTRIES_LENGTH_MAX = 262_144;
-/** Most commands in one message. */
+/** Most commands in one message that describes them. */
 export const RUNS_MAX = 500;
+/** Most commands of one supervisor. */
+export const RUNS_TOTAL_MAX = 100_000;
 /**
  * Longest message to a supervisor that was found, in bytes: a command has its arguments four times,
  * with every character escaped.

@@ -18,6 +18,7 @@ import {
   type FoundRun,
   type FromSupervisor,
   RUNS_MAX,
+  RUNS_TOTAL_MAX,
 } from "./protocol.ts";
 
 /** Longest line: each byte that is not UTF-8 becomes one character, and our own lines are short. */
@@ -48,6 +49,11 @@ const READERS: Readonly<
     const runs = given.map(readRun);
     if (!runs.every((run) => run !== null)) return null;
     return { type: "runs", runs, isLast: isLast === true };
+  },
+  attached: () => ({ type: "attached" }),
+  running: ({ runs }) => {
+    const isList = Array.isArray(runs) && runs.length <= RUNS_TOTAL_MAX && runs.every(isWhole);
+    return isList ? { type: "running", runs } : null;
   },
   // Process 1 would mean everything.
   started: ({ run, pid, isBounded }) =>

@@ -3,11 +3,7 @@ import { isPrinted, type LiveUsage, type LogEntry } from "../core/instance.ts";
 import { NO_LIMITS, type ProcessLimits } from "../core/job/job.ts";
 import { type Clock, inTime } from "../platform/clock.ts";
 import { LazyTimer } from "../platform/lazy_timer.ts";
-import {
-  type Family,
-  findFamilyInTurns,
-  killFamilyInTurns,
-} from "../platform/process/descendants.ts";
+import { type Family, findFamilyInTurns } from "../platform/process/descendants.ts";
 import { spentMs } from "../platform/process/process.ts";
 import { isResourceError } from "../platform/process/resources.ts";
 import type { FreezeProblem } from "../worker/executor.ts";
@@ -42,10 +38,9 @@ export type CommandMessage = Extract<FromSupervisor, { readonly run: number }>;
 
 /** What a command needs of its supervisor. */
 export interface CommandSupervisor {
-  readonly hasStarted: boolean;
   /** Null if it could not be started. */
   readonly pid: number | null;
-  /** Take a command, and begin it once the supervisor has started. */
+  /** Take a command, and begin it once the supervisor is ready. Ends it if that is gone. */
   take(command: SupervisedCommand): void;
   /** Forget a command that has not been sent to it. */
   drop(command: SupervisedCommand): void;
@@ -62,6 +57,10 @@ export interface CommandSupervisor {
   readonly canLeave: boolean;
   /** Leave a command to the next daemon. @returns false if that is not possible */
   leave(command: SupervisedCommand): boolean;
+  /** Kill the processes of a command, without the supervisor. */
+  kill(command: SupervisedCommand): void;
+  /** Why nothing can run for a command, as far as is known; null if it may run. */
+  missing(command: SupervisedCommand): string | null;
   /** It no longer works: kill it with all that it runs. */
   giveUp(): void;
 }
@@ -100,6 +99,8 @@ export class SupervisedCommand implements RunHost {
   #frozen: ((problem: FreezeProblem | null) => void) | null = null;
   #startMs = 0;
   #isKilledHere = false;
+  /** True if it is only to be killed. */
+  #isUnwanted = false;
 
   constructor(
     supervisor: CommandSupervisor,
@@ -122,8 +123,9 @@ export class SupervisedCommand implements RunHost {
     this.#begun = options.begun ?? null;
   }
 
+  /** True once its supervisor was told to begin it, by this daemon or an earlier one. */
   get hasStarted(): boolean {
-    return this.#supervisor.hasStarted;
+    return this.#start === null;
   }
 
   /** True if an earlier daemon began it. */
@@ -149,13 +151,21 @@ export class SupervisedCommand implements RunHost {
   run(run: WorkerRun): void {
     this.#run = run;
     this.#supervisor.take(this);
-    if (this.#begun === null) return;
+    if (this.#begun === null || this.#run === null) return;
     const { ageMs, frozenMs, endedAgoMs } = this.#begun;
     this.#startMs = this.#clock.now().monotonicMs - ageMs;
     const ranMs = ageMs - frozenMs - (endedAgoMs ?? 0);
     // Nobody enforces its time limit any more if it has kept it.
     const isInTime = endedAgoMs !== null && ranMs <= run.instance.timeoutMs;
     if (!isInTime) this.#started(run, false, ranMs);
+  }
+
+  /** Kill it: nobody waits for its end. */
+  discard(): void {
+    if (this.#begun?.endedAgoMs !== null) return;
+    this.#isUnwanted = true;
+    this.#supervisor.take(this);
+    this.kill("SIGKILL");
   }
 
   /** True if an earlier daemon has frozen it. */
@@ -200,7 +210,7 @@ export class SupervisedCommand implements RunHost {
   }
 
   kill(signal: "SIGTERM" | "SIGKILL"): void {
-    if (this.#run === null) return;
+    if (this.#run === null && !this.#isUnwanted) return;
     if (!this.hasStarted) {
       this.#supervisor.drop(this);
       return this.end({ type: "exit", code: null, signal });
@@ -218,7 +228,7 @@ export class SupervisedCommand implements RunHost {
   #reportIsLate(): void {
     if (this.#isKilledHere) return this.#supervisor.giveUp();
     this.#isKilledHere = true;
-    void killFamilyInTurns(this.family, null, this.#clock);
+    this.#supervisor.kill(this);
     this.#awaitReport(REPORT_MS_MAX);
   }
 
@@ -250,7 +260,10 @@ export class SupervisedCommand implements RunHost {
 
   receive(message: CommandMessage): void {
     const run = this.#run;
-    if (run === null) return;
+    if (run === null) {
+      if (message.type === "ended") this.#forget();
+      return;
+    }
     switch (message.type) {
       case "started":
         return this.#started(run, message.isBounded);
@@ -297,6 +310,10 @@ export class SupervisedCommand implements RunHost {
     this.#forget()?.ended(ending);
   }
 
+  missing(): string | null {
+    return this.#run === null ? "it has ended" : this.#supervisor.missing(this);
+  }
+
   get canLeave(): boolean {
     return this.#run !== null && this.#supervisor.canLeave;
   }
@@ -310,6 +327,7 @@ export class SupervisedCommand implements RunHost {
   #forget(): WorkerRun | null {
     const run = this.#run;
     this.#run = null;
+    this.#isUnwanted = false;
     this.#supervisor.wakeAt(this, null);
     this.#report?.cancel();
     this.#usage?.stop();

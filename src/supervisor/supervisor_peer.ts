@@ -19,15 +19,21 @@ export interface SupervisorExit {
   readonly signal: string | null;
 }
 
-/** What a supervisor process tells this one. */
+/** What a supervisor process tells this one. No call comes before `open` has returned. */
 export interface PeerEvents {
   readonly onMessage: (message: unknown) => void;
-  /** It sent something that is not a message; the channel is closed by then. */
+  /** It sent something that is not a message; the connection is closed by then. */
   readonly onFault: (problem: string) => void;
+  /** The connection has ended. All messages have come before. */
+  readonly onClosed: () => void;
+  /** The process has ended. Only one that this daemon has started reports that. */
   readonly onExit: (exit: SupervisorExit) => void;
   /** It could not be started. */
   readonly onFailure: (fault: StartFault) => void;
 }
+
+/** The connection to a supervisor. */
+export type PeerConnection = Pick<ChildChannel, "send" | "close">;
 
 /** A supervisor process, which this daemon has started, or found. */
 export interface SupervisorPeer {
@@ -35,10 +41,12 @@ export interface SupervisorPeer {
   readonly pid: number | null;
   /** True if it ran before this daemon. */
   readonly isFound: boolean;
+  /** True if it answers a request to attach, and others. */
+  readonly answers: boolean;
   /** What it wrote last to its standard error. */
   readonly words: string;
   /** Listen to it. @returns null if it could not be started */
-  open(events: PeerEvents): ChildChannel | null;
+  open(events: PeerEvents): PeerConnection | null;
   /** It outlives this process, which need not wait for it. */
   release(): void;
 }
@@ -50,10 +58,11 @@ export function startPeer(launch: SupervisorLaunch, clock: Clock): SupervisorPee
   return {
     pid: child.pid ?? null,
     isFound: false,
+    answers: true,
     get words() {
       return words.trim();
     },
-    open({ onMessage, onFault, onExit, onFailure }) {
+    open({ onMessage, onFault, onClosed, onExit, onFailure }) {
       child.on("error", (error) => {
         if (child.pid === undefined) onFailure(spawnFault(error));
       });
@@ -64,13 +73,15 @@ export function startPeer(launch: SupervisorLaunch, clock: Clock): SupervisorPee
       child.stderr!.on("error", () => {});
       child.once("exit", (code, signal) => onExit({ code, signal }));
       const stream = child.stdio[CHANNEL_DESCRIPTOR] as Duplex;
-      return new ChildChannel({
+      const channel = new ChildChannel({
         clock,
         stream,
         lineBytesMax: MESSAGE_BYTES_MAX,
         onMessage,
         onFault,
       });
+      channel.whenClosed(onClosed);
+      return channel;
     },
     release() {
       child.unref();

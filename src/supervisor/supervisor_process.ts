@@ -1,18 +1,9 @@
+import process from "node:process";
 import type { Clock } from "../platform/clock.ts";
 import { DueTimes } from "../platform/due_times.ts";
 import { LazyTimer } from "../platform/lazy_timer.ts";
 import type { Logger } from "../platform/logger.ts";
-import { Cgroup } from "../platform/process/cgroup.ts";
-import { commandCgroups, removeTree, treePath } from "../platform/process/cgroup_tree.ts";
-import type { ChildChannel } from "../platform/process/child_channel.ts";
-import {
-  type Family,
-  findFamily,
-  isMarked,
-  killFamilyInTurns,
-  killGroup,
-  usageOf,
-} from "../platform/process/descendants.ts";
+import { type Family, usageOf } from "../platform/process/descendants.ts";
 import {
   type StartFault,
   unstartedEnding,
@@ -22,30 +13,57 @@ import { type FromSupervisor, SUPERVISOR_VERSION, type ToSupervisor } from "./pr
 import { readMessage } from "./read_message.ts";
 import { Recorded } from "./recorded.ts";
 import type { CommandSupervisor, SupervisedCommand } from "./supervised_command.ts";
-import type { SupervisorExit, SupervisorPeer } from "./supervisor_peer.ts";
+import type { PeerConnection, SupervisorExit, SupervisorPeer } from "./supervisor_peer.ts";
+import type { SupervisorSystem } from "./supervisor_system.ts";
+import { SupervisorWatch } from "./supervisor_watch.ts";
 import type { WaitingClaims } from "./waiting_claims.ts";
 
 /** How long it may take from its spawn to its first message. */
 const HELLO_MS_MAX = 30_000;
-/** How often it is continued while it runs commands. */
-const CONTINUE_EVERY_MS = 2_000;
-/** How long it may take to end once its channel is closed. */
+/** How long one that was found may take to hand its commands over, also on a busy host. */
+const ATTACH_MS_MAX = 10_000;
+/** How long it may take to end once it was told to. */
 const END_MS_MAX = 1_000;
+/** How long its exit may take to be seen after its connection has ended. */
+const EXIT_MS_MAX = 1_000;
+/** The same after SIGKILL: one that hangs in the kernel can start nothing any more. */
+const KILL_MS_MAX = 2_000;
 /** How long to wait until killed processes are gone. */
 const GONE_MS_MAX = 1_000;
 const CHECK_EVERY_MS = 5;
-/** How long its channel may stay open after its end. */
+/** How long its connection may stay open after its end. */
 const CHANNEL_MS_MAX = 200;
+
+/**
+ * How far a supervisor is, as its daemon sees it. Each has one way out that does not depend on the
+ * supervisor: a limit in time. "How commands run" in docs/architecture.md has the whole table.
+ */
+type Phase =
+  /** It was spawned, and has not reported that it works. */
+  | "starting"
+  /** It was found, and does not belong to this daemon yet. */
+  | "found"
+  /** It was asked for its commands, and has not answered. */
+  | "attaching"
+  | "ready"
+  /** It was told to end, or to wait for the next daemon. */
+  | "closing"
+  /** Its process or its connection has ended: what it left is being killed. */
+  | "ended"
+  /** Nothing is left of it. */
+  | "gone";
+
 /** What a supervisor is, and whom it informs. */
 export interface SupervisorProcessOptions {
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly system: SupervisorSystem;
   readonly peer: SupervisorPeer;
   /** True if it has other rights than this process: what it says of processes is checked. */
   readonly isForeign: boolean;
   /** The markers of its commands begin with this and a dot. */
   readonly token: string;
-  /** Keeps the claims of commands until it has started; null if no daemon could find them. */
+  /** Keeps the claims of commands until it is ready; null if no daemon could find them. */
   readonly waiting: WaitingClaims | null;
   /** A command has ended. */
   readonly onEnd: (supervisor: SupervisorProcess) => void;
@@ -66,40 +84,54 @@ export class SupervisorProcess implements CommandSupervisor {
   isRetired = false;
   /** True if commands were left to the next daemon: it outlives this one. */
   hasLeft = false;
+  /** True once it has worked. */
+  hasStarted: boolean;
   readonly #options: SupervisorProcessOptions;
-  readonly #channel: ChildChannel | null;
+  readonly #connection: PeerConnection | null;
   readonly #commands = new Map<number, SupervisedCommand>();
-  /** Commands to begin once it has started; null afterwards. */
-  #backlog: SupervisedCommand[] | null;
+  #phase: Phase;
+  /** Commands to begin once it is ready. */
+  #backlog: SupervisedCommand[] = [];
+  /** Messages to send once it is ready. */
+  #queue: ToSupervisor[] = [];
   /** What it need not keep any longer. */
   readonly #recorded: Recorded;
-  /** The deadlines that were moved in this turn of the event loop, by command. */
+  /** The deadlines that were moved, by command, until they are sent. */
   readonly #moved = new Map<number, number>();
   /** When to wake commands. */
   readonly #wakes: DueTimes<SupervisedCommand>;
+  /** When the current phase has taken too long. */
   readonly #limit: LazyTimer;
-  readonly #continuing: LazyTimer;
+  readonly #watch: SupervisorWatch;
   #fault: StartFault | null = null;
   #exit: SupervisorExit | null = null;
-  #isGone = false;
+  #isClosed = false;
+  #isKilled = false;
+  #isKillingLeft = false;
 
   constructor(options: SupervisorProcessOptions) {
     const { clock, peer, token } = options;
     this.#options = options;
     this.token = token;
     this.pid = peer.pid;
-    this.#backlog = peer.isFound ? null : [];
+    this.hasStarted = peer.isFound;
+    this.#phase = peer.isFound ? "found" : "starting";
     this.isRetired = peer.isFound;
     this.#wakes = new DueTimes(clock, (command) => command.wake());
     this.#limit = new LazyTimer(clock, () => this.#limitReached());
-    this.#continuing = new LazyTimer(clock, () => this.#continue());
+    this.#watch = new SupervisorWatch({
+      ...options,
+      commands: this.#commands,
+      ask: () => this.#ask(),
+    });
     this.#recorded = new Recorded(clock, (message) => this.send(message));
     // A supervisor that was found has the outcomes that nobody has recorded.
     this.#recorded.isWanted = peer.isFound;
-    this.#channel = peer.open({
+    this.#connection = peer.open({
       onMessage: (message) => this.#receive(message),
       onFault: (problem) => this.#violated(problem),
-      onExit: (exit) => this.#exited(exit),
+      onClosed: () => this.#closed(),
+      onExit: (exit) => this.#ended(exit),
       onFailure: (fault) => {
         this.#fault ??= fault;
         this.#gone();
@@ -108,13 +140,14 @@ export class SupervisorProcess implements CommandSupervisor {
     if (this.pid !== null && !peer.isFound) this.#limit.setIn(HELLO_MS_MAX);
   }
 
-  get hasStarted(): boolean {
-    return this.#backlog === null;
-  }
-
   /** Commands that run or wait for its start. */
   get busy(): number {
     return this.#commands.size;
+  }
+
+  /** True if it has not answered for a while. */
+  get isSilent(): boolean {
+    return this.#watch.isSilent;
   }
 
   /** Memory that it takes; 0 if it is gone. */
@@ -122,23 +155,33 @@ export class SupervisorProcess implements CommandSupervisor {
     return this.pid === null ? 0 : usageOf(this.pid)?.rssBytes ?? 0;
   }
 
+  get #isOver(): boolean {
+    return this.#phase === "ended" || this.#phase === "gone";
+  }
+
   take(command: SupervisedCommand): void {
+    if (this.#phase === "gone") return void this.#lose(command);
     this.runs += 1;
     this.#commands.set(command.number, command);
-    if (this.#backlog !== null) {
-      this.#backlog.push(command);
-      this.#options.waiting?.add(command.claim!);
-    } else if (!command.isFound) this.#begin(command);
-    this.#continuing.setWithin(CONTINUE_EVERY_MS);
+    if (!command.hasStarted) {
+      if (this.#phase === "ready") this.#begin(command);
+      else {
+        this.#backlog.push(command);
+        this.#options.waiting?.add(command.claim!);
+      }
+    }
+    this.#watch.begin();
   }
 
   drop(command: SupervisedCommand): void {
     this.#commands.delete(command.number);
-    this.#backlog = this.#backlog?.filter((each) => each !== command) ?? null;
+    this.#backlog = this.#backlog.filter((each) => each !== command);
   }
 
   send(message: ToSupervisor): void {
-    this.#channel?.send(message);
+    if (this.#phase === "ready" || this.#phase === "closing") this.#connection!.send(message);
+    // Until it has answered, it would take anything for the message of a stranger.
+    else if (this.#phase === "found" || this.#phase === "attaching") this.#queue.push(message);
   }
 
   wakeAt(command: SupervisedCommand, dueMs: number | null): void {
@@ -146,32 +189,52 @@ export class SupervisorProcess implements CommandSupervisor {
   }
 
   extend(command: SupervisedCommand, deadlineMs: number): void {
-    if (!this.hasStarted) return;
+    if (!command.hasStarted || this.#isOver) return;
     // A renewal moves the deadlines of all that run.
     if (this.#moved.size === 0) this.#options.clock.defer(() => this.#sendDeadlines());
     this.#moved.set(command.number, deadlineMs);
   }
 
+  kill({ family }: SupervisedCommand): void {
+    const { system, clock } = this.#options;
+    void system.killFamily(family, clock).catch(() => {});
+  }
+
+  missing(command: SupervisedCommand): string | null {
+    return this.#watch.missing(command);
+  }
+
+  /** Take over the commands of one that was found. */
+  attach(): void {
+    // It may have ended since.
+    if (this.#phase !== "found") return;
+    this.#phase = "attaching";
+    this.#connection!.send({ type: "attach" });
+    if (this.#options.peer.answers) this.#limit.setIn(ATTACH_MS_MAX);
+    else this.#ready();
+  }
+
   /** Take no more commands, and end once nothing runs. */
   end(): void {
     this.isRetired = true;
-    if (this.#commands.size > 0 || this.#exit !== null) return;
-    if (this.hasStarted) this.send({ type: "end" });
-    else this.giveUp();
+    if (this.#commands.size > 0) return;
+    if (this.#phase === "starting") this.giveUp();
+    else this.send({ type: "end" });
   }
 
   /** End at once, with all that runs but what was left to the next daemon. */
   close(): void {
     this.isRetired = true;
-    if (!this.hasStarted) return this.giveUp();
+    if (this.#isOver) return;
+    if (this.#phase !== "ready") return this.giveUp();
     this.#recorded.send();
+    this.#phase = "closing";
     this.send({ type: this.hasLeft ? "detach" : "quit" });
-    if (this.hasLeft) this.#channel!.whenClosed(() => this.#gone());
     this.#limit.setIn(END_MS_MAX);
   }
 
   get canLeave(): boolean {
-    return this.hasStarted && this.#recorded.isWanted && this.#exit === null;
+    return this.#phase === "ready" && this.#recorded.isWanted && !this.#isKilled;
   }
 
   leave(command: SupervisedCommand): boolean {
@@ -190,15 +253,14 @@ export class SupervisorProcess implements CommandSupervisor {
 
   giveUp(): void {
     this.isRetired = true;
-    if (this.pid === null || this.#exit !== null) return;
-    killGroup(this.pid, "SIGKILL");
-  }
-
-  /** A command, which has the same rights, may have stopped it, and all others would wait. */
-  #continue(): void {
-    if (this.pid === null || this.#exit !== null || this.#commands.size === 0) return;
-    killGroup(this.pid, "SIGCONT");
-    this.#continuing.setIn(CONTINUE_EVERY_MS);
+    if (this.pid === null || this.#isOver || this.#isKilled) return;
+    this.#isKilled = true;
+    const { peer: { isFound }, system } = this.#options;
+    // The number of one that is not our child may be that of another process by now.
+    const isOther = isFound && process.platform === "linux" &&
+      !system.isSupervisor(this.pid, this.token);
+    if (!isOther) system.signalGroup(this.pid, "SIGKILL");
+    this.#limit.setIn(KILL_MS_MAX);
   }
 
   #begin(command: SupervisedCommand): void {
@@ -211,7 +273,21 @@ export class SupervisorProcess implements CommandSupervisor {
     }
   }
 
+  #ready(): void {
+    this.#phase = "ready";
+    this.hasStarted = true;
+    this.#limit.set(null);
+    const [queue, backlog] = [this.#queue, this.#backlog];
+    this.#queue = [];
+    this.#backlog = [];
+    for (const message of queue) this.send(message);
+    this.#sendDeadlines();
+    this.#options.waiting?.clear();
+    for (const command of backlog) this.#begin(command);
+  }
+
   #sendDeadlines(): void {
+    if (this.#phase !== "ready") return;
     const nowMs = this.#options.clock.now().monotonicMs;
     const byTime = new Map<number, number[]>();
     for (const [run, deadlineMs] of this.#moved) {
@@ -225,12 +301,23 @@ export class SupervisorProcess implements CommandSupervisor {
     }
   }
 
+  /** Ask which commands it runs. @returns false if it does not answer questions */
+  #ask(): boolean {
+    if (this.#phase !== "ready" || !this.#options.peer.answers) return false;
+    this.send({ type: "check" });
+    return true;
+  }
+
   #receive(given: unknown): void {
     const message = readMessage(given);
     if (message === null) return this.#violated("an unreadable message");
     switch (message.type) {
       case "hello":
         return this.#greeted(message);
+      case "attached":
+        return this.#phase === "attaching" ? this.#ready() : this.#violated('"attached" unasked');
+      case "running":
+        return this.#watch.answered(message.runs);
       case "unfit":
         return this.#unstartable(message.message, "job");
       case "started":
@@ -266,28 +353,23 @@ export class SupervisorProcess implements CommandSupervisor {
 
   /** This is the first process of a command, as the supervisor says. */
   noteLeader(command: SupervisedCommand, pid: number): void {
+    const { isForeign, system } = this.#options;
     // It receives our signals, so one with fewer rights must not name the process of another.
-    const isOurs = !this.#options.isForeign || process.platform !== "linux" ||
-      findFamily(command.family, null, [pid]).length > 0;
-    if (isOurs) command.leader = pid;
+    if (!isForeign || system.isOf(pid, command.family)) command.leader = pid;
   }
 
   #greeted(
     { version, isAdoptable }: Extract<FromSupervisor, { readonly type: "hello" }>,
   ): void {
-    if (this.hasStarted) return this.#violated('"hello" twice');
+    if (this.#phase !== "starting") return this.#violated('"hello" twice');
     if (version !== SUPERVISOR_VERSION) {
       const problem =
         `it speaks version ${version} of the protocol, this daemon ${SUPERVISOR_VERSION}: restart the daemon`;
       return this.#unstartable(problem, "worker");
     }
-    if (this.#fault !== null) return;
+    if (this.#isKilled) return;
     this.#recorded.isWanted = isAdoptable;
-    const backlog = this.#backlog ?? [];
-    this.#backlog = null;
-    this.#limit.set(null);
-    this.#options.waiting?.clear();
-    for (const command of backlog) this.#begin(command);
+    this.#ready();
   }
 
   #unstartable(message: string, whose: StartFault["whose"]): void {
@@ -301,46 +383,81 @@ export class SupervisorProcess implements CommandSupervisor {
       ...{ pid: this.pid, commands: this.#commands.size },
       problem: `it sent ${problem}`,
     });
-    this.#channel?.close();
+    this.#connection?.close();
     this.giveUp();
   }
 
   #limitReached(): void {
-    if (this.#exit !== null || this.hasLeft) return this.#gone();
-    if (this.hasStarted) return this.giveUp();
-    this.#unstartable(`it did not respond within ${HELLO_MS_MAX} ms`, "worker");
+    if (this.#phase === "ended") return void this.#killLeft();
+    if (this.#phase === "closing" && this.hasLeft) return this.#gone();
+    if (this.#isKilled) return this.#ended({ code: null, signal: "SIGKILL" });
+    if (this.#phase === "starting") {
+      const problem = this.#isClosed
+        ? "it closed its connection"
+        : `it did not respond within ${HELLO_MS_MAX} ms`;
+      return this.#unstartable(problem, "worker");
+    }
+    if (this.#phase === "attaching") {
+      this.#options.logger.warn("Ended a supervisor that does not hand over its commands", {
+        ...{ pid: this.pid, commands: this.#commands.size, seconds: ATTACH_MS_MAX / 1_000 },
+      });
+    }
+    this.giveUp();
   }
 
-  #exited(exit: SupervisorExit): void {
-    // Only its connection has ended, as far as is known. Its number may be that of another by now.
-    if (this.#options.peer.isFound && isMarked(this.pid!, this.token)) this.giveUp();
+  /** Its connection has ended. */
+  #closed(): void {
+    this.#isClosed = true;
+    if (this.#phase === "gone") return;
+    if (this.#phase === "ended") return void this.#killLeft();
+    if (this.#phase === "closing" && this.hasLeft) return this.#gone();
+    const { peer, system } = this.#options;
+    // The exit of a child is seen soon, unless it has only lost its connection.
+    if (!peer.isFound) return this.#isKilled ? undefined : this.#limit.setIn(EXIT_MS_MAX);
+    // Of another, nothing more will be seen.
+    if (system.isSupervisor(this.pid!, this.token)) system.signalGroup(this.pid!, "SIGKILL");
+    this.#ended({ code: null, signal: null });
+  }
+
+  #ended(exit: SupervisorExit): void {
+    if (this.#isOver) return;
+    this.#phase = "ended";
     this.isRetired = true;
     this.#exit = exit;
+    if (this.#commands.size > 0 && this.hasStarted) {
+      this.#options.logger.warn("A supervisor of commands has ended: what it ran is lost", {
+        ...{ pid: this.pid, ...exit, commands: this.#commands.size },
+      });
+    }
     // What it sent before may still be on its way.
-    this.#limit.setIn(CHANNEL_MS_MAX);
-    this.#channel!.whenClosed(() => void this.#killLeft());
+    if (this.#isClosed) void this.#killLeft();
+    else this.#limit.setIn(CHANNEL_MS_MAX);
   }
 
-  /** Kill what its commands have left, until all of it is gone. */
   async #killLeft(): Promise<void> {
+    if (this.#isKillingLeft) return;
+    this.#isKillingLeft = true;
     this.#limit.set(null);
-    const { clock } = this.#options;
-    const startMs = clock.now().monotonicMs;
-    if (this.#commands.size > 0) this.#cgroups?.kill();
-    for (;;) {
-      const killed = this.#commands.size === 0
-        ? 0
-        : await killFamilyInTurns(this.#family, null, clock);
-      if (killed === 0 || clock.now().monotonicMs - startMs >= GONE_MS_MAX) break;
-      await new Promise<void>((resolve) => void clock.timer(CHECK_EVERY_MS, resolve));
+    try {
+      await this.#killCommands();
+    } catch (error) {
+      this.#options.logger.error("Cannot end what a supervisor of commands has left", {
+        error: String(error),
+      });
     }
     this.#gone();
   }
 
-  /** The control groups of its commands, with its own; null if there are none. */
-  get #cgroups(): Cgroup | null {
-    const tree = commandCgroups(this.token);
-    return tree && new Cgroup(treePath(tree));
+  /** Kill what its commands have left, until all of it is gone. */
+  async #killCommands(): Promise<void> {
+    const { clock, system } = this.#options;
+    const startMs = clock.now().monotonicMs;
+    if (this.#commands.size > 0) system.killTree(this.token);
+    while (this.#commands.size > 0) {
+      const killed = await system.killFamily(this.#family, clock);
+      if (killed === 0 || clock.now().monotonicMs - startMs >= GONE_MS_MAX) break;
+      await new Promise<void>((resolve) => void clock.timer(CHECK_EVERY_MS, resolve));
+    }
   }
 
   get #family(): Family {
@@ -350,25 +467,31 @@ export class SupervisorProcess implements CommandSupervisor {
   }
 
   #gone(): void {
-    if (this.#isGone) return;
-    this.#isGone = true;
+    if (this.#phase === "gone") return;
+    this.#phase = "gone";
     this.isRetired = true;
     this.#limit.cancel();
-    this.#continuing.cancel();
-    this.#channel?.close();
+    this.#watch.stop();
+    this.#connection?.close();
     if (this.hasLeft) this.#options.peer.release();
-    if (this.#cgroups !== null) removeTree(this.#cgroups.path);
+    else this.#options.system.removeTree(this.token);
     const commands = [...this.#commands.values()];
     this.#commands.clear();
-    const ending = this.#ending();
-    for (const command of commands) command.end(ending);
+    for (const command of commands) command.end(this.#endingOf(command));
     this.#options.waiting?.clear();
     this.#options.onGone(this);
   }
 
-  #ending(): WorkerEnding {
+  /** A command came too late: nobody runs it. */
+  async #lose(command: SupervisedCommand): Promise<void> {
+    const { system, clock } = this.#options;
+    if (command.hasStarted) await system.killFamily(command.family, clock).catch(() => 0);
+    command.end(this.#endingOf(command));
+  }
+
+  #endingOf(command: SupervisedCommand): WorkerEnding {
     const { signal = null, code = null } = this.#exit ?? {};
-    if (!this.hasStarted) {
+    if (!command.hasStarted) {
       return unstartedEnding(this.#fault, { code, signal }, this.#options.peer.words);
     }
     // However it ended, that was not the doing of each of its commands.

@@ -1,12 +1,16 @@
 import process from "node:process";
 import { JobError, toJobError } from "../core/errors.ts";
 import type { Manager } from "../manager/manager.ts";
+import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Reloader } from "./reloader.ts";
+import { StopLimit } from "./stop_limit.ts";
 
 /** The parts of a running daemon that a stop ends. */
 export interface StoppableDaemon {
-  readonly manager: Pick<Manager, "stop" | "abortRunning">;
+  readonly manager: Pick<Manager, "stop" | "stopControl"> & {
+    serviceFacts(): Pick<ReturnType<Manager["serviceFacts"]>, "drain">;
+  };
   readonly gateway: { stop(): Promise<void> };
   readonly heartbeat: { stop(reason: string): void };
   /** Resolves with the reason when it can no longer be a node of its store and must stop. */
@@ -17,7 +21,12 @@ export interface StoppableDaemon {
 export type AfterStop = "nothing" | "restart" | "upgrade";
 
 interface StopSignalsOptions {
+  readonly clock: Clock;
   readonly logger: Logger;
+  /** `worker.drain`, in milliseconds. */
+  readonly drainMs: number;
+  /** Ends the process; tests replace it. */
+  readonly exit?: (code: number) => void;
   readonly isWindows: boolean;
   /** What SIGTERM does to commands; null if they run on only when systemd restarts us. */
   readonly onStop: "keep" | "drain" | null;
@@ -27,13 +36,14 @@ interface StopSignalsOptions {
 
 /**
  * Handles signals from before the start to the end: the first SIGTERM or SIGINT drains, the next
- * one aborts, SIGHUP reloads. On Windows, Ctrl-C is a SIGINT, Ctrl-Break a SIGBREAK, and a closed
- * window a SIGHUP, after which the system ends the process within seconds. Callers can stop the
- * daemon the same way.
+ * one aborts, SIGHUP reloads. Whatever the parts of the daemon do, it ends in time. On Windows,
+ * Ctrl-C is a SIGINT, Ctrl-Break a SIGBREAK, and a closed window a SIGHUP, after which the system
+ * ends the process within seconds. Callers can stop the daemon the same way.
  */
 export class StopSignals {
   readonly #options: StopSignalsOptions;
   readonly #signals: readonly NodeJS.Signals[];
+  readonly #limit: StopLimit;
   readonly #first = Promise.withResolvers<NodeJS.Signals | null>();
   #daemon: StoppableDaemon | null = null;
   #reloader: Reloader | null = null;
@@ -48,6 +58,12 @@ export class StopSignals {
   constructor(options: StopSignalsOptions) {
     const { isWindows } = options;
     this.#options = options;
+    this.#limit = new StopLimit({
+      exit: (code) => process.exit(code),
+      ...options,
+      waitsFor: () => this.#daemon?.manager.stopControl.waitsFor ?? "its start",
+      kill: () => this.#daemon?.manager.stopControl.kill(),
+    });
     this.#signals = isWindows ? ["SIGTERM", "SIGINT", "SIGBREAK", "SIGHUP"] : ["SIGTERM", "SIGINT"];
     for (const signal of this.#signals) process.on(signal, this.#onStop);
     if (!isWindows) process.on("SIGHUP", this.#onHangUp);
@@ -93,6 +109,7 @@ export class StopSignals {
     if (this.#isHungUp) this.#reload(reloader);
     const first = await Promise.race([this.#first.promise, daemon.lost]);
     const lost = first instanceof Error ? first : null;
+    this.#limitStop();
     const keepsCommands = lost === null &&
       await this.#keepsCommands(first as NodeJS.Signals | null);
     stopping(this.#after, { keepsCommands });
@@ -102,16 +119,20 @@ export class StopSignals {
       // The manager drains first, while clients can still call.
       const stopping = daemon.manager.stop({ keepsCommands }).finally(() => daemon.gateway.stop());
       // Other daemons have taken over the instances of one that was lost.
-      if (this.#isAborting || lost) daemon.manager.abortRunning();
+      if (this.#isAborting || lost) daemon.manager.stopControl.abort();
       await stopping;
     } catch (error) {
       throw toJobError(error, "Cannot stop");
     }
     if (lost) throw lost;
     this.#options.logger.info("Stopped");
+    if (this.#after === "nothing") this.#limit.stopped();
+    else this.#limit.cancel();
   }
 
+  /** Handle signals no more. A stop that ends the process keeps its limit. */
   close(): void {
+    if (!this.#isStopping || this.#after !== "nothing") this.#limit.cancel();
     for (const signal of this.#signals) process.off(signal, this.#onStop);
     process.off("SIGHUP", this.#onHangUp);
   }
@@ -147,19 +168,29 @@ export class StopSignals {
 
   #begin(signal: NodeJS.Signals | null): void {
     this.#isStopping = true;
+    this.#limitStop();
     this.#first.resolve(signal);
+  }
+
+  /** From now on the daemon has its drain, and a little more. */
+  #limitStop(): void {
+    const facts = this.#daemon?.manager.serviceFacts().drain(false);
+    this.#limit.begin(Math.max(this.#options.drainMs, facts?.limitMs ?? 0));
   }
 
   #endAll(): void {
     this.#after = "nothing";
     this.#endsAll = true;
+    if (!this.#isDraining) return;
     // The promise of the first call is the one that is awaited.
-    if (this.#isDraining) this.#daemon!.manager.stop().catch(() => {});
+    this.#daemon!.manager.stop().catch(() => {});
+    this.#limitStop();
   }
 
   #abort(): void {
     this.#isAborting = true;
-    this.#daemon?.manager.abortRunning();
+    this.#limit.hurry();
+    this.#daemon?.manager.stopControl.abort();
   }
 
   readonly #onHangUp = () => {

@@ -118,6 +118,16 @@ export interface Attempt {
   extend(deadlineMs: number): void;
   /** Abort signal → SIGTERM to the group → `killAfterMs` → SIGKILL. The first cause counts. */
   abort(cause: AbortCause): void;
+  /**
+   * Let an abort take no longer than this: SIGKILL follows then. Absent if nothing can end it but
+   * itself.
+   */
+  hurry?(withinMs: number): void;
+  /**
+   * Why nothing can run for it, as far as is known; null if something runs, or is about to. Absent
+   * if it runs in this process.
+   */
+  missing?(): string | null;
   /** The store has the first `lines` lines that it printed. */
   linesRecorded?(lines: number): void;
   /** The store has its outcome, or needs none. */
@@ -180,6 +190,8 @@ export interface Executor {
   start(): Promise<void>;
   /** Ends what runs, except what was left. Allowed after a failed start, to clean up. */
   stop(): Promise<void>;
+  /** Kill at once what runs, except what was left: this process is about to end. */
+  kill?(): void;
   /**
    * Start an attempt at once, or soon if many short ones wait. The caller keeps to the capacity,
    * not counting attempts that wait here.
@@ -215,5 +227,7 @@ export interface Executor {
     readonly busy: number;
     /** Workers in a row that could not be started; absent if it starts none. */
     readonly failedStarts?: number;
+    /** Supervisors that do not respond; absent if there are none. */
+    readonly silent?: number;
   };
 }

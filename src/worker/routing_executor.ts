@@ -22,6 +22,9 @@ export function createExecutor(
     async stop() {
       await Promise.all(all.map((executor) => executor.stop()));
     },
+    kill() {
+      for (const executor of all) executor.kill?.();
+    },
     run: (task: AttemptTask, sink: AttemptSink): Attempt => pick(task.job).run(task, sink),
     keepsStartAt: (job) => pick(job).keepsStartAt?.(job) ?? false,
     get waiting() {
@@ -35,13 +38,15 @@ export function createExecutor(
     },
     stats() {
       const stats = all.map((executor) => executor.stats());
-      const sumOf = (name: "alive" | "busy" | "failedStarts") =>
+      const sumOf = (name: "alive" | "busy" | "failedStarts" | "silent") =>
         stats.reduce((sum, each) => sum + (each[name] ?? 0), 0);
       const failedStarts = sumOf("failedStarts");
+      const silent = sumOf("silent");
       return {
         alive: sumOf("alive"),
         busy: sumOf("busy"),
         ...(failedStarts === 0 ? {} : { failedStarts }),
+        ...(silent === 0 ? {} : { silent }),
       };
     },
   };

@@ -97,6 +97,7 @@ async function fakeSupervisor(
 
 /** The next test must not find it. */
 async function endAndWait(supervisor: ChildProcess): Promise<void> {
+  if (supervisor.signalCode !== null) return;
   const exited = once(supervisor, "exit");
   supervisor.kill("SIGKILL");
   await exited;
@@ -178,6 +179,7 @@ test("adopt() continues a command of a supervisor of the next version", async ()
   const entry = { at: 1, level: "info", source: "stdout", message: "a line", newer: true };
   const result = { type: "ok", resultsJson: "[7]", newer: true };
   const attached = [
+    { type: "attached", newer: 1 },
     { type: "log", run: 4, first: 0, entries: [entry], newer: 1 },
     { type: "ended", run: 4, result, stderrTail: "", usage: null, newer: 1 },
   ];

@@ -7,6 +7,7 @@ import { systemClock } from "../../src/platform/clock.ts";
 import { createLogger, silentLogger } from "../../src/platform/logger.ts";
 import { runtimeName } from "../../src/platform/process/process.ts";
 import { createCommandExecutor } from "../../src/supervisor/command_executor.ts";
+import { SUPERVISOR_VERSION } from "../../src/supervisor/protocol.ts";
 import type { Attempt, Executor } from "../../src/worker/executor.ts";
 import {
   commandJob,
@@ -326,7 +327,7 @@ function forged(messages: readonly unknown[]): readonly string[] {
   writeFileSync(
     file,
     `process.on("message", () => {\n${lines.join("\n")}\n});
-process.send!({ type: "hello", version: 2, pid: process.pid });
+process.send!({ type: "hello", version: ${SUPERVISOR_VERSION}, pid: process.pid });
 process.once("disconnect", () => process.exit(0));\n`,
   );
   return runtimeName() === "deno"
@@ -338,7 +339,7 @@ for (
   const [what, message] of [
     ["unreadable", { type: "ended", run: 1, result: { type: "ok", resultsJson: "[oops]" } }],
     ["unknown", { type: "oops" }],
-    ["of a second start", { type: "hello", version: 2, pid: 1 }],
+    ["of a second start", { type: "hello", version: SUPERVISOR_VERSION, pid: 1 }],
     ["with process 1", { type: "started", run: 1, pid: 1 }],
   ] as const
 ) {
@@ -377,7 +378,10 @@ setInterval(() => {}, 1_000);\n`,
   const command = forged([]).slice(0, -1).concat(file);
   const { outcome } = await run(makeExecutor({ command }), "true");
   assert.ok(outcome.type === "lost");
-  assert.match(outcome.error.message, /speaks version 999 of the protocol, this daemon 2/);
+  assert.match(
+    outcome.error.message,
+    /speaks version 999 of the protocol, this daemon \d+: restart/,
+  );
   const missing = makeExecutor({ command: ["/nonexistent/program"] });
   const { outcome: other } = await run(missing, "true");
   assert.ok(other.type === "lost");

@@ -10,8 +10,12 @@ import { BATCH_MAX, type Store } from "../../store/store.ts";
 import type { FoundAttempt } from "../../worker/executor.ts";
 import type { PartContext } from "../part_context.ts";
 
+/** How many instances are read at once: the store may be on another machine. */
+const READ_AT_ONCE = 50;
+
 /** An attempt to take over, as this daemon knows it. */
-interface Adopted {
+export interface Adopted {
+  readonly found: FoundAttempt;
   readonly instance: Instance;
   readonly job: JobDefinition;
   /** How many lines that it printed the store has. */
@@ -19,18 +23,33 @@ interface Adopted {
 }
 
 /**
- * What is needed to take over an attempt that an earlier daemon began. Null if its claim is no
- * longer valid: its outcome is recorded already, or somebody else has the instance.
+ * What is needed to take over attempts that an earlier daemon began: of those whose claim is still
+ * valid. The outcome of another one is recorded already, or somebody else has its instance.
  */
 export async function readAdopted(
-  { id, fence }: FoundAttempt,
+  all: readonly FoundAttempt[],
+  context: Pick<PartContext, "store" | "events">,
+): Promise<readonly Adopted[]> {
+  const adopted: Adopted[] = [];
+  for (let from = 0; from < all.length; from += READ_AT_ONCE) {
+    const some = all.slice(from, from + READ_AT_ONCE);
+    const read = await Promise.all(some.map((found) => readOne(found, context)));
+    adopted.push(...read.filter((each) => each !== null));
+  }
+  return adopted;
+}
+
+async function readOne(
+  found: FoundAttempt,
   { store, events }: Pick<PartContext, "store" | "events">,
 ): Promise<Adopted | null> {
-  const instance = await store.get(id);
-  if (instance === null || instance.state !== "processing" || instance.fence !== fence) return null;
-  const lines = await countLines(store, instance);
+  const instance = await store.get(found.id);
+  const isClaimed = instance?.state === "processing" && instance.fence === found.fence;
+  if (!isClaimed) return null;
+  const lines = found.isUnbegun ? 0 : await countLines(store, instance);
   const job = events.jobOf(instance);
-  return { instance, job: job?.source.type === "command" ? job : formerJob(instance), lines };
+  const isCommand = job?.source.type === "command";
+  return { found, instance, job: isCommand ? job : formerJob(instance), lines };
 }
 
 /**

@@ -16,17 +16,20 @@ import type {
   AttemptOutcome,
   AttemptSink,
   AttemptTask,
-  FoundAttempt,
 } from "../../worker/executor.ts";
 import type { ManagerApi } from "../api.ts";
 import type { ManagerOptions } from "../manager_options.ts";
 import { startBackup } from "../store/backup_job.ts";
 import { runSystemJob } from "../store/system_jobs.ts";
+import type { Adopted } from "./adopted.ts";
 import { JobCalls } from "./job_calls.ts";
 import { ResourceWait } from "./resource_wait.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
 import { isUnasked, notStarted, type UnaskedOutcome, withAnswer } from "./settlement.ts";
 import type { PartContext } from "../part_context.ts";
+
+/** How long an attempt may take to end that is aborted at once. */
+const HURRY_MS = 1_000;
 
 interface AttemptRunnerOptions extends
   Pick<
@@ -119,6 +122,11 @@ export class AttemptRunner {
     else running.attempt?.abort(cause);
   }
 
+  /** Kill aborted attempts that do not end soon. */
+  hurry(all: Iterable<RunningAttempt>): void {
+    for (const { attempt } of all) attempt?.hurry?.(HURRY_MS);
+  }
+
   /** An attempt is settled. Returns how long before it may be claimed again, in milliseconds. */
   settle(running: RunningAttempt, outcome: AttemptOutcome): number {
     return this.#resources.leave(running, outcome);
@@ -162,12 +170,18 @@ export class AttemptRunner {
     void running.attempt.outcome.then((result) => this.#options.ended(running, result));
   }
 
-  /** Continue an attempt that an earlier daemon began. @param lines how many the store has of it */
-  adopt(
-    running: RunningAttempt,
-    job: JobDefinition,
-    { found, lines }: { readonly found: FoundAttempt; readonly lines: number },
-  ): void {
+  /** Give up an attempt for which nothing seems to run. What does run, after all, is killed. */
+  lose(running: RunningAttempt, why: string): void {
+    const { attempt } = running;
+    running.attempt = null;
+    attempt?.hurry?.(0);
+    attempt?.outcomeRecorded?.();
+    const error = { name: "ProcessGone", message: `Nothing runs for it any more: ${why}` };
+    this.#options.ended(running, { type: "lost", error });
+  }
+
+  /** Continue an attempt that an earlier daemon began. */
+  adopt(running: RunningAttempt, { job, found, lines }: Adopted): void {
     const { executor } = this.#options;
     this.#follow(running, job, 0, (task, sink) => {
       return executor.survivors!.adopt(found, task, sink, lines);
@@ -201,9 +215,13 @@ export class AttemptRunner {
       return ended(running, { type: "lost", error: encodeError(error) });
     }
     const { attempt } = running;
+    running.hasOutcome = false;
     const deadline = running.watchDeadline();
     void attempt.outcome.then((outcome) => {
       deadline?.cancel();
+      // It was given up, see {@link lose}.
+      if (running.attempt !== attempt) return;
+      running.hasOutcome = true;
       if (outcome.type === "unstarted") {
         // The next start is another attempt for the executor.
         attempt.outcomeRecorded?.();

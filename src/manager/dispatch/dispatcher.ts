@@ -1,5 +1,5 @@
 import { JOB_DEFAULTS } from "../../core/job/option_table.ts";
-import { type Instance, isLive, type LogEntry, type RunningProcess } from "../../core/instance.ts";
+import type { Instance, LogEntry } from "../../core/instance.ts";
 import type { Instant, Timer } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { ClaimKey, Committed, SettleResult } from "../../store/store.ts";
@@ -12,7 +12,8 @@ import { ClaimBuffer, type WaitingClaim } from "./claim_buffer.ts";
 import { Drain, drainFacts, isCommand } from "./drain.ts";
 import { Outbox } from "./outbox.ts";
 import { Renewal } from "./renewal.ts";
-import { RunningAttempt } from "./running_attempt.ts";
+import { ProcessWatch } from "./process_watch.ts";
+import { oldestOf, processesOf, RunningAttempt } from "./running_attempt.ts";
 import { isReleased, notStarted, settlementOf, versionOf, withDetails } from "./settlement.ts";
 import type { PartContext } from "../part_context.ts";
 
@@ -62,6 +63,7 @@ export class Dispatcher {
   readonly #idle = new Set<() => void>();
   readonly #outbox: Outbox;
   readonly #renewal: Renewal;
+  readonly #watch: ProcessWatch;
   readonly #buffer: ClaimBuffer;
   readonly #wake: LazyTimer;
   readonly #runner: AttemptRunner;
@@ -86,7 +88,9 @@ export class Dispatcher {
       settled: (running, result, at, logs) => this.#settled(running, result, at, logs),
       mustKeep: (running) => this.#mustKeep(running),
     });
-    this.#renewal = new Renewal({ ...options, running: this.#running });
+    const watched = { ...options, running: this.#running };
+    this.#renewal = new Renewal(watched);
+    this.#watch = new ProcessWatch(watched, (running, why) => this.#runner.lose(running, why));
     this.#buffer = new ClaimBuffer(options.clock, ({ running }) => {
       this.#settle(running, notStarted());
     });
@@ -114,15 +118,12 @@ export class Dispatcher {
     return this.#running.size;
   }
 
-  /** The processes of attempts, by the id of the instance, as far as they are known. */
-  processesOf(ids: Iterable<string>): ReadonlyMap<string, RunningProcess> {
-    const found = new Map<string, RunningProcess>();
-    for (const id of ids) {
-      const { place = null, usage: last = null } = this.#running.get(id) ?? {};
-      const usage = last !== null && isLive(last) ? last : null;
-      if (place !== null || usage !== null) found.set(id, { place, usage });
-    }
-    return found;
+  /** See {@link processesOf}. */
+  readonly processesOf = (ids: Iterable<string>) => processesOf(this.#running, ids);
+
+  /** Attempts that seem to run without a process. */
+  get missingCount(): number {
+    return this.#watch.count;
   }
 
   /** What a {@link drain} would wait for. */
@@ -135,14 +136,9 @@ export class Dispatcher {
     return this.busy < this.#count && this.#options.executor.waiting < HANDED_MAX;
   }
 
-  /** The oldest attempt that takes a worker; null if there is none. */
+  /** See {@link oldestOf}. */
   get oldest(): RunningAttempt | null {
-    let oldest: RunningAttempt | null = null;
-    for (const running of this.#running.values()) {
-      const isOlder = oldest === null || running.startedMs < oldest.startedMs;
-      if (running.hasSlot && isOlder) oldest = running;
-    }
-    return oldest;
+    return oldestOf(this.#running.values());
   }
 
   start(): void {
@@ -157,18 +153,15 @@ export class Dispatcher {
    * fences. Those whose claim is no longer valid are ended. @returns how many continue
    */
   async adopt(found: readonly FoundAttempt[]): Promise<number> {
-    const { executor, clock } = this.#options;
-    for (const each of found) {
-      const adopted = await readAdopted(each, this.#options);
-      if (adopted === null) continue;
-      const { instance, job, lines } = adopted;
-      const running = new RunningAttempt(instance, job, this.#options, lines);
-      running.startedMs = clock.now().monotonicMs - each.ageMs;
-      this.#running.set(instance.id, running);
+    const all = await readAdopted(found, this.#options);
+    // In one turn of the event loop: none may end, or reach its time limit, between two of them.
+    for (const each of all) {
+      const running = RunningAttempt.adopted(each, this.#options);
+      this.#running.set(running.instance.id, running);
       this.#takeSlot(running);
-      this.#runner.adopt(running, job, { found: each, lines });
+      this.#runner.adopt(running, each);
     }
-    executor.survivors?.begin();
+    this.#options.executor.survivors?.begin();
     if (this.#running.size > 0) this.#renewal.renewNow();
     return found.filter(({ id, isUnbegun }) => !isUnbegun && this.#running.has(id)).length;
   }
@@ -253,6 +246,12 @@ export class Dispatcher {
       if (this.#buffer.remove(running)) this.#settle(running, notStarted(cause));
       else this.#runner.abort(running, cause);
     }
+  }
+
+  /** Abort all attempts, and kill those that do not end soon. */
+  abortNow(): void {
+    this.abort("drain");
+    this.#runner.hurry(this.#running.values());
   }
 
   /** Something may be due: claim in this turn of the event loop if a worker is free. */
@@ -391,6 +390,7 @@ export class Dispatcher {
   }
 
   #takeSlot(running: RunningAttempt): void {
+    this.#watch.begin();
     if (!running.hasSlot) {
       this.#beside += 1;
       return;

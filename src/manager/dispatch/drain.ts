@@ -24,6 +24,7 @@ export class Drain {
   readonly #request: DrainRequest;
   readonly #host: DrainHost;
   readonly #timers: Timer[] = [];
+  #beganMs = 0;
 
   constructor(request: DrainRequest, host: DrainHost) {
     this.#request = request;
@@ -33,7 +34,8 @@ export class Drain {
 
   /** @returns how many attempts were left */
   async run(): Promise<number> {
-    const { running, quiet, leave } = this.#host;
+    const { running, quiet, leave, clock } = this.#host;
+    this.#beganMs = clock.now().monotonicMs;
     this.#limit(running().filter((each) => !this.keepsCommands || !isCommand(each)));
     await quiet();
     await this.#whenRestCanBeLeft();
@@ -46,7 +48,8 @@ export class Drain {
 
   /**
    * Wait for commands that cannot be left. Most can be once their supervisor has started; others
-   * have their time to end. Nothing is left before that, because leases of what was left end.
+   * have the rest of their time to end. Nothing is left before that, because leases of what was
+   * left end.
    */
   async #whenRestCanBeLeft(): Promise<void> {
     const { running, clock } = this.#host;
@@ -59,6 +62,7 @@ export class Drain {
   endCommands(): void {
     if (!this.keepsCommands) return;
     this.keepsCommands = false;
+    this.#beganMs = this.#host.clock.now().monotonicMs;
     this.#limit(this.#host.running().filter(isCommand));
   }
 
@@ -68,9 +72,10 @@ export class Drain {
     const byDrainMs = Map.groupBy(attempts, ({ job }) => {
       return (isForAll ? null : job?.options.drainMs) ?? drainMs;
     });
+    const sinceMs = clock.now().monotonicMs - this.#beganMs;
     for (const [ms, those] of byDrainMs) {
       const claims = those.map(({ instance }) => instance);
-      this.#timers.push(clock.timer(ms, () => abort(claims)));
+      this.#timers.push(clock.timer(Math.max(0, ms - sinceMs), () => abort(claims)));
     }
   }
 }

@@ -3,16 +3,19 @@ import {
   type AttemptUsage,
   countPrinted,
   type Instance,
+  isLive,
   isPrinted,
   type LiveUsage,
   type LogEntry,
   type ProcessPlace,
   type Progress,
+  type RunningProcess,
 } from "../../core/instance.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
 import type { Timer } from "../../platform/clock.ts";
 import type { Attempt } from "../../worker/executor.ts";
 import type { PartContext } from "../part_context.ts";
+import type { Adopted } from "./adopted.ts";
 
 /** Most lines that are kept before they are written together. */
 const BUFFER_MAX = 200;
@@ -42,6 +45,8 @@ export class RunningAttempt {
   endedMs: number | null = null;
   /** Null until started, and for system jobs, which cannot be stopped. */
   attempt: Attempt | null = null;
+  /** True once the executor has given the outcome of the attempt. */
+  hasOutcome = false;
   /** Where its command runs; null if that is unknown, or it is none. */
   place: ProcessPlace | null = null;
   /** What its processes use, or used in all; null if unknown. */
@@ -72,6 +77,13 @@ export class RunningAttempt {
     this.#context = context;
     this.startedMs = context.clock.now().monotonicMs;
     this.#frozenAt = instance.progress?.frozenAt ?? null;
+  }
+
+  /** One that an earlier daemon began. */
+  static adopted({ instance, job, lines, found }: Adopted, context: WritingContext) {
+    const running = new RunningAttempt(instance, job, context, lines);
+    running.startedMs -= found.ageMs;
+    return running;
   }
 
   /** Since when its command stands still, epoch ms; null if it does not. */
@@ -206,4 +218,28 @@ export class RunningAttempt {
     this.#progress = undefined;
     return writing;
   }
+}
+
+/** The processes of attempts, by the id of the instance, as far as they are known. */
+export function processesOf(
+  running: ReadonlyMap<string, RunningAttempt>,
+  ids: Iterable<string>,
+): ReadonlyMap<string, RunningProcess> {
+  const found = new Map<string, RunningProcess>();
+  for (const id of ids) {
+    const { place = null, usage: last = null } = running.get(id) ?? {};
+    const usage = last !== null && isLive(last) ? last : null;
+    if (place !== null || usage !== null) found.set(id, { place, usage });
+  }
+  return found;
+}
+
+/** The oldest attempt that takes a worker; null if there is none. */
+export function oldestOf(all: Iterable<RunningAttempt>): RunningAttempt | null {
+  let oldest: RunningAttempt | null = null;
+  for (const running of all) {
+    const isOlder = oldest === null || running.startedMs < oldest.startedMs;
+    if (running.hasSlot && isOlder) oldest = running;
+  }
+  return oldest;
 }

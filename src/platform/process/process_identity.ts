@@ -72,10 +72,29 @@ function fateOf(identity: string | null): ProcessFate {
   // /proc may hide the processes of others: the kernel itself is asked whether there is one.
   if (stat === null) return exists(Number(pid)) ? "unknown" : "gone";
   const [state = ""] = stat;
-  if (stat[START_TICKS] !== startTicks || /[ZX]/.test(state)) return "gone";
+  if (stat[START_TICKS] !== startTicks || hasEnded(state)) return "gone";
   if (Number(pid) === process.pid && itsProgram !== program) return "gone";
   // One that is stopped may never continue.
-  return /[Tt]/.test(state) ? "unknown" : "alive";
+  return isStopped(state) ? "unknown" : "alive";
+}
+
+/** What a process does, as far as this one can know. */
+export type LifeOfProcess = "runs" | "stopped" | "gone";
+
+/** True of a process that has ended: nobody has read its exit code yet. */
+function hasEnded(state: string): boolean {
+  return /[ZX]/.test(state);
+}
+
+/** Whether a process runs, is stopped by a signal, or has ended. */
+export function lifeOf(pid: number): LifeOfProcess {
+  const [state = ""] = statOf(pid) ?? [];
+  if (state === "") return exists(pid) ? "runs" : "gone";
+  return hasEnded(state) ? "gone" : isStopped(state) ? "stopped" : "runs";
+}
+
+function isStopped(state: string): boolean {
+  return /[Tt]/.test(state);
 }
 
 /** What /proc says about a process after the name of its program; null if it is gone. */

@@ -8,6 +8,7 @@ import { systemClock } from "../../platform/clock.ts";
 import { PRIVATE_FILE } from "../../platform/files/private_files.ts";
 import { ChildChannel } from "../../platform/process/child_channel.ts";
 import {
+  ANSWERING_VERSION,
   commonVersion,
   FOUND_BYTES_MAX,
   RUNS_MAX,
@@ -112,6 +113,8 @@ class DaemonConnection implements SupervisorLink {
   readonly #secret: string;
   readonly #channel: ChildChannel;
   #state: "unknown" | "looking" | "attached" = "unknown";
+  /** Of the protocol, as both ends know it. */
+  #version = SUPERVISOR_VERSION;
   #limit: { cancel(): void };
 
   constructor(
@@ -163,6 +166,7 @@ class DaemonConnection implements SupervisorLink {
     if (given.type !== "attach") return this.close();
     this.#state = "attached";
     this.#limit.cancel();
+    if (this.#version >= ANSWERING_VERSION) this.send({ type: "attached" });
     this.#supervisor.attach(this);
   }
 
@@ -173,6 +177,7 @@ class DaemonConnection implements SupervisorLink {
     const common = typeof version === "number" ? commonVersion(SUPERVISOR_VERSION, version) : null;
     if (!isKnown || common === null) return this.close();
     this.#state = "looking";
+    this.#version = common;
     this.#limit.cancel();
     this.#limit = this.#closeIn(LOOK_MS_MAX);
     this.#supervisor.looked();

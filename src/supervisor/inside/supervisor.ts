@@ -170,6 +170,8 @@ export class Supervisor {
         for (const [run, lines] of message.lines) this.#runs?.recorded(run, lines);
         for (const run of message.done) this.#runs?.done(run);
         return this.#endIfIdle();
+      case "check":
+        return this.#send({ type: "running", runs: [...this.#commands.keys()] });
       case "detach":
         return this.#detach();
       case "end":

@@ -81,6 +81,11 @@ export class Batch {
     return this.#followers.splice(kept);
   }
 
+  /** True if a run is queued behind the current one, or has begun unseen. */
+  has(run: WorkerRun): boolean {
+    return this.#followers.includes(run as FollowingRun);
+  }
+
   /** True if nothing follows the current run. */
   get isEmpty(): boolean {
     return this.#followers.length === 0;

@@ -207,6 +207,19 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
     this.#schedule();
   }
 
+  hurry(withinMs: number): void {
+    if (this.#isOver) return;
+    this.abort("drain");
+    if (this.#isOver) return;
+    this.#killAtMs = Math.min(this.#killAtMs, this.#nowMs() + withinMs);
+    this.#schedule();
+  }
+
+  missing(): string | null {
+    if (this.#isOver) return "its executor has ended it";
+    return this.#worker?.missing(this) ?? null;
+  }
+
   async freeze(isFrozen: boolean): Promise<FreezeProblem | null> {
     if (this.#isOver || this.#cause !== null) return { type: "state", message: "it is ending" };
     if (!this.#worker?.hasStarted) return { type: "state", message: "it has not started yet" };

@@ -5,6 +5,7 @@ import type { AbortCause } from "../executor.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { findFamilyInTurns } from "../../platform/process/descendants.ts";
 import { spentMs } from "../../platform/process/process.ts";
+import { lifeOf } from "../../platform/process/process_identity.ts";
 import {
   type FromWorker,
   PROTOCOL_VERSION,
@@ -188,6 +189,14 @@ export class WorkerProcess implements RunHost {
   kill(signal: "SIGTERM" | "SIGKILL"): void {
     this.#isBad = true;
     this.#child.kill(signal);
+  }
+
+  missing(run: WorkerRun): string | null {
+    if (this.#child.isGone) return "its worker is gone";
+    if (this.#current?.run !== run && !this.#batch.has(run)) return "its worker does not have it";
+    const { pid } = this;
+    if (pid === null || lifeOf(pid) !== "gone") return null;
+    return `its worker, process ${pid}, is gone`;
   }
 
   /** End an idle worker: it may run its exit handlers for a second. */

@@ -32,6 +32,8 @@ export interface RunHost {
   leave?(): boolean;
   /** Let the processes of the current run stand still, or continue; absent for workers. */
   freeze?(isFrozen: boolean): Promise<FreezeProblem | null>;
+  /** Why nothing can execute a run of it, as far as is known; null if something may. */
+  missing(run: WorkerRun): string | null;
   /** True if the current run stood still when it was taken over. */
   readonly isFrozen?: boolean;
 }

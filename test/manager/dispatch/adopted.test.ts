@@ -25,7 +25,9 @@ async function read(
   job: ReturnType<typeof commandJob> | undefined = undefined,
 ) {
   const found = { id, fence, ageMs: 0, leftMs: 0, isUnbegun: false };
-  return await readAdopted(found, { store, events: { jobOf: () => job } as never });
+  const events = { jobOf: () => job } as never;
+  const [adopted = null] = await readAdopted([found], { store, events });
+  return adopted;
 }
 
 test("readAdopted() counts what the current claim has printed, not our own lines", async () => {
@@ -41,7 +43,7 @@ test("readAdopted() counts what the current claim has printed, not our own lines
   assert.equal((await read(world, second!))!.lines, 2);
 });
 
-test("readAdopted() is null once somebody else has the claim, or it has ended", async () => {
+test("readAdopted() leaves an attempt out once somebody else has the claim, or it has ended", async () => {
   const world = await openWorld();
   const running = await world.start();
   assert.equal(await read(world, { ...running, fence: running.fence + 1 }), null);

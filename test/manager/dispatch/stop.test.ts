@@ -73,7 +73,7 @@ test("stop() aborts at once when it is called a second time", async () => {
   await world.schedule();
   const stopped = world.manager.stop();
   await world.clock.settle();
-  world.manager.abortRunning();
+  world.manager.stopControl.abort();
   assert.deepEqual(world.executor.last.aborts, ["drain"]);
   world.executor.last.aborted("drain");
   await world.of(stopped);

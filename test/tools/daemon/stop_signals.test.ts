@@ -3,6 +3,7 @@ import process from "node:process";
 import { test } from "node:test";
 import { silentLogger } from "../../../src/platform/logger.ts";
 import type { Reloader } from "../../../src/tools/reloader.ts";
+import { SimClock } from "../../support/worlds/sim_clock.ts";
 import { type AfterStop, StopSignals } from "../../../src/tools/stop_signals.ts";
 
 /** A daemon whose jobs end when they are told to, and what is asked of it. */
@@ -13,8 +14,10 @@ function world({ onStop = null, fate = null }: {
   const seen: string[] = [];
   const drained = Promise.withResolvers<void>();
   const begun = Promise.withResolvers<AfterStop>();
+  const clock = new SimClock();
   const signals = new StopSignals({
-    ...{ logger: silentLogger, isWindows: false, onStop },
+    ...{ clock, logger: silentLogger, isWindows: false, onStop, drainMs: 30_000 },
+    exit: (code) => void seen.push(`exit ${code}`),
     unitFate: () => Promise.resolve(fate),
   });
   const daemon = {
@@ -23,7 +26,12 @@ function world({ onStop = null, fate = null }: {
         seen.push(keepsCommands ? "keep" : "drain");
         await drained.promise;
       },
-      abortRunning: () => void seen.push("abort"),
+      stopControl: {
+        waitsFor: "running attempts",
+        abort: () => void seen.push("abort"),
+        kill: () => void seen.push("kill"),
+      },
+      serviceFacts: () => ({ drain: () => ({ count: 1, limitMs: 40_000 }) }),
     },
     gateway: { stop: () => Promise.resolve() },
     heartbeat: { stop() {} },
@@ -32,7 +40,7 @@ function world({ onStop = null, fate = null }: {
   const reloader = { reload: () => Promise.reject(new Error("not now")) } as unknown as Reloader;
   const stopped = signals.stopped(daemon, reloader, begun.resolve);
   return {
-    ...{ signals, seen, begun: begun.promise },
+    ...{ clock, signals, seen, begun: begun.promise },
     async end() {
       drained.resolve();
       await stopped;
@@ -108,4 +116,55 @@ test("a second signal aborts, also commands that were to be kept", async () => {
   process.emit("SIGTERM", "SIGTERM");
   await end();
   assert.deepEqual(seen, ["keep", "drain", "abort"]);
+});
+
+test("a stop ends the process 5 s after its drain, whatever the daemon waits for", async () => {
+  const { clock, seen, signals, begun } = world();
+  process.emit("SIGTERM", "SIGTERM");
+  await begun;
+  await clock.advance(44_900);
+  assert.deepEqual(seen, ["drain"]);
+  await clock.advance(200);
+  assert.deepEqual(seen, ["drain", "kill", "exit 1"]);
+  signals.close();
+});
+
+test("a second signal ends the process within 2 s", async () => {
+  const { clock, seen, signals, begun } = world();
+  process.emit("SIGTERM", "SIGTERM");
+  await begun;
+  await clock.advance(1_000);
+  process.emit("SIGTERM", "SIGTERM");
+  await clock.advance(1_900);
+  assert.deepEqual(seen, ["drain", "drain", "abort"]);
+  await clock.advance(200);
+  assert.deepEqual(seen, ["drain", "drain", "abort", "kill", "exit 1"]);
+  signals.close();
+});
+
+test("a daemon that has stopped, and still holds its process, is ended with exit code 0", async () => {
+  const { clock, seen, begun, end } = world();
+  process.emit("SIGTERM", "SIGTERM");
+  await begun;
+  await end();
+  await clock.advance(1_900);
+  assert.deepEqual(seen, ["drain"]);
+  await clock.advance(200);
+  assert.deepEqual(seen, ["drain", "exit 0"]);
+});
+
+test("a signal during the start ends the process, too, in time", async () => {
+  const clock = new SimClock();
+  const seen: number[] = [];
+  const signals = new StopSignals({
+    ...{ clock, logger: silentLogger, isWindows: false, onStop: null, drainMs: 3_000 },
+    exit: (code) => void seen.push(code),
+    unitFate: () => Promise.resolve(null),
+  });
+  process.emit("SIGTERM", "SIGTERM");
+  await clock.advance(7_900);
+  assert.deepEqual(seen, []);
+  await clock.advance(200);
+  assert.deepEqual(seen, [1]);
+  signals.close();
 });
