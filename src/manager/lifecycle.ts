@@ -110,17 +110,18 @@ export class Lifecycle {
     const parts = this.#getParts();
     const { store, options, events, schedules } = parts;
     try {
-      const { recovered } = this.storeInfo ?? await this.open();
+      const info = this.storeInfo ?? await this.open();
       this.#unsubscribe = store.subscribe((hint) => this.#hinted(hint));
       await options.executor.start();
       // First: nobody renews their claims meanwhile.
       await this.#adopt(parts);
       await schedules.sync();
       await parts.notices.start();
-      for (const instance of recovered) events.failed(instance, this.startedAt);
+      for (const instance of info.recovered) events.failed(instance, this.startedAt);
       parts.dispatcher.start();
       parts.scheduler.start();
       parts.janitor.start();
+      parts.storeWatch.start(info);
       parts.externalWatch.start();
       parts.membership.start();
       parts.notices.watchDaemon();
@@ -169,6 +170,7 @@ export class Lifecycle {
     membership.changed();
     scheduler.stop();
     janitor.stop();
+    parts.storeWatch.stop();
     parts.externalWatch.stop();
     fullWorkers.stop();
     notices.stop();

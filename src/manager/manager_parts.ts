@@ -24,6 +24,7 @@ import { Scheduler } from "./schedules/scheduler.ts";
 import { Schedules } from "./schedules/schedules.ts";
 import { TickCounter } from "./schedules/tick_counter.ts";
 import { StoreHealth } from "./store/store_health.ts";
+import { StoreWatch } from "./store/store_watch.ts";
 import { StoreTime } from "./store/store_time.ts";
 import { systemJobs } from "./store/system_jobs.ts";
 
@@ -119,6 +120,7 @@ export function buildParts(own: ManagerOptions, manager: ManagerApi, life: Manag
     ticks: shared.ticks,
     recurring: new Recurring({ ...shared, schedules }),
     janitor: new Janitor({ ...shared, everyMinute }),
+    storeWatch: new StoreWatch(shared),
     /** Limits what operations on many instances write at once. */
     bulk: new Semaphore(BULK_MAX),
   };

@@ -31,7 +31,7 @@ export function buildNoticeParts(context: NoticePartsContext): NoticeParts {
   });
   const isShared = options.nodeLeaseMs === undefined;
   const daemon = new DaemonNotices({ ...context, notices, peers, isShared });
-  if (storeHealth.problem !== null) daemon.storeAway(storeHealth.problem);
-  storeHealth.onChange = (problem) => daemon.storeAway(problem);
+  if (storeHealth.problem !== null) daemon.storeAway(storeHealth.problem, storeHealth.isCertain);
+  storeHealth.onChange = (problem, isCertain) => daemon.storeAway(problem, isCertain);
   return { notices, expectations, daemon };
 }

@@ -78,6 +78,8 @@ export interface StoreInfo {
   readonly epoch: number;
   readonly format: number;
   readonly isDurable: boolean;
+  /** True if it is in files, of which {@link Store.problem} says whether they are still there. */
+  readonly hasFiles?: boolean;
   /** Processing instances that this opening took from a dead owner: lost, and scheduled again. */
   readonly recovered: readonly Instance[];
   /** Revision of the opening itself, which recovered them. */
@@ -111,8 +113,11 @@ export interface KeptClaims {
  * is written then.
  */
 export interface Store extends NodeStore, SpanReads {
-  /** Why the store does not respond, as far as known without asking it; null or absent: it does. */
-  readonly problem?: string | null;
+  /**
+   * Why the store does not respond, or takes nothing, as far as known without asking it; null if it
+   * does, absent if it cannot know.
+   */
+  readonly problem?: string | null | undefined;
   open(request: OpenRequest): Promise<StoreInfo>;
   close(): Promise<void>;
   /**

@@ -63,14 +63,20 @@ export class DaemonNotices {
     this.#report("reload-refused", problem);
   }
 
-  /** The store does not respond, or does again (null). */
-  storeAway(problem: string | null): void {
+  /**
+   * The store does not respond, or does again (null).
+   *
+   * @param isCertain true if it will not come back by itself: people are notified at once
+   */
+  storeAway(problem: string | null, isCertain: boolean): void {
     const wasAway = this.#storeProblem !== null;
     this.#storeProblem = problem;
     if (problem === null) {
       this.#storeTimer.cancel();
       if (wasAway) this.#options.notices.store.returned();
-    } else if (!wasAway && this.#options.notices.isActive) this.#storeTimer.setIn(STORE_AWAY_MS);
+    } else if (!this.#options.notices.isActive) return;
+    else if (isCertain) this.#storeStaysAway();
+    else if (!wasAway) this.#storeTimer.setIn(STORE_AWAY_MS);
   }
 
   #storeStaysAway(): void {

@@ -13,7 +13,8 @@ export type StoreAction =
   | "renew"
   | "write the log"
   | "advance the schedules"
-  | "report";
+  | "report"
+  | "look at the files";
 
 /**
  * Tracks whether the store responds, logs changes of that, and spaces retries.
@@ -25,8 +26,11 @@ export class StoreHealth {
   readonly #logger: Logger;
   readonly #mask: SecretMask | undefined;
   readonly #failing = new Set<StoreAction>();
-  /** Called when the store stops responding, and with null when it responds again. */
-  onChange: ((problem: string | null) => void) | null = null;
+  /**
+   * Called when the store stops responding, and with null when it responds again. It is called
+   * again once it is certain that it will not do so by itself.
+   */
+  onChange: ((problem: string | null, isCertain: boolean) => void) | null = null;
   #retries = 0;
   #problem: string | null = null;
 
@@ -40,6 +44,11 @@ export class StoreHealth {
     return this.#problem;
   }
 
+  /** True if people have to put it right. */
+  get isCertain(): boolean {
+    return this.#failing.has("look at the files");
+  }
+
   /** The action succeeded, or is no longer needed. */
   succeeded(action: StoreAction): void {
     this.#failing.delete(action);
@@ -50,22 +59,24 @@ export class StoreHealth {
     if (this.#problem === null) return;
     this.#logger.info("The store responds again");
     this.#problem = null;
-    this.onChange?.(null);
+    this.onChange?.(null, true);
   }
 
   failed(error: unknown, action: StoreAction): void {
+    const isCertain = action === "look at the files" && !this.#failing.has(action);
     this.#failing.add(action);
     const known = toJobError(error, `Cannot ${action}`);
     const isAway = known.code === "unavailable" || known.code === "resource_exhausted";
     // A store that is away is logged once; any other error each time.
-    if (!isAway) {
+    if (isCertain) this.#logger.error(known.message);
+    else if (!isAway) {
       this.#logger.error(`The store refused to ${action}`, { error: known.message });
     } else if (this.#problem === null) {
       this.#logger.error("The store does not respond; trying again", { error: known.message });
     }
     const isNew = this.#problem === null;
     this.#problem = this.#mask?.text(known.message) ?? known.message;
-    if (isNew) this.onChange?.(this.#problem);
+    if (isNew || isCertain) this.onChange?.(this.#problem, isCertain);
   }
 
   /** Wait before the next try, in milliseconds; it doubles until the store responds. */

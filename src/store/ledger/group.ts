@@ -70,6 +70,10 @@ export class GroupCommit implements LedgerOwner {
     this.#publish = publish;
   }
 
+  get problem(): JobError | null | undefined {
+    return this.#tables.problem;
+  }
+
   async open(request: OpenRequest): Promise<StoreInfo> {
     const { state } = this;
     const { type, location, isDurable } = this.#tables;
@@ -88,7 +92,8 @@ export class GroupCommit implements LedgerOwner {
       });
       await this.#drain();
       const { rev, value: recovered } = await opening;
-      return { type, location, storeId, epoch, format, isDurable, rev, recovered };
+      const info = { type, location, storeId, epoch, format, isDurable, rev, recovered };
+      return this.problem === undefined ? info : { ...info, hasFiles: true };
     } catch (error) {
       this.#tables.close();
       throw error;
@@ -129,6 +134,7 @@ export class GroupCommit implements LedgerOwner {
   }
 
   #flush(): void {
+    this.#queue = this.#writable(this.#queue);
     const group = this.#queue;
     if (group.length === 0) return;
     const { state } = this;
@@ -170,9 +176,27 @@ export class GroupCommit implements LedgerOwner {
     this.#publish();
   }
 
+  /**
+   * The operations that may run. While the medium must not be written, renewals still do: attempts
+   * keep running, and are settled when the medium is back.
+   */
+  #writable(group: Operation[]): Operation[] {
+    const error = this.#tables.problem ?? null;
+    if (error === null) return group;
+    const [idle, others] = [true, false].map((wanted) =>
+      group.filter((operation) => this.#isIdleNow(operation) === wanted)
+    );
+    for (const operation of others!) operation.reject(error);
+    return idle!;
+  }
+
   #isIdle(group: readonly Operation[]): boolean {
     if (this.state.rev + group.length - this.#storedRev >= REV_GAP) return false;
-    return group.every(({ isIdle, at }) => isIdle?.(this.state, this.momentOf(at)) ?? false);
+    return group.every((operation) => this.#isIdleNow(operation));
+  }
+
+  #isIdleNow({ isIdle, at }: Operation): boolean {
+    return isIdle?.(this.state, this.momentOf(at)) ?? false;
   }
 
   #schedule(defer: (callback: () => void) => void): void {

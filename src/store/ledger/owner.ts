@@ -1,3 +1,4 @@
+import type { JobError } from "../../core/errors.ts";
 import type { Instant } from "../../platform/clock.ts";
 import type { Committed, OpenRequest, StoreInfo } from "../store.ts";
 import type { LedgerState, Moment } from "./state.ts";
@@ -37,6 +38,8 @@ export interface PeerClocks {
 /** Owns the state of a ledger: opens it, and runs the operations on it. */
 export interface LedgerOwner {
   readonly state: LedgerState;
+  /** Why nothing may be written now; null for nothing, absent if that cannot be known. */
+  readonly problem?: JobError | null | undefined;
   /** Absent: one clock decides for all nodes, or there is one node. */
   readonly clocks?: PeerClocks | undefined;
   open(request: OpenRequest): Promise<StoreInfo>;

@@ -136,6 +136,11 @@ export class LedgerStore extends LedgerReader implements Store {
     this.#state = this.#owner.state;
   }
 
+  get problem(): string | null | undefined {
+    const { problem } = this.#owner;
+    return problem ? problem.message : problem;
+  }
+
   async open(request: OpenRequest): Promise<StoreInfo> {
     this.#openCount += 1;
     try {

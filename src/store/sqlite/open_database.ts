@@ -12,6 +12,7 @@ import { dirname } from "node:path";
 import { Buffer } from "node:buffer";
 import { DatabaseSync } from "node:sqlite";
 import { JobError, messageOf } from "../../core/errors.ts";
+import { shellWord } from "../../core/text/shell_word.ts";
 import { makePrivate, PRIVATE_FOLDER } from "../../platform/files/private_files.ts";
 import { newerFormat } from "../newer_format.ts";
 import { impossibleValues, missingParts, restoreIndexes } from "./check_content.ts";
@@ -167,6 +168,11 @@ function checkFiles(path: string, { salvages }: OpenOptions): boolean {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats && !stats.isFile()) {
     throw refusal(path, "it is not a regular file", { hint: "Name a file" });
+  }
+  if (stats !== undefined && stats.nlink > 1) {
+    throw refusal(path, `it has ${stats.nlink} names (hard links), each with a log of its own`, {
+      hint: `Remove the others: find them with find DIRECTORY -xdev -samefile ${shellWord(path)}`,
+    });
   }
   const size = stats?.size ?? 0;
   const walSize = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;

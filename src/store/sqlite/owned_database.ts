@@ -1,6 +1,9 @@
 import { realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
+import { JobError } from "../../core/errors.ts";
+import { shellWord } from "../../core/text/shell_word.ts";
+import { type FileChange, FilePlace } from "../../platform/files/file_place.ts";
 import { CommitCounter } from "./commit_counter.ts";
 import { noteOf } from "./lost_commits.ts";
 import { makeDirectory, openDatabase, type Salvages } from "./open_database.ts";
@@ -28,6 +31,22 @@ export interface SqliteOptions {
   readonly later?: ((callback: () => void) => void) | undefined;
 }
 
+/** Files beside a database without which what is committed is lost, or has two owners. */
+const BESIDE = ["-wal", "-shm", "-owner"];
+
+/** What has happened to a file, for people. */
+const CHANGES: Readonly<Record<FileChange, string>> = {
+  missing: "was removed or renamed",
+  replaced: "was replaced by another file",
+  linked: "was given a second name (hard link)",
+};
+
+/**
+ * Databases whose names have been taken by other files. They stay open until the process ends:
+ * closing one would delete the other file's log.
+ */
+const abandoned: DatabaseSync[] = [];
+
 /**
  * The database of a file that this process owns, opened for another epoch. The process owns the
  * file until it is released.
@@ -36,7 +55,10 @@ export class OwnedDatabase {
   readonly db: DatabaseSync;
   readonly #lock: OwnerLock;
   readonly #counter: CommitCounter;
+  readonly #place: FilePlace;
+  readonly #beside: readonly FilePlace[];
   #commits: number;
+  #isSaved = false;
 
   /**
    * @throws JobError `conflict` when it has another owner, `unavailable` when the file is refused
@@ -57,6 +79,8 @@ export class OwnedDatabase {
       this.#commits = note.commits;
       this.#counter = new CommitCounter(path, note);
       warnOfOpenFiles(path, warn);
+      this.#place = new FilePlace(path);
+      this.#beside = BESIDE.map((suffix) => new FilePlace(`${path}${suffix}`));
     } catch (error) {
       db?.close();
       this.#lock.release();
@@ -73,10 +97,64 @@ export class OwnedDatabase {
     this.#counter.note(this.#commits, at);
   }
 
-  /** Release the file, once the database is closed. */
-  release(): void {
+  /**
+   * Why nothing may be written: a file of the database was removed, replaced or linked while it is
+   * open. Null if they are as they were, also if they are again.
+   */
+  get problem(): JobError | null {
+    const changed = this.#changed();
+    if (changed === null) {
+      this.#isSaved = false;
+      return null;
+    }
+    this.#save();
+    const { path, change } = changed;
+    const until = change === "linked" ? "that name is removed" : "the same file is back";
+    return new JobError(
+      "unavailable",
+      `Cannot write to the store: "${path}" ${
+        CHANGES[change]
+      } while this daemon uses it; nothing ` +
+        `is accepted until ${until}`,
+      {
+        hint: change === "linked"
+          ? `Remove the other name: find it with find DIRECTORY -xdev -samefile ${shellWord(path)}`
+          : "Put it back; or save all that the daemon has (jobctl store backup FILE), stop it and " +
+            "restore that",
+      },
+    );
+  }
+
+  /** Close the database and release its files. */
+  close(): void {
+    if (this.#beside[0]!.look() === "replaced") {
+      this.#save();
+      abandoned.push(this.db);
+    } else this.db.close();
     this.#counter.close();
     this.#lock.release();
+  }
+
+  #changed(): { readonly path: string; readonly change: FileChange } | null {
+    const change = this.#place.look();
+    if (change !== null) return { path: this.#place.path, change };
+    for (const file of this.#beside) {
+      const change = file.look();
+      // A second name of these does no harm.
+      if (change !== null && change !== "linked") return { path: file.path, change };
+    }
+    return null;
+  }
+
+  /** Copy the log into the database: if its name is lost, it ends with this process. */
+  #save(): void {
+    if (this.#isSaved) return;
+    this.#isSaved = true;
+    try {
+      this.db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch {
+      // What was committed stays in the log, which this process keeps open.
+    }
   }
 }
 

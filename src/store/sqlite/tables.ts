@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
+import type { JobError } from "../../core/errors.ts";
 import type { Head, OwnedTables } from "../ledger/tables/tables.ts";
 import { type OpenRequest, STORE_FORMAT } from "../store.ts";
 import { SqliteEndedAttempts } from "./ended_attempts.ts";
@@ -80,10 +81,15 @@ export class SqliteTables implements OwnedTables {
   close(): void {
     // A database in memory would be lost; the object keeps it for the next opening.
     if (!this.#isFile || !this.#db) return;
-    this.#db.close();
+    if (this.#owned) this.#owned.close();
+    else this.#db.close();
     this.#db = null;
-    this.#owned?.release();
     this.#owned = null;
+  }
+
+  /** Undefined in memory. */
+  get problem(): JobError | null | undefined {
+    return this.#owned?.problem;
   }
 
   begin(): boolean {

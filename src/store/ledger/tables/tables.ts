@@ -1,3 +1,4 @@
+import type { JobError } from "../../../core/errors.ts";
 import type { ScheduleRecord, TickFate } from "../../../core/job/schedule.ts";
 import type { JobState } from "../../../core/state.ts";
 import type { NodeRecord } from "../../nodes.ts";
@@ -353,6 +354,8 @@ export interface OwnedTables extends Tables {
 
   open(request: OpenRequest): Pick<StoreInfo, "storeId" | "epoch" | "format"> & Head;
   close(): void;
+  /** Why nothing may be written now; null for nothing, absent if that cannot happen. */
+  readonly problem?: JobError | null | undefined;
   /** Begin a transaction. @returns false when the medium is busy for the moment */
   begin(): boolean;
 }

@@ -1,0 +1,36 @@
+import { statSync } from "node:fs";
+import { isWindows } from "../process/process.ts";
+
+/** How a file is not what it was: gone from its name, another one there, or with more names. */
+export type FileChange = "missing" | "replaced" | "linked";
+
+/**
+ * A file under the name by which it was opened. Whoever keeps a file open does not notice that its
+ * name is removed or given to another file: everything written is lost when it closes.
+ */
+export class FilePlace {
+  readonly path: string;
+  readonly #dev: number;
+  readonly #ino: number;
+
+  /** Note the file that has this name now. @throws if there is none */
+  constructor(path: string) {
+    this.path = path;
+    const { dev, ino } = statSync(path);
+    this.#dev = dev;
+    this.#ino = ino;
+  }
+
+  /** How the file has changed; null if it has its name, and no other one. */
+  look(): FileChange | null {
+    // There, an open file cannot be removed or renamed.
+    if (isWindows()) return null;
+    try {
+      const { dev, ino, nlink } = statSync(this.path);
+      if (dev !== this.#dev || ino !== this.#ino) return "replaced";
+      return nlink > 1 ? "linked" : null;
+    } catch {
+      return "missing";
+    }
+  }
+}
