@@ -153,7 +153,7 @@ export const KEYS = {
   ),
   "worker.count": key(
     integer(0, WORKERS_MAX),
-    "Attempts that run at once on this node, not counting jobs with `worker_slot = false`.",
+    "Attempts that run at once on this node, not counting jobs with `worker_slot = false`. With 0, these do not start either.",
     4,
   ),
   "worker.isolation": key(

@@ -20,6 +20,11 @@ interface KindsBySlot {
   readonly beside: ReadonlySet<string>;
 }
 
+/** True for jobs of the manager itself that take no worker: notices and backups. */
+export function isOwnWork({ source, options }: JobDefinition): boolean {
+  return source.type === "system" && options.workerSlot === false;
+}
+
 /** The jobs that this node knows, by kind. */
 export class Registry {
   readonly #jobs = new Map<string, JobDefinition>();
@@ -32,7 +37,7 @@ export class Registry {
   #disabled: ReadonlyMap<string, string> = new Map();
   // Built on demand: thousands of jobs may be added one after the other.
   #kinds: ReadonlySet<string> | null = null;
-  #bySlot: KindsBySlot | null = null;
+  #bySlot: { readonly some: KindsBySlot; readonly none: KindsBySlot } | null = null;
   #limits: ClaimLimits | null = null;
   #hasExpectations: boolean | null = null;
   #hooks: ReadonlyMap<string, JobHook> | null = null;
@@ -64,15 +69,25 @@ export class Registry {
     );
   }
 
-  /** The same kinds in two sets, which are new objects after each change, and only then. */
-  get kindsBySlot(): KindsBySlot {
-    if (this.#bySlot !== null) return this.#bySlot;
-    const isBeside = (kind: string) => this.#jobs.get(kind)?.options.workerSlot === false;
-    const beside = new Set([...this.kinds].filter(isBeside));
-    const taking = beside.size === 0
-      ? this.kinds
-      : new Set([...this.kinds].filter((kind) => !beside.has(kind)));
-    return this.#bySlot = { taking, beside };
+  /**
+   * The kinds to claim with this many workers: with none, only notices and backups. The sets are
+   * new objects after each change, and only then.
+   */
+  kindsBySlot(workers: number): KindsBySlot {
+    this.#bySlot ??= this.#readSlots();
+    return workers > 0 ? this.#bySlot.some : this.#bySlot.none;
+  }
+
+  #readSlots() {
+    const jobs = [...this.kinds].map((kind) => this.#jobs.get(kind)!);
+    const kindsOf = (isWanted: (job: JobDefinition) => boolean) =>
+      new Set(jobs.filter(isWanted).map(({ kind }) => kind));
+    const beside = kindsOf(({ options }) => options.workerSlot === false);
+    const taking = beside.size === 0 ? this.kinds : kindsOf(({ kind }) => !beside.has(kind));
+    return {
+      some: { taking, beside },
+      none: { taking: new Set<string>(), beside: kindsOf(isOwnWork) },
+    };
   }
 
   /** Tags that a job needs and this node does not have. */

@@ -204,6 +204,33 @@ test("ShortJobGate admits no more than the capacity, and gives up attempts that 
   assert.deepEqual([began, givenUp], [["1", "2"], [3]]);
 });
 
+test("ShortJobGate gives up later attempts with the first, which must not begin after them", async () => {
+  const { clock, began, enter, limit, givenUp } = world(0.01);
+  limit(1);
+  [1, 2].map(enter);
+  await clock.advance(20);
+  [3, 4].map(enter);
+  await clock.advance(6);
+  assert.deepEqual([began, givenUp], [["1"], [2, 3, 4]]);
+});
+
+test("withdraw() gives up what waits at the gate or behind an attempt in its worker", async () => {
+  const { clock, began, enter, enterOther, behind, givenUp, gate, limit } = world(0.01, {
+    canFollow: true,
+  });
+  await clock.advance(0);
+  const [, second, third, fourth] = [1, 2, 3, 4].map(enter);
+  behind.set(second!, [third!, fourth!]);
+  await clock.advance(0);
+  enterOther(5);
+  assert.deepEqual(began, ["1", "2+3+4"]);
+  limit(0);
+  gate.withdraw();
+  assert.deepEqual(givenUp.toSorted(), [3, 4, 5]);
+  await clock.advance(100);
+  assert.deepEqual([began, gate.waiting], [["1", "2+3+4"], 0]);
+});
+
 test("ShortJobGate lets no job wait because a worker does not take all of another one", async () => {
   const { clock, began, enter, leave, enterOther, limit } = world(0.01, {
     canFollow: true,

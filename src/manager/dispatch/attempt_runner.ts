@@ -41,8 +41,8 @@ interface AttemptRunnerOptions extends
   readonly manager: ManagerApi;
   /** True if this node still has the claim. */
   readonly isClaimed: (claim: ClaimKey) => boolean;
-  /** True until the node drains. */
-  readonly isStarted: () => boolean;
+  /** False once the node drains or has no workers. */
+  readonly mayBegin: (running: RunningAttempt) => boolean;
   /** Called once for each attempt given to {@link AttemptRunner.run}. */
   readonly ended: (running: RunningAttempt, outcome: AttemptOutcome) => void;
 }
@@ -108,10 +108,14 @@ export class AttemptRunner {
     } else earlyClaims.delay(running, () => this.#start(running, job, { deadlineMs }));
   }
 
-  /** Take back the attempts that the executor has and that may not begin yet. */
+  /** Take back the attempts that wait for their due time and may not begin any more. */
   withdraw(all: Iterable<RunningAttempt>): void {
-    const nowMs = this.#options.clock.now().monotonicMs;
-    for (const running of all) if (running.startedMs > nowMs) this.abort(running, "drain");
+    const { clock, earlyClaims, mayBegin } = this.#options;
+    const nowMs = clock.now().monotonicMs;
+    for (const running of all) {
+      const isWaiting = running.startedMs > nowMs || earlyClaims.isDelayed(running);
+      if (isWaiting && !mayBegin(running)) this.abort(running, "drain");
+    }
   }
 
   /** Abort an attempt that was given to {@link run}. */
@@ -138,12 +142,12 @@ export class AttemptRunner {
     job: JobDefinition,
     { deadlineMs, leftMs = 0 }: { readonly deadlineMs: number; readonly leftMs?: number },
   ): void {
-    const { clock, isStarted, ended } = this.#options;
+    const { clock, mayBegin, ended } = this.#options;
     const { wallMs, monotonicMs } = clock.now();
     running.startedMs = monotonicMs + leftMs;
     // Since its claim, the node may have begun to drain, or been frozen past the end of the lease.
     const isLate = running.startedMs >= deadlineMs;
-    if (isLate || !isStarted()) return ended(running, notStarted());
+    if (isLate || !mayBegin(running)) return ended(running, notStarted());
     const startAt = leftMs > 0 ? wallMs + leftMs : undefined;
     if (job.source.type !== "system") return this.#execute(running, job, { deadlineMs, startAt });
     if (isNoticeKind(job.kind)) return this.#notify(running);

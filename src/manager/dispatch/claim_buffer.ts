@@ -33,7 +33,8 @@ export interface WaitingClaim {
 export class ClaimBuffer {
   readonly #clock: Clock;
   readonly #giveBack: (waiting: WaitingClaim) => void;
-  readonly #waiting = new Map<string, WaitingClaim>();
+  /** The one to begin next is first: by priority, and then in the order of their claims. */
+  readonly #waiting: WaitingClaim[] = [];
   readonly #timer: LazyTimer;
   #windowMs: number | null = null;
   /** Since when no attempt runs: time spent waiting for the store does not count in the rate. */
@@ -47,11 +48,11 @@ export class ClaimBuffer {
   constructor(clock: Clock, giveBack: (waiting: WaitingClaim) => void) {
     this.#clock = clock;
     this.#giveBack = giveBack;
-    this.#timer = new LazyTimer(clock, () => this.#look());
+    this.#timer = new LazyTimer(clock, () => this.#check());
   }
 
   get size(): number {
-    return this.#waiting.size;
+    return this.#waiting.length;
   }
 
   /** How many claims the buffer should have. */
@@ -65,7 +66,7 @@ export class ClaimBuffer {
    * @param handed attempts that wait in the executor
    */
   isEnough(handed: number): boolean {
-    return this.#most > 0 && this.#waiting.size + handed > this.#most / 2;
+    return this.#most > 0 && this.#waiting.length + handed > this.#most / 2;
   }
 
   /**
@@ -74,7 +75,7 @@ export class ClaimBuffer {
    * some arrived.
    */
   arrived(): number {
-    if (this.#waiting.size > 0) this.#isLate = false;
+    if (this.#waiting.length > 0) this.#isLate = false;
     else if (this.#idleMs !== null) {
       const idleMs = this.#clock.now().monotonicMs - this.#idleMs;
       if (idleMs >= LATE_MS) this.#isLate = true;
@@ -107,22 +108,25 @@ export class ClaimBuffer {
   }
 
   add(waiting: WaitingClaim): void {
-    this.#waiting.set(waiting.running.instance.id, waiting);
+    const { priority } = waiting.running.instance;
+    // Claims arrive in this order, unless an urgent instance was enqueued after the claim before.
+    let at = this.#waiting.length;
+    while (at > 0 && this.#waiting[at - 1]!.running.instance.priority > priority) at -= 1;
+    if (at === this.#waiting.length) this.#waiting.push(waiting);
+    else this.#waiting.splice(at, 0, waiting);
     if (this.#timer.dueMs === null) this.#timer.setIn(WAIT_MS_MAX);
   }
 
-  /** Take the one that waited longest; null if there is none. */
+  /** Take the most urgent one; null if there is none. */
   take(): WaitingClaim | null {
-    for (const [id, waiting] of this.#waiting) {
-      this.#waiting.delete(id);
-      return waiting;
-    }
-    return null;
+    return this.#waiting.shift() ?? null;
   }
 
   /** Take this one. Returns false if it does not wait here. */
   remove(running: RunningAttempt): boolean {
-    return this.#waiting.delete(running.instance.id);
+    const at = this.#waiting.findIndex((waiting) => waiting.running === running);
+    if (at >= 0) this.#waiting.splice(at, 1);
+    return at >= 0;
   }
 
   /** Release all. */
@@ -130,17 +134,14 @@ export class ClaimBuffer {
     this.#timer.cancel();
     this.#most = 0;
     this.#isLate = false;
-    for (let next = this.take(); next !== null; next = this.take()) this.#giveBack(next);
+    for (const waiting of this.#waiting.splice(0)) this.#giveBack(waiting);
   }
 
-  #look(): void {
-    const claimedMs = this.#clock.now().monotonicMs - WAIT_MS_MAX;
-    for (const waiting of [...this.#waiting.values()]) {
-      if (waiting.running.startedMs > claimedMs) break;
-      this.#most = 0;
-      this.#waiting.delete(waiting.running.instance.id);
-      this.#giveBack(waiting);
-    }
-    if (this.#waiting.size > 0) this.#timer.setIn(WAIT_MS_MAX / 2);
+  // Released one by one, the most urgent ones would wait in the store while others begin.
+  #check(): void {
+    const sinceMs = Math.min(...this.#waiting.map(({ running }) => running.startedMs));
+    const leftMs = sinceMs + WAIT_MS_MAX - this.#clock.now().monotonicMs;
+    if (leftMs <= 0) this.clear();
+    else if (this.#waiting.length > 0) this.#timer.setIn(leftMs);
   }
 }

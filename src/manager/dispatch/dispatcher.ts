@@ -1,8 +1,7 @@
-import { JOB_DEFAULTS } from "../../core/job/option_table.ts";
-import type { Instance, LogEntry } from "../../core/instance.ts";
+import type { Instance } from "../../core/instance.ts";
 import type { Instant, Timer } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
-import type { ClaimKey, Committed, SettleResult } from "../../store/store.ts";
+import type { ClaimKey, Committed } from "../../store/store.ts";
 import type { AbortCause, AttemptOutcome, FoundAttempt } from "../../worker/executor.ts";
 import type { ManagerApi } from "../api.ts";
 import type { DrainFacts, DrainRequest } from "../nodes/daemon_calls.ts";
@@ -10,11 +9,12 @@ import { readAdopted } from "./adopted.ts";
 import { AttemptRunner } from "./attempt_runner.ts";
 import { ClaimBuffer, type WaitingClaim } from "./claim_buffer.ts";
 import { Drain, drainFacts, isCommand } from "./drain.ts";
-import { Outbox } from "./outbox.ts";
+import { Outbox, type OutboxOptions } from "./outbox.ts";
 import { Renewal } from "./renewal.ts";
 import { ProcessWatch } from "./process_watch.ts";
 import { oldestOf, processesOf, RunningAttempt } from "./running_attempt.ts";
-import { isReleased, notStarted, settlementOf, versionOf, withDetails } from "./settlement.ts";
+import { isOwnWork } from "../registry.ts";
+import { isReleased, notStarted, settlementFor } from "./settlement.ts";
 import type { PartContext } from "../part_context.ts";
 
 /** Most instances of one claim. */
@@ -85,7 +85,7 @@ export class Dispatcher {
     this.#count = options.count;
     this.#outbox = new Outbox({
       ...options,
-      settled: (running, result, at, logs) => this.#settled(running, result, at, logs),
+      settled: this.#settled,
       mustKeep: (running) => this.#mustKeep(running),
     });
     const watched = { ...options, running: this.#running };
@@ -98,7 +98,7 @@ export class Dispatcher {
     this.#runner = new AttemptRunner({
       ...options,
       isClaimed: (claim) => this.#isClaimed(claim),
-      isStarted: () => this.#isStarted,
+      mayBegin: (running) => this.#mayBegin(running),
       ended: (running, outcome) => this.#ended(running, outcome),
     });
   }
@@ -170,8 +170,18 @@ export class Dispatcher {
   pauseClaims(): void {
     this.#isStarted = false;
     this.#wake.cancel();
+    this.#withdraw();
+  }
+
+  /** Release what was claimed and may not begin any more. */
+  #withdraw(): void {
     this.#buffer.clear();
     this.#runner.withdraw(this.#running.values());
+  }
+
+  /** True until the node drains. With no workers only notices and backups begin. */
+  #mayBegin({ job }: RunningAttempt): boolean {
+    return this.#isStarted && (this.#count > 0 || (job !== null && isOwnWork(job)));
   }
 
   /**
@@ -229,6 +239,7 @@ export class Dispatcher {
   resize(count: number): void {
     this.#count = count;
     this.#options.executor.resize(count);
+    if (count === 0) this.#withdraw();
     if (this.#busy >= count) this.#options.full();
     this.poke();
   }
@@ -319,7 +330,7 @@ export class Dispatcher {
 
   /** How many to claim of the kinds that take a worker, and of the others: those need not wait. */
   #wanted(): readonly KindsToClaim[] {
-    const { taking, beside } = this.#options.registry.kindsBySlot;
+    const { taking, beside } = this.#options.registry.kindsBySlot(this.#count);
     const room = this.#count - this.#busy - this.#buffer.size;
     const both = [
       { limit: Math.min(room + this.#buffer.most, CLAIM_MAX), kinds: taking },
@@ -348,8 +359,8 @@ export class Dispatcher {
     if (value.length > 0) earlyClaims.took(at.monotonicMs);
     const isFull = value.length === limit;
     // A store slower than the workers can claim the next ones while they work on these.
-    const { taking, beside } = registry.kindsBySlot;
-    const isForWorkers = kinds !== beside && this.#isStarted;
+    const { taking } = registry.kindsBySlot(this.#count);
+    const isForWorkers = kinds === taking && this.#isStarted;
     const more = isFull && isForWorkers ? this.#buffer.arrived() : 0;
     const next = more > 0 ? this.#request(more, taking) : null;
     const deadlineMs = this.#renewal.deadlineOf(sentMs);
@@ -376,25 +387,23 @@ export class Dispatcher {
     const running = new RunningAttempt(instance, job, this.#options);
     this.#running.set(instance.id, running);
     if (job && this.#isStarted) events.changed(instance, at);
-    if (!running.hasSlot || this.#isFree) this.#begin({ running, deadlineMs });
-    else this.#buffer.add({ running, deadlineMs });
+    const mustWait = running.hasSlot && !this.#isFree && this.#mayBegin(running);
+    if (mustWait) this.#buffer.add({ running, deadlineMs });
+    else this.#begin({ running, deadlineMs });
   }
 
   #begin({ running, deadlineMs }: WaitingClaim): void {
     const { job } = running;
     const isLate = deadlineMs <= this.#options.clock.now().monotonicMs;
-    // Release it unstarted: its kind was removed, too little of the lease is left, or we drain.
-    if (!job || isLate || !this.#isStarted) return this.#settle(running, notStarted());
+    // Release it unstarted: its kind was removed, or too little of the lease is left.
+    if (!job || isLate || !this.#mayBegin(running)) return this.#settle(running, notStarted());
     this.#takeSlot(running);
     this.#runner.run(running, job, deadlineMs);
   }
 
   #takeSlot(running: RunningAttempt): void {
     this.#watch.begin();
-    if (!running.hasSlot) {
-      this.#beside += 1;
-      return;
-    }
+    if (!running.hasSlot) return void (this.#beside += 1);
     if (this.#busy === 0) this.#buffer.began();
     this.#busy += 1;
     if (this.#busy >= this.#count) this.#options.full();
@@ -422,21 +431,16 @@ export class Dispatcher {
     const { clock, random, notices } = this.#options;
     const releaseMs = this.#runner.settle(running, outcome);
     running.end(({ lines: logs, progress }) => {
-      const settlement = settlementOf(running.instance, outcome, {
-        // A claim whose job is gone is released, never retried.
-        retry: running.job?.options.retry ?? JOB_DEFAULTS.retry,
-        onDrain: running.job?.options.onDrain ?? running.job?.options.onCrash,
+      const isNews = running.hasOutput && notices.isOutputWanted(running.instance.kind);
+      const settlement = settlementFor(running, outcome, {
         nowMs: clock.now().wallMs,
         random: random.next(),
-        logs,
         releaseMs,
+        logs,
+        progress,
+        news: isNews ? "output" : undefined,
       });
-      const isNews = running.hasOutput && notices.isOutputWanted(running.instance.kind);
-      const details = { version: versionOf(running.job), progress, usage: running.usage };
-      this.#outbox.add(
-        running,
-        withDetails(settlement, { ...details, news: isNews ? "output" : undefined }),
-      );
+      this.#outbox.add(running, settlement);
       this.#step();
     });
     this.poke();
@@ -459,12 +463,7 @@ export class Dispatcher {
     return false;
   }
 
-  #settled(
-    running: RunningAttempt,
-    result: SettleResult,
-    at: number,
-    logs: readonly LogEntry[],
-  ): void {
+  readonly #settled: OutboxOptions["settled"] = (running, result, at, logs) => {
     const { events, logger, clock } = this.#options;
     this.#release(running);
     const { instance } = result;
@@ -481,7 +480,7 @@ export class Dispatcher {
     events.attempted(instance, durationMs);
     events.changed(instance, at);
     if (instance.state === "scheduled") this.pokeAt(instance.dueAt);
-  }
+  };
 
   #release(running: RunningAttempt): void {
     // Not before the store has it: until then the supervisor keeps it for the next daemon.

@@ -110,6 +110,11 @@ export class EarlyClaims {
     this.#delayed.set(running, timer);
   }
 
+  /** True if an attempt is delayed. */
+  isDelayed(running: Claimed): boolean {
+    return this.#delayed.has(running);
+  }
+
   /** Forget a delayed attempt. Returns false if it is not delayed. */
   release(running: Claimed): boolean {
     this.#delayed.get(running)?.cancel();

@@ -79,8 +79,9 @@ export class FullWorkers {
   /** True if a due instance waits for a worker; null if the store does not say. */
   async #isStuck(): Promise<boolean | null> {
     if (!this.#isFull) return false;
-    const { store, registry, clock, node, logger } = this.#options;
-    const { limits, kindsBySlot: { taking: kinds } } = registry;
+    const { store, registry, clock, node, logger, dispatcher } = this.#options;
+    const { limits } = registry;
+    const { taking: kinds } = registry.kindsBySlot(dispatcher.count);
     try {
       const { at, instanceAt } = await store.nextDue({ at: clock.now(), node, kinds, limits });
       return instanceAt !== null && instanceAt <= at;

@@ -12,7 +12,9 @@ interface Outcome {
   readonly settlement: Settlement;
 }
 
-interface OutboxOptions extends Pick<PartContext, "store" | "clock" | "node" | "storeHealth"> {
+/** What an outbox needs, and whom it informs. */
+export interface OutboxOptions
+  extends Pick<PartContext, "store" | "clock" | "node" | "storeHealth"> {
   /** Called after the commit, with the log lines that it wrote. */
   readonly settled: (
     running: RunningAttempt,

@@ -4,8 +4,10 @@ import { encodeError } from "../../core/arguments/encode.ts";
 import type { AttemptUsage, ErrorInfo, Instance, LogEntry, Progress } from "../../core/instance.ts";
 import { type JobDefinition, PAYLOAD_BYTES_MAX } from "../../core/job/job.ts";
 import { isRetried, retryDelayMs } from "../../core/job/policy.ts";
+import { JOB_DEFAULTS } from "../../core/job/option_table.ts";
 import type { Settlement } from "../../store/store.ts";
 import type { AbortCause, AttemptOutcome, RetryWish } from "../../worker/executor.ts";
+import type { RunningAttempt } from "./running_attempt.ts";
 
 /**
  * Waits before a lost attempt is taken over. There is none after the first loss; later ones keep a
@@ -14,11 +16,32 @@ import type { AbortCause, AttemptOutcome, RetryWish } from "../../worker/executo
 const TAKEOVER: Backoff = { firstMs: 1_000, longestMs: 60_000 };
 
 /**
+ * The settlement of a running attempt with this outcome, with its details.
+ *
+ * @param context as for {@link settlementOf}
+ */
+export function settlementFor(
+  { instance, job, usage }: Pick<RunningAttempt, "instance" | "job" | "usage">,
+  outcome: AttemptOutcome,
+  { progress, news, ...context }:
+    & Omit<Parameters<typeof settlementOf>[2], "retry" | "onDrain">
+    & Pick<Details, "progress" | "news">,
+): Settlement {
+  const settlement = settlementOf(instance, outcome, {
+    ...context,
+    // A claim whose job is gone is released, never retried.
+    retry: job?.options.retry ?? JOB_DEFAULTS.retry,
+    onDrain: job?.options.onDrain ?? job?.options.onCrash,
+  });
+  return withDetails(settlement, { version: versionOf(job), progress, usage, news });
+}
+
+/**
  * The settlement of an attempt's outcome: completed, failed for good, retried or released.
  *
  * @param random a number in [0, 1) for the back-off's jitter
  */
-export function settlementOf(
+function settlementOf(
   instance: Instance,
   outcome: AttemptOutcome,
   context: {
@@ -179,20 +202,23 @@ export function notStarted(cause: AbortCause = "drain"): AttemptOutcome {
 }
 
 /** Version of the code that an attempt ran; null if it has none, or none ran. */
-export function versionOf(job: JobDefinition | null): string | null {
+function versionOf(job: JobDefinition | null): string | null {
   const source = job?.source;
   return source?.type === "module" && source.problem === undefined ? source.version : null;
 }
 
+/** Details that most attempts lack. */
+interface Details {
+  readonly version: string | null;
+  readonly progress: Progress | undefined;
+  readonly usage: AttemptUsage | null;
+  readonly news: Settlement["news"];
+}
+
 /** Add the version, the progress, the usage and the news of the attempt; many have none of them. */
-export function withDetails(
+function withDetails(
   settlement: Settlement,
-  { version, progress, usage, news }: {
-    readonly version: string | null;
-    readonly progress: Progress | undefined;
-    readonly usage: AttemptUsage | null;
-    readonly news: Settlement["news"];
-  },
+  { version, progress, usage, news }: Details,
 ): Settlement {
   const used = usage !== null && (usage.maxRssBytes !== null || usage.cpuMs !== null)
     ? { maxRssBytes: usage.maxRssBytes, cpuMs: usage.cpuMs }

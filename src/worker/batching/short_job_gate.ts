@@ -135,6 +135,18 @@ export class ShortJobGate<T extends GatedAttempt> {
     this.#defer();
   }
 
+  /** End unstarted what has not begun, here and in workers. */
+  withdraw(): void {
+    for (const { attempts } of [...this.#groups]) {
+      for (const attempt of [...attempts]) attempt.takeBack();
+    }
+    this.#giveUpAll();
+  }
+
+  #giveUpAll(): void {
+    for (const attempt of [...this.#waiting.keys()]) attempt.giveUp();
+  }
+
   #learn(job: JobDefinition, { tookMs, isSilent }: GatedEnd): void {
     if (tookMs === null) return;
     const { expectedMs, silent } = this.#histories.get(job) ??
@@ -227,9 +239,9 @@ export class ShortJobGate<T extends GatedAttempt> {
     }
     this.#admit();
     if (isStarting || this.#capacity() > 0) return;
-    for (const [attempt, sinceMs] of this.#waiting) {
-      if (nowMs - sinceMs >= WAIT_MS_MAX) attempt.giveUp();
-    }
+    // All of them: those that came first must not wait in the store while later ones begin.
+    const sinceMs = Math.min(...this.#waiting.values());
+    if (nowMs - sinceMs >= WAIT_MS_MAX) this.#giveUpAll();
   }
 
   /** Check again later while attempts wait here or in a worker behind another one. */

@@ -67,7 +67,7 @@ class ProcessExecutor implements Executor {
     };
     this.#gate = new ShortJobGate(options.clock, {
       groupsMax: availableParallelism() + 1,
-      capacity: () => this.#pool.count - (this.#attempts.size - this.#beside - this.waiting),
+      capacity: () => this.#capacity,
       begin: (first, others) => first.begin(others),
     });
     const { clock, mask } = this.#settings;
@@ -139,8 +139,15 @@ class ProcessExecutor implements Executor {
     return this.#gate.waiting;
   }
 
+  /** How many more attempts may begin: none without workers, not even those that take none. */
+  get #capacity(): number {
+    const { count } = this.#pool;
+    return count === 0 ? 0 : count - (this.#attempts.size - this.#beside - this.waiting);
+  }
+
   resize(count: number): void {
     this.#pool.resize(count);
+    if (count === 0) this.#gate.withdraw();
   }
 
   stats(): ReturnType<Executor["stats"]> {

@@ -68,11 +68,45 @@ test("dispatcher() settles and claims many at once while it claims ahead", async
 
 test("dispatcher() gives back what it claimed ahead when attempts take longer", async () => {
   const { world, waiting, idsIn } = await hurried();
-  await world.clock.advance(24);
+  await world.clock.advance(20);
   assert.ok((await waiting()).length > 0);
-  await world.clock.advance(26);
+  await world.clock.advance(5);
   assert.deepEqual(await waiting(), []);
   assert.equal((await idsIn("processing")).length, WORKERS);
+});
+
+test("dispatcher() gives back all that it claimed ahead, so that the first of them begin first", async () => {
+  const { world, ids, waiting, idsIn, endRunning } = await hurried();
+  // What has ended is sent, and more is claimed.
+  await world.clock.advance(5);
+  const ahead = await waiting();
+  let left = ahead;
+  for (let step = 0; step < 100 && left.length === ahead.length; step++) {
+    await world.clock.advance(0.25);
+    left = await waiting();
+  }
+  assert.deepEqual([ahead.length > WORKERS, left], [true, []]);
+  const count = world.executor.attempts.length;
+  for (let step = 0; step < 500 && (await idsIn("completed")).length < ids.length; step++) {
+    await world.clock.advance(0.5);
+    endRunning();
+  }
+  const later = world.executor.attempts.slice(count).map(({ instance }) => instance.id);
+  assert.deepEqual(later, later.toSorted());
+});
+
+test("dispatcher() begins an urgent instance before those that it claimed ahead", async () => {
+  const { world, waiting, endRunning } = await hurried();
+  const { attempts } = world.executor;
+  const { id } = await world.schedule("work", { priority: 0 });
+  for (let step = 0; step < 10 && (await world.get(id)).state === "scheduled"; step++) {
+    await world.clock.advance(0.5);
+    endRunning();
+  }
+  endRunning();
+  await world.clock.settle();
+  assert.ok((await waiting()).length > WORKERS);
+  assert.ok(attempts.some(({ instance }) => instance.id === id));
 });
 
 test("cancelInstances() ends what was claimed ahead without running it", async () => {

@@ -23,7 +23,10 @@ const SCALE: Verb = {
     "The change lasts until the daemon ends. To keep it, set worker.count in the configuration.",
     "With fewer workers, running attempts still finish.",
   ].join(" "),
-  words: [{ name: "COUNT", describe: `0 to ${COUNT_MAX}; with 0, nothing starts` }],
+  words: [{
+    name: "COUNT",
+    describe: `0 to ${COUNT_MAX}; with 0, nothing starts but notices and backups`,
+  }],
   options: {
     node: {
       value: "ID",
