@@ -1,6 +1,9 @@
 /** Default port of the daemon's gRPC listener, as in go-job. */
 export const GRPC_PORT_DEFAULT = 59_051;
 
+/** The page of a daemon's site that takes codes and tokens. */
+export const LOGIN_PATH = "login";
+
 /** True if `host` names this machine and nothing else. */
 export function isLoopback(host: string): boolean {
   const name = bareHost(host).toLowerCase();

@@ -3,7 +3,7 @@ import type { SecretMask } from "../core/text/secret_mask.ts";
 import type { StatusSource } from "../http/status_source.ts";
 import type { ChangeOfInstance } from "../manager/instances/followers.ts";
 import type { LiveFacts } from "../manager/api.ts";
-import type { SessionApi, SessionFacts } from "../manager/sessions/session.ts";
+import { type SessionApi, type SessionFacts, sessionFactsOf } from "../manager/sessions/session.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Late } from "../platform/late.ts";
 import type { Backend, CallInfo } from "../rpc/handlers/backend.ts";
@@ -52,13 +52,7 @@ export class Desk {
 
   constructor(options: DeskOptions) {
     this.#options = options;
-    const { sessions } = options;
-    this.#sessions = {
-      redeemLoginCode: sessions.redeemCode,
-      openSession: sessions.open,
-      useSession: sessions.use,
-      revokeSession: sessions.revoke,
-    };
+    this.#sessions = sessionFactsOf(options.sessions);
     this.#sender = new BatchSender(ANSWER_CODEC, options.clock, options.post);
   }
 

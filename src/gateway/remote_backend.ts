@@ -105,6 +105,7 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts, SessionF
   readonly ping = (ping: Ping) => this.#ask("ping", ping);
   readonly hooks = () => this.#askOnce("hooks");
   readonly deliver: StatusSource["deliver"] = (...args) => this.#ask("deliver", ...args);
+  readonly waitingCodes = () => this.#ask("waitingCodes");
   readonly redeemLoginCode: SessionFacts["redeemLoginCode"] = (...args) =>
     this.#ask("redeemLoginCode", ...args);
   readonly openSession: SessionFacts["openSession"] = (...args) =>

@@ -8,7 +8,8 @@ export interface SessionSource {
   /**
    * The caller of a request with a cookie; null if it has no session.
    *
-   * @param request its headers, the address of the client, and whether it is connected by TLS
+   * @param request its headers, the address of the client, whether it is connected by TLS, and its
+   * user on this machine
    * @throws JobError if that cannot be found out
    */
   find(
@@ -16,6 +17,7 @@ export interface SessionSource {
       readonly headers: IncomingHttpHeaders;
       readonly address: string;
       readonly isSecure: boolean;
+      user(): Promise<number | null>;
     },
   ): Promise<Caller | null>;
   /** Calls `ended` when the session of a caller ends. Returns a function that stops that. */

@@ -1,3 +1,4 @@
+import { LOGIN_PATH } from "../core/address.ts";
 import { type JobError, toJobError } from "../core/errors.ts";
 import { isHookPath } from "../core/hooks/hook.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -141,9 +142,11 @@ export class AppGate {
   }
 
   /** @throws JobError if nothing is answered here, or not to the page that sends the request */
-  #assertOwn({ isSecure }: OpenRequest, { method, headers }: WireRequest): void {
-    const { refusal, origins } = this.#options;
+  #assertOwn({ isSecure, path }: OpenRequest, { method, headers }: WireRequest): void {
+    const { refusal, origins, site } = this.#options;
     if (refusal) throw refusal;
+    // The page of jobctl open sends one from a file: the site decides about it.
+    if (site !== null && method === "POST" && path === `/${LOGIN_PATH}`) return;
     const foreign = siteRefusal({ method, headers, origins, isSecure });
     if (foreign) throw foreign;
   }

@@ -10,6 +10,8 @@ export interface Client {
   readonly address: string;
   /** True if it is connected by TLS, as far as its proxies are trusted to say so. */
   readonly isSecure: boolean;
+  /** True if a trusted proxy is at the other end of the connection. */
+  readonly isProxied: boolean;
 }
 
 /** Longest list of proxies that is read. */
@@ -26,14 +28,15 @@ export class Clients {
   }
 
   /** @param connection what the listener knows of the other end of the connection */
-  clientOf(headers: Headers, connection: Client): Client {
+  clientOf(headers: Headers, connection: Omit<Client, "isProxied">): Client {
     const isSecure = connection.isSecure || this.#isPublicTls(headers);
     const { address } = connection;
-    if (!this.#isTrusted(address)) return { address, isSecure };
+    if (!this.#isTrusted(address)) return { address, isSecure, isProxied: false };
     const protocol = textOf(headers["x-forwarded-proto"]);
     return {
       address: this.#addressOf(headers, address),
       isSecure: protocol === "" ? isSecure : protocol === "https",
+      isProxied: true,
     };
   }
 

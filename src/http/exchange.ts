@@ -8,6 +8,8 @@ export interface HttpRequest extends ApiRequest {
   readonly address: string;
   /** True if the client is connected by TLS, as far as trusted proxies say so. */
   readonly isSecure: boolean;
+  /** The user of the client on this machine; null if it is elsewhere or behind a proxy. */
+  user(): Promise<number | null>;
   /** True for HEAD. */
   readonly isHead: boolean;
   /**

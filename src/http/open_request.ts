@@ -81,6 +81,11 @@ export class OpenRequest implements HttpRequest {
     return this.#parts.client.isSecure;
   }
 
+  user(): Promise<number | null> {
+    const { client: { isProxied }, connection: { clientUser } } = this.#parts;
+    return isProxied ? Promise.resolve(null) : clientUser;
+  }
+
   get signal(): AbortSignal {
     return this.request.signal;
   }

@@ -106,7 +106,8 @@ function sessionsInTime(
   inTime: <T>(answer: Promise<T>) => Promise<T>,
 ): ManagerApi["sessions"] {
   return {
-    createCode: (holder) => inTime(sessions.createCode(holder)),
+    createCode: (...args) => inTime(sessions.createCode(...args)),
+    waitingCodes: () => inTime(sessions.waitingCodes()),
     redeemCode: (code) => inTime(sessions.redeemCode(code)),
     open: (...args) => inTime(sessions.open(...args)),
     use: (...args) => inTime(sessions.use(...args)),

@@ -108,7 +108,7 @@ test("bodies that do not end are closed beyond a total, of the caller with the m
   assert.equal((await left[0]!.response())?.status, 201);
 });
 
-test("the body of a request without fields is short", async () => {
+test("the body of a request without texts is short", async () => {
   await using world = await httpWorld();
   const client = world.raw();
   client.send("POST", "/api/v1/sessions/codes", { body: "x".repeat(2_000) });

@@ -954,6 +954,7 @@ export interface GetPingKeyResponse {
 
 /** CreateLoginCodeRequest of job.proto as JSON. */
 export interface CreateLoginCodeRequest {
+  readonly uid?: number;
 }
 
 /** CreateLoginCodeResponse of job.proto as JSON. */

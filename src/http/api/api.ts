@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { fromBinary } from "@bufbuild/protobuf";
+import { fromBinary, ScalarType } from "@bufbuild/protobuf";
 import { JobError, renameOptions, toJobError } from "../../core/errors.ts";
 import type { Caller } from "../../rpc/auth/auth.ts";
 import { memberOf } from "../../rpc/field_names.ts";
@@ -20,8 +20,8 @@ export type { ApiEvent, ApiRequest, ApiResponse } from "./api_messages.ts";
 const JSON_HEADERS = { "content-type": "application/json", "cache-control": "no-store" };
 const EVENT_HEADERS = { "content-type": "text/event-stream", "cache-control": "no-store" };
 const EMPTY = new Uint8Array(0);
-/** Longest body of a request without fields, in bytes: white space, and an empty object. */
-const EMPTY_BYTES_MAX = 1_024;
+/** Longest body of a request that has only numbers and flags, if anything, in bytes. */
+const SHORT_BYTES_MAX = 1_024;
 const JSON_TYPE = /^\s*application\/(?:[^\/;]+\+)?json\s*(?:;|$)/i;
 const DOCUMENT_PATH = "/api/v1/openapi.json";
 const READ_VERBS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
@@ -184,7 +184,10 @@ function methodRefused(method: string, verbs: ReadonlySet<string>): PlainRespons
 
 /** The longest body of a route; undefined for that of a message. */
 function bytesMaxOf({ method }: Route): number | undefined {
-  return method.input.fields.length === 0 ? EMPTY_BYTES_MAX : undefined;
+  const isShort = method.input.fields.every(({ fieldKind, scalar }) =>
+    fieldKind === "scalar" && scalar !== ScalarType.STRING && scalar !== ScalarType.BYTES
+  );
+  return isShort ? SHORT_BYTES_MAX : undefined;
 }
 
 const bodyError = (thrown: unknown) => toJobError(thrown, "Cannot read the body");

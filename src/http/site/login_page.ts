@@ -43,22 +43,35 @@ export function loginPage(page: LoginPage): string {
   const alert = problem === null
     ? ""
     : `<p class="problem" role="alert">${escapeHtml(problem)}</p>`;
+  return pageOf(`${alert}
+<form method="post" action="${escapeHtml(action)}">
+<input type="hidden" name="next" value="${escapeHtml(next)}">
+${code !== null ? codeFields(code) : takesTokens ? TOKEN_FIELDS : NO_TOKENS}
+</form>`);
+}
+
+/** A page that leads to a path at once, as a page of this site. */
+export function leadingPage(path: string): string {
+  const target = escapeHtml(path);
+  return pageOf(
+    `<p><a href="${target}">Go to the dashboard</a></p>`,
+    `<meta http-equiv="refresh" content="0;url=${target}">`,
+  );
+}
+
+function pageOf(content: string, meta = ""): string {
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="viewport" content="width=device-width, initial-scale=1">${meta}
 <title>Log in – jobctl</title>
 <style>${STYLE}</style>
 </head>
 <body>
 <main>
 <h1>jobctl</h1>
-${alert}
-<form method="post" action="${escapeHtml(action)}">
-<input type="hidden" name="next" value="${escapeHtml(next)}">
-${code !== null ? codeFields(code) : takesTokens ? TOKEN_FIELDS : NO_TOKENS}
-</form>
+${content}
 </main>
 </body>
 </html>

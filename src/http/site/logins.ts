@@ -1,8 +1,10 @@
+import { isLoopback } from "../../core/address.ts";
 import { JobError } from "../../core/errors.ts";
 import type { OpenedSession, SessionHolder } from "../../manager/sessions/session.ts";
 import { BurstLog } from "../../platform/burst_log.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
+import { userName } from "../../platform/process/accounts.ts";
 import type { Authenticator } from "../../rpc/auth/auth.ts";
 import { type AddressLimits, AddressQuota } from "../../rpc/guard/address_quota.ts";
 import type { SessionCallers } from "../../rpc/auth/session_callers.ts";
@@ -22,6 +24,17 @@ export interface LoginsOptions {
   readonly logger: Logger;
 }
 
+/** The client of a login or of a session. */
+export interface LoginClient {
+  readonly address: string;
+  /** True if it is connected by TLS. */
+  readonly isSecure: boolean;
+  /** Its user on this machine; null if it is elsewhere, or nobody knows. */
+  user(): Promise<number | null>;
+}
+
+const ROOT = 0;
+const REFUSED = "Refused a login";
 /** Failed logins. */
 const FAILED: AddressLimits = {
   ofOne: { burst: 10, everyMs: 6_000 },
@@ -48,30 +61,49 @@ export class Logins {
   }
 
   /**
-   * Open a session for a client.
+   * Open a session for a client. A right proof is never refused for the wrong ones of others: to
+   * check one costs a hash, and codes are read from the store at a limited rate.
    *
    * @returns null if the proof is wrong; why is only in the log, so that a thief does not find out
-   * @throws JobError `resource_exhausted` after too many wrong ones, or if there are too many
-   * sessions
+   * @throws JobError `resource_exhausted` for a wrong one after too many others, or if there are
+   * too many sessions
    */
-  async logIn(proof: LoginProof, address: string): Promise<OpenedSession | null> {
-    if (!this.#quota.takes(address)) {
-      this.#noteFlood(address);
-      throw new JobError("resource_exhausted", "Too many failed logins", {
-        hint: "Try again in a minute",
-      });
-    }
-    const opened = await this.#open(proof, address);
-    if (opened === null) {
-      this.#log.tell("warn", "Refused a login", { with: proof.type, from: address });
+  async logIn(proof: LoginProof, client: LoginClient): Promise<OpenedSession | null> {
+    const { address } = client;
+    const opened = await this.#open(proof, client);
+    if (typeof opened === "string") {
+      if (!this.#quota.takes(address)) {
+        this.#noteFlood(address);
+        throw new JobError("resource_exhausted", "Too many failed logins", {
+          hint: "Try again in a minute",
+        });
+      }
+      this.#log.tell("warn", opened, { with: proof.type, from: address });
       return null;
     }
-    this.#quota.giveBack(address);
     const { name, role, id } = opened.session;
     this.#log.tell("info", "Logged in", {
       ...{ by: name, role, with: proof.type, from: address, session: id.slice(0, ID_DIGITS) },
     });
     return opened;
+  }
+
+  /** True for a code that only the very user of a client, who is known, may use. */
+  async isOfUser(code: string, client: LoginClient): Promise<boolean> {
+    const { uid = null } = await this.#options.callers.findCode(code) ?? {};
+    return uid !== null && uid === await client.user();
+  }
+
+  /** True if a client is of the user for whom a session is; others are logged. */
+  async isUserOf({ name, session: { id, uid } }: SessionCaller, client: LoginClient) {
+    if (uid === null) return true;
+    const user = await client.user();
+    if (user === uid || user === ROOT) return true;
+    this.#log.tell("warn", "Refused a session to another user of this machine", {
+      ...{ by: name, session: id.slice(0, ID_DIGITS), from: client.address },
+      user: user === null ? undefined : userName(user),
+    });
+    return false;
   }
 
   /** End the session of a client. */
@@ -95,14 +127,23 @@ export class Logins {
     this.#floodMs = nowMs;
   }
 
-  #open(proof: LoginProof, address: string): Promise<OpenedSession | null> {
+  /** @returns the message for the log if the proof is wrong */
+  async #open(proof: LoginProof, client: LoginClient): Promise<OpenedSession | string> {
     const { callers } = this.#options;
+    const { address } = client;
     switch (proof.type) {
-      case "code":
-        return callers.redeem(proof.code, address);
+      case "code": {
+        const code = await callers.findCode(proof.code);
+        if (code === null) return REFUSED;
+        const user = await client.user();
+        const isTheirs = code.uid === null || user === null || user === code.uid || user === ROOT;
+        if (!isTheirs) return "Refused a login: the code is for another user of this machine";
+        return await callers.redeem(proof.code, address, sessionUser(client, user)) ?? REFUSED;
+      }
       case "token": {
         const holder = this.#holderOf(proof.token, address);
-        return holder === null ? Promise.resolve(null) : callers.open(holder, address);
+        if (holder === null) return REFUSED;
+        return await callers.open(holder, address, sessionUser(client, await client.user()));
       }
     }
   }
@@ -113,4 +154,12 @@ export class Logins {
     if (caller instanceof JobError) return null;
     return sessionHolderOf({ caller, peer: address, uid: null });
   }
+}
+
+/**
+ * The user for whom alone a session is; null for anyone. Without TLS a browser sends its cookie to
+ * whoever listens on the port, which any user of this machine can do while the daemon is down.
+ */
+function sessionUser({ address, isSecure }: LoginClient, user: number | null): number | null {
+  return isLoopback(address) && !isSecure ? user : null;
 }

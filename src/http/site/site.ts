@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
-import type { SiteConfig } from "../../core/address.ts";
+import { LOGIN_PATH, type SiteConfig } from "../../core/address.ts";
 import { isJobError, JobError } from "../../core/errors.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
-import { LOGIN_PATH, type OpenedSession } from "../../manager/sessions/session.ts";
+import type { OpenedSession } from "../../manager/sessions/session.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { Late } from "../../platform/late.ts";
 import type { Logger } from "../../platform/logger.ts";
@@ -12,7 +12,7 @@ import type { SessionCallers } from "../../rpc/auth/session_callers.ts";
 import { isSessionCaller, type SessionCaller } from "../../rpc/auth/session_proof.ts";
 import { type Client, Clients, type Headers } from "../clients.ts";
 import { DashboardFiles } from "./dashboard_files.ts";
-import { LOGIN_HEADERS, loginPage } from "./login_page.ts";
+import { leadingPage, LOGIN_HEADERS, loginPage } from "./login_page.ts";
 import { type LoginProof, Logins } from "./logins.ts";
 import { type CookieScope, readSessionCookie, sessionCookie } from "./session_cookie.ts";
 import { SITE_HEADERS } from "./site_headers.ts";
@@ -28,6 +28,8 @@ export interface SiteRequest {
   readonly address: string;
   /** True if it is connected by TLS. */
   readonly isSecure: boolean;
+  /** The user of the client on this machine; null if it is elsewhere, or nobody knows. */
+  user(): Promise<number | null>;
   /** True for HEAD, whose method is GET here. */
   readonly isHead: boolean;
   /** The whole body. @throws JobError if it has more bytes */
@@ -70,8 +72,9 @@ const ASSETS = "/assets/";
 
 const REFUSED = {
   token: "This token is not valid.",
-  code: "This link is not valid any more: it works once, for two minutes. " +
-    "Run jobctl open again, or log in with a token.",
+  code:
+    "This link is not valid any more: it works once, for two minutes, on the daemon's machine " +
+    "only for the user who made it. Run jobctl open again, or log in with a token.",
 };
 const FOREIGN = "The request does not come from this page. Try again here.";
 const TOO_MANY = "Too many attempts. Try again in a minute.";
@@ -92,15 +95,17 @@ export class Site {
   }
 
   /**
-   * The caller whose session's cookie a request has; null if there is none, or if it has ended.
+   * The caller whose session's cookie a request has; null if there is none, if it has ended, or if
+   * it belongs to another user of this machine.
    *
    * @throws JobError `resource_exhausted` if there were too many attempts; `unavailable`
    */
   async find(
-    request: Pick<SiteRequest, "headers" | "address" | "isSecure">,
+    request: Pick<SiteRequest, "headers" | "address" | "isSecure" | "user">,
   ): Promise<SessionCaller | null> {
     const secret = this.#secretOf(request);
-    return secret === null ? null : await this.#options.callers.find(secret, request.address);
+    const caller = secret && await this.#options.callers.find(secret, request.address);
+    return caller && await this.#logins.isUserOf(caller, request) ? caller : null;
   }
 
   /** Call `ended` when the session of a caller ends. Returns a function that stops that. */
@@ -167,14 +172,13 @@ export class Site {
     // must neither use up the code, nor log somebody in as somebody else. Nor would the browser
     // show the new cookie on the way from another site.
     const isMeant = !isHead && !isAhead(headers) && isNavigation(headers);
-    if (isMeant) return await this.#open(request, { type: "code", code }, next);
+    if (isMeant) {
+      return await this.#open(request, { type: "code", code }, { next, isForeign: false });
+    }
     return this.#form({ next, problem: null, status: 200, code });
   }
 
   async #logIn(request: SiteRequest): Promise<SiteResponse> {
-    if (!this.#clients.isSameOrigin(request.headers)) {
-      return this.#form({ next: "", problem: FOREIGN, status: 403 });
-    }
     const type = textOf(request.headers["content-type"]) ?? "";
     if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(type)) {
       return this.#form({ next: "", problem: "Send a form.", status: 415 });
@@ -182,17 +186,28 @@ export class Site {
     const form = new URLSearchParams(Buffer.from(await request.body(FORM_BYTES_MAX)).toString());
     const next = this.#nextOf(form.get("next"));
     const code = form.get("code");
+    const isForeign = !this.#clients.isSameOrigin(request.headers);
+    if (isForeign) {
+      if (code === null) return this.#form({ next: "", problem: FOREIGN, status: 403 });
+      // The page of jobctl open is a file. A page of a stranger would have a stranger's code.
+      const isOwn = await this.#logins.isOfUser(code, request);
+      if (!isOwn) return this.#form({ next, problem: null, status: 200, code });
+    }
     const proof = code === null
       ? { type: "token", token: form.get("token")?.trim() ?? "" } as const
       : { type: "code", code } as const;
-    return await this.#open(request, proof, next);
+    return await this.#open(request, proof, { next, isForeign });
   }
 
   /** Log somebody in, and lead to a page of the site whose URL has no secret. */
-  async #open(request: SiteRequest, proof: LoginProof, next: string): Promise<SiteResponse> {
+  async #open(
+    request: SiteRequest,
+    proof: LoginProof,
+    { next, isForeign }: { readonly next: string; readonly isForeign: boolean },
+  ): Promise<SiteResponse> {
     let opened: OpenedSession | null;
     try {
-      opened = await this.#logins.logIn(proof, request.address);
+      opened = await this.#logins.logIn(proof, request);
     } catch (error) {
       if (!isJobError(error, "resource_exhausted")) throw error;
       return this.#form({ next, problem: TOO_MANY, status: 429 });
@@ -201,12 +216,19 @@ export class Site {
     // The browser forgets the session that it had.
     const former = this.#secretOf(request);
     const caller = former && await this.#options.callers.findFormer(former, request.address);
-    if (caller) await this.#logins.logOut(caller, request.address);
+    if (caller && await this.#logins.isUserOf(caller, request)) {
+      await this.#logins.logOut(caller, request.address);
+    }
     const { secret, session } = opened;
     const seconds = Math.floor((session.expiresAt - session.createdAt) / 1_000);
-    return redirect(next, {
+    const headers = {
       "set-cookie": sessionCookie(secret, seconds, this.#scopeOf(request)),
-    });
+      // Whoever listened on the port before may have left a service worker.
+      "clear-site-data": '"storage"',
+    };
+    if (!isForeign) return redirect(next, headers);
+    // On a way that began elsewhere, the browser would not send the new cookie.
+    return { status: 200, headers: { ...LOGIN_HEADERS, ...headers }, body: leadingPage(next) };
   }
 
   async #logOut(request: SiteRequest): Promise<SiteResponse> {

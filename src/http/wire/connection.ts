@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
+import { clientUser } from "../../platform/network/peer_owner.ts";
 import type { Clock, Timer } from "../../platform/clock.ts";
 import { readHead, type RequestHead, type RequestProblem } from "./request_head.ts";
 import { type BodySource, WireRequest } from "./wire_request.ts";
@@ -73,6 +74,7 @@ export class HttpConnection implements BodySource {
   #lastHead: RequestHead | null = null;
   #lastText = "";
   #clientAddress = "";
+  #clientUser: Promise<number | null> | null = null;
   /** The beginning of a head that arrives in pieces. */
   #head: Buffer | null = null;
   #headLength = 0;
@@ -115,6 +117,11 @@ export class HttpConnection implements BodySource {
       this.#clientAddress = remoteAddress.replace(/^::ffff:(?=\d+\.)/, "");
     }
     return this.#clientAddress;
+  }
+
+  /** The user of the client, as {@link clientUser} tells; the kernel is asked once. */
+  get clientUser(): Promise<number | null> {
+    return this.#clientUser ??= clientUser(this.socket);
   }
 
   /** Answer the request. */

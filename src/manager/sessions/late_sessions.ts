@@ -8,9 +8,10 @@ export function lateSessions(parts: () => SessionParts): SessionApi {
     return new Sessions(parts());
   });
   return {
-    createCode: async (holder) => (await late.get()).createCode(holder),
+    createCode: async (...args) => (await late.get()).createCode(...args),
+    waitingCodes: async () => (await late.get()).waitingCodes(),
     redeemCode: async (code) => (await late.get()).redeemCode(code),
-    open: async (holder, address) => (await late.get()).open(holder, address),
+    open: async (...args) => (await late.get()).open(...args),
     use: async (id, address) => (await late.get()).use(id, address),
     list: async (proof) => (await late.get()).list(proof),
     revoke: async (prefix, proof) => (await late.get()).revoke(prefix, proof),

@@ -28,12 +28,22 @@ export interface Session extends SessionHolder {
   /** Address of the client that used it last. */
   readonly address: string;
   readonly expiresAt: number;
+  /** The user of this machine who alone, apart from root, may use it; null or absent for anyone. */
+  readonly uid?: number | null;
 }
 
 /** A new session and its secret, which is not stored. */
 export interface OpenedSession {
   readonly session: Session;
   readonly secret: string;
+}
+
+/** A code that waits for its use. */
+export interface WaitingCode {
+  /** Its hash: 64 hexadecimal digits. */
+  readonly id: string;
+  /** The user of this machine who alone, apart from root, may use it here; null for anyone. */
+  readonly uid: number | null;
 }
 
 /** A code that opens one session. */
@@ -54,19 +64,28 @@ export interface SessionParts {
   readonly siteUrl?: (() => string | null) | undefined;
 }
 
-/** The page of the site that takes codes and tokens. */
-export const LOGIN_PATH = "login";
-
 /** The sessions of a store, which all of its nodes share. */
 export interface SessionApi {
-  /** Create a code that opens one session within two minutes. */
-  createCode(holder: SessionHolder): Promise<LoginCode>;
+  /**
+   * Create a code that opens one session within two minutes.
+   *
+   * @param uid the only user of this machine, apart from root, who may use it here; null for anyone
+   */
+  createCode(holder: SessionHolder, uid?: number | null): Promise<LoginCode>;
+  /** The codes that can still be used. */
+  waitingCodes(): Promise<readonly WaitingCode[]>;
   /**
    * Use up a code. Returns whose it is; null for one that is unknown, used or expired.
    */
   redeemCode(code: string): Promise<SessionHolder | null>;
-  /** @throws JobError `resource_exhausted` if there are too many */
-  open(holder: SessionHolder, address: string): Promise<OpenedSession>;
+  /**
+   * Open a session.
+   *
+   * @param address of the client
+   * @param uid the only user of this machine, apart from root, who may use it; null for anyone
+   * @throws JobError `resource_exhausted` if there are too many
+   */
+  open(holder: SessionHolder, address: string, uid?: number | null): Promise<OpenedSession>;
   /** The session with an id, whose use by a client is recorded; null if there is none. */
   use(id: string, address: string): Promise<Session | null>;
   /** Unexpired sessions, the newest first; only those with a proof, unless it is null. */
@@ -82,8 +101,20 @@ export interface SessionApi {
 
 /** What the listeners' thread requests about sessions. */
 export interface SessionFacts {
+  readonly waitingCodes: SessionApi["waitingCodes"];
   readonly redeemLoginCode: SessionApi["redeemCode"];
   readonly openSession: SessionApi["open"];
   readonly useSession: SessionApi["use"];
   readonly revokeSession: SessionApi["revoke"];
+}
+
+/** The same of the sessions of a store. */
+export function sessionFactsOf(sessions: SessionApi): SessionFacts {
+  return {
+    waitingCodes: sessions.waitingCodes,
+    redeemLoginCode: sessions.redeemCode,
+    openSession: sessions.open,
+    useSession: sessions.use,
+    revokeSession: sessions.revoke,
+  };
 }

@@ -1,18 +1,19 @@
 import { Buffer } from "node:buffer";
 import { createHash, timingSafeEqual } from "node:crypto";
+import { LOGIN_PATH } from "../../core/address.ts";
 import { JobError } from "../../core/errors.ts";
 import { memosOf, readMemo, tryPutMemo } from "../../notices/memos.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Random } from "../../platform/random.ts";
 import type { Memo } from "../../store/store.ts";
 import {
-  LOGIN_PATH,
   type LoginCode,
   type OpenedSession,
   type Session,
   type SessionApi,
   type SessionHolder,
   type SessionParts,
+  type WaitingCode,
 } from "./session.ts";
 
 /** Start of the keys of sessions; the hash of the secret follows. */
@@ -23,6 +24,8 @@ const CODE_MEMO = "login-code:";
 const SECRET_BYTES = 32;
 const SESSION_MS = 12 * 3_600_000;
 const CODE_MS = 120_000;
+/** How far the clocks of two nodes may differ without ending a session that one has just opened. */
+const SKEW_MS = 60_000;
 /** How often the time of the last use is written. */
 const USE_MS = 60_000;
 /** Most sessions, of one holder and of all. */
@@ -35,6 +38,7 @@ interface StoredCode {
   readonly holder: SessionHolder;
   readonly createdAt: number;
   readonly expiresAt: number;
+  readonly uid: number | null;
 }
 
 /** Something stored, and where. */
@@ -61,7 +65,7 @@ export class Sessions implements SessionApi {
     this.#random = random;
   }
 
-  async createCode(holder: SessionHolder): Promise<LoginCode> {
+  async createCode(holder: SessionHolder, uid: number | null = null): Promise<LoginCode> {
     await this.#makeRoom(await this.#codes(), {
       ...{ most: CODES_MAX, what: "code", proofOf: ({ holder }) => holder.proof },
       proof: holder.proof,
@@ -69,10 +73,16 @@ export class Sessions implements SessionApi {
     const code = this.#secret();
     const createdAt = this.#nowMs();
     const expiresAt = createdAt + CODE_MS;
-    const stored: StoredCode = { holder: holderOf(holder), createdAt, expiresAt };
+    const stored: StoredCode = { holder: holderOf(holder), createdAt, expiresAt, uid };
     await this.#put(CODE_MEMO + hashOf(code), null, stored);
     const site = this.#siteUrl();
     return { code, expiresAt, url: site && `${site}${LOGIN_PATH}?code=${code}` };
+  }
+
+  async waitingCodes(): Promise<readonly WaitingCode[]> {
+    return (await this.#codes()).map(({ memo: { key }, value: { uid = null } }) => {
+      return { id: key.slice(CODE_MEMO.length), uid };
+    });
   }
 
   async redeemCode(code: string): Promise<SessionHolder | null> {
@@ -88,7 +98,11 @@ export class Sessions implements SessionApi {
     return await this.#remove(found.memo) ? found.value.holder : null;
   }
 
-  async open(holder: SessionHolder, address: string): Promise<OpenedSession> {
+  async open(
+    holder: SessionHolder,
+    address: string,
+    uid: number | null = null,
+  ): Promise<OpenedSession> {
     await this.#makeRoom(await this.#sessions(), {
       ...{ most: SESSIONS_MAX, what: "session", proofOf: ({ proof }) => proof },
       proof: holder.proof,
@@ -97,7 +111,7 @@ export class Sessions implements SessionApi {
     const createdAt = this.#nowMs();
     const session: Session = {
       ...{ id: hashOf(secret), ...holderOf(holder) },
-      ...{ createdAt, usedAt: createdAt, address, expiresAt: createdAt + SESSION_MS },
+      ...{ createdAt, usedAt: createdAt, address, expiresAt: createdAt + SESSION_MS, uid },
     };
     await this.#put(SESSION_MEMO + session.id, null, session);
     return { session, secret };
@@ -107,7 +121,7 @@ export class Sessions implements SessionApi {
     const memo = await readMemo(SESSION_MEMO + id, { store: this.#store });
     const session = memo && valueOf<Session>(memo);
     const nowMs = this.#nowMs();
-    if (!session || session.expiresAt <= nowMs) return null;
+    if (!session || !isCurrent(session, { nowMs, lifeMs: SESSION_MS })) return null;
     if (nowMs - session.usedAt < USE_MS) return session;
     const used = { ...session, usedAt: nowMs, address };
     // It is not recorded if the session has just been revoked, if another node has recorded a use,
@@ -167,23 +181,24 @@ export class Sessions implements SessionApi {
   }
 
   #sessions(): Promise<readonly Stored<Session>[]> {
-    return this.#read<Session>(SESSION_MEMO);
+    return this.#read<Session>(SESSION_MEMO, SESSION_MS);
   }
 
   #codes(): Promise<readonly Stored<StoredCode>[]> {
-    return this.#read<StoredCode>(CODE_MEMO);
+    return this.#read<StoredCode>(CODE_MEMO, CODE_MS);
   }
 
   /** Read what is stored under a prefix and has not expired; the rest is deleted. */
   async #read<T extends { readonly expiresAt: number }>(
     prefix: string,
+    lifeMs: number,
   ): Promise<readonly Stored<T>[]> {
     const nowMs = this.#nowMs();
     const current: Stored<T>[] = [];
     const expired: Memo[] = [];
     for await (const memo of memosOf(prefix, { store: this.#store })) {
       const value = valueOf<T>(memo);
-      if (value !== null && value.expiresAt > nowMs) current.push({ memo, value });
+      if (value !== null && isCurrent(value, { nowMs, lifeMs })) current.push({ memo, value });
       else expired.push(memo);
     }
     for (const memo of expired) await this.#remove(memo);
@@ -225,6 +240,17 @@ export function hashOf(secret: string): string {
 /** The holder without other members that a caller may have. */
 function holderOf({ name, role, jobs, proof }: SessionHolder): SessionHolder {
   return { name, role, jobs, proof };
+}
+
+/**
+ * True if something has not expired, and does not claim a longer life than it is given: whoever can
+ * write to the store must not open a session for ever.
+ */
+function isCurrent(
+  { expiresAt }: { readonly expiresAt: number },
+  { nowMs, lifeMs }: { readonly nowMs: number; readonly lifeMs: number },
+): boolean {
+  return expiresAt > nowMs && expiresAt <= nowMs + lifeMs + SKEW_MS;
 }
 
 /** What a memo has as data; null if it cannot be read. */

@@ -1,6 +1,7 @@
 import { open } from "node:fs/promises";
-import { isIPv4 } from "node:net";
+import { isIPv4, type Socket } from "node:net";
 import { endianness } from "node:os";
+import { isLoopback } from "../../core/address.ts";
 import process from "node:process";
 import { isWindows } from "../process/process.ts";
 import type { ConnectionAddresses } from "./connection_addresses.ts";
@@ -10,8 +11,28 @@ import { windowsPeer } from "./windows_peer.ts";
 const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];
 const TABLE_BYTES_MAX = 256 * 1024 * 1024;
 
-/** In place of the id of a user other than ours on Windows, which has no numbers for users. */
+/**
+ * In place of the id of a user whom the system does not name: any other than ours on Windows, which
+ * has no numbers for users.
+ */
 export const STRANGER = -1;
+
+/**
+ * The user of a client that has connected to us.
+ *
+ * @returns {@link STRANGER} for one on this machine whom the kernel does not name; null for one on
+ * another machine, and on systems that name nobody
+ */
+export async function clientUser(socket: Socket): Promise<number | null> {
+  const { localAddress, localPort, remoteAddress, remotePort } = socket;
+  if (
+    localAddress === undefined || localPort === undefined || remoteAddress === undefined ||
+    remotePort === undefined
+  ) return STRANGER;
+  const user = await peerOwner({ localAddress, localPort, remoteAddress, remotePort });
+  if (user !== null) return user ?? null;
+  return isLoopback(remoteAddress.replace(/^::ffff:/i, "")) ? STRANGER : null;
+}
 
 /**
  * The user at the other end of a TCP connection on this machine, according to the kernel: the user

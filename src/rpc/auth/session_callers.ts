@@ -1,16 +1,20 @@
-import { createHash } from "node:crypto";
+import { Buffer } from "node:buffer";
+import { createHash, timingSafeEqual } from "node:crypto";
 import { JobError } from "../../core/errors.ts";
 import type {
   OpenedSession,
   Session,
   SessionFacts,
   SessionHolder,
+  WaitingCode,
 } from "../../manager/sessions/session.ts";
-import type { Clock } from "../../platform/clock.ts";
+import { type Clock, sleep } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
-import { type AddressLimits, AddressQuota } from "../guard/address_quota.ts";
+import { type AddressLimits, AddressQuota, type Attempts } from "../guard/address_quota.ts";
 import type { SessionCaller } from "./session_proof.ts";
 
+/** Reads of the codes; guesses that come meanwhile share the next one. */
+const CODE_READS: Attempts = { burst: 50, everyMs: 50 };
 /** How long a session that was read counts as current: a revoked one may survive this long. */
 const FRESH_MS = 2_000;
 /** Most sessions that are remembered; the one that came first is forgotten. */
@@ -48,10 +52,15 @@ export class SessionCallers {
   readonly #watchers = new Map<string, Set<() => void>>();
   readonly #checking: LazyTimer;
   readonly #unknown: AddressQuota;
+  /** The read of the codes that has not begun yet; null if nobody waits for one. */
+  #nextCodes: Promise<readonly WaitingCode[]> | null = null;
+  #lastCodes: Promise<unknown> = Promise.resolve();
+  readonly #codeReads: AddressQuota;
 
   constructor(options: SessionCallersOptions) {
     this.#options = options;
     this.#unknown = new AddressQuota(options.clock, UNKNOWN);
+    this.#codeReads = new AddressQuota(options.clock, { ofOne: CODE_READS, ofAll: CODE_READS });
     this.#checking = new LazyTimer(options.clock, () => void this.#checkWatched());
   }
 
@@ -72,20 +81,50 @@ export class SessionCallers {
   }
 
   /**
-   * Open a session for somebody who has a one-time code.
-   *
-   * @returns null for a code that is unknown, used or expired, or whose maker has lost its rights
+   * Find a one-time code without using it up; null if it is unknown, used or expired. However many
+   * are asked for, the store reads its codes once at a time, and in the long run 20 times a second.
    */
-  async redeem(code: string, address: string): Promise<OpenedSession | null> {
+  async findCode(code: string): Promise<WaitingCode | null> {
     if (!SECRET.test(code)) return null;
-    const holder = await this.#options.sessions.redeemLoginCode(code);
-    return holder && this.#options.isCurrent(holder) ? await this.open(holder, address) : null;
+    const wanted = Buffer.from(idOf(code));
+    let found: WaitingCode | null = null;
+    // All are compared, in constant time: how long it takes says nothing about them.
+    for (const each of await this.#codes()) {
+      const id = Buffer.from(each.id);
+      if (id.length === wanted.length && timingSafeEqual(id, wanted)) found = each;
+    }
+    return found;
   }
 
-  /** Open a session. @throws JobError `resource_exhausted` if the store has too many */
-  async open(holder: SessionHolder, address: string): Promise<OpenedSession> {
+  /**
+   * Open a session for somebody who has a one-time code.
+   *
+   * @param uid the only user of this machine, apart from root, who may use it; null for anyone
+   * @returns null for a code that is unknown, used or expired, or whose maker has lost its rights
+   */
+  async redeem(
+    code: string,
+    address: string,
+    uid: number | null = null,
+  ): Promise<OpenedSession | null> {
+    if (!SECRET.test(code)) return null;
+    const holder = await this.#options.sessions.redeemLoginCode(code);
+    return holder && this.#options.isCurrent(holder) ? await this.open(holder, address, uid) : null;
+  }
+
+  /**
+   * Open a session.
+   *
+   * @param uid the only user of this machine, apart from root, who may use it; null for anyone
+   * @throws JobError `resource_exhausted` if the store has too many
+   */
+  async open(
+    holder: SessionHolder,
+    address: string,
+    uid: number | null = null,
+  ): Promise<OpenedSession> {
     const readMs = this.#nowMs();
-    const opened = await this.#options.sessions.openSession(holder, address);
+    const opened = await this.#options.sessions.openSession(holder, address, uid);
     // Its first use does not count as a guess.
     this.#remember({ session: opened.session, readMs });
     return opened;
@@ -128,8 +167,20 @@ export class SessionCallers {
     read: (id: string) => Promise<Session | null>,
   ): Promise<SessionCaller | null> {
     if (!SECRET.test(secret)) return null;
-    const session = await this.#read(createHash("sha256").update(secret).digest("hex"), read);
+    const session = await this.#read(idOf(secret), read);
     return session && callerOf(session);
+  }
+
+  /** The codes, read after this call. */
+  #codes(): Promise<readonly WaitingCode[]> {
+    return this.#nextCodes ??= this.#lastCodes.then(async () => {
+      const { clock, sessions } = this.#options;
+      while (!this.#codeReads.takes("")) await sleep(clock, CODE_READS.everyMs);
+      this.#nextCodes = null;
+      const codes = sessions.waitingCodes();
+      this.#lastCodes = codes.catch(() => {});
+      return await codes;
+    });
   }
 
   /** Read a session, which counts against the address if there is none and nobody knew it. */
@@ -198,6 +249,11 @@ export class SessionCallers {
   }
 }
 
-function callerOf({ id, name, role, jobs, proof, expiresAt }: Session): SessionCaller {
-  return { name, role, jobs, proof, session: { id, expiresAt } };
+function callerOf({ id, name, role, jobs, proof, expiresAt, uid = null }: Session): SessionCaller {
+  return { name, role, jobs, proof, session: { id, expiresAt, uid } };
+}
+
+/** The id of the session or code with a secret. */
+function idOf(secret: string): string {
+  return createHash("sha256").update(secret).digest("hex");
 }

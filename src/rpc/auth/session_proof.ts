@@ -11,6 +11,8 @@ export interface SessionCaller extends Caller {
     readonly id: string;
     /** Epoch ms. */
     readonly expiresAt: number;
+    /** The only user of this machine, apart from root, who may use it; null for anyone. */
+    readonly uid: number | null;
   };
   /** What it was opened with. */
   readonly proof: string;

@@ -115,7 +115,7 @@ export const JSON_FIELDS: Readonly<Record<string, string>> = {
   "job.v1.ReportRunResponse": "instance instance job.v1.JobInstance",
   "job.v1.GetPingKeyRequest": "kind kind text",
   "job.v1.GetPingKeyResponse": "key key text,sharedKey shared_key text",
-  "job.v1.CreateLoginCodeRequest": "",
+  "job.v1.CreateLoginCodeRequest": "uid uid long",
   "job.v1.CreateLoginCodeResponse": "code code text,expiresAt expires_at time,url url text",
   "job.v1.GetCallerRequest": "",
   "job.v1.GetCallerResponse": "name name text,role role text,jobs jobs text*,sessionId session_id text,expiresAt expires_at time",

@@ -135,7 +135,7 @@ export const MESSAGES: Readonly<Record<string, string>> = {
   "job.v1.ReportRunResponse": "instance 1 job.v1.JobInstance?",
   "job.v1.GetPingKeyRequest": "kind 1 s",
   "job.v1.GetPingKeyResponse": "key 1 s,sharedKey 2 s",
-  "job.v1.CreateLoginCodeRequest": "",
+  "job.v1.CreateLoginCodeRequest": "uid 1 l?",
   "job.v1.CreateLoginCodeResponse": "code 1 s,expiresAt 2 google.protobuf.Timestamp,url 3 s?",
   "job.v1.GetCallerRequest": "",
   "job.v1.GetCallerResponse": "name 1 s,role 2 s,jobs 3 s*,sessionId 4 s?,expiresAt 5 google.protobuf.Timestamp",

@@ -2,6 +2,7 @@ import { JobError } from "../../core/errors.ts";
 import type { ManagerApi } from "../../manager/api.ts";
 import type { Session, SessionHolder } from "../../manager/sessions/session.ts";
 import type { SessionSchema } from "../gen/job_pb.ts";
+import { readProof } from "../auth/credentials.ts";
 import { refuse, textOf } from "../messages/requests.ts";
 import type { WireRecord } from "../messages/wire_record.ts";
 import type { CallerInfo } from "./backend.ts";
@@ -10,10 +11,12 @@ import type { Handlers } from "./handler.ts";
 /** The first digits of an id, or all of them. */
 const ID_PREFIX = /^[0-9a-f]{4,64}$/;
 
+const UID_MAX = 2 ** 32 - 2;
+
 /** Handlers of the methods about the sessions of browsers. */
 export function sessionHandlers({ sessions }: ManagerApi) {
   return {
-    async createLoginCode(_, { caller }) {
+    async createLoginCode({ uid }, { caller }) {
       // Otherwise whoever has stolen a session could prolong it without end.
       if (caller.session !== undefined) {
         throw new JobError(
@@ -22,7 +25,8 @@ export function sessionHandlers({ sessions }: ManagerApi) {
           { hint: "Use jobctl open, or log in with a token" },
         );
       }
-      const { url, ...code } = await sessions.createCode(holderOf(caller));
+      const holder = holderOf(caller);
+      const { url, ...code } = await sessions.createCode(holder, userOf(caller, uid));
       return { ...code, url: url ?? undefined };
     },
     getCaller(_, { caller }) {
@@ -53,6 +57,23 @@ export function sessionHandlers({ sessions }: ManagerApi) {
 function holderOf({ holder }: CallerInfo): SessionHolder {
   if (holder) return holder;
   throw new JobError("unauthenticated", "Cannot use sessions: the caller is unknown");
+}
+
+/** The user of this machine whom a code is for; null for anyone. */
+function userOf(caller: CallerInfo, uid: bigint | undefined): number | null {
+  const known = readProof(holderOf(caller).proof);
+  const own = known !== null && "uid" in known ? known.uid : null;
+  const wanted = uid === undefined ? own : Number(uid);
+  if (wanted === own) return own;
+  if (wanted === null || wanted < 0 || wanted > UID_MAX) {
+    throw refuse("uid", `found ${wanted}, wanted 0 to ${UID_MAX}`);
+  }
+  if (caller.isAdmin) return wanted;
+  throw new JobError(
+    "permission_denied",
+    `Cannot create a code for user ${wanted}: only an admin may create one for another user`,
+    { hint: "Create it as that user, or as an admin of all jobs", path: "uid" },
+  );
 }
 
 /** Sessions with this proof are the caller's; null for an admin, whose are all. */

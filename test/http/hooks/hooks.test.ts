@@ -389,6 +389,7 @@ function wrongRequest(address: string): HttpRequest {
   return {
     ...{ method: "POST", path: "/hooks/deploy", query: new URLSearchParams(), headers: {} },
     ...{ address, peer: address, isSecure: false, isHead: false },
+    user: () => assert.fail("nobody asks"),
     signal: new AbortController().signal,
     body: () => Promise.resolve(new Uint8Array()),
     authorize: () => new JobError("internal", "nobody asks"),

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
+import { STRANGER } from "../../../src/platform/network/peer_owner.ts";
 import { ROOT, SiteWorld, type Visit } from "../../support/worlds/site_world.ts";
 
 const TOKEN = { token: "viewer-token" };
@@ -173,8 +174,8 @@ test("a flood of wrong logins is refused, without keeping others out", async () 
   assert.deepEqual([refused.status, refused.headers["retry-after"]], [429, "30"]);
   const floods = world.lines.filter(({ message }) => /too many failed/.test(message));
   assert.deepEqual(floods.map(({ fields }) => fields), [{ count: 1, from: "10.0.0.9" }]);
-  // Not even with the right one: guesses are not compared any more.
-  assert.equal((await world.visit("login", { form: TOKEN, address: "10.0.0.9" })).status, 429);
+  // The right one is never refused for the wrong ones.
+  assert.equal((await world.visit("login", { form: TOKEN, address: "10.0.0.9" })).status, 303);
   assert.equal((await world.visit("login", { form: TOKEN, address: "10.0.0.8" })).status, 303);
   await world.clock.advance(5_999);
   assert.equal((await fail("10.0.0.9")).status, 429);
@@ -225,4 +226,104 @@ test("a session of another browser's address goes on, and one of a revoked token
   // As docs/security.md says: the store's other daemons may still have it.
   world.authenticator.adopt(world.auth);
   assert.equal(await world.caller(), "eyes");
+});
+
+const FOREIGN_FORM = { "sec-fetch-site": "cross-site", origin: "null" };
+
+test("a code of a user of this machine is refused to another user, and not used up", async () => {
+  const world = new SiteWorld();
+  const { code } = await world.sessions.createCode(ROOT, 1_000);
+  for (const uid of [1_001, STRANGER]) {
+    for (const visit of [{ uid }, { uid, form: { code } }]) {
+      const page = await world.visit("form" in visit ? "login" : `login?code=${code}`, visit);
+      assert.equal(page.status, 403);
+      assert.equal(page.headers["set-cookie"], undefined);
+    }
+  }
+  assert.match(world.lines.at(-1)!.message, /the code is for another user of this machine/);
+  assert.equal((await world.visit(`login?code=${code}`, { uid: 1_000 })).status, 303);
+});
+
+test("a code of a user is taken from root, and from where nobody knows the user", async () => {
+  const world = new SiteWorld();
+  for (const uid of [0, null]) {
+    const { code } = await world.sessions.createCode(ROOT, 1_000);
+    assert.equal((await world.visit(`login?code=${code}`, { uid })).status, 303);
+  }
+});
+
+test("a session that began on loopback without TLS is refused to other users", async () => {
+  const world = new SiteWorld();
+  await world.visit("login", { form: TOKEN, address: "127.0.0.1", uid: 1_000 });
+  const callerOf = (uid: number | null) => world.caller({ address: "127.0.0.1", uid });
+  assert.equal(await callerOf(1_000), "eyes");
+  assert.equal(await callerOf(0), "eyes");
+  for (const uid of [1_001, STRANGER, null]) assert.equal(await callerOf(uid), null);
+  const warned = world.lines.filter(({ level }) => level === "warn");
+  assert.match(warned[0]!.message, /^Refused a session to another user of this machine$/);
+  // Neither does a login of that user end it.
+  await world.visit("login", { form: TOKEN, address: "127.0.0.1", uid: 1_001 });
+  assert.equal((await world.sessions.list(null)).length, 2);
+});
+
+test("a session over TLS, from elsewhere or behind a proxy is for no user in particular", async () => {
+  const world = new SiteWorld({ trustedProxies: ["127.0.0.1"] });
+  const headers = { "x-forwarded-for": "10.0.0.9" };
+  for (
+    const visit of <readonly Visit[]> [
+      { address: "::1", uid: 1_000, isTls: true },
+      { address: "10.0.0.1", uid: null },
+      { address: "127.0.0.1", uid: null, headers },
+    ]
+  ) {
+    await world.visit("login", { form: TOKEN, ...visit });
+    assert.equal(await world.caller({ ...visit, uid: 1_001 }), "eyes");
+  }
+});
+
+test("a login clears what another server on the port may have stored in the browser", async () => {
+  const world = new SiteWorld();
+  const { code } = await world.sessions.createCode(ROOT);
+  const cleared = [
+    await world.visit(`login?code=${code}`),
+    await world.visit("login", { form: TOKEN }),
+  ].map(({ headers }) => headers["clear-site-data"]);
+  assert.deepEqual(cleared, ['"storage"', '"storage"']);
+  const failed = await world.visit("login", { form: { token: "x" } });
+  assert.equal(failed.headers["clear-site-data"], undefined);
+});
+
+test("a form of a file logs its own user in, with a page that leads on", async () => {
+  const world = new SiteWorld();
+  const { code } = await world.sessions.createCode(ROOT, 1_000);
+  const form = { code, next: "/jobs" };
+  const entered = await world.visit("login", { form, headers: FOREIGN_FORM, uid: 1_000 });
+  assert.equal(entered.status, 200);
+  assert.match(String(entered.body), /http-equiv="refresh" content="0;url=\/jobs"/);
+  assert.equal(String(entered.body).includes(code), false);
+  assert.equal(await world.caller({ uid: 1_000 }), "root");
+});
+
+test("a form of a stranger's page waits for a click, whosever the code is", async () => {
+  const world = new SiteWorld();
+  for (const [owner, uid] of [[1_001, 1_000], [null, 1_000], [1_000, 0], [1_000, null]] as const) {
+    const { code } = await world.sessions.createCode(ROOT, owner);
+    const page = await world.visit("login", { form: { code }, headers: FOREIGN_FORM, uid });
+    assert.equal(page.status, 200);
+    assert.equal(page.headers["set-cookie"], undefined);
+    assert.ok(String(page.body).includes(`value="${code}"`));
+  }
+  assert.equal(world.cookie, null);
+});
+
+test("a right token and a right code are taken after any number of wrong ones", async () => {
+  const world = new SiteWorld();
+  const address = "127.0.0.1";
+  const { code } = await world.sessions.createCode(ROOT);
+  for (let count = 0; count < 200; count += 1) {
+    const { status } = await world.visit("login", { form: { token: "x" }, address });
+    assert.equal(status, count < 10 ? 403 : 429);
+  }
+  assert.equal((await world.visit("login", { form: TOKEN, address })).status, 303);
+  assert.equal((await world.visit("login", { form: { code }, address })).status, 303);
 });

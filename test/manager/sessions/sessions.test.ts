@@ -27,7 +27,7 @@ test("open() makes a session that every node of the store knows", async () => {
   const { secret, session } = await sessions.open(TOM, "10.0.0.1");
   assert.deepEqual(session, {
     ...{ id: hashOf(secret), ...TOM, address: "10.0.0.1" },
-    ...{ createdAt: START, usedAt: START, expiresAt: START + 12 * HOUR },
+    ...{ createdAt: START, usedAt: START, expiresAt: START + 12 * HOUR, uid: null },
   });
   await clock.advance(1_000);
   assert.deepEqual(await node().use(session.id, "10.0.0.1"), session);
@@ -184,4 +184,38 @@ test("use() also knows a session while the store accepts no writes", async () =>
   });
   await clock.advance(60_000);
   assert.equal((await reading.use(session.id, "10.0.0.2"))?.address, "10.0.0.2");
+});
+
+test("a session or code that claims a longer life than it may have opens nothing", async () => {
+  const { sessions, store, clock } = await world();
+  const putAs = async (key: string, secret: string, lifeMs: number) => {
+    const value = { ...TOM, holder: TOM, createdAt: START, usedAt: START, address: "" };
+    const data = JSON.stringify({ ...value, id: hashOf(secret), expiresAt: START + lifeMs });
+    await store.putMemo({
+      ...{ at: clock.now(), key: key + hashOf(secret), expectedVersion: null },
+      ...{ value: { watch: "never", data }, isProcessed: true, instances: [] },
+    });
+  };
+  const MINUTE = 60_000;
+  await putAs("session:", "long", 12 * HOUR + MINUTE + 1);
+  await putAs("session:", "right", 12 * HOUR + MINUTE);
+  await putAs("login-code:", "long", 3 * MINUTE + 1);
+  await putAs("login-code:", "right", 3 * MINUTE);
+  assert.equal(await sessions.use(hashOf("long"), "10.0.0.1"), null);
+  assert.equal((await sessions.use(hashOf("right"), "10.0.0.1"))?.name, "tom");
+  assert.deepEqual((await sessions.list(null)).map(({ id }) => id), [hashOf("right")]);
+  assert.equal(await sessions.redeemCode("long"), null);
+  assert.equal((await sessions.redeemCode("right"))?.name, "tom");
+});
+
+test("waitingCodes() says who may use them, and has none that was used or has expired", async () => {
+  const { sessions, clock } = await world();
+  const { code: first } = await sessions.createCode(TOM, 1_000);
+  const { code: second } = await sessions.createCode(EVA);
+  const uids = async () => new Map((await sessions.waitingCodes()).map(({ id, uid }) => [id, uid]));
+  assert.deepEqual(await uids(), new Map([[hashOf(first), 1_000], [hashOf(second), null]]));
+  await sessions.redeemCode(first);
+  assert.deepEqual(await uids(), new Map([[hashOf(second), null]]));
+  await clock.advance(120_000);
+  assert.deepEqual(await uids(), new Map());
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isJobError, JobError } from "../../../src/core/errors.ts";
-import type { SessionHolder } from "../../../src/manager/sessions/session.ts";
+import { sessionFactsOf, type SessionHolder } from "../../../src/manager/sessions/session.ts";
 import { SessionCallers } from "../../../src/rpc/auth/session_callers.ts";
 import { memorySessions } from "../../support/worlds/memory_sessions.ts";
 import { SimClock } from "../../support/worlds/sim_clock.ts";
@@ -13,14 +13,16 @@ const EVA: SessionHolder = { name: "eva", role: "operator", jobs: ["shop-*"], pr
 function world() {
   const clock = new SimClock();
   const stored = memorySessions(clock);
-  const state = { isCurrent: true, reads: 0, isAway: false };
+  const state = { isCurrent: true, reads: 0, codeReads: 0, isAway: false };
   const callers = new SessionCallers({
     clock,
     isCurrent: () => state.isCurrent,
     sessions: {
-      redeemLoginCode: stored.redeemCode,
-      openSession: stored.open,
-      revokeSession: stored.revoke,
+      ...sessionFactsOf(stored),
+      async waitingCodes() {
+        state.codeReads += 1;
+        return await stored.waitingCodes();
+      },
       async useSession(...args) {
         state.reads += 1;
         if (state.isAway) throw new JobError("unavailable", "Cannot reach the store");
@@ -34,7 +36,7 @@ function world() {
 test("find() returns the caller of a session, and reads it once in two seconds", async () => {
   const { clock, callers, state } = world();
   const { secret, session } = await callers.open(EVA, ADDRESS);
-  const caller = { ...EVA, session: { id: session.id, expiresAt: session.expiresAt } };
+  const caller = { ...EVA, session: { id: session.id, expiresAt: session.expiresAt, uid: null } };
   assert.deepEqual(await callers.find(secret, ADDRESS), caller);
   await clock.advance(1_999);
   await callers.find(secret, ADDRESS);
@@ -176,4 +178,39 @@ test("watch() keeps streams open while the store does not respond", async () => 
   state.isAway = false;
   await clock.advance(2_000);
   assert.equal(isEnded, true);
+});
+
+test("findCode() reads the codes once for all that ask at the same time", async () => {
+  const { callers, stored, state } = world();
+  const { code } = await stored.createCode(EVA, 1_000);
+  const guesses = Array.from({ length: 1_000 }, (_, index) => String(index).padStart(43, "0"));
+  const found = await Promise.all([...guesses, code].map((each) => callers.findCode(each)));
+  assert.deepEqual(found.map((each) => each?.uid), [...guesses.map(() => undefined), 1_000]);
+  assert.equal(state.codeReads, 1);
+  assert.equal(await callers.findCode("too short"), null);
+  assert.equal(state.codeReads, 1);
+});
+
+test("findCode() finds a code that is created while the codes are read", async () => {
+  const { callers, stored } = world();
+  const first = callers.findCode("0".repeat(43));
+  const { code } = await stored.createCode(EVA);
+  assert.equal((await callers.findCode(code))?.uid, null);
+  assert.equal(await first, null);
+});
+
+test("findCode() reads the codes 20 times a second at most, during a flood of guesses", async () => {
+  const { callers, clock, state } = world();
+  let isOver = false;
+  const flood = (async () => {
+    for (let index = 0; !isOver; index += 1) {
+      await callers.findCode(String(index).padStart(43, "0"));
+    }
+  })();
+  await clock.advance(10_000);
+  const { codeReads } = state;
+  assert.ok(codeReads > 200 && codeReads <= 251, String(codeReads));
+  isOver = true;
+  await clock.advance(1_000);
+  await flood;
 });

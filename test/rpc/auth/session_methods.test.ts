@@ -130,3 +130,43 @@ testMethods(
     assert.equal((await world.manager.sessions.list(null)).length, 1);
   },
 );
+
+testMethods(
+  "CreateLoginCode is for the user of its caller; an admin names another",
+  async (openWorld) => {
+    await using world = await openWorld({ server: { auth: AUTH } });
+    const { createLoginCode } = sessionHandlers(world.manager);
+    const create = async (proof: object, isAdmin: boolean, uid?: bigint) => {
+      const holder = { name: "eva", role: "operator", jobs: null, proof: JSON.stringify(proof) };
+      const call = { caller: { name: "eva", isAdmin, holder } } as unknown as CallState;
+      const { code } = await createLoginCode(createRequest(uid), call);
+      const codes = await world.manager.sessions.waitingCodes();
+      await world.manager.sessions.redeemCode(code);
+      return codes[0]!.uid;
+    };
+    const member = { type: "member", uid: 1_000, role: "operator" };
+    const token = { type: "token", digest: "x" };
+    assert.equal(await create(member, false), 1_000);
+    assert.equal(await create(member, false, 1_000n), 1_000);
+    assert.equal(await create({ type: "owner", uid: 0 }, true), 0);
+    assert.equal(await create({ type: "owner", uid: 0 }, true, 1_000n), 1_000);
+    assert.equal(await create(token, true), null);
+    assert.equal(await create(token, true, 1_000n), 1_000);
+    for (const proof of [member, token]) {
+      await assert.rejects(
+        create(proof, false, 1_001n),
+        (error) => isJobError(error, "permission_denied"),
+      );
+    }
+    for (const uid of [-1n, 2n ** 32n - 1n]) {
+      await assert.rejects(
+        create(token, true, uid),
+        (error) => isJobError(error, "invalid_argument"),
+      );
+    }
+  },
+);
+
+function createRequest(uid: bigint | undefined) {
+  return create(CreateLoginCodeRequestSchema, { uid });
+}

@@ -1,4 +1,4 @@
-import type { SessionHolder } from "../../../src/manager/sessions/session.ts";
+import { sessionFactsOf, type SessionHolder } from "../../../src/manager/sessions/session.ts";
 import { openSite } from "../../../src/http/site/open_site.ts";
 import type { Site } from "../../../src/http/site/site.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
@@ -25,10 +25,7 @@ export async function browserWorld(options: HttpWorldOptions = {}): Promise<Brow
   const { sessions } = world.manager;
   site = openSite({
     authenticator: world.server.access.authenticator,
-    sessions: {
-      ...{ redeemLoginCode: sessions.redeemCode, openSession: sessions.open },
-      ...{ useSession: sessions.use, revokeSession: sessions.revoke },
-    },
+    sessions: sessionFactsOf(sessions),
     authMode: options.server?.auth?.mode ?? "none",
     config: { basePath: options.basePath ?? "/", publicUrl: null, trustedProxies: [] },
     port: world.httpPort,

@@ -2,7 +2,11 @@ import { Buffer } from "node:buffer";
 import { JobError } from "../../../src/core/errors.ts";
 import type { Caller } from "../../../src/rpc/auth/auth.ts";
 import type { SiteConfig } from "../../../src/core/address.ts";
-import type { SessionApi, SessionHolder } from "../../../src/manager/sessions/session.ts";
+import {
+  type SessionApi,
+  sessionFactsOf,
+  type SessionHolder,
+} from "../../../src/manager/sessions/session.ts";
 import type { AuthConfig } from "../../../src/platform/network/server_config.ts";
 import { type Client, Clients, type Headers } from "../../../src/http/clients.ts";
 import { Site, type SiteRequest, type SiteResponse } from "../../../src/http/site/site.ts";
@@ -26,6 +30,8 @@ export interface Visit {
   readonly headers?: Readonly<Record<string, string>>;
   readonly address?: string;
   readonly isTls?: boolean;
+  /** The user of the client on this machine; null if nobody knows. */
+  readonly uid?: number | null;
 }
 
 /** A site over sessions in memory, and a browser that keeps its cookie. */
@@ -53,14 +59,10 @@ export class SiteWorld {
     this.authenticator = new ConfiguredAuthenticator(this.auth, {
       ...{ onToken: () => {}, ownToken: null, clock, logger },
     });
-    const { redeemCode, open, use, revoke } = this.sessions;
     this.callers = new SessionCallers({
       clock,
       isCurrent: (holder) => this.authenticator.isCurrent(holder),
-      sessions: {
-        ...{ redeemLoginCode: redeemCode, openSession: open },
-        ...{ useSession: use, revokeSession: revoke },
-      },
+      sessions: sessionFactsOf(this.sessions),
     });
     const whole = { basePath: "/", publicUrl: null, trustedProxies: [], ...config };
     this.#clients = new Clients(whole);
@@ -91,6 +93,7 @@ export class SiteWorld {
       ...{ method: method === "HEAD" ? "GET" : method, isHead: method === "HEAD" },
       ...{ path: `/${path}`, query: new URLSearchParams(query), headers },
       ...this.#clientOf(headers, visit),
+      user: () => Promise.resolve(visit.uid ?? null),
       authorize: () => this.#certificateCaller,
       body: () => Promise.resolve(Buffer.from(new URLSearchParams(form).toString())),
     };
@@ -105,7 +108,8 @@ export class SiteWorld {
   /** The name of the caller whose cookie the browser has; null if it is nobody's. */
   async caller(visit: Visit = {}): Promise<string | null> {
     const headers = { host: "localhost:59052", cookie: this.cookie ?? undefined, ...visit.headers };
-    const request = { headers, ...this.#clientOf(headers, visit) };
+    const user = () => Promise.resolve(visit.uid ?? null);
+    const request = { headers, user, ...this.#clientOf(headers, visit) };
     return (await this.site.find(request))?.name ?? null;
   }
 
