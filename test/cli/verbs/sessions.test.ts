@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cli, NOW } from "../../support/worlds/cli_world.ts";
+import process from "node:process";
+import { cli, type CliOptions, NOW } from "../../support/worlds/cli_world.ts";
 
 const seconds = (ms: number) => ({ seconds: BigInt(ms / 1_000), nanos: 0 });
-const URL_OF = (host: string) => `http://${host}:59052/login?code=abc`;
+const URL_OF = (host: string) => `http://${host}:59052/login?code=${"c".repeat(43)}`;
 const SESSION = {
   ...{ id: "3f9a01c2".repeat(8), name: "eva", role: "viewer", jobs: ["shop-*"] },
   ...{ createdAt: seconds(NOW - 3_600_000), usedAt: seconds(NOW - 60_000) },
@@ -14,8 +15,13 @@ const ANSWERS = {
   revokeSessions: { sessions: [SESSION] },
 };
 
-function open(url: string | undefined, argv: readonly string[] = []) {
-  return cli(["open", "--print", "-o", "name", ...argv], { answers: { createLoginCode: { url } } });
+const CODE = "c".repeat(43);
+
+function open(url: string | undefined, argv: readonly string[] = [], options: CliOptions = {}) {
+  return cli(["open", "-o", "name", ...argv], {
+    answers: { createLoginCode: { url, code: CODE } },
+    ...options,
+  });
 }
 
 test("open prints the daemon's URL, with the host of this connection if it listens on all", async () => {
@@ -28,11 +34,84 @@ test("open prints the daemon's URL, with the host of this connection if it liste
   assert.equal((await open(URL_OF("[::]"), far)).stdout, `${URL_OF("web1")}\n`);
   const six = ["--host", "2001:db8::1", ...token];
   assert.equal((await open(URL_OF("[::]"), six)).stdout, `${URL_OF("[2001:db8::1]")}\n`);
+  // Another address of the host that was called.
+  assert.equal((await open(URL_OF("10.1.2.3"), far)).stdout, `${URL_OF("web1")}\n`);
   // It is where browsers are to go, whatever this command uses.
-  assert.equal(
-    (await open("https://ops.example.org/jobs/login?code=abc", far)).stdout.slice(0, 29),
-    "https://ops.example.org/jobs/",
-  );
+  const proxy = `https://ops.example.org/jobs/login?code=${CODE}`;
+  assert.equal((await open(proxy, far)).stdout, `${proxy}\n`);
+});
+
+const DESKTOP = { DISPLAY: ":9", PATH: "/nonexistent" };
+
+test("open prints a URL on another host than the one that was called, and does not open it", async () => {
+  const options = { isTerminal: true, env: DESKTOP };
+  for (
+    const [url, argv] of <[string, string[]][]> [
+      [`https://evil.example/login?code=${CODE}`, []],
+      [`http://10.99.98.97:59052/login?code=${CODE}`, []],
+      [`https://evil.example/login?code=${CODE}`, ["--host", "web1", "--token-file", "t"]],
+      [`http://localhost:59052/login?code=${CODE}`, ["--host", "web1", "--token-file", "t"]],
+    ]
+  ) {
+    const run = await open(url, argv, options);
+    assert.equal(run.stdout, `${url}\n`);
+    assert.match(run.stderr, /^Not opened: \S+ is not the host that was called\n$/);
+  }
+});
+
+test("open takes nothing from a daemon but the URL of a login page and a code", async () => {
+  for (
+    const url of [
+      ...["file:///etc/passwd", "javascript:alert(1)//login", "ms-word:x/login", "--help", "login"],
+      ...["http://localhost:59052/", "http://a:b@localhost:59052/login?code=x", "x".repeat(3_000)],
+      ...[
+        "ftp://localhost/login",
+        "http://localhost:59052/login/evil",
+        "\x1b]0;x\x07http://x/login",
+      ],
+    ]
+  ) {
+    const run = await open(url, [], { isTerminal: true, env: DESKTOP });
+    assert.equal(run.code, 7, url);
+    assert.equal(run.stdout, "");
+    assert.match(run.stderr, /the daemon names it, and it is not a login page/);
+    // deno-lint-ignore no-control-regex
+    assert.doesNotMatch(run.stderr, /\x1b\]/);
+  }
+  for (const code of ["", "short", `${CODE}"><script>`, `${CODE}&next=//evil`]) {
+    const run = await open(undefined, [], {
+      answers: { createLoginCode: { url: URL_OF("localhost"), code } },
+    });
+    assert.deepEqual([run.code, run.stdout], [7, ""]);
+  }
+});
+
+test("open creates a code for the caller of sudo, or for the user that is named", async () => {
+  const isRoot = process.getuid?.() === 0;
+  const uidOf = async (argv: readonly string[], env: Record<string, string>) => {
+    const { calls } = await open(URL_OF("localhost"), argv, { env });
+    return calls.find(({ method }) => method === "createLoginCode")!.request["uid"];
+  };
+  const sudo = { SUDO_UID: "1000" };
+  assert.equal(await uidOf([], {}), undefined);
+  assert.equal(await uidOf([], sudo), isRoot ? 1_000n : undefined);
+  assert.equal(await uidOf([], { SUDO_UID: "0" }), undefined);
+  assert.equal(await uidOf(["--user", "1234"], sudo), 1_234n);
+  // It is a user of the other machine that counts there.
+  assert.equal(await uidOf(["--host", "web1", "--token-file", "t"], sudo), undefined);
+  assert.equal((await open(URL_OF("localhost"), ["--user", "nobody-of-that-name"])).code, 2);
+});
+
+test("open prints the URL if no browser can be started", async () => {
+  const path = process.env["PATH"];
+  process.env["PATH"] = "/nonexistent";
+  try {
+    const run = await open(URL_OF("127.0.0.1"), [], { isTerminal: true, env: DESKTOP });
+    assert.equal(run.stdout, `${URL_OF("127.0.0.1")}\n`);
+    assert.match(run.stderr, /^Cannot open a browser: /);
+  } finally {
+    process.env["PATH"] = path;
+  }
 });
 
 test("open fails if the daemon has no HTTP listener", async () => {

@@ -1,32 +1,51 @@
-import { bareHost, hostPort } from "../../../core/address.ts";
+import process from "node:process";
+import { isLoopback } from "../../../core/address.ts";
 import { JobError, messageOf } from "../../../core/errors.ts";
+import { sleep } from "../../../platform/clock.ts";
+import type { ConnectOptions, JobClient } from "../../../rpc/client/client.ts";
+import { makeVisible } from "../../../core/text/safe_text.ts";
+import type { PrivatePage } from "../../../platform/process/browser.ts";
 import type { CliIo } from "../../io.ts";
-import type { ConnectOptions } from "../../../rpc/client/client.ts";
+import type { Args } from "../../parsing/args.ts";
 import type { Verb } from "../../verb.ts";
 import { isoOf } from "../../wire.ts";
+import { loginTarget, loginUrl, openingPage } from "./open_page.ts";
 
-/** Addresses that mean every address of a host: a browser cannot go there. */
-const EVERY_ADDRESS: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
+/** How long a browser may take to log in, before its page is removed. */
+const LOGIN_MS_MAX = 60_000;
+const POLL_MS = 250;
 
 /** `jobctl open` */
 export const OPEN: Verb = {
   name: "open",
   summary: "Open the dashboard in a browser, logged in",
   details: [
-    "Prints a URL with a one-time code, and opens it where there is a desktop. The code works once,",
-    "for two minutes. It gives the browser a session of at most 12 hours with the rights of your",
-    "own connection: on the Unix socket those of your user, else those of the token. A session that",
-    "came from a token ends with it. Whoever uses the URL first has the session: do not share it.",
+    "Opens it where there is a desktop, with a page that only you can read and that is removed",
+    "after the login; elsewhere, prints a URL with a one-time code. The code works once, for two",
+    "minutes, on the daemon's machine only for your user. It gives the browser a session of at most",
+    "12 hours with the rights of your own connection: on the Unix socket those of your user, else",
+    "those of the token. A session that came from a token ends with it. Do not share the URL.",
   ].join(" "),
   options: {
     print: { describe: "Only print the URL", isFlag: true },
+    user: {
+      describe: "The user of the daemon's machine whose browser may use the code (default: you; " +
+        "under sudo, the user who called it)",
+      value: "NAME",
+    },
   },
   examples: [
     ["jobctl open", "On the daemon's machine"],
     ["ssh web1 jobctl open -o name", "For a browser elsewhere that can reach the daemon"],
   ],
   async run(args, { client, daemon, io, printer }) {
-    const { url, expiresAt } = await (await client()).createLoginCode({});
+    const { settings } = await daemon();
+    const user = await userOf(args, io, settings);
+    const connection = await client();
+    const program = user === null ? await programFor(args, io) : null;
+    const known = program && await sessionIds(connection);
+    const uid = user === null ? undefined : BigInt(user);
+    const { url, code, expiresAt } = await connection.createLoginCode({ uid });
     if (url === undefined || url === "") {
       throw new JobError(
         "unimplemented",
@@ -36,27 +55,98 @@ export const OPEN: Verb = {
         },
       );
     }
-    const shown = reachable(url, (await daemon()).settings);
+    const target = loginTarget(url, settings);
+    if (program !== null && known !== null && target.isCalled) {
+      const isDone = () => hasNewSession(connection, known);
+      const hasOpened = await show(openingPage(target, code), { io, program, isDone });
+      if (hasOpened) return;
+    } else if (program !== null) {
+      const { host } = new URL(target.url);
+      await printer.remark(`Not opened: ${host} is not the host that was called`);
+    }
+    const shown = loginUrl(target, code);
     await printer.details({ url: shown, expires_at: isoOf(expiresAt) }, shown, [shown]);
-    if (!args.flag("print") && io.isTerminal) await open(shown, io);
   },
 };
 
-/** The URL with a host that a browser can use: the one that this command uses itself. */
-function reachable(url: string, { socket, host }: ConnectOptions): string {
-  const parsed = new URL(url);
-  if (!EVERY_ADDRESS.has(bareHost(parsed.hostname))) return url;
-  const isLocal = host === undefined || (socket !== null && socket !== undefined);
-  parsed.host = hostPort(isLocal ? "localhost" : host, Number(parsed.port));
-  return parsed.href;
+/** The user for whom the code is; null for the caller. @throws JobError `invalid_argument` */
+async function userOf(args: Args, { env }: CliIo, settings: ConnectOptions) {
+  const named = args.text("user");
+  const { host = "localhost", socket, token, tokenFile } = settings;
+  const isOwn = typeof socket === "string" ||
+    (isLoopback(host) && token === undefined && tokenFile === undefined);
+  const caller = env["SUDO_UID"];
+  if (named === undefined) {
+    const isSudo = process.getuid?.() === 0 && isOwn && /^[1-9]\d{0,9}$/.test(caller ?? "");
+    return isSudo ? Number(caller) : null;
+  }
+  const { userId } = await import("../../../platform/process/accounts.ts");
+  return userId(named);
 }
 
-/** Open a URL with the desktop's browser, if there is one. */
-async function open(url: string, io: CliIo): Promise<void> {
-  const { openInBrowser } = await import("../../../platform/process/browser.ts");
+/** What opens a browser; null where there is none, or none is wanted. */
+async function programFor(args: Args, { isTerminal, env }: CliIo) {
+  if (args.flag("print") || !isTerminal) return null;
+  const { programOf } = await import("../../../platform/process/browser.ts");
+  return programOf(process.platform, env);
+}
+
+async function sessionIds(client: JobClient): Promise<ReadonlySet<string>> {
+  return new Set((await client.listSessions({})).sessions.map(({ id }) => id));
+}
+
+/** True if a session of this caller has begun. */
+async function hasNewSession(client: JobClient, known: ReadonlySet<string>): Promise<boolean> {
+  for (const id of await sessionIds(client)) if (!known.has(id)) return true;
+  return false;
+}
+
+/**
+ * Open a page that logs in, and remove it once somebody has, after a minute, or at Ctrl-C.
+ *
+ * @returns false if no browser could be started
+ */
+async function show(
+  html: string,
+  { io, program, isDone }: {
+    readonly io: CliIo;
+    readonly program: readonly string[];
+    readonly isDone: () => Promise<boolean>;
+  },
+): Promise<boolean> {
+  const { openInBrowser, writePrivatePage } = await import("../../../platform/process/browser.ts");
+  const abort = new AbortController();
+  const stop = io.onInterrupt?.(() => abort.abort(), ["SIGINT", "SIGTERM", "SIGHUP"]);
+  let page: PrivatePage | null = null;
   try {
-    await openInBrowser(url, io.env);
+    page = writePrivatePage(html, io.env);
+    await openInBrowser(page.path, program);
   } catch (error) {
-    await io.stderr.write(`Cannot open a browser: ${messageOf(error)}\n`);
+    page?.remove();
+    stop?.();
+    await io.stderr.write(`Cannot open a browser: ${makeVisible(messageOf(error))}\n`);
+    return false;
   }
+  try {
+    await io.stderr.write("Opened a browser, which is to log in within a minute\n");
+    if (await isDoneInTime(isDone, io, abort.signal)) return true;
+    await io.stderr.write("The browser has not logged in. For a URL: jobctl open --print\n");
+    return true;
+  } finally {
+    page.remove();
+    stop?.();
+  }
+}
+
+async function isDoneInTime(
+  isDone: () => Promise<boolean>,
+  { clock }: CliIo,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const untilMs = clock.now().monotonicMs + LOGIN_MS_MAX;
+  while (!signal.aborted && clock.now().monotonicMs < untilMs) {
+    await sleep(clock, POLL_MS, signal);
+    if (await isDone()) return true;
+  }
+  return false;
 }

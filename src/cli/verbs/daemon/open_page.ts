@@ -1,0 +1,112 @@
+import { createHash } from "node:crypto";
+import { networkInterfaces } from "node:os";
+import { bareHost, hostPort, isLoopback, LOGIN_PATH } from "../../../core/address.ts";
+import { JobError } from "../../../core/errors.ts";
+import { readAddress } from "../../../core/public_address.ts";
+import { makeVisible } from "../../../core/text/safe_text.ts";
+import type { ConnectOptions } from "../../../rpc/client/client.ts";
+
+/** Where a browser logs in. */
+export interface LoginTarget {
+  /** URL of the login page, without a code. */
+  readonly url: string;
+  /** False if it is on another host than the one that this command called. */
+  readonly isCalled: boolean;
+}
+
+/** Addresses that mean every address of a host: a browser cannot go there. */
+const EVERY_ADDRESS: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
+/** A code as a daemon creates it. */
+const CODE = /^[\w-]{20,200}$/;
+const URL_CHARS_MAX = 2_000;
+const SUBMIT = "document.forms[0].submit()";
+
+/**
+ * The login page of a daemon. Of what the daemon says, only scheme, port and path count, and a host
+ * that is its own: nothing else that a server names is ever opened.
+ *
+ * @param named the URL that the daemon gives for a code
+ * @throws JobError `unavailable` for anything but the URL of a login page
+ */
+export function loginTarget(named: string, settings: ConnectOptions): LoginTarget {
+  const url = named.length <= URL_CHARS_MAX ? URL.parse(named) : null;
+  const isLogin = url !== null && /^https?:$/.test(url.protocol) && url.username === "" &&
+    url.password === "" && url.pathname.endsWith(`/${LOGIN_PATH}`);
+  if (!isLogin) {
+    throw new JobError(
+      "unavailable",
+      `Cannot open "${
+        makeVisible(named.slice(0, URL_CHARS_MAX))
+      }": the daemon names it, and it is not a login page`,
+      { hint: "Is the other end the daemon that you mean? jobctl status shows it" },
+    );
+  }
+  const host = hostOf(bareHost(url.hostname), settings);
+  url.host = hostPort(host.name, portOf(url));
+  return { url: `${url.origin}${url.pathname}`, isCalled: host.isCalled };
+}
+
+/** The URL of a login page with a code, for somebody who takes it to a browser. */
+export function loginUrl({ url }: LoginTarget, code: string): string {
+  return `${url}?code=${checkCode(code)}`;
+}
+
+/** A page that sends a code to a login page at once. */
+export function openingPage({ url }: LoginTarget, code: string): string {
+  const hash = createHash("sha256").update(SUBMIT).digest("base64");
+  const scheme = url.slice(0, url.indexOf(":") + 1);
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'sha256-${hash}'; form-action ${scheme}; base-uri 'none'">
+<meta name="referrer" content="no-referrer">
+<meta name="color-scheme" content="light dark">
+<title>jobctl</title>
+</head>
+<body>
+<form method="post" action="${escapeHtml(url)}">
+<input type="hidden" name="code" value="${checkCode(code)}">
+<button>Log in</button>
+</form>
+<script>${SUBMIT}</script>
+</body>
+</html>
+`;
+}
+
+/** The host for a browser: the one that was called, as far as the daemon's own name allows it. */
+function hostOf(
+  named: string,
+  { socket, host }: ConnectOptions,
+): { readonly name: string; readonly isCalled: boolean } {
+  const isLocal = host === undefined || isLoopback(host) || (socket ?? null) !== null;
+  if (EVERY_ADDRESS.has(named)) return { name: isLocal ? "localhost" : host, isCalled: true };
+  if (isLocal) return { name: named, isCalled: isLoopback(named) || isOwnAddress(named) };
+  // Another address of the host that was called, which the daemon listens on.
+  if (readAddress(named) !== null && !isLoopback(named)) return { name: host, isCalled: true };
+  return { name: named, isCalled: named.toLowerCase() === bareHost(host).toLowerCase() };
+}
+
+function isOwnAddress(host: string): boolean {
+  const words = readAddress(host)?.join();
+  if (words === undefined) return false;
+  const own = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  return own.some(({ address }) => readAddress(address)?.join() === words);
+}
+
+function portOf({ port, protocol }: URL): number {
+  return port === "" ? (protocol === "https:" ? 443 : 80) : Number(port);
+}
+
+/** A code becomes part of a page and of a URL. */
+function checkCode(code: string): string {
+  if (CODE.test(code)) return code;
+  throw new JobError("unavailable", "Cannot log in: the daemon's one-time code is none", {
+    hint: "Is the other end the daemon that you mean? jobctl status shows it",
+  });
+}
+
+function escapeHtml(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll('"', "&quot;").replaceAll("<", "&lt;");
+}
