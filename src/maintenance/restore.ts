@@ -1,5 +1,7 @@
 import { JobError } from "../core/errors.ts";
 import type { Clock } from "../platform/clock.ts";
+import type { StoreRecord } from "../store/records.ts";
+import { LOGIN_CODE_MEMO, SESSION_MEMO } from "../store/requests.ts";
 import type { Store } from "../store/store.ts";
 import { type BackupEnd, type BackupHeader, checkBackup, recordsIn } from "./backup.ts";
 import { contentOf, sourceOf } from "./content.ts";
@@ -18,9 +20,13 @@ export interface Restored {
   readonly left_out: number;
 }
 
+/** Memos that give rights, by the start of their keys. A backup may have been changed. */
+const RIGHTS = [SESSION_MEMO, LOGIN_CODE_MEMO];
+
 /**
- * Fill an empty store with a backup. The whole backup is checked before anything is written, and
- * the store is compared with it afterwards. An interrupted restore continues when it is run again.
+ * Fill an empty store with a backup, except for the sessions and codes of browsers. The whole backup
+ * is checked before anything is written, and the store is compared with it afterwards. An
+ * interrupted restore continues when it is run again.
  *
  * @param lines reads the backup from its first line
  * @throws JobError `invalid_argument` for a damaged backup; `conflict` if the store holds anything
@@ -49,19 +55,27 @@ export async function restoreBackup(
     const read = (count: number) => {
       if (count % REPORT_RECORDS === 0) progress(`${count} records written`);
     };
-    const source = () => sourceOf(recordsIn(lines(), name));
+    const source = () => sourceOf(withoutRights(recordsIn(lines(), name)));
     await copyRecords(source(), store.records, { now, read });
     progress("Comparing");
     const again = await copyRecords(source(), store.records, { now });
     // The head is always written.
     if (again.written > 1 || again.removed > 0) throw differs(end);
+    const wanted = await contentOf(source());
     const { counts, hash } = await contentOf(store.records);
-    const left_out = (end.counts.log ?? 0) - (counts.log ?? 0);
-    if (left_out === 0 && hash !== end.hash) throw differs(end);
+    const left_out = (wanted.counts.log ?? 0) - (counts.log ?? 0);
+    if (left_out === 0 && hash !== wanted.hash) throw differs(end);
     await store.records.setMark({ at: clock.now(), mark: null });
     return { header, counts, hash, left_out };
   } finally {
     await store.close();
+  }
+}
+
+async function* withoutRights(records: AsyncIterable<StoreRecord>): AsyncGenerator<StoreRecord> {
+  for await (const record of records) {
+    const key = record.type === "memo" ? record.memo.key : "";
+    if (!RIGHTS.some((start) => key.startsWith(start))) yield record;
   }
 }
 

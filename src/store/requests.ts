@@ -367,6 +367,10 @@ export const MEMO_CHARS_MAX = 65_536;
 export const JOB_MEMO = "job:";
 /** Start of the keys of memos by which a node asks for news of jobs; the node's id follows. */
 export const WATCHER_MEMO = "watcher:";
+/** Start of the keys of the sessions of browsers; the hash of the secret follows. */
+export const SESSION_MEMO = "session:";
+/** Start of the keys of codes that open sessions; the hash of the code follows. */
+export const LOGIN_CODE_MEMO = "login-code:";
 /** Kind of the instances that process news; its own ends are no news. */
 export const NEWS_KIND = "system.notices";
 

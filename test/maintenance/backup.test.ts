@@ -6,7 +6,9 @@ import { BACKUP_KIND } from "../../src/core/backup_settings.ts";
 import { isJobError } from "../../src/core/errors.ts";
 import { checkBackup, linesOf } from "../../src/maintenance/backup.ts";
 import { restoreBackup } from "../../src/maintenance/restore.ts";
+import { hashOf as hashOfSecret, Sessions } from "../../src/manager/sessions/sessions.ts";
 import { systemClock } from "../../src/platform/clock.ts";
+import { systemRandom } from "../../src/platform/random.ts";
 import type { Store } from "../../src/store/store.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 import { fileStore, filledStore, hashOf, memoryStore, workOn } from "./moving_world.ts";
@@ -188,3 +190,26 @@ test("verify names an index of a SQLite file that somebody deleted", () =>
     ]);
     await store.close();
   }));
+
+test("restore leaves out the sessions and codes of a backup, which may be forged", async () => {
+  const opened = await filledStore(memoryStore(), 3);
+  const sessions = new Sessions({ store: opened.store, clock: systemClock, random: systemRandom });
+  const owner = {
+    name: "root",
+    role: "admin",
+    jobs: null,
+    proof: '{"type":"owner","uid":0}',
+  } as const;
+  const { secret } = await sessions.open(owner, "127.0.0.1");
+  const { code } = await sessions.createCode(owner);
+  const text = await backup(opened);
+  assert.match(text, /"session:[0-9a-f]{64}"/);
+  assert.match(text, /"login-code:[0-9a-f]{64}"/);
+  const store = memoryStore();
+  const { counts, left_out } = await restore(text, store);
+  assert.deepEqual([counts["memo"], counts["instance"], left_out], [1, 3, 0]);
+  await open(store);
+  const restored = new Sessions({ store, clock: systemClock, random: systemRandom });
+  assert.equal(await restored.use(hashOfSecret(secret), "127.0.0.1"), null);
+  assert.equal(await restored.redeemCode(code), null);
+});

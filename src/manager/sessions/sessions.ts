@@ -5,7 +5,7 @@ import { JobError } from "../../core/errors.ts";
 import { memosOf, readMemo, tryPutMemo } from "../../notices/memos.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Random } from "../../platform/random.ts";
-import type { Memo } from "../../store/store.ts";
+import { LOGIN_CODE_MEMO as CODE_MEMO, type Memo, SESSION_MEMO } from "../../store/store.ts";
 import {
   type LoginCode,
   type OpenedSession,
@@ -16,10 +16,6 @@ import {
   type WaitingCode,
 } from "./session.ts";
 
-/** Start of the keys of sessions; the hash of the secret follows. */
-const SESSION_MEMO = "session:";
-/** Start of the keys of codes; the hash of the code follows. */
-const CODE_MEMO = "login-code:";
 /** Bytes of a code and of a session's secret. */
 const SECRET_BYTES = 32;
 const SESSION_MS = 12 * 3_600_000;
