@@ -25,7 +25,7 @@ interface Waiting {
 }
 
 /** Questions without parameters. */
-type SharedQuestion = "readiness" | "metrics" | "hooks" | "listPauses" | "kinds";
+type SharedQuestion = "readiness" | "metrics" | "hooks" | "pingKeys" | "listPauses" | "kinds";
 type ChangeListener = (change: ChangeOfInstance | null) => void;
 
 /** Completes calls in the thread of the manager. */
@@ -103,6 +103,7 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts, SessionF
   readonly metrics = () => this.#askOnce("metrics");
   readonly listPauses = () => this.#askOnce("listPauses");
   readonly ping = (ping: Ping) => this.#ask("ping", ping);
+  readonly pingKeys = () => this.#askOnce("pingKeys");
   readonly hooks = () => this.#askOnce("hooks");
   readonly deliver: StatusSource["deliver"] = (...args) => this.#ask("deliver", ...args);
   readonly waitingCodes = () => this.#ask("waitingCodes");

@@ -7,7 +7,7 @@ import type { Clock } from "../platform/clock.ts";
 import { Late } from "../platform/late.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { PlainResponse } from "./api/api_messages.ts";
-import { Paced } from "./paced.ts";
+import { Paced } from "../rpc/guard/paced.ts";
 import { PingQuota } from "./ping_quota.ts";
 import { isForeign, keyOfPing, PING_PATH, readPing } from "./ping_request.ts";
 import type { Readiness, StatusSource } from "./status_source.ts";
@@ -97,7 +97,7 @@ export class Monitoring {
   ) {
     this.#source = source;
     this.#logger = logger;
-    this.#pings = new PingQuota(clock);
+    this.#pings = new PingQuota(clock, () => source.pingKeys());
     this.#readiness = new Paced(clock, () => source.readiness());
     this.#metrics = new Paced(clock, async () => Buffer.from(await source.metrics()));
   }
@@ -157,25 +157,27 @@ export class Monitoring {
     const { method, headers } = request;
     if (!["GET", "HEAD", "POST"].includes(method)) return pong(405, "only GET, HEAD and POST");
     if (isForeign(headers)) return pong(403, "a page of another site must not ping");
-    const key = keyOfPing(target);
-    if (!this.#pings.takes(address, key)) return pong(429, "too many pings");
+    const read = readPing(target, { host: address || "unknown" });
+    if ("status" in read) return pong(read.status, read.text);
+    const verdict = await this.#pings.judge(address, keyOfPing(target));
+    if (verdict === "too many") return pong(429, "too many pings");
+    if (verdict === "wrong") return pong(404, "not found");
     const bytes = method === "POST"
       ? await request.body({ bytesMax: REPORT_BYTES_MAX, isCut: true })
       : Buffer.alloc(0);
-    const read = readPing(target, { body: bytes.toString("utf8"), host: address || "unknown" });
-    if ("status" in read) return pong(read.status, read.text);
+    const output = bytes.toString("utf8");
     try {
       for (const ping of read.candidates) {
-        if (!await this.#source.ping(ping)) continue;
-        this.#pings.learn(key, true);
-        return pong(200, "OK");
+        if (await this.#source.ping({ ...ping, run: { ...ping.run, output } })) {
+          return pong(200, "OK");
+        }
       }
     } catch (error) {
       if (isJobError(error, "invalid_argument")) return pong(400, error.message);
       if (isJobError(error, "resource_exhausted")) return pong(429, error.message);
       throw error;
     }
-    this.#pings.learn(key, false);
+    this.#pings.forget();
     return pong(404, "not found");
   }
 

@@ -1,47 +1,56 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../platform/clock.ts";
+import { type AddressLimits, AddressQuota } from "../rpc/guard/address_quota.ts";
+import { Paced } from "../rpc/guard/paced.ts";
 import { Buckets } from "./buckets.ts";
 
-/** Pings of one address, or with one key: so many at once, and so many a second after that. */
-const OF_ONE = { burst: 100, perSecond: 10 };
-/** Pings of all addresses together. */
-const OF_ALL = { burst: 500, perSecond: 100 };
-/** Name of the bucket of all addresses. */
-const ALL = "";
+/** Pings with one key: so many at once, and so many a second after that. */
+const OF_KEY = { burst: 100, perSecond: 10 };
+/** Pings with wrong keys. */
+const WRONG: AddressLimits = {
+  ofOne: { burst: 100, everyMs: 100 },
+  ofAll: { burst: 500, everyMs: 10 },
+};
+/** Reads of the keys; pings with unknown ones that come meanwhile share the next one. */
+const READS = { burst: 50, everyMs: 100 };
+
+/** What becomes of a ping: only one with a right key is looked at. */
+export type PingVerdict = "right" | "wrong" | "too many";
 
 /**
- * Limits how often clients may ping, before anything else is done for them. A key that was right
- * counts for itself: strangers, who may have the same address behind a proxy, must not keep the
- * pings of jobs from being taken.
+ * Decides about pings by their keys, before anything else is done for them. A key is looked up
+ * first, and only wrong ones count for their address: strangers, who may have the same one behind a
+ * proxy, must not keep the pings of jobs from being taken.
  */
 export class PingQuota {
-  readonly #all: Buckets;
-  readonly #byAddress: Buckets;
-  /** By the hashes of keys that were right. */
+  readonly #wrong: AddressQuota;
+  /** By the hashes of right keys. */
   readonly #byKey: Buckets;
+  readonly #reads: Paced<ReadonlySet<string>>;
+  /** Hashes of the right keys, as they were last read. */
+  #known: ReadonlySet<string> = new Set();
 
-  constructor(clock: Clock) {
-    this.#all = new Buckets(clock, OF_ALL);
-    this.#byAddress = new Buckets(clock, OF_ONE);
-    this.#byKey = new Buckets(clock, OF_ONE);
+  /** @param readKeys reads the hashes of all keys */
+  constructor(clock: Clock, readKeys: () => Promise<ReadonlySet<string>>) {
+    this.#wrong = new AddressQuota(clock, WRONG);
+    this.#byKey = new Buckets(clock, OF_KEY);
+    this.#reads = new Paced(clock, readKeys, READS);
   }
 
-  /** True if another ping of an address with a key may be taken; it is counted then. */
-  takes(address: string, key: string): boolean {
-    const hash = hashOf(key);
-    if (this.#byKey.has(hash)) return this.#byKey.take(hash);
-    if (!this.#byAddress.hasRoom(address) || !this.#all.hasRoom(ALL)) return false;
-    return this.#byAddress.take(address) && this.#all.take(ALL);
+  /** Count a ping of an address with a key. @throws JobError if the keys cannot be read */
+  async judge(address: string, key: string): Promise<PingVerdict> {
+    const hash = createHash("sha256").update(key).digest("hex");
+    if (await this.#isRight(hash)) return this.#byKey.take(hash) ? "right" : "too many";
+    return this.#wrong.takes(address) ? "wrong" : "too many";
   }
 
-  /** Keep in mind whether a key is right. */
-  learn(key: string, isRight: boolean): void {
-    const hash = hashOf(key);
-    if (isRight) this.#byKey.add(hash);
-    else this.#byKey.forget(hash);
+  /** A key that was right is not any more. */
+  forget(): void {
+    this.#known = new Set();
   }
-}
 
-function hashOf(key: string): string {
-  return createHash("sha256").update(key).digest("hex");
+  async #isRight(hash: string): Promise<boolean> {
+    if (!this.#known.has(hash)) this.#known = await this.#reads.get();
+    return this.#known.has(hash);
+  }
 }

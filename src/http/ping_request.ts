@@ -58,12 +58,11 @@ export function keyOfPing(url: string): string {
  * `/log` and `/EXITCODE`, or with the shared key `/ping/KEY/KIND` and so on. `rid` is the id of the
  * run, `ago` how many seconds ago it happened; other parameters are ignored.
  *
- * @param body the text of the request's body
  * @param host where it comes from
  */
 export function readPing(
   url: string,
-  { body, host }: { readonly body: string; readonly host: string },
+  { host }: { readonly host: string },
 ): ReadPing | PingRefusal {
   const [path = "", query = ""] = url.split("?", 2);
   const words = wordsOf(path.slice(PING_PATH.length).replace(/\/$/, ""));
@@ -81,7 +80,7 @@ export function readPing(
   }
   const common = {
     host,
-    output: body,
+    output: "",
     msAgo: Math.round(seconds * 1_000),
     ...(runId === undefined ? {} : { runId }),
   };

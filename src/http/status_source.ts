@@ -28,6 +28,8 @@ export interface StatusSource {
    * @throws JobError `invalid_argument` for a report that cannot be recorded
    */
   ping(ping: Ping): Promise<boolean>;
+  /** SHA-256 of the keys that pings can have, in hexadecimal. */
+  pingKeys(): Promise<ReadonlySet<string>>;
   /** The hooks of all jobs, by kind. */
   hooks(): Promise<ReadonlyMap<string, JobHook>>;
   /** Run a job for a delivery whose signature is right. @throws JobError */
@@ -68,6 +70,10 @@ export class ManagerStatusSource implements StatusSource {
 
   ping({ key, kind, run }: Ping): Promise<boolean> {
     return this.#manager.ping(key, kind, run);
+  }
+
+  pingKeys(): Promise<ReadonlySet<string>> {
+    return this.#manager.pingKeyHashes();
   }
 
   async hooks(): Promise<ReadonlyMap<string, JobHook>> {

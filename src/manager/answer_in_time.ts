@@ -58,6 +58,7 @@ export function answerInTime(manager: ManagerApi, clock: Clock, location: string
     ...{ hooks: () => manager.hooks(), workers: () => manager.workers() },
     deliver: (...args) => inTime(manager.deliver(...args)),
     siteUrl: () => manager.siteUrl(),
+    pingKeyHashes: () => inTime(manager.pingKeyHashes()),
     pingKeys: (kind) => inTime(manager.pingKeys(kind)),
     getInstance: (...args) => inTime(manager.getInstance(...args)),
     blockOf: (instance) => inTime(manager.blockOf(instance)),

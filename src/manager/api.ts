@@ -291,6 +291,8 @@ export interface ManagerApi extends TimelineApi, TagReads, ProcessReads, FreezeA
    * @throws JobError `not_found`; `invalid_argument` for a job that runs here
    */
   pingKeys(kind: string): Promise<PingKeysOfJob>;
+  /** SHA-256 of all keys that pings can have, in hexadecimal. */
+  pingKeyHashes(): Promise<ReadonlySet<string>>;
   /**
    * Record a run as {@link reportRun} does, of the job with this key, or with the shared key of the
    * job of this kind. Returns false if there is none.

@@ -245,6 +245,7 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
     (await this.parts.external.get()).runs.report(...args);
   readonly pingKeys: ManagerApi["pingKeys"] = async (kind) =>
     (await this.parts.external.get()).pings.keysOf(kind);
+  readonly pingKeyHashes = async () => (await this.parts.external.get()).pings.keyHashes();
   readonly ping: ManagerApi["ping"] = async (...args) =>
     (await this.parts.external.get()).pings.take(...args);
 

@@ -56,6 +56,7 @@ function instanceRules(manager: ManagerApi, queries: ScopedQueries) {
       throw scope.tooWide("read the hooks");
     },
     deliver: () => Promise.reject(scope.tooWide("deliver to hooks")),
+    pingKeyHashes: () => Promise.reject(scope.tooWide("read the ping keys of jobs")),
     pingKeys: (kind) => Promise.reject(scope.tooWide(`show the ping keys of job "${kind}"`)),
     previewJob(kind, options) {
       scope.check(kind);

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 import { skipWithout } from "../../scripts/programs/install.mjs";
 import { HttpServer } from "../../src/http/server.ts";
-import { PingQuota } from "../../src/http/ping_quota.ts";
+import { PingQuota, type PingVerdict } from "../../src/http/ping_quota.ts";
 import { isForeign, readPing } from "../../src/http/ping_request.ts";
 import { ManagerStatusSource } from "../../src/http/status_source.ts";
 import { JobError } from "../../src/core/errors.ts";
@@ -192,8 +193,8 @@ test("a second request behind a ping is not read", async () => {
 });
 
 test("readPing() reads what a run did and when", () => {
-  const read = (url: string) => readPing(`/ping/${url}`, { body: "b", host: "h" });
-  const common = { host: "h", output: "b", msAgo: 0 };
+  const read = (url: string) => readPing(`/ping/${url}`, { host: "h" });
+  const common = { host: "h", output: "", msAgo: 0 };
   assert.deepEqual(read(`${KEY}/start/`), {
     candidates: [
       { key: KEY, kind: null, run: { ...common, event: "start" } },
@@ -221,47 +222,74 @@ test("isForeign() knows requests that a page of another site causes", () => {
   assert.equal(isForeign({ host, referer: `http://${host}/` }), false);
 });
 
-test("PingQuota takes a burst of an address, then some a second", async () => {
+function pingQuota(clock: SimClock, keys: readonly string[]) {
+  const hashes = new Set(keys.map((key) => createHash("sha256").update(key).digest("hex")));
+  let readCount = 0;
+  const quota = new PingQuota(clock, () => {
+    readCount += 1;
+    return Promise.resolve(hashes);
+  });
+  return {
+    reads: () => readCount,
+    /** How many of so many pings at once got a verdict. */
+    async count(verdict: PingVerdict, address: string, key: string, count: number) {
+      const all = Array.from({ length: count }, () => quota.judge(address, key));
+      return (await Promise.all(all)).filter((one) => one === verdict).length;
+    },
+  };
+}
+
+test("PingQuota takes a burst of wrong keys of an address or an IPv6 network, then some a second", async () => {
   const clock = new SimClock();
-  const quota = new PingQuota(clock);
-  const taken = (address: string, count: number) =>
-    Array.from({ length: count }, () => quota.takes(address, `${KEY}x`)).filter((one) => one)
-      .length;
-  assert.equal(taken("a", 200), 100);
-  assert.equal(taken("b", 200), 100);
+  const { count } = pingQuota(clock, []);
+  const taken = (address: string, some: number) => count("wrong", address, "guess", some);
+  assert.equal(await taken("10.0.0.1", 200), 100);
+  assert.equal(await taken("2001:db8::1", 60), 60);
+  assert.equal(await taken("2001:db8::ffff:1", 60), 40);
   await clock.advance(1_000);
-  assert.equal(taken("a", 200), 10);
-  for (const address of ["c", "d", "e", "f"]) taken(address, 100);
-  assert.equal(taken("g", 100), 0, "all together");
+  assert.equal(await taken("10.0.0.1", 200), 10);
+  for (const host of [3, 4, 5, 6]) await taken(`10.0.0.${host}`, 100);
+  assert.equal(await taken("10.0.0.7", 100), 50, "all together");
 });
 
-test("PingQuota lets no stranger keep a key from being used that was right before", async () => {
+test("PingQuota takes right keys whatever strangers with the same address have tried", async () => {
   const clock = new SimClock();
-  const quota = new PingQuota(clock);
-  const taken = (key: string, count: number) =>
-    Array.from({ length: count }, () => quota.takes("proxy", key)).filter((one) => one).length;
-  assert.equal(taken(KEY, 1), 1);
-  quota.learn(KEY, true);
-  assert.equal(taken("guess", 1_000), 99);
-  assert.equal(taken(KEY, 200), 100, "its own");
-  assert.equal(taken("guess", 1), 0);
+  const { count } = pingQuota(clock, [KEY]);
+  assert.equal(await count("wrong", "proxy", "guess", 1_000), 100);
+  assert.equal(await count("right", "proxy", KEY, 200), 100, "its own limit");
   await clock.advance(1_000);
-  assert.equal(taken(KEY, 200), 10);
-  quota.learn(KEY, false);
-  assert.equal(taken("guess", 100), 10);
-  assert.equal(taken(KEY, 1), 0);
+  assert.equal(await count("right", "proxy", KEY, 200), 10);
+  assert.equal(await count("wrong", "proxy", "guess", 100), 10);
 });
 
-test("pings with a right key are taken while strangers try others", async () => {
-  // Time stands still, so that no further pings are granted meanwhile.
-  await using world = await pingWorld(new SimClock());
-  assert.equal((await world.ping(`${KEY}/start`)).status, 200);
-  const guesses = await Promise.all(Array.from({ length: 200 }, (_, index) => {
+test("PingQuota reads the keys ten times a second at most, and none for a key it knows", async () => {
+  const clock = new SimClock();
+  const { count, reads } = pingQuota(clock, [KEY]);
+  await count("wrong", "a", "guess", 1_000);
+  assert.equal(reads(), 1);
+  await count("right", "a", KEY, 50);
+  assert.equal(reads(), 1);
+  let isOver = false;
+  const flood = (async () => {
+    while (!isOver) await count("wrong", "a", "guess", 10);
+  })();
+  await clock.advance(10_000);
+  assert.ok(reads() > 100 && reads() <= 151, String(reads()));
+  isOver = true;
+  await clock.advance(1_000);
+  await flood;
+});
+
+test("pings with a right key are taken while strangers at the same address try others", async () => {
+  await using world = await pingWorld();
+  const guesses = await Promise.all(Array.from({ length: 300 }, (_, index) => {
     return world.ping(`guess-of-twenty-characters-${index}`);
   }));
-  // The address had used one of its 100 for the first ping with the key.
-  assert.equal(guesses.filter(({ status }) => status === 200 || status === 404).length, 99);
-  assert.equal(guesses.filter(({ status }) => status === 429).length, 101);
+  assert.deepEqual([...new Set(guesses.map(({ status }) => status))].sort(), [404, 429]);
   assert.equal((await world.ping(KEY, { method: "POST", body: "done" })).status, 200);
-  assert.equal((await world.ping("shared-key-for-all-jobs/start/log")).status, 429);
+  assert.equal((await world.ping("shared-key-for-all-jobs/start/log")).status, 200);
+  assert.deepEqual(world.manager.reported.map(({ kind, run }) => [kind, run.output]), [
+    ["echo", "done"],
+    ["start", ""],
+  ]);
 });

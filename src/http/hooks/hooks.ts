@@ -8,7 +8,7 @@ import type { PlainResponse } from "../api/api_messages.ts";
 import { problemResponse } from "../api/problem.ts";
 import { Buckets } from "../buckets.ts";
 import type { HttpRequest, Responder } from "../exchange.ts";
-import { Paced } from "../paced.ts";
+import { Paced } from "../../rpc/guard/paced.ts";
 import type { StatusSource } from "../status_source.ts";
 import { Delivery } from "./delivery.ts";
 import { verify } from "./signatures.ts";

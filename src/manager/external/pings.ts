@@ -48,6 +48,13 @@ export class Pings {
     return true;
   }
 
+  /** The hashes of all keys; none if no job runs elsewhere. */
+  async keyHashes(): Promise<ReadonlySet<string>> {
+    const own = await this.#hashes();
+    if (own.size === 0) return new Set();
+    return new Set([...own.keys(), hashOf(sharedKeyOf(await this.#readSecret()))]);
+  }
+
   // The time that this takes says nothing about the keys: it depends only on their hashes.
   async #find(key: string, kind: string | null): Promise<string | null> {
     const hash = hashOf(key);

@@ -8,13 +8,14 @@ import type {
   SessionHolder,
   WaitingCode,
 } from "../../manager/sessions/session.ts";
-import { type Clock, sleep } from "../../platform/clock.ts";
+import type { Clock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
-import { type AddressLimits, AddressQuota, type Attempts } from "../guard/address_quota.ts";
+import { type AddressLimits, AddressQuota } from "../guard/address_quota.ts";
+import { type Pace, Paced } from "../guard/paced.ts";
 import type { SessionCaller } from "./session_proof.ts";
 
 /** Reads of the codes; guesses that come meanwhile share the next one. */
-const CODE_READS: Attempts = { burst: 50, everyMs: 50 };
+const CODE_READS: Pace = { burst: 50, everyMs: 50 };
 /** How long a session that was read counts as current: a revoked one may survive this long. */
 const FRESH_MS = 2_000;
 /** Most sessions that are remembered; the one that came first is forgotten. */
@@ -52,15 +53,12 @@ export class SessionCallers {
   readonly #watchers = new Map<string, Set<() => void>>();
   readonly #checking: LazyTimer;
   readonly #unknown: AddressQuota;
-  /** The read of the codes that has not begun yet; null if nobody waits for one. */
-  #nextCodes: Promise<readonly WaitingCode[]> | null = null;
-  #lastCodes: Promise<unknown> = Promise.resolve();
-  readonly #codeReads: AddressQuota;
+  readonly #codes: Paced<readonly WaitingCode[]>;
 
   constructor(options: SessionCallersOptions) {
     this.#options = options;
     this.#unknown = new AddressQuota(options.clock, UNKNOWN);
-    this.#codeReads = new AddressQuota(options.clock, { ofOne: CODE_READS, ofAll: CODE_READS });
+    this.#codes = new Paced(options.clock, () => options.sessions.waitingCodes(), CODE_READS);
     this.#checking = new LazyTimer(options.clock, () => void this.#checkWatched());
   }
 
@@ -82,14 +80,14 @@ export class SessionCallers {
 
   /**
    * Find a one-time code without using it up; null if it is unknown, used or expired. However many
-   * are asked for, the store reads its codes once at a time, and in the long run 20 times a second.
+   * are asked for, the store reads its codes 20 times a second at most in the long run.
    */
   async findCode(code: string): Promise<WaitingCode | null> {
     if (!SECRET.test(code)) return null;
     const wanted = Buffer.from(idOf(code));
     let found: WaitingCode | null = null;
     // All are compared, in constant time: how long it takes says nothing about them.
-    for (const each of await this.#codes()) {
+    for (const each of await this.#codes.get()) {
       const id = Buffer.from(each.id);
       if (id.length === wanted.length && timingSafeEqual(id, wanted)) found = each;
     }
@@ -169,18 +167,6 @@ export class SessionCallers {
     if (!SECRET.test(secret)) return null;
     const session = await this.#read(idOf(secret), read);
     return session && callerOf(session);
-  }
-
-  /** The codes, read after this call. */
-  #codes(): Promise<readonly WaitingCode[]> {
-    return this.#nextCodes ??= this.#lastCodes.then(async () => {
-      const { clock, sessions } = this.#options;
-      while (!this.#codeReads.takes("")) await sleep(clock, CODE_READS.everyMs);
-      this.#nextCodes = null;
-      const codes = sessions.waitingCodes();
-      this.#lastCodes = codes.catch(() => {});
-      return await codes;
-    });
   }
 
   /** Read a session, which counts against the address if there is none and nobody knew it. */

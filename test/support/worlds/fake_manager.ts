@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { ReportedRun } from "../../../src/core/job/external.ts";
 import { JOB_DEFAULTS } from "../../../src/core/job/option_table.ts";
 import { type Block, unservedBlock } from "../../../src/core/job/limits.ts";
@@ -205,6 +206,12 @@ export class FakeManager implements ManagerApi {
     if (!found || !this.jobs.has(found)) return false;
     await this.reportRun(found, run);
     return true;
+  };
+
+  pingKeyHashes: ManagerApi["pingKeyHashes"] = async () => {
+    const keys = [...this.jobs.keys()].map((kind) => `key-of-${kind}-with-20ch`);
+    const hash = (key: string) => createHash("sha256").update(key).digest("hex");
+    return new Set([...keys, "shared-key-for-all-jobs"].map(hash));
   };
 
   readonly delivered: (HookDelivery & { readonly kind: string })[] = [];
