@@ -4,6 +4,10 @@
 // Or ends them while commands run, which must run on: npm run kills -- --commands [--kills 100]
 // [--store valkey] [--how kill|restart|both] [--lease SECONDS] [--turns: with a build of another
 // version]
+//
+// Or does all that can be done to processes, in cycles: npm run kills -- --commands --how random
+// [--kills 500] [--seed N] [--store sqlite|valkey|etcd|all] [--beside ROUNDS] [--turns]. Instead of
+// "random": "supervisor-at-start", "timeout-while-down", "ended-while-down".
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";

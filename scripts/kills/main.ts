@@ -6,6 +6,13 @@ import {
   type KeptOptions,
 } from "../../test/support/cluster/kept_commands.ts";
 import { checkCluster } from "../../test/support/cluster/cluster_check.ts";
+import { CYCLE_STORES, type CycleStore } from "../../test/support/cluster/cycle_plan.ts";
+import {
+  CYCLE_KINDS,
+  type CycleKind,
+  isCycleKind,
+  runRounds,
+} from "../../test/support/cluster/cycle_rounds.ts";
 import { JOBCTL } from "../../test/support/processes/daemon.ts";
 import { withKills } from "../../test/support/cluster/kill_run.ts";
 import { tellUnderKills } from "../../test/support/notices/kill_notices.ts";
@@ -21,7 +28,7 @@ const { values } = parseArgs({
     store: { type: "string" },
     /** Commands that run on while the daemon is ended. */
     commands: { type: "boolean", default: false },
-    /** With commands: how many run, for how many seconds at most, and how the daemon ends. */
+    /** With commands: how many run, for how many seconds at most, and what is done. */
     running: { type: "string", default: "50" },
     seconds: { type: "string", default: "30" },
     how: { type: "string", default: "kill" },
@@ -29,6 +36,8 @@ const { values } = parseArgs({
     lease: { type: "string", default: "15" },
     /** With commands: another build that takes turns with this one. */
     other: { type: "string" },
+    /** With cycles of faults: how many rounds run at once. */
+    beside: { type: "string", default: "1" },
   },
 });
 // Everything started ends with this process.
@@ -39,15 +48,26 @@ const log = (line: string) =>
 const options = { kills: Number(values.kills), seed: Number(values.seed), log };
 const daemons = Number(values.daemons);
 const { store = daemons > 1 ? "valkey" : "sqlite" } = values;
-if (store !== "sqlite" && store !== "valkey" && store !== "etcd") {
-  throw new Error(`--store ${store}: sqlite, valkey or etcd`);
+const cycleKind = values.commands && isCycleKind(values.how) ? values.how : null;
+
+function isStore(name: string): name is CycleStore {
+  return (CYCLE_STORES as readonly string[]).includes(name);
+}
+
+/** Cycles of faults under commands, on one store or on all. */
+function runCycles(how: CycleKind) {
+  const { kills: cycles, seed } = options;
+  const { other, beside } = values;
+  const builds = other === undefined ? [] : [JOBCTL, other];
+  const stores = CYCLE_STORES.filter((name) => store === "all" || store === name);
+  return runRounds({ ...{ how, stores, cycles, seed, builds, log }, beside: Number(beside) });
 }
 
 /** How `--commands` ends daemons. */
-function keptOptions(store: KeptOptions["store"] | "etcd"): KeptOptions {
+function keptOptions(store: CycleStore): KeptOptions {
   const { how, other } = values;
   if (how !== "kill" && how !== "restart" && how !== "both") {
-    throw new Error(`--how ${how}: kill, restart or both`);
+    throw new Error(`--how ${how}: kill, restart, both, ${CYCLE_KINDS.join(", ")}`);
   }
   if (store === "etcd" || daemons !== 1) {
     throw new Error("--commands is for one daemon, not on etcd");
@@ -63,15 +83,20 @@ function keptOptions(store: KeptOptions["store"] | "etcd"): KeptOptions {
   };
 }
 
-if (store === "sqlite" && daemons !== 1) throw new Error("A SQLite store has one daemon");
-if (store !== "sqlite" && !values.notices && !values.commands) {
-  throw new Error("--daemons and --store need --notices or --commands");
+/** Whatever else was asked for, on one store. */
+async function runOther() {
+  if (!isStore(store)) throw new Error(`--store ${store}: sqlite, valkey or etcd`);
+  if (store === "sqlite" && daemons !== 1) throw new Error("A SQLite store has one daemon");
+  if (values.commands) return await keepCommands(keptOptions(store));
+  if (values.notices) return await tellUnderKills({ ...options, store, daemons });
+  if (store !== "sqlite") throw new Error("--daemons and --store need --notices or --commands");
+  return await withKills(options, checkCluster);
 }
-const { figures, violations } = values.commands
-  ? await keepCommands(keptOptions(store))
-  : values.notices
-  ? await tellUnderKills({ ...options, store, daemons })
-  : await withKills(options, checkCluster);
+
+if (cycleKind !== null && !isStore(store) && store !== "all") {
+  throw new Error(`--store ${store}: sqlite, valkey, etcd or all`);
+}
+const { figures, violations } = cycleKind === null ? await runOther() : await runCycles(cycleKind);
 console.log(JSON.stringify(figures, null, 2));
 for (const violation of violations) console.error(violation);
 console.log(violations.length === 0 ? "Everything held" : "It did not hold");

@@ -102,6 +102,7 @@ const SECONDS = new Map([
   ["test/contrib/install_script.test.ts", 30],
   ["test/e2e/workers.test.ts", 28],
   ["test/e2e/bench.test.ts", 26],
+  ["test/e2e/faults/random_cycles.test.ts", 25],
   ["test/store/etcd/etcd_faults.test.ts", 24],
   ["test/e2e/commands/selftest.test.ts", 23],
   ["test/maintenance/doctor/doctor.test.ts", 22],
