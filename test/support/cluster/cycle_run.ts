@@ -93,7 +93,7 @@ export interface CycleRun {
   readonly canceled: ReadonlySet<string>;
   readonly marks: readonly Mark[];
   readonly happenings: readonly Happening[];
-  /** What does not concern one command. */
+  /** What does not concern one command; also of the end that follows. */
   readonly problems: readonly string[];
   /** How long the daemon took to end after SIGTERM, in milliseconds. */
   readonly stopMs: readonly number[];
@@ -105,7 +105,7 @@ export interface CycleRun {
 /** Run the cycles of a plan on a store of their own, and hand over what they left. */
 export async function withCycles<T>(
   options: CycleRunOptions,
-  body: (run: CycleRun, end: () => Promise<readonly string[]>) => Promise<T>,
+  body: (run: CycleRun, end: () => Promise<void>) => Promise<T>,
 ): Promise<T> {
   return await withTempDir({}, async ({ path }) => {
     const server = options.store === "sqlite" ? null : await startClusterServer(options.store);
@@ -206,9 +206,8 @@ class Cycles {
     };
   }
 
-  /** End the daemon for good. @returns what was wrong with that, or was left behind */
-  async end(): Promise<readonly string[]> {
-    const before = this.#problems.length;
+  /** End the daemon for good; problems are those of the run. */
+  async end(): Promise<void> {
     await this.#terminate();
     try {
       const { leaseMs } = this.#options.plan;
@@ -217,7 +216,6 @@ class Cycles {
       const left = this.#left().map(describeProcess);
       this.#problems.push(`processes are left behind: ${left.join("; ")}`);
     }
-    return this.#problems.slice(before);
   }
 
   async close(): Promise<void> {
