@@ -1,5 +1,6 @@
 import { copyFileSync, linkSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { EXIT_CODES } from "../../../src/cli/exit_codes.ts";
 import { messageOf } from "../../../src/core/errors.ts";
 import { type Daemon, JOBCTL, startDaemon } from "../processes/daemon.ts";
 import { linesOf, sleep, until } from "../wait.ts";
@@ -19,6 +20,8 @@ const STOP_MS = 5_000;
 const ANSWER_MS_MAX = 60_000;
 /** Longest wait for the last commands without any that ends: no command runs as long. */
 const PROGRESS_MS_MAX = 40_000;
+/** Exit codes of an upgrade that changes nothing: refused, or the store was not reached. */
+const REFUSED = [EXIT_CODES.conflict, EXIT_CODES.unavailable];
 /** Most commands at once. */
 const WORKERS = 64;
 
@@ -194,6 +197,8 @@ class Cycles {
     } catch (error) {
       this.#brokeOff(error);
       await Promise.all(feeding);
+      // What still runs must not end between the reads of the check.
+      await this.#allEnded().catch(() => {});
     }
     return {
       ...{ options: this.#options, daemon: this.daemon, canceled: this.#canceled },
@@ -326,6 +331,8 @@ class Cycles {
     const { code, stdout, stderr } = await upgrade;
     if (isKilled) return;
     if (code === 0 && JSON.parse(stdout).is_upgraded === true) return;
+    // The daemon goes on if the new file does not start, as on a host that is overloaded.
+    if (REFUSED.includes(code)) return this.#options.log?.(stderr);
     throw new Error(`upgrade-daemon: exit code ${code}: ${stdout}${stderr}`);
   }
 
