@@ -24,8 +24,8 @@ export interface Restored {
 const RIGHTS = [SESSION_MEMO, LOGIN_CODE_MEMO];
 
 /**
- * Fill an empty store with a backup, except for the sessions and codes of browsers. The whole backup
- * is checked before anything is written, and the store is compared with it afterwards. An
+ * Fill an empty store with a backup, except for the sessions and codes of browsers. The whole
+ * backup is checked before anything is written, and the store is compared with it afterwards. An
  * interrupted restore continues when it is run again.
  *
  * @param lines reads the backup from its first line

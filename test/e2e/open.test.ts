@@ -15,13 +15,12 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-import { HAS_BROWSER, launchBrowser } from "../support/browser/browser.ts";
+import { launchBrowser, WITHOUT_BROWSER } from "../support/browser/browser.ts";
 import { type Daemon, JOBCTL, startDaemon } from "../support/processes/daemon.ts";
 import { FOREIGN_UID, NEEDS_ROOT } from "../support/processes/foreign_user.ts";
 import { until } from "../support/wait.ts";
 
 const NEEDS_PROC = existsSync("/proc/net/tcp") ? false : "the kernel names no users of connections";
-const NEEDS_BROWSER = HAS_BROWSER ? false : "there is no Chromium";
 
 /** A desktop whose browser is this test: it only says which file it is to show. */
 interface Desktop {
@@ -87,7 +86,7 @@ function commandLines(): string {
 }
 
 test("jobctl open logs Chromium in with a page for its user alone, and removes it", {
-  skip: NEEDS_BROWSER,
+  skip: WITHOUT_BROWSER,
   timeout: 60_000,
 }, async () => {
   const daemon = await startDaemon();
@@ -141,7 +140,7 @@ async function plantingServer(): Promise<Server> {
 }
 
 test("a login removes the service worker of a server that had the port before", {
-  skip: NEEDS_BROWSER,
+  skip: WITHOUT_BROWSER,
   timeout: 60_000,
 }, async () => {
   const server = await plantingServer();
