@@ -62,6 +62,8 @@ export async function confirm(
 /** How a question names the instances that an action is about. */
 export interface Matching {
   readonly noun: string;
+  /** "cancel" or "redrive": the daemon counts what that would change. */
+  readonly action: string;
   /** Their conditions, such as ` of kind "mail"`. */
   readonly which: string;
   /** False for instances that match, but that the action leaves as they are. */
@@ -88,15 +90,13 @@ export async function confirmAll(
 export async function findMatching(
   client: JobClient,
   query: QueryInit,
-  { noun, which, isCounted }: Matching,
+  { noun, which, action, isCounted }: Matching,
 ): Promise<{ readonly instances: readonly JobInstance[]; readonly text: string }> {
   const found = await collect(lookupInstances(client, query, LOOKUP_MAX));
   const instances = isCounted ? found.filter(isCounted) : found;
   if (found.length < LOOKUP_MAX) {
     return { instances, text: countText(instances.length, noun) + which };
   }
-  const { count, hasMore } = await client.countInstances({ query, max: COUNT_MAX });
-  // The daemon also counts those that the action leaves as they are.
-  const about = hasMore ? " or more" : instances.length < found.length ? " or fewer" : "";
-  return { instances, text: `${count}${about} ${noun}s${which}` };
+  const { count, hasMore } = await client.countInstances({ query, max: COUNT_MAX, action });
+  return { instances, text: `${count}${hasMore ? " or more" : ""} ${noun}s${which}` };
 }

@@ -21,4 +21,6 @@ export interface ConfigInForce extends Settings {
   readonly file: string | null;
   /** Sections that have changed since the start, and apply after a restart. */
   readonly restart: readonly string[];
+  /** The first problems of the last reload, each with its place; empty if it had none. */
+  readonly problems: readonly string[];
 }

@@ -99,7 +99,11 @@ export class DatabaseBackend implements Backend {
     const followers = new Followers();
     return {
       lookupInstances: (query, page = FULL_PAGE) => this.#store.list(query, page),
-      countUpTo: (query, max) => countUpTo(this.#store, query, max),
+      countUpTo: async (query, max, action) => {
+        if (action === undefined) return await countUpTo(this.#store, query, max);
+        const { countAffected } = await import("../manager/instances/count_affected.ts");
+        return await countAffected(this.#store, query, { action, max, ownKinds: remote.ownKinds });
+      },
       jobStats: async (query) => {
         const { jobStats } = await import("../manager/instances/job_stats.ts");
         return await jobStats(this.#store, query);

@@ -25,7 +25,14 @@ interface Waiting {
 }
 
 /** Questions without parameters. */
-type SharedQuestion = "readiness" | "metrics" | "hooks" | "pingKeys" | "listPauses" | "kinds";
+type SharedQuestion =
+  | "readiness"
+  | "metrics"
+  | "hooks"
+  | "pingKeys"
+  | "listPauses"
+  | "kinds"
+  | "ownKinds";
 type ChangeListener = (change: ChangeOfInstance | null) => void;
 
 /** Completes calls in the thread of the manager. */
@@ -115,6 +122,7 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts, SessionF
   readonly revokeSession: SessionFacts["revokeSession"] = (...args) =>
     this.#ask("revokeSession", ...args);
   readonly kinds = () => this.#askOnce("kinds");
+  readonly ownKinds = () => this.#askOnce("ownKinds");
   readonly isKnown = (kind: string) => this.#ask("isKnown", kind);
   readonly assertKnown = (kind: string) => this.#ask("assertKnown", kind);
   readonly kindsOfTag: LiveFacts["kindsOfTag"] = (...args) => this.#ask("kindsOfTag", ...args);
@@ -126,9 +134,9 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts, SessionF
     return this.#ask("blockOf", instance);
   }
 
-  unservedKinds(kinds: Iterable<string>): Promise<ReadonlySet<string>> {
+  unservedKinds(kinds: Iterable<string>): Promise<ReadonlyMap<string, Block>> {
     const list = [...kinds];
-    if (list.length === 0) return Promise.resolve(new Set());
+    if (list.length === 0) return Promise.resolve(new Map());
     return this.#ask("unservedKinds", list);
   }
 

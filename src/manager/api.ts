@@ -45,6 +45,7 @@ import type { ReloadOptions, ReloadReport } from "./nodes/reload_report.ts";
 import type { DaemonCalls } from "./nodes/daemon_calls.ts";
 import type { SessionApi } from "./sessions/session.ts";
 import type { FreezeApi } from "./instances/freeze_api.ts";
+import type { BulkAction } from "./instances/count_affected.ts";
 import type { LimitedCount } from "./instances/count_up_to.ts";
 import type { JobStats, JobStatsQuery } from "./instances/job_stats.ts";
 import type { ExplainQuery, TickOutcome, TickReport } from "./instances/tick_report.ts";
@@ -315,8 +316,8 @@ export interface ManagerApi extends TimelineApi, TagReads, ProcessReads, FreezeA
   lookupInstances(query: InstanceQuery, page?: PageRequest): Promise<Page<Instance>>;
   /** What is due next, the earliest first: waiting instances, and next ticks of schedules. */
   upcoming(query: UpcomingQuery): Promise<UpcomingRuns>;
-  /** Count instances that match, up to a number. */
-  countUpTo(query: InstanceQuery, max: number): Promise<LimitedCount>;
+  /** Count instances that match, up to a number; with an action, those that it would change. */
+  countUpTo(query: InstanceQuery, max: number, action?: BulkAction): Promise<LimitedCount>;
   /** How a job has fared in a span, from a bounded number of reads. */
   jobStats(query: JobStatsQuery): Promise<JobStats>;
   lookupInstanceHistory(query: HistoryQuery, page?: PageRequest): Promise<Page<HistoryEntry>>;
@@ -366,7 +367,7 @@ export interface ManagerApi extends TimelineApi, TagReads, ProcessReads, FreezeA
   clearInstanceLogs(query: LogQuery, options?: { readonly all?: boolean }): Promise<number>;
 
   /** The given kinds that no live node can run. */
-  unservedKinds(kinds: Iterable<string>): Promise<ReadonlySet<string>>;
+  unservedKinds(kinds: Iterable<string>): Promise<ReadonlyMap<string, Block>>;
   /** The nodes on the store by id, including those that ended within the hour. */
   listNodes(): Promise<readonly NodeStatus[]>;
   /** Change the number of workers of a node. @throws JobError `not_found` if it is not live */
@@ -486,6 +487,8 @@ export interface LiveFacts
   extends TagReads, ProcessReads, Pick<ManagerApi, "blockOf" | "unservedKinds" | "listPauses"> {
   /** The kinds of all jobs, and all kinds that have instances. */
   kinds(): Promise<readonly string[]>;
+  /** The kinds of the jobs here whose instances can be run again. */
+  ownKinds(): Promise<readonly string[]>;
   /** True if this node has a job, or another node seen within the last hour has it. */
   isKnown(kind: string): Promise<boolean>;
   /** @throws JobError `not_found` if no node seen within the last hour has the job */

@@ -3,7 +3,7 @@ import { isJobError, JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { JobHook } from "../core/hooks/hook.ts";
 import type { JobDefinition } from "../core/job/job.ts";
-import { type Block, unservedBlock } from "../core/job/limits.ts";
+import type { Block } from "../core/job/limits.ts";
 import type { Exact } from "../core/object_keys.ts";
 import { checkScheduleOptions, inMilliseconds } from "../core/job/schedule_options.ts";
 import {
@@ -276,13 +276,12 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
 
   async blockOf(instance: Instance): Promise<Block | null> {
     if (instance.state !== "scheduled") return null;
-    if ((await this.unservedKinds([instance.kind])).size > 0) {
-      return unservedBlock(instance.kind);
-    }
-    return await this.parts.store.blockOf({ ...claimerOf(this.parts), id: instance.id });
+    const unserved = await this.unservedKinds([instance.kind]);
+    return unserved.get(instance.kind) ??
+      await this.parts.store.blockOf({ ...claimerOf(this.parts), id: instance.id });
   }
 
-  unservedKinds(kinds: Iterable<string>): Promise<ReadonlySet<string>> {
+  unservedKinds(kinds: Iterable<string>): Promise<ReadonlyMap<string, Block>> {
     return this.parts.peers.unservedKinds(kinds);
   }
 
@@ -293,6 +292,8 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
     const { kinds } = await this.parts.store.stats();
     return [...kinds.keys(), ...this.listJobs().map(({ kind }) => kind)];
   }
+
+  readonly ownKinds: LiveFacts["ownKinds"] = async () => this.parts.registry.repeatable;
 
   isKnown(kind: string): Promise<boolean> {
     return this.parts.peers.isKnown(kind);

@@ -14,6 +14,7 @@ import type { Page, UpcomingQuery } from "../store/store.ts";
 import type { LiveFacts, ManagerApi } from "./api.ts";
 import { type PageInput, readOptions, readPage } from "./call_options.ts";
 import { countInstances } from "./instances/bulk.ts";
+import type { BulkAction } from "./instances/count_affected.ts";
 import { countUpTo, type LimitedCount } from "./instances/count_up_to.ts";
 import type { JobStats, JobStatsQuery } from "./instances/job_stats.ts";
 import { findInstance, type FindOptions } from "./instances/find_instance.ts";
@@ -68,14 +69,18 @@ export abstract class ManagerReads {
     return matchesNothing(query) ? 0 : await countInstances(this.parts.store, query);
   }
 
-  /** Count the instances that match, up to a number. */
+  /** Count the instances that match, up to a number; with an action, those that it would change. */
   async countUpTo<Filter extends InstanceFilter>(
     filter: Exact<Filter, InstanceFilter>,
     max: number,
+    action?: BulkAction,
   ): Promise<LimitedCount> {
     const query = readInstanceFilter(filter);
     if (matchesNothing(query)) return { count: 0, hasMore: false };
-    return await countUpTo(this.parts.store, query, max);
+    const { store } = this.parts;
+    if (action === undefined) return await countUpTo(store, query, max);
+    const { countAffected } = await import("./instances/count_affected.ts");
+    return await countAffected(store, query, { action, max, ownKinds: this.facts.ownKinds });
   }
 
   async jobStats(query: JobStatsQuery): Promise<JobStats> {

@@ -30,7 +30,8 @@ export class Registry {
   readonly #jobs = new Map<string, JobDefinition>();
   readonly #refresh: (job: JobDefinition) => JobDefinition;
   readonly #pools: Readonly<Record<string, number>>;
-  readonly #tags: ReadonlySet<string>;
+  /** The tags of this node. */
+  readonly tags: ReadonlySet<string>;
   /** Finds another node that has a job, for the error about a job that is not here. */
   holderOf: (kind: string) => { readonly id: string; readonly host: string } | undefined = () =>
     undefined;
@@ -54,7 +55,7 @@ export class Registry {
   ) {
     this.#pools = options.pools ?? {};
     this.#refresh = options.refresh ?? ((job) => job);
-    this.#tags = new Set(options.tags ?? []);
+    this.tags = new Set(options.tags ?? []);
   }
 
   /**
@@ -90,9 +91,14 @@ export class Registry {
     };
   }
 
+  /** The kinds of all jobs that run on a node, also if this one does not have their tags. */
+  get repeatable(): readonly string[] {
+    return [...this.#jobs.values()].filter((job) => !isExternal(job)).map(({ kind }) => kind);
+  }
+
   /** Tags that a job needs and this node does not have. */
   missing({ options }: JobDefinition): readonly string[] {
-    return missingTags(options.needs, this.#tags);
+    return missingTags(options.needs, this.tags);
   }
 
   /** The limits of the kinds; a new object after each change, and only then. */

@@ -147,11 +147,11 @@ export function scopedReads(queries: ScopedQueries): ReadApi {
     processesOf: (ids) => reads.processesOf(ids),
     // Unless they need it themselves, the tags of other jobs are unknown to the caller.
     kindsOfTag: (tag) => reads.kindsOfTag(tag, scope.patterns),
-    async countUpTo(query, max) {
+    async countUpTo(query, max, action) {
       if (query.ids !== undefined) await queries.assertInstances(query.ids, "count");
       const kinds = await queries.kindsOf(query);
       if (kinds.length === 0) return { count: 0, hasMore: false };
-      return await reads.countUpTo({ ...query, kinds }, max);
+      return await reads.countUpTo({ ...query, kinds }, max, action);
     },
     async jobStats(query) {
       scope.check(query.kind);

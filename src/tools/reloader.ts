@@ -65,6 +65,8 @@ export class Reloader {
   /** Reloads waiting for a running one: identical requests share one. */
   readonly #waiting = new Map<string, Promise<ReloadReport>>();
   #problem: string | null = null;
+  /** The first problems of the last reload: for admins only, as they may show values. */
+  #problems: readonly string[] = [];
   /** The files of a configuration that was refused. */
   #refusedFiles: readonly string[] = [];
   /** Sections that have changed since the start, and apply after a restart. */
@@ -91,7 +93,7 @@ export class Reloader {
   /** The values of the configuration that was loaded last, without secrets. */
   settings(): ConfigInForce {
     const { config: { file }, settings } = this.#project;
-    return { file, restart: this.#restart, ...settings() };
+    return { file, restart: this.#restart, problems: this.#problems, ...settings() };
   }
 
   /** What may change the configuration when it changes. */
@@ -167,6 +169,7 @@ export class Reloader {
       const summary = problems.length > 0 ? firstLine(known.message) : known.message;
       this.#logger.error(`${KEPT}: ${summary}`, { hint: known.hint });
       this.#problem = `it was refused: ${shortOf(known)}`;
+      this.#problems = firstOf(problems);
       this.#manager?.reloaded(shortOf(known));
       throw new JobError(known.code, `${KEPT}: ${refusalOf(error)}`, { hint: known.hint });
     } finally {
@@ -215,6 +218,7 @@ export class Reloader {
       config: { ...before, worker: { ...before.worker, count: config.worker.count } },
     };
     this.#problem = partialProblem(problems);
+    this.#problems = firstOf(problems);
     this.#disabled = disabled;
     const { added, changed, removed, changes } = report;
     this.#logger.info("The config was reloaded", {
@@ -293,6 +297,11 @@ export class Reloader {
       hint: "Reload again once they are complete",
     });
   }
+}
+
+/** The first problems, each with its place. */
+function firstOf(problems: readonly ConfigProblem[]): readonly string[] {
+  return problems.slice(0, PROBLEMS_SHOWN_MAX).map(formatProblem);
 }
 
 /** The message of a refusal with the first problems, which fit into a response. */

@@ -55,6 +55,11 @@ const REFUSED: readonly (readonly [what: string, text: string | Uint8Array, want
     "a = 9223372036854775808",
     "config.toml:1:5: a: found an integer of over",
   ],
+  [
+    "an unknown escape",
+    'timezone = "U\\0C"',
+    'config.toml:1:14: not TOML: unknown escape "\\0"',
+  ],
   ["an impossible date", "a = 2026-02-30", "config.toml:1:14: not TOML: unexpected invalid date"],
   ["a fraction without digits", "a = [1.,\n2]", "config.toml:1:8: not TOML: unexpected"],
   [

@@ -23,6 +23,7 @@ class NoFacts implements LiveFacts {
   kindsOfTag = this.#unasked;
   listPauses = this.#unasked;
   kinds = this.#unasked;
+  ownKinds = this.#unasked;
   isKnown = this.#unasked;
   assertKnown = this.#unasked;
   disabledBecause = this.#unasked;

@@ -29,13 +29,14 @@ export async function measure(
 ): Promise<readonly Figure[]> {
   const facts: LiveFacts = {
     kinds: async () => [...(await store.stats()).kinds.keys()],
+    ownKinds: async () => [],
     isKnown: async () => true,
     assertKnown: async () => {},
     timezoneOf: async () => "UTC",
     disabledBecause: async () => null,
     blockOf: async () => null,
     processesOf: async () => new Map(),
-    unservedKinds: async () => new Set(),
+    unservedKinds: async () => new Map(),
     kindsOfTag: async () => [],
     listPauses: () => store.listPauses(),
   };

@@ -1,7 +1,16 @@
+import { withoutUndefined } from "../../core/object_keys.ts";
 import { didYouMean } from "../../core/text/nearest.ts";
+import { shellWord } from "../../core/text/shell_word.ts";
 import type { JobState as WireState } from "../../rpc/gen/job_pb.ts";
 import { type Args, usageError } from "./args.ts";
-import { type PlainInit, type RequestOf, stateOfName, STATES, timestampOf } from "../wire.ts";
+import {
+  type PlainInit,
+  type RequestOf,
+  stateName,
+  stateOfName,
+  STATES,
+  timestampOf,
+} from "../wire.ts";
 import type { OptionSpecs } from "./options.ts";
 
 /** A query for instances. */
@@ -31,9 +40,12 @@ export const FILTER_OPTIONS: OptionSpecs = {
   tag: { value: "TAG", describe: "Of this daemon's jobs that need this tag" },
 };
 
-/** Selects instances by their arguments. */
-export const TEXT_OPTION: OptionSpecs = {
+/** Options that select instances by their arguments, and by where they ran and came from. */
+export const ORIGIN_OPTIONS: OptionSpecs = {
   text: { value: "TEXT", describe: "With this text in the arguments, in upper or lower case" },
+  node: { value: "ID", describe: "Claimed by this node last", offers: "node" },
+  schedule: { value: "ID", describe: "Of the schedule with this id", offers: "schedule" },
+  "unique-key": { value: "KEY", describe: "With this unique key" },
 };
 
 /** Options that select instances by the time of their creation. */
@@ -46,6 +58,17 @@ export const TIME_OPTIONS: OptionSpecs = {
   until: { value: "TIME", describe: "Created before this time" },
   before: { value: "TIME", describe: "The same as --until" },
 };
+
+const DETAIL_NAMES = [
+  ...Object.keys(ORIGIN_OPTIONS),
+  ...Object.keys(TIME_OPTIONS),
+];
+
+/** The other options that select instances, as they were given: ` with --node n1 --text x`. */
+export function detailsText(args: Args): string {
+  const given = args.given(DETAIL_NAMES).map((name) => `--${name} ${shellWord(args.raw(name)!)}`);
+  return given.length === 0 ? "" : ` with ${given.join(" ")}`;
+}
 
 /** Wire values of the states of instances that failed for good. */
 export function failedStates(): WireState[] {
@@ -66,6 +89,28 @@ export function readStates(args: Args): WireState[] {
     );
   });
   return [...new Set(states)];
+}
+
+/** States of dead letters. */
+const DEAD_STATES: readonly string[] = ["Terminated", "TimedOut"];
+
+/** Selects dead letters by their state. */
+export const DEAD_STATE_OPTION: OptionSpecs[string] = {
+  value: "STATE",
+  describe: "In this state: Terminated or TimedOut, or failed for both",
+  suggests: DEAD_STATES,
+};
+
+/** @throws JobError `invalid_argument` for a state that no dead letter has */
+export function assertDeadStates(args: Args, action: "list" | "redrive"): void {
+  for (const state of readStates(args)) {
+    const name = stateName(state) ?? "";
+    if (DEAD_STATES.includes(name)) continue;
+    throw usageError(
+      `Cannot ${action} dead letters in state "${name}": there are none`,
+      `Dead letters are ${DEAD_STATES.join(" or ")}; jobctl list instances lists all states`,
+    );
+  }
 }
 
 /** Kinds and a tag as a condition in a message: ` of kind "mail", "report"`; empty without any. */
@@ -109,7 +154,12 @@ export function readQuery(args: Args): QueryInit {
     // A single value goes into go-job's own field, so that its server understands the query.
     ...(kinds.length === 1 ? { kind: kinds[0] } : { kinds: [...kinds] }),
     ...statesQuery(states),
-    ...(args.text("text") === undefined ? {} : { text: args.text("text") }),
+    ...withoutUndefined({
+      text: args.text("text"),
+      node: args.text("node"),
+      scheduleId: args.text("schedule"),
+      uniqueKey: args.text("unique-key"),
+    }),
     ...(afterMs === undefined ? {} : { after: timestampOf(afterMs) }),
     ...(beforeMs === undefined ? {} : { before: timestampOf(beforeMs) }),
   };

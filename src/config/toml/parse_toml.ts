@@ -180,8 +180,14 @@ function refusedSyntax(text: string, file: string, astError: unknown, error: unk
     return refused(file, position, `found the key ${key} a second time, wanted it once`);
   }
   if (isTomlError(error)) {
-    const message = error.message.split("\n", 1)[0]!.replace(/ at row \d+.*$/, "");
-    const position = { line: error.line + 1, column: error.col + 1 };
+    const first = error.message.split("\n", 1)[0]!.replace(/ at row \d+.*$/, "");
+    const escaped = /^Unknown escape character: (\d+)$/.exec(first)?.[1];
+    const message = escaped === undefined
+      ? first
+      : `Unknown escape "\\${String.fromCodePoint(Number(escaped))}"`;
+    // It has read the escape before it refuses it.
+    const column = error.col + (escaped === undefined ? 1 : -1);
+    const position = { line: error.line + 1, column };
     const line = text.split("\n", position.line).at(-1) ?? "";
     return refused(file, position, lower(message), hintFor(line, error.col));
   }

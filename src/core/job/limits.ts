@@ -3,6 +3,7 @@ import { JobError } from "../errors.ts";
 import { argumentsOf } from "../arguments/describe.ts";
 import { didYouMean } from "../text/nearest.ts";
 import type { Signature, TypeShape } from "../arguments/signature.ts";
+import { missingTags } from "./tags.ts";
 
 /** Longest `by`, in paths. */
 export const BY_PATHS_MAX = 8;
@@ -62,11 +63,37 @@ export interface Block {
   readonly max: number;
   /** When a rate opens again, epoch ms; null for a slot, which opens when it is free. */
   readonly opensAt: number | null;
+  /** Of "node": tags that the job needs and no live node has; absent for another reason. */
+  readonly needs?: readonly string[];
+  /** The number of live nodes, with `needs`. */
+  readonly nodes?: number;
 }
 
-/** What keeps the instances of a kind from running that no live node runs. */
-export function unservedBlock(kind: string): Block {
-  return { limit: "node", name: kind, used: 0, max: 0, opensAt: null };
+/**
+ * What keeps the instances of a kind from running that no live node runs.
+ *
+ * @param needs what the job needs
+ * @param tags of each live node
+ */
+export function unservedBlock(
+  kind: string,
+  needs: readonly string[] = [],
+  tags: readonly ReadonlySet<string>[] = [],
+): Block {
+  const block = { limit: "node", name: kind, used: 0, max: 0, opensAt: null } as const;
+  const isTagged = needs.length > 0 && tags.every((of) => missingTags(needs, of).length > 0);
+  if (!isTagged) return block;
+  const unknown = needs.filter((need) => tags.every((of) => !of.has(need)));
+  return { ...block, needs: unknown.length > 0 ? unknown : needs, nodes: tags.length };
+}
+
+/** Tags that no live node has, in words: `tag "gpu": none of 2 live nodes has it`. */
+export function missingTagsText(needs: readonly string[], nodes: number): string {
+  const names = needs.map((need) => `"${need}"`).join(", ");
+  const all = `${nodes} live ${nodes === 1 ? "node" : "nodes"}`;
+  return needs.length === 1
+    ? `tag ${names}: none of ${all} has it`
+    : `tags ${names}: none of ${all} has all of them`;
 }
 
 /** A block in words: `concurrency of mail (2 of 2)`, `pool heavy (1 of 1)`. */
@@ -76,8 +103,14 @@ export function blockWords(
     readonly name: string;
     readonly used: unknown;
     readonly max: unknown;
+    readonly needs?: readonly string[];
+    readonly nodes?: number | undefined;
   },
 ): string {
+  const { needs = [], nodes = 0 } = block;
+  if (needs.length > 0) {
+    return `a node for job "${block.name}", which needs ${missingTagsText(needs, nodes)}`;
+  }
   if (block.limit === "node") return `a node that runs job "${block.name}": no live one does`;
   const what = block.limit === "pool" ? "pool" : `${block.limit} of`;
   return `${what} ${block.name} (${block.used} of ${block.max})`;

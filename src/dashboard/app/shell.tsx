@@ -169,7 +169,9 @@ export function Shell({ children }: { readonly children: ComponentChildren }): J
       </div>
       <main id="main" tabIndex={-1} ref={main}>{children}</main>
       <footer class="foot" aria-label="The same on the command line">
-        {pageCommand.value.length > 0 && <CopyCommand words={pageCommand.value} />}
+        {pageCommand.value === null
+          ? <p class="hint">No command for this filter</p>
+          : pageCommand.value.length > 0 && <CopyCommand words={pageCommand.value} />}
       </footer>
       <Toasts />
       <QuestionDialog />

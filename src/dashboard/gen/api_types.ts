@@ -132,6 +132,8 @@ export interface Block {
   readonly used: number;
   readonly max: number;
   readonly opens_at?: string;
+  readonly needs: readonly string[];
+  readonly nodes?: number;
 }
 
 /** Progress of job.proto as JSON. */
@@ -227,11 +229,14 @@ export interface ScheduleJobsResponse {
 export interface ListRegisteredJobsRequest {
   readonly kind_prefix?: string;
   readonly limit?: number;
+  readonly text?: string;
 }
 
 /** ListRegisteredJobsResponse of job.proto as JSON. */
 export interface ListRegisteredJobsResponse {
   readonly jobs: readonly Job[];
+  readonly matching: number;
+  readonly total: number;
 }
 
 /** GetJobRequest of job.proto as JSON. */
@@ -752,6 +757,7 @@ export interface GetConfigResponse {
   readonly settings: readonly Setting[];
   readonly has_more: boolean;
   readonly restart: readonly string[];
+  readonly problems: readonly string[];
 }
 
 /** GetStoreRequest of job.proto as JSON. */
@@ -1104,6 +1110,7 @@ export interface ForecastResponse {
   readonly waiting: number;
   readonly is_estimate: boolean;
   readonly left_out: number;
+  readonly left_out_kinds: readonly string[];
 }
 
 /** CalendarRequest of job.proto as JSON. */
@@ -1211,6 +1218,7 @@ export interface LookupTimelineResponse {
 export interface CountInstancesRequest {
   readonly query?: Query;
   readonly max?: number;
+  readonly action?: string;
 }
 
 /** CountInstancesResponse of job.proto as JSON. */

@@ -3,6 +3,7 @@ import { apiUrl, get } from "../api/client.ts";
 import { follow, type StreamState } from "../api/events.ts";
 import { revision, slowRevision } from "../api/resource.ts";
 import { after, nowMs } from "../browser/clock.ts";
+import { isNotice } from "../text/notice_kind.ts";
 import type {
   GetStatusResponse,
   Incident,
@@ -83,16 +84,21 @@ function putKinds({ is_whole, kinds }: WatchResponse): void {
   overview.kinds.value = merged;
 }
 
+/** False for notices, which are not counted either. */
+function isShown({ kind }: { readonly kind: string }): boolean {
+  return !isNotice(kind);
+}
+
 /** Take over what a message says. */
 function receive(message: WatchResponse): void {
   batch(() => {
     put(overview.status, message.status);
     put(overview.totals, message.totals);
-    put(overview.running, message.running?.instances);
+    put(overview.running, message.running?.instances.filter(isShown));
     if (message.running !== undefined) {
       overview.hasMoreRunning.value = message.running.next_page_token !== undefined;
     }
-    put(overview.upcoming, message.upcoming?.runs);
+    put(overview.upcoming, message.upcoming?.runs.filter(isShown));
     put(overview.failures, message.failures?.instances);
     put(overview.incidents, message.incidents?.incidents);
     put(overview.pauses, message.pauses?.pauses);

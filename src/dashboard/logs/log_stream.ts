@@ -17,6 +17,8 @@ export class LogStream {
   readonly version: Signal<number> = signal(0);
   readonly state: Signal<StreamState> = signal<StreamState>("connecting");
   readonly problem: Signal<Problem | null> = signal<Problem | null>(null);
+  /** True once all lines that had been written at the start are here. */
+  readonly isComplete: Signal<boolean> = signal(false);
   readonly #abort = new AbortController();
   readonly #whole = new LogLines();
   /** The lines around one that is far from the first, until the whole log has come so far. */
@@ -48,6 +50,8 @@ export class LogStream {
         }
         const { instance } = message;
         if (instance === undefined) return;
+        // It comes behind the lines that there were.
+        this.isComplete.value = true;
         onInstance(instance);
         if (!isFinished(instance)) return;
         // It is the last message: nothing follows.

@@ -5,7 +5,7 @@ import { place } from "../app/router.ts";
 import { logWrap } from "../app/settings.ts";
 import { after } from "../browser/clock.ts";
 import { saveText } from "../browser/clipboard.ts";
-import { formatCount } from "../text/format_time.ts";
+import { formatCount, plural } from "../text/format_time.ts";
 import { LogRow } from "./log_row.tsx";
 import { LogSearch } from "./log_lines.ts";
 import type { LogStream } from "./log_stream.ts";
@@ -50,17 +50,20 @@ export function targetLine(hash: string): number {
 
 function Toolbar({ view, matches }: {
   readonly view: View;
-  readonly matches: readonly number[];
+  readonly matches: Matches;
 }): JSX.Element {
   const { stream, search, level, found, isFollowing } = view;
+  const { length } = matches.indexes;
   const step = (by: number) => {
-    if (matches.length === 0) return;
+    if (length === 0) return;
     isFollowing.value = false;
-    found.value = (found.value + by + matches.length) % matches.length;
+    found.value = (found.value + by + length) % length;
   };
   const result = search.value === ""
     ? ""
-    : `${matches.length === 0 ? 0 : found.value + 1} of ${formatCount(matches.length)}`;
+    : `${length === 0 ? 0 : found.value + 1} of ${formatCount(length)}${
+      matches.isDone ? "" : " so far"
+    }`;
   return (
     <div class="log-bar">
       <input
@@ -81,6 +84,9 @@ function Toolbar({ view, matches }: {
         }}
       />
       <span class="num hint" role="status">{result}</span>
+      {search.value !== "" && !matches.isDone && (
+        <progress class="log-reading" aria-label="Reading the log" />
+      )}
       <select
         class="select"
         aria-label="Level"
@@ -220,10 +226,18 @@ function Lines({ view, matches }: {
   );
 }
 
-/** Indexes of the lines that have the searched text: found part by part, so that nothing waits. */
-function useMatches({ stream, search, level }: View): readonly number[] {
+/** What a search has found so far. */
+interface Matches {
+  /** Of the lines that have the text. */
+  readonly indexes: readonly number[];
+  /** True if all lines were searched. */
+  readonly isDone: boolean;
+}
+
+/** The lines that have the searched text: found part by part, so that nothing waits. */
+function useMatches({ stream, search, level }: View): Matches {
   const { lines } = stream;
-  const matches = useSignal<readonly number[]>([]);
+  const matches = useSignal<Matches>({ indexes: [], isDone: false });
   const shown = useRef<LogSearch | null>(null);
   const running = useMemo(
     () => new LogSearch(lines, search.value),
@@ -233,16 +247,22 @@ function useMatches({ stream, search, level }: View): readonly number[] {
     let cancel = () => {};
     const step = () => {
       const isDone = running.step(SEARCHED_LINES);
-      if (shown.current !== running || running.found.length !== matches.peek().length) {
+      const before = matches.peek();
+      if (
+        shown.current !== running || running.found.length !== before.indexes.length ||
+        isDone !== before.isDone
+      ) {
         shown.current = running;
-        matches.value = [...running.found];
+        matches.value = { indexes: [...running.found], isDone };
       }
       if (!isDone) cancel = after(0, step);
     };
     step();
     return () => cancel();
   }, [running, stream.version.value]);
-  return matches.value;
+  const { indexes, isDone } = matches.value;
+  // While the log is being read, or only a part of it is shown, there may be more.
+  return { indexes, isDone: isDone && stream.isComplete.value && !stream.isPart };
 }
 
 /** The log of an instance: live, with search, levels, wrapping, and a link to each line. */
@@ -280,11 +300,11 @@ export function LogView({ stream, isRunning }: {
   return (
     <div class="log-frame">
       <Toolbar view={view} matches={matches} />
-      <Lines view={view} matches={matches} />
+      <Lines view={view} matches={matches.indexes} />
       <p class="hint log-foot">
         {stream.isPart
           ? `Reading the lines before these: ${formatCount(stream.read)} so far`
-          : `${formatCount(count)} lines`}
+          : `${plural(count, "line")}${stream.isComplete.value ? "" : " so far"}`}
         {isRunning && stream.state.value === "broken" && ", connecting again"}
       </p>
     </div>

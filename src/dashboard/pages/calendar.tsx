@@ -7,6 +7,7 @@ import type { CalendarCell, CalendarResponse } from "../gen/api_types.ts";
 import { overview } from "../live/overview.ts";
 import { Loaded } from "../parts/notes.tsx";
 import { Page } from "../parts/page.tsx";
+import { failureStep } from "../text/failure_share.ts";
 import { formatCount, plural, timeParts } from "../text/format_time.ts";
 import { FAILED } from "../text/instance_state.ts";
 
@@ -41,14 +42,6 @@ function failuresOf({ terminated, timed_out }: CalendarCell): number {
   return terminated + timed_out;
 }
 
-/** From 0 to 4, by the part of the runs that failed, and at least 1 for any failure. */
-function heatOf(cell: CalendarCell): number {
-  const failed = failuresOf(cell);
-  if (failed === 0) return 0;
-  const part = failed / (failed + cell.completed);
-  return part > 0.5 ? 4 : part > 0.1 ? 3 : part > 0.01 ? 2 : 1;
-}
-
 function Line({ count, word, to, look, isEstimate }: {
   readonly count: number;
   readonly word: string;
@@ -80,7 +73,7 @@ function Day({ cell, date, isOther, isToday, kind }: {
     href("/instances", { state, after: from, before: to, kind });
   const look = [
     "day",
-    `heat-${heatOf(cell)}`,
+    `heat-${failureStep(failuresOf(cell), cell.completed)}`,
     isOther ? "day-other" : "",
     isToday ? "day-today" : "",
   ];

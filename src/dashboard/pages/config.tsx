@@ -16,6 +16,7 @@ import type {
 import { Facts } from "../parts/facts.tsx";
 import { Empty, Loaded } from "../parts/notes.tsx";
 import { Page, Section } from "../parts/page.tsx";
+import { ReloadProblem } from "../parts/reload_problem.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { Distance, Duration, Time } from "../parts/time.tsx";
 import { formatDuration, plural } from "../text/format_time.ts";
@@ -103,8 +104,8 @@ function Daemon({ status }: { readonly status: GetStatusResponse }): JSX.Element
   return (
     <>
       {status.reload_problem !== undefined && (
-        <ul class="warnings">
-          <li>{`The last reload was refused: ${status.reload_problem}`}</li>
+        <ul class="warnings" aria-label="Problems of the last reload">
+          <ReloadProblem status={status} />
         </ul>
       )}
       <Section title="Daemon">

@@ -15,6 +15,7 @@ import { InstanceLink, JobLink } from "../parts/instance_links.tsx";
 import { Empty, Skeleton } from "../parts/notes.tsx";
 import { Page, Section } from "../parts/page.tsx";
 import { ProgressBar } from "../parts/progress_bar.tsx";
+import { ReloadProblem } from "../parts/reload_problem.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { Distance, Duration, Time } from "../parts/time.tsx";
 import { formatCount, formatDuration, plural } from "../text/format_time.ts";
@@ -25,10 +26,21 @@ const RUNNING_MAX = 30;
 const FAILED_MAX = 8;
 /** States of a node that somebody has to look after. */
 const ILL: ReadonlySet<string> = new Set(["lost", "skewed"]);
+/** States of a node that has workers. */
+const LIVE: ReadonlySet<string> = new Set(["live", "skewed", "draining"]);
+
+interface Workers {
+  /** Of the node. */
+  readonly id: string;
+  readonly busy: number;
+  readonly count: number;
+}
 const NEXT_MAX = 10;
 
-function Tile({ title, to, tone, children }: {
+function Tile({ title, about, to, tone, children }: {
   readonly title: string;
+  /** More, for whoever points at it. */
+  readonly about?: string;
   readonly to?: string;
   readonly tone?: string;
   readonly children: ComponentChildren;
@@ -41,8 +53,8 @@ function Tile({ title, to, tone, children }: {
   );
   const look = tone === undefined ? "tile" : `tile tile-${tone}`;
   return to === undefined
-    ? <div class={look}>{inside}</div>
-    : <a class={look} href={to}>{inside}</a>;
+    ? <div class={look} title={about}>{inside}</div>
+    : <a class={look} title={about} href={to}>{inside}</a>;
 }
 
 /** How many nodes are live; red if one is lost, or its clock is wrong. */
@@ -62,6 +74,32 @@ function NodeTile({ count }: { readonly count: number }): JSX.Element {
   );
 }
 
+/** The workers of all live nodes; those of this one as they are now. */
+function workersOf({ node, workers }: GetStatusResponse): readonly Workers[] {
+  const { busy = 0, count = 0 } = workers ?? {};
+  const others = (overview.nodes.value ?? [])
+    .filter(({ id, state }) => id !== node && LIVE.has(state))
+    .map(({ id, busy, workers }) => ({ id, busy, count: workers }));
+  return [{ id: node, busy, count }, ...others];
+}
+
+function WorkersTile({ status }: { readonly status: GetStatusResponse }): JSX.Element {
+  const all = workersOf(status);
+  const busy = all.reduce((sum, one) => sum + one.busy, 0);
+  const count = all.reduce((sum, one) => sum + one.count, 0);
+  return (
+    <Tile
+      title="workers busy"
+      about={all.map((one) => `${one.id}: ${one.busy} of ${one.count}`).join(", ")}
+      to={href("/nodes")}
+      tone={busy >= count && count > 0 ? "late" : ""}
+    >
+      {busy}
+      <span class="tile-of">{` / ${count}`}</span>
+    </Tile>
+  );
+}
+
 function Tiles({ status, totals }: {
   readonly status: GetStatusResponse;
   readonly totals: KindCounts | null;
@@ -69,7 +107,6 @@ function Tiles({ status, totals }: {
   const sum = (of: "processing" | "scheduled" | "terminated" | "timed_out" | "completed") =>
     totals?.[of] ?? 0;
   const failed = sum("terminated") + sum("timed_out");
-  const { busy = 0, count = 0 } = status.workers ?? {};
   return (
     <div class="tiles">
       <Tile title="running" to={href("/instances", { state: "processing" })}>
@@ -78,14 +115,7 @@ function Tiles({ status, totals }: {
       <Tile title="waiting" to={href("/instances", { state: "scheduled" })}>
         {formatCount(sum("scheduled"))}
       </Tile>
-      <Tile
-        title="workers busy"
-        to={href("/nodes")}
-        tone={busy >= count && count > 0 ? "late" : ""}
-      >
-        {busy}
-        <span class="tile-of">{` / ${count}`}</span>
-      </Tile>
+      <WorkersTile status={status} />
       <Tile title="completed" to={href("/instances", { state: "completed" })}>
         {formatCount(sum("completed"))}
       </Tile>
@@ -105,16 +135,14 @@ function Tiles({ status, totals }: {
 function Warnings({ status }: { readonly status: GetStatusResponse }): JSX.Element | null {
   const texts = [
     ...status.store_problem === undefined ? [] : [`The store: ${status.store_problem}`],
-    ...status.reload_problem === undefined
-      ? []
-      : [`The configuration was not reloaded: ${status.reload_problem}`],
     ...overview.problem.value === null ? [] : [`May be out of date: ${overview.problem.value}`],
     ...status.is_draining ? ["The daemon is stopping and starts no new runs"] : [],
     ...status.disabled.map(({ kind, reason }) => `The job ${kind} is disabled: ${reason}`),
   ];
-  if (texts.length === 0) return null;
+  if (texts.length === 0 && status.reload_problem === undefined) return null;
   return (
     <ul class="warnings" aria-label="Problems of the daemon">
+      <ReloadProblem status={status} />
       {texts.map((text) => <li key={text}>{text}</li>)}
     </ul>
   );

@@ -163,6 +163,12 @@ function Ticks({ schedule }: { readonly schedule: Schedule }): JSX.Element {
   );
 }
 
+/** How many schedules were read, and that there are more. */
+function schedulesText({ schedules, next_page_token }: ListSchedulesResponse): string {
+  const text = plural(schedules.length, "schedule");
+  return next_page_token === undefined ? text : `The first ${text}`;
+}
+
 /** All recurring schedules, and what became of their ticks. */
 export function SchedulesPage(): JSX.Element {
   const text = place.value.query.get("text") ?? "";
@@ -172,8 +178,12 @@ export function SchedulesPage(): JSX.Element {
   return (
     <Page
       title="Schedules"
-      about={schedules.data !== null && plural(schedules.data.schedules.length, "schedule")}
-      command={chosen.value === null ? ["list", "schedules"] : ["explain", chosen.value.kind]}
+      about={schedules.data !== null && schedulesText(schedules.data)}
+      command={chosen.value !== null
+        ? ["explain", chosen.value.kind]
+        : text === ""
+        ? ["list", "schedules"]
+        : null}
     >
       <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
         <input
@@ -191,6 +201,13 @@ export function SchedulesPage(): JSX.Element {
         {(data) => {
           const shown = data.schedules.filter(({ kind }) => kind.toLowerCase().includes(wanted))
             .sort((a, b) => (a.next_run_at ?? "9") < (b.next_run_at ?? "9") ? -1 : 1);
+          if (shown.length === 0 && text !== "") {
+            return (
+              <Empty title={`No job with a schedule has “${text}” in its name`}>
+                {`${schedulesText(data)} ${data.schedules.length === 1 ? "was" : "were"} searched.`}
+              </Empty>
+            );
+          }
           return shown.length === 0
             ? (
               <Empty title="There is no schedule" command={["next", "0 3 * * 1-5"]}>

@@ -2,8 +2,8 @@ import type { ComponentChildren, JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { signal } from "@preact/signals";
 
-/** The words of the `jobctl` command that does the same as the page; empty for none. */
-export const pageCommand = signal<readonly string[]>([]);
+/** The words of the `jobctl` command that does the same as the page; null if no command does. */
+export const pageCommand = signal<readonly string[] | null>([]);
 
 /** What a page gets: the parameters of its path, decoded. */
 export interface PageProps {
@@ -15,14 +15,14 @@ interface FrameProps {
   /** Shown beside the title. */
   readonly about?: ComponentChildren;
   readonly actions?: ComponentChildren;
-  /** The arguments of `jobctl` for the same. */
-  readonly command?: readonly string[];
+  /** The arguments of `jobctl` for the same; null if the page has a filter that no command has. */
+  readonly command?: readonly string[] | null;
   readonly children: ComponentChildren;
 }
 
 /** The frame of every page: title, actions, and the command that does the same. */
 export function Page({ title, about, actions, command = [], children }: FrameProps): JSX.Element {
-  const words = command.join("\0");
+  const words = command?.join("\0");
   useEffect(() => {
     document.title = `${title} · jobctl`;
     pageCommand.value = command;

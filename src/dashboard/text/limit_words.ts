@@ -1,10 +1,13 @@
+import { missingTagsText } from "../../core/job/limits.ts";
 import type { Block } from "../gen/api_types.ts";
 
 /** Why a limit keeps instances waiting, in words that follow its name. */
-export function blockWords({ limit, used, max }: Block): string {
+export function blockWords({ limit, used, max, needs, nodes = 0 }: Block): string {
   switch (limit) {
     case "node":
-      return "no live node can run it";
+      return needs.length > 0
+        ? `needs a node with ${missingTagsText(needs, nodes)}`
+        : "no live node can run it";
     case "rate":
       return `${used} of ${max} starts are used`;
     case "pool":

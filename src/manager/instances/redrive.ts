@@ -138,7 +138,7 @@ async function redriveMatching(
   parts: ManagerParts,
 ): Promise<readonly Instance[]> {
   const { store, options: { clock }, registry } = parts;
-  const kinds = [...registry.kinds].filter((kind) => query.kinds?.includes(kind) ?? true);
+  const kinds = registry.repeatable.filter((kind) => query.kinds?.includes(kind) ?? true);
   for (const kind of query.kinds ?? []) registry.get(kind);
   const before = Math.min(query.before ?? Infinity, clock.now().wallMs + 1);
   const redriven = new ChangedInstances();

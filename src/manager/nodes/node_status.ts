@@ -1,5 +1,4 @@
 import { JobError } from "../../core/errors.ts";
-import { unservedBlock } from "../../core/job/limits.ts";
 import type { ManagerApi, ManagerStatus, WorkerStatus } from "../api.ts";
 import type { Lifecycle } from "../lifecycle.ts";
 import { nextScheduledRun } from "../instances/upcoming.ts";
@@ -50,7 +49,7 @@ export async function nodeStatus(
     nodes: nodes.filter(({ state }) => state !== "left" && state !== "lost"),
     lostCount: nodes.filter(({ state }) => state === "lost").length,
     ticks: ticks.counts,
-    blocks: [...[...unserved].map(unservedBlock), ...await store.blocks(claimerOf(parts))],
+    blocks: [...unserved.values(), ...await store.blocks(claimerOf(parts))],
     pauses,
     disabled: registry.disabled,
     nextScheduleAt: scheduler.nextAt,

@@ -1,3 +1,4 @@
+import { type Block, unservedBlock } from "../../core/job/limits.ts";
 import type { NodeRecord, NodeReport } from "../../store/store.ts";
 import type { NodeState, NodeStatus } from "../api.ts";
 import type { PartContext } from "../part_context.ts";
@@ -53,16 +54,20 @@ export class Peers {
     return nodes.map((node) => ({ ...node, state: stateOf(node, { nowMs, maxSkewMs }) }));
   }
 
-  /** The given kinds that no live node can run. */
-  async unservedKinds(kinds: Iterable<string>): Promise<ReadonlySet<string>> {
+  /** The given kinds that no live node can run, and what each waits for. */
+  async unservedKinds(kinds: Iterable<string>): Promise<ReadonlyMap<string, Block>> {
     const { registry } = this.#options;
     const left = new Set([...kinds].filter((kind) => !registry.kinds.has(kind)));
-    if (left.size === 0) return left;
+    if (left.size === 0) return new Map();
     await this.list();
-    for (const node of this.#others) {
-      if (!node.isDraining) { for (const kind of node.kinds) left.delete(kind); }
-    }
-    return left;
+    const others = this.#others.filter(({ isDraining }) => !isDraining);
+    for (const node of others) for (const kind of node.kinds) left.delete(kind);
+    const tags = [registry.tags, ...others.map((node) => new Set(node.tags))];
+    return new Map(
+      [...left].map((kind) =>
+        [kind, unservedBlock(kind, registry.find(kind)?.options.needs, tags)] as const
+      ),
+    );
   }
 
   /** True if this node has a job, or another node seen within the last hour has it. */

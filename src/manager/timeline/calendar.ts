@@ -163,8 +163,10 @@ async function addTicks(
   work: Work,
 ): Promise<number> {
   const counter = new TickCounter(bounds);
-  let { leftOut } = futures;
-  for (const future of await withDurations(futures.all, parts)) {
+  let leftOut = futures.leftOut.length;
+  const all = await withDurations(futures.all, parts);
+  work.resume();
+  for (const future of all) {
     if (await work.mayGoOn()) {
       const { ticks, skipped } = counter.count(future);
       addTo(columns.ticks, ticks);

@@ -60,6 +60,9 @@ export async function forecast(
     withDurations(listed, parts),
     withDurations(frequent, parts),
   ]);
+  work.resume();
+  // First: a frequent schedule that is left out would be missed most.
+  const { densities, leftOut } = await densitiesOf(dense, bounds, work);
   const entries: ForecastEntry[] = [];
   for (const future of rare) {
     for (const entry of entriesOf(future, futures, { fromMs, toMs })) {
@@ -70,10 +73,9 @@ export async function forecast(
   const left = Math.max(1, limit - entries.length);
   if (waiting > 0) entries.push(...await waitingEntries({ fromMs, toMs }, left, kinds, parts));
   entries.sort((left, right) => left.at - right.at);
-  const { densities, leftOut } = await densitiesOf(dense, bounds, work);
   return {
     ...{ from: fromMs, to: toMs, entries: entries.slice(0, limit), bounds, densities, waiting },
-    ...{ isEstimate, leftOut: futures.leftOut + leftOut },
+    ...{ isEstimate, leftOut: [...futures.leftOut, ...leftOut] },
   };
 }
 
@@ -189,14 +191,14 @@ async function densitiesOf(
   dense: readonly Future[],
   bounds: readonly number[],
   work: Work,
-): Promise<{ readonly densities: readonly Density[]; readonly leftOut: number }> {
+): Promise<{ readonly densities: readonly Density[]; readonly leftOut: readonly string[] }> {
   const densities: Density[] = [];
   const rest = { ticks: [] as number[], skipped: [] as number[] };
   const counter = new TickCounter(bounds);
-  let leftOut = 0;
+  const leftOut: string[] = [];
   for (const future of dense) {
     if (!await work.mayGoOn()) {
-      leftOut += 1;
+      leftOut.push(future.outlook.record.kind);
       continue;
     }
     const { ticks, skipped } = counter.count(future);

@@ -16,7 +16,7 @@ import type { LiveFacts } from "../api.ts";
 import { schedulePages } from "../schedules/stored_schedules.ts";
 import type { KindHistories } from "./kind_history.ts";
 
-/** How long one call computes, with what runs in between; what is left is left out. */
+/** How long one call computes, without its waits; what is left is left out. */
 const WORK_MS_MAX = 1_000;
 /** Steps between two looks at the clock. */
 const STEPS = 8;
@@ -37,23 +37,31 @@ export interface TimelineParts {
 export class Work {
   readonly #clock: Clock;
   readonly #slices: Slices;
-  readonly #endMs: number;
+  #resumedMs: number;
+  #usedMs = 0;
   #steps = 0;
   #hasTime = true;
 
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#slices = new Slices(clock);
-    this.#endMs = clock.now().monotonicMs + WORK_MS_MAX;
+    this.#resumedMs = clock.now().monotonicMs;
   }
 
   /** Await this at every step. Returns false if there is no time left for it. */
   async mayGoOn(): Promise<boolean> {
     // Most steps take less than reading the clock.
     if (++this.#steps % STEPS !== 0) return this.#hasTime;
+    this.#usedMs += this.#clock.now().monotonicMs - this.#resumedMs;
+    this.#hasTime = this.#usedMs < WORK_MS_MAX;
     await this.#slices.pause();
-    this.#hasTime = this.#clock.now().monotonicMs < this.#endMs;
+    this.resume();
     return this.#hasTime;
+  }
+
+  /** Call this after a wait for the store, which does not count. */
+  resume(): void {
+    this.#resumedMs = this.#clock.now().monotonicMs;
   }
 }
 
@@ -72,8 +80,8 @@ export interface Futures {
   readonly pauses: readonly Pause[];
   /** Kinds that no node can run, with the reason if their job is disabled. */
   readonly unserved: ReadonlyMap<string, string | null>;
-  /** Schedules that were not looked at. */
-  readonly leftOut: number;
+  /** The kinds of the schedules that were not looked at, one for each. */
+  readonly leftOut: readonly string[];
 }
 
 /** Read the schedules of the given kinds that have future ticks in a span. */
@@ -87,16 +95,17 @@ export async function readFutures(
   const wanted = kinds && new Set(kinds);
   const pauses = await facts.listPauses();
   const found: { readonly record: ScheduleRecord; readonly count: number }[] = [];
-  let leftOut = 0;
+  const leftOut: string[] = [];
   const records = new Map<string, ScheduleRecord>();
   for await (const page of schedulePages(store, {})) {
+    work.resume();
     for (const record of page) {
       records.set(record.id, record);
       if (wanted && !wanted.has(record.kind)) continue;
       const count = await work.mayGoOn()
         ? countFuture(outlookOf(record, { nowMs, pauses }), span)
         : null;
-      if (count === null) leftOut += 1;
+      if (count === null) leftOut.push(record.kind);
       else if (count > 0) found.push({ record, count });
     }
   }
@@ -244,7 +253,7 @@ async function unservedOf(
   facts: LiveFacts,
 ): Promise<ReadonlyMap<string, string | null>> {
   const found = new Map<string, string | null>();
-  for (const kind of await facts.unservedKinds(new Set(kinds))) {
+  for (const kind of (await facts.unservedKinds(new Set(kinds))).keys()) {
     const reason = await facts.disabledBecause(kind);
     // A job that runs elsewhere, or on a node that is away for a while, is known.
     if (reason !== null || !await facts.isKnown(kind)) found.set(kind, reason);

@@ -75,8 +75,8 @@ export interface ForecastResult {
   readonly waiting: number;
   /** True if that number is an estimate. */
   readonly isEstimate: boolean;
-  /** Schedules that were not looked at, to bound the work. */
-  readonly leftOut: number;
+  /** The kinds of the schedules that were not looked at, to bound the work; one for each. */
+  readonly leftOut: readonly string[];
 }
 
 /** The days or hours of a calendar: 31 days until the end of tomorrow by default. */

@@ -136,10 +136,16 @@ function bulkToWire(instances: readonly Instance[]) {
 export function createHandlers(manager: ManagerApi): Handlers {
   return {
     getVersion: () => ({ version: manager.version, apiVersion: API_VERSION }),
-    listRegisteredJobs({ kindPrefix = "", limit }, call) {
+    listRegisteredJobs({ kindPrefix = "", text = "", limit }, call) {
       call.canBeBrief = true;
-      const found = manager.listJobs().filter(({ kind }) => kind.startsWith(kindPrefix));
-      return { jobs: jobsToWire(found.slice(0, readLimit(limit, found.length)), call) };
+      const all = manager.listJobs();
+      const wanted = text.toLowerCase();
+      const found = all.filter(({ kind, description = "" }) =>
+        kind.startsWith(kindPrefix) &&
+        (kind.toLowerCase().includes(wanted) || description.toLowerCase().includes(wanted))
+      );
+      const jobs = jobsToWire(found.slice(0, readLimit(limit, found.length)), call);
+      return { jobs, matching: found.length, total: all.length };
     },
     getJob({ kind }) {
       const job = manager.getJob(readName(kind, "kind"));

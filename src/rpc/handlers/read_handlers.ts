@@ -1,5 +1,6 @@
 import { withoutUndefined } from "../../core/object_keys.ts";
 import type { ReadApi, TickReport } from "../../manager/api.ts";
+import type { BulkAction } from "../../manager/instances/count_affected.ts";
 import { runningProcesses } from "../../manager/process_reads.ts";
 import type { InstanceQuery, Pause } from "../../store/store.ts";
 import { readStatsQuery, statsToWire } from "../messages/job_stats_messages.ts";
@@ -63,6 +64,13 @@ function checkRange(field: string, value: number, max: number): void {
   throw refuse(field, `found ${value}, wanted 1 to ${max}`);
 }
 
+/** The action of a count, if it has one. @throws JobError `invalid_argument` */
+function readAction(action: string | undefined): [BulkAction?] {
+  if (action === undefined || action === "") return [];
+  if (action === "cancel" || action === "redrive") return [action];
+  throw refuse("action", `found "${action}", wanted "cancel" or "redrive"`);
+}
+
 function lookMaxOf(query: InstanceQuery, lookMax: number | undefined): { lookMax?: number } {
   if (lookMax !== undefined) {
     checkRange("look_max", lookMax, LOOK_MAX);
@@ -124,12 +132,13 @@ export function readHandlers(manager: ReadApi): Pick<Handlers, ReadMethod> {
       });
       return { instances, nextPageToken: nextToken, lookedTo };
     },
-    async countInstances({ query, max = COUNT_DEFAULT }) {
+    async countInstances({ query, max = COUNT_DEFAULT, action }) {
       for (const field of ["pageSize", "pageToken", "oldestFirst"] as const) {
         if (query?.[field] !== undefined) throw refuse("query", "a count has no pages");
       }
       checkRange("max", max, LOOK_MAX);
-      return await manager.countUpTo(await readInstanceQuery(query, manager), max);
+      const conditions = await readInstanceQuery(query, manager);
+      return await manager.countUpTo(conditions, max, ...readAction(action));
     },
     async getJobStats(request, call) {
       const { last, failures, usual, ...stats } = await manager.jobStats(readStatsQuery(request));

@@ -24,6 +24,8 @@ import type { Handlers } from "./handler.ts";
 
 /** Longest error of a run in a timeline: as many as fit are shown. */
 const ERROR_LENGTH_MAX = 300;
+/** Most schedules beyond a forecast whose jobs it names. */
+const LEFT_OUT_MAX = 100;
 
 /** Handlers of the methods about past and future by time. */
 export function timelineHandlers(
@@ -32,8 +34,11 @@ export function timelineHandlers(
   return {
     async forecast(request) {
       const found = await manager.forecast({ ...readSpan(request), ...readCounts(request) });
+      const { leftOut } = found;
       return {
         ...found,
+        leftOut: leftOut.length,
+        leftOutKinds: [...new Set(leftOut.slice(0, LEFT_OUT_MAX))],
         entries: found.entries.map(entryToWire),
         densities: found.densities.map(densityToWire),
       };

@@ -10,7 +10,7 @@ import {
 import { argumentTexts, conditionTexts, hookPathOf } from "../../core/hooks/hook.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
 import { isSystemKind } from "../../core/job/kind.ts";
-import { describeLimits, unservedBlock } from "../../core/job/limits.ts";
+import { type Block, describeLimits } from "../../core/job/limits.ts";
 import { isFinished, type ScheduleRecord } from "../../core/job/schedule.ts";
 import type { JobState } from "../../core/state.ts";
 import { nextRunAt } from "../../core/time/next_run.ts";
@@ -118,11 +118,11 @@ export function processToWire(
 /** An instance of a list; blocked if no live node can run its kind. */
 export function listedToWire(
   instance: Instance,
-  unserved: ReadonlySet<string>,
+  unserved: ReadonlyMap<string, Block>,
 ): WireRecord<typeof JobInstanceSchema> {
   const wire = instanceToWire(instance);
-  const isUnserved = instance.state === "scheduled" && unserved.has(instance.kind);
-  return isUnserved ? { ...wire, blockedBy: unservedBlock(instance.kind) } : wire;
+  const blockedBy = instance.state === "scheduled" ? unserved.get(instance.kind) : undefined;
+  return blockedBy === undefined ? wire : { ...wire, blockedBy };
 }
 
 /** The instance that a dry run would queue, without a UUID. */

@@ -1,3 +1,4 @@
+import { NOTICE_KINDS } from "../../core/notices/notice.ts";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
@@ -53,6 +54,8 @@ export class WatchLog {
   readonly #parts = new Map<PartName, { readonly bytes: Uint8Array; readonly seq: number }>();
   readonly #kinds = new Map<string, KnownCounts>();
   #totals: KnownCounts | null = null;
+  /** The same without notices, which nobody started. */
+  #shown: KnownCounts | null = null;
   #changes: readonly KnownChanges[] = [];
   #problem: string | undefined;
   #at = 0;
@@ -100,10 +103,12 @@ export class WatchLog {
   setKinds(kinds: readonly KindCounts[]): boolean {
     const seq = this.#seq + 1;
     const totals = create(KindCountsSchema);
+    const shown = create(KindCountsSchema);
     const gone = new Set(this.#kinds.keys());
     let hasChanged = false;
     for (const counts of kinds) {
       addCounts(totals, counts);
+      if (!counts.kind.startsWith(NOTICE_KINDS)) addCounts(shown, counts);
       gone.delete(counts.kind);
       const known = this.#kinds.get(counts.kind);
       if (known && hasSameCounts(known.counts, counts)) continue;
@@ -117,6 +122,9 @@ export class WatchLog {
     }
     if (!this.#totals || !hasSameCounts(this.#totals.counts, totals)) {
       this.#totals = { counts: totals, seq };
+    }
+    if (!this.#shown || !hasSameCounts(this.#shown.counts, shown)) {
+      this.#shown = { counts: shown, seq };
     }
     this.#isDirty ||= hasChanged;
     return hasChanged;
@@ -191,7 +199,7 @@ export class WatchLog {
       cursor: this.#cursor(),
       at: timestampFromMs(this.#at),
       isWhole,
-      totals: this.#totals && this.#totals.seq > seq ? this.#totals.counts : undefined,
+      totals: this.#shown && this.#shown.seq > seq ? this.#shown.counts : undefined,
       kinds,
       kindsMissed: hasMoreKinds,
       problem: this.#problem,

@@ -10,9 +10,11 @@ import {
 } from "../../../src/core/job/limit_inputs.ts";
 import {
   argumentsText,
+  blockWords,
   checkLimits,
   type JobLimits,
   keyText,
+  unservedBlock,
 } from "../../../src/core/job/limits.ts";
 import { parseParams } from "../../../src/jobs/types/read_signature.ts";
 
@@ -153,3 +155,19 @@ for (
     assert.throws(read, (error) => isJobError(error, "invalid_argument"));
   });
 }
+
+test("unservedBlock() names the tags that no live node has", () => {
+  const words = (needs: readonly string[], ...nodes: readonly string[][]) =>
+    blockWords(unservedBlock("render", needs, nodes.map((tags) => new Set(tags))));
+  const gpu = 'a node for job "render", which needs tag "gpu"';
+  assert.equal(words(["gpu"], []), `${gpu}: none of 1 live node has it`);
+  assert.equal(words(["gpu", "eu"], ["eu"], []), `${gpu}: none of 2 live nodes has it`);
+  assert.equal(
+    words(["gpu", "eu"], ["eu"], ["gpu"]),
+    'a node for job "render", which needs tags "gpu", "eu": none of 2 live nodes has all of them',
+  );
+  // A node that has the tags does not have the job, or nobody here knows what it needs.
+  const unknown = 'a node that runs job "render": no live one does';
+  assert.equal(words(["gpu"], ["gpu"]), unknown);
+  assert.equal(words([], ["gpu"]), unknown);
+});

@@ -165,6 +165,7 @@ test("GET /config lists values as JSON, and GET /store what the store has", asyn
     ],
     has_more: false,
     restart: ["server"],
+    problems: ["config.toml:3:9: worker.count: found 0, wanted 1 or more"],
   });
   const { totals, ...store } = await read("store");
   assert.equal((totals as { completed: number }).completed, 2);

@@ -252,10 +252,11 @@ test("claims go to a node that has the job and all tags that it needs", async ()
   assert.equal(plain.executor.attempts.length, 0);
   const block = await plain.of(plain.manager.blockOf(instance));
   assert.deepEqual([block?.limit, block?.name], ["node", "render"]);
+  assert.deepEqual([block?.needs, block?.nodes], [["eu"], 1]);
   const { blocks } = await plain.of(plain.manager.status());
   assert.deepEqual(blocks.map(({ limit, name }) => `${limit} ${name}`), ["node render"]);
   const [report] = await plain.of(plain.manager.explain({ instanceId: instance.id }));
-  assert.match(report!.why, /a node that runs job "render": no live one does/);
+  assert.match(report!.why, /which needs tag "eu": none of 1 live node has it$/);
   const able = await new ManagerWorld({ before, jobs, tags: ["eu", "gpu", "x"] }).started();
   assert.equal(able.executor.attempts.length, 1);
   await plain.schedule("render");
@@ -264,13 +265,30 @@ test("claims go to a node that has the job and all tags that it needs", async ()
   assert.deepEqual((await plain.of(plain.manager.status())).blocks, []);
 });
 
+test("dead letters of a job that only another node can run are counted and run again", async () => {
+  const before = sharedStore();
+  const jobs = [jobOf("render", { options: { needs: ["gpu"] } })];
+  const able = await new ManagerWorld({ before, jobs, tags: ["gpu"] }).started();
+  able.executor.onRun = (attempt) => attempt.fail("no");
+  await able.schedule("render");
+  await able.clock.advance(1_000);
+  const plain = await new ManagerWorld({ before, jobs }).started();
+  const { manager } = plain;
+  for (const query of [{}, { kinds: ["render"] }]) {
+    const { count } = await plain.of(manager.countUpTo(query, 9, "redrive"));
+    const again = await plain.of(manager.redriveInstances(query, { all: true }));
+    assert.deepEqual([count, again.length], [1, 1]);
+    await able.clock.advance(1_000);
+  }
+});
+
 test("unservedKinds() names kinds of which the only node ended, drains or is lost", async () => {
   const before = sharedStore();
   const first = await new ManagerWorld({ before, jobs: [jobOf("a")] }).started();
   const second = await new ManagerWorld({ before, jobs: [jobOf("b")] }).started();
   const unserved = async () => {
     await first.clock.advance(1_000);
-    return [...await first.of(first.manager.unservedKinds(["a", "b", "c"]))];
+    return [...(await first.of(first.manager.unservedKinds(["a", "b", "c"]))).keys()];
   };
   assert.deepEqual(await unserved(), ["c"]);
   second.link.cut(["reportNode"], "unavailable");

@@ -70,6 +70,30 @@ for (const [type, make] of Object.entries(STORES)) {
   });
 }
 
+for (const [type, make] of Object.entries(STORES)) {
+  test(`forecast() and calendar() on ${type} leave no schedule out because the store is slow`, async () => {
+    const store = make();
+    const world = new TimelineWorld(store);
+    const { list } = store;
+    store.list = async (...request) => {
+      world.advance(1_500);
+      return await list.apply(store, request);
+    };
+    await world.opened();
+    const { spec } = world.newSchedule();
+    for (let index = 0; index < 20; index++) {
+      const kind = `often-${index}`;
+      const id = `config:${kind}:0`;
+      await world.putSchedule({ id, kind, spec: { ...spec, cron: "* * * * * *" } });
+    }
+    const found = await world.timeline.forecast({ to: START + DAY });
+    assert.deepEqual([found.densities.length, found.leftOut], [20, []]);
+    const { leftOut } = await world.timeline.calendar({ from: START, to: START + DAY });
+    assert.equal(leftOut, 0);
+    await store.close();
+  });
+}
+
 test("calendar() counts by the days and hours of its zone, also when clocks change", async () => {
   const world = await new TimelineWorld(STORES.memory!()).opened();
   world.wallMs = Date.parse("2026-03-28T12:30:00Z");

@@ -19,13 +19,14 @@ export class TimelineWorld extends StoreWorld {
     };
     const facts: LiveFacts = {
       kinds: async () => ["mail"],
+      ownKinds: async () => [],
       isKnown: async () => true,
       assertKnown: async () => {},
       disabledBecause: async () => null,
       timezoneOf: async () => "UTC",
       blockOf: async () => null,
       kindsOfTag: async () => [],
-      unservedKinds: async () => new Set(),
+      unservedKinds: async () => new Map(),
       processesOf: async () => new Map(),
       listPauses: () => store.listPauses(),
     };

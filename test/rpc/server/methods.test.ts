@@ -220,6 +220,18 @@ testMethods("history, logs, schedules, workers and status are answered", async (
   assert.deepEqual(await kinds({ kindPrefix: "ech" }), ["echo"]);
   assert.deepEqual(await kinds({ kindPrefix: "nothing" }), []);
   assert.equal((await kinds({ limit: 1 })).length, 1);
+  const { jobs } = world.manager;
+  jobs.set("mail.send", { ...fakeJob("mail.send"), description: "Sends what is Due" });
+  jobs.set("mail.sort", fakeJob("mail.sort"));
+  const total = jobs.size;
+  for (const [text, matching] of [["DUE", 1], ["mail.S", 2], ["none of these", 0]] as const) {
+    const found = await client.listRegisteredJobs({ text, limit: 1 });
+    assert.deepEqual(
+      [found.jobs.length, found.matching, found.total],
+      [Math.min(1, matching), matching, total],
+      text,
+    );
+  }
   for (const limit of [0, -1, 1_001]) {
     await assert.rejects(kinds({ limit }), { code: "invalid_argument", path: "limit" });
   }

@@ -92,6 +92,19 @@ test("watch() sends everything first, then only what has changed", async () => {
   assert.notEqual(next.cursor, whole!.cursor);
 });
 
+test("watch() leaves notices out of the totals", async () => {
+  const { clock, manager, watch } = watchWorld();
+  manager.add();
+  for (const kind of ["system.notices", "system.notice.ops"]) manager.add({ kind });
+  const { messages } = watch();
+  await clock.advance(500);
+  assert.equal(messages[0]!.totals?.scheduled, 1n);
+  assert.deepEqual(
+    messages[0]!.kinds.map(({ kind, scheduled }) => `${kind} ${scheduled}`).sort(),
+    ["echo 1", "system.notice.ops 1", "system.notices 1"],
+  );
+});
+
 test("watch() sends at most one message a second, and one in 20 s", async () => {
   const { clock, manager, watch } = watchWorld();
   const instance = manager.add();

@@ -167,6 +167,10 @@ export interface DashboardWorldOptions {
   readonly basePath?: string;
   /** A browser that runs already; by default one of its own. */
   readonly browser?: Browser;
+  /** More of the configuration. */
+  readonly toml?: string;
+  /** More of the environment of the daemon. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Log in with a token. */
@@ -197,17 +201,18 @@ export async function visit(page: Page, path: string): Promise<void> {
 
 /** Start a daemon and a browser, and log in with a one-time code. */
 export async function createDashboardWorld(
-  { basePath = "", browser: shared }: DashboardWorldOptions = {},
+  { basePath = "", browser: shared, toml = "", env = {} }: DashboardWorldOptions = {},
 ): Promise<DashboardWorld> {
   // The same one after a restart.
   const port = await freePort();
   const [daemon, browser] = await Promise.all([
     startDaemon({
-      toml: TOML,
+      toml: TOML + toml,
       modules: MODULES,
       env: {
         JOBCTL_SERVER_HTTP: `127.0.0.1:${port}`,
         ...(basePath === "" ? {} : { JOBCTL_SERVER_BASE_PATH: basePath }),
+        ...env,
       },
     }),
     shared ?? launchBrowser(),

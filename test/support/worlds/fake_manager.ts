@@ -327,7 +327,7 @@ export class FakeManager implements ManagerApi {
 
   forecast: ManagerApi["forecast"] = async () => ({
     ...{ from: START, to: START + 60_000, entries: [], bounds: [START, START + 60_000] },
-    ...{ densities: [], waiting: 0, isEstimate: false, leftOut: 0 },
+    ...{ densities: [], waiting: 0, isEstimate: false, leftOut: [] },
   });
 
   calendar: ManagerApi["calendar"] = async ({ timezone = "UTC" } = {}) => ({
@@ -527,7 +527,7 @@ export class FakeManager implements ManagerApi {
   reloadConfig: ManagerApi["reloadConfig"] = async ({ force = false } = {}) => ({
     ...{ jobs: this.jobs.size, added: 1, changed: 2, removed: force ? 3 : 0 },
     restart: ["store"],
-    problems: [],
+    problems: ["config.toml:3:9: worker.count: found 0, wanted 1 or more"],
     changes: [],
     moreChanges: 0,
   });
@@ -545,6 +545,7 @@ export class FakeManager implements ManagerApi {
     ],
     hasMore: false,
     restart: ["server"],
+    problems: ["config.toml:3:9: worker.count: found 0, wanted 1 or more"],
   });
 
   storeContent: ManagerApi["storeContent"] = async () => ({
@@ -564,7 +565,9 @@ export class FakeManager implements ManagerApi {
   };
 
   unservedKinds: ManagerApi["unservedKinds"] = async (kinds) =>
-    new Set([...kinds].filter((kind) => !this.jobs.has(kind)));
+    new Map(
+      [...kinds].filter((kind) => !this.jobs.has(kind)).map((kind) => [kind, unservedBlock(kind)]),
+    );
 
   /** By the id of the instance. */
   readonly processes = new Map<string, RunningProcess>();
@@ -612,7 +615,7 @@ export class FakeManager implements ManagerApi {
       workers: this.workers(),
       nodes: await this.listNodes(),
       stats: { kinds: kinds as ReadonlyMap<string, StateCounts>, schedules: 1 },
-      blocks: this.unserved.map(unservedBlock),
+      blocks: this.unserved.map((kind) => unservedBlock(kind)),
       disabled: new Map(),
       pauses: [],
       nextScheduleAt: START + 60_000,

@@ -7,8 +7,16 @@ import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
 import { confirmAll, findMatching } from "../../confirm.ts";
 import { resolveId } from "../../find_instance.ts";
 import { assertKinds, withTag } from "../../lookup.ts";
-import { type Args, usageError } from "../../parsing/args.ts";
-import { FILTER_OPTIONS, kindsText, type QueryInit, readQuery } from "../../parsing/query.ts";
+import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
+import {
+  detailsText,
+  FILTER_OPTIONS,
+  kindsText,
+  ORIGIN_OPTIONS,
+  type QueryInit,
+  readQuery,
+  TIME_OPTIONS,
+} from "../../parsing/query.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { isFinalState, stateName, stateOfName, STATES, unfinishedStates } from "../../wire.ts";
@@ -18,13 +26,17 @@ const QUERY_WORDS = [QUERY_WORD, "instance"];
 const KIND_COMMAND = "jobctl cancel instances --kind KIND";
 const UNFINISHED_WORDS = ["waiting", "running"];
 const UNFINISHED = STATES.slice(0, 3);
-const CONDITIONS = ["kind", "uuid", "state", "tag"];
+/** Programs call go-job's `cancel instances` with these alone, which asks nothing. */
+const GO_JOB_CONDITIONS = ["kind", "uuid"];
+const CONDITIONS = [
+  ...[...GO_JOB_CONDITIONS, "state", "tag"],
+  ...[...Object.keys(ORIGIN_OPTIONS), ...Object.keys(TIME_OPTIONS)],
+];
 const NONE = "No unfinished instance matches";
 
-// Programs call go-job's `cancel instances --kind K` and `--uuid U`, which ask nothing.
 function isGoJobForm(args: Args): boolean {
   const given = args.given(CONDITIONS);
-  return given.length > 0 && !given.includes("state") && !given.includes("tag");
+  return given.length > 0 && given.every((name) => GO_JOB_CONDITIONS.includes(name));
 }
 
 async function readCancel(
@@ -42,9 +54,11 @@ async function readCancel(
   if (!isAll && given.length === 0) {
     throw usageError(
       "Cannot cancel instances: none are selected",
-      "Give --uuid, --kind, --state or --tag, or --all for every unfinished instance",
+      "Give --uuid, --kind, --state or another condition, or --all for every unfinished instance",
     );
   }
+  assertOneOf(args, ["since", "after"]);
+  assertOneOf(args, ["until", "before"]);
   const query = await withTag(client, readQuery(args), args.text("tag"));
   const final = args.list("state").find((name) => isFinalState(stateOfName(name)!));
   if (final !== undefined) {
@@ -72,8 +86,9 @@ async function cancelByQuery(args: Args, context: VerbContext): Promise<void> {
   const isCounted = ({ kind }: JobInstance) => !kind.startsWith(NOTICE_KINDS);
   const matching = {
     noun: "instance",
+    action: "cancel",
     which: kindsText(kinds, args.text("tag")) +
-      (states.length > 0 ? ` in state ${states.join(", ")}` : ""),
+      (states.length > 0 ? ` in state ${states.join(", ")}` : "") + detailsText(args),
     ...(kinds.length === 0 && !hasUuid ? { isCounted } : {}),
   };
   if (args.flag("dry-run")) {
@@ -129,9 +144,9 @@ export const CANCEL: Verb = {
   name: "cancel",
   summary: "Cancel one instance, or every unfinished instance that matches",
   details: [
-    '"jobctl cancel ID" cancels one. "jobctl cancel instances" cancels those that match the given',
-    "--uuid, --kind, --state and --tag, or all with --all. On a terminal it says how many and",
-    "asks first, except with --uuid. Elsewhere --state, --tag and --all need --yes. Running",
+    '"jobctl cancel ID" cancels one. "jobctl cancel instances" cancels the unfinished instances that',
+    "match all given conditions, or all with --all. On a terminal it says how many and asks first,",
+    "except with --uuid. Elsewhere it needs --yes, except with --uuid and --kind alone. Running",
     "attempts are asked to stop, and killed if they do not. Exit code 6 if the one instance has",
     "already finished.",
   ].join(" "),
@@ -159,6 +174,8 @@ export const CANCEL: Verb = {
       describe: "With this id, or a part of one that no other has",
       offers: "unfinished",
     },
+    ...ORIGIN_OPTIONS,
+    ...TIME_OPTIONS,
     all: { describe: "Every unfinished instance", isFlag: true },
     "dry-run": { describe: "Only show which instances would be canceled", isFlag: true },
     yes: { alias: "y", describe: "Do not ask", isFlag: true },

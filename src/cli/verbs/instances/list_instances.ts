@@ -3,18 +3,18 @@ import type { JobClient } from "../../../rpc/client/client.ts";
 import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
 import { assertKinds, lookupInstances, withTag } from "../../lookup.ts";
 import { isSortedBy, readSort, sortOption } from "../../output/sort.ts";
-import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
+import { type Args, assertOneOf } from "../../parsing/args.ts";
 import { INSTANCE_FIELDS } from "../../parsing/options.ts";
 import {
+  assertDeadStates,
+  DEAD_STATE_OPTION,
   FILTER_OPTIONS,
+  ORIGIN_OPTIONS,
   readQuery,
-  readStates,
-  TEXT_OPTION,
   TIME_OPTIONS,
 } from "../../parsing/query.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
-import { stateName } from "../../wire.ts";
 import { emptyNote } from "./empty_list.ts";
 import { LIMIT_OPTIONS, printLimited, readLimit } from "./limited_list.ts";
 
@@ -94,7 +94,7 @@ export const INSTANCES: Verb = {
     "(Scheduled), running (Processing), done (Completed), and failed (Terminated or TimedOut).",
   ].join(" "),
   options: {
-    ...{ ...FILTER_OPTIONS, ...TEXT_OPTION, ...TIME_OPTIONS, ...LIST_OPTIONS },
+    ...{ ...FILTER_OPTIONS, ...ORIGIN_OPTIONS, ...TIME_OPTIONS, ...LIST_OPTIONS },
     all: { describe: "No limit unless --limit sets one; also list notices", isFlag: true },
   },
   examples: [
@@ -112,21 +112,6 @@ export const INSTANCES: Verb = {
   run: (args, context) => listInstances(args, context, { isDead: false }),
 };
 
-/** States of dead letters. */
-const DEAD_STATES: readonly string[] = ["Terminated", "TimedOut"];
-
-/** @throws JobError `invalid_argument` for a state that no dead letter has */
-function assertDeadStates(args: Args): void {
-  for (const state of readStates(args)) {
-    const name = stateName(state) ?? "";
-    if (DEAD_STATES.includes(name)) continue;
-    throw usageError(
-      `Cannot list dead letters in state "${name}": there are none`,
-      `Dead letters are ${DEAD_STATES.join(" or ")}; jobctl list instances lists all states`,
-    );
-  }
-}
-
 /** `jobctl list dead` */
 export const DEAD: Verb = {
   name: "dead",
@@ -139,19 +124,15 @@ export const DEAD: Verb = {
   ].join(" "),
   options: {
     kind: FILTER_OPTIONS.kind!,
-    state: {
-      value: "STATE",
-      describe: "In this state: Terminated or TimedOut, or failed for both",
-      suggests: DEAD_STATES,
-    },
-    ...{ tag: FILTER_OPTIONS.tag!, ...TEXT_OPTION, ...TIME_OPTIONS, ...LIST_OPTIONS },
+    state: DEAD_STATE_OPTION,
+    ...{ tag: FILTER_OPTIONS.tag!, ...ORIGIN_OPTIONS, ...TIME_OPTIONS, ...LIST_OPTIONS },
   },
   examples: [
     ["jobctl list dead", "What needs attention"],
     ["jobctl list dead --kind import --since -1d -o wide", "Those of one job in the last day"],
   ],
   run(args, context) {
-    assertDeadStates(args);
+    assertDeadStates(args, "list");
     return listInstances(args, context, { isDead: true });
   },
 };

@@ -2,10 +2,14 @@ import { confirmAll, findMatching } from "../../confirm.ts";
 import { resolveId } from "../../find_instance.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import { assertKinds, collect, lookupInstances, withTag } from "../../lookup.ts";
-import { type Args, usageError } from "../../parsing/args.ts";
+import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
 import {
+  assertDeadStates,
+  DEAD_STATE_OPTION,
+  detailsText,
   failedStates,
   kindsText,
+  ORIGIN_OPTIONS,
   type QueryInit,
   readQuery,
   TIME_OPTIONS,
@@ -14,9 +18,15 @@ import type { Verb, VerbContext } from "../../verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 
 /** Options that select dead letters. */
-const CONDITIONS = ["kind", "tag", "since", "after", "until", "before"];
+const CONDITIONS = [
+  ...["kind", "state", "tag"],
+  ...[...Object.keys(ORIGIN_OPTIONS), ...Object.keys(TIME_OPTIONS)],
+];
 
 function assertCombination(args: Args): void {
+  assertOneOf(args, ["since", "after"]);
+  assertOneOf(args, ["until", "before"]);
+  assertDeadStates(args, "redrive");
   const ids = args.words("ID");
   const given = args.given(CONDITIONS);
   const isAll = args.flag("all");
@@ -35,7 +45,7 @@ function assertCombination(args: Args): void {
   if (ids.length === 0 && !isAll && given.length === 0) {
     throw usageError(
       "Cannot redrive dead letters: none are selected",
-      "Give ids, --kind, --tag or --all; see jobctl list dead",
+      "Give ids, --kind or another condition, or --all; see jobctl list dead",
     );
   }
   if (args.flag("force") && ids.length === 0) {
@@ -63,8 +73,8 @@ export const REDRIVE: Verb = {
   summary: "Run dead letters again, each once, as new instances with the same arguments",
   details: [
     "Once it has been run again, an instance is no longer a dead letter. A second call with its",
-    "id returns the instance that the first call created, unless --force is given. With --kind, --tag,",
-    "a time or --all, it says how many and asks first on a terminal. Elsewhere it needs --yes.",
+    "id returns the instance that the first call created, unless --force is given. Without ids it says",
+    "how many match and asks first on a terminal. Elsewhere it needs --yes.",
   ].join(" "),
   words: [{
     name: "ID",
@@ -80,7 +90,9 @@ export const REDRIVE: Verb = {
       describe: "Every dead letter of this kind; separate several by commas, or repeat the option",
       offers: "kinds",
     },
+    state: DEAD_STATE_OPTION,
     tag: { value: "TAG", describe: "Every dead letter of this daemon's jobs that need this tag" },
+    ...ORIGIN_OPTIONS,
     ...TIME_OPTIONS,
     all: { describe: "Every dead letter", isFlag: true },
     force: { describe: "Also run instances that were already run again", isFlag: true },
@@ -109,7 +121,10 @@ export const REDRIVE: Verb = {
     const dead = args.flag("force")
       ? { ...query, states: failedStates() }
       : { ...query, dead: true };
-    const matching = { noun: "dead letter", which: kindsText(kinds, tag) };
+    const states = args.list("state");
+    const which = kindsText(kinds, tag) +
+      (states.length > 0 ? ` in state ${states.join(", ")}` : "") + detailsText(args);
+    const matching = { noun: "dead letter", which, action: "redrive" };
     if (args.flag("dry-run")) {
       const { instances, text } = await findMatching(connection, dead, matching);
       await context.printer.list(INSTANCE_VIEW, instances, "No dead letter matches");

@@ -13,22 +13,27 @@ import { CopyCommand } from "../../parts/command.tsx";
 import { ask } from "../../parts/dialog.tsx";
 import { formatCount, plural } from "../../text/format_time.ts";
 import { shortId } from "../../text/instance_state.ts";
-import { COUNTED_MAX } from "./instance_list.ts";
+import type { Affected } from "./instance_list.ts";
 
 /** What an action on several instances is about. */
-export interface Selection {
+export interface Selection extends Affected {
   readonly query: Partial<Query>;
-  readonly count: number;
   /** What they are, such as "of the job report". */
   readonly about: string;
   /** The arguments of `jobctl` that do the same. */
   readonly command: readonly string[];
 }
 
-function counted(count: number): string {
-  return count > COUNTED_MAX
-    ? `more than ${formatCount(COUNTED_MAX)} instances`
-    : plural(count, "instance");
+/** The daemon counts no further than this what it has changed. */
+const CHANGED_MAX = 10_000;
+
+function counted({ count, has_more }: Affected): string {
+  return has_more ? `${formatCount(count)} or more instances` : plural(count, "instance");
+}
+
+/** How many instances an action has changed. */
+function changed(count: number): string {
+  return counted({ count, has_more: count >= CHANGED_MAX });
 }
 
 /** Cancel one instance, after a question. */
@@ -77,9 +82,11 @@ export async function runAgain({ id }: JobInstance): Promise<string | null> {
 }
 
 /** Cancel all instances of a selection, after saying how many. @returns true if it was done */
-export async function cancelAll({ query, count, about, command }: Selection): Promise<boolean> {
+export async function cancelAll(
+  { query, about, command, ...affected }: Selection,
+): Promise<boolean> {
   const isYes = await ask({
-    title: `Cancel ${counted(count)}?`,
+    title: `Cancel ${counted(affected)}?`,
     text: (
       <>
         <p>
@@ -90,7 +97,7 @@ export async function cancelAll({ query, count, about, command }: Selection): Pr
         <CopyCommand words={command} />
       </>
     ),
-    verb: `Cancel ${counted(count)}`,
+    verb: `Cancel ${counted(affected)}`,
     isDangerous: true,
   });
   if (!isYes) return false;
@@ -100,22 +107,24 @@ export async function cancelAll({ query, count, about, command }: Selection): Pr
       query,
       ...(all ? { all } : {}),
     });
-    toastDone(`Canceled ${plural(done.count, "instance")}`);
+    toastDone(`Canceled ${changed(done.count)}`);
     noteChange();
   });
 }
 
 /** Run the dead letters of a selection again, after saying how many. @returns true if done */
-export async function redriveAll({ query, count, about, command }: Selection): Promise<boolean> {
+export async function redriveAll(
+  { query, about, command, ...affected }: Selection,
+): Promise<boolean> {
   const isYes = await ask({
-    title: `Run ${counted(count)} again?`,
+    title: `Run ${counted(affected)} again?`,
     text: (
       <>
         <p>{about} Each runs once more, as a new instance with the same arguments.</p>
         <CopyCommand words={command} />
       </>
     ),
-    verb: `Run ${counted(count)} again`,
+    verb: `Run ${counted(affected)} again`,
   });
   if (!isYes) return false;
   return await attempt(async () => {
@@ -125,7 +134,7 @@ export async function redriveAll({ query, count, about, command }: Selection): P
       ...(all ? { all } : {}),
     });
     const ids = done.instances.map(({ id }) => id);
-    toastDone(`Run again: ${plural(done.count, "instance")}`, {
+    toastDone(`Run again: ${changed(done.count)}`, {
       // Undone only if all are named: the response is cut to what fits into one message.
       undo: ids.length === done.count && ids.length > 0
         ? () => post("/instances/cancel", { query: { ids } }).then(noteChange)

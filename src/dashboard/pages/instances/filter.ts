@@ -1,5 +1,5 @@
-import type { QueryValues } from "../../api/client.ts";
 import type { JobInstance, JobState, KindCounts, Query } from "../../gen/api_types.ts";
+import { isNotice } from "../../text/notice_kind.ts";
 import { SHOWN_STATES } from "../../text/instance_state.ts";
 
 /** Which instances a list shows. It is the query of the page's URL. */
@@ -19,61 +19,46 @@ export interface InstanceFilter {
   readonly tag: string;
 }
 
+/** Of each text of a filter: the parameter of the URL, the condition of the API, the option. */
+const TEXTS: Readonly<
+  Record<Exclude<keyof InstanceFilter, "states">, readonly [url: string, api: string, cli: string]>
+> = {
+  kind: ["kind", "kind", "--kind"],
+  tag: ["tag", "tag", "--tag"],
+  text: ["text", "text", "--text"],
+  node: ["node", "node", "--node"],
+  scheduleId: ["schedule", "schedule_id", "--schedule"],
+  uniqueKey: ["key", "unique_key", "--unique-key"],
+  after: ["after", "after", "--since"],
+  before: ["before", "before", "--until"],
+};
+const NAMES = Object.keys(TEXTS) as readonly (keyof typeof TEXTS)[];
+
 /** The filter that a URL's query means. */
 export function filterOf(query: URLSearchParams): InstanceFilter {
   const states = query.getAll("state").filter((one) => SHOWN_STATES.some((state) => state === one));
-  return {
-    kind: query.get("kind") ?? "",
-    states: states as JobState[],
-    after: query.get("after") ?? "",
-    before: query.get("before") ?? "",
-    scheduleId: query.get("schedule") ?? "",
-    uniqueKey: query.get("key") ?? "",
-    text: query.get("text") ?? "",
-    node: query.get("node") ?? "",
-    tag: query.get("tag") ?? "",
-  };
+  const texts = NAMES.map((name) => [name, query.get(TEXTS[name][0]) ?? ""] as const);
+  return { ...Object.fromEntries(texts), states } as unknown as InstanceFilter;
 }
 
-/** The parameters of a request for the instances that match. */
-export function requestOf(filter: InstanceFilter): QueryValues {
+/** The conditions of a request for the instances that match. */
+export function conditionsOf(filter: InstanceFilter): Partial<Query> {
+  const given = NAMES.filter((name) => filter[name] !== "");
+  const { states } = filter;
   return {
-    kind: filter.kind,
-    states: filter.states,
-    after: filter.after,
-    before: filter.before,
-    schedule_id: filter.scheduleId,
-    unique_key: filter.uniqueKey,
-    text: filter.text,
-    node: filter.node,
-    tag: filter.tag,
-  };
-}
-
-/** The query of a request that changes all instances that match. */
-export function bodyOf(filter: InstanceFilter): Partial<Query> {
-  const { kind, states, after, before, scheduleId, uniqueKey, text, node, tag } = filter;
-  return {
-    ...(kind === "" ? {} : { kind }),
+    ...Object.fromEntries(given.map((name) => [TEXTS[name][1], filter[name]])),
     ...(states.length === 0 ? {} : { states }),
-    ...(after === "" ? {} : { after }),
-    ...(before === "" ? {} : { before }),
-    ...(scheduleId === "" ? {} : { schedule_id: scheduleId }),
-    ...(uniqueKey === "" ? {} : { unique_key: uniqueKey }),
-    ...(text === "" ? {} : { text }),
-    ...(node === "" ? {} : { node }),
-    ...(tag === "" ? {} : { tag }),
   };
 }
 
 /** True if nothing is filtered. */
 export function isEverything(filter: InstanceFilter): boolean {
-  return Object.keys(bodyOf(filter)).length === 0;
+  return Object.keys(conditionsOf(filter)).length === 0;
 }
 
 /** True if an instance is listed: the system's own are not, unless asked for. */
 export function isListed(instance: JobInstance, { kind }: InstanceFilter): boolean {
-  return kind !== "" || !instance.kind.startsWith("system.notice");
+  return kind !== "" || !isNotice(instance.kind);
 }
 
 const COUNTERS: Readonly<Partial<Record<JobState, Exclude<keyof KindCounts, "kind">>>> = {
@@ -86,21 +71,16 @@ const COUNTERS: Readonly<Partial<Record<JobState, Exclude<keyof KindCounts, "kin
 };
 
 /**
- * The number of instances that match, from the store's counters.
+ * The number of listed instances that match, from the store's counters.
  *
- * @returns null if the filter has more than kind and states
+ * @param counts of the kind that the filter names, or of all kinds without notices
+ * @returns null if the filter has more than kind and states, or nothing is known
  */
-export function countOf(filter: InstanceFilter, kinds: Iterable<KindCounts>): number | null {
-  const { kind, states, ...others } = filter;
-  if (Object.values(others).some((one) => one !== "")) return null;
-  let sum = 0;
-  for (const counts of kinds) {
-    if (kind !== "" && counts.kind !== kind) continue;
-    for (const state of states.length === 0 ? SHOWN_STATES : states) {
-      sum += counts[COUNTERS[state]!];
-    }
-  }
-  return sum;
+export function countOf(filter: InstanceFilter, counts: KindCounts | null): number | null {
+  const { kind: _, states, ...others } = filter;
+  if (counts === null || Object.values(others).some((one) => one !== "")) return null;
+  const wanted = states.length === 0 ? SHOWN_STATES : states;
+  return wanted.reduce((sum, state) => sum + counts[COUNTERS[state]!], 0);
 }
 
 /** How a state is called on the command line. */
@@ -115,12 +95,14 @@ const CLI_STATES: Readonly<Partial<Record<JobState, string>>> = {
 
 /** The arguments of `jobctl` that select the same, behind the verb. */
 export function selectionWords(filter: InstanceFilter): string[] {
-  const { kind, states, after, before, tag } = filter;
+  const { kind, states } = filter;
+  const words = (option: string, value: string) =>
+    value.startsWith("-") ? [`${option}=${value}`] : [option, value];
   return [
-    ...(kind === "" ? [] : ["--kind", kind]),
+    ...NAMES.filter((name) => filter[name] !== "").flatMap((name) =>
+      // A comma separates kinds.
+      words(TEXTS[name][2], name === "kind" ? kind.replaceAll(",", "\\,") : filter[name])
+    ),
     ...(states.length === 0 ? [] : ["--state", states.map((state) => CLI_STATES[state]).join(",")]),
-    ...(tag === "" ? [] : ["--tag", tag]),
-    ...(after === "" ? [] : ["--since", after]),
-    ...(before === "" ? [] : ["--until", before]),
   ];
 }

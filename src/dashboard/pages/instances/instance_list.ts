@@ -4,9 +4,6 @@ import type { CountInstancesResponse, LookupInstancesResponse } from "../../gen/
 /** Instances of a page. */
 const PAGE_SIZE = 50;
 
-/** Most instances that are counted: beyond, more than so many is known enough. */
-export const COUNTED_MAX = 10_000;
-
 /**
  * Read a page of instances.
  *
@@ -23,15 +20,17 @@ export function readPage(
   return get(path, { ...query, page_size: PAGE_SIZE, page_token: token, brief: true }, signal);
 }
 
-/**
- * Count the instances that match.
- *
- * @returns more than {@link COUNTED_MAX} if there are that many
- */
-export async function countInstances(query: QueryValues): Promise<number> {
-  const { count, has_more } = await get<CountInstancesResponse>("/instances/count", {
-    ...query,
-    max: COUNTED_MAX,
-  });
-  return has_more ? Math.max(count, COUNTED_MAX) + 1 : count;
+/** How many instances an action would change. */
+export interface Affected {
+  readonly count: number;
+  /** There are more, or there may be. */
+  readonly has_more: boolean;
+}
+
+/** Count what an action would change of the instances that match. */
+export function countAffected(
+  action: "cancel" | "redrive",
+  query: QueryValues,
+): Promise<Affected> {
+  return get<CountInstancesResponse>("/instances/count", { ...query, action });
 }

@@ -7,7 +7,7 @@ import { StateBadge } from "../../parts/state_badge.tsx";
 import { type Column, Table } from "../../parts/table.tsx";
 import { Distance, Duration, Time } from "../../parts/time.tsx";
 import { argumentsText } from "../../text/argument_text.ts";
-import { endOf, isFinished, shortId } from "../../text/instance_state.ts";
+import { endOf, shortId } from "../../text/instance_state.ts";
 import { blockWords } from "../../text/limit_words.ts";
 
 /** Ids that the reader has selected. */
@@ -33,6 +33,17 @@ function About({ instance }: { readonly instance: JobInstance }): JSX.Element {
     );
   }
   return <code class="faint">{argumentsText(given ?? [])}</code>;
+}
+
+/** When it started, or when it is due. */
+function Started({ instance }: { readonly instance: JobInstance }): JSX.Element {
+  const { state, due_at, processed_at } = instance;
+  if (state !== "scheduled") return <Time at={processed_at} />;
+  return (
+    <span class="hint">
+      due <Distance at={due_at} />
+    </span>
+  );
 }
 
 const KIND: Column<JobInstance> = { title: "Job", cell: ({ kind }) => <JobLink kind={kind} /> };
@@ -62,11 +73,9 @@ function columns(selected: SelectedIds | undefined, hasKind: boolean): Column<Jo
     ...(hasKind ? [KIND] : []),
     { title: "Instance", cell: ({ id }) => <InstanceLink id={id} isRow /> },
     { title: "About", cell: (one) => <About instance={one} />, kind: "wide" },
-    {
-      title: "Due",
-      cell: (one) => isFinished(one) ? <Time at={one.due_at} /> : <Distance at={one.due_at} />,
-      kind: "num",
-    },
+    // The list is in the order of this.
+    { title: "Created", cell: ({ created_at }) => <Time at={created_at} />, kind: "num" },
+    { title: "Started", cell: (one) => <Started instance={one} />, kind: "num" },
     {
       title: "Took",
       cell: (one) => <Duration from={one.processed_at} to={endOf(one)} />,

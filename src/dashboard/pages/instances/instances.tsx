@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { get } from "../../api/client.ts";
 import { revision, useLoaded } from "../../api/resource.ts";
 import { may } from "../../app/access.ts";
 import { href, place } from "../../app/router.ts";
@@ -14,17 +15,16 @@ import { formatCount } from "../../text/format_time.ts";
 import { FAILED } from "../../text/instance_state.ts";
 import { cancelAll, redriveAll, type Selection } from "./actions.tsx";
 import {
-  bodyOf,
+  conditionsOf,
   countOf,
   filterOf,
   type InstanceFilter,
   isEverything,
   isListed,
-  requestOf,
   selectionWords,
 } from "./filter.ts";
 import { FilterBar } from "./filter_bar.tsx";
-import { countInstances, readPage } from "./instance_list.ts";
+import { countAffected, readPage } from "./instance_list.ts";
 import { InstanceTable, type SelectedIds } from "./instance_table.tsx";
 
 /** What differs between the list of all instances and that of dead letters. */
@@ -62,18 +62,51 @@ const DEAD_LETTERS: ListKind = {
   ),
 };
 
-/** The selected instances if there are any, else all that match. */
-function targetOf(options: {
-  readonly filter: InstanceFilter;
-  readonly selected: ReadonlySet<string>;
-  readonly states: readonly JobState[];
-}): InstanceFilter | { readonly ids: readonly string[] } {
-  const { filter, selected, states } = options;
-  if (selected.size > 0) return { ids: [...selected] };
-  const wanted = filter.states.length === 0
-    ? states
-    : filter.states.filter((state) => states.includes(state));
-  return { ...filter, states: wanted };
+/** The part of the selected instances that an action would change. */
+async function changeableOf(
+  verb: "cancel" | "redrive",
+  ids: readonly string[],
+): Promise<readonly string[]> {
+  const query = verb === "cancel" ? { ids, states: UNFINISHED } : { ids, dead: true };
+  const { instances } = await get<LookupInstancesResponse>("/instances", { ...query, brief: true });
+  return instances.map(({ id }) => id);
+}
+
+/** What an action on the selected instances would change. */
+async function selectionOf(
+  verb: "cancel" | "redrive",
+  selected: ReadonlySet<string>,
+): Promise<Selection> {
+  const ids = await changeableOf(verb, [...selected]);
+  const others = selected.size - ids.length;
+  const why = verb === "cancel" ? "finished already" : "no dead letter";
+  return {
+    ...{ query: { ids }, count: ids.length, has_more: false },
+    about: others === 0
+      ? "The selected ones."
+      : `Of the ${selected.size} selected, ${others} ${others === 1 ? "is" : "are"} ${why}.`,
+    command: verb === "cancel"
+      ? ["cancel", "instances", ...ids.flatMap((id) => ["--uuid", id])]
+      : ["redrive", ...ids],
+  };
+}
+
+/** What an action on all instances that match would change. */
+async function matchingOf(
+  verb: "cancel" | "redrive",
+  filter: InstanceFilter,
+): Promise<Selection> {
+  const possible = verb === "cancel" ? UNFINISHED : FAILED;
+  const target = { ...filter, states: filter.states.filter((one) => possible.includes(one)) };
+  const words = isEverything(target) ? ["--all"] : selectionWords(target);
+  return {
+    ...await countAffected(verb, conditionsOf(target)),
+    query: conditionsOf(target),
+    about: isEverything(filter)
+      ? "All of them."
+      : "All that match the filter, also on other pages.",
+    command: verb === "cancel" ? ["cancel", "instances", ...words] : ["redrive", ...words],
+  };
 }
 
 /** Count what an action would change, then ask. */
@@ -82,31 +115,12 @@ async function actOnAll(verb: "cancel" | "redrive", options: {
   readonly selected: SelectedIds;
 }): Promise<void> {
   const { filter, selected } = options;
-  const states = verb === "cancel" ? UNFINISHED : FAILED;
-  const target = targetOf({ filter, selected: selected.value, states });
-  let selection: Selection;
-  if ("ids" in target) {
-    const { ids } = target;
-    const command = verb === "cancel"
-      ? ["cancel", "instances", ...ids.flatMap((id) => ["--uuid", id])]
-      : ["redrive", ...ids];
-    selection = { query: { ids }, count: ids.length, about: "The selected ones.", command };
-  } else {
-    const dead = verb === "redrive" ? { dead: true } : {};
-    const count = await countInstances({ ...requestOf(target), ...dead });
-    if (count === 0) {
-      const nothing = verb === "cancel" ? "unfinished instance" : "dead letter";
-      return toastDone(`No ${nothing} matches`);
-    }
-    const words = selectionWords(verb === "redrive" ? { ...target, states: [] } : target);
-    selection = {
-      query: bodyOf(target),
-      count,
-      about: isEverything(filter)
-        ? "All of them."
-        : "All that match the filter, also on other pages.",
-      command: verb === "cancel" ? ["cancel", "instances", ...words] : ["redrive", ...words],
-    };
+  const selection = selected.value.size > 0
+    ? await selectionOf(verb, selected.value)
+    : await matchingOf(verb, filter);
+  if (selection.count === 0 && !selection.has_more) {
+    const nothing = verb === "cancel" ? "unfinished instance" : "dead letter";
+    return toastDone(`No ${nothing} matches`);
   }
   const isDone = verb === "cancel" ? await cancelAll(selection) : await redriveAll(selection);
   if (isDone) selected.value = new Set();
@@ -222,11 +236,14 @@ function InstanceListPage({ list }: { readonly list: ListKind }): JSX.Element {
   }, [key]);
   const page = useLoaded(
     key,
-    (signal) => readPage(list.path, requestOf(filter), token, signal),
+    (signal) => readPage(list.path, conditionsOf(filter), token, signal),
     // Older pages stand still while they are read.
     { watched: token === "" ? [revision] : [], keeps: true },
   );
-  const count = list === ALL ? countOf(filter, overview.kinds.value.values()) : null;
+  const counts = filter.kind === ""
+    ? overview.totals.value
+    : overview.kinds.value.get(filter.kind) ?? null;
+  const count = list === ALL ? countOf(filter, counts) : null;
   return (
     <Page
       title={list.title}
@@ -238,7 +255,9 @@ function InstanceListPage({ list }: { readonly list: ListKind }): JSX.Element {
       {isAboutFailures(list, filter) && <FailingJobs path={list.path} query={query} />}
       <Loaded from={page}>
         {(shown) => {
-          const instances = shown.instances.filter((one) => isListed(one, filter));
+          const instances = list === ALL
+            ? shown.instances.filter((one) => isListed(one, filter))
+            : shown.instances;
           if (instances.length === 0 && shown.next_page_token === undefined) {
             if (isEverything(filter)) return list.empty;
             return (

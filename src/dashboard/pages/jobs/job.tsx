@@ -124,7 +124,7 @@ function JobFacts({ job, counts }: {
       facts={[
         ["Running", link("processing", counts?.processing)],
         ["Waiting", link("scheduled", counts?.scheduled)],
-        ["Succeeded", <RateBar counts={counts} />],
+        ["Succeeded, of all kept", <RateBar counts={counts} />],
         ["Usage", <code>{job.usage}</code>],
         ["Limits", job.limits.join("; ")],
         ["Time limit", job.timeout_ms > 0 ? formatDuration(job.timeout_ms) : "none"],

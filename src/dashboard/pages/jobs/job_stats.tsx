@@ -16,10 +16,10 @@ import { durationTrend } from "../../text/duration_trend.ts";
 import { FAILED } from "../../text/instance_state.ts";
 
 const HOUR_MS = 3_600_000;
-const SPANS: readonly (readonly [name: string, text: string, ms: number])[] = [
-  ["1d", "Day", 24 * HOUR_MS],
-  ["7d", "Week", 7 * 24 * HOUR_MS],
-  ["30d", "Month", 30 * 24 * HOUR_MS],
+const SPANS: readonly (readonly [name: string, text: string, ms: number, within: string])[] = [
+  ["1d", "Day", 24 * HOUR_MS, "in 24 hours"],
+  ["7d", "Week", 7 * 24 * HOUR_MS, "in 7 days"],
+  ["30d", "Month", 30 * 24 * HOUR_MS, "in 30 days"],
 ];
 const BUCKETS = 60;
 const WIDTH = 600;
@@ -105,8 +105,10 @@ function rateText(rate: number | undefined): string | undefined {
   return rate === undefined ? undefined : `${Math.floor(rate * 1_000) / 10} %`;
 }
 
-function Shown({ kind, stats }: {
+function Shown({ kind, stats, within }: {
   readonly kind: string;
+  /** The span, such as "in 7 days". */
+  readonly within: string;
   readonly stats: GetJobStatsResponse;
 }): JSX.Element {
   const { totals, buckets, failures } = stats;
@@ -124,7 +126,7 @@ function Shown({ kind, stats }: {
       </p>
       <Facts
         facts={[
-          ["Succeeded", rateText(stats.success_rate)],
+          [`Succeeded ${within}`, rateText(stats.success_rate)],
           ["Completed", totals && formatCount(totals.completed)],
           [
             "Failed",
@@ -168,7 +170,7 @@ function Shown({ kind, stats }: {
 /** How a job has fared: successes, failures and durations over time, and its usual errors. */
 export function JobStats({ kind }: { readonly kind: string }): JSX.Element {
   const span = useSignal("7d");
-  const [, , ms] = SPANS.find(([name]) => name === span.value)!;
+  const [, , ms, within] = SPANS.find(([name]) => name === span.value)!;
   // Whole minutes: the request stays the same for a while.
   const now = Math.floor(nowMs() / 60_000) * 60_000;
   const stats = useResource<GetJobStatsResponse>(`/jobs/${segment(kind)}/stats`, {
@@ -195,7 +197,7 @@ export function JobStats({ kind }: { readonly kind: string }): JSX.Element {
       }
     >
       <div class="stats">
-        <Loaded from={stats}>{(data) => <Shown kind={kind} stats={data} />}</Loaded>
+        <Loaded from={stats}>{(data) => <Shown kind={kind} stats={data} within={within} />}</Loaded>
       </div>
     </Section>
   );

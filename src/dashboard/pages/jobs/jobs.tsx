@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
-import { SLOWLY, useResource } from "../../api/resource.ts";
+import { type Resource, SLOWLY, useResource } from "../../api/resource.ts";
 import { may } from "../../app/access.ts";
 import { href, place, setQuery } from "../../app/router.ts";
 import type { Job, KindCounts, ListRegisteredJobsResponse } from "../../gen/api_types.ts";
@@ -22,7 +22,7 @@ interface Row {
   readonly nextAt: string | undefined;
 }
 
-/** Most jobs that are listed at once; the filter finds the others. */
+/** Most jobs that are listed at once; the daemon looks for a text in all. */
 const JOBS_MAX = 1_000;
 
 function count(
@@ -103,13 +103,19 @@ function Disabled(): JSX.Element | null {
 }
 
 /** Pause everything, or the jobs that the filter shows. */
-function Actions({ shown }: { readonly shown: readonly Row[] | null }): JSX.Element | null {
+function Actions({ shown, hasMore }: {
+  readonly shown: readonly Row[] | null;
+  /** The filter finds more jobs than are shown. */
+  readonly hasMore: boolean;
+}): JSX.Element | null {
   const isAsking = useSignal(false);
   if (!may("operator")) return null;
   const isPaused = (overview.pauses.value ?? []).some(({ kind }) => kind === undefined);
   const kinds = shown?.filter((row) => !row.isPaused && !isSystem(row.job))
     .map(({ job }) => job.kind);
-  const what = kinds === undefined ? "everything" : plural(kinds.length, "job");
+  const what = kinds === undefined
+    ? "everything"
+    : `${hasMore ? "the shown " : ""}${plural(kinds.length, "job")}`;
   return (
     <>
       {isPaused
@@ -133,18 +139,38 @@ function Actions({ shown }: { readonly shown: readonly Row[] | null }): JSX.Elem
   );
 }
 
+/** The jobs with a text: searched here if all are loaded, else by the daemon. */
+function useJobs(text: string): Resource<ListRegisteredJobsResponse> {
+  const first = useResource<ListRegisteredJobsResponse>("/jobs", { limit: JOBS_MAX }, SLOWLY);
+  const isPart = first.data !== null && first.data.jobs.length < first.data.total;
+  const found = useResource<ListRegisteredJobsResponse>(
+    isPart && text !== "" ? "/jobs" : null,
+    { limit: JOBS_MAX, text },
+    { watched: SLOWLY.watched },
+  );
+  return isPart && text !== "" ? found : first;
+}
+
+/** How many jobs there are, and how many of them are shown. */
+function jobsText(shown: number, total: number): string {
+  return shown === total
+    ? plural(total, "job")
+    : `${formatCount(shown)} of ${plural(total, "job")}`;
+}
+
 /** All jobs. */
 export function JobsPage(): JSX.Element {
   const text = place.value.query.get("text") ?? "";
-  const jobs = useResource<ListRegisteredJobsResponse>("/jobs", { limit: JOBS_MAX }, SLOWLY);
+  const jobs = useJobs(text);
+  const { data } = jobs;
+  const rows = data === null ? null : rowsOf(data.jobs, text);
+  const hasMore = data !== null && data.jobs.length < data.matching;
   return (
     <Page
       title="Jobs"
-      about={jobs.data !== null && plural(jobs.data.jobs.length, "job")}
-      command={["list", "jobs"]}
-      actions={
-        <Actions shown={text === "" || jobs.data === null ? null : rowsOf(jobs.data.jobs, text)} />
-      }
+      about={data !== null && jobsText(rows!.length, data.total)}
+      command={text === "" ? ["list", "jobs"] : null}
+      actions={<Actions shown={text === "" ? null : rows ?? []} hasMore={hasMore} />}
     >
       <Disabled />
       <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
@@ -159,8 +185,8 @@ export function JobsPage(): JSX.Element {
         />
       </form>
       <Loaded from={jobs}>
-        {(data) => {
-          if (data.jobs.length === 0) {
+        {({ total, matching }) => {
+          if (total === 0) {
             return (
               <Empty title="The configuration has no jobs" command={["init"]}>
                 A job is a command or a function in a file, with a section [jobs.NAME] in the
@@ -168,14 +194,28 @@ export function JobsPage(): JSX.Element {
               </Empty>
             );
           }
-          const rows = rowsOf(data.jobs, text);
-          return rows.length === 0 ? <Empty title="No job has this name" /> : (
-            <Table
-              label="Jobs"
-              columns={COLUMNS}
-              rows={rows}
-              keyOf={({ job }) => job.kind}
-            />
+          if (rows!.length === 0) {
+            return (
+              <Empty title={`No name or description has “${text}”`}>
+                {`${plural(total, "job")} ${total === 1 ? "was" : "were"} searched.`}
+              </Empty>
+            );
+          }
+          return (
+            <>
+              <Table
+                label="Jobs"
+                columns={COLUMNS}
+                rows={rows!}
+                keyOf={({ job }) => job.kind}
+              />
+              {hasMore && (
+                <p class="hint">
+                  {`${formatCount(matching - rows!.length)} more are not shown: the filter above `}
+                  finds them.
+                </p>
+              )}
+            </>
           );
         }}
       </Loaded>

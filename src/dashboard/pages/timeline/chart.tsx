@@ -4,12 +4,13 @@ import { useEffect, useRef } from "preact/hooks";
 import { href } from "../../app/router.ts";
 import { shownZone } from "../../app/settings.ts";
 import { segment } from "../../api/client.ts";
-import { second } from "../../browser/clock.ts";
+import { nowMs, second } from "../../browser/clock.ts";
 import { overview } from "../../live/overview.ts";
 import { JobLink } from "../../parts/instance_links.tsx";
 import { formatCount, formatDuration, formatTime, msOf } from "../../text/format_time.ts";
 import { shortId, STATES } from "../../text/instance_state.ts";
-import type { Bar, Heat, Lane } from "./lanes.ts";
+import { failureStep } from "../../text/failure_share.ts";
+import { type Bar, type Heat, type Lane, totalOf } from "./lanes.ts";
 import { axisMarks, clockChanges, type TimeRange } from "./time_scale.ts";
 
 const ROW_PX = 14;
@@ -27,6 +28,9 @@ const CHARACTER_PX = 7;
 const MARK_PX = 90;
 /** Lanes are drawn a step before they come into sight, and taken away a step after. */
 const STEP_PX = 200;
+/** Least height of a cell, and of its failed part. */
+const HEAT_PX_MIN = 3;
+const BAD_PX_MIN = 2;
 /** Shortest movement that selects a span. */
 const DRAG_PX_MIN = 8;
 
@@ -79,12 +83,14 @@ function lookOf({ run, ghost }: Bar): string {
   return ghost!.outcome === "runs" ? "run-bar bar-ghost" : "run-bar bar-skip";
 }
 
-function heatText({ count, bad, isFuture, from, to }: Heat): string {
+function heatText({ good, bad, off, open, isFuture, from, to }: Heat): string {
   const time = (at: number) => formatTime(at, shownZone(), { nowMs: second.peek() });
-  const words = isFuture
-    ? `${formatCount(count)} ticks${bad > 0 ? `, ${formatCount(bad)} more will be skipped` : ""}`
-    : `${formatCount(count)} runs${bad > 0 ? `, ${formatCount(bad)} failed` : ""}`;
-  return `${time(from)} to ${time(to)}: ${words}`;
+  const counts: readonly (readonly [number, string])[] = isFuture
+    ? [[good, good === 1 ? "tick" : "ticks"], [bad, "will be skipped"]]
+    : [[good, "completed"], [bad, "failed"], [off, "canceled"], [open, "not finished"]];
+  const words = counts.filter(([count]) => count > 0)
+    .map(([count, word]) => `${formatCount(count)} ${word}`);
+  return `${time(from)} to ${time(to)}: ${words.join(", ")}`;
 }
 
 interface DrawProps {
@@ -173,32 +179,73 @@ function Gaps({ lane, top, x, onTell }: DrawProps & {
   );
 }
 
+/** The parts of a cell from its base line up: how high each is, and how it looks. */
+function partsOf(heat: Heat, high: number): readonly (readonly [look: string, px: number])[] {
+  const { good, bad, off, open, isFuture } = heat;
+  const total = totalOf(heat);
+  // A single failure among many has to be seen.
+  const badPx = bad === 0 ? 0 : Math.max(BAD_PX_MIN, high * bad / total);
+  const rest = total === bad ? 0 : (high - badPx) / (total - bad);
+  const parts: readonly (readonly [string, number])[] = isFuture
+    ? [["heat-skip", badPx], ["heat-future", good * rest]]
+    : [
+      [`heat-bad heat-${failureStep(bad, total - bad)}`, badPx],
+      ["heat-good", good * rest],
+      ["heat-off", off * rest],
+      ["heat-open", open * rest],
+    ];
+  return parts.filter(([, px]) => px > 0);
+}
+
+/** Cells with a height for the number of runs, and a red part for the share that failed. */
 function Heats({ lane, top, height, x, onTell }: DrawProps & Placed): JSX.Element {
   const tell = teller(onTell);
-  const most = Math.max(1, ...lane.heats.map(({ count, bad }) => count + bad));
+  const mostOf = (isFuture: boolean) =>
+    Math.max(1, ...lane.heats.filter((one) => one.isFuture === isFuture).map(totalOf));
+  const [past, future] = [mostOf(false), mostOf(true)];
+  const highest = height - 6;
   return (
     <>
       {lane.heats.map((heat) => {
-        const level = Math.max(1, Math.ceil((heat.count + heat.bad) / most * 4));
-        const tone = heat.isFuture
-          ? heat.count === 0 ? "skip" : "future"
-          : heat.bad > 0
-          ? "bad"
-          : "good";
+        const most = heat.isFuture ? future : past;
+        const high = Math.max(HEAT_PX_MIN, highest * totalOf(heat) / most);
         const left = x(heat.from);
+        const width = Math.max(1, x(heat.to) - left - 0.5);
+        let bottom = top + height - 3;
         return (
-          <rect
+          <g
             key={`${heat.from} ${heat.isFuture}`}
-            class={`heat heat-${tone} heat-${level}`}
-            x={left}
-            y={top + 3}
-            width={Math.max(1, x(heat.to) - left - 0.5)}
-            height={height - 6}
+            class="heat"
             onPointerEnter={(event) => tell(event, heatText(heat))}
-          />
+          >
+            <rect class="hit" x={left} y={top} width={width} height={height} />
+            {partsOf(heat, high).map(([look, px]) => (
+              <rect key={look} class={look} x={left} y={bottom -= px} width={width} height={px} />
+            ))}
+          </g>
         );
       })}
     </>
+  );
+}
+
+/** The future of a lane that was not computed. */
+function Unknown({ top, height, range, x, onTell }: DrawProps & Placed & {
+  readonly range: TimeRange;
+}): JSX.Element {
+  const left = x(Math.max(range.from, nowMs()));
+  const text = "Future runs of this job were not computed: the daemon was too busy";
+  return (
+    <rect
+      fill="url(#hatch)"
+      x={left}
+      y={top + 3}
+      width={Math.max(0, x(range.to) - left)}
+      height={height - 6}
+      onPointerEnter={() => onTell(text)}
+    >
+      <title>{text}</title>
+    </rect>
   );
 }
 
@@ -382,6 +429,9 @@ export function TimelineChart({ lanes, range, onRange, onTell }: {
           onPointerUp={end}
           onPointerLeave={() => drag.value = null}
         >
+          <pattern id="hatch" width={6} height={6} patternUnits="userSpaceOnUse">
+            <path class="hatch" d="M0 6L6 0" />
+          </pattern>
           <Axis range={range} width={width.value} height={height} x={x} />
           <Pauses placed={seen} range={range} x={x} />
           {seen.map((one) => (
@@ -393,6 +443,7 @@ export function TimelineChart({ lanes, range, onRange, onTell }: {
                 y1={one.top + one.height}
                 y2={one.top + one.height}
               />
+              {one.lane.isPart && <Unknown {...one} range={range} x={x} onTell={onTell} />}
               <Heats {...one} x={x} onTell={onTell} />
               <Bars lane={one.lane} top={one.top} x={x} onTell={onTell} />
               <Gaps lane={one.lane} top={one.top} x={x} onTell={onTell} />

@@ -20,13 +20,24 @@ export interface Bar {
   readonly isBanded?: boolean;
 }
 
-/** Counts of spans, where there is too much to list. */
+/** Counts of a span, where there is too much to list. */
 export interface Heat {
   readonly from: number;
   readonly to: number;
-  readonly count: number;
+  /** Runs that completed, or that are to come. */
+  readonly good: number;
+  /** Runs that failed, or that will be skipped. */
   readonly bad: number;
+  /** Runs that were canceled. */
+  readonly off: number;
+  /** Runs that have not ended, or not begun. */
+  readonly open: number;
   readonly isFuture: boolean;
+}
+
+/** How many runs a span has. */
+export function totalOf({ good, bad, off, open }: Omit<Heat, "from" | "to" | "isFuture">): number {
+  return good + bad + off + open;
 }
 
 /** What is drawn of one job. */
@@ -37,6 +48,8 @@ export interface Lane {
   readonly gaps: readonly TimelineGap[];
   readonly heats: readonly Heat[];
   readonly rows: number;
+  /** True if not all of its future was computed. */
+  readonly isPart: boolean;
 }
 
 /** Most rows of a lane: bars beyond cover others. */
@@ -71,14 +84,14 @@ function ghostOf(entry: ForecastEntry): Omit<Bar, "row"> {
 
 function spansOf(
   bounds: readonly string[],
-  of: (index: number) => { readonly count: number; readonly bad: number },
+  of: (index: number) => Omit<Heat, "from" | "to" | "isFuture">,
   isFuture: boolean,
 ): Heat[] {
   const heats: Heat[] = [];
   for (let index = 0; index + 1 < bounds.length; index++) {
-    const { count, bad } = of(index);
-    if (count + bad === 0) continue;
-    heats.push({ from: msOf(bounds[index]), to: msOf(bounds[index + 1]), count, bad, isFuture });
+    const counts = of(index);
+    if (totalOf(counts) === 0) continue;
+    heats.push({ from: msOf(bounds[index]), to: msOf(bounds[index + 1]), ...counts, isFuture });
   }
   return heats;
 }
@@ -104,9 +117,9 @@ function withBands(draft: Draft, closeMs: number): Draft {
     heats.push({
       from: band[0]!.from,
       to: Math.max(...band.map(({ to }) => to)),
-      count: isRun ? band.length : 0,
+      good: isRun ? band.length : 0,
       bad: isRun ? 0 : band.length,
-      isFuture: true,
+      ...{ off: 0, open: 0, isFuture: true },
     });
   }
   const bars = draft.bars.map((bar) => banded.has(bar) ? { ...bar, isBanded: true } : bar);
@@ -149,20 +162,24 @@ export function lanesOf(options: {
   for (const counts of past?.counts ?? []) {
     const at = (list: readonly number[], index: number) => list[index] ?? 0;
     of(counts.kind ?? "").heats.push(...spansOf(past!.bounds, (index) => ({
-      count: at(counts.completed, index) + at(counts.canceled, index) +
-        at(counts.unfinished, index),
+      good: at(counts.completed, index),
       bad: at(counts.terminated, index) + at(counts.timed_out, index),
+      off: at(counts.canceled, index),
+      open: at(counts.unfinished, index),
     }), false));
   }
   for (const entry of future?.entries ?? []) of(entry.kind).bars.push(ghostOf(entry));
   for (const density of future?.densities ?? []) {
     of(density.kind ?? "").heats.push(...spansOf(future!.bounds, (index) => ({
-      count: (density.ticks[index] ?? 0) - (density.skipped[index] ?? 0),
+      good: (density.ticks[index] ?? 0) - (density.skipped[index] ?? 0),
       bad: density.skipped[index] ?? 0,
+      ...{ off: 0, open: 0 },
     }), true));
   }
+  const unknown = new Set(future?.left_out_kinds ?? []);
+  for (const kind of unknown) of(kind);
   return [...drafts].map(([kind, draft]) => {
     const { bars, gaps, heats } = withBands(draft, spaceMs * CLOSE_SPACES);
-    return { kind, gaps, heats, ...withRows(bars, spaceMs) };
+    return { kind, gaps, heats, ...withRows(bars, spaceMs), isPart: unknown.has(kind) };
   }).sort((a, b) => a.kind === "" ? 1 : b.kind === "" ? -1 : a.kind < b.kind ? -1 : 1);
 }

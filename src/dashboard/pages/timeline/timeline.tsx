@@ -65,17 +65,24 @@ function useTimeline({ from, to }: TimeRange, kinds: readonly string[]): Resourc
     const now = nowMs();
     const read = <T,>(path: string, query: QueryValues, isWanted: boolean) =>
       isWanted ? get<T>(path, { ...query, kinds }, signal) : Promise.resolve(null);
+    const forecast = () =>
+      read<ForecastResponse>(
+        "/forecast",
+        { from: iso(Math.max(from, now)), to: iso(to), limit: 1_000 },
+        to > now,
+      );
+    const readFuture = async () => {
+      const first = await forecast();
+      // A busy daemon leaves something out: the next time it knows how long runs take.
+      return first !== null && first.left_out > 0 ? await forecast() : first;
+    };
     const [past, future] = await Promise.all([
       read<LookupTimelineResponse>(
         "/timeline",
         { from: iso(from), to: iso(Math.min(to, now)), limit: 1_000 },
         from < now,
       ),
-      read<ForecastResponse>(
-        "/forecast",
-        { from: iso(Math.max(from, now)), to: iso(to), limit: 1_000 },
-        to > now,
-      ),
+      readFuture(),
     ]);
     return { past, future, nowMs: now };
   }, SLOWLY);
@@ -213,7 +220,10 @@ function Omissions({ past, future }: Loads): JSX.Element | null {
       ? ["Frequent schedules are counted, not listed. Zoom in"]
       : [],
     ...future !== null && future.left_out > 0
-      ? [`${plural(future.left_out, "schedule")} left out`]
+      ? [
+        `The future runs of ${plural(future.left_out, "schedule")} were not computed, ` +
+        "as the daemon was too busy",
+      ]
       : [],
   ];
   return notes.length === 0 ? null : <p class="hint">{notes.join(". ")}.</p>;
@@ -265,6 +275,7 @@ function Shown({ loads, range }: {
   }
   return (
     <>
+      <Omissions {...loads} />
       <TimelineChart
         lanes={lanes}
         range={range}
@@ -283,6 +294,12 @@ function Shown({ loads, range }: {
           <span class="swatch swatch-run" />running
         </li>
         <li>
+          <span class="swatch swatch-open" />not finished
+        </li>
+        <li>
+          <span class="swatch swatch-off" />canceled
+        </li>
+        <li>
           <span class="swatch swatch-ghost" />will run
         </li>
         <li>
@@ -292,7 +309,6 @@ function Shown({ loads, range }: {
           <span class="cross" aria-hidden="true">✕</span>tick without a run
         </li>
       </ul>
-      <Omissions {...loads} />
       <TableOf lanes={lanes} />
     </>
   );
