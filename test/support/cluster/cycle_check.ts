@@ -12,6 +12,8 @@ import { type CycleRun, type Happening, KIND, type Mark } from "./cycle_run.ts";
 const AWAY_SHARE = 0.4;
 /** How far the times of commands, of daemons and of this process may differ. */
 const BLUR_MS = 500;
+/** How long a daemon on a busy host may not have heard that its supervisor has ended. */
+const UNHEARD_MS_MAX = 5_000;
 const VIOLATIONS_SHOWN = 20;
 const LINES_SHOWN = 12;
 /** Lines of the log so long before and after a violation are shown. */
@@ -63,6 +65,12 @@ function figuresOf(run: CycleRun, checked: readonly CheckedCommand[]): CycleRepo
     sigterm_ms_max: Math.max(0, ...run.stopMs),
     ...Object.fromEntries([...faults].map(([name, cycles]) => [`fault: ${name}`, cycles.length])),
   };
+}
+
+/** Epoch ms. */
+interface Span {
+  readonly from: number;
+  readonly to: number;
 }
 
 class Found {
@@ -151,38 +159,37 @@ class CheckedCommand {
     const span = { from: msOf(claim), to: msOf(next) };
     if (next.reason !== "lost") {
       this.released += 1;
-      if (this.#happened(span, (each) => each.type === "away").length > 0) return;
+      if (this.#happened(span, (each) => each.type === "away")) return;
       return this.#report(`attempt ${claim.attempt} was released (${next.reason}) without a stop`);
     }
     this.lost += 1;
     const end = this.#of("E").find(({ fence }) => fence === claim.fence);
-    if (end !== undefined) return this.#checkDropped(claim, end, span.to);
-    const { leaseMs } = this.#run.options.plan;
-    const hasBegun = this.#of("S").some(({ fence }) => fence === claim.fence);
-    const causes = this.#happened(span, ({ type, from, to }) =>
-      isKillOfSupervisor({ type }) ||
-      type === "away" && (!hasBegun || to - from > leaseMs * AWAY_SHARE));
-    if (causes.length > 0) return;
-    this.#report(`attempt ${claim.attempt} was lost without a fault that explains it`);
+    if (this.#isExplained(claim, span, end)) return;
+    const what = end === undefined
+      ? "was lost without a fault that explains it"
+      : "ended by itself, and its result was dropped: it ran again";
+    this.#report(`attempt ${claim.attempt} ${what}`);
   }
 
-  /** The result of a command that has ended is lost with its supervisor, or by a long freeze. */
-  #checkDropped({ attempt }: HistoryEntry, end: Mark, to: number): void {
+  /** True if a fault can have lost an attempt, with the end that it noted itself, if any. */
+  #isExplained({ fence }: HistoryEntry, span: Span, end: Mark | undefined): boolean {
     const { leaseMs } = this.#run.options.plan;
-    const causes = this.#happened(
-      { from: end.at, to },
-      ({ type, isFreeze, from, to }) =>
-        type === "supervisor killed" || isFreeze && to - from > leaseMs * AWAY_SHARE,
-    );
-    if (causes.length > 0) return;
-    this.#report(`attempt ${attempt} ended by itself, and its result was dropped: it ran again`);
+    const isLong = ({ type, from, to }: Happening) =>
+      type === "away" && to - from > leaseMs * AWAY_SHARE;
+    if (this.#happened(span, isKillOfSupervisor)) return true;
+    if (!this.#of("S").some((mark) => mark.fence === fence)) {
+      // It was given to a supervisor of whose end the daemon had not yet heard, or to none.
+      const earlier = { from: span.from - UNHEARD_MS_MAX, to: span.to };
+      return this.#happened(earlier, (each) => each.type === "away" || isKillOfSupervisor(each));
+    }
+    if (end === undefined) return this.#happened(span, isLong);
+    // The supervisor keeps a result, unless a daemon that stood still did not read it in time.
+    const later = { from: end.at, to: span.to };
+    return this.#happened(later, (each) => each.isFreeze && isLong(each));
   }
 
-  #happened(
-    span: { readonly from: number; readonly to: number },
-    is: (happening: Happening) => boolean,
-  ): readonly Happening[] {
-    return this.#run.happenings.filter((each) =>
+  #happened(span: Span, is: (happening: Happening) => boolean): boolean {
+    return this.#run.happenings.some((each) =>
       each.from <= span.to + BLUR_MS && each.to >= span.from - BLUR_MS && is(each)
     );
   }
@@ -221,7 +228,7 @@ class CheckedCommand {
     const isEnded = marks.some(({ what }) => what === "E");
     // What a supervisor had not passed on is lost with it.
     const span = { from: marks[0]?.at ?? 0, to: marks.at(-1)?.at ?? 0 };
-    if (!isEnded && this.#happened(span, isKillOfSupervisor).length > 0) return;
+    if (!isEnded && this.#happened(span, isKillOfSupervisor)) return;
     const least = lines * (isEnded ? ticks : marks.filter(({ what }) => what === "T").length);
     const printed = this.#logs.filter(({ source, attempt }) =>
       source !== "system" && attempt === attempts
