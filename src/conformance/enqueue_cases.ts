@@ -193,6 +193,32 @@ export const enqueueCases: StoreCases = {
     assert.deepEqual(await world.store.get(input.id), expected);
   },
 
+  "enqueue() without a due time takes that of the clock which decides, also after it was set back":
+    async (world) => {
+      const plain = await world.addOne({ dueAt: null });
+      assert.equal(plain.dueAt, START);
+      assert.deepEqual(await world.store.get(plain.id), plain);
+      const ahead = await world.add({ dueAt: null }, { dueAt: START + 1 });
+      for (const backMs of [3_600_000, 86_400_000]) {
+        world.wallMs = START - backMs;
+        const given = [
+          {},
+          {},
+          { argumentsJson: "[1]" },
+          { queueKey: "q" },
+          { uniqueKey: `k${backMs}` },
+          { deadlineAt: START + 86_400_000 },
+        ];
+        const added = await world.add(...given.map((one) => ({ dueAt: null, ...one })));
+        assert.deepEqual(added.map(({ dueAt }) => dueAt), given.map(() => world.wallMs));
+        assert.deepEqual(added.map(({ createdAt }) => createdAt), given.map(() => START));
+        for (const one of added) assert.deepEqual(await world.store.get(one.id), one);
+        const claimed = new Set((await world.claim(20)).map(({ id }) => id));
+        assert.deepEqual(added.filter(({ id }) => !claimed.has(id)), []);
+        assert.ok(!claimed.has(ahead[1]!.id), "what was asked for a time waits");
+      }
+    },
+
   "enqueue() stores a lone surrogate and NUL as U+FFFD": async (world) => {
     const { id } = await world.addOne({ argumentsJson: '["a\ud800b\0"]' });
     const stored = await world.store.get(id);

@@ -113,6 +113,36 @@ export const retentionCases: StoreCases = {
       assert.equal(settled!.settledAt, world.wallMs);
     },
 
+  "correctTimes() lets what was to run at once be due now, however far the clock was ahead": async (
+    world,
+  ) => {
+    for (const aheadMs of [10_001, 3_600_000, DAYS]) {
+      world.advance(aheadMs);
+      const given = [{}, { queueKey: "q" }, { priority: 3 }];
+      const added = await world.add(...given.map((one) => ({ dueAt: null, ...one })));
+      // It was accepted for a time that has come by the clock that is ahead.
+      const asked = await world.addOne({ dueAt: world.wallMs - 1 });
+      world.wallMs -= aheadMs;
+      const ids = [...added, asked].map(({ id }) => id);
+      const { value } = await world.store.correctTimes({ at: world.at, ids });
+      assert.deepEqual(value, ids.slice(0, 3));
+      for (const { id } of added) {
+        const { dueAt, state } = (await world.store.get(id))!;
+        assert.deepEqual([dueAt, state], [world.wallMs, "scheduled"]);
+      }
+      // It comes before what is accepted from now on.
+      const later = await world.addOne({ dueAt: null, priority: 5 });
+      const claimed = (await world.claim(20)).map(({ id }) => id);
+      assert.ok(claimed.indexOf(added[0]!.id) < claimed.indexOf(later.id));
+      assert.deepEqual(await world.store.records.findProblems({ limit: 10 }), []);
+      world.advance(aheadMs);
+    }
+    world.advance(10_000);
+    const { id } = await world.addOne({ dueAt: null });
+    world.wallMs -= 10_000;
+    assert.deepEqual((await world.store.correctTimes({ at: world.at, ids: [id] })).value, []);
+  },
+
   "retain() keeps what is kept forever": async (world) => {
     await world.finish({ keepSuccessMs: Number.MAX_SAFE_INTEGER });
     world.advance(1e12);

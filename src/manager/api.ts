@@ -29,7 +29,6 @@ import type {
   InstanceQuery,
   LogQuery,
   LogTailQuery,
-  NewInstance,
   NodeRecord,
   Page,
   PageRequest,
@@ -148,7 +147,7 @@ export interface NodeStatus extends NodeRecord {
 }
 
 /** The result of a dry run: what would be queued. */
-export type SchedulePreview = Pick<NewInstance, "kind" | "argumentsJson" | "priority" | "dueAt">;
+export type SchedulePreview = Pick<Instance, "kind" | "argumentsJson" | "priority" | "dueAt">;
 
 /** The instances of a batch, in the order of its requests; none for a dry run. */
 export interface BatchReport {

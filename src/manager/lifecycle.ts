@@ -115,6 +115,7 @@ export class Lifecycle {
       await options.executor.start();
       // First: nobody renews their claims meanwhile.
       await this.#adopt(parts);
+      await parts.janitor.prepare();
       await schedules.sync();
       await parts.notices.start();
       for (const instance of info.recovered) events.failed(instance, this.startedAt);

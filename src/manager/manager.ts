@@ -192,7 +192,8 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
   previewJob(kind: string, options: ScheduleOptions = {}): SchedulePreview {
     checkScheduleOptions(kind, options);
     const { argumentsJson, priority, dueAt } = this.#newInstance(kind, options);
-    return { kind, argumentsJson, priority, dueAt };
+    const { wallMs } = this.parts.options.clock.now();
+    return { kind, argumentsJson, priority, dueAt: dueAt ?? wallMs };
   }
 
   async scheduleRecurring(kind: string, options: RecurringOptions): Promise<ScheduleRecord> {

@@ -108,8 +108,9 @@ export function buildParts(own: ManagerOptions, manager: ManagerApi, life: Manag
     const { takeReports } = await import("./external/pings.ts");
     return takeReports(shared, () => externalWatch.poke());
   });
-  const everyMinute = async () => {
+  const everyMinute = async (canDelete: boolean) => {
     scheduler.lookAtClock();
+    if (!canDelete) return;
     await schedules.removed.deleteOld();
     await silences.deleteOld();
   };
@@ -119,7 +120,10 @@ export function buildParts(own: ManagerOptions, manager: ManagerApi, life: Manag
     ...{ silences, notices, external, externalWatch },
     ticks: shared.ticks,
     recurring: new Recurring({ ...shared, schedules }),
-    janitor: new Janitor({ ...shared, everyMinute }),
+    janitor: new Janitor({
+      ...{ ...shared, everyMinute },
+      noteRecorded: (recordedMs, nowMs) => scheduler.noteRecorded(recordedMs, nowMs),
+    }),
     storeWatch: new StoreWatch(shared),
     /** Limits what operations on many instances write at once. */
     bulk: new Semaphore(BULK_MAX),

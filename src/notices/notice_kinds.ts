@@ -118,7 +118,7 @@ export function newDelivery(
   channel: string,
   delivery: {
     readonly id: string;
-    readonly dueAt: number;
+    readonly dueAt: number | null;
     /** What is delivered, in a few words: lists of instances show it first. */
     readonly title: string;
     readonly argument: unknown;
@@ -138,7 +138,7 @@ export function newDelivery(
 }
 
 /** An instance that processes news now, or a reminder at its time. */
-export function newNewsTask(task: NewsTask, id: string, dueAt: number): NewInstance {
+export function newNewsTask(task: NewsTask, id: string, dueAt: number | null): NewInstance {
   const { key, reminder } = task;
   return newsInstance(id, dueAt, reminder ? [key, reminder] : [key]);
 }

@@ -301,7 +301,7 @@ export class Notices {
     for await (const { key, watch, version, news, droppedNews } of memosOf("", this.#options)) {
       const at = clock.now();
       if (news.length + droppedNews > 0) {
-        const instances = [newNewsTask({ key, reminder: null }, ids(), at.wallMs)];
+        const instances = [newNewsTask({ key, reminder: null }, ids(), null)];
         await store.enqueue({ at, instances });
       } else if (watch === "never" && key.startsWith(JOB_MEMO)) {
         const deleted = { at, key, expectedVersion: version, value: null };

@@ -56,7 +56,8 @@ export interface NewInstance extends InstancePolicy {
   readonly queueKey: string;
   readonly uniqueKey: string | null;
   readonly argumentsJson: string;
-  readonly dueAt: number;
+  /** Epoch ms; null: when it is accepted, by the clock that decides what is due. */
+  readonly dueAt: number | null;
   readonly scheduleId: string | null;
   readonly scheduledFor: number | null;
   readonly retryOf: string | null;
@@ -390,7 +391,7 @@ export const NEWS_POLICY = {
 /** An instance that processes the news of a memo. @param args the memo's key first */
 export function newsInstance(
   id: string,
-  dueAt: number,
+  dueAt: number | null,
   args: readonly [key: string, ...more: unknown[]],
 ): NewInstance {
   return {

@@ -212,7 +212,8 @@ export class TurnDrawer {
   #newInstance(given: Partial<NewInstance> = {}): NewInstance {
     const { wallMs } = this.#model;
     const kind = given.kind ?? this.#pick(KINDS);
-    const dueAt = wallMs + this.#pick([0, 0, 0, -50, 400, 2_000, 10_000]);
+    const inMs = this.#pick([null, 0, 0, -50, 400, 2_000, 10_000]);
+    const dueAt = inMs === null ? null : wallMs + inMs;
     const isLimited = this.#chance(this.#deadlineShare);
     return {
       id: this.#id(),

@@ -4,12 +4,16 @@ import type { NewInstance, Settlement } from "../../src/store/store.ts";
 /** Time between two ticks of every schedule of the model. */
 export const TICK_MS = 1_000;
 
-/** An instance as it is accepted. */
-export function acceptedInstance(input: NewInstance, at: number): Instance {
+/** An instance as it is accepted. @param wallMs by the clock that decides what is due */
+export function acceptedInstance(
+  input: NewInstance,
+  { at, wallMs }: { readonly at: number; readonly wallMs: number },
+): Instance {
   const { waitingMax: _, unique, ...kept } = input;
   const forMs = input.uniqueKey === null ? null : unique?.forMs ?? null;
   return {
     ...kept,
+    dueAt: input.dueAt ?? wallMs,
     state: "scheduled",
     reason: null,
     uniqueUntil: forMs === null ? null : at + forMs,

@@ -174,7 +174,7 @@ export class StoreModel {
 
   insert(input: NewInstance, isHeld = false): ModelRow {
     this.#seq += 1;
-    const instance = acceptedInstance(input, this.at);
+    const instance = acceptedInstance(input, this);
     const row: ModelRow = {
       seq: this.#seq,
       instance: isHeld ? { ...instance, reason: "queued" } : instance,

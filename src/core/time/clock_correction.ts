@@ -3,6 +3,12 @@ import type { ClockCorrection, ScheduleRecord, TickFate } from "../job/schedule.
 import { CORRECTION_MS, countTicksOf, lastTickOf, nextTickOf } from "./ticks.ts";
 import { isFinal } from "../state.ts";
 
+/**
+ * A clock that was ahead by no more than this delays nothing that is worth correcting, in
+ * milliseconds.
+ */
+export const AHEAD_MS_MIN = 10_000;
+
 /** True if a recorded time came from a clock that was ahead and has been corrected since. */
 export function isFromAhead(recordedMs: number, nowMs: number): boolean {
   return recordedMs - nowMs > CORRECTION_MS;
@@ -85,8 +91,8 @@ export function decidedPart(record: ScheduleRecord, fate: TickFate): TickFate | 
 /**
  * The corrected form of an instance whose times came from a clock that was ahead; null if it is
  * fine. A wait for another attempt keeps its length, counted from now, and retention of an ended
- * instance counts from now. An instance that was never tried keeps its due time, which its caller
- * chose.
+ * instance counts from now. An instance that was accepted to run at once is due now; any other that
+ * was never tried keeps its due time, which its caller chose.
  */
 export function correctInstance(instance: Instance, nowMs: number): Instance | null {
   const { state, attempt, dueAt, scheduledAt, settledAt, processedAt, uniqueUntil } = instance;
@@ -96,6 +102,9 @@ export function correctInstance(instance: Instance, nowMs: number): Instance | n
     const until = uniqueUntil === null ? null : uniqueUntil - (settledAt - nowMs);
     return { ...instance, settledAt: nowMs, processedAt: began, uniqueUntil: until };
   }
+  if (wasDueAtOnce(instance)) {
+    return dueAt - nowMs > AHEAD_MS_MIN ? { ...instance, dueAt: nowMs } : null;
+  }
   const waits = state === "scheduled" && attempt > 0 && dueAt > nowMs && dueAt >= scheduledAt;
   if (!waits || !isFromAhead(scheduledAt, nowMs)) return null;
   return {
@@ -104,4 +113,9 @@ export function correctInstance(instance: Instance, nowMs: number): Instance | n
     scheduledAt: nowMs,
     processedAt: began,
   };
+}
+
+/** True if an instance waits that was accepted to run at once, and was never tried. */
+function wasDueAtOnce({ state, attempt, dueAt, createdAt, scheduleId }: Instance): boolean {
+  return state === "scheduled" && attempt === 0 && dueAt === createdAt && scheduleId === null;
 }

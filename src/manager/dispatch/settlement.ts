@@ -128,7 +128,9 @@ function aborted(
       return failure(instance, { ...outcome, reason: outcome.cause }, context);
     case "drain":
       if (outcome.isUnstarted) {
-        return { type: "release", dueAt: instance.dueAt, isUnstarted: true };
+        // It was due when it was claimed: if it is not any more, the clock was set back.
+        const dueAt = Math.min(instance.dueAt, context.nowMs);
+        return { type: "release", dueAt, isUnstarted: true };
       }
       return context.onDrain === "terminate"
         ? { ...GIVEN_UP, reason: "drained", error }

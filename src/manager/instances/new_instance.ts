@@ -67,7 +67,7 @@ export function newInstance(job: JobDefinition, given: ScheduleOptions, seed: Se
     keys: uniqueKeyOf(job, argumentsJson, options),
     dueAt,
     // A due time in the past counts as now.
-    deadlineAt: deadlineOf(deadlineMs, Math.max(dueAt, seed.nowMs)),
+    deadlineAt: deadlineOf(deadlineMs, Math.max(dueAt ?? 0, seed.nowMs)),
     retryMax: options.retries ?? job.options.retry.max,
     timeoutMs: options.timeoutMs ?? job.options.timeoutMs,
   });
@@ -148,7 +148,7 @@ export function runNowInstance(
 ): NewInstance {
   assertRunsHere(job);
   const tick = tickInstance(job, record, { at: seed.nowMs, id: seed.id, node: "" });
-  return { ...tick, dueAt: seed.nowMs, scheduleId: null, scheduledFor: null };
+  return { ...tick, dueAt: null, scheduleId: null, scheduledFor: null };
 }
 
 /** A new instance with the arguments and limits of a final one, without its unique key. */
@@ -158,7 +158,7 @@ export function repeatInstance(job: JobDefinition, past: Instance, seed: Seed): 
     id: seed.id,
     priority: past.priority,
     argumentsJson: past.argumentsJson,
-    dueAt: seed.nowMs,
+    dueAt: null,
     retryOf: past.id,
     deadlineAt: deadlineOf(job.options.deadlineMs, seed.nowMs),
     retryMax: past.retryMax,
@@ -322,7 +322,8 @@ function deadlineOf(deadlineMs: number, dueAt: number): number | null {
   return deadlineMs === 0 ? null : Math.min(dueAt + deadlineMs, TIME_MAX);
 }
 
-function dueTime(options: ScheduleOptions, seed: Seed): number {
+/** When an instance is due, epoch ms; null for at once, which the store decides by its clock. */
+function dueTime(options: ScheduleOptions, seed: Seed): number | null {
   if (options.at !== undefined && options.afterMs !== undefined) {
     throw new JobError("invalid_argument", `Cannot schedule with both "at" and "after"`, {
       options: ["at", "after"],
@@ -333,6 +334,7 @@ function dueTime(options: ScheduleOptions, seed: Seed): number {
   const afterMs = options.afterMs ?? 0;
   checkInteger("after", afterMs, 0, TIME_MAX);
   const jitterMs = Math.floor(seed.random * (options.jitterMs ?? 0));
+  if (at === undefined && afterMs + jitterMs === 0) return null;
   const dueAt = (at ?? seed.nowMs + afterMs) + jitterMs;
   if (Number.isFinite(dueAt) && dueAt >= 0 && dueAt <= TIME_MAX) return Math.floor(dueAt);
   throw invalid("at", String(options.at), "is not a time", "Give a valid Date or epoch ms");

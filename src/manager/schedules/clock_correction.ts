@@ -1,4 +1,9 @@
-import { correctInstance, correctSchedule, isFromAhead } from "../../core/time/clock_correction.ts";
+import {
+  AHEAD_MS_MIN,
+  correctInstance,
+  correctSchedule,
+  isFromAhead,
+} from "../../core/time/clock_correction.ts";
 import { formatDuration } from "../../core/time/duration.ts";
 import { isJobError, toJobError } from "../../core/errors.ts";
 import type { ScheduleRecord } from "../../core/job/schedule.ts";
@@ -29,14 +34,17 @@ interface Look {
 }
 
 /**
- * Notices that the clock for schedules was hours ahead and has been corrected, while this node ran
- * or before it started. It resets the schedules that the clock had moved ahead; otherwise they
- * would be silent until that time comes again.
+ * Notices that the clock for schedules was ahead and has been corrected, while this node ran or
+ * before it started. If it was hours ahead, it resets the schedules that the clock had moved ahead;
+ * otherwise they would be silent until that time comes again. Instances that were accepted to run
+ * at once do so, however far it was ahead.
  */
 export class ClockCorrections {
   readonly #options: Pick<Context, "store" | "clock" | "logger">;
   /** The latest time seen, epoch ms; Infinity before the first check. */
   #latestMs = Infinity;
+  /** The recorded time of the store when instances were last corrected, epoch ms. */
+  #recordedMs = 0;
   /** The last check; null before that. */
   #looked: Look | null = null;
 
@@ -47,6 +55,7 @@ export class ClockCorrections {
   /** Check every schedule at the next turn, whatever the clock says. */
   restart(): void {
     this.#latestMs = Infinity;
+    this.#recordedMs = 0;
     this.#looked = null;
   }
 
@@ -86,6 +95,16 @@ export class ClockCorrections {
       },
     );
     return true;
+  }
+
+  /**
+   * Note the recorded time of the store. A clock that was ahead leaves it ahead, however short that
+   * was; instances that were accepted meanwhile are then corrected, once.
+   */
+  noteRecorded(recordedMs: number, nowMs: number): void {
+    if (recordedMs - nowMs <= AHEAD_MS_MIN || recordedMs === this.#recordedMs) return;
+    this.#recordedMs = recordedMs;
+    void this.#correctRest(nowMs, false);
   }
 
   #logJump({ wallMs: nowMs, monotonicMs, tookMs }: Look): void {
@@ -146,18 +165,19 @@ export class ClockCorrections {
     const { store, logger } = this.#options;
     try {
       const { items: [newest] } = await store.list({}, { limit: 1, order: "newest" });
+      const createdAt = newest?.createdAt ?? 0;
       // Acceptance times never decrease: nothing was accepted by a clock that was ahead.
-      if (!wasAhead && !(newest && isFromAhead(newest.createdAt, nowMs))) return;
-      await this.#correctPauses(nowMs);
-      const waiting = { lookMax: LOOK_MAX.waiting, olderMax: Infinity };
+      if (!wasAhead && createdAt - nowMs <= AHEAD_MS_MIN) return;
+      const isByHours = wasAhead || isFromAhead(createdAt, nowMs);
+      if (isByHours) await this.#correctPauses(nowMs);
+      const waiting = { lookMax: LOOK_MAX.waiting, olderMax: isByHours ? Infinity : 0 };
+      let count = await this.#correctInstances({ states: ["scheduled"] }, nowMs, waiting);
       const all = { lookMax: LOOK_MAX.all, olderMax: OLDER_LOOK_MAX };
-      const count = await this.#correctInstances({ states: ["scheduled"] }, nowMs, waiting) +
-        await this.#correctInstances({}, nowMs, all);
+      if (isByHours) count += await this.#correctInstances({}, nowMs, all);
       if (count === 0) return;
-      logger.warn(
-        "Corrected retries and ended instances whose times came from a clock that was ahead",
-        { instances: count },
-      );
+      logger.warn("Corrected instances whose times came from a clock that was ahead", {
+        instances: count,
+      });
     } catch (error) {
       const { code, message } = toJobError(error, "Cannot correct times");
       // Tried again at the next start.
@@ -191,7 +211,7 @@ export class ClockCorrections {
       if (ids.length > 0) {
         count += (await store.correctTimes({ at: clock.now(), ids })).value.length;
       }
-      older += items.filter(({ createdAt }) => !isFromAhead(createdAt, nowMs)).length;
+      older += items.filter(({ createdAt }) => createdAt <= nowMs).length;
       looked += PAGE;
       if (looked >= most.lookMax || older > most.olderMax) break;
     }

@@ -124,6 +124,11 @@ export class Scheduler {
     if (this.#wake.dueMs === null) this.poke();
   }
 
+  /** Note the recorded time of the store, and the time by its clock, epoch ms. */
+  noteRecorded(recordedMs: number, nowMs: number): void {
+    this.#corrections.noteRecorded(recordedMs, nowMs);
+  }
+
   /**
    * Run the loop once more. Resolves when it has got a step further, even if the store refused it;
    * at once while the scheduler is stopped. Never resolves if the loop is stuck.

@@ -1,16 +1,25 @@
 import { toJobError } from "../../core/errors.ts";
+import { formatDuration } from "../../core/time/duration.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { PartContext } from "../part_context.ts";
+import { ClockTrust } from "./clock_trust.ts";
 
 const RETAIN_EVERY_MS = 60_000;
 /** Small batches with a pause between them, so that claims never wait long for one. */
 const BATCH = 250;
 const BETWEEN_BATCHES_MS = 20;
+const NO_KINDS: ReadonlySet<string> = new Set();
 
 interface JanitorOptions
   extends Pick<PartContext, "store" | "clock" | "logger" | "leaseMs" | "events" | "due"> {
-  /** Called every minute, so that other checks need no timer of their own. */
-  readonly everyMinute: () => Promise<void>;
+  /**
+   * Called every minute, so that other checks need no timer of their own.
+   *
+   * @param canDelete false while the clock may be wrong
+   */
+  readonly everyMinute: (canDelete: boolean) => Promise<void>;
+  /** Called every few seconds with the recorded time of the store, and the time now, epoch ms. */
+  readonly noteRecorded: (recordedMs: number, nowMs: number) => void;
 }
 
 /** Takes back instances whose lease has expired, and deletes those past their retention. */
@@ -18,12 +27,19 @@ export class Janitor {
   readonly #options: JanitorOptions;
   readonly #reapTimer: LazyTimer;
   readonly #retainTimer: LazyTimer;
+  readonly #trust = new ClockTrust();
   #isStarted = false;
 
   constructor(options: JanitorOptions) {
     this.#options = options;
     this.#reapTimer = this.#repeat("reap", () => this.#reap(), () => this.#reapAfterMs());
     this.#retainTimer = this.#repeat("retain", () => this.#retain(), () => RETAIN_EVERY_MS);
+  }
+
+  /** Compare the clock with the store, before this daemon writes anything into it. */
+  async prepare(): Promise<void> {
+    const { items: [newest] } = await this.#options.store.list({}, { limit: 1, order: "newest" });
+    if (newest) this.#trust.begin(newest.createdAt, this.#options.clock.now().monotonicMs);
   }
 
   start(): void {
@@ -70,8 +86,9 @@ export class Janitor {
   }
 
   async #reap(): Promise<boolean> {
-    const { store, clock, logger, events, due } = this.#options;
+    const { store, clock, logger, events, due, noteRecorded } = this.#options;
     const { value, at } = await store.reap({ at: clock.now(), limit: BATCH });
+    noteRecorded(at, clock.now().wallMs);
     for (const instance of value) {
       const { kind, id, state, crashes } = instance;
       const message = instance.reason === "deadline"
@@ -85,11 +102,25 @@ export class Janitor {
   }
 
   async #retain(): Promise<boolean> {
-    const { store, clock, everyMinute } = this.#options;
-    const { value } = await store.retain({ at: clock.now(), limit: BATCH });
+    const { store, clock, logger, everyMinute } = this.#options;
+    const at = clock.now();
+    // The clock that decides what has expired.
+    const { at: wallMs } = await store.nextDue({ at, kinds: NO_KINDS });
+    const now = { wallMs, monotonicMs: at.monotonicMs };
+    const jumpMs = this.#trust.jumped(now);
+    if (jumpMs > 0) {
+      logger.info("The clock is far ahead of the store's: nothing is deleted for ten minutes", {
+        by: formatDuration(Math.round(jumpMs / 1_000) * 1_000),
+      });
+    }
+    if (!this.#trust.isTrusted(now)) {
+      await everyMinute(false);
+      return false;
+    }
+    const { value } = await store.retain({ at, limit: BATCH });
     // A batch of large instances is smaller.
     const hasMore = value.length > 0;
-    if (!hasMore) await everyMinute();
+    if (!hasMore) await everyMinute(true);
     return hasMore;
   }
 }

@@ -279,7 +279,7 @@ export async function collect(
   // The delivery may have begun, and have read the items before.
   const planned = await store.get(delivery.id);
   if (planned?.state === "scheduled") return;
-  const further = { ...deliveryOf(channel, collecting, news.id), dueAt: clock.now().wallMs };
+  const further = { ...deliveryOf(channel, collecting, news.id), dueAt: null };
   await store.enqueue({ at: clock.now(), instances: [further] });
 }
 

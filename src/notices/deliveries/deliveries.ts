@@ -130,8 +130,7 @@ export class Deliveries {
       ...(round === 0 ? {} : { round }),
       ...(leftOut ? { leftOut } : {}),
     };
-    const dueAt = this.#context.clock.now().wallMs;
-    this.instances.push(newDelivery(channel, { id, dueAt, title: notice.title, argument }));
+    this.instances.push(newDelivery(channel, { id, dueAt: null, title: notice.title, argument }));
   }
 
   #noticeOf({ id, at }: Draft, source: NoticeSource): Notice {

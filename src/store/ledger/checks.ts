@@ -69,7 +69,7 @@ export function checkNewInstance(input: NewInstance): void {
       { path: "argumentsJson", hint: "Store the data elsewhere and pass a reference to it" },
     );
   }
-  checkTime(input.dueAt, "dueAt");
+  if (input.dueAt !== null) checkTime(input.dueAt, "dueAt");
   if (input.unique && input.unique.forMs !== null) checkTime(input.unique.forMs, "unique.forMs");
   if (input.waitingMax !== undefined) checkInteger(input.waitingMax, "waitingMax");
   if (input.scheduledFor !== null) checkTime(input.scheduledFor, "scheduledFor");

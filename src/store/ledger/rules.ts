@@ -54,7 +54,7 @@ function uniqueUntil({ uniqueKey, unique }: NewInstance, from: number): number |
 }
 
 /** The accepted instance of a request whose names have been checked. */
-export function acceptInstance(input: NewInstance, { at, stamp }: Dated): Instance {
+export function acceptInstance(input: NewInstance, { at, stamp, wallMs }: Dated): Instance {
   return {
     id: input.id,
     kind: input.kind,
@@ -69,7 +69,7 @@ export function acceptInstance(input: NewInstance, { at, stamp }: Dated): Instan
     error: null,
     scheduleId: input.scheduleId,
     scheduledFor: input.scheduledFor,
-    dueAt: Math.ceil(input.dueAt),
+    dueAt: Math.ceil(input.dueAt ?? wallMs),
     createdAt: at,
     scheduledAt: at,
     processedAt: null,

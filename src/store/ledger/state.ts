@@ -55,7 +55,7 @@ export interface Moment {
 }
 
 /** The times that date an instance. */
-export type Dated = Pick<Moment, "at" | "stamp">;
+export type Dated = Pick<Moment, "at" | "stamp" | "wallMs">;
 
 /** The current moment. @param recordedAt the recorded time before it */
 export function momentBy({ wallMs: given, monotonicMs }: Instant, recordedAt: number): Moment {

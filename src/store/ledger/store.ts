@@ -57,6 +57,7 @@ type OperationKind = OperationOptions & {
 
 const NEW: OperationKind = { allowedDuring: "new" };
 const ALWAYS: OperationKind = { allowedDuring: "moving" };
+const RETAIN: OperationKind = { clockUse: "delete what has expired" };
 const CLAIM: OperationKind = { canBeLate: true, clockUse: "claim" };
 // Called every other second, mostly for nothing.
 const REAP: OperationKind = {
@@ -97,7 +98,7 @@ export class LedgerStore extends LedgerReader implements Store {
   readonly backfill = this.#operation("backfill", backfill, NEW);
   readonly deleteSchedule = this.#operation("delete a schedule", deleteSchedule, NEW);
   readonly correctTimes = this.#operation("correct times", correctTimes);
-  readonly retain = this.#operation("delete instances", retain);
+  readonly retain = this.#operation("delete instances", retain, RETAIN);
   readonly setPause = this.#operation("pause", setPause, NEW);
   readonly removePause = this.#operation("resume", removePause, NEW);
   readonly putMemo = this.#operation("write a memo", putMemo);

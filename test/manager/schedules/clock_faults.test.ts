@@ -262,6 +262,72 @@ test("fault 97: retries, pauses and retention of the time when the clock was ahe
   assert.equal(await world.of(world.store.get(brief.id)), null, "it is deleted in time");
 });
 
+for (const [name, aheadMs] of [["an hour", HOUR], ["a year", 365 * DAY]] as const) {
+  test(`fault 106: what is to run at once does not wait where a node was ahead by ${name}`, async () => {
+    const clock = new SimClock();
+    const store = new MemoryStore({
+      clock: () => clock.now(),
+      defer: (callback) => clock.defer(callback),
+    });
+    let skewMs = 0;
+    const now = () => ({ ...clock.now(), wallMs: clock.now().wallMs + skewMs });
+    const clockOf = () => ({ ...clock.view(0), now });
+    const world = await new ManagerWorld({ workers: 9, before: { clock, store }, clockOf })
+      .started();
+    world.executor.onRun = (attempt) => attempt.ok();
+    skewMs = aheadMs;
+    const past = await world.of(world.manager.scheduleJob("work"));
+    await clock.advance(100);
+    const found = [
+      past,
+      await world.of(world.manager.scheduleJob("work")),
+      await world.of(world.manager.scheduleJob("work", { afterMs: 0, uniqueKey: "k" })),
+      await world.of(world.manager.retryInstance(past.id)),
+    ];
+    skewMs = 0;
+    await clock.advance(1_000);
+    assert.equal(found.length, 4);
+    for (const { id } of found) assert.equal((await world.get(id)).state, "completed");
+  });
+
+  test(`fault 106: what was to run at once while the clock was ahead by ${name} keeps its turn`, async () => {
+    const world = await new ManagerWorld({ workers: 1 }).started();
+    await world.schedule();
+    const running = world.executor.last;
+    world.clock.shiftWall(aheadMs);
+    const ahead = await world.of(world.manager.scheduleJob("work"));
+    const asked = await world.of(world.manager.scheduleJob("work", { afterMs: 1_000 }));
+    await world.clock.advance(500);
+    world.clock.shiftWall(-aheadMs);
+    await world.clock.advance(MINUTE + 1_000);
+    const later = await world.of(world.manager.scheduleJob("work"));
+    assert.ok((await world.get(ahead.id)).dueAt <= world.clock.now().wallMs);
+    assert.ok((await world.get(asked.id)).dueAt > world.clock.now().wallMs, "its caller chose it");
+    world.executor.onRun = (attempt) => attempt.ok();
+    running.ok();
+    await world.clock.advance(1_000);
+    const order = world.executor.attempts.slice(1).map(({ instance }) => instance.id);
+    assert.deepEqual(order, [ahead.id, later.id]);
+  });
+
+  test(`fault 106: what a drain gives back unstarted does not wait for ${name}`, async () => {
+    const world = await new ManagerWorld({ workers: 1 }).started();
+    world.clock.shiftWall(aheadMs);
+    const { id } = await world.schedule();
+    const attempt = world.executor.last;
+    world.clock.shiftWall(-aheadMs);
+    const stopped = world.manager.stop({ drainMs: 0 });
+    await world.clock.advance(1_000);
+    const error = { name: "AbortError", message: "drain" };
+    attempt.end({ type: "aborted", cause: "drain", isUnstarted: true, error });
+    await world.of(stopped);
+    const { clock, store } = world;
+    const again = await new ManagerWorld({ workers: 1, before: { clock, store } }).started();
+    await clock.advance(1_000);
+    assert.equal(again.executor.last.instance.id, id);
+  });
+}
+
 test("fault 97: a clock that boots in 1970 and is set right costs little and runs nothing twice", async () => {
   const clock = new SimClock();
   const store = new MemoryStore({ defer: (callback) => clock.defer(callback) });

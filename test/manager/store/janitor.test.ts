@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { MemoryStore } from "../../../src/store/memory/store.ts";
+import { SimClock } from "../../support/worlds/sim_clock.ts";
 import { jobOf, LEASE_MS, ManagerWorld } from "../../support/worlds/manager_world.ts";
 
 test("janitor() takes back what a node that is gone had claimed", async () => {
@@ -48,6 +50,75 @@ test("janitor() ends what waits past a deadline while nothing is claimed", async
   await world.clock.advance(2_001);
   assert.equal((await world.get(late.id)).state, "timedOut");
   assert.equal((await world.get(id)).state, "scheduled");
+});
+
+const HOUR = 3_600_000;
+const MINUTE = 60_000;
+
+/** A world with an instance that has ended and is kept for an hour, on a store of its own. */
+async function keptWorld(): Promise<{ world: ManagerWorld; id: string }> {
+  const job = jobOf("work", { options: { keepSuccessMs: HOUR } });
+  const world = await new ManagerWorld({ jobs: [job] }).started();
+  const { id } = await world.schedule();
+  world.executor.last.ok();
+  await world.clock.advance(MINUTE);
+  return { world, id };
+}
+
+for (const [name, jumpMs] of [["an hour", HOUR + 1], ["a year", 365 * 24 * HOUR]] as const) {
+  test(`janitor() deletes nothing in the ten minutes after a jump ahead by ${name}, row 106`, async () => {
+    const { world, id } = await keptWorld();
+    world.clock.shiftWall(jumpMs);
+    await world.clock.advance(4_000);
+    world.clock.shiftWall(-jumpMs);
+    await world.clock.advance(MINUTE);
+    assert.notEqual(await world.store.get(id), null, "the clock was ahead for four seconds");
+    world.clock.shiftWall(jumpMs);
+    await world.clock.advance(10 * MINUTE);
+    assert.notEqual(await world.store.get(id), null, "it may still be a mistake");
+    assert.match(world.logged.join("\n"), /nothing is deleted for ten minutes/);
+    await world.clock.advance(2 * MINUTE);
+    assert.equal(await world.store.get(id), null, "it is right by now");
+  });
+
+  test(`janitor() of a daemon that starts with a clock ahead by ${name} deletes nothing for ten minutes, row 106`, async () => {
+    const { world, id } = await keptWorld();
+    const { clock, store } = world;
+    await world.of(world.manager.stop());
+    clock.shiftWall(jumpMs);
+    const jobs = [jobOf("work", { options: { keepSuccessMs: HOUR } })];
+    const again = await new ManagerWorld({ jobs, before: { clock, store } }).started();
+    // By the clock that is ahead.
+    await again.schedule();
+    await clock.advance(10 * MINUTE);
+    assert.notEqual(await store.get(id), null);
+    await clock.advance(2 * MINUTE);
+    assert.equal(await store.get(id), null);
+  });
+}
+
+test("janitor() believes a jump by an hour or less, row 106", async () => {
+  const { world, id } = await keptWorld();
+  world.clock.shiftWall(HOUR);
+  await world.clock.advance(2 * MINUTE);
+  assert.equal(await world.store.get(id), null);
+});
+
+test("janitor() goes by the store's clock where that decides, row 106", async () => {
+  const clock = new SimClock();
+  let aheadMs = 0;
+  const store = new MemoryStore({
+    clock: () => ({ ...clock.now(), wallMs: clock.now().wallMs + aheadMs }),
+    defer: (callback) => clock.defer(callback),
+  });
+  const jobs = [jobOf("work", { options: { keepSuccessMs: HOUR } })];
+  const world = await new ManagerWorld({ jobs, before: { clock, store } }).started();
+  const { id } = await world.schedule();
+  world.executor.last.ok();
+  await clock.advance(MINUTE);
+  aheadMs = 2 * HOUR;
+  await clock.advance(5 * MINUTE);
+  assert.notEqual(await store.get(id), null);
 });
 
 test("janitor() continues after the store was away", async () => {

@@ -116,8 +116,10 @@ test("instanceToWire() gives arguments, results, error, attempts and times", () 
 });
 
 const START_MS = fakeInstance(1).dueAt;
-const claimed = (instance: Instance, atMs: number) =>
-  claimInstance(instance, "a", { at: START_MS + atMs, stamp: START_MS + atMs });
+const claimed = (instance: Instance, atMs: number) => {
+  const at = START_MS + atMs;
+  return claimInstance(instance, "a", { at, stamp: at, wallMs: at });
+};
 const waiting = () => fakeInstance(1, { deadlineAt: START_MS + 9_000 });
 const completed = (instance: Instance, atMs: number) =>
   settleInstance(instance, {

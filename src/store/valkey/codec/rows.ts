@@ -57,9 +57,14 @@ export function packFixed(input: FixedPart): Buffer {
 export function packNewInstance(input: NewInstance): Packable {
   const { id, kind, queueKey, priority, dueAt, keepSuccessMs, keepFailureMs } = input;
   return [
-    ...[id, kind, queueKey === kind ? false : storable(queueKey), priority, Math.ceil(dueAt)],
+    ...[id, kind, queueKey === kind ? false : storable(queueKey), priority, packDue(dueAt)],
     ...[keepSuccessMs, keepFailureMs, packFixed(input), extraOf(input)],
   ];
+}
+
+/** A due time in the form of the script, which puts its own time in place of false. */
+export function packDue(dueAt: number | null): number | false {
+  return dueAt === null ? false : Math.ceil(dueAt);
 }
 
 function hasExtra({ uniqueKey, scheduleId, retryOf, deadlineAt, waitingMax }: NewInstance) {

@@ -1,6 +1,6 @@
 import type { NewInstance } from "../../store.ts";
 import type { Packable } from "./msgpack.ts";
-import { isOrdinary, packFixed } from "./rows.ts";
+import { isOrdinary, packDue, packFixed } from "./rows.ts";
 
 /**
  * Smaller batches are sent instance by instance, which the script combines with other operations.
@@ -66,7 +66,7 @@ function hasSameFixed(one: NewInstance, other: NewInstance): boolean {
 export function packRun({ first, ids, fixed, isSame }: Run): Packable {
   const { kind, priority, dueAt, keepSuccessMs, keepFailureMs } = first;
   return [
-    ...[kind, priority, Math.ceil(dueAt), keepSuccessMs, keepFailureMs],
+    ...[kind, priority, packDue(dueAt), keepSuccessMs, keepFailureMs],
     ...[ids, isSame ? fixed[0]! : fixed],
   ];
 }

@@ -288,9 +288,10 @@ export class OperationQueue {
     for (const one of group) {
       from.list();
       const rev = from.read() as number;
-      const times = from.read() as number | readonly [number, number];
-      // If a clock was hours ahead and has been set back, attempts have a time of their own.
-      const [at, stamp] = typeof times === "number" ? [times, times] : times;
+      const times = from.read() as number | readonly [number, number, number];
+      // If a clock was ahead and has been set back, the server's time is not the recorded one, and
+      // attempts may have a time of their own.
+      const [at, stamp, wallMs] = typeof times === "number" ? [times, times, times] : times;
       if (rev > this.rev) this.rev = rev;
       if (at === 0) {
         const refusal = from.read() as readonly unknown[];
@@ -299,7 +300,12 @@ export class OperationQueue {
           one.args = null;
           again.push(one);
         } else one.reject((one.operation.refuse ?? refusalError)(refusal));
-      } else one.resolve({ rev, at, sentMs, value: one.operation.read(from, { at, stamp }) });
+      } else {one.resolve({
+          rev,
+          at,
+          sentMs,
+          value: one.operation.read(from, { at, stamp, wallMs }),
+        });}
     }
     return parts > 2 ? from.read() : null;
   }

@@ -94,7 +94,8 @@ function S.new_row(item)
     end
   end
   return {SCHEDULED, 0, members, false, false, false, 0, false, false, S.next_seq(), item[IN_KIND],
-    item[IN_QUEUE], item[IN_SUCCESS], item[IN_FAILURE], item[IN_PRIORITY], item[IN_DUE], S.at, S.at}
+    item[IN_QUEUE], item[IN_SUCCESS], item[IN_FAILURE], item[IN_PRIORITY], item[IN_DUE] or S.wall, S.at,
+    S.at}
 end
 
 -- Add a row to the indexes that do not depend on its state; without a score, remove it.

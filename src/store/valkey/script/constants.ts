@@ -1,4 +1,5 @@
 import { NOTICE_KINDS } from "../../../core/notices/notice.ts";
+import { AHEAD_MS_MIN } from "../../../core/time/clock_correction.ts";
 import { CORRECTION_MS } from "../../../core/time/ticks.ts";
 import { OPEN_RUNS_MAX } from "../../external_runs.ts";
 import {
@@ -99,6 +100,7 @@ export const LIMIT = {
   OPEN_MAX: 1_000,
   /** How far the clock may go back before holds of rates are checked again, in milliseconds. */
   SET_BACK_MS: 1_000,
+  AHEAD_MS_MIN,
   CORRECTION_MS,
   STORE_FORMAT,
   /** Most times kept of one span. Further starts share the last of them. */

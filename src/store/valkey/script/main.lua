@@ -119,7 +119,7 @@ for i = 1, #S.operations do
       S.head.at = S.at
     end
     S.answers[i] = {S.head.rev,
-      S.is_read and S.wall or S.stamp == S.at and S.at or {S.at, S.stamp}, value}
+      S.is_read and S.wall or S.wall == S.at and S.at or {S.at, S.stamp, S.wall}, value}
   end
 end
 if S.is_read then return S.encode({'done', S.answers}) end

@@ -13,23 +13,24 @@ S.unpack_some = cmsgpack.unpack_limit
 S.WIDE, S.WIDE_MIN = '\207', 4294967296
 -- The end of the row that was encoded last, and its item. Most rows of a call share it, and
 -- encoding a member costs a string.
-S.plain_end, S.plain_item, S.plain_at = false, {}, false
+S.plain_end, S.plain_item, S.plain_at, S.plain_wall = false, {}, false, false
 
 function S.end_of_plain(item)
   local last = S.plain_item
-  if S.plain_at ~= S.at or last[IN_KIND] ~= item[IN_KIND] or last[IN_DUE] ~= item[IN_DUE]
+  if S.plain_at ~= S.at or S.plain_wall ~= S.wall or last[IN_KIND] ~= item[IN_KIND]
+    or last[IN_DUE] ~= item[IN_DUE]
     or last[IN_PRIORITY] ~= item[IN_PRIORITY] or last[IN_SUCCESS] ~= item[IN_SUCCESS]
     or last[IN_FAILURE] ~= item[IN_FAILURE] then
     S.plain_end = S.encode(item[IN_KIND], false, item[IN_SUCCESS], item[IN_FAILURE],
-      item[IN_PRIORITY], item[IN_DUE], S.at, S.at)
-    S.plain_item, S.plain_at = item, S.at
+      item[IN_PRIORITY], item[IN_DUE] or S.wall, S.at, S.at)
+    S.plain_item, S.plain_at, S.plain_wall = item, S.at, S.wall
   end
   return S.plain_end
 end
 
 -- Accept an instance that is due. Returns false if it is not plain.
 function S.insert_plain(item)
-  local due = item[IN_DUE]
+  local due = item[IN_DUE] or S.wall
   if item[IN_EXTRA] or item[IN_QUEUE] or due > S.wall then return false end
   local id, kind, priority, seq = item[IN_ID], item[IN_KIND], item[IN_PRIORITY], S.next_seq()
   S.add_to(S.put_fixed, item[IN_FIXED], id)

@@ -18,7 +18,7 @@ end
 function S.can_insert_runs(runs)
   if S.next_number(S.head.seq) < S.WIDE_MIN then return false end
   for i = 1, #runs do
-    if runs[i][3] > S.wall then return false end
+    if (runs[i][3] or 0) > S.wall then return false end
     local found = rcall('HMGET', S.ROWS, unpack(runs[i][6]))
     for k = 1, #found do
       if found[k] then return false end
@@ -31,6 +31,7 @@ end
 -- a list of each}.
 function S.insert_run(run)
   local kind, priority, due, keep_success, keep_failure, ids, fixed = unpack(run)
+  due = due or S.wall
   local to_bytes, first, length = S.to_bytes, S.next_seq(), 0
   local start = S.NEW_PLAIN .. S.WIDE
   local tail = S.encode(kind, false, keep_success, keep_failure, priority, due, S.at, S.at)

@@ -59,8 +59,14 @@ function S.remove_rows(ids)
   return removed
 end
 
--- Correct the times of a row if a clock that was hours ahead wrote them. Same rules as
--- correctInstance.
+-- True if a row waits that was accepted to run at once, and was never tried.
+function S.was_due_at_once(r)
+  local members = r[RARE]
+  return r[STATE] == SCHEDULED and r[ATTEMPT] == 0 and r[DUE] == r[CREATED]
+    and not (members and members.scheduleId)
+end
+
+-- Correct the times of a row if a clock that was ahead wrote them. Same rules as correctInstance.
 function S.correct_row(id, r)
   local wall, members = S.wall, r[RARE]
   if r[STATE] > PROCESSING then
@@ -69,6 +75,12 @@ function S.correct_row(id, r)
     if members and members.uniqueUntil then members.uniqueUntil = members.uniqueUntil - back end
     r[SETTLED] = wall
     S.index(S.EXPIRING, id, S.expire_at(r))
+  elseif S.was_due_at_once(r) then
+    if r[DUE] - wall <= AHEAD_MS_MIN then return false end
+    S.leave_waiting(id, r)
+    r[DUE] = wall
+    S.enter_waiting(id, r)
+    S.hint_instances(wall)
   else
     local since, due = r[SCHEDULED_AT], r[DUE]
     local waits = r[STATE] == SCHEDULED and r[ATTEMPT] > 0 and due > wall and due >= since
