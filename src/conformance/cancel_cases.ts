@@ -1,7 +1,27 @@
 import assert from "node:assert/strict";
-import { START, type StoreCases } from "./store_world.ts";
+import { isJobError } from "../core/errors.ts";
+import type { ClaimLimits } from "../core/job/limits.ts";
+import type { Instance } from "../core/instance.ts";
+import { LEASE_MS, START, type StoreCases, type StoreWorld } from "./store_world.ts";
 
-/** Cases of canceling. */
+const REPLACE = { uniqueKey: "k", unique: { forMs: null, onConflict: "replace" } } as const;
+/** When the holder of the key is due that is claimed early. */
+const DUE = START + 50;
+const ONE_AT_ONCE: ClaimLimits = {
+  kinds: new Map([["mail", {
+    concurrency: [{ max: 1, by: [], per: "cluster" }],
+    rate: [],
+  }]]),
+  pools: [],
+};
+
+/** Claim what is due soon. A store with a clock of its own has nothing to claim before its time. */
+async function claimEarly(world: StoreWorld, limits?: ClaimLimits): Promise<readonly Instance[]> {
+  const request = { at: world.at, node: "n1", kinds: new Set(["mail"]), limit: 9, dueBy: DUE };
+  return (await world.store.claim({ ...request, limits, leaseMs: LEASE_MS })).value;
+}
+
+/** Cases of canceling, and of replacing what was claimed before its time. */
 export const cancelCases: StoreCases = {
   "cancel() ends a waiting instance at once": async (world) => {
     const { id } = await world.addOne();
@@ -62,5 +82,93 @@ export const cancelCases: StoreCases = {
     const [more] = await world.add({});
     assert.deepEqual(await cancel({}, 1), [mail!.id]);
     assert.deepEqual(await cancel({ states: ["scheduled"] }), [more!.id]);
+  },
+
+  "fault 112: enqueue() replaces a holder that was claimed before its time as if it waited": async (
+    world,
+  ) => {
+    const first = await world.addOne({ ...REPLACE, dueAt: DUE });
+    const claims = await claimEarly(world);
+    const hints = world.hints();
+    world.advance(49);
+    const second = world.newInstance(REPLACE);
+    const { value } = await world.store.enqueue({ at: world.at, instances: [second] });
+    const replaced = value[0]!.replaced!;
+    const { id, state, reason, attempt, processedAt } = replaced;
+    assert.deepEqual([id, state, reason], [first.id, "canceled", "replaced"]);
+    assert.deepEqual([attempt, processedAt], [0, null]);
+    assert.deepEqual(await world.store.get(id), replaced);
+    assert.deepEqual(await world.states(id), ["created", "scheduled", "canceled:replaced"]);
+    // Its claim has ended, and its node is notified.
+    for (const claim of claims) {
+      const key = { id, fence: claim.fence };
+      assert.deepEqual(await hints.first(1, "cancel"), [{ type: "cancel", claims: [key] }]);
+      const renewal = { at: world.at, node: "n1", claims: [key], leaseMs: LEASE_MS };
+      assert.equal((await world.store.renew(renewal)).value[0]!.status, "stale");
+      const outcome = { type: "release", dueAt: DUE, isUnstarted: true } as const;
+      assert.equal((await world.settle(claim, { outcome })).status, "repeated");
+    }
+    assert.deepEqual((await world.claim(9)).map((claimed) => claimed.id), [second.id]);
+    world.advance(LEASE_MS);
+    await world.reap();
+    assert.deepEqual(await world.store.get(id), replaced);
+  },
+
+  "fault 112: enqueue() does not replace what was claimed early once its time has come": async (
+    world,
+  ) => {
+    const { id } = await world.addOne({ ...REPLACE, dueAt: DUE });
+    await claimEarly(world);
+    world.advance(50);
+    await world.claim(9);
+    await assert.rejects(
+      world.add(REPLACE),
+      (error) => isJobError(error, "conflict") && error.message.includes(id),
+    );
+    const { state, cancelRequestedAt } = (await world.store.get(id))!;
+    assert.deepEqual([state, cancelRequestedAt], ["processing", null]);
+  },
+
+  "fault 112: what is replaced before its time leaves its slot to the next": async (world) => {
+    await world.add({ ...REPLACE, priority: 0, dueAt: DUE }, { dueAt: DUE });
+    await claimEarly(world, ONE_AT_ONCE);
+    const second = await world.addOne({ ...REPLACE, dueAt: DUE + 50 });
+    assert.equal(second.state, "scheduled");
+    world.advance(50);
+    await claimEarly(world, ONE_AT_ONCE);
+    const { items } = await world.store.list({ states: ["processing"] }, { limit: 9 });
+    assert.deepEqual(items.map(({ uniqueKey }) => uniqueKey), [null]);
+  },
+
+  "fault 112: a tick replaces the holder of its key that was claimed before its time": async (
+    world,
+  ) => {
+    const first = await world.addOne({ ...REPLACE, dueAt: DUE });
+    await claimEarly(world);
+    await world.putSchedule({ cursor: START - 60_000, nextAt: START });
+    const scheduleId = "config:mail:0";
+    const fire = world.newInstance({ ...REPLACE, scheduleId, scheduledFor: START });
+    const result = await world.fire(START - 60_000, [START], { fires: [fire] });
+    assert.deepEqual(
+      result.replaced.map(({ id, state, attempt }) => [id, state, attempt]),
+      [[first.id, "canceled", 0]],
+    );
+    assert.deepEqual((await world.claim(9)).map(({ id }) => id), [fire.id]);
+  },
+
+  "fault 112: cancel() of what was claimed before its time ends it without a run": async (
+    world,
+  ) => {
+    const { id } = await world.addOne({ ...REPLACE, dueAt: DUE });
+    const [claimed] = await claimEarly(world);
+    await world.cancel(id);
+    const error = { name: "Error", message: "not started" };
+    const reason = "canceled";
+    const final = { type: "final", state: reason, reason, resultsJson: null, error } as const;
+    if (claimed) await world.settle(claimed, { outcome: { ...final, isFailure: false } });
+    assert.equal((await world.store.get(id))!.state, "canceled");
+    world.advance(50);
+    assert.deepEqual(await world.claim(9), []);
+    assert.notEqual((await world.addOne(REPLACE)).id, id);
   },
 };

@@ -468,13 +468,10 @@ export class Dispatcher {
     this.#release(running);
     const { instance } = result;
     if (result.status === "stale" || !instance) {
-      logger.warn("An outcome was reported too late: its claim has expired", {
-        kind: running.instance.kind,
-        instance: result.id,
-        fence: result.fence,
-      });
-      return;
+      const fields = { kind: running.instance.kind, instance: result.id, fence: result.fence };
+      return logger.warn("An outcome was reported too late: its claim has expired", fields);
     }
+    if (running.wasReplaced(result)) return;
     events.logged(instance, logs, at);
     const durationMs = (running.endedMs ?? clock.now().monotonicMs) - running.startedMs;
     events.attempted(instance, durationMs);

@@ -13,6 +13,7 @@ import {
 } from "../../core/instance.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
 import type { Timer } from "../../platform/clock.ts";
+import type { SettleResult } from "../../store/store.ts";
 import type { Attempt } from "../../worker/executor.ts";
 import type { PartContext } from "../part_context.ts";
 import type { Adopted } from "./adopted.ts";
@@ -149,6 +150,15 @@ export class RunningAttempt {
     const { clock } = this.#context;
     const delayMs = Math.max(0, deadlineAt - clock.now().wallMs);
     return clock.timer(delayMs, () => this.attempt?.abort("deadline"), { unref: true });
+  }
+
+  /**
+   * True if the store had ended the claim before it began, because another instance took its unique
+   * key. Whoever enqueued that one has reported it.
+   */
+  wasReplaced({ status, instance }: SettleResult): boolean {
+    if (status !== "repeated" || instance?.state !== "canceled") return false;
+    return instance.attempt < this.instance.attempt;
   }
 
   /** Leave it to the next daemon, if that is possible: nothing more is written for it here. */

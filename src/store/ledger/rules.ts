@@ -115,11 +115,22 @@ export function claimInstance(instance: Instance, node: string, { at, stamp }: D
   };
 }
 
+/**
+ * True if an instance was claimed before its due time, which has not come yet at `stamp`: its node
+ * has not begun it.
+ */
+export function isClaimedEarly(instance: Instance, stamp: number): boolean {
+  if (instance.state !== "processing" || isElsewhere(instance)) return false;
+  const leftMs = instance.processedAt! - stamp;
+  // If it is more, the clock was set back since the claim.
+  return leftMs > 0 && leftMs <= AHEAD_MS_MAX;
+}
+
 /** Reason of an instance that its node released. */
 const RELEASED: Reason = "released";
 
-/** Reason of an instance that a later tick of its schedule replaced. */
-const REPLACED: Reason = "replaced";
+/** Reason of an instance that a later one replaced. */
+const REPLACED = "replaced";
 
 /**
  * Cancel an instance: a waiting one becomes Canceled, a processing one is marked, with the reason
@@ -141,6 +152,14 @@ export function cancelInstance(
     cancelRequestedAt: at,
     settledAt: at,
   };
+}
+
+/** Replace an instance that has not begun by one that takes its unique key. */
+export function replaceInstance(instance: Instance, at: number): Instance {
+  const waiting = instance.state === "processing"
+    ? { ...unbegun(instance), state: "scheduled" as const }
+    : instance;
+  return cancelInstance(waiting, at, REPLACED);
 }
 
 /** When an attempt ended that is settled at `at`, epoch ms: not before it began. */
@@ -266,11 +285,15 @@ function again(
   };
 }
 
+/** An instance without the attempt of its claim, which has not begun. */
+function unbegun(instance: Instance): Instance {
+  const attempt = instance.attempt - 1;
+  return { ...instance, attempt, processedAt: attempt === 0 ? null : instance.processedAt };
+}
+
 /** An instance that waits again as if it had never been claimed; its fence stays. */
 function unclaimed(instance: Instance, dueAt: number, at: number): Step {
-  const attempt = instance.attempt - 1;
-  const processedAt = attempt === 0 ? null : instance.processedAt;
-  const before = { ...instance, attempt, processedAt };
+  const before = unbegun(instance);
   const { instance: after } = again(before, { dueAt, reason: RELEASED, error: before.error }, at);
   return { instance: after, ended: null };
 }

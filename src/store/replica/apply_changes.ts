@@ -75,6 +75,9 @@ function putInstance(target: Target, key: string, text: string): void {
   if (existing && (!isClaimed || existing.row.instance.fence !== instance.fence)) {
     state.setLease(instance.id, undefined);
     noteFreed(state, moment, instance.kind);
+    const { id, fence, state: reached } = instance;
+    // It may have been replaced before it began: its node must not begin it.
+    if (reached === "canceled") state.hints.push({ type: "cancel", claims: [{ id, fence }] });
   }
   if (isClaimed) noteClaim(target, instance.id, leaseMs);
   if (isWaiting) state.hints.push({ type: "instances", dueAt: instance.dueAt });

@@ -5,10 +5,10 @@ import { isVoidFate } from "../../../core/time/clock_correction.ts";
 import { skipReason } from "../../../core/time/tick_decision.ts";
 import { type Advance, type AdvanceResult, BATCH_MAX, type NewInstance } from "../../store.ts";
 import { checkBatch, checkNewInstance, checkTime } from "../checks.ts";
-import { cancelRow } from "./cancel.ts";
+import { cancelRow, replaceRow } from "./cancel.ts";
 import { addFate, cutOut, fateOf } from "./fates.ts";
 import { insertHeld, insertInstance, roomFor } from "./enqueue.ts";
-import { acceptInstance } from "../rules.ts";
+import { acceptInstance, isClaimedEarly } from "../rules.ts";
 import type { LedgerState, Moment } from "../state.ts";
 import { addNewsOfMissed } from "./memos.ts";
 import { keyHolder } from "./unique.ts";
@@ -146,7 +146,7 @@ function fireOne(state: LedgerState, moment: Moment, step: Step): ScheduleRecord
   }
   if (step.holder) {
     const row = state.tables.instances.get(step.holder.id)!;
-    result.replaced.push(cancelRow(state, moment, row, "replaced"));
+    result.replaced.push(replaceRow(state, moment, row));
   }
   if (overlap === "replace") result.replaced.push(...replaceOpen(state, moment, scheduleId));
   // Without an unfinished instance there is nothing to wait for.
@@ -178,7 +178,7 @@ function whyNot(
   });
   if (reason !== null) return reason;
   if (state.tables.instances.get(fire.id)) return "id taken";
-  if (step.holder && !canReplace(fire, step.holder)) return "unique key taken";
+  if (step.holder && !canReplace(fire, step.holder, moment)) return "unique key taken";
   return roomFor(state, fire) > 0 ? null : "queue full";
 }
 
@@ -210,6 +210,7 @@ function replaceOpen(state: LedgerState, moment: Moment, scheduleId: string): re
   return rows.map((row) => cancelRow(state, moment, row, "replaced"));
 }
 
-function canReplace(fire: NewInstance, { kind, state }: Instance): boolean {
-  return fire.unique?.onConflict === "replace" && kind === fire.kind && state === "scheduled";
+function canReplace(fire: NewInstance, holder: Instance, { stamp }: Moment): boolean {
+  const isBegun = holder.state !== "scheduled" && !isClaimedEarly(holder, stamp);
+  return fire.unique?.onConflict === "replace" && holder.kind === fire.kind && !isBegun;
 }

@@ -5,7 +5,8 @@ import { instanceChars, PAGE_CHARS_MAX } from "../../../core/payload_chars.ts";
 import { checkLimit } from "../checks.ts";
 import { rowsOfIds } from "../reading/reads.ts";
 import type { Row } from "../tables/row.ts";
-import { cancelInstance, expireAt } from "../rules.ts";
+import { cancelInstance, expireAt, replaceInstance } from "../rules.ts";
+import { noteFreed } from "./settle.ts";
 import { Scan } from "../reading/scan.ts";
 import type { LedgerState, Moment } from "../state.ts";
 
@@ -39,6 +40,22 @@ export function cancelRow(
   if (instance.state === "processing") {
     const { id, fence } = instance;
     state.setLease(id, { ...state.leases.get(id)!, row: after });
+    state.hints.push({ type: "cancel", claims: [{ id, fence }] });
+  }
+  return instance;
+}
+
+/**
+ * Cancel a row that has not begun because another instance takes its unique key. A claim made before
+ * its due time ends at once, and its node is notified.
+ */
+export function replaceRow(state: LedgerState, moment: Moment, row: Row): Instance {
+  const { id, fence, kind, state: before } = row.instance;
+  const instance = replaceInstance(row.instance, moment.stamp);
+  state.update(row, { seq: row.seq, instance, isReady: null, expireAt: expireAt(instance) });
+  if (before === "processing") {
+    state.setLease(id, undefined);
+    noteFreed(state, moment, kind);
     state.hints.push({ type: "cancel", claims: [{ id, fence }] });
   }
   return instance;

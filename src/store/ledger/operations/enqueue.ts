@@ -2,7 +2,7 @@ import type { Instance } from "../../../core/instance.ts";
 import type { EnqueueResult, NewInstance } from "../../store.ts";
 import { instanceChars, PAGE_CHARS_MAX } from "../../../core/payload_chars.ts";
 import { checkBatch, checkNewInstance, QuotaError } from "../checks.ts";
-import { cancelRow } from "./cancel.ts";
+import { replaceRow } from "./cancel.ts";
 import { waitingError } from "../refusals.ts";
 import { acceptInstance } from "../rules.ts";
 import type { LedgerState, Moment } from "../state.ts";
@@ -30,12 +30,7 @@ export function enqueue(
   const results = inputs.map((input, index) => plan.add(input, index));
   for (const { instance, replacedId, index } of plan.planned) {
     if (replacedId !== null) {
-      const replaced = cancelRow(
-        state,
-        moment,
-        state.tables.instances.get(replacedId)!,
-        "replaced",
-      );
+      const replaced = replaceRow(state, moment, state.tables.instances.get(replacedId)!);
       results[index] = { ...results[index]!, replaced };
       const place = plan.placeOf(replacedId);
       if (place !== undefined) results[place] = { ...results[place]!, instance: replaced };
@@ -74,7 +69,7 @@ class Plan {
     const holder = uniqueKey === null
       ? null
       : this.#byKey.get(uniqueKey) ?? keyHolder(this.#state, this.#moment, uniqueKey);
-    if (holder && resolveConflict(input, holder) === "return") {
+    if (holder && resolveConflict(input, holder, this.#moment) === "return") {
       return { instance: this.#existing(holder), outcome: "sameKey" };
     }
     if (!holder) this.#checkRoom(input);

@@ -3,7 +3,7 @@ import { UNIQUE_DEFAULT } from "../../../core/job/limits.ts";
 import { isFinal } from "../../../core/state.ts";
 import type { NewInstance } from "../../store.ts";
 import { runsError, takenError } from "../refusals.ts";
-import { storable } from "../rules.ts";
+import { isClaimedEarly, storable } from "../rules.ts";
 import type { LedgerState, Moment } from "../state.ts";
 import type { Range } from "../tables/tables.ts";
 
@@ -21,19 +21,24 @@ export function keyHolder(state: LedgerState, moment: Moment, uniqueKey: string)
 }
 
 /**
- * What to do with an instance whose key another has: return that one, or replace it.
+ * What to do with an instance whose key another has: return that one, or replace it. One that was
+ * claimed before its due time has not begun, and is replaced like one that waits.
  *
  * @throws JobError `already_exists` if that one has another kind or other arguments, `conflict` if
  * it is running
  */
-export function resolveConflict(input: NewInstance, holder: Instance): "return" | "replace" {
+export function resolveConflict(
+  input: NewInstance,
+  holder: Instance,
+  { stamp }: Moment,
+): "return" | "replace" {
   const { onConflict } = input.unique ?? UNIQUE_DEFAULT;
   if (onConflict === "refuse" || input.kind !== holder.kind) {
     assertSame(input, holder, "unique key");
     return "return";
   }
   if (onConflict === "keep" || isFinal(holder.state)) return "return";
-  if (holder.state !== "processing") return "replace";
+  if (holder.state !== "processing" || isClaimedEarly(holder, stamp)) return "replace";
   throw runsError(holder.id, input.kind);
 }
 
