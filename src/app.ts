@@ -5,11 +5,11 @@ import type { Config, LoadedConfig } from "./config/config.ts";
 import { loadConfig } from "./config/load_config.ts";
 import type { ConfigProblem } from "./core/job/job_table.ts";
 import { ConfigError, formatPlace, logProblem, problemFields } from "./config/problems.ts";
-import { siteUrlOf } from "./core/address.ts";
+import { GRPC_PORT_DEFAULT, siteUrlOf } from "./core/address.ts";
 import { JobError, messageOf, toJobError } from "./core/errors.ts";
 import { SecretMask } from "./core/text/secret_mask.ts";
 import { connectionLimits } from "./gateway/connection_limits.ts";
-import { Gateway } from "./gateway/gateway.ts";
+import { Gateway, type GatewayOptions } from "./gateway/gateway.ts";
 import { ModuleWatch } from "./jobs/loading/module_watch.ts";
 import { answerInTime } from "./manager/answer_in_time.ts";
 import { Manager } from "./manager/manager.ts";
@@ -21,6 +21,7 @@ import { Heartbeat } from "./notices/heartbeat.ts";
 import { sleep, systemClock } from "./platform/clock.ts";
 import { createIdSource } from "./platform/ids.ts";
 import { createLogger, type Logger, silentLogger } from "./platform/logger.ts";
+import { HeldSockets } from "./platform/network/held_sockets.ts";
 import type { DaemonControl } from "./manager/nodes/daemon_calls.ts";
 import type { ServiceReports } from "./manager/nodes/service_reports.ts";
 import { BusyMemory } from "./platform/process/busy_memory.ts";
@@ -49,7 +50,7 @@ import {
   loadProject,
   type Project,
 } from "./tools/load_project.ts";
-import { ConfigWatch, stampOfPlaces, watchConfig } from "./tools/config_watch.ts";
+import { filesChanged, stampOfPlaces, watchConfig } from "./tools/config_watch.ts";
 import { endOnUncaught } from "./tools/end_on_uncaught.ts";
 import { Reloader } from "./tools/reloader.ts";
 import { StopSignals } from "./tools/stop_signals.ts";
@@ -118,35 +119,29 @@ interface Daemon {
 export async function serve(options: ServeOptions): Promise<number> {
   const { configFile, onRefused, watches } = options;
   let asBefore: StartAsBefore | null = null;
+  const sockets = new HeldSockets(process.env);
   for (;;) {
     try {
-      const after = await runDaemon(options, asBefore);
+      const after = await runDaemon(options, asBefore, sockets);
       if (after === "nothing") return 0;
       asBefore = after === "restart" ? null : await after();
     } catch (error) {
+      sockets.close();
       if (!watches) throw error;
       await onRefused?.(error);
-      const files = error instanceof ConfigError ? error.files : [];
       const own = configFile === null ? [] : [resolve(configFile)];
-      const places = {
-        files: [...new Set([...own, ...files])],
-        configFolders: [],
-        moduleFolders: [],
-      };
-      const watch = new ConfigWatch({ places: () => places, wait });
-      await watch.changed(new AbortController().signal);
+      await filesChanged(error instanceof ConfigError ? [...own, ...error.files] : own, wait);
     }
   }
 }
 
-function wait(delayMs: number): Promise<void> {
-  return sleep(systemClock, delayMs);
-}
+const wait = (delayMs: number) => sleep(systemClock, delayMs);
 
 /** @returns what is to follow, now that it has stopped */
 async function runDaemon(
   options: ServeOptions,
   asBefore: StartAsBefore | null,
+  sockets: HeldSockets,
 ): Promise<"nothing" | "restart" | (() => Promise<StartAsBefore>)> {
   const first: { loaded?: LoadedConfig } = {
     loaded: asBefore?.project ?? await loadConfig(options.configFile, options),
@@ -189,7 +184,7 @@ async function runDaemon(
     });
     const { salvages } = options;
     const upgrade = new ProgramUpgrade(OWN_PROGRAM, {
-      ...{ logger, retryMs: project.config.worker.leaseMs / UPGRADE_LEASE_SHARE },
+      ...{ logger, sockets, retryMs: project.config.worker.leaseMs / UPGRADE_LEASE_SHARE },
       configStamp: () => stampOfPlaces(reloader.places()),
     });
     const control: DaemonControl = {
@@ -201,7 +196,8 @@ async function runDaemon(
         return { version };
       },
     };
-    const parts = { logger, mask, storeWorker, salvages, control };
+    const hasWorked = asBefore !== null || sockets.isHandedOver;
+    const parts = { logger, mask, storeWorker, salvages, control, sockets, hasWorked };
     const daemon = await startDaemon(reloader, parts);
     reloader.attach(daemon.manager);
     options.onReady?.(daemon.manager, daemon.gateway.addresses.rpc.socket);
@@ -275,17 +271,17 @@ async function openService(logger: Logger): Promise<ServiceReports | null> {
   return new ServiceReports({ socket, clock: systemClock, logger });
 }
 
-/** Start store, listeners and work, in this order: a daemon that cannot listen claims nothing. */
+/** Start store, listeners and work, in this order: refused listeners leave the work untouched. */
 async function startDaemon(
   // Not its project: the functions below keep what is given here, and a reload replaces that.
   reloader: Reloader,
-  parts: Output & {
+  parts: Output & Pick<GatewayOptions, "sockets" | "hasWorked"> & {
     readonly storeWorker: StoreWorker;
     readonly salvages: boolean | undefined;
     readonly control: DaemonControl;
   },
 ): Promise<Daemon> {
-  const { logger, mask, storeWorker, salvages, control } = parts;
+  const { logger, mask, storeWorker, salvages, control, sockets, hasWorked } = parts;
   const { config, jobs, problems, warnings } = reloader.project;
   void removeStaleFolders(systemClock.now().wallMs);
   for (const problem of problems) logProblem(problem, { logger, when: "start" });
@@ -293,6 +289,7 @@ async function startDaemon(
   const lost = Promise.withResolvers<JobError>();
   const manager = createManager(config, {
     ...{ logger, mask, jobs, problems, salvages, daemon: control },
+    listenerProblems: () => gateway.problems,
     channels: await openChannels(config, mask),
     lost: lost.resolve,
     closing: () => gateway.closeDatabase(),
@@ -304,7 +301,7 @@ async function startDaemon(
     backUp: (steps, context) => storeWorker.backUp(steps, context),
     configuration: reloader,
   });
-  const gateway: Gateway = createGateway(config, manager, { logger, mask });
+  const gateway: Gateway = createGateway(config, manager, { logger, mask, sockets, hasWorked });
   const info = await manager.open();
   try {
     await gateway.start();
@@ -317,7 +314,7 @@ async function startDaemon(
       listening: gateway.urls.join(","),
     });
     // Only logged: a store that is slow at the moment is not a reason to stop.
-    const { port } = gateway.addresses.rpc.tcp;
+    const port = gateway.addresses.rpc.tcp?.port ?? config.server.port ?? GRPC_PORT_DEFAULT;
     await announceRuns(manager, port, { clock: systemClock, logger }).catch((error) => {
       logger.warn("Cannot list the next runs", { error: messageOf(error) });
     });
@@ -345,7 +342,7 @@ type ManagerParts =
   & Pick<
     ManagerOptions,
     | ("lost" | "closing" | "siteUrl" | "shownKind")
-    | ("workOnStore" | "backUp" | "configuration" | "daemon")
+    | ("workOnStore" | "backUp" | "configuration" | "daemon" | "listenerProblems")
   >
   & { readonly salvages?: boolean | undefined; readonly channels: readonly Channel[] };
 
@@ -478,7 +475,11 @@ function isLocal({ store }: Config): boolean {
   return ["memory", "sqlite"].includes(store.address.type);
 }
 
-function createGateway(config: Config, manager: Manager, output: Output): Gateway {
+function createGateway(
+  config: Config,
+  manager: Manager,
+  parts: Output & Pick<GatewayOptions, "sockets" | "hasWorked">,
+): Gateway {
   const { server, store } = config;
   const clock = systemClock;
   const api = isLocal(config) ? manager : answerInTime(manager, clock, store.url);
@@ -495,6 +496,7 @@ function createGateway(config: Config, manager: Manager, output: Output): Gatewa
     },
     clock,
     metricsKinds,
-    ...output,
+    onProblems: (found) => manager.daemonNotices?.portsClosed(found),
+    ...parts,
   });
 }

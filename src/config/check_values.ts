@@ -154,6 +154,13 @@ function checkSite(values: AllValues, fields: Fields, report: Report): void {
 function checkPorts(values: AllValues, fields: Fields, report: Report): void {
   const http: Config["server"]["http"] = values["server.http"];
   const port = values["server.port"];
+  const off = fields.get("server.port");
+  if (port === null && http === null && values["server.socket"] === null && off !== undefined) {
+    report.warn(
+      off,
+      "server.port, server.http and server.socket are off: nobody can call the daemon",
+    );
+  }
   if (http === null || port === 0 || http.port !== port) return;
   const field = fields.get("server.http") ?? fields.get("server.port");
   if (field !== undefined) report.value(field, `server.http and server.port are both ${port}`);

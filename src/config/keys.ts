@@ -47,8 +47,8 @@ export const KEYS = {
     "127.0.0.1",
   ),
   "server.port": key(
-    integer(0, 65_535),
-    "Port of the gRPC listener; 0 picks a free one.",
+    special.SERVER_PORT,
+    'Port of the gRPC listener; 0 picks a free one, "" turns it off. Then clients of this machine use the Unix socket, and others the HTTP API.',
     GRPC_PORT_DEFAULT,
   ),
   "server.http": key(
@@ -86,7 +86,7 @@ export const KEYS = {
   ),
   "server.socket": key(
     special.SOCKET_PATH,
-    'Unix socket used by the local CLI. Root and the daemon\'s user are admins on it. "auto" means `jobctl-PORT.sock` in the runtime directory; "" turns it off. Windows has none.',
+    'Unix socket used by the local CLI. Root and the daemon\'s user are admins on it. "auto" means `jobctl-PORT.sock` in the runtime directory, with 59051 if `server.port` is ""; "" turns it off. Windows has none.',
     "auto",
   ),
   "server.socket_group": key(

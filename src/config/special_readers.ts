@@ -58,6 +58,15 @@ export const HTTP_ADDRESS: Reader<Config["server"]["http"]> = accepted(
   },
 );
 
+const PORT = integer(0, 65_535);
+
+/** A port; "" is off. */
+export const SERVER_PORT: Reader<number | null> = {
+  schema: { anyOf: [PORT.schema, { const: "" }] },
+  wanted: `${PORT.wanted}, or "" for off`,
+  read: (field, report) => field.value === "" ? null : PORT.read(field, report),
+};
+
 /** A path for browsers, with a slash at both ends. */
 export const BASE_PATH: Reader<string> = parsedText(
   'a path such as "/jobs"',

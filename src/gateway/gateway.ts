@@ -7,12 +7,23 @@ import type { LiveFacts, ManagerApi } from "../manager/api.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import { Late } from "../platform/late.ts";
 import type { Logger } from "../platform/logger.ts";
+import {
+  HeldSockets,
+  type ListenAddress,
+  type ListenerName,
+} from "../platform/network/held_sockets.ts";
 import { afterStart } from "../platform/network/listening.ts";
 import { threadUrl } from "../platform/process/process.ts";
 import type { AuthConfig } from "../platform/network/server_config.ts";
 import { fromPlainError } from "./batches.ts";
 import { Desk } from "./desk.ts";
-import type { FromGateway, GatewayAddresses, GatewayConfig, ToGateway } from "./messages.ts";
+import type {
+  Descriptors,
+  FromGateway,
+  GatewayAddresses,
+  GatewayConfig,
+  ToGateway,
+} from "./messages.ts";
 
 /** Options of a gateway. */
 export interface GatewayOptions {
@@ -26,6 +37,12 @@ export interface GatewayOptions {
   readonly metricsKinds?: number;
   /** Masks secrets in errors; the listeners add the tokens that they create or read. */
   readonly mask?: SecretMask;
+  /** Keeps sockets open while listeners end and start. */
+  readonly sockets?: HeldSockets;
+  /** True if the daemon has worked before: then no address ends it. */
+  readonly hasWorked?: boolean;
+  /** Called when {@link Gateway.problems} have changed after the start. */
+  readonly onProblems?: (problems: readonly string[]) => void;
 }
 
 /** How long the thread may take to close its listeners before it is terminated. */
@@ -40,6 +57,10 @@ const RESTART_MS = [100, 1_000, 5_000, 30_000] as const;
  */
 export class Gateway {
   #options: GatewayOptions;
+  readonly #sockets: HeldSockets;
+  /** The addresses of the listeners on TCP, as they are configured; null for off. */
+  readonly #wanted: Readonly<Record<ListenerName, ListenAddress | null>>;
+  #hasWorked: boolean;
   #source: ManagerStatusSource | null = null;
   #thread: GatewayThread | null = null;
   #addresses: GatewayAddresses | null = null;
@@ -49,6 +70,15 @@ export class Gateway {
 
   constructor(options: GatewayOptions) {
     this.#options = options;
+    this.#sockets = options.sockets ?? new HeldSockets();
+    this.#hasWorked = options.hasWorked ?? false;
+    const { rpc: { host, port }, http } = options.config;
+    this.#wanted = { grpc: port === null ? null : { host, port }, http };
+  }
+
+  /** Why listeners cannot be opened at the moment. Jobs run, and they are tried again. */
+  get problems(): readonly string[] {
+    return this.#addresses?.problems ?? [];
   }
 
   /** The addresses it listens on. @throws JobError `unavailable` before `start` */
@@ -60,17 +90,18 @@ export class Gateway {
   get urls(): readonly string[] {
     const { rpc: { tcp, socket }, http } = this.addresses;
     return [
-      `grpc://${hostPort(tcp.host, tcp.port)}`,
+      ...(tcp ? [`grpc://${hostPort(tcp.host, tcp.port)}`] : []),
       ...(socket ? [`unix:${socket}`] : []),
       ...(http ? [`http${http.isTls ? "s" : ""}://${hostPort(http.host, http.port)}`] : []),
     ];
   }
 
-  /** @throws JobError like the listeners, such as `conflict` for an address in use */
+  /** @throws JobError like the listeners; an address that another process has is tried again */
   async start(): Promise<void> {
     this.#isStopped = false;
     const { manager, clock, metricsKinds: kindLabelsMax } = this.#options;
     this.#source = new ManagerStatusSource(manager, { clock, kindLabelsMax });
+    if (this.#sockets.problem !== null) this.#options.logger.warn(this.#sockets.problem);
     await this.#open();
   }
 
@@ -88,24 +119,39 @@ export class Gateway {
     this.#thread?.adopt(auth);
   }
 
-  async stop(): Promise<void> {
+  /** @param options.keepsSockets lets connections wait for the next daemon in this process */
+  async stop({ keepsSockets = false }: { readonly keepsSockets?: boolean } = {}): Promise<void> {
     this.#isStopped = true;
     this.#restart?.cancel();
+    if (!keepsSockets) this.#sockets.close();
     await this.#thread?.stop();
     this.#source?.stop();
   }
 
   async #open(): Promise<void> {
-    const thread = new GatewayThread(this.#options, this.#source!);
+    const descriptors = { grpc: this.#lend("grpc"), http: this.#lend("http") };
+    const thread = new GatewayThread(this.#options, this.#source!, (addresses) => {
+      const before = this.#addresses?.problems.join();
+      this.#listening(addresses);
+      const now = addresses.problems.join();
+      // Else it has just started.
+      if (before !== undefined && before !== now) this.#options.onProblems?.(addresses.problems);
+    });
     this.#thread = thread;
     try {
-      this.#addresses = await thread.start();
+      await thread.start({ descriptors, hasWorked: this.#hasWorked });
     } catch (error) {
       // A thread that cannot listen is useless.
       await thread.end();
       throw error;
     }
-    this.#keepPorts(this.#addresses);
+    this.#hasWorked = true;
+    for (const address of this.#sockets.dropUnused()) {
+      this.#options.logger.warn(`The socket of systemd at ${address} is not in the configuration`, {
+        hint:
+          "Let ListenStream= of the socket unit name server.host with server.port, or server.http",
+      });
+    }
     void thread.failed.then((error) => {
       if (this.#isStopped) return;
       this.#options.logger.error("The listeners failed and are being restarted", {
@@ -113,6 +159,22 @@ export class Gateway {
       });
       this.#openLater();
     });
+  }
+
+  #lend(name: ListenerName): number | null {
+    const wanted = this.#wanted[name];
+    if (wanted !== null) return this.#sockets.lend(name, wanted);
+    this.#sockets.drop(name);
+    return null;
+  }
+
+  #listening(addresses: GatewayAddresses): void {
+    this.#addresses = addresses;
+    for (const name of ["grpc", "http"] as const) {
+      const [wanted, descriptor] = [this.#wanted[name], addresses.descriptors[name]];
+      if (wanted !== null && descriptor !== null) this.#sockets.keep(name, wanted, descriptor);
+    }
+    this.#keepPorts(addresses);
   }
 
   /** A restarted thread listens on the same ports, where clients look for it. */
@@ -123,8 +185,8 @@ export class Gateway {
       ...this.#options,
       config: {
         ...config,
-        rpc: { ...rpc, port: tcp.port },
-        http: http && page && { ...http, port: page.port },
+        rpc: tcp ? { ...rpc, port: tcp.port } : rpc,
+        http: http && page ? { ...http, port: page.port } : http,
       },
     };
   }
@@ -144,17 +206,24 @@ export class Gateway {
 /** One thread of listeners, from start to end. */
 class GatewayThread {
   readonly #options: GatewayOptions;
+  readonly #listening: (addresses: GatewayAddresses) => void;
   readonly #worker: Worker;
   readonly #desk: Desk;
-  readonly #started = Promise.withResolvers<GatewayAddresses>();
+  readonly #started = Promise.withResolvers<void>();
   readonly #stopped = Promise.withResolvers<void>();
   readonly #databaseClosed = Promise.withResolvers<void>();
   readonly #failed = Promise.withResolvers<unknown>();
   /** Resolves if the thread ends unexpectedly. */
   readonly failed = this.#failed.promise;
 
-  constructor(options: GatewayOptions, source: ManagerStatusSource) {
+  /** @param listening called when it has started, and when its addresses change */
+  constructor(
+    options: GatewayOptions,
+    source: ManagerStatusSource,
+    listening: (addresses: GatewayAddresses) => void,
+  ) {
     this.#options = options;
+    this.#listening = listening;
     const { manager, facts, clock, mask } = options;
     this.#worker = new Worker(threadUrl(import.meta.url, "gateway_thread"));
     this.#desk = new Desk({
@@ -172,11 +241,13 @@ class GatewayThread {
     });
   }
 
-  start(): Promise<GatewayAddresses> {
+  start(
+    how: { readonly descriptors: Descriptors; readonly hasWorked: boolean },
+  ): Promise<void> {
     this.#worker.on("message", (message: FromGateway) => this.#take(message));
     this.#worker.on("error", (error) => this.#fail(error));
     this.#worker.on("exit", () => this.#fail(new Error("their thread exited")));
-    this.#post({ type: "start", config: this.#options.config });
+    this.#post({ type: "start", config: this.#options.config, ...how });
     return this.#started.promise;
   }
 
@@ -220,7 +291,10 @@ class GatewayThread {
     if (message instanceof ArrayBuffer) return this.#desk.receive(message);
     switch (message.type) {
       case "started":
-        return this.#started.resolve(message.addresses);
+        this.#listening(message.addresses);
+        return this.#started.resolve();
+      case "listening":
+        return this.#listening(message.addresses);
       case "refused":
         return this.#started.reject(fromPlainError(message.error));
       case "databaseClosed":

@@ -9,7 +9,7 @@ import { systemRandom } from "../platform/random.ts";
 import { RpcServer } from "../rpc/server/server.ts";
 import { ThreadMemory } from "../rpc/guard/thread_memory.ts";
 import { toPlainError } from "./batches.ts";
-import type { FromGateway, GatewayConfig, ToGateway } from "./messages.ts";
+import type { FromGateway, GatewayAddresses, GatewayConfig, ToGateway } from "./messages.ts";
 import type { DatabaseBackend } from "./database_backend.ts";
 import { RemoteBackend } from "./remote_backend.ts";
 import type { Backend } from "../rpc/handlers/backend.ts";
@@ -83,7 +83,28 @@ function appOf(
   return { server, origins, api, hooks, site, sessions, access: () => rpc.access };
 }
 
-async function start(config: GatewayConfig): Promise<void> {
+/** Where the listeners are now. */
+function addressesOf({ rpc, http }: NonNullable<typeof listeners>): GatewayAddresses {
+  const tcp = { grpc: rpc.tcp, http: http?.tcp };
+  return {
+    rpc: rpc.addresses,
+    http: http?.tcp?.listener ? http.address : null,
+    problems: Object.values(tcp).flatMap((one) => one?.problem?.message ?? []),
+    descriptors: {
+      grpc: tcp.grpc?.listener?.descriptor ?? null,
+      http: tcp.http?.listener?.descriptor ?? null,
+    },
+  };
+}
+
+let isStarted = false;
+const onListening = () => {
+  if (isStarted && listeners) post({ type: "listening", addresses: addressesOf(listeners) });
+};
+
+async function start(
+  { config, descriptors, hasWorked }: Extract<ToGateway, { readonly type: "start" }>,
+): Promise<void> {
   const rpc = new RpcServer({
     loadBackend: () => loadBackend(config),
     isServing: async () => (await remote.readiness()).reason === null,
@@ -94,6 +115,7 @@ async function start(config: GatewayConfig): Promise<void> {
     random: systemRandom,
     memory,
     onToken: (token) => post({ type: "token", token }),
+    onListening,
   });
   const http = config.http &&
     new HttpServer({
@@ -103,13 +125,14 @@ async function start(config: GatewayConfig): Promise<void> {
       connectionsMax: config.connectionsMax.http,
       ...config.http,
       app: appOf(config, config.http, rpc),
+      onListening,
     });
   listeners = { rpc, http };
   try {
-    await rpc.start();
-    await http?.start();
-    const addresses = { rpc: rpc.addresses, http: http?.address ?? null };
-    post({ type: "started", addresses });
+    await rpc.start({ descriptor: descriptors.grpc, hasWorked });
+    await http?.start({ descriptor: descriptors.http, hasWorked });
+    isStarted = true;
+    post({ type: "started", addresses: addressesOf(listeners) });
     memory.noteStart();
   } catch (error) {
     await stop();
@@ -131,7 +154,7 @@ port.on("message", (message: ToGateway) => {
   if (message instanceof ArrayBuffer) return remote.receive(message);
   switch (message.type) {
     case "start":
-      return void start(message.config);
+      return void start(message);
     case "closeDatabase":
       closeDatabase();
       return post({ type: "databaseClosed" });

@@ -5,6 +5,7 @@ import type { StatusSource } from "../http/status_source.ts";
 import type { LiveFacts } from "../manager/api.ts";
 import type { SessionFacts } from "../manager/sessions/session.ts";
 import type { CallerInfo, StreamName, UnaryName } from "../rpc/handlers/backend.ts";
+import type { ListenerName } from "../platform/network/held_sockets.ts";
 import type { AuthConfig, ServerConfig } from "../platform/network/server_config.ts";
 import type { ConnectionLimits } from "./connection_limits.ts";
 import type { RpcAddresses } from "../rpc/server/server.ts";
@@ -38,11 +39,19 @@ export interface GatewayConfig {
   readonly database: string | null;
 }
 
-/** Where a started gateway listens. */
+/** Where a started gateway listens now. */
 export interface GatewayAddresses {
   readonly rpc: RpcAddresses;
+  /** Null if HTTP is off, or its address cannot be opened at the moment. */
   readonly http: HttpAddress | null;
+  /** Why listeners cannot be opened at the moment; they are tried again. */
+  readonly problems: readonly string[];
+  /** The descriptors of those on TCP that are open, where the runtime shows them. */
+  readonly descriptors: Descriptors;
 }
+
+/** Descriptors of listeners; null for none. */
+export type Descriptors = Readonly<Record<ListenerName, number | null>>;
 
 /** A JobError as data, to pass between threads. */
 export interface PlainError {
@@ -126,7 +135,14 @@ export type PostBatch<Frame> = (
 
 /** Messages of the manager's thread. */
 export type ToGateway =
-  | { readonly type: "start"; readonly config: GatewayConfig }
+  | {
+    readonly type: "start";
+    readonly config: GatewayConfig;
+    /** Sockets that listen already. */
+    readonly descriptors: Descriptors;
+    /** True if the daemon has worked before: then no address ends it. */
+    readonly hasWorked: boolean;
+  }
   /** Close the database: its owner is about to close it. */
   | { readonly type: "closeDatabase" }
   /** The credentials have changed. */
@@ -137,6 +153,8 @@ export type ToGateway =
 /** Messages of the listeners' thread. */
 export type FromGateway =
   | { readonly type: "started"; readonly addresses: GatewayAddresses }
+  /** A listener was opened after the start, or cannot be opened for another reason than before. */
+  | { readonly type: "listening"; readonly addresses: GatewayAddresses }
   | { readonly type: "refused"; readonly error: PlainError }
   | { readonly type: "databaseClosed" }
   | { readonly type: "stopped" }

@@ -54,6 +54,8 @@ export interface HttpServerOptions {
   readonly connectionsMax: number;
   /** Null for the monitoring paths alone. */
   readonly app: HttpApp | null;
+  /** Called when it listens, or does not, after its start. */
+  readonly onListening?: () => void;
   readonly logger: Logger;
   readonly clock: Clock;
 }

@@ -237,6 +237,11 @@ export class Metrics {
       "0 after a reload that was refused, or that left out jobs.",
       status.reloadProblem === null ? 1 : 0,
     );
+    page.gauge(
+      "jobctl_listeners_closed",
+      "Listeners that cannot be opened at the moment.",
+      status.listenerProblems?.length ?? 0,
+    );
     page.gauge("jobctl_draining", "1 while stopping.", status.isDraining ? 1 : 0);
     page.gauge("jobctl_workers_busy", "Running attempts.", workers.busy);
     page.gauge(

@@ -1,9 +1,13 @@
 import type { Socket } from "node:net";
 import { type SiteSettings, siteUrlOf } from "../core/address.ts";
 import { Late } from "../platform/late.ts";
-import { afterStart } from "../platform/network/listening.ts";
 import { loadTls } from "../platform/network/tls.ts";
-import { type Listener, listenTcp } from "../rpc/server/listeners.ts";
+import { listenTcp } from "../rpc/server/listeners.ts";
+import {
+  FIRST_START,
+  type ListenerStart,
+  PatientListener,
+} from "../rpc/server/patient_listener.ts";
 import { type Exposure, exposureOf } from "./exposure.ts";
 import type { Front, HttpServerOptions } from "./front.ts";
 
@@ -24,7 +28,7 @@ export class HttpServer {
   /** Connections that wait for it. */
   readonly #waiting = new Set<Socket>();
   #exposure: Exposure | null = null;
-  #listener: (Listener & { readonly port: number }) | null = null;
+  #tcp: PatientListener | null = null;
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
@@ -34,37 +38,60 @@ export class HttpServer {
     });
   }
 
-  /** The address it listens on. @throws JobError `unavailable` before `start` */
+  /** Where it listens, or is to listen. */
   get address(): HttpAddress {
-    const { port } = afterStart(this.#listener, "address", "the HTTP server");
-    return { host: this.#options.host, port, isTls: this.#exposure?.hasTls ?? false };
+    const { host, port } = this.#options;
+    const isTls = this.#exposure?.hasTls ?? false;
+    return { host, port: this.#tcp?.listener?.port ?? port, isTls };
   }
 
-  /** @throws JobError `invalid_config` if it would admit strangers; others name the address */
-  async start(): Promise<void> {
-    const { host, port, logger, clock, app } = this.#options;
+  /** Its listener; null before the start. */
+  get tcp(): Pick<PatientListener, "listener" | "problem"> | null {
+    return this.#tcp;
+  }
+
+  /**
+   * Listen; if another process has the address, as soon as it is free.
+   *
+   * @throws JobError `invalid_config` if it would admit strangers; others name the address
+   */
+  async start(start: ListenerStart = FIRST_START): Promise<void> {
+    const { host, port, logger, clock, app, onListening } = this.#options;
     this.#exposure = app && exposureOf(host, app.server);
     const tls = this.#exposure?.hasTls
       ? await loadTls(app!.server.tls!, { nowMs: clock.now().wallMs, logger })
       : null;
-    this.#listener = await listenTcp({
-      ...{ host, port, tls, clock },
-      protocol: "http/1.1",
-      keys: 'server.http ("" turns it off)',
-      // One more makes room for itself.
-      connectionsMax: null,
-      onConnection: (socket) => this.#accept(socket),
+    const tcp = this.#tcp = new PatientListener({
+      listen: (descriptor) =>
+        listenTcp({
+          ...{ host, port, descriptor, tls, clock },
+          protocol: "http/1.1",
+          keys: 'server.http ("" turns it off)',
+          // One more makes room for itself.
+          connectionsMax: null,
+          onConnection: (socket) => this.#accept(socket),
+        }),
+      changed: () => {
+        if (tcp.listener !== null) this.#logListening();
+        onListening?.();
+      },
+      isAnyPort: port === 0,
+      ...{ clock, logger },
     });
-    logger.info("HTTP listens", { address: siteUrlOf(this.address, NO_PROXY) });
+    await tcp.start(start);
+    if (tcp.listener !== null) this.#logListening();
   }
 
   async stop(): Promise<void> {
-    this.#listener?.close();
-    this.#listener = null;
+    this.#tcp?.stop();
     for (const socket of this.#waiting) socket.destroy();
     // If it failed to load, there is nothing to stop.
     const front = await this.#front.loading?.catch(() => null);
     await front?.stop();
+  }
+
+  #logListening(): void {
+    this.#options.logger.info("HTTP listens", { address: siteUrlOf(this.address, NO_PROXY) });
   }
 
   #accept(socket: Socket): void {

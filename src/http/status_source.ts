@@ -51,14 +51,17 @@ export class ManagerStatusSource implements StatusSource {
   }
 
   async readiness(): Promise<Readiness> {
-    const { storeProblem, isDraining, reloadProblem } = await this.#manager.status();
+    const { storeProblem, isDraining, reloadProblem, listenerProblems = [] } = await this.#manager
+      .status();
     const store = storeProblem && `the store cannot be used: ${storeProblem}`;
     const draining = isDraining ? "draining" : null;
+    const listeners = listenerProblems.length === 0 ? null : listenerProblems.join("; ");
     return {
-      reason: store ?? draining,
+      reason: store ?? draining ?? listeners,
       checks: [
         { name: "store", problem: store },
         { name: "draining", problem: draining },
+        { name: "listeners", problem: listeners },
         { name: "config", problem: reloadProblem },
       ],
     };

@@ -181,6 +181,8 @@ export interface ManagerStatus {
   readonly reloadProblem: string | null;
   /** Why the last upgrade failed, so that the old program runs again; null if it did not. */
   readonly upgradeProblem?: string | null;
+  /** Why listeners cannot be opened at the moment; jobs run. */
+  readonly listenerProblems?: readonly string[];
   readonly store: StoreInfo;
   readonly workers: WorkerStatus;
   /** The live nodes on the store, including this one. */

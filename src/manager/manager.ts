@@ -57,6 +57,7 @@ import { checkRequests, newInstance, seedOf } from "./instances/new_instance.ts"
 import { nodeStatus, workerStatus } from "./nodes/node_status.ts";
 import type { ReloadOptions, ReloadReport } from "./nodes/reload_report.ts";
 import { daemonCalls } from "./nodes/daemon_calls.ts";
+import type { DaemonNotices } from "./nodes/daemon_notices.ts";
 import { type ServiceFacts, serviceFacts } from "./nodes/service_facts.ts";
 import { pause, resume } from "./schedules/pauses.ts";
 import { lateSessions } from "./sessions/late_sessions.ts";
@@ -137,9 +138,9 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
     return this.life.reload(project);
   }
 
-  /** Notify people of a reload that was refused, or that one succeeded (null). */
-  reloaded(problem: string | null): void {
-    this.parts.notices.parts?.daemon.reloadRefused(problem);
+  /** Notifies people of what happens to the daemon; null if nobody wants to know. */
+  get daemonNotices(): DaemonNotices | null {
+    return this.parts.notices.parts?.daemon ?? null;
   }
 
   /** Add a job with its schedules, or replace the one of its kind. */

@@ -62,6 +62,8 @@ export interface ManagerOptions extends Context {
   };
   /** Ends the daemon on request; absent if this is none. */
   readonly daemon?: DaemonControl;
+  /** Why listeners of the daemon cannot be opened at the moment; absent if this is none. */
+  readonly listenerProblems?: () => readonly string[];
   /** Runs store maintenance; absent if there is none. */
   readonly workOnStore?: (
     work: StoreWork,

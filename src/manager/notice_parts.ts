@@ -30,7 +30,8 @@ export function buildNoticeParts(context: NoticePartsContext): NoticeParts {
     hasExpectations: () => registry.hasExpectations,
   });
   const isShared = options.nodeLeaseMs === undefined;
-  const daemon = new DaemonNotices({ ...context, notices, peers, isShared });
+  const listenerProblems = () => options.listenerProblems?.() ?? [];
+  const daemon = new DaemonNotices({ ...context, notices, peers, isShared, listenerProblems });
   if (storeHealth.problem !== null) daemon.storeAway(storeHealth.problem, storeHealth.isCertain);
   storeHealth.onChange = (problem, isCertain) => daemon.storeAway(problem, isCertain);
   return { notices, expectations, daemon };

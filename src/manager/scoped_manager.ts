@@ -203,6 +203,7 @@ function statusOf(status: ManagerStatus, scope: Scope): ManagerStatus {
     // They may name any job, so they are omitted.
     reloadProblem: null,
     upgradeProblem: null,
+    listenerProblems: [],
     stats: {
       kinds: new Map([...status.stats.kinds].filter(([kind]) => scope.allows(kind))),
       // These exist only as totals over all jobs.

@@ -35,6 +35,7 @@ const SUBJECTS: Readonly<Partial<Record<NoticeEvent, NoticeSubject["type"]>>> = 
   "node-lost": "node",
   store: "store",
   "workers-busy": "daemon",
+  "port-closed": "daemon",
 };
 
 /** The line that the news of an event would have; those of runs have the error of the run. */
@@ -49,6 +50,7 @@ const DETAILS: Readonly<Partial<Record<NoticeEvent, string>>> = {
   "node-lost": "host web1, lease expired 2026-01-01T02:00:00.000Z",
   store: "connection refused",
   "workers-busy": "all 4 workers are busy, and 17 instances wait",
+  "port-closed": "Cannot listen on 127.0.0.1:59051: the address is in use by user nobody",
 };
 
 const FAILURE = 'Command "/usr/local/bin/example" exited with code 2';

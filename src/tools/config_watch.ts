@@ -65,6 +65,15 @@ export class ConfigWatch {
   }
 }
 
+/** Resolves once one of these files was changed, added or removed. */
+export async function filesChanged(
+  files: readonly string[],
+  wait: (delayMs: number) => Promise<void>,
+): Promise<void> {
+  const places = { files: [...new Set(files)], configFolders: [], moduleFolders: [] };
+  await new ConfigWatch({ places: () => places, wait }).changed(new AbortController().signal);
+}
+
 /** Changes when a file of these places does. */
 export function stampOfPlaces(places: WatchedPlaces): string {
   return [...stampsOf(places)].map(([path, stamp]) => `${path} ${stamp}`).join("\n");

@@ -170,7 +170,7 @@ export class Reloader {
       this.#logger.error(`${KEPT}: ${summary}`, { hint: known.hint });
       this.#problem = `it was refused: ${shortOf(known)}`;
       this.#problems = firstOf(problems);
-      this.#manager?.reloaded(shortOf(known));
+      this.#manager?.daemonNotices?.reloadRefused(shortOf(known));
       throw new JobError(known.code, `${KEPT}: ${refusalOf(error)}`, { hint: known.hint });
     } finally {
       this.#options.reloading?.(false);
@@ -202,7 +202,7 @@ export class Reloader {
       scheduleDefaults: { ...config.scheduleDefaults, timezone: config.timezone },
       ...(channels ? { channels: await channels(config) } : {}),
     });
-    manager.reloaded(null);
+    manager.daemonNotices?.reloadRefused(null);
     const { config: before } = this.#project;
     if (config.worker.count !== before.worker.count) {
       await manager.resizeWorkers(config.worker.count);

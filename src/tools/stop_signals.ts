@@ -11,7 +11,7 @@ export interface StoppableDaemon {
   readonly manager: Pick<Manager, "stop" | "stopControl"> & {
     serviceFacts(): Pick<ReturnType<Manager["serviceFacts"]>, "drain">;
   };
-  readonly gateway: { stop(): Promise<void> };
+  readonly gateway: { stop(options: { readonly keepsSockets: boolean }): Promise<void> };
   readonly heartbeat: { stop(reason: string): void };
   /** Resolves with the reason when it can no longer be a node of its store and must stop. */
   readonly lost: Promise<Error>;
@@ -117,7 +117,9 @@ export class StopSignals {
     try {
       this.#isDraining = true;
       // The manager drains first, while clients can still call.
-      const stopping = daemon.manager.stop({ keepsCommands }).finally(() => daemon.gateway.stop());
+      const stopping = daemon.manager.stop({ keepsCommands }).finally(() =>
+        daemon.gateway.stop({ keepsSockets: this.#after !== "nothing" })
+      );
       // Other daemons have taken over the instances of one that was lost.
       if (this.#isAborting || lost) daemon.manager.stopControl.abort();
       await stopping;

@@ -4,6 +4,7 @@ import { JobError, messageOf } from "../core/errors.ts";
 import { isObject } from "../core/object_keys.ts";
 import { shellWord } from "../core/text/shell_word.ts";
 import type { Logger } from "../platform/logger.ts";
+import type { HeldSockets } from "../platform/network/held_sockets.ts";
 import { trustProblem } from "../platform/files/trusted_path.ts";
 import type { OwnProgram } from "../platform/process/process_control.ts";
 
@@ -29,6 +30,13 @@ interface Trial {
   readonly stderr: string;
 }
 
+/** A program that starts. */
+export interface TriedProgram {
+  readonly version: string;
+  /** True if it takes over the sockets of the program before it. */
+  readonly takesSockets: boolean;
+}
+
 /** What an upgrade needs to know of the daemon. */
 export interface ProgramUpgradeOptions {
   readonly logger: Logger;
@@ -36,6 +44,8 @@ export interface ProgramUpgradeOptions {
   readonly configStamp: () => string;
   /** Longest second trial, in milliseconds: nobody renews the leases of commands meanwhile. */
   readonly retryMs: number;
+  /** The sockets that the next program takes over. */
+  readonly sockets: Pick<HeldSockets, "handOver">;
 }
 
 /** Lets this process run the program that is now in its file, once that has been tried. */
@@ -44,6 +54,7 @@ export class ProgramUpgrade {
   readonly #options: ProgramUpgradeOptions;
   #trial: Promise<string> | null = null;
   #tried: string | null = null;
+  #takesSockets = false;
 
   constructor(own: OwnProgram, options: ProgramUpgradeOptions) {
     this.#own = own;
@@ -60,9 +71,10 @@ export class ProgramUpgrade {
     const { logger } = this.#options;
     // Before the trial: files may be replaced during it.
     const before = this.#stamp();
-    const version = await tryUpgrade(argv, { logger, canReplace: canBeReplaced(), limitMs });
+    const tried = await tryUpgrade(argv, { logger, canReplace: canBeReplaced(), limitMs });
     this.#tried = before;
-    return version;
+    this.#takesSockets = tried.takesSockets;
+    return tried.version;
   }
 
   /**
@@ -73,14 +85,14 @@ export class ProgramUpgrade {
    */
   async run(): Promise<string> {
     const { argv: [program = ""], replace, beginAnew } = this.#own;
-    const { logger, retryMs } = this.#options;
+    const { logger, retryMs, sockets } = this.#options;
     try {
       if (this.#stamp() !== this.#tried) {
         const text = "The daemon's file or its configuration was changed after the trial";
         logger.warn(`${text}: trying again`, { program });
         await this.#try(retryMs);
       }
-      replace(program);
+      replace(program, this.#takesSockets ? sockets.handOver() : null);
       return "";
     } catch (error) {
       const problem = messageOf(error);
@@ -110,7 +122,7 @@ function stampOf(path: string): string | null {
  * @param options.logger gets a warning if the program does not start
  * @param options.canReplace false if this process cannot run another program in its place
  * @param options.limitMs how long the program may take
- * @returns the version of the program
+ * @returns what it says of itself
  * @throws JobError `unimplemented` if this process cannot do that; `conflict` if the program would
  * not start, with its reason; `permission_denied` if others can change it, and we are root
  */
@@ -121,7 +133,7 @@ export async function tryUpgrade(
     readonly logger: Logger;
     readonly limitMs?: number | undefined;
   },
-): Promise<string> {
+): Promise<TriedProgram> {
   if (!canReplace) {
     const need = "it needs the compiled file for Linux with glibc";
     throw new JobError("unimplemented", `Cannot upgrade the daemon without a restart: ${need}`, {
@@ -136,8 +148,8 @@ export async function tryUpgrade(
   }
   const command = [...argv, "--dry-run"];
   const { isStarted, problem, stdout, stderr } = await run(command, limitMs);
-  const version = problem === null ? versionIn(stdout) : null;
-  if (version !== null) return version;
+  const tried = problem === null ? programIn(stdout) : null;
+  if (tried !== null) return tried;
   const reason = problem === null
     ? "it is not a jobctl that can be tried"
     : reasonIn(stderr) ?? problem;
@@ -196,10 +208,11 @@ function reasonIn(stderr: string): string | null {
   return found?.replace(/^error: /, "").slice(0, REASON_LENGTH_MAX) ?? null;
 }
 
-function versionIn(stdout: string): string | null {
+function programIn(stdout: string): TriedProgram | null {
   try {
     const found: unknown = JSON.parse(stdout);
-    return isObject(found) && typeof found.version === "string" ? found.version : null;
+    if (!isObject(found) || typeof found.version !== "string") return null;
+    return { version: found.version, takesSockets: found.takes_sockets === true };
   } catch {
     return null;
   }

@@ -56,6 +56,7 @@ test("loadConfig() reads a channel with every default", async () => {
         "node-lost",
         "store",
         "workers-busy",
+        "port-closed",
       ],
       jobs: ["*"],
       after: 1,

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { type ErrorCode, isJobError } from "../../src/core/errors.ts";
-import { Gateway } from "../../src/gateway/gateway.ts";
+import { Gateway, type GatewayOptions } from "../../src/gateway/gateway.ts";
 import type { LiveFacts } from "../../src/manager/api.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { connect } from "../../src/rpc/client/client.ts";
@@ -30,7 +30,12 @@ class NoFacts implements LiveFacts {
   timezoneOf = this.#unasked;
 }
 
-async function gatewayWorld(options: { readonly port?: number; readonly http?: boolean } = {}) {
+interface WorldOptions extends Pick<GatewayOptions, "onProblems"> {
+  readonly port?: number | null;
+  readonly http?: boolean;
+}
+
+async function gatewayWorld(options: WorldOptions = {}) {
   const folder = mkdtempSync(join(tmpdir(), "jobctl-gateway-"));
   const manager = new FakeManager();
   const lines: LoggedLine[] = [];
@@ -39,10 +44,11 @@ async function gatewayWorld(options: { readonly port?: number; readonly http?: b
     facts: new NoFacts(),
     clock: systemClock,
     logger: keepingLogger(lines),
+    onProblems: options.onProblems,
     config: {
       rpc: {
         host: "127.0.0.1",
-        port: options.port ?? 0,
+        port: options.port === undefined ? 0 : options.port,
         socket: join(folder, "s"),
         socketGroup: null,
         socketRole: "operator",
@@ -75,7 +81,7 @@ async function gatewayWorld(options: { readonly port?: number; readonly http?: b
 }
 
 function clientOf(gateway: Gateway) {
-  const { host, port } = gateway.addresses.rpc.tcp;
+  const { host, port } = gateway.addresses.rpc.tcp!;
   return connect({ host, port, socket: null, timeoutMs: 5_000 });
 }
 
@@ -84,7 +90,7 @@ test("a call over TCP and one over the socket reach the manager of the other thr
   await world.gateway.start();
   const { tcp, socket } = world.gateway.addresses.rpc;
   for (const path of [null, socket]) {
-    const client = connect({ host: tcp.host, port: tcp.port, socket: path, timeoutMs: 5_000 });
+    const client = connect({ ...tcp!, socket: path, timeoutMs: 5_000 });
     const { instance } = await client.scheduleJob({ kind: "echo" });
     assert.equal(instance?.kind, "echo");
     client.close();
@@ -111,16 +117,36 @@ test("HTTP shows the status of the manager", async () => {
   assert.match(page, /^go_job_registered \d+$/m);
 });
 
-test("start() refuses a port that is in use, naming it", async () => {
+test("without the port that another process has, the socket serves; it is taken when it is free", async () => {
   const other = createServer().listen(0, "127.0.0.1");
   await new Promise((resolve) => other.once("listening", resolve));
   const { port } = other.address() as AddressInfo;
-  await using world = await gatewayWorld({ port });
-  await assert.rejects(
-    world.gateway.start(),
-    (error) => isJobError(error, "conflict") && error.message.includes(String(port)),
-  );
+  const changed = Promise.withResolvers<readonly string[]>();
+  await using world = await gatewayWorld({ port, onProblems: changed.resolve });
+  const { gateway } = world;
+  await gateway.start();
+  const { tcp, socket } = gateway.addresses.rpc;
+  assert.deepEqual([tcp, gateway.urls], [null, [`unix:${socket}`]]);
+  assert.match(gateway.problems.join(), new RegExp(`^Cannot listen on 127.0.0.1:${port}: `));
+  const client = connect({ socket, timeoutMs: 5_000 });
+  assert.equal((await client.getVersion()).apiVersion, "v1");
+  client.close();
   other.close();
+  assert.deepEqual(await changed.promise, []);
+  assert.deepEqual(gateway.problems, []);
+  const overTcp = clientOf(gateway);
+  assert.equal((await overTcp.getVersion()).apiVersion, "v1");
+  overTcp.close();
+});
+
+test("without a port, only the socket and HTTP are open", async () => {
+  await using world = await gatewayWorld({ port: null, http: true });
+  await world.gateway.start();
+  const { rpc, http, problems } = world.gateway.addresses;
+  assert.deepEqual([rpc.tcp, problems, http?.host], [null, [], "127.0.0.1"]);
+  const client = connect({ socket: rpc.socket, timeoutMs: 5_000 });
+  assert.equal((await client.getVersion()).apiVersion, "v1");
+  client.close();
 });
 
 test("what the listeners log appears in the daemon's log", async () => {

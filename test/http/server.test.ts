@@ -6,7 +6,6 @@ import type { AddressInfo } from "node:net";
 import { hostname } from "node:os";
 import { connect } from "node:net";
 import { test } from "node:test";
-import { isJobError } from "../../src/core/errors.ts";
 
 import { isKnownHost } from "../../src/http/known_host.ts";
 import { HttpServer } from "../../src/http/server.ts";
@@ -271,13 +270,14 @@ test("/metrics is computed at most ten times a second, and after its request", a
   assert.ok(world.manager.statusCount <= 3, `${world.manager.statusCount} computed`);
 });
 
-test("start() refuses when the port is in use, naming the address (60)", async () => {
+test("start() waits for a port that another process has (107)", async () => {
+  const clock = new SimClock();
   const other = createServer();
   await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
   const { port } = other.address() as AddressInfo;
   const server = new HttpServer({
-    source: new ManagerStatusSource(new FakeManager(), { clock: systemClock }),
-    clock: systemClock,
+    source: new ManagerStatusSource(new FakeManager(), { clock }),
+    clock,
     logger: silentLogger,
     host: "127.0.0.1",
     port,
@@ -286,12 +286,23 @@ test("start() refuses when the port is in use, naming the address (60)", async (
     site: { basePath: "/", publicUrl: null, trustedProxies: [] },
     app: null,
   });
-  await assert.rejects(
-    server.start(),
-    (error) => isJobError(error, "conflict") && error.message.includes(`127.0.0.1:${port}`),
-  );
+  await server.start();
+  assert.ok(server.tcp?.problem?.message.includes(`127.0.0.1:${port}`));
+  await new Promise<void>((resolve) => void other.close(() => resolve()));
+  await clock.advance(3_000);
+  while (server.tcp?.listener === null) await clock.settle();
+  assert.equal((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 200);
   await server.stop();
-  other.close();
+});
+
+test("/readyz is 503 while a listener cannot be opened, and says why", async () => {
+  await using world = await httpWorld();
+  world.manager.listenerProblems = ["Cannot listen on a:1: the address is in use"];
+  const { status, text } = await world.get("/readyz?verbose");
+  assert.equal(status, 503);
+  assert.match(text, /^\[-\] listeners: Cannot listen on a:1: the address is in use$/m);
+  assert.equal((await world.get("/healthz")).status, 200);
+  assert.match((await world.get("/metrics")).text, /^jobctl_listeners_closed 1$/m);
 });
 
 test("stop() closes the port and what is open", async () => {

@@ -73,7 +73,13 @@ function readServer(
     }
   }
   const path = socketFile(String(socket), file);
-  if (path !== null && isSocket(path)) return { values: { socket: path } };
+  const isPortOff = port === "";
+  if (path !== null && (isPortOff || isSocket(path))) return { values: { socket: path } };
+  if (isPortOff) {
+    if (socket === "") return { problem: "server.port and server.socket are off" };
+    // Its socket is named after the default port.
+    return { values: { host: "localhost", port: String(GRPC_PORT_DEFAULT) } };
+  }
   if (typeof port !== "number" || !Number.isInteger(port) || port < 1 || port > 65_535) {
     return { problem: `server.port is not a port from 1 to 65535` };
   }

@@ -196,6 +196,7 @@ function alertLines(
   add(isAllPaused && "All jobs are paused: P resumes", "warn");
   add(!isAllPaused && kinds.length > 0 && `Paused: ${kinds.join(", ")}`, "warn");
   add(status?.reloadProblem && `Config: ${status.reloadProblem}`, "bad");
+  for (const problem of status?.listenerProblems ?? []) add(problem, "bad");
   const disabled = status?.disabled ?? [];
   add(
     disabled.length > 0 &&

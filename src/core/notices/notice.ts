@@ -16,6 +16,7 @@ export const NOTICE_EVENTS = [
   "node-lost",
   "store",
   "workers-busy",
+  "port-closed",
   "output",
 ] as const;
 

@@ -31,6 +31,7 @@ const PREDICATES: Readonly<Record<NoticeEvent, readonly [first: string, reminder
   "node-lost": ["is down", "is still down"],
   store: ["does not respond", "still does not respond"],
   "workers-busy": ["has no free worker", "still has no free worker"],
+  "port-closed": ["has a closed port", "still has a closed port"],
   output: ["wrote output", "wrote output"],
 };
 

@@ -683,6 +683,7 @@ export interface GetStatusResponse {
   readonly nodes: number;
   readonly reload_problem?: string;
   readonly upgrade_problem?: string;
+  readonly listener_problems: readonly string[];
 }
 
 /** ReloadConfigRequest of job.proto as JSON. */

@@ -135,6 +135,7 @@ function Tiles({ status, totals }: {
 function Warnings({ status }: { readonly status: GetStatusResponse }): JSX.Element | null {
   const texts = [
     ...status.store_problem === undefined ? [] : [`The store: ${status.store_problem}`],
+    ...status.listener_problems ?? [],
     ...overview.problem.value === null ? [] : [`May be out of date: ${overview.problem.value}`],
     ...status.is_draining ? ["The daemon is stopping and starts no new runs"] : [],
     ...status.disabled.map(({ kind, reason }) => `The job ${kind} is disabled: ${reason}`),

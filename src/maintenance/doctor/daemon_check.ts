@@ -17,7 +17,7 @@ export function checkDaemon({ found, isService }: DaemonCheckFacts): Finding[] {
     const start = isService ? "sudo systemctl start jobctl" : "jobctl serve";
     return [note("none answers", start)];
   }
-  const { node, version, isDraining, reloadProblem, disabled } = found.daemon;
+  const { node, version, isDraining, reloadProblem, listenerProblems, disabled } = found.daemon;
   const findings: Finding[] = [];
   if (isDraining) {
     findings.push(note(`node ${node} is stopping: it starts nothing new`, "jobctl status"));
@@ -26,6 +26,10 @@ export function checkDaemon({ found, isService }: DaemonCheckFacts): Finding[] {
     findings.push(
       warning(`the last reload had problems: ${reloadProblem}`, "jobctl check, then jobctl reload"),
     );
+  }
+  for (const problem of listenerProblems) {
+    const text = `${problem}. Jobs run, and it tries again: its clients use the socket`;
+    findings.push(warning(text, "sudo ss -ltnp, and end the process that has the port"));
   }
   if (disabled.length > 0) {
     const names = disabled.slice(0, SHOWN_MAX).join(", ");

@@ -26,6 +26,8 @@ export interface DaemonFacts {
   readonly storeLocation: string;
   readonly storeProblem: string | null;
   readonly reloadProblem: string | null;
+  /** Why listeners cannot be opened at the moment. */
+  readonly listenerProblems: readonly string[];
   /** Kinds of jobs that did not load. */
   readonly disabled: readonly string[];
   readonly nodes: readonly NodeFacts[];

@@ -6,6 +6,7 @@ import { roughDuration } from "../../core/time/duration.ts";
 import type { Config } from "../../config/config.ts";
 import { readRegularFile } from "../../platform/files/read_file.ts";
 import { listeningPorts } from "../../platform/network/listening_ports.ts";
+import { accountName } from "../../platform/process/accounts.ts";
 import { type Finding, findingsOf } from "./finding.ts";
 
 /** Where the daemon listens, or would. */
@@ -18,8 +19,8 @@ export interface ListenersFacts {
   }[];
   /** True if callers over TCP show who they are: otherwise only this machine has the API. */
   readonly hasLogin: boolean;
-  /** Ports that anybody listens on; null if the system does not list them. */
-  readonly ports: ReadonlySet<number> | null;
+  /** Ports that anybody listens on, with the user; null if the system does not list them. */
+  readonly ports: ReadonlyMap<number, number> | null;
   /** True if a daemon answers; null if that is not known. */
   readonly isRunning: boolean | null;
   readonly certificates: readonly CertificateFacts[];
@@ -63,7 +64,7 @@ export async function readListeners(
   ].filter((path) => typeof path === "string");
   return {
     listeners: [
-      { name: "gRPC", host, port, isTls: tls !== null },
+      ...port === null ? [] : [{ name: "gRPC" as const, host, port, isTls: tls !== null }],
       ...http === null ? [] : [{ name: "HTTP" as const, ...http, isTls: hasHttpTls }],
     ],
     ports: await listeningPorts(),
@@ -76,13 +77,14 @@ export async function readListeners(
 /** Judge the listeners and the certificates. */
 export function checkListeners(facts: ListenersFacts): Finding[] {
   const { listeners, ports, isRunning, hasLogin, certificates, nowMs, restart } = facts;
-  const { ok, note, warning, error } = findingsOf("listeners");
+  const { ok, note, warning } = findingsOf("listeners");
   const findings: Finding[] = [];
   for (const { name, host, port, isTls } of listeners) {
     const at = hostPort(host, port);
-    if (isRunning === false && port !== 0 && ports?.has(port)) {
-      const text = `${name}: another process listens on port ${port}`;
-      findings.push(error(text, `sudo ss -ltnp "sport = :${port}"`));
+    const user = isRunning === false && port !== 0 ? ports?.get(port) : undefined;
+    if (user !== undefined) {
+      const text = `${name}: a process of ${accountName(user)} listens on port ${port}`;
+      findings.push(warning(text, `sudo ss -ltnp "sport = :${port}"`));
     }
     if (isLoopback(host) || isTls) continue;
     findings.push(

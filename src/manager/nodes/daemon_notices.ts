@@ -17,6 +17,8 @@ interface DaemonNoticesOptions extends Pick<Context, "clock" | "logger" | "node"
   readonly peers: { list(): Promise<readonly NodeStatus[]> };
   /** True if other processes may use the store. */
   readonly isShared: boolean;
+  /** Why listeners cannot be opened at the moment. */
+  readonly listenerProblems: () => readonly string[];
 }
 
 /** Notifies people of what happens to the daemons themselves: this one, and others on its store. */
@@ -42,6 +44,7 @@ export class DaemonNotices {
     if (!this.#isStarted && this.#options.notices.isActive) {
       this.reloadRefused(null);
       this.workersBusy(null);
+      this.portsClosed(this.#options.listenerProblems());
     }
     this.#isStarted = true;
     this.#armPeers(0);
@@ -61,6 +64,11 @@ export class DaemonNotices {
   /** A reload was refused, or succeeded (null). */
   reloadRefused(problem: string | null): void {
     this.#report("reload-refused", problem);
+  }
+
+  /** Listeners cannot be opened, or all of them can (none). */
+  portsClosed(problems: readonly string[]): void {
+    this.#report("port-closed", problems.length === 0 ? null : problems.join("; "));
   }
 
   /**
@@ -84,7 +92,7 @@ export class DaemonNotices {
   }
 
   /** @param detail null if it is over */
-  #report(event: "workers-busy" | "reload-refused", detail: string | null): void {
+  #report(event: "workers-busy" | "reload-refused" | "port-closed", detail: string | null): void {
     const { notices, node, clock } = this.#options;
     const { wallMs } = clock.now();
     const news = { id: `${event}:${wallMs}:${++this.#count}`, event, detail };

@@ -43,6 +43,7 @@ export async function nodeStatus(
     ...{ node: options.node, version: manager.version, startedAt, isDraining, storeProblem },
     reloadProblem: options.configuration?.problem ?? null,
     upgradeProblem: options.daemon?.upgradeProblem ?? null,
+    listenerProblems: options.listenerProblems?.() ?? [],
     store: storeInfo,
     workers: workerStatus(parts),
     stats,

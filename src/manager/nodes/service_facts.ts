@@ -10,6 +10,8 @@ export interface ServiceFacts {
   storeProblem(): string | null;
   /** The problem of the last reload; null if it had none. */
   reloadProblem(): string | null;
+  /** Why listeners cannot be opened at the moment. */
+  listenerProblems(): readonly string[];
   /** Instances that wait. @throws JobError if the store does not respond */
   queued(): Promise<number>;
   /**
@@ -35,6 +37,7 @@ export function serviceFacts(parts: ManagerParts): ServiceFacts {
     workers: () => ({ busy: dispatcher.busy, count: dispatcher.count }),
     storeProblem: () => storeHealth.problem,
     reloadProblem: () => options.configuration?.problem ?? null,
+    listenerProblems: () => options.listenerProblems?.() ?? [],
     async queued() {
       const { kinds } = await store.stats();
       return [...kinds.values()].reduce((sum, { scheduled }) => sum + scheduled, 0);

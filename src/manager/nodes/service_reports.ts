@@ -132,6 +132,7 @@ export class ServiceReports {
       const queued = await this.#queued(facts);
       if (queued !== null) parts.push(`${queued} queued`);
     }
+    parts.push(...facts.listenerProblems());
     const reload = facts.reloadProblem();
     if (reload !== null) parts.push(`the last reload: ${reload}`);
     if (!this.#isStopping && !this.#isReloading) this.#send(parts.join(", "));

@@ -20,6 +20,7 @@ const SEVERITY: Readonly<Record<Exclude<NoticeType, "digest">, Severity>> = {
   "node-lost": "critical",
   store: "critical",
   "workers-busy": "warning",
+  "port-closed": "error",
   output: "info",
   test: "info",
 };

@@ -2,12 +2,25 @@ import { once } from "node:events";
 import type { ListenOptions, Server } from "node:net";
 import { bareHost, hostPort } from "../../core/address.ts";
 import { type ErrorCode, errorCode, JobError, messageOf } from "../../core/errors.ts";
+import { accountName } from "../process/accounts.ts";
+import { listeningPorts } from "./listening_ports.ts";
 
 /** Most connections waiting to be accepted. */
 const BACKLOG = 511;
 
-/** Why `address` cannot be listened on; `key` of the configuration names it. */
-export function listenError(error: unknown, address: string, key: string): JobError {
+/**
+ * Why `address` cannot be listened on; `key` of the configuration names it.
+ *
+ * @param user who has the port, if that is known
+ */
+export function listenError(
+  error: unknown,
+  { address, key, user }: {
+    readonly address: string;
+    readonly key: string;
+    readonly user?: number | undefined;
+  },
+): JobError {
   const refuse = (code: ErrorCode, problem: string, hint: string) =>
     new JobError(code, `Cannot listen on ${address}: ${problem}`, { hint, cause: error });
   const useAnother = `Name an address of this machine as ${key}`;
@@ -15,8 +28,8 @@ export function listenError(error: unknown, address: string, key: string): JobEr
     case "EADDRINUSE":
       return refuse(
         "conflict",
-        "the address is in use",
-        `Is another daemon running there? Stop it, or choose another ${key}`,
+        `the address is in use${user === undefined ? "" : ` by ${accountName(user)}`}`,
+        `Is another daemon running there? Stop it, or choose another ${key}. To find it: sudo ss -ltnp`,
       );
     case "EACCES":
     case "EPERM":
@@ -44,7 +57,9 @@ export async function listenOn(
   try {
     await listening(server, { host: bareHost(host), port });
   } catch (error) {
-    throw listenError(error, hostPort(host, port), key);
+    const isTaken = errorCode(error) === "EADDRINUSE";
+    const user = isTaken ? (await listeningPorts())?.get(port) : undefined;
+    throw listenError(error, { address: hostPort(host, port), key, user });
   }
 }
 
@@ -52,7 +67,10 @@ export async function listenOn(
  * Wait until the server listens. Later errors of the listener, such as too many open files, are not
  * fatal.
  */
-export async function listening(server: Server, options: ListenOptions): Promise<void> {
+export async function listening(
+  server: Server,
+  options: ListenOptions | { readonly fd: number },
+): Promise<void> {
   const isListening = once(server, "listening");
   server.listen({ ...options, backlog: BACKLOG });
   await isListening;

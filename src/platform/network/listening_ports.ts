@@ -3,18 +3,21 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 
 const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];
-/** A line of these tables: number, local address and port, remote address and port, state. */
-const LISTENING = /^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) \S+ 0A /;
+/** A line of these tables: number, local address and port, remote one, state 0A, …, user. */
+const LISTENING = /^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) \S+ 0A \S+ \S+ \S+\s+(\d+) /;
 
-/** The TCP ports that anybody on this machine listens on; null on systems that do not list them. */
-export async function listeningPorts(): Promise<ReadonlySet<number> | null> {
+/**
+ * The TCP ports that anybody on this machine listens on, with the id of the user; null on systems
+ * that do not list them.
+ */
+export async function listeningPorts(): Promise<ReadonlyMap<number, number> | null> {
   if (process.platform !== "linux") return null;
-  const ports = new Set<number>();
+  const ports = new Map<number, number>();
   for (const table of TABLES) {
     try {
       for await (const line of createInterface({ input: createReadStream(table, "latin1") })) {
-        const port = LISTENING.exec(line)?.[1];
-        if (port !== undefined) ports.add(Number.parseInt(port, 16));
+        const [, port, user] = LISTENING.exec(line) ?? [];
+        if (port !== undefined) ports.set(Number.parseInt(port, 16), Number(user));
       }
     } catch {
       // A kernel without IPv6 has one table only.

@@ -31,8 +31,8 @@ export interface AuthConfig {
 /** Where to listen, and for which callers: the `[server]` table of the configuration. */
 export interface ServerConfig {
   readonly host: string;
-  /** 0 picks a free one. */
-  readonly port: number;
+  /** 0 picks a free one; null is off. */
+  readonly port: number | null;
   /** Absolute path of the Unix socket; "auto" puts it into the runtime folder, null is off. */
   readonly socket: string | null;
   /** Group, by name or number, whose members may open the socket. */

@@ -21,6 +21,7 @@ const FUNCTIONS = {
   getrlimit: { args: ["i32", "ptr"], returns: "i32" },
   getxattr: { args: ["ptr", "ptr", "ptr", "u64"], returns: "i32" },
   gnu_get_libc_version: { args: [], returns: "ptr" },
+  getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
   memfd_create: { args: ["ptr", "u32"], returns: "i32" },
   mkfifo: { args: ["ptr", "u32"], returns: "i32" },

@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { readdirSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { readSystemFile } from "../files/read_file.ts";
+import { type HandedOver, setCloseOnExec } from "../network/held_sockets.ts";
 import { lateLibc } from "./libc.ts";
 import { selfCommand } from "./process.ts";
 import { beginAnew, statOf } from "./process_identity.ts";
@@ -13,11 +14,9 @@ const WNOHANG = 1;
 
 /** The first descriptor after stdin, stdout and stderr. */
 const FIRST_OWN = 3;
-const F_SETFD = 2;
-const FD_CLOEXEC = 1;
 
 const openLibc = lateLibc("prctl", "getrlimit", "setrlimit", "waitpid", "syscall");
-const openToReplace = lateLibc("execve", "fcntl");
+const openToReplace = lateLibc("execve");
 
 /**
  * Ask the kernel to signal this process when its parent dies; changing the user cancels that.
@@ -129,28 +128,41 @@ function canReplaceProgram(): boolean {
 /**
  * Run a program in place of this one, in the same process: its id, its parent, its children, and
  * its stdin, stdout and stderr stay. The program gets the arguments and the environment that this
- * process was started with. Everything else must have been closed before.
+ * process was started with, and the sockets that are handed over. Everything else must have been
+ * closed before.
  *
+ * @param handedOver null for no sockets
  * @throws Error if the system refuses it; this process then continues
  */
-export function replaceProgram(path: string): never {
+export function replaceProgram(path: string, handedOver: HandedOver | null): never {
   const libc = openToReplace();
   if (libc === null) throw new Error("this runtime cannot replace its program");
-  const { execve, fcntl } = libc.symbols;
-  const strings = (file: string) => {
-    const values = readFileSync(file, "latin1").split("\0").slice(0, -1);
+  const { execve } = libc.symbols;
+  const { descriptors = [], env: variables = {} } = handedOver ?? {};
+  const names = Object.keys(variables);
+  const strings = (file: string, more: readonly string[]) => {
+    const found = readFileSync(file, "latin1").split("\0").slice(0, -1);
+    const values = [
+      ...found.filter((one) => !names.some((name) => one.startsWith(`${name}=`))),
+      ...more,
+    ];
     const held = values.map((value) => Buffer.from(`${value}\0`, "latin1"));
     const pointers = BigUint64Array.from([...held.map((one) => BigInt(libc.addressOf(one))), 0n]);
     return { held, pointers };
   };
-  const args = strings("/proc/self/cmdline");
-  const env = strings("/proc/self/environ");
+  const args = strings("/proc/self/cmdline", []);
+  const env = strings(
+    "/proc/self/environ",
+    Object.entries(variables).map((one) => one.join("=")),
+  );
   for (const name of readdirSync("/proc/self/fd")) {
-    if (Number(name) >= FIRST_OWN) fcntl(Number(name), F_SETFD, FD_CLOEXEC);
+    if (Number(name) >= FIRST_OWN) setCloseOnExec(Number(name), true);
   }
+  for (const one of descriptors) setCloseOnExec(one, false);
   restoreOpenFiles();
   const file = Buffer.from(`${path}\0`, "utf8");
   execve(file, args.pointers, env.pointers);
+  for (const one of descriptors) setCloseOnExec(one, true);
   // Only a failure returns. What the pointers lead to was held until here.
   const count = args.held.length + env.held.length;
   throw new Error(`the system refused to run "${path}" with ${count} arguments and variables`);
@@ -163,7 +175,7 @@ export interface OwnProgram {
   /** True where it can be replaced. */
   canBeReplaced(): boolean;
   /** As {@link replaceProgram}. */
-  replace(path: string): void;
+  replace(path: string, handedOver: HandedOver | null): void;
   /** Begin anew, as after a replacement: what this process was before is gone. */
   beginAnew(): void;
 }

@@ -1043,6 +1043,8 @@ export const JOB_PROTO: string = [
   "  optional string reload_problem = 161;\n",
   "  // Why the last upgrade failed, so that the old program runs again; absent if it did not.\n",
   "  optional string upgrade_problem = 162;\n",
+  "  // Why listeners cannot be opened at the moment. Jobs run, and the addresses are tried again.\n",
+  "  repeated string listener_problems = 163;\n",
   "}\n",
   "\n",
   "message ReloadConfigRequest {\n",

@@ -82,7 +82,7 @@ export const MESSAGES: Readonly<Record<string, string>> = {
   "job.v1.ResizeWorkersResponse": "workers 1 job.v1.Workers,node 151 job.v1.Node?",
   "job.v1.Node": "id 1 s,state 2 s,host 3 s,pid 4 l,version 5 s,tags 6 s*,kinds 7 s*,kindCount 8 i,workers 9 i,busy 10 i,startedAt 11 google.protobuf.Timestamp,seenAt 12 google.protobuf.Timestamp,until 13 google.protobuf.Timestamp,wantedWorkers 14 i?,session 15 l,storeFormat 16 i,skewMs 17 l?,tzVersion 18 s",
   "job.v1.GetStatusRequest": "",
-  "job.v1.GetStatusResponse": "node 1 s,version 2 s,startedAt 3 google.protobuf.Timestamp,isDraining 4 b,storeType 5 s,storeLocation 6 s,storeProblem 7 s?,workers 8 job.v1.Workers,kinds 9 job.v1.KindCounts*,schedules 10 l,nextScheduleAt 11 google.protobuf.Timestamp?,blocks 131 job.v1.Block*,disabled 132 job.v1.DisabledJob*,nodes 151 i,reloadProblem 161 s?,upgradeProblem 162 s?",
+  "job.v1.GetStatusResponse": "node 1 s,version 2 s,startedAt 3 google.protobuf.Timestamp,isDraining 4 b,storeType 5 s,storeLocation 6 s,storeProblem 7 s?,workers 8 job.v1.Workers,kinds 9 job.v1.KindCounts*,schedules 10 l,nextScheduleAt 11 google.protobuf.Timestamp?,blocks 131 job.v1.Block*,disabled 132 job.v1.DisabledJob*,nodes 151 i,reloadProblem 161 s?,upgradeProblem 162 s?,listenerProblems 163 s*",
   "job.v1.KindCounts": "kind 1 s,scheduled 2 l,processing 3 l,completed 4 l,terminated 5 l,canceled 6 l,timedOut 7 l",
   "job.v1.DisabledJob": "kind 1 s,reason 2 s",
   "job.v1.ReloadConfigRequest": "force 1 b,dryRun 2 b",

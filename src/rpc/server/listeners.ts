@@ -20,6 +20,7 @@ import { dirname, join } from "node:path";
 import { JobError } from "../../core/errors.ts";
 import { groupId } from "../../platform/process/accounts.ts";
 import type { Clock, Timer } from "../../platform/clock.ts";
+import { duplicateSocket } from "../../platform/network/held_sockets.ts";
 import { listenError, listening, listenOn } from "../../platform/network/listening.ts";
 import { HANDSHAKE_MS, HANDSHAKES_MAX } from "../limits.ts";
 import { checkFolder, isListening } from "./socket_path.ts";
@@ -29,6 +30,13 @@ import type { TlsMaterial } from "../../platform/network/tls.ts";
 export interface Listener {
   /** Stop accepting; open connections stay. */
   close(): void;
+}
+
+/** An open listener on TCP. */
+export interface TcpListener extends Listener {
+  readonly port: number;
+  /** Its descriptor, by which it can be kept open; null if the runtime does not show it. */
+  readonly descriptor: number | null;
 }
 
 /** The kernel's limit for the path of a Unix socket, without the final zero. */
@@ -43,6 +51,8 @@ export async function listenTcp(
   options: {
     readonly host: string;
     readonly port: number;
+    /** A socket that listens there already, which stays open; null to open one. */
+    readonly descriptor: number | null;
     readonly tls: TlsMaterial | null;
     /** The protocol, as TLS names it. */
     readonly protocol: "h2" | "http/1.1";
@@ -53,8 +63,8 @@ export async function listenTcp(
     readonly clock: Clock;
     readonly onConnection: (socket: Socket) => void;
   },
-): Promise<Listener & { readonly port: number }> {
-  const { host, port, tls, clock, protocol, keys } = options;
+): Promise<TcpListener> {
+  const { host, port, descriptor, tls, clock, protocol, keys } = options;
   const accept = (socket: Socket) => {
     // A reset by the peer is not our error.
     socket.on("error", () => socket.destroy());
@@ -65,14 +75,21 @@ export async function listenTcp(
   const server = tls
     ? await createTls(tls, { clock, accept, protocol, socketOptions })
     : createServer(socketOptions, accept);
+  const taken = descriptor === null ? null : duplicateSocket(descriptor);
   if (options.connectionsMax !== null) server.maxConnections = options.connectionsMax;
   try {
-    await listenOn(server, { host, port }, keys);
+    if (taken === null) await listenOn(server, { host, port }, keys);
+    else await listening(server, { fd: taken });
   } catch (error) {
     server.close();
     throw error;
   }
-  return { port: (server.address() as AddressInfo).port, close: () => void server.close() };
+  const { fd } = (server as { _handle?: { readonly fd?: unknown } | null })._handle ?? {};
+  return {
+    port: (server.address() as AddressInfo).port,
+    descriptor: typeof fd === "number" && fd >= 0 ? fd : null,
+    close: () => void server.close(),
+  };
 }
 
 /**
@@ -251,7 +268,9 @@ export async function listenUnix(
     own = lstatSync(path, { throwIfNoEntry: false });
   } catch (error) {
     server.close();
-    throw error instanceof JobError ? error : listenError(error, path, "server.socket");
+    throw error instanceof JobError
+      ? error
+      : listenError(error, { address: path, key: "server.socket" });
   }
   return {
     close() {

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
-import { hostPort, isLoopback } from "../../core/address.ts";
-import { JobError, toJobError } from "../../core/errors.ts";
+import { GRPC_PORT_DEFAULT, hostPort, isLoopback } from "../../core/address.ts";
+import { JobError, messageOf, toJobError } from "../../core/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { Late } from "../../platform/late.ts";
 import type { Logger } from "../../platform/logger.ts";
@@ -17,7 +17,8 @@ import { ConnectionGuard } from "../guard/connection_guard.ts";
 import type { Calls } from "./call_policy.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { FLUSH_MS, STOP_GRACE_MS } from "../limits.ts";
-import { type Listener, listenTcp, listenUnix } from "./listeners.ts";
+import { type Listener, listenTcp, listenUnix, type TcpListener } from "./listeners.ts";
+import { FIRST_START, type ListenerStart, PatientListener } from "./patient_listener.ts";
 import { socketPath, tokenPath } from "./socket_path.ts";
 import { removeStaleFiles } from "./stale_files.ts";
 import { loadTls, type TlsMaterial } from "../../platform/network/tls.ts";
@@ -48,15 +49,16 @@ export interface RpcServerOptions {
    * it: it is a secret that must be masked.
    */
   readonly onToken: (token: string) => void;
+  /** Called when it listens on TCP, or does not, after its start. */
+  readonly onListening?: () => void;
 }
 
 /** Where a started server listens. */
 export interface RpcAddresses {
-  readonly tcp: { readonly host: string; readonly port: number };
+  /** Null if it is off, or its address cannot be opened at the moment. */
+  readonly tcp: { readonly host: string; readonly port: number } | null;
   /** Path of the Unix socket; null when off. */
   readonly socket: string | null;
-  /** The file of the admin token; null if no token is required. */
-  readonly tokenFile: string | null;
 }
 
 /** Refuse a configuration that would admit strangers. */
@@ -116,8 +118,11 @@ export class RpcServer {
   readonly #calls: Late<Calls>;
   readonly #endpoint: Late<Endpoint>;
   #authenticator: ConfiguredAuthenticator | null = null;
-  #listeners: Listener[] = [];
-  #addresses: RpcAddresses | null = null;
+  #tcp: PatientListener | null = null;
+  #unix: Listener | null = null;
+  #socket: string | null = null;
+  #accept: Accept | null = null;
+  #isStarted = false;
   #defaultToken: { readonly path: string; readonly token: string } | null = null;
   #isStopped = false;
 
@@ -137,9 +142,17 @@ export class RpcServer {
     });
   }
 
-  /** The addresses it listens on. @throws JobError `unavailable` before `start` */
+  /** Where it listens now. @throws JobError `unavailable` before `start` */
   get addresses(): RpcAddresses {
-    return afterStart(this.#addresses, "addresses", "the gRPC server");
+    afterStart(this.#isStarted || null, "addresses", "the gRPC server");
+    const listener = this.#tcp?.listener;
+    const { host } = this.#options.server;
+    return { tcp: listener ? { host, port: listener.port } : null, socket: this.#socket };
+  }
+
+  /** The listener on TCP; null if it is off. */
+  get tcp(): Pick<PatientListener, "listener" | "problem"> | null {
+    return this.#tcp;
   }
 
   /** The calls of every transport, loaded with the first one. */
@@ -161,53 +174,87 @@ export class RpcServer {
     return { tracker: this.#tracker, authenticator };
   }
 
-  async start(): Promise<void> {
+  /**
+   * Listen. Without the address of TCP, if another process has it: then that is tried again.
+   *
+   * @throws JobError for a configuration that cannot be used, or a socket of another daemon
+   */
+  async start(start: ListenerStart = FIRST_START): Promise<void> {
     const { server, logger, clock, onToken } = this.#options;
     this.#isStopped = false;
     const tls = await loadServerTls(server, { nowMs: clock.now().wallMs, logger });
     const token = await this.#loadToken();
     if (token !== null) onToken(token);
     const ownToken = server.auth.tokenFile === null ? token : null;
-    const authenticator = new ConfiguredAuthenticator(server.auth, {
+    this.#authenticator = new ConfiguredAuthenticator(server.auth, {
       ...{ ownToken, clock, logger, onToken },
       memberRole: server.socketGroup === null ? null : server.socketRole,
     });
-    let accept: Accept | null = null;
-    const listener = await listenTcp({
-      host: server.host,
-      port: server.port,
-      tls,
+    // Connections may wait at a socket that was taken over.
+    this.#accept = this.#acceptor(this.#authenticator);
+    if (server.port !== null) this.#tcp = this.#patient(server.port, { tls, token });
+    await this.#tcp?.start(start);
+    // The port names the daemon, also while it is not ours.
+    const name = this.#tcp?.listener?.port ?? server.port ?? GRPC_PORT_DEFAULT;
+    this.#socket = await this.#listenUnix(name);
+    await this.#placeToken(token, name);
+    this.#isStarted = true;
+    void removeStaleFiles(clock.now().wallMs);
+    this.#logListening(tls !== null);
+  }
+
+  #patient(
+    port: number,
+    { tls, token }: { readonly tls: TlsMaterial | null; readonly token: string | null },
+  ): PatientListener {
+    const { clock, logger, onListening } = this.#options;
+    return new PatientListener({
+      listen: (descriptor) => this.#listenTcp(port, descriptor, tls),
+      changed: () => {
+        if (!this.#isStarted) return;
+        if (this.#tcp!.listener !== null) {
+          this.#placeToken(token, port).catch((error: unknown) => logger.error(messageOf(error)));
+          this.#logListening(tls !== null);
+        }
+        onListening?.();
+      },
+      isAnyPort: port === 0,
+      ...{ clock, logger },
+    });
+  }
+
+  #listenTcp(
+    port: number,
+    descriptor: number | null,
+    tls: TlsMaterial | null,
+  ): Promise<TcpListener> {
+    const { server, clock, connectionsMax } = this.#options;
+    return listenTcp({
+      ...{ host: server.host, port, descriptor, tls, clock },
       protocol: "h2",
       keys: "server.host and server.port",
-      connectionsMax: this.#options.connectionsMax.tcp,
-      clock,
+      connectionsMax: connectionsMax.tcp,
       onConnection: (socket) => {
-        if (!accept || this.#isStopped) return void socket.destroy();
+        if (!this.#accept || this.#isStopped) return void socket.destroy();
         // Without tokens everyone is accepted; with certificates the handshake has checked them.
         const guard = new ConnectionGuard(clock, server.auth.mode !== "token");
         this.#tracker.addConnection(socket, {
           ...{ guard, isStranger: true, principal: null },
-          connectionsMax: this.#options.connectionsMax.tcp,
+          connectionsMax: connectionsMax.tcp,
         });
-        authenticator.admit(socket);
-        accept(socket, guard);
+        this.#authenticator!.admit(socket);
+        this.#accept(socket, guard);
       },
     });
-    this.#listeners.push(listener);
-    const tokenFile = token === null ? null : await this.#placeToken(token, listener.port);
-    this.#authenticator = authenticator;
-    accept = this.#acceptor(authenticator);
-    const socket = await this.#listenUnix(listener.port);
-    this.#addresses = {
-      tcp: { host: server.host, port: listener.port },
-      socket,
-      tokenFile,
-    };
-    void removeStaleFiles(clock.now().wallMs);
+  }
+
+  #logListening(hasTls: boolean): void {
+    const { logger, server } = this.#options;
+    const { tcp, socket } = this.addresses;
     logger.info("gRPC listens", {
-      tcp: hostPort(server.host, listener.port),
+      tcp: tcp && hostPort(tcp.host, tcp.port),
       socket,
-      tls: tls !== null,
+      tls: hasTls,
       auth: server.auth.mode,
     });
   }
@@ -225,8 +272,8 @@ export class RpcServer {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.beginStop();
-    for (const listener of this.#listeners) listener.close();
-    this.#listeners = [];
+    this.#tcp?.stop();
+    this.#unix?.close();
     // If it failed to load, there is nothing to stop.
     const endpoint = await this.#endpoint.loading?.catch(() => null);
     endpoint?.beginStop();
@@ -264,16 +311,17 @@ export class RpcServer {
   }
 
   /**
-   * Write a new token where clients look for it. The port is ours by now, so the file cannot be
-   * another daemon's.
+   * Write a new token where clients look for it, if the port or its socket is ours by now: then the
+   * file cannot be another daemon's.
    */
-  async #placeToken(token: string, port: number): Promise<string> {
-    const { tokenFile } = this.#options.server.auth;
-    if (tokenFile !== null) return tokenFile;
+  async #placeToken(token: string | null, port: number): Promise<void> {
+    const { auth: { tokenFile }, socket } = this.#options.server;
+    if (token === null || tokenFile !== null || this.#defaultToken !== null) return;
+    const hasName = this.#tcp?.listener || socket === "auto" && this.#socket !== null;
+    if (!hasName) return;
     const path = tokenPath(port);
     await replaceTokenFile(path, token, this.#options);
     this.#defaultToken = { path, token };
-    return path;
   }
 
   async #listenUnix(port: number): Promise<string | null> {
@@ -307,7 +355,7 @@ export class RpcServer {
           else acceptMember(socket, guard);
         },
       });
-      this.#listeners.push(listener);
+      this.#unix = listener;
       return path;
     } catch (error) {
       const problem = toJobError(error, `Cannot listen on ${path}`);

@@ -31,7 +31,7 @@ interface Suspect {
 export async function removeStaleFiles(
   nowMs: number,
   folder = runtimeDir(),
-  readPorts: () => Promise<ReadonlySet<number> | null> = listeningPorts,
+  readPorts: () => Promise<Pick<ReadonlySet<number>, "has"> | null> = listeningPorts,
 ): Promise<void> {
   const suspects = await findSuspects(nowMs, folder);
   if (suspects.length === 0) return;

@@ -283,7 +283,7 @@ function statusCommand(kind: ServiceKind, loaded: Config | null): string[] {
   else {
     if (port === 0) return [];
     if (socket === null && !isLoopback(host) && !ANY_HOST.has(host)) options.push("--host", host);
-    if (port !== GRPC_PORT_DEFAULT) options.push("--port", String(port));
+    if (port !== null && port !== GRPC_PORT_DEFAULT) options.push("--port", String(port));
   }
   return [shown(["sudo", "jobctl", "status", ...options])];
 }

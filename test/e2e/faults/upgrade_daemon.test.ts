@@ -59,7 +59,12 @@ test("serve --dry-run tries a start beside the daemon that has the store", async
     const tried = await daemon.jobctl(args, { env });
     assert.equal(tried.code, 0, tried.stderr);
     const { version } = JSON.parse((await daemon.jobctl(["version", "--verbose"])).stdout);
-    assert.deepEqual(JSON.parse(tried.stdout), { version, jobs: 2, problems: 0 });
+    assert.deepEqual(JSON.parse(tried.stdout), {
+      version,
+      jobs: 2,
+      problems: 0,
+      takes_sockets: true,
+    });
     writeFileSync(join(daemon.dir, "config.toml"), "nonsense = 1\n");
     const refused = await daemon.jobctl(args, { env });
     assert.equal(refused.code, 2);

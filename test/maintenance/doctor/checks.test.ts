@@ -29,6 +29,7 @@ const NODE: NodeFacts = {
 const DAEMON: DaemonFacts = {
   ...{ node: "a", version: "1.0.0", latencyMs: 2, isDraining: false },
   ...{ storeType: "sqlite", storeLocation: "/x.db", storeProblem: null, reloadProblem: null },
+  listenerProblems: [],
   ...{ disabled: [], nodes: [NODE] },
 };
 const CLOCK: ClockFacts = {
@@ -223,6 +224,8 @@ test("checkDaemon() reports reloads and jobs that failed", () => {
   assert.match(judge({}), /^ok node a runs version 1\.0\.0/);
   assert.match(judge({ reloadProblem: "x" }), /^warning the last reload had problems: x/);
   assert.match(judge({ disabled: ["one", "two"] }), /^warning jobs that do not load: one, two/);
+  const listenerProblems = ["Cannot listen on a:1: the address is in use"];
+  assert.match(judge({ listenerProblems }), /^warning Cannot listen on a:1: .*in use\. Jobs run/);
   assert.match(judge({ isDraining: true }), /^note node a is stopping/);
   const [none] = checkDaemon({ found: { type: "none" }, isService: true });
   assert.equal(none!.remedy, "sudo systemctl start jobctl");
@@ -258,7 +261,13 @@ test("checkStore() reports servers that do not answer, or are others", () => {
 test("checkListeners() warns about ports of others, plain TCP and certificates, at their limits", () => {
   const DAY = 86_400_000;
   const facts = {
-    ...{ ports: new Set([1]), isRunning: false, certificates: [], nowMs: 0, restart: "restart" },
+    ...{
+      ports: new Map([[1, 12_345]]),
+      isRunning: false,
+      certificates: [],
+      nowMs: 0,
+      restart: "restart",
+    },
     hasLogin: true,
     listeners: [{ name: "gRPC" as const, host: "127.0.0.1", port: 2, isTls: false }],
   };
@@ -266,7 +275,7 @@ test("checkListeners() warns about ports of others, plain TCP and certificates, 
   const [mine] = facts.listeners;
   const listen = (given: object, rest: object = {}) =>
     only(checkListeners({ ...facts, ...rest, listeners: [{ ...mine!, ...given }] }));
-  assert.match(listen({ port: 1 }), /^error gRPC: another process listens on port 1/);
+  assert.match(listen({ port: 1 }), /^warning gRPC: a process of user 12345 listens on port 1/);
   assert.match(listen({ port: 1 }, { isRunning: true }), /^ok/);
   assert.match(listen({ host: "0.0.0.0" }), /^warning gRPC: other machines .* without TLS/);
   assert.match(listen({ host: "0.0.0.0", isTls: true }), /^ok/);

@@ -18,6 +18,7 @@ class ReportsWorld {
   queued = 0;
   storeProblem: string | null = null;
   reloadProblem: string | null = null;
+  listenerProblems: readonly string[] = [];
 
   constructor(watchdogMs: number | null = WATCHDOG_MS) {
     const log = (message: string) => void this.logged.push(message);
@@ -33,6 +34,7 @@ class ReportsWorld {
       workers: () => ({ busy: this.busy, count: 4 }),
       storeProblem: () => this.storeProblem,
       reloadProblem: () => this.reloadProblem,
+      listenerProblems: () => this.listenerProblems,
       queued: async () => this.queued,
       isWorking: async () => true,
       drain: (keepsCommands) => ({ count: keepsCommands ? 0 : this.busy, limitMs: 10_000 }),
@@ -63,8 +65,12 @@ test("ready() reports READY once and then the status when it changes", async () 
   await world.clock.advance(10 * MINUTE);
   assert.equal(world.sent.length, 2);
   Object.assign(world, { busy: 2, queued: 7, reloadProblem: "it was refused: x" });
+  world.listenerProblems = ["Cannot listen on a:1"];
   await world.clock.advance(MINUTE);
-  assert.equal(world.status, "Running 2 of 4, 7 queued, the last reload: it was refused: x");
+  assert.equal(
+    world.status,
+    "Running 2 of 4, 7 queued, Cannot listen on a:1, the last reload: it was refused: x",
+  );
 });
 
 test("a pulse comes at half of the watchdog's time as long as the scheduler works", async () => {

@@ -23,7 +23,7 @@ playStories([
     name: "a daemon refuses a reload, and its next start accepts the configuration",
     start: () => ({ channels: [new RecordedChannel("ops")] }),
     happens: async (world) => {
-      world.manager().reloaded("2 problems");
+      world.manager().daemonNotices!.reloadRefused("2 problems");
       await world.advance("1m");
       assert.deepEqual(world.told, { ops: ["reload-refused node"] });
       await world.restart();
@@ -32,14 +32,32 @@ playStories([
     told: { ops: ["reload-refused node", "recovered node"] },
   },
   {
+    name: "a port of a daemon is taken at its start, and free at the next one",
+    start: () => ({ channels: [new RecordedChannel("ops")] }),
+    happens: async (world) => {
+      world.listenerProblems = ["Cannot listen on a:1: the address is in use"];
+      await world.restart();
+      await world.advance("1m");
+      assert.deepEqual(world.told, { ops: ["port-closed node"] });
+      world.manager().daemonNotices!.portsClosed([]);
+      await world.advance("1m");
+      world.manager().daemonNotices!.portsClosed(world.listenerProblems);
+      await world.advance("1m");
+      world.listenerProblems = [];
+      await world.restart();
+      await world.advance("1m");
+    },
+    told: { ops: ["port-closed node", "recovered node", "port-closed node", "recovered node"] },
+  },
+  {
     name: "a daemon has two problems, which end one after the other",
     start: () => ({ workers: 1, channels: [new RecordedChannel("ops", { repeatMs: 600_000 })] }),
     happens: async (world) => {
-      world.manager().reloaded("2 problems");
+      world.manager().daemonNotices!.reloadRefused("2 problems");
       await world.run("work", "hang ok");
       await world.advance("2m");
       assert.deepEqual(world.told, { ops: ["reload-refused node", "workers-busy node"] });
-      world.manager().reloaded(null);
+      world.manager().daemonNotices!.reloadRefused(null);
       await world.advance("9m");
       assert.deepEqual(world.told.ops!.slice(2), ["workers-busy node again"]);
       world.hanging.get("work")!.ok();

@@ -9,6 +9,7 @@ import type { ErrorCode } from "../../../src/core/errors.ts";
 import type { ServerConfig } from "../../../src/platform/network/server_config.ts";
 import { readTokenFile } from "../../../src/rpc/auth/token_file.ts";
 import { NO_AUTH, rpcWorld, tokenEntry } from "../../support/worlds/rpc_world.ts";
+import { SimClock } from "../../support/worlds/sim_clock.ts";
 import { tlsFile } from "../../support/tls_files.ts";
 
 const TLS = { cert: tlsFile("server.crt"), key: tlsFile("server.key"), clientCa: null };
@@ -27,11 +28,32 @@ async function refusesToStart(
   });
 }
 
-test("start() refuses when the port is in use, naming the address (60)", async () => {
+test("start() does without the port while another process has it, and its socket serves (107)", async () => {
   const other = createServer();
   await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
   const { port } = other.address() as AddressInfo;
-  await refusesToStart({ port }, "conflict", `127.0.0.1:${port}`);
+  await using world = await rpcWorld({ isStarted: false });
+  const socket = join(world.folder, "d.sock");
+  const clock = new SimClock();
+  await using taken = await rpcWorld({ server: { port, socket }, clock });
+  assert.deepEqual(taken.server.addresses, { tcp: null, socket });
+  assert.ok(taken.server.tcp?.problem?.message.includes(`127.0.0.1:${port}`));
+  assert.equal((await taken.client({ port, socket }).getVersion()).apiVersion, "v1");
+  await new Promise<void>((resolve) => void other.close(() => resolve()));
+  await clock.advance(3_000);
+  while (taken.server.tcp?.listener === null) await clock.settle();
+  assert.deepEqual(taken.server.addresses.tcp, { host: "127.0.0.1", port });
+  assert.equal((await taken.client({ port }).getVersion()).apiVersion, "v1");
+});
+
+test("start() refuses if a daemon listens at the socket, also while the port is taken", async () => {
+  await using first = await rpcWorld({ isStarted: false });
+  const socket = join(first.folder, "d.sock");
+  await using _daemon = await rpcWorld({ server: { socket } });
+  const other = createServer();
+  await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+  const { port } = other.address() as AddressInfo;
+  await refusesToStart({ port, socket }, "conflict", "another daemon is listening there");
   other.close();
 });
 

@@ -5,7 +5,7 @@ import type { Channel, DeliveryContext } from "../../../src/notices/channels/cha
 const RULES: NoticeRules = {
   on: [
     ...["failed", "recovered", "late", "missed", "long", "short", "lost", "disabled"] as const,
-    ...["reload-refused", "node-lost", "store", "workers-busy"] as const,
+    ...["reload-refused", "node-lost", "store", "workers-busy", "port-closed"] as const,
   ],
   jobs: ["*"],
   after: 1,

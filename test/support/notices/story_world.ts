@@ -65,6 +65,8 @@ export class StoryWorld {
   readonly hanging = new Map<string, ScriptedAttempt>();
   /** Called with each new node's gate before it starts. */
   onNode: ((gate: Gate) => void) | null = null;
+  /** Why listeners of the nodes cannot be opened. */
+  listenerProblems: readonly string[] = [];
   /** What a node sees of its store: a bug that the story has. */
   plant: (store: Store) => Store = (store) => store;
 
@@ -106,6 +108,7 @@ export class StoryWorld {
       jobs: own.jobs ?? this.jobs,
       ...(own.hasNotices === false ? {} : { channels }),
       ...{ workers: this.#workers, node: name },
+      listenerProblems: () => this.listenerProblems,
       ...(this.#isAlone ? { nodeLeaseMs: LONE_LEASE_MS, leaseMs: LONE_LEASE_MS } : {}),
       before: { clock: this.clock, store: gate.store(this.plant(connection)) },
       clockOf: (clock) => gate.clock(clock),

@@ -58,8 +58,9 @@ export interface Exit {
 
 /** A daemon of the compiled file in a folder of its own. */
 export interface Daemon {
+  /** 0 when its port is off, or taken. */
   readonly port: number;
-  /** 0 when HTTP is off. */
+  /** 0 when HTTP is off, or its port is taken. */
   readonly httpPort: number;
   /** Holds config.toml, jobs/ and the database. */
   readonly dir: string;
@@ -288,7 +289,7 @@ function createDaemon(
         cwd: dir,
         ...rest,
         env: {
-          JOBCTL_PORT: String(port),
+          JOBCTL_PORT: port === 0 ? undefined : String(port),
           JOBCTL_SOCKET: socket,
           JOBCTL_TOKEN_FILE: tokenFile,
           ...changes,

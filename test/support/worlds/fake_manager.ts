@@ -151,6 +151,7 @@ export class FakeManager implements ManagerApi {
   }[] = [];
   storeProblem: string | null = null;
   reloadProblem: string | null = null;
+  listenerProblems: readonly string[] = [];
   block: Block | null = null;
   /** Kinds that no live node can run, according to the status. */
   unserved: readonly string[] = [];
@@ -603,6 +604,7 @@ export class FakeManager implements ManagerApi {
       isDraining: this.isDraining,
       storeProblem: this.storeProblem,
       reloadProblem: this.reloadProblem,
+      listenerProblems: this.listenerProblems,
       store: {
         type: "memory",
         location: "memory",

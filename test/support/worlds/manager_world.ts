@@ -302,6 +302,7 @@ export class ManagerWorld {
       /** {@link LEASE_MS} by default. */
       readonly leaseMs?: number;
       readonly nodeLeaseMs?: number;
+      readonly listenerProblems?: () => readonly string[];
       readonly process?: ProcessIdentity;
       /** Channels to people. */
       readonly channels?: readonly Channel[];
@@ -336,6 +337,7 @@ export class ManagerWorld {
       workers: options.workers ?? 1,
       leaseMs: options.leaseMs ?? LEASE_MS,
       ...(options.nodeLeaseMs === undefined ? {} : { nodeLeaseMs: options.nodeLeaseMs }),
+      ...(options.listenerProblems ? { listenerProblems: options.listenerProblems } : {}),
       drainMs: 5_000,
       jobDefaults: OPTIONS,
       scheduleDefaults: SPEC,

@@ -110,12 +110,12 @@ export async function rpcWorld(options: RpcWorldOptions = {}): Promise<RpcWorld>
     folder,
     lines,
     get port() {
-      return server.addresses.tcp.port;
+      return server.addresses.tcp!.port;
     },
     client(connectOptions = {}) {
       const client = connect({
         host: "127.0.0.1",
-        port: server.addresses.tcp.port,
+        port: server.addresses.tcp?.port,
         socket: null,
         timeoutMs: 5_000,
         ...connectOptions,

@@ -3,7 +3,7 @@ import { chmodSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
-import { ProgramUpgrade, tryUpgrade } from "../../../src/tools/try_upgrade.ts";
+import { ProgramUpgrade, type TriedProgram, tryUpgrade } from "../../../src/tools/try_upgrade.ts";
 import { whenGone } from "../../support/attempts.ts";
 import { withTempDir } from "../../support/temp_dir.ts";
 import { linesOf } from "../../support/wait.ts";
@@ -14,7 +14,7 @@ const lines: LoggedLine[] = [];
 const HERE = { canReplace: true, logger: keepingLogger(lines) };
 
 /** Try a shell script with these lines as the new program. */
-async function tried(...lines: readonly string[]): Promise<string> {
+async function tried(...lines: readonly string[]): Promise<TriedProgram> {
   return await withTempDir({}, async ({ path }) => {
     const program = join(path, "jobctl");
     writeFileSync(program, ["#!/bin/sh", ...lines, ""].join("\n"), { mode: 0o755 });
@@ -31,12 +31,14 @@ function refused(pattern: RegExp, hint: RegExp = /runs on as it was/) {
   };
 }
 
-test("tryUpgrade() starts the program as the daemon was started, and returns its version", async () => {
-  const version = await tried(
+test("tryUpgrade() starts the program as the daemon was started, and returns what it says", async () => {
+  const program = await tried(
     '[ "$*" = "serve --config a b.toml --dry-run" ] || exit 9',
     `[ "$JOBCTL_OUTPUT" = json ] && echo '{"version":"9.0.0","jobs":2}'`,
   );
-  assert.equal(version, "9.0.0");
+  assert.deepEqual(program, { version: "9.0.0", takesSockets: false });
+  const takes = await tried(`echo '{"version":"9.1.0","takes_sockets":true}'`);
+  assert.deepEqual(takes, { version: "9.1.0", takesSockets: true });
 });
 
 test("tryUpgrade() refuses a program that does not start, with its own error", async () => {
@@ -123,9 +125,12 @@ async function withUpgrade(
     const upgrade = new ProgramUpgrade({
       argv: [program, "serve"],
       canBeReplaced: () => true,
-      replace: (name) => executed.push(name),
+      replace: (_name, handedOver) => executed.push(Object.values(handedOver?.env ?? {}).join()),
       beginAnew: () => executed.push("anew"),
-    }, { logger: HERE.logger, configStamp: () => configStamp, retryMs: 1_000 });
+    }, {
+      ...{ logger: HERE.logger, configStamp: () => configStamp, retryMs: 1_000 },
+      sockets: { handOver: () => ({ descriptors: [7], env: { SOCKETS: "7" } }) },
+    });
     const configure = (stamp: string) => configStamp = stamp;
     await body({ upgrade, replace, configure, trials: () => linesOf(trials), executed });
   });
@@ -155,6 +160,17 @@ test("ProgramUpgrade tries a program again if the configuration was changed afte
     configure("second");
     await upgrade.run();
     assert.deepEqual([trials(), executed.length], [["first", "first"], 1]);
+  });
+});
+
+test("ProgramUpgrade hands its sockets over only to a program that takes them", async () => {
+  await withUpgrade(async ({ upgrade, replace, executed }) => {
+    await upgrade.try();
+    await upgrade.run();
+    replace(`echo '{"version":"9.1.0","takes_sockets":true}'`);
+    await upgrade.try();
+    await upgrade.run();
+    assert.deepEqual(executed, ["", "7"]);
   });
 });
 

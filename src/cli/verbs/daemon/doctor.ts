@@ -187,7 +187,8 @@ function settingsOf(
     : socket;
   return {
     ...settings,
-    ...(port === 0 ? {} : { port }),
+    // Without a port, the socket is named after the default one.
+    ...(port === 0 || port === null ? {} : { port }),
     ...(path === undefined ? {} : { socket: path }),
     // Its certificate is not for "localhost": only its socket can be used without more options.
     ...(tls === null || settings.tls ? {} : { tls: null }),
@@ -211,6 +212,7 @@ async function ask(client: JobClient, { clock }: VerbContext["io"]): Promise<Fou
       storeLocation: status.storeLocation,
       storeProblem: status.storeProblem ?? null,
       reloadProblem: status.reloadProblem ?? null,
+      listenerProblems: status.listenerProblems,
       disabled: status.disabled.map(({ kind }) => kind),
       nodes: nodes.map(({ id, state, host, pid, version, tzVersion, skewMs }) => ({
         ...{ id, state, host, pid: Number(pid), version, tzVersion },

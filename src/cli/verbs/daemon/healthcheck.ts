@@ -107,6 +107,7 @@ function readStatus(status: GetStatusResponse, findings: Findings): void {
   if (status.reloadProblem) {
     findings.problem(WARNING, `the last reload had problems: ${status.reloadProblem}`);
   }
+  for (const problem of status.listenerProblems) findings.problem(WARNING, problem);
   const { busy = 0, count: max = 0 } = status.workers ?? {};
   findings.value(
     { label: "workers_busy", value: busy, unit: "", max },

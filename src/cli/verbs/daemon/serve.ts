@@ -71,7 +71,7 @@ async function showTried(
     await writeMessage(io, makeVisible(formatBriefly(problem)));
   }
   const disabled = problems.length;
-  const record = { version, jobs, problems: disabled };
+  const record = { version, jobs, problems: disabled, takes_sockets: true };
   const text = disabled === 0 ? "" : `, with ${countText(disabled, "problem")}`;
   const lines = [`jobctl ${version} would start with ${countText(jobs, "job")}${text}`];
   await printer.details(record, version, lines);
@@ -107,7 +107,7 @@ export const SERVE: Verb = {
     host: { value: "ADDRESS", describe: "Address of the gRPC listener (server.host)" },
     port: {
       value: "PORT",
-      describe: "Port of the gRPC listener; 0 picks a free one (server.port)",
+      describe: 'Port of the gRPC listener; 0 picks a free one, "" for none (server.port)',
     },
     http: { value: "ADDRESS", describe: 'Address and port of HTTP, "" for none (server.http)' },
     socket: {

@@ -154,6 +154,7 @@ function fieldsOf(
       status.reloadProblem && bad(`the last reload had problems: ${status.reloadProblem}`),
     ],
     ["Upgrade", status.upgradeProblem && bad(`the last one failed: ${status.upgradeProblem}`)],
+    ...status.listenerProblems.map((problem) => ["Listener", bad(problem)] as const),
     ...status.disabled.map(({ kind, reason }) => ["Disabled", bad(`${kind}: ${reason}`)] as const),
     ["Incidents", incidentsText(incidents)],
     ...incidents.slice(0, INCIDENTS_SHOWN).map((incident) =>

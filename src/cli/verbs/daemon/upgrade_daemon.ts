@@ -16,18 +16,25 @@ const TRY_MS_MAX = 120_000;
 /** Longest wait for the new daemon once nothing is left to wait for. */
 const START_MS_MAX = 60_000;
 const LOOK_EVERY_MS = 50;
+const AWAY = "if jobctl status does not find it either, its log says why";
 
-type WaitEnd = "upgraded" | "timeout" | "interrupted";
+/** Who responds: another daemon than before, the same one, or none. */
+type Answer = "new" | "old" | "none";
 
-/** True if another daemon than before responds. */
-async function isReplaced(client: JobClient, before: GetStatusResponse): Promise<boolean> {
+interface WaitEnd {
+  readonly why: "upgraded" | "timeout" | "interrupted";
+  /** The last answer. */
+  readonly answer: Answer;
+}
+
+async function ask(client: JobClient, before: GetStatusResponse): Promise<Answer> {
   try {
     const { startedAt } = await client.getStatus({});
-    return msOf(startedAt) !== msOf(before.startedAt);
+    return msOf(startedAt) === msOf(before.startedAt) ? "old" : "new";
   } catch (error) {
     // Nobody listens for a moment. If its token was new at each start, so is the daemon.
-    if (isJobError(error, "unauthenticated")) return true;
-    if (isJobError(error, "unavailable") || isJobError(error, "timeout")) return false;
+    if (isJobError(error, "unauthenticated")) return "new";
+    if (isJobError(error, "unavailable") || isJobError(error, "timeout")) return "none";
     throw error;
   }
 }
@@ -42,12 +49,13 @@ async function waitForNew(
 ): Promise<WaitEnd> {
   const now = () => io.clock.now().monotonicMs;
   const endMs = now() + timeoutMs;
-  while (!await isReplaced(client, before)) {
-    if (signal.aborted) return "interrupted";
-    if (now() >= endMs) return "timeout";
+  for (;;) {
+    const answer = await ask(client, before);
+    if (answer === "new") return { why: "upgraded", answer };
+    if (signal.aborted) return { why: "interrupted", answer };
+    if (now() >= endMs) return { why: "timeout", answer };
     await sleep(io.clock, LOOK_EVERY_MS, signal);
   }
-  return "upgraded";
 }
 
 /** Why the daemon that responds is the old program again; null if it is the new one. */
@@ -103,22 +111,24 @@ export const UPGRADE_DAEMON: Verb = {
       await writeMessage(io, text);
     }
     const limitMs = args.durationMs("wait-timeout") ?? Number(drainMs) + START_MS_MAX;
-    const end = await withInterrupt(
+    const { why, answer } = await withInterrupt(
       context,
       (signal) => waitForNew(client, before, { io, signal, timeoutMs: limitMs }),
     );
-    const hasEnded = end === "upgraded";
+    const hasEnded = why === "upgraded";
     const problem = hasEnded ? await failureOf(client, version) : null;
     const isDone = hasEnded && problem === null;
-    const why = problem === null ? {} : { problem };
-    const record = { node: before.node, from, to: version, is_upgraded: isDone, ...why };
+    const cause = problem === null ? {} : { problem };
+    const record = { node: before.node, from, to: version, is_upgraded: isDone, ...cause };
     const line = isDone
       ? `Upgraded node ${node} from ${makeVisible(from)} to ${to}`
       : problem !== null
       ? `Node ${node} runs ${makeVisible(from)} again: the upgrade failed: ${makeVisible(problem)}`
+      : answer === "none"
+      ? `Node ${node} does not respond since it began to hand over to ${to}: ${AWAY}`
       : `Node ${node} continues to hand over to ${to}: jobctl status shows when it has`;
     await printer.details(record, before.node, [line]);
     if (hasEnded) return isDone ? EXIT.ok : EXIT.error;
-    return end === "timeout" ? EXIT.timedOut : EXIT.interrupted;
+    return why === "timeout" ? EXIT.timedOut : EXIT.interrupted;
   },
 };
