@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { HAS_BROWSER } from "../support/browser/browser.ts";
+import { WITHOUT_BROWSER } from "../support/browser/browser.ts";
 import {
   createDashboardWorld,
   type DashboardWorld,
@@ -13,18 +13,17 @@ import { TRUTH_FLOWS, TRUTH_TOML } from "./flows/truth_flows.ts";
 
 /** Longest run of a flow: many things happen in it. */
 const FLOW_MS_MAX = 60_000;
-const SKIP = HAS_BROWSER ? false : "there is no Chromium";
 
 // One daemon with over a thousand jobs, and one browser for all.
 let world: DashboardWorld;
 
 before(async () => {
-  if (HAS_BROWSER) world = await createDashboardWorld({ toml: TRUTH_TOML });
+  if (WITHOUT_BROWSER === false) world = await createDashboardWorld({ toml: TRUTH_TOML });
 }, { timeout: FLOW_MS_MAX });
 after(() => world?.stop());
 
 for (const { name, run } of [...SELECTION_FLOWS, ...TRUTH_FLOWS]) {
-  test(name, { skip: SKIP, timeout: FLOW_MS_MAX }, async () => {
+  test(name, { skip: WITHOUT_BROWSER, timeout: FLOW_MS_MAX }, async () => {
     await run(world);
     assert.deepEqual(world.admin.problems.splice(0), []);
   });
@@ -32,7 +31,7 @@ for (const { name, run } of [...SELECTION_FLOWS, ...TRUTH_FLOWS]) {
 
 test(
   "the workers of all live nodes are counted",
-  { skip: SKIP, timeout: FLOW_MS_MAX },
+  { skip: WITHOUT_BROWSER, timeout: FLOW_MS_MAX },
   async () => {
     const server = await startValkey();
     const store = { JOBCTL_STORE_URL: `valkey://127.0.0.1:${server.port}/0` };

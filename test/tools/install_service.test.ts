@@ -109,6 +109,52 @@ test("uninstallService() says how to remove the other unit if only that one is t
   });
 });
 
+test("installService() writes the socket unit for the addresses of the configuration", async () => {
+  const server = (lines: string) => ({ "config.toml": `[server]\n${lines}\n` });
+  const textFor = (lines: string, changes: Partial<InstallOptions> = {}) =>
+    withTempDir(server(lines), async ({ path }) => {
+      const options = { isSocket: true, user: null, config: join(path, "config.toml"), ...changes };
+      const { path: written } = await installService(optionsOf(path, options));
+      const text = readFileSync(written, "utf8");
+      uninstallService(optionsOf(path, options));
+      assert.ok(!existsSync(written));
+      return { name: written.slice(path.length + 1), text };
+    });
+  const listens = ({ text }: { readonly text: string }) =>
+    [...text.matchAll(/^ListenStream=(.*)$/gm)].map(([, address]) => address);
+  const config = "/etc/none/config.toml";
+  const plain = await textFor("", { user: "jobctl", config });
+  assert.equal(plain.name, "etc/systemd/system/jobctl.socket");
+  assert.deepEqual(listens(plain), ["127.0.0.1:59051", "127.0.0.1:59052"]);
+  const ofRoot = await textFor('host = "localhost"\nport = 1\nhttp = "[::1]:2"');
+  assert.equal(ofRoot.name, "etc/systemd/system/jobctl-root.socket");
+  assert.deepEqual(listens(ofRoot), ["127.0.0.1:1", "[::1]:2"]);
+  assert.deepEqual(listens(await textFor('port = ""')), ["127.0.0.1:59052"]);
+  for (
+    const wrong of [
+      "port = 0",
+      'port = ""\nhttp = ""',
+      'http = "web.example:1"\nallow_insecure = true',
+    ]
+  ) {
+    await refused(() => textFor(wrong), "invalid_argument", /^Cannot write a socket unit: /);
+  }
+  await refused(() => textFor("", { kind: "openrc" }), "unimplemented", /socket unit for openrc/);
+});
+
+test("installService() leaves the start of a socket unit to its user, as the service must not run", async () => {
+  await withTempDir({ "config.toml": "" }, async ({ path }) => {
+    const config = join(path, "config.toml");
+    const options = { config, user: null, prefix: null, isDryRun: true, isSocket: true };
+    const { commands, next } = await installService(optionsOf(path, options));
+    assert.deepEqual(commands, ["systemctl daemon-reload", "systemctl enable jobctl-root.socket"]);
+    assert.deepEqual(next.slice(0, 2), [
+      "sudo systemctl stop jobctl-root.service",
+      "sudo systemctl start jobctl-root.socket jobctl-root.service",
+    ]);
+  });
+});
+
 test("installService() leaves a file alone that somebody else wrote", async () => {
   await withTempDir({ [PATHS.systemd]: "[Service]\n" }, async ({ path }) => {
     await refused(() => installService(optionsOf(path)), "already_exists", /somebody else/);

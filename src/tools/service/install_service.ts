@@ -31,6 +31,7 @@ import {
   USER_DEFAULT,
 } from "./service_settings.ts";
 import { installCommand, missingSteps } from "./service_steps.ts";
+import { ADDRESSES_DEFAULT, socketAddresses, socketFile } from "./systemd_socket.ts";
 
 const COMMAND_MS_MAX = 150_000;
 const OUTPUT_BYTES_MAX = 1_048_576;
@@ -50,6 +51,8 @@ export interface ServiceTarget {
   readonly isDryRun: boolean;
   /** Replace or remove a file that somebody else wrote or changed. */
   readonly isForced: boolean;
+  /** The file is a socket unit of systemd, which keeps the ports of the service open. */
+  readonly isSocket?: boolean;
 }
 
 /** How to install a service. */
@@ -109,9 +112,11 @@ export async function installService(options: InstallOptions): Promise<ServiceRe
   checkConfig(options, config);
   for (const path of [...argv, config]) checkPlace(path, options);
   const loaded = await load(config, options);
-  const data = loaded === null ? null : dataFolder(loaded, config, options, notes);
+  const data = loaded === null || options.isSocket
+    ? null
+    : dataFolder(loaded, config, options, notes);
   const settings = { argv, config, user, data };
-  const file = serviceFile(kind, settings);
+  const file = fileOf(options, settings, loaded);
   const text = signed(file.text);
   const path = place(file, prefix);
   checkOverwrite(path, options);
@@ -128,12 +133,15 @@ export async function installService(options: InstallOptions): Promise<ServiceRe
     write(path, text, file.mode);
     run(commands);
   }
+  const byHand = (file.next ?? []).map((command) => `sudo ${shown(command)}`);
   const next = missing.length === 0 || prefix !== null
-    ? file.enable.map((command) => `sudo ${shown(command)}`)
+    ? [...file.enable.map((command) => `sudo ${shown(command)}`), ...byHand]
     : [...missingSteps({ user, config }, kind), installCommand({ user, config })];
   return {
     ...{ path, text, notes, commands: commands.map(shown) },
-    next: canStart && prefix === null ? [file.status, ...statusCommand(kind, loaded)] : next,
+    next: canStart && prefix === null
+      ? [...byHand, file.status, ...statusCommand(kind, loaded)]
+      : next,
   };
 }
 
@@ -145,14 +153,14 @@ export async function installService(options: InstallOptions): Promise<ServiceRe
  * that was changed since, unless `isForced`
  */
 export function uninstallService(target: ServiceTarget): ServiceResult {
-  const { kind, user, prefix, isDryRun, isForced } = target;
+  const { user, prefix, isDryRun, isForced } = target;
   const settings: ServiceSettings = { argv: ["/jobctl"], config: CONFIG_DEFAULT, user, data: null };
-  const file = serviceFile(kind, settings);
+  const file = fileOf(target, settings, null);
   const path = place(file, prefix);
   const present = read(path);
   if (present === null) {
     throw new JobError("not_found", `Cannot uninstall the service: there is no "${path}"`, {
-      hint: otherUnit(target, settings) ??
+      hint: (target.isSocket ? null : otherUnit(target, settings)) ??
         "If it was installed with --root, --kind or --prefix, give the same again",
     });
   }
@@ -178,6 +186,21 @@ export function uninstallService(target: ServiceTarget): ServiceResult {
     notes: [`The configuration, ${STATE_FOLDER} and the user stay`],
     next: [],
   };
+}
+
+function fileOf(
+  { kind, isSocket = false }: ServiceTarget,
+  settings: ServiceSettings,
+  loaded: Config | null,
+): ServiceFile {
+  if (!isSocket) return serviceFile(kind, settings);
+  if (kind !== "systemd") {
+    throw new JobError("unimplemented", `Cannot write a socket unit for ${kind}`, {
+      hint: "Only systemd has them: leave --sockets out",
+    });
+  }
+  const addresses = loaded === null ? ADDRESSES_DEFAULT : socketAddresses(loaded.server);
+  return socketFile({ user: settings.user, addresses });
 }
 
 /** What to run if only the other unit of systemd, of root or of a user, is there; else null. */

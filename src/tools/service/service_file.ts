@@ -18,6 +18,8 @@ export interface ServiceFile {
   readonly disable: readonly (readonly string[])[];
   /** Shows how the service does. */
   readonly status: string;
+  /** To run by hand once it is enabled; absent for none. */
+  readonly next?: readonly (readonly string[])[];
 }
 
 /** The file of a service, without a {@link signed} line. */

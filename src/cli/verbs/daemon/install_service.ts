@@ -18,6 +18,10 @@ const TARGET_OPTIONS: OptionSpecs = {
     describe: "Use this folder in place of /, and run no commands, for example to build an image",
     offers: "folder",
   },
+  sockets: {
+    describe: "The socket unit of systemd that keeps the daemon's ports open while it restarts",
+    isFlag: true,
+  },
   "dry-run": { describe: "Print the file and the commands, and change nothing", isFlag: true },
 };
 
@@ -31,6 +35,7 @@ async function targetOf(args: Args, { io }: VerbContext): Promise<ServiceTarget>
     prefix: prefix === undefined ? null : resolve(io.cwd, prefix),
     isDryRun: args.flag("dry-run"),
     isForced: args.flag("force"),
+    isSocket: args.flag("sockets"),
   };
 }
 
@@ -93,6 +98,7 @@ export const INSTALL_SERVICE: Verb = {
     ],
     ["sudo jobctl install-service", "Run as user jobctl, with /etc/jobctl/config.toml"],
     ["sudo jobctl install-service --root", "Let jobs run as other users"],
+    ["sudo jobctl install-service --sockets", "Keep its ports open at restarts: stop it before"],
   ],
   isOffline: true,
   async run(args, context) {
