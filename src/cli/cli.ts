@@ -79,21 +79,25 @@ async function explain(run: VerbRun, io: CliIo): Promise<void> {
 
 async function withContext<T>(
   { verb, words, values, named }: VerbRun,
-  io: CliIo,
+  processIo: CliIo,
   action: (args: Args, context: VerbContext) => Promise<T>,
 ): Promise<T> {
   const { Args } = await import("./parsing/args.ts");
   const { optionsOf } = await import("./verb.ts");
   const { Printer } = await import("./output/printer.ts");
-  const { wallMs: nowMs } = io.clock.now();
-  const args = new Args({ words, values, specs: optionsOf(verb), env: io.env, nowMs, named });
+  const { guardTerminal } = await import("./output/terminal_text.ts");
+  const { wallMs: nowMs } = processIo.clock.now();
+  const env = processIo.env;
+  const args = new Args({ words, values, specs: optionsOf(verb), env, nowMs, named });
+  const hasColor = !args.flag("no-color") && wantsColor(processIo);
+  const io = guardTerminal(processIo, hasColor);
   const isGoJob = args.text("compat") !== undefined;
   const format = readFormat(args);
   const fields = verb.options?.fields === undefined ? null : readFields(args);
   const printer = new Printer(io, {
     format: format ?? (isGoJob ? "json" : "table"),
     hasTabs: format === undefined && !io.isTerminal,
-    hasColor: !args.flag("no-color") && wantsColor(io),
+    hasColor,
     hasHeader: !args.flag("no-header"),
     isQuiet: args.flag("quiet"),
     fields,

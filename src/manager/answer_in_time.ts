@@ -36,7 +36,7 @@ export function answerInTime(manager: ManagerApi, clock: Clock, location: string
     ids?.length === 1 || idPrefix !== undefined ? inTime(answer) : answer;
   return {
     ...{ version: manager.version, sessions: sessionsInTime(manager.sessions, inTime) },
-    listJobs: () => manager.listJobs(),
+    ...{ siteUrl: () => manager.siteUrl(), listJobs: () => manager.listJobs() },
     getJob: (kind) => manager.getJob(kind),
     scheduleJob: (...args) => inTime(manager.scheduleJob(...args)),
     scheduleBatch: (...args) => inTime(manager.scheduleBatch(...args)),
@@ -57,9 +57,8 @@ export function answerInTime(manager: ManagerApi, clock: Clock, location: string
     ping: (...args) => inTime(manager.ping(...args)),
     ...{ hooks: () => manager.hooks(), workers: () => manager.workers() },
     deliver: (...args) => inTime(manager.deliver(...args)),
-    siteUrl: () => manager.siteUrl(),
-    pingKeyHashes: () => inTime(manager.pingKeyHashes()),
     pingKeys: (kind) => inTime(manager.pingKeys(kind)),
+    pingKeyHashes: () => inTime(manager.pingKeyHashes()),
     getInstance: (...args) => inTime(manager.getInstance(...args)),
     blockOf: (instance) => inTime(manager.blockOf(instance)),
     lookupInstances: (...args) => inTime(manager.lookupInstances(...args)),

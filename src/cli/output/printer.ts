@@ -7,6 +7,7 @@ import { type Column, type Plain, type PlainRecord, recordOf, type View } from "
 import { makeLinesVisible, makeVisible } from "../../core/text/safe_text.ts";
 import { shortIds } from "../../core/text/short_ids.ts";
 import { type Cell, formatTable, formatTabs, type Heading, paint, type Style } from "./table.ts";
+import { terminalText } from "./terminal_text.ts";
 import { formatYaml } from "./yaml.ts";
 
 /** Lists are written in blocks of about this many characters. */
@@ -144,7 +145,7 @@ export class Printer {
     const { format, isGoJob } = this.#options;
     const isJson = format === "json" || format === "jsonl";
     if (isJson && !isGoJob) return await this.text(formatJson(value, 2));
-    await this.text(format === "yaml" ? formatYaml(value) : `${this.#safe(text)}\n`);
+    await this.text(format === "yaml" ? formatYaml(value) : `${text}\n`);
   }
 
   /**
@@ -180,14 +181,20 @@ export class Printer {
     return this.#aligned(columns, this.#rows(columns, items, idOf)).trimEnd().split("\n");
   }
 
-  /** Text for people. The caller has made it safe for a terminal. */
+  /** Text for people, made safe for a terminal also if it goes into a pipe; or data. */
   text(text: string): Promise<void> {
-    return writeIfRead(this.#io.stdout, text);
+    return writeIfRead(this.#io.stdout, this.#shown(text));
+  }
+
+  #shown(text: string): string {
+    return this.isHuman ? terminalText(text, this.#options.hasColor) : text;
   }
 
   /** Items are no longer fetched when nobody reads them any more: the error ends the verb. */
   #write(text: string, items: object): Promise<void> {
-    return Symbol.asyncIterator in items ? this.#io.stdout.write(text) : this.text(text);
+    return Symbol.asyncIterator in items
+      ? this.#io.stdout.write(this.#shown(text))
+      : this.text(text);
   }
 
   /** A note on stderr; only on a terminal, so that stdout and stderr together are still JSON. */
@@ -198,11 +205,6 @@ export class Printer {
   /** A note on stderr, also off a terminal. */
   async remark(text: string): Promise<void> {
     if (!this.#options.isQuiet) await this.#io.stderr.write(`${makeLinesVisible(text)}\n`);
-  }
-
-  /** A pipe gets the text as it is. On a terminal, control characters are made visible. */
-  #safe(text: string): string {
-    return this.#io.isTerminal ? makeLinesVisible(text) : text;
   }
 
   /** The columns of a view for people, or those that they ask for. */
@@ -270,7 +272,7 @@ export class Printer {
     const entries = Object.entries(record)
       .filter(([, value]) => fields !== null || value !== undefined);
     const [keys, values] = [entries.map(([key]) => key), entries.map(([, value]) => value)];
-    return this.#safe((this.hasHead ? formatCsvLine(keys) : "") + formatCsvLine(values));
+    return (this.hasHead ? formatCsvLine(keys) : "") + formatCsvLine(values);
   }
 
   /** @param blockChars text is written out once it has this many characters */
@@ -303,7 +305,7 @@ export class Printer {
   #formatElement(record: PlainRecord, keys: readonly string[], format: OutputFormat): string {
     if (format === "jsonl") return formatJson(record, 0);
     if (format === "yaml") return formatYaml([record]);
-    if (format === "csv") return this.#safe(formatCsvLine(keys.map((key) => record[key])));
+    if (format === "csv") return formatCsvLine(keys.map((key) => record[key]));
     return formatJson(record, 2).trimEnd().replaceAll("\n", "\n  ");
   }
 

@@ -185,7 +185,7 @@ class RunDisplay {
     const text = this.#isTerminal ? message.split("\t").map(makeVisible).join("\t") : message;
     const isPlain = source === "stdout" || source === "stderr" || level === "info";
     const from = source === "system" ? "jobctl: " : "";
-    return isPlain ? `${from}${text}` : `${from}${level.toUpperCase()} ${text}`;
+    return isPlain ? `${from}${text}` : `${from}${makeVisible(level).toUpperCase()} ${text}`;
   }
 
   // The run does not stop if nobody reads its log any more.

@@ -1,0 +1,42 @@
+import { makeVisible } from "../../core/text/safe_text.ts";
+import type { CliIo, TextSink } from "../io.ts";
+
+// Beside line ends and tabs: what makeVisible() escapes.
+const HIDDEN =
+  // deno-lint-ignore no-control-regex
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/;
+/** The colors and styles that jobctl writes, the line end of CSV, or a hidden character. */
+const WRITTEN = new RegExp(String.raw`\u001b\[(?:[0-3]|3[1236])m|\r\n|${HIDDEN.source}`, "g");
+/** Around a line of progress, which replaces the one before. */
+// deno-lint-ignore no-control-regex
+const PROGRESS = /^(\r?)([^]*?)((?:\u001b\[K)?)$/;
+
+/**
+ * Text with nothing in it that could control a terminal, except for what jobctl writes itself:
+ * colors, and what replaces a line of progress. This is the last of several walls: whoever makes a
+ * text of what others say, such as a server, makes it visible where it has its place.
+ */
+export function terminalText(text: string, hasColor: boolean): string {
+  if (!HIDDEN.test(text)) return text;
+  const [, before, content, after] = PROGRESS.exec(text)!;
+  const shown = content!.replaceAll(WRITTEN, (found) => {
+    if (found === "\r\n") return found;
+    return found.length > 1 && hasColor ? found : makeVisible(found);
+  });
+  return `${before}${shown}${after}`;
+}
+
+/** The same streams, through which nothing but {@link terminalText} reaches a terminal. */
+export function guardTerminal(io: CliIo, hasColor: boolean): CliIo {
+  if (!io.isTerminal && io.isErrorTerminal !== true) return io;
+  const guarded = (sink: TextSink) => ({
+    value: { write: (text: string) => sink.write(terminalText(text, hasColor)) },
+    enumerable: true,
+  });
+  // With its getters: stdin loads slowly.
+  return Object.defineProperties({}, {
+    ...Object.getOwnPropertyDescriptors(io),
+    ...(io.isTerminal ? { stdout: guarded(io.stdout) } : {}),
+    stderr: guarded(io.stderr),
+  }) as CliIo;
+}
