@@ -1,6 +1,6 @@
 /** `npm run bench`: see `--help` and docs/performance.md. */
 import { isJobError } from "../../src/core/errors.ts";
-import { compareReports, comparisonText, doubt, readSaved } from "./compare.ts";
+import { compareWithCommit } from "./against/against.ts";
 import { machine } from "./machine.ts";
 import { type BenchRequest, helpText, parseBenchArgs } from "./options.ts";
 import { measurePeers } from "./peers/peers.ts";
@@ -40,33 +40,10 @@ async function measureAll(
   return reports;
 }
 
-/** Measure what a saved run has and print both; returns the number of figures that got worse. */
-async function compareWith(file: string, request: BenchRequest): Promise<number> {
-  const saved = readSaved(file);
-  const names = new Set(saved.map(({ name }) => name));
-  const scenarios = request.scenarios.filter(({ name }) => names.has(name));
-  console.error(headline(machine(), request.settings));
-  let regressions = 0;
-  for (const scenario of scenarios) {
-    const report = await measure(scenario, request.settings);
-    const before = saved.find(({ name }) => name === scenario.name)!;
-    if (request.asJson) console.log(JSON.stringify(report));
-    const remark = doubt(before, report);
-    if (remark !== null) console.error(`Note: ${remark}`);
-    for (const comparison of compareReports(before, report)) {
-      if (comparison.isRegression) regressions += 1;
-      if (!request.asJson) console.log(comparisonText(comparison));
-      else if (comparison.isRegression) console.error(comparisonText(comparison));
-    }
-  }
-  if (regressions > 0) console.error(`Worse than in ${file}: ${regressions}`);
-  return regressions;
-}
-
 /** Run the command line; returns the exit code. */
 async function bench(request: BenchRequest): Promise<number> {
-  const { settings, asJson, mustWrite, compareFile } = request;
-  if (compareFile !== null) return await compareWith(compareFile, request) > 0 ? 1 : 0;
+  const { settings, asJson, mustWrite, against } = request;
+  if (against !== null) return await compareWithCommit(against);
   const reports = await measureAll(request.scenarios, settings, asJson);
   if (mustWrite && reports.length > 0) {
     writeSection("machine", machineMarkdown(machine()));

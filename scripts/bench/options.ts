@@ -1,6 +1,8 @@
 import { parseArgs } from "node:util";
 import { JobError } from "../../src/core/errors.ts";
 import { nearest } from "../../src/core/text/nearest.ts";
+import { type AgainstRequest, RELEASE_FIGURES } from "./against/against.ts";
+import { PAIRS_MAX } from "./against/verdict.ts";
 import type { Scenario, Settings } from "./scenario.ts";
 
 const PEERS = "peers";
@@ -19,8 +21,8 @@ export interface BenchRequest {
   readonly asJson: boolean;
   /** Write the tables into docs/performance.md. */
   readonly mustWrite: boolean;
-  /** A saved run to compare with. */
-  readonly compareFile: string | null;
+  /** A comparison with a commit instead of measuring; null for none. */
+  readonly against: AgainstRequest | null;
   readonly isHelp: boolean;
 }
 
@@ -30,7 +32,9 @@ const OPTIONS = {
   workers: { type: "string", default: "16" },
   runs: { type: "string", default: "3" },
   only: { type: "string", default: "" },
-  compare: { type: "string" },
+  against: { type: "string" },
+  pairs: { type: "string", default: String(PAIRS_MAX) },
+  minutes: { type: "string", default: "90" },
   quick: { type: "boolean", default: false },
   json: { type: "boolean", default: false },
   write: { type: "boolean", default: false },
@@ -55,24 +59,50 @@ export function parseBenchArgs(args: readonly string[], known: readonly Scenario
       hint: `Leave their names out: npm run bench -- ${ALL} --write`,
     });
   }
+  const settings = {
+    store: values.store,
+    jobs: numberOf("jobs", values.jobs, 10_000_000),
+    workers: numberOf("workers", values.workers, 10_000),
+    runs: numberOf("runs", values.runs, 100),
+    isQuick: values.quick,
+  };
+  const compared = positionals.length === 0 ? every.filter(isCompared) : scenarios;
   return {
     scenarios: known.filter((scenario) => scenarios.includes(scenario)),
-    settings: {
-      store: values.store,
-      jobs: numberOf("jobs", values.jobs, 10_000_000),
-      workers: numberOf("workers", values.workers, 10_000),
-      runs: numberOf("runs", values.runs, 100),
-      isQuick: values.quick,
-    },
+    settings,
     withStores: isAll,
     withPeers: isAll || positionals.includes(PEERS),
     only: values.only.split(",").filter((name) => name !== ""),
     asJson: values.json,
     mustWrite: values.write,
-    compareFile: values.compare ?? null,
+    against: againstOf(values, settings, compared),
     isHelp: values.help,
   };
 }
+
+/** True if it is compared unless others are named. */
+function isCompared({ name }: Scenario): boolean {
+  return Object.hasOwn(RELEASE_FIGURES, name);
+}
+
+function againstOf(
+  values: Values,
+  settings: Settings,
+  scenarios: readonly Scenario[],
+): AgainstRequest | null {
+  if (values.against === undefined) return null;
+  if (values.write) {
+    throw new JobError("invalid_argument", "Cannot write tables of a comparison");
+  }
+  return {
+    ...{ commit: values.against, settings, asJson: values.json },
+    names: scenarios.map(({ name }) => name),
+    pairsMax: numberOf("pairs", values.pairs, PAIRS_MAX),
+    minutesMax: numberOf("minutes", values.minutes, 1_440),
+  };
+}
+
+type Values = ReturnType<typeof parse>["values"];
 
 function parse(args: readonly string[]) {
   try {
@@ -134,7 +164,12 @@ Options:
   --runs N        runs of each scenario (3)
   --quick         small counts: shows that it works, not how fast
   --json          one object per scenario, a line each
-  --compare FILE  a saved run of --json: measures the same, and ends with 1 when a figure is worse beyond the spread
+  --against COMMIT
+                  build that commit, and measure it and the working tree in alternating pairs until the interval of their
+                  ratio is narrower than ±4 %. Without scenarios: the ten figures to compare before a release. Exits with 1
+                  if one is worse
+  --pairs N       with --against: most pairs of a scenario (40)
+  --minutes N     with --against: begin no pair after so many minutes (90)
   --only PARTS    of ${PEERS}: some of its parts, with commas between
   --write         write the tables into docs/performance.md
 `;

@@ -80,3 +80,11 @@ export function headline(machine: Machine, settings: Settings): string {
   const { jobs, workers, store, runs } = settings;
   return `${machineText(machine)}; store ${store}, ${jobs} jobs, ${workers} workers, ${runs} runs`;
 }
+
+/** The reports that a run with `--json` printed. Other lines, such as npm's own, are skipped. */
+export function readReports(text: string): readonly ScenarioReport[] {
+  return text.split("\n").filter((line) => line.startsWith("{")).flatMap((line) => {
+    const report = JSON.parse(line) as ScenarioReport;
+    return Array.isArray(report.figures) ? [report] : [];
+  });
+}

@@ -1,16 +1,13 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import test from "node:test";
-import { compareReports, readSaved } from "../../scripts/bench/compare.ts";
 import { parseBenchArgs } from "../../scripts/bench/options.ts";
 import { reportOf, type ScenarioReport } from "../../scripts/bench/report.ts";
 import type { Scenario, Settings } from "../../scripts/bench/scenario.ts";
 import { SCENARIOS } from "../../scripts/bench/scenarios.ts";
 import { withSection } from "../../scripts/bench/write_docs.ts";
 import { isJobError } from "../../src/core/errors.ts";
-import { withTempDir } from "../support/temp_dir.ts";
 
 /** One of each kind of scenario; all together take some seconds. */
 const KINDS = [
@@ -35,16 +32,6 @@ function scenarioOf(better: "higher" | "lower", target?: number): Scenario {
     ...{ name: "one", about: "one", usesStore: true, run: () => Promise.resolve({}) },
     figures: [{ name: "rate", unit: "jobs/s", better, target: { sqlite: target } }],
   };
-}
-
-function report(values: readonly number[], better: "higher" | "lower" = "higher"): ScenarioReport {
-  const runs = values.map((rate) => ({ rate }));
-  return reportOf(scenarioOf(better), runs, { settings: SETTINGS, machine: MACHINE });
-}
-
-function isWorse(saved: ScenarioReport, now: ScenarioReport): boolean {
-  const [comparison] = compareReports(saved, now);
-  return comparison!.isRegression;
 }
 
 test("bench measures each kind of scenario, with one object each, when asked with --json", () => {
@@ -126,44 +113,6 @@ test("reportOf() gives median, spread and whether the target of the store is met
   assert.equal(reportOf(scenarioOf("lower", 199), runs, context).figures[0]!.isMet, false);
   const memory = { ...context, settings: { ...SETTINGS, store: "memory:" } };
   assert.equal(reportOf(scenarioOf("higher", 200), runs, memory).figures[0]!.isMet, null);
-});
-
-test("compareReports() finds a regression when the spreads are apart and the medians by a tenth", () => {
-  const saved = report([1_000, 1_010, 990]);
-  assert.equal(isWorse(saved, report([800, 810, 790])), true);
-  assert.equal(
-    isWorse(saved, report([800, 810, 995])),
-    false,
-    "a run as fast as the slowest saved",
-  );
-  assert.equal(isWorse(saved, report([950, 955, 945])), false, "less than a tenth");
-  assert.equal(isWorse(saved, report([2_000, 2_010, 1_990])), false, "better");
-  const late = report([1_000, 1_010, 990], "lower");
-  assert.equal(isWorse(late, report([1_200, 1_210, 1_190], "lower")), true);
-  assert.equal(isWorse(late, report([800, 810, 790], "lower")), false);
-});
-
-test("bench --compare ends with 1 when a figure is worse than in the saved run", async () => {
-  await withTempDir({}, (dir) => {
-    const file = join(dir.path, "saved.json");
-    const fast = { ...report([1e9, 1e9, 1e9]), name: "simulation" };
-    writeFileSync(file, `> ts-job bench\n\n${JSON.stringify(fast)}\n`);
-    const ran = bench("--quick", "--runs=1", "--compare", file);
-    assert.equal(ran.status, 1, ran.stderr);
-    assert.match(ran.stdout, /simulation rate .* WORSE/);
-    writeFileSync(file, `${JSON.stringify({ ...report([1, 1, 1]), name: "simulation" })}\n`);
-    assert.equal(bench("--quick", "--runs=1", "--compare", file).status, 0);
-  });
-});
-
-test("readSaved() refuses a file without reports", async () => {
-  await withTempDir({ "empty.json": "nothing\n" }, (dir) => {
-    for (const name of ["empty.json", "missing.json"]) {
-      assert.throws(() => readSaved(join(dir.path, name)), (error) => {
-        return isJobError(error, "invalid_argument");
-      });
-    }
-  });
 });
 
 test("withSection() replaces what is between the markers, and the page has all sections", () => {
