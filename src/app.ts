@@ -98,6 +98,9 @@ interface Output {
   readonly mask: SecretMask;
 }
 
+/** Log and sockets of a daemon. */
+type GatewayParts = Output & Pick<GatewayOptions, "sockets" | "hasWorked">;
+
 /** A running daemon. */
 interface Daemon {
   readonly manager: Manager;
@@ -275,7 +278,7 @@ async function openService(logger: Logger): Promise<ServiceReports | null> {
 async function startDaemon(
   // Not its project: the functions below keep what is given here, and a reload replaces that.
   reloader: Reloader,
-  parts: Output & Pick<GatewayOptions, "sockets" | "hasWorked"> & {
+  parts: GatewayParts & {
     readonly storeWorker: StoreWorker;
     readonly salvages: boolean | undefined;
     readonly control: DaemonControl;
@@ -475,14 +478,9 @@ function isLocal({ store }: Config): boolean {
   return ["memory", "sqlite"].includes(store.address.type);
 }
 
-function createGateway(
-  config: Config,
-  manager: Manager,
-  parts: Output & Pick<GatewayOptions, "sockets" | "hasWorked">,
-): Gateway {
+function createGateway(config: Config, manager: Manager, parts: GatewayParts): Gateway {
   const { server, store } = config;
-  const clock = systemClock;
-  const api = isLocal(config) ? manager : answerInTime(manager, clock, store.url);
+  const api = isLocal(config) ? manager : answerInTime(manager, systemClock, store.url);
   const { http, httpHosts: hosts, httpOrigins: origins, site, metricsKinds, ...rpc } = server;
   const database = store.address.type === "sqlite" ? store.address.path : null;
   return new Gateway({
@@ -494,7 +492,7 @@ function createGateway(
       connectionsMax: connectionLimits(openFilesMax(), config.worker.count),
       database,
     },
-    clock,
+    clock: systemClock,
     metricsKinds,
     onProblems: (found) => manager.daemonNotices?.portsClosed(found),
     ...parts,

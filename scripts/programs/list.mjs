@@ -19,6 +19,7 @@ export const GROUPS = {
     dash: ["dash"],
     dpkg: ["dpkg-deb"],
     mount: ["mount", "umount"],
+    "perl-base": ["perl"],
     "util-linux": ["prlimit", "setpriv", "setsid", "unshare"],
   },
   tools: {

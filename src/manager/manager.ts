@@ -57,7 +57,6 @@ import { checkRequests, newInstance, seedOf } from "./instances/new_instance.ts"
 import { nodeStatus, workerStatus } from "./nodes/node_status.ts";
 import type { ReloadOptions, ReloadReport } from "./nodes/reload_report.ts";
 import { daemonCalls } from "./nodes/daemon_calls.ts";
-import type { DaemonNotices } from "./nodes/daemon_notices.ts";
 import { type ServiceFacts, serviceFacts } from "./nodes/service_facts.ts";
 import { pause, resume } from "./schedules/pauses.ts";
 import { lateSessions } from "./sessions/late_sessions.ts";
@@ -136,11 +135,6 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
    */
   reload(project: Project): Promise<void> {
     return this.life.reload(project);
-  }
-
-  /** Notifies people of what happens to the daemon; null if nobody wants to know. */
-  get daemonNotices(): DaemonNotices | null {
-    return this.parts.notices.parts?.daemon ?? null;
   }
 
   /** Add a job with its schedules, or replace the one of its kind. */

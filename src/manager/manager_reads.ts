@@ -14,13 +14,13 @@ import type { Page, UpcomingQuery } from "../store/store.ts";
 import type { LiveFacts, ManagerApi } from "./api.ts";
 import { type PageInput, readOptions, readPage } from "./call_options.ts";
 import { countInstances } from "./instances/bulk.ts";
-import type { BulkAction } from "./instances/count_affected.ts";
-import { countUpTo, type LimitedCount } from "./instances/count_up_to.ts";
+import { type BulkAction, countUpTo, type LimitedCount } from "./instances/count_up_to.ts";
 import type { JobStats, JobStatsQuery } from "./instances/job_stats.ts";
 import { findInstance, type FindOptions } from "./instances/find_instance.ts";
 import { upcoming, type UpcomingRuns } from "./instances/upcoming.ts";
 import { lateReads } from "./late_reads.ts";
 import type { ManagerParts } from "./manager_parts.ts";
+import type { DaemonNotices } from "./nodes/daemon_notices.ts";
 
 /** The part of a manager that only reads the store. */
 export abstract class ManagerReads {
@@ -33,6 +33,11 @@ export abstract class ManagerReads {
   readonly forecast: ManagerApi["forecast"] = this.#late.forecast;
   readonly calendar: ManagerApi["calendar"] = this.#late.calendar;
   readonly lookupTimeline: ManagerApi["lookupTimeline"] = this.#late.lookupTimeline;
+
+  /** Notifies people of what happens to the daemon; null if nobody wants to know. */
+  get daemonNotices(): DaemonNotices | null {
+    return this.parts.notices.parts?.daemon ?? null;
+  }
 
   async listSchedules(
     query: { readonly kind?: string } = {},

@@ -31,8 +31,7 @@ const WITHOUT_SYSTEMD = { skip: skipWithout("systemd-analyze") };
 for (const name of [...UNITS, "jobctl.socket", "jobctl-root.socket"]) {
   test(`${name} has no line that systemd does not know`, WITHOUT_SYSTEMD, () => {
     const { text } = run(programPath("systemd-analyze"), ["verify", "--man=no", unitPath(name)]);
-    const lines = text.split("
-").filter((line) =>
+    const lines = text.split("\n").filter((line) =>
       // Tests run where it is not installed, and where its user does not exist.
       line !== "" && !/is not executable: No such file|jobctl\.service: .*[Uu]ser/.test(line)
     );

@@ -1,10 +1,7 @@
 import type { JobState } from "../../core/state.ts";
 import { BATCH_MAX, type InstanceQuery, type StoreReads } from "../../store/store.ts";
-import { countUpTo, type LimitedCount } from "./count_up_to.ts";
+import { type BulkAction, countUpTo, type LimitedCount } from "./count_up_to.ts";
 import { cancelQueries } from "./notice_rules.ts";
-
-/** An action on every instance that matches. */
-export type BulkAction = "cancel" | "redrive";
 
 type Reads = Pick<StoreReads, "get" | "list" | "stats" | "countSpans">;
 

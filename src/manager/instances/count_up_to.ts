@@ -6,6 +6,9 @@ const LOOK_MAX = 5_000;
 /** After every time. */
 const LAST = 8_640_000_000_000_000;
 
+/** An action on every instance that matches. */
+export type BulkAction = "cancel" | "redrive";
+
 /** How many instances match. */
 export interface LimitedCount {
   readonly count: number;

@@ -1,6 +1,6 @@
 import { withoutUndefined } from "../../core/object_keys.ts";
 import type { ReadApi, TickReport } from "../../manager/api.ts";
-import type { BulkAction } from "../../manager/instances/count_affected.ts";
+import type { BulkAction } from "../../manager/instances/count_up_to.ts";
 import { runningProcesses } from "../../manager/process_reads.ts";
 import type { InstanceQuery, Pause } from "../../store/store.ts";
 import { readStatsQuery, statsToWire } from "../messages/job_stats_messages.ts";

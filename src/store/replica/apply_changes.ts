@@ -4,7 +4,7 @@ import { isFinal } from "../../core/state.ts";
 import type { EndedAttempt, LogRow, Row } from "../ledger/tables/row.ts";
 import type { ClockReport } from "./node_clocks.ts";
 import { expireAt } from "../ledger/rules.ts";
-import { noteFreed } from "../ledger/operations/settle.ts";
+import { noteFreed } from "../ledger/operations/cancel.ts";
 import type { LedgerState, Moment } from "../ledger/state.ts";
 import type { Starts } from "../ledger/tables/tables.ts";
 import type { NodeRecord } from "../nodes.ts";

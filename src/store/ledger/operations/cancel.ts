@@ -6,7 +6,6 @@ import { checkLimit } from "../checks.ts";
 import { rowsOfIds } from "../reading/reads.ts";
 import type { Row } from "../tables/row.ts";
 import { cancelInstance, expireAt, replaceInstance } from "../rules.ts";
-import { noteFreed } from "./settle.ts";
 import { Scan } from "../reading/scan.ts";
 import type { LedgerState, Moment } from "../state.ts";
 
@@ -46,8 +45,8 @@ export function cancelRow(
 }
 
 /**
- * Cancel a row that has not begun because another instance takes its unique key. A claim made before
- * its due time ends at once, and its node is notified.
+ * Cancel a row that has not begun because another instance takes its unique key. A claim made
+ * before its due time ends at once, and its node is notified.
  */
 export function replaceRow(state: LedgerState, moment: Moment, row: Row): Instance {
   const { id, fence, kind, state: before } = row.instance;
@@ -73,4 +72,15 @@ function openRows(state: LedgerState, query: InstanceQuery, limit: number): read
     if (rows.length >= limit || chars >= PAGE_CHARS_MAX) break;
   }
   return rows;
+}
+
+/** A slot is free: announce kinds whose limits may have blocked instances. */
+export function noteFreed(state: LedgerState, moment: Moment, kind: string): void {
+  if (!state.usage.has(kind)) return;
+  // In a pool other kinds can use it.
+  for (const limited of state.usage.kinds()) {
+    if (!state.counts.get(limited)?.ready) continue;
+    state.hints.push({ type: "instances", dueAt: moment.wallMs });
+    return;
+  }
 }

@@ -2,6 +2,7 @@ import type { Instance } from "../../../core/instance.ts";
 import { isFinal } from "../../../core/state.ts";
 import { type Settlement, type SettleResult } from "../../store.ts";
 import { checkBatch, checkTime } from "../checks.ts";
+import { noteFreed } from "./cancel.ts";
 import { writeLogs } from "./logs.ts";
 import { addNewsOfOutput } from "./memos.ts";
 import type { Row } from "../tables/row.ts";
@@ -81,15 +82,4 @@ function withReport(
   const isSame = version === instance.version && progress === instance.progress;
   if (isSame && usage === instance.usage) return instance;
   return { ...instance, version: storable(version), progress, usage };
-}
-
-/** A slot is free: announce kinds whose limits may have blocked instances. */
-export function noteFreed(state: LedgerState, moment: Moment, kind: string): void {
-  if (!state.usage.has(kind)) return;
-  // In a pool other kinds can use it.
-  for (const limited of state.usage.kinds()) {
-    if (!state.counts.get(limited)?.ready) continue;
-    state.hints.push({ type: "instances", dueAt: moment.wallMs });
-    return;
-  }
 }

@@ -15,10 +15,10 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-import { launchBrowser, WITHOUT_BROWSER } from "../support/browser/browser.ts";
-import { type Daemon, JOBCTL, startDaemon } from "../support/processes/daemon.ts";
-import { FOREIGN_UID, NEEDS_ROOT } from "../support/processes/foreign_user.ts";
-import { until } from "../support/wait.ts";
+import { launchBrowser, WITHOUT_BROWSER } from "../../support/browser/browser.ts";
+import { type Daemon, JOBCTL, startDaemon } from "../../support/processes/daemon.ts";
+import { FOREIGN_UID, NEEDS_ROOT } from "../../support/processes/foreign_user.ts";
+import { until } from "../../support/wait.ts";
 
 const NEEDS_PROC = existsSync("/proc/net/tcp") ? false : "the kernel names no users of connections";
 
