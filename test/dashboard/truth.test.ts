@@ -12,7 +12,7 @@ import { SELECTION_FLOWS } from "./flows/selection_flows.ts";
 import { TRUTH_FLOWS, TRUTH_TOML } from "./flows/truth_flows.ts";
 
 /** Longest run of a flow: many things happen in it. */
-const FLOW_MS_MAX = 60_000;
+const FLOW_MS_MAX = 120_000;
 
 // One daemon with over a thousand jobs, and one browser for all.
 let world: DashboardWorld;

@@ -43,6 +43,8 @@ async function shownIds(page: Page): Promise<readonly string[]> {
 async function make({ daemon, page }: DashboardWorld): Promise<Made> {
   const client = daemon.client();
   const node = (await client.getStatus()).node;
+  // Its ticks would come in between.
+  await client.pause({ kind: "tidy" });
   // Notices that wait for their next attempt, and are not listed.
   for (let index = 0; index < 3; index++) {
     const { instance } = await client.scheduleJob({ kind: "unheard", arguments: [] });
@@ -140,6 +142,7 @@ export const SELECTION_FLOWS: readonly Flow[] = [
       }
       const kinds = ["waits", "later", "later-on", "gpu"];
       await daemon.client().cancelInstances({ query: { kinds } });
+      await daemon.client().resume({ kind: "tidy" });
     },
   },
   {
