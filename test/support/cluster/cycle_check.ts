@@ -173,19 +173,21 @@ class CheckedCommand {
 
   /** True if a fault can have lost an attempt, with the end that it noted itself, if any. */
   #isExplained({ fence }: HistoryEntry, span: Span, end: Mark | undefined): boolean {
-    const { leaseMs } = this.#run.options.plan;
-    const isLong = ({ type, from, to }: Happening) =>
-      type === "away" && to - from > leaseMs * AWAY_SHARE;
     if (this.#happened(span, isKillOfSupervisor)) return true;
     if (!this.#of("S").some((mark) => mark.fence === fence)) {
       // It was given to a supervisor of whose end the daemon had not yet heard, or to none.
       const earlier = { from: span.from - UNHEARD_MS_MAX, to: span.to };
       return this.#happened(earlier, (each) => each.type === "away" || isKillOfSupervisor(each));
     }
-    if (end === undefined) return this.#happened(span, isLong);
+    if (end === undefined) return this.#happened(span, (each) => this.#isLong(each));
     // The supervisor keeps a result, unless a daemon that stood still did not read it in time.
     const later = { from: end.at, to: span.to };
-    return this.#happened(later, (each) => each.isFreeze && isLong(each));
+    return this.#happened(later, (each) => each.isFreeze && this.#isLong(each));
+  }
+
+  /** True if the lease of a command may have ended meanwhile, and with it the command. */
+  #isLong({ type, from, to }: Happening): boolean {
+    return type === "away" && to - from > this.#run.options.plan.leaseMs * AWAY_SHARE;
   }
 
   #happened(span: Span, is: (happening: Happening) => boolean): boolean {
@@ -226,9 +228,10 @@ class CheckedCommand {
     const { ticks, lines } = this.#planned;
     const marks = this.#marks.filter((mark) => mark.fence === fence);
     const isEnded = marks.some(({ what }) => what === "E");
-    // What a supervisor had not passed on is lost with it.
+    // What a supervisor had not passed on is lost with it, and with the lease.
     const span = { from: marks[0]?.at ?? 0, to: marks.at(-1)?.at ?? 0 };
-    if (!isEnded && this.#happened(span, isKillOfSupervisor)) return;
+    const isLossy = (each: Happening) => isKillOfSupervisor(each) || this.#isLong(each);
+    if (!isEnded && this.#happened(span, isLossy)) return;
     const least = lines * (isEnded ? ticks : marks.filter(({ what }) => what === "T").length);
     const printed = this.#logs.filter(({ source, attempt }) =>
       source !== "system" && attempt === attempts
