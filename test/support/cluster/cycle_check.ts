@@ -229,7 +229,7 @@ class CheckedCommand {
     const marks = this.#marks.filter((mark) => mark.fence === fence);
     const isEnded = marks.some(({ what }) => what === "E");
     // What a supervisor had not passed on is lost with it, and with the lease.
-    const span = { from: marks[0]?.at ?? 0, to: marks.at(-1)?.at ?? 0 };
+    const span = { from: marks[0]?.at ?? 0, to: msOf(this.#history.at(-1)!) };
     const isLossy = (each: Happening) => isKillOfSupervisor(each) || this.#isLong(each);
     if (!isEnded && this.#happened(span, isLossy)) return;
     const least = lines * (isEnded ? ticks : marks.filter(({ what }) => what === "T").length);
