@@ -141,6 +141,30 @@ systemctl stop jobctl
 rm /etc/systemd/system/jobctl.service.d/test.conf /etc/jobctl/jobs/spin.ts
 systemctl daemon-reload
 
+has_ports() {
+  ! jobctl status -o json | grep -q listener_problems &&
+    setpriv --reuid jobctl --clear-groups env XDG_RUNTIME_DIR=/run jobctl --socket none --host 127.0.0.1 status >/dev/null
+}
+jobctl install-service --sockets >/dev/null
+check "a socket unit starts with its service" systemctl start jobctl.socket jobctl
+check "the daemon has its sockets" has_ports
+setpriv --reuid alice --clear-groups perl -MIO::Socket::INET -e 'while (1) { for (59051, 59052) { print "$_\n" and sleep 60
+  if IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => $_, Listen => 5, ReuseAddr => 1) } }' >/root/stolen &
+thief=$!
+for how in 'restart' 'kill --kill-whom=main --signal=KILL'; do
+  # shellcheck disable=SC2086
+  systemctl $how jobctl
+  sleep 4
+  check "$how: it has them again" has_ports
+done
+check "an upgrade works, too" jobctl upgrade-daemon
+check "and has them" has_ports
+kill $thief
+wait $thief 2>/dev/null
+check "no other user could take them" [ ! -s /root/stolen ]
+systemctl stop jobctl.socket jobctl
+check "uninstall-service --sockets removes the socket unit" jobctl uninstall-service --sockets
+
 echo '# mine' >>/etc/systemd/system/jobctl.service
 check "a changed unit stays" eval '! jobctl uninstall-service 2>/dev/null'
 sed -i '$d' /etc/systemd/system/jobctl.service

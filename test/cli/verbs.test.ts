@@ -561,12 +561,15 @@ test("status tells of pauses and disabled jobs, and of kinds by name", async () 
   const pauses = [{ reason: "disk", until: { seconds: 4_102_444_800n } }, { kind: "sum" }];
   const kinds = [{ kind: "sum" }, { kind: "mail" }];
   const disabled = [{ kind: "old", reason: "the configuration says enabled = false" }];
-  const answers = { getStatus: { ...STATUS, kinds, disabled }, listPauses: { pauses } };
+  const listenerProblems = ["Cannot listen on a:1: the address is in use"];
+  const getStatus = { ...STATUS, kinds, disabled, listenerProblems };
+  const answers = { getStatus, listPauses: { pauses } };
   const run = await cli(["status", "-o", "table"], { answers });
   assert.match(run.stdout, /^Paused: +everything until 2100-01-01 00:00:00Z \(.*\): disk$/m);
   assert.match(run.stdout, /^Paused: +sum until resumed$/m);
   assert.match(run.stdout, /^mail$[^]*^sum$/m);
   assert.match(run.stdout, /^Disabled: +old: the configuration says enabled = false$/m);
+  assert.match(run.stdout, /^Listener: +Cannot listen on a:1: the address is in use$/m);
   const printed = JSON.parse((await cli(["status"], { answers })).stdout);
   assert.deepEqual(printed.pauses.map(({ kind }: { kind?: string }) => kind), [undefined, "sum"]);
 });

@@ -42,6 +42,25 @@ test("loadConfig() lets includes, then variables, then flags win, key by key", a
   assert.deepEqual(jobs.map((job) => job.kind), ["x"]);
 });
 
+test('loadConfig() takes "" for no port from the file, variables and flags', async () => {
+  const port = async (text: string, rest: Parameters<typeof loadText>[1] = {}) =>
+    (await loadText(text, rest)).loaded!.config.server.port;
+  assert.equal(await port('[server]\nport = ""'), null);
+  assert.equal(await port("", { env: { JOBCTL_SERVER_PORT: "" } }), null);
+  assert.equal(await port("", { flags: { port: "" } }), null);
+  assert.equal(await port("", { flags: { port: "7" } }), 7);
+});
+
+test("loadConfig() warns if nobody can call the daemon", async () => {
+  const warningsOf = async (lines: string) => {
+    const { loaded } = await loadText(`[server]\nport = ""\n${lines}`);
+    return loaded!.warnings.map(({ message }) => message);
+  };
+  assert.deepEqual(await warningsOf('http = ""'), []);
+  const [warning] = await warningsOf('http = ""\nsocket = ""');
+  assert.match(warning!, /nobody can call the daemon/);
+});
+
 test("loadConfig() names both places when two files have one job's table", async () => {
   const { problems, job } = await loadText('include = ["b.toml"]\n[jobs.x]\nrun = "true"\n', {
     files: { "b.toml": '\n[jobs.x]\nrun = "false"\n[jobs.y]\nrun = "true"' },

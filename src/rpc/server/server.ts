@@ -252,7 +252,7 @@ export class RpcServer {
     const { logger, server } = this.#options;
     const { tcp, socket } = this.addresses;
     logger.info("gRPC listens", {
-      tcp: tcp && hostPort(tcp.host, tcp.port),
+      tcp: tcp ? hostPort(tcp.host, tcp.port) : undefined,
       socket,
       tls: hasTls,
       auth: server.auth.mode,

@@ -213,6 +213,8 @@ for (
     ["timezone = 'UTC'", { host: "127.0.0.1", port: "59051" }],
     ["[server]\nhost = '::1'\nport = 1", { host: "::1", port: "1" }],
     ["[server]\nhost = '0.0.0.0'", { host: "localhost", port: "59051" }],
+    ["[server]\nport = ''", { host: "localhost", port: "59051" }],
+    ["[server]\nport = ''\nsocket = '/none/s'", { socket: "/none/s" }],
     ["[server]\nsocket = ''", { host: "127.0.0.1", port: "59051", socket: "none" }],
   ] as const
 ) {
@@ -229,6 +231,7 @@ for (
     ["[server]\nhost = '127.0.0.1.evil.example'", /not an address of this machine/],
     ["[server]\nhost = '${HOST}'", /server.host is not a plain text/],
     ["[server]\nport = 0", /not a port/],
+    ["[server]\nport = ''\nsocket = ''", /are off/],
     ["[server]\nport = '59051'", /not a port/],
     ["[server]\nsocket = 1", /server.socket is not a plain text/],
     ["server = 1", /server is not a table/],

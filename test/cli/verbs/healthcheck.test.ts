@@ -137,6 +137,7 @@ for (
     [{ storeProblem: "no space" }, 2, "CRITICAL: store: no space"],
     [{ isDraining: true }, 1, "WARNING: the daemon is stopping"],
     [{ reloadProblem: "line 3" }, 1, "WARNING: the last reload had problems: line 3"],
+    [{ listenerProblems: ["Cannot listen on a:1"] }, 1, "WARNING: Cannot listen on a:1"],
     [{ isDraining: true, storeProblem: "a|b\nc" }, 2, "store: a/b\\nc, the daemon is stopping"],
   ] as const
 ) {

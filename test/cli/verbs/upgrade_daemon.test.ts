@@ -80,6 +80,20 @@ test("upgrade-daemon says what the daemon waits for, and how long it waits itsel
   assert.equal(stderr, "Waiting for 2 running instances of modules, for 30s at most\n");
 });
 
+test("upgrade-daemon says that the daemon continues only if it still responds", async () => {
+  const lineAfter = async (statuses: readonly unknown[]) => {
+    const argv = ["upgrade-daemon", "--wait-timeout", "5s", "-o", "table"];
+    const { code, stdout } = await run(argv, { answers: daemon(statuses) });
+    assert.equal(code, 124);
+    return stdout;
+  };
+  const away = new JobError("unavailable", "nobody listens");
+  assert.match(await lineAfter([OLD, away, OLD]), /^Node web-1 continues to hand over to 1\.1\.0/);
+  const gone = await lineAfter([OLD, OLD, away]);
+  assert.match(gone, /^Node web-1 does not respond since it began to hand over to 1\.1\.0: /);
+  assert.doesNotMatch(gone, /continues/);
+});
+
 test("upgrade-daemon shows why the file of the daemon does not start", async () => {
   const message = 'Cannot upgrade the daemon: "/usr/bin/jobctl" does not start: no such key';
   const upgradeDaemon = () => {
