@@ -74,8 +74,11 @@ async function assertWorksWithout(daemon: Daemon, thief: PortThief, ports: Ports
   await until("two more ticks ran", async () => await doneTicks(daemon) >= before + 2);
   const health = await daemon.jobctl(["healthcheck"]);
   assert.deepEqual([health.code, /^JOBCTL WARNING: Cannot listen/.test(health.stdout)], [1, true]);
-  const doctor = await daemon.jobctl(["doctor", "-o", "table"]);
-  assert.match(doctor.stdout, /^warning: daemon: Cannot listen on .* Jobs run/m);
+  // On a busy machine, its limit for an answer may pass.
+  await until("doctor says it", async () => {
+    const { stdout } = await daemon.jobctl(["doctor", "-o", "table"]);
+    return /^warning: daemon: Cannot listen on .* Jobs run/m.test(stdout);
+  });
   const reload = await daemon.jobctl(["reload"]);
   assert.equal(reload.code, 0, reload.stderr);
   // A client that does not know the socket meets the thief, and sends it nothing.
