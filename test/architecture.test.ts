@@ -97,6 +97,7 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
       "maintenance",
       "selftest",
       "rpc/client/client.ts",
+      "rpc/client/peer_proof.ts",
       "rpc/client/socket_client.ts",
       "rpc/client/whereabouts.ts",
       "rpc/gen",

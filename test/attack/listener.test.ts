@@ -1,12 +1,13 @@
 // Another user listens on the daemon's port while the daemon is down, and waits for its token.
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
 import { runJobctl, startDaemon } from "../support/processes/daemon.ts";
+import { withTempDir } from "../support/temp_dir.ts";
 import type { Daemon } from "../support/processes/daemon.ts";
-import { foreignListener, NEEDS_ROOT } from "../support/processes/foreign_user.ts";
+import { FOREIGN_UID, foreignListener, NEEDS_ROOT } from "../support/processes/foreign_user.ts";
 
 const RUN_DIR = "/run/jobctl";
 const ON_DEFAULTS = {
@@ -144,3 +145,31 @@ test("jobctl takes another user's daemon when told whose it is", { skip: NEEDS_R
     await listener.end();
   }
 });
+
+test("wrap sends no key of a ping to another user on this machine, and keeps the report", {
+  skip: NEEDS_ROOT,
+}, () =>
+  withTempDir({}, async ({ path: JOBCTL_SPOOL }) => {
+    const listener = await foreignListener(0);
+    try {
+      const url = `http://127.0.0.1:${listener.port}/ping/a-key-of-the-test-only`;
+      const wrap = (...args: string[]) =>
+        runJobctl(["wrap", "backup", "--url", url, ...args, "--", "echo", "ran"], {
+          env: { JOBCTL_SPOOL },
+        });
+      const { code, stdout } = await wrap();
+      assert.deepEqual([code, stdout], [0, "ran\n"]);
+      const env = { JOBCTL_SPOOL };
+      const flushed = await runJobctl(["wrap", "--flush", "--url", url], { env });
+      assert.match(
+        flushed.stderr,
+        /Nothing was sent to 127\.0\.0\.1:\d+: user .*65534.* listens there/,
+      );
+      assert.deepEqual([listener.heard().connections > 0, listener.heard().bytes], [true, 0]);
+      assert.equal(readdirSync(JOBCTL_SPOOL).length, 1);
+      await wrap("--daemon-user", String(FOREIGN_UID));
+      assert.ok(listener.heard().bytes > 100);
+    } finally {
+      await listener.end();
+    }
+  }));

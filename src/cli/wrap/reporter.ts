@@ -50,8 +50,13 @@ export function ownReporter(
   };
 }
 
-/** Reports by pings, as healthchecks.io takes them: to the URL of the job's pings. */
-export function pingReporter(url: string): Reporter {
+/**
+ * Reports by pings, as healthchecks.io takes them: to the URL of the job's pings.
+ *
+ * @param daemonUser the user whose listener on this machine is accepted, if neither root's, our own
+ * nor the service's
+ */
+export function pingReporter(url: string, daemonUser?: string): Reporter {
   const ping = async (
     run: WrappedRun,
     at: number,
@@ -68,15 +73,12 @@ export function pingReporter(url: string): Reporter {
     const agoMs = nowMs - at;
     // Others than our daemons ignore it.
     if (agoMs > 0) target.searchParams.set("ago", (agoMs / 1_000).toFixed(3));
-    const abort = new AbortController();
-    const timer = systemClock.timer(timeoutMs, () => abort.abort(), { unref: true });
-    const { signal } = abort;
     const headers = { "content-type": "text/plain; charset=utf-8" };
-    const request = { method: "POST", body, headers, signal, redirect: "error" } as const;
-    const { status, body: answer } = await fetch(target, request).catch((cause: unknown) => {
-      throw new JobError("unavailable", `Cannot reach ${target.host}`, { cause });
-    }).finally(() => timer.cancel());
-    await answer?.cancel();
+    const status = target.protocol === "https:"
+      ? await securePost(target, { body, headers, timeoutMs })
+      : await (await import("./plain_post.ts")).plainPost(target, {
+        ...{ body, headers, timeoutMs, daemonUser },
+      });
     if (status >= 200 && status < 300) return;
     const isPassing = status === 408 || status === 429 || status >= 500;
     const code = isPassing ? "unavailable" : status === 404 ? "not_found" : "invalid_argument";
@@ -94,4 +96,23 @@ export function pingReporter(url: string): Reporter {
       await ping(run, end.at, { part, body, nowMs, timeoutMs });
     },
   };
+}
+
+/** Send a POST over TLS, and return the status of the response. */
+async function securePost(
+  url: URL,
+  { timeoutMs, ...post }: {
+    readonly body: string;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly timeoutMs: number;
+  },
+): Promise<number> {
+  const abort = new AbortController();
+  const timer = systemClock.timer(timeoutMs, () => abort.abort(), { unref: true });
+  const request = { method: "POST", signal: abort.signal, redirect: "error", ...post } as const;
+  const { status, body } = await fetch(url, request).catch((cause: unknown) => {
+    throw new JobError("unavailable", `Cannot reach ${url.host}`, { cause });
+  }).finally(() => timer.cancel());
+  await body?.cancel();
+  return status;
 }

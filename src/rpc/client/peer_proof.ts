@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import process from "node:process";
 import { hostPort, isLoopback } from "../../core/address.ts";
 import { JobError } from "../../core/errors.ts";
-import { accountName } from "../../platform/process/accounts.ts";
+import { accountName, userId } from "../../platform/process/accounts.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { peerOwner, STRANGER } from "../../platform/network/peer_owner.ts";
 import { peerUserId } from "../../platform/network/peer_user.ts";
@@ -19,6 +19,11 @@ export interface ProofOptions {
   readonly daemonUid: number | null;
   /** True if a token is going to be sent. */
   readonly hasToken: boolean;
+}
+
+/** The user whose daemon is accepted: the named one, or else that of the system's service. */
+export function daemonUidOf(named: string | undefined): number | null {
+  return named === undefined ? systemDaemonUid() : userId(named);
 }
 
 function pause(ms: number): Promise<void> {

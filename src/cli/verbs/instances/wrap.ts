@@ -111,7 +111,7 @@ async function reporterOf(
       if (!/^https?:\/\/./.test(url) || !URL.canParse(url)) {
         throw usageError("Cannot report to --url: it is not an HTTP URL", "Begin it with https://");
       }
-      return pingReporter(url);
+      return pingReporter(url, args.text("daemon-user"));
     }
     const { settings } = await daemon();
     const { socket, host, port } = settings;
