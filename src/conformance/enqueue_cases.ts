@@ -264,6 +264,21 @@ export const enqueueCases: StoreCases = {
     assert.notEqual((await world.addOne({ uniqueKey: "k" })).id, first.id);
   },
 
+  "enqueue() knows a unique key in the form of earlier versions, of its own kind": async (
+    world,
+  ) => {
+    const former = await world.addOne({ uniqueKey: "k" });
+    const input = { uniqueKey: "mail k", formerKey: "k" };
+    assert.equal((await world.addOne(input)).id, former.id);
+    const other = await world.addOne({ ...input, kind: "other", uniqueKey: "other k" });
+    assert.equal(other.kind, "other");
+    const unique = { forMs: null, onConflict: "replace" } as const;
+    const [replacing] = await world.add({ ...input, unique, argumentsJson: "[2]" });
+    assert.notEqual(replacing!.id, former.id);
+    assert.equal((await world.store.get(former.id))!.reason, "replaced");
+    assert.equal((await world.addOne({ ...input, argumentsJson: "[2]" })).id, replacing!.id);
+  },
+
   "enqueue() keeps one instance of a unique key within a batch": async (world) => {
     const [first, second] = await world.add({ uniqueKey: "k" }, { uniqueKey: "k" });
     assert.equal(second!.id, first!.id);

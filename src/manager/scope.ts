@@ -62,20 +62,6 @@ export class Scope {
     throw this.#denied(`Cannot use job "${kind}":`, { path: "kind", hint });
   }
 
-  /**
-   * All jobs share one space of unique keys, and a job's `unique` makes keys that begin with its
-   * kind. A caller who takes such a key keeps that job from running.
-   *
-   * @throws JobError `permission_denied` for a unique key in the form that another job makes from
-   * its arguments
-   */
-  checkUniqueKey(key: string | undefined): void {
-    const kind = kindOfKey(key ?? "");
-    if (kind === null || this.allows(kind)) return;
-    const found = `Cannot use the unique key "${key}": it belongs to job "${kind}", and`;
-    throw this.#denied(found, { options: ["uniqueKey"], hint: "Choose another key" });
-  }
-
   /** True if a block is of one of the caller's jobs; false for a pool, which is of several. */
   readonly hasBlock = ({ limit, name }: Block): boolean =>
     limit !== "pool" && this.allows(kindOfKey(name) ?? name);

@@ -37,14 +37,10 @@ function instanceRules(manager: ManagerApi, queries: ScopedQueries) {
     },
     async scheduleJob(kind, options) {
       scope.check(kind);
-      scope.checkUniqueKey(options?.uniqueKey);
       return await withoutHolder(kind, manager.scheduleJob(kind, options));
     },
     async scheduleBatch(requests, options) {
-      for (const { kind, uniqueKey } of requests) {
-        scope.check(kind);
-        scope.checkUniqueKey(uniqueKey);
-      }
+      for (const { kind } of requests) scope.check(kind);
       return await withoutHolder(null, manager.scheduleBatch(requests, options));
     },
     async reportRun(kind, reported) {

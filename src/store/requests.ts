@@ -55,6 +55,11 @@ export interface NewInstance extends InstancePolicy {
   readonly priority: number;
   readonly queueKey: string;
   readonly uniqueKey: string | null;
+  /**
+   * The form that its unique key had in earlier versions, without the kind. An instance of its kind
+   * that was accepted with it has the key.
+   */
+  readonly formerKey?: string;
   readonly argumentsJson: string;
   /** Epoch ms; null: when it is accepted, by the clock that decides what is due. */
   readonly dueAt: number | null;

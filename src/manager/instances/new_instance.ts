@@ -237,6 +237,7 @@ function completeInstance(job: JobDefinition, own: OwnParts): NewInstance {
     priority: own.priority,
     queueKey: queueKeyOf(job, own.argumentsJson),
     uniqueKey: own.keys?.uniqueKey ?? null,
+    formerKey: own.keys?.formerKey,
     unique: own.keys?.unique,
     argumentsJson: own.argumentsJson,
     dueAt: own.dueAt,
@@ -261,10 +262,11 @@ export function queueKeyOf(job: JobDefinition, argumentsJson: string): string {
 }
 
 /** The unique key of an instance and its rule. */
-type UniqueKey = Pick<NewInstance, "uniqueKey" | "unique">;
+type UniqueKey = Pick<NewInstance, "uniqueKey" | "formerKey" | "unique">;
 
 /**
- * The given unique key, or else the key that the job makes from the arguments.
+ * The given unique key, or else the key that the job makes from the arguments. Both begin with the
+ * kind: an instance of another job neither blocks it, nor learns of it.
  *
  * @throws JobError `invalid_argument` naming the option
  */
@@ -280,7 +282,13 @@ function uniqueKeyOf(
     checkUniqueKey(uniqueKey);
     const hasRule = uniqueForMs !== undefined || onConflict !== undefined;
     const own: UniqueRule = { forMs: uniqueForMs ?? null, onConflict: onConflict ?? "refuse" };
-    return { uniqueKey, ...(hasRule ? { unique: own } : {}) };
+    const isWhole = uniqueKey.startsWith(`${kindWord(job.kind)} `);
+    return {
+      ...(isWhole
+        ? { uniqueKey }
+        : { uniqueKey: keyOf(job.kind, uniqueKey), formerKey: uniqueKey }),
+      ...(hasRule ? { unique: own } : {}),
+    };
   }
   if (!policy) {
     if (uniqueForMs === undefined && onConflict === undefined) return { uniqueKey: null };

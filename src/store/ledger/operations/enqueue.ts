@@ -68,7 +68,8 @@ class Plan {
     const { uniqueKey } = input;
     const holder = uniqueKey === null
       ? null
-      : this.#byKey.get(uniqueKey) ?? keyHolder(this.#state, this.#moment, uniqueKey);
+      : this.#byKey.get(uniqueKey) ?? keyHolder(this.#state, this.#moment, uniqueKey) ??
+        this.#formerHolder(input);
     if (holder && resolveConflict(input, holder, this.#moment) === "return") {
       return { instance: this.#existing(holder), outcome: "sameKey" };
     }
@@ -78,6 +79,12 @@ class Plan {
     if (uniqueKey !== null) this.#byKey.set(uniqueKey, instance);
     this.planned.push({ instance, replacedId: holder?.id ?? null, index });
     return { instance, outcome: "accepted" };
+  }
+
+  #formerHolder({ formerKey, kind }: NewInstance): Instance | null {
+    if (formerKey === undefined) return null;
+    const holder = keyHolder(this.#state, this.#moment, formerKey);
+    return holder?.kind === kind ? holder : null;
   }
 
   /** An existing instance: a small request may refer to many large ones. */

@@ -79,10 +79,11 @@ export function isOrdinary(input: NewInstance): boolean {
 
 function extraOf(input: NewInstance) {
   if (!hasExtra(input)) return false;
-  const { uniqueKey, scheduleId, retryOf, deadlineAt, waitingMax } = input;
+  const { uniqueKey, formerKey, scheduleId, retryOf, deadlineAt, waitingMax } = input;
   const { forMs, onConflict } = input.unique ?? UNIQUE_DEFAULT;
   return {
     uniqueKey: uniqueKey === null ? undefined : storable(uniqueKey),
+    formerKey: formerKey === undefined ? undefined : storable(formerKey),
     forMs: uniqueKey === null || forMs === null ? undefined : Math.ceil(forMs),
     onConflict: uniqueKey === null ? undefined : onConflict,
     scheduleId: scheduleId ?? undefined,

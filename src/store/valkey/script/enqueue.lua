@@ -21,6 +21,13 @@ function S.resolve(item, id, r, fixed)
   return nil, {'runs', id, item[IN_KIND]}
 end
 
+-- The id of the instance of an item's kind that has its unique key in the form of earlier versions.
+function S.former_holder(item)
+  local key = item[IN_EXTRA].formerKey
+  local id = key and S.key_holder(key)
+  return id and S.row(id)[KIND] == item[IN_KIND] and id or nil
+end
+
 function S.ids_of(items)
   local ids = {}
   for i = 1, #items do ids[i] = items[i][IN_ID] end
@@ -43,7 +50,7 @@ function S.plan_item(plan, item, i)
     return nil
   end
   local key, replaced = extra and extra.uniqueKey, false
-  local holder = key and (plan.by_key[key] or S.key_holder(key))
+  local holder = key and (plan.by_key[key] or S.key_holder(key) or S.former_holder(item))
   if holder then
     local planned = plan.by_id[holder]
     local holder_row = planned and {[KIND] = planned[IN_KIND], [STATE] = SCHEDULED} or S.row(holder)
