@@ -4,6 +4,7 @@
 // npm run slow -- cron [debian] [cronie] [busybox] [MINUTES]
 // Each story of notices on every store, a few minutes: npm run slow -- stories
 // A queue of a million due instances on SQLite, a minute: npm run slow -- volume
+// 200 flips of single bits of a SQLite file at rest, three minutes: npm run slow -- flips
 // The page of a log of 300,000 lines in a browser, a minute: npm run slow -- log
 import { installGroups, unpackPackages } from "./programs/install.mjs";
 import { install, ROOT, run, tryRun } from "./tasks.mjs";
@@ -11,7 +12,7 @@ import { install, ROOT, run, tryRun } from "./tasks.mjs";
 install();
 const [what, ...words] = process.argv.slice(2);
 /** Groups of programs that a command uses. */
-const GROUPS = { cron: [], log: ["browser"], volume: [] };
+const GROUPS = { cron: [], flips: [], log: ["browser"], volume: [] };
 const [trouble] = installGroups(GROUPS[what] ?? ["servers"]);
 if (trouble !== undefined) throw new Error(trouble);
 const problem = what === "cron" ? await unpackPackages() : null;
@@ -32,5 +33,8 @@ if (what === "stories") {
 } else if (what === "volume") {
   process.env.JOBCTL_VOLUME = "1000000";
   run("bun", ["test", "--timeout=600000", "./test/store/volume.test.ts"]);
+} else if (what === "flips") {
+  process.env.JOBCTL_FLIPS = "200";
+  run("bun", ["test", "--timeout=600000", "./test/store/sqlite/flipped_bits.test.ts"]);
 } else if (what === "cron") run("bun", ["scripts/slow/cron.ts", ...words]);
 else run("bun", ["scripts/slow/main.ts", ...process.argv.slice(2)]);

@@ -1,7 +1,8 @@
 import { Buffer } from "node:buffer";
-import { closeSync, constants, fdatasync, openSync, writeSync } from "node:fs";
+import { closeSync, constants, fdatasync, fdatasyncSync, openSync, writeSync } from "node:fs";
 import { readRegularFile } from "../../platform/files/read_file.ts";
 import { toStoreError } from "./error.ts";
+import { type FileSum, readFileSum } from "../../platform/files/file_sum.ts";
 
 const HEAD_BYTES = 256;
 const SLOT_BYTES = 128;
@@ -21,6 +22,8 @@ export interface CommitNote {
   readonly commits: number;
   /** Recorded time of the last one, epoch ms. */
   readonly at: number;
+  /** The content of the database when it was closed; null while it is open, or if unknown. */
+  readonly file: FileSum | null;
 }
 
 /** The file beside a database that counts its commits. */
@@ -36,19 +39,17 @@ export function counterPath(path: string): string {
 export class CommitCounter {
   readonly #file: number;
   readonly #slot = Buffer.alloc(SLOT_BYTES, " ");
+  readonly #note: CommitNote;
   #isSyncing = false;
   #syncedAt: number;
 
   /** @throws JobError when the file cannot be written */
   constructor(path: string, note: CommitNote) {
     const file = counterPath(path);
+    this.#note = note;
     try {
       this.#file = openSync(file, constants.O_RDWR | constants.O_CREAT, 0o600);
-      const { storeId, boot, isSynced } = note;
-      const head = Buffer.alloc(HEAD_BYTES, " ");
-      head.write(JSON.stringify({ storeId, boot, isSynced }), "latin1");
-      head.write("\n", HEAD_BYTES - 1);
-      writeSync(this.#file, head, 0, HEAD_BYTES, 0);
+      this.#writeHead(null);
       this.#slot.write("\n", SLOT_BYTES - 1);
       for (const slot of [0, 1]) this.#write(note.commits, note.at, slot);
     } catch (thrown) {
@@ -72,8 +73,25 @@ export class CommitCounter {
     fdatasync(this.#file, () => this.#isSyncing = false);
   }
 
-  close(): void {
+  /** @param file the content of the database, which has been closed */
+  close(file: FileSum | null): void {
+    try {
+      if (file !== null) {
+        this.#writeHead(file);
+        fdatasyncSync(this.#file);
+      }
+    } catch {
+      // Without it, the next opening checks less.
+    }
     closeSync(this.#file);
+  }
+
+  #writeHead(file: FileSum | null): void {
+    const { storeId, boot, isSynced } = this.#note;
+    const head = Buffer.alloc(HEAD_BYTES, " ");
+    head.write(JSON.stringify({ storeId, boot, isSynced, ...(file && { file }) }), "latin1");
+    head.write("\n", HEAD_BYTES - 1);
+    writeSync(this.#file, head, 0, HEAD_BYTES, 0);
   }
 
   #write(commits: number, at: number, slot: number): void {
@@ -87,12 +105,12 @@ export class CommitCounter {
 export function readCommitNote(path: string): CommitNote | null {
   try {
     const bytes = readRegularFile(counterPath(path), FILE_BYTES_MAX)!.bytes;
-    const { storeId, boot, isSynced } = JSON.parse(bytes.toString("latin1", 0, HEAD_BYTES));
+    const { storeId, boot, isSynced, file } = JSON.parse(bytes.toString("latin1", 0, HEAD_BYTES));
     const counts = [0, 1].map((slot) => readSlot(bytes.subarray(HEAD_BYTES + slot * SLOT_BYTES)))
       .filter((count) => count !== null);
     const last = counts.toSorted((left, right) => right.commits - left.commits)[0];
     if (typeof storeId !== "string" || !last) return null;
-    return { storeId, boot, isSynced: isSynced === true, ...last };
+    return { storeId, boot, isSynced: isSynced === true, ...last, file: readFileSum(file) };
   } catch {
     return null;
   }

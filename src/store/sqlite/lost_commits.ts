@@ -42,6 +42,11 @@ export function findLostCommits(
     const found = `${commitsUpTo(note.commits, note.at)} missing: there is no data in it${state}`;
     return { count: note.commits, found, isExpected: false };
   }
+  if (inside.isOpen && note === null && log === null) {
+    const found = "it was in use, and both its write-ahead log (-wal) and the count of its " +
+      "commits (-commits) are missing: what was accepted last may be lost";
+    return { count: 1, found, isExpected: false };
+  }
   const isNoted = note !== null && note.storeId === inside.storeId;
   const isSameBoot = isNoted && note.boot !== null && note.boot === bootId();
   const isSynced = isNoted ? note.isSynced : options.isSynced;
@@ -59,16 +64,46 @@ export function findLostCommits(
 }
 
 /** The commit count that a database records about itself; null if it is still empty. */
-function readInside(db: DatabaseSync): Pick<CommitNote, "storeId" | "commits" | "at"> | null {
-  const hasMeta = db.prepare("SELECT 1 FROM sqlite_master WHERE name = 'meta'").get();
-  if (!hasMeta) return null;
+function readInside(db: DatabaseSync): Inside | null {
+  const has = (table: string) =>
+    db.prepare("SELECT 1 FROM sqlite_master WHERE name = ?").get(table) !== undefined;
+  if (!has("meta")) return null;
   const { store_id, commits = 0, at } = db.prepare("SELECT * FROM meta").get()!;
-  return { storeId: String(store_id), commits: Number(commits), at: Number(at) };
+  const isOpen = has("note") && db.prepare(`SELECT 1 ${OPEN_MARK}`).get() !== undefined;
+  return { storeId: String(store_id), commits: Number(commits), at: Number(at), isOpen };
+}
+
+/** The commit count of a database, and whether somebody has it open, or died with it. */
+type Inside = Pick<CommitNote, "storeId" | "commits" | "at"> & { readonly isOpen: boolean };
+
+const OPEN_MARK = "FROM note WHERE name = 'open'";
+
+/**
+ * Mark a database as open, in the file itself: without its log, it would look as if it had been
+ * closed.
+ */
+export function markOpen(db: DatabaseSync): void {
+  db.exec(`
+    BEGIN IMMEDIATE;
+    UPDATE meta SET epoch = epoch + 1, commits = commits + 1;
+    INSERT OR REPLACE INTO note (name, value) VALUES ('open', 'true');
+    COMMIT;
+    PRAGMA wal_checkpoint(TRUNCATE);`);
+}
+
+/** Mark a database as closed. */
+export function markClosed(db: DatabaseSync): void {
+  try {
+    db.exec(`DELETE ${OPEN_MARK}`);
+  } catch {
+    // The disk is full. Then the count of its commits must be there at the next opening.
+  }
 }
 
 /** The initial note for a database. */
 export function noteOf(db: DatabaseSync, options: { readonly isSynced: boolean }): CommitNote {
-  return { ...readInside(db)!, ...options, boot: bootId() };
+  const { storeId, commits, at } = readInside(db)!;
+  return { storeId, commits, at, ...options, boot: bootId(), file: null };
 }
 
 function commitsUpTo(count: number, at: number | null): string {

@@ -16,14 +16,18 @@ import { shellWord } from "../../core/text/shell_word.ts";
 import { makePrivate, PRIVATE_FOLDER } from "../../platform/files/private_files.ts";
 import { newerFormat } from "../newer_format.ts";
 import { impossibleValues, missingParts, restoreIndexes } from "./check_content.ts";
+import { readCommitNote } from "./commit_counter.ts";
+import { sumOfFile } from "../../platform/files/file_sum.ts";
 import { findLostCommits } from "./lost_commits.ts";
 import { APPLICATION_ID, FILE_FORMAT, madeBy, migrate } from "./schema.ts";
 import { toStoreError } from "./error.ts";
 
 const MAGIC = "SQLite format 3\0";
 const HEADER_BYTES = 100;
-/** A database up to this size is checked in full at opening, in less than a tenth of a second. */
-const CHECK_BYTES_MAX = 32 * 2 ** 20;
+/** A database up to this size is checked in full at opening, in less than 200 ms. */
+const CHECK_BYTES_MAX = 24 * 2 ** 20;
+/** Up to this size, everything but its indexes is, which takes as long. */
+const QUICK_CHECK_BYTES_MAX = 64 * 2 ** 20;
 /**
  * How long one try for a busy file blocks; the store retries it between turns of the event loop.
  */
@@ -43,6 +47,7 @@ const TOLD_MAX = 10;
 const RESTORE = "Keep a copy of the file and restore the last backup";
 /** The command that continues without lost commits. */
 const SALVAGE = "jobctl serve --salvage";
+const VERIFY = "jobctl store verify";
 
 /** Make the directory of a database file. */
 export function makeDirectory(path: string): void {
@@ -75,8 +80,9 @@ export interface OpenOptions {
  * Open the database that this process owns, check it, and migrate it to the newest format. A
  * refused file is not written: the checks use a connection that cannot write.
  *
- * A file up to {@link CHECK_BYTES_MAX} is checked in full (`quick_check`), a larger one by its
- * header, its size and its schema; other damaged pages fail the operation that reads them.
+ * A file that was closed is compared with its checksum. Up to {@link CHECK_BYTES_MAX} it is checked
+ * in full (`integrity_check`), a larger one without its indexes (`quick_check`), the largest by
+ * header, size and schema; other damaged pages fail the operation that reads them.
  *
  * @throws JobError `unavailable` naming the file, the failed check and the remedy
  */
@@ -164,7 +170,8 @@ function connect(path: string, { readOnly }: { readonly readOnly: boolean }): Da
 }
 
 /** Check the files before SQLite opens them. @returns whether they contain no data */
-function checkFiles(path: string, { salvages }: OpenOptions): boolean {
+function checkFiles(path: string, options: OpenOptions): boolean {
+  const { salvages } = options;
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats && !stats.isFile()) {
     throw refusal(path, "it is not a regular file", { hint: "Name a file" });
@@ -182,6 +189,7 @@ function checkFiles(path: string, { salvages }: OpenOptions): boolean {
     });
   }
   if (size > 0) checkHeader(path, size, walSize);
+  if (size > 0 && walSize === 0) checkSum(path, options);
   return size === 0;
 }
 
@@ -233,6 +241,21 @@ function keepLog(path: string): string | null {
   return kept;
 }
 
+/** Compare a file that was closed with its content then. */
+function checkSum(path: string, { salvages, warn }: OpenOptions): void {
+  const closed = readCommitNote(path)?.file ?? null;
+  const now = closed && sumOfFile(path);
+  if (closed === null || now === null) return;
+  if (now.bytes === closed.bytes && now.crc === closed.crc) return;
+  const isWritten = now.modifiedAt !== closed.modifiedAt;
+  const found = isWritten
+    ? "it has changed since it was closed: another program wrote to it, or it is damaged"
+    : "it is damaged: its content has changed since it was closed, but nothing wrote to it";
+  // Somebody may have edited or restored it: whatever else is wrong with it is found below.
+  if (isWritten || salvages === "any") return warn(`"${path}": ${found}; check it with: ${VERIFY}`);
+  throw refusal(path, found, { hint: `${RESTORE}; to use it as it is: ${SALVAGE}` });
+}
+
 function checkHeader(path: string, size: number, walSize: number): void {
   const header = Buffer.alloc(HEADER_BYTES);
   let readBytes = 0;
@@ -279,10 +302,12 @@ function checkIdentity(db: DatabaseSync, path: string): void {
 }
 
 function checkWhole(db: DatabaseSync, path: string): void {
-  if (sizeOf(db) > CHECK_BYTES_MAX) return;
-  const found = db.prepare("PRAGMA quick_check(1)").get()?.quick_check;
+  const size = sizeOf(db);
+  if (size > QUICK_CHECK_BYTES_MAX) return;
+  const check = size > CHECK_BYTES_MAX ? "quick_check" : "integrity_check";
+  const found = db.prepare(`PRAGMA ${check}(1)`).get()?.[check];
   if (found === "ok") return;
-  throw refusal(path, `it is damaged (quick_check: ${found})`, { hint: RESTORE });
+  throw refusal(path, `it is damaged (${check}: ${found})`, { hint: RESTORE });
 }
 
 /** @throws JobError `unavailable` naming what is missing */
@@ -310,7 +335,7 @@ function checkValues(db: DatabaseSync, path: string, { warn }: OpenOptions): voi
     throw refusal(path, `${meta.check}: ${meta.message}`, { hint: RESTORE });
   }
   for (const { check, message } of problems.slice(0, TOLD_MAX)) {
-    warn(`"${path}" is damaged, ${check}: ${message}; check it with: jobctl store verify`);
+    warn(`"${path}" is damaged, ${check}: ${message}; check it with: ${VERIFY}`);
   }
 }
 

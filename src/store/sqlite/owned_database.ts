@@ -5,7 +5,8 @@ import { JobError } from "../../core/errors.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import { type FileChange, FilePlace } from "../../platform/files/file_place.ts";
 import { CommitCounter } from "./commit_counter.ts";
-import { noteOf } from "./lost_commits.ts";
+import { sumOfFile } from "../../platform/files/file_sum.ts";
+import { markClosed, markOpen, noteOf } from "./lost_commits.ts";
 import { makeDirectory, openDatabase, type Salvages } from "./open_database.ts";
 import { OwnerLock } from "./owner_lock.ts";
 import { toStoreError } from "./error.ts";
@@ -74,7 +75,7 @@ export class OwnedDatabase {
     try {
       this.db = db = openDatabase(path, { isSynced, salvages, warn });
       if (pagesMax) db.exec(`PRAGMA max_page_count = ${pagesMax}`);
-      db.exec("UPDATE meta SET epoch = epoch + 1, commits = commits + 1");
+      markOpen(db);
       const note = noteOf(db, { isSynced });
       this.#commits = note.commits;
       this.#counter = new CommitCounter(path, note);
@@ -127,11 +128,13 @@ export class OwnedDatabase {
 
   /** Close the database and release its files. */
   close(): void {
+    const isChanged = this.#changed() !== null;
+    if (!isChanged) markClosed(this.db);
     if (this.#beside[0]!.look() === "replaced") {
       this.#save();
       abandoned.push(this.db);
     } else this.db.close();
-    this.#counter.close();
+    this.#counter.close(isChanged ? null : sumOfFile(this.#place.path));
     this.#lock.release();
   }
 

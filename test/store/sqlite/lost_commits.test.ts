@@ -234,6 +234,28 @@ test("open() reports commits lost with the machine when the store does not wait 
     assert.match(warnings.join(), /fsync is "normal".*1 commit up to/);
   }));
 
+test("open() refuses a database that was in use without its log and its count, row 105", () =>
+  withTempDir({}, async ({ path: folder }) => {
+    const live = join(folder, "live.db");
+    const world = await open(live);
+    const early = leave(live, join(folder, "early.db"), [""]);
+    await world.addOne({ id: "first" });
+    const path = leave(live, join(folder, "jobs.db"), [""]);
+    // All in the log, or nothing at all: the file cannot tell.
+    for (const one of [path, early]) {
+      assert.match((await refusal(one)).message, /-wal.*-commits.* are missing/);
+    }
+    const warnings: string[] = [];
+    const warn = (message: string) => void warnings.push(message);
+    assert.deepEqual(await idsOf(path, { salvages: "any", warn }), []);
+    assert.match(warnings.join(), /may be lost/);
+    assert.deepEqual(await idsOf(path), []);
+    await world.store.close();
+    // One that was closed needs neither.
+    const closed = leave(live, join(folder, "closed.db"), [""]);
+    assert.deepEqual(await idsOf(closed), ["first"]);
+  }));
+
 test("readCommitNote() has the other count when one is damaged, and none of a file that is no note", () =>
   withTempDir({}, async ({ path: folder }) => {
     const { path } = await killed(folder);

@@ -179,6 +179,7 @@ test(
       assert.equal(readFileSync(`${file}-wal`, "utf8"), "another-wal");
       // The log was copied into it.
       copyFileSync(`${file}.old`, `${file}.copy`);
+      copyFileSync(`${file}-commits`, `${file}.copy-commits`);
       const again = await open(`${file}.copy`);
       assert.equal((await again.store.get("one"))!.id, "one");
       await again.store.close();
