@@ -303,6 +303,8 @@ class HintLog {
 
   constructor(store: Store) {
     this.stop = store.subscribe((hint) => {
+      // Of stores with one owner only; the others have to be asked.
+      if (hint.type === "claims") return;
       this.hints.push(hint);
       this.#wake();
     });

@@ -317,6 +317,8 @@ export class Lifecycle {
         return dispatcher.abort("canceled", hint.claims);
       case "pauses":
         return dispatcher.poke();
+      case "claims":
+        return janitor.claimed();
       case "deadlines":
         return janitor.poke();
       case "nodes":

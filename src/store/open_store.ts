@@ -34,7 +34,7 @@ export function createStore(config: StoreConfig, parts: StoreParts): Store {
         ...{ path: address.path, defer, clock: parts.now, fsync: config.fsync },
         salvages: parts.salvages,
         warn: (message) => parts.logger.warn(message),
-        later: (callback) => void parts.clock.timer(PAGES_MS, callback, { unref: true }),
+        later: (callback) => parts.clock.timer(PAGES_MS, callback, { unref: true }),
       });
     case "etcd":
       return createLateStore(async () => {

@@ -42,6 +42,8 @@ export type ChangeHint =
   | { readonly type: "pauses" }
   /** A node joined, left, can run other kinds, or should change its number of workers. */
   | { readonly type: "nodes" }
+  /** A store that only one process uses had no claim, and has one now. */
+  | { readonly type: "claims" }
   /**
    * A claim returned nothing because waiting instances are past their deadline: reap them first.
    */

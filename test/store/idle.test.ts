@@ -5,10 +5,21 @@ import { GroupCommit } from "../../src/store/ledger/group.ts";
 import { LedgerStore } from "../../src/store/ledger/store.ts";
 import { MemoryTables } from "../../src/store/memory/tables.ts";
 
-/** Tables that count transactions, and calls of rest(). */
+/** Tables that count transactions, looks at deadlines, and calls of rest(). */
 class CountedTables extends MemoryTables {
   count = 0;
+  looks = 0;
   restCount = 0;
+
+  constructor() {
+    super();
+    const { instances } = this;
+    const pastDeadline = instances.pastDeadline.bind(instances);
+    instances.pastDeadline = (...range) => {
+      this.looks += 1;
+      return pastDeadline(...range);
+    };
+  }
 
   rest(): void {
     this.restCount += 1;
@@ -55,6 +66,18 @@ test("reap() takes back a claim that open() kept once its lease ends", async () 
   assert.deepEqual((await world.reap()).map(({ id }) => id), [kept.id]);
 });
 
+test("reap() reads no tables while nothing can be taken back", async () => {
+  const { tables, store, world } = await openWorld();
+  await store.reap({ at: world.at, limit: 10 });
+  tables.looks = 0;
+  for (let count = 0; count < 3; count++) await store.reap({ at: world.at, limit: 10 });
+  assert.equal(tables.looks, 0);
+  await world.add({ deadlineAt: world.at.wallMs + 1_000 });
+  world.advance(1_000);
+  assert.equal((await store.reap({ at: world.at, limit: 10 })).value.length, 1);
+  assert.ok(tables.looks > 0);
+});
+
 test("reap() calls rest() of the tables unless something runs", async () => {
   const { tables, store, world } = await openWorld();
   await store.reap({ at: world.at, limit: 10 });
@@ -63,6 +86,22 @@ test("reap() calls rest() of the tables unless something runs", async () => {
   await world.claim(1);
   await store.reap({ at: world.at, limit: 10 });
   assert.equal(tables.restCount, 1);
+});
+
+test("a store of one process announces its first claim, and the first after it had none", async () => {
+  const { store, world } = await openWorld();
+  let count = 0;
+  store.subscribe(({ type }) => count += type === "claims" ? 1 : 0);
+  await world.add({});
+  await world.add({});
+  const [first] = await world.claim(1);
+  assert.equal(count, 1);
+  const [second] = await world.claim(1);
+  assert.equal(count, 1);
+  for (const each of [first!, second!]) await world.settle(each);
+  await world.add({});
+  await world.claim(1);
+  assert.equal(count, 2);
 });
 
 test("reap() ends an instance past a deadline that was added after it found none", async () => {

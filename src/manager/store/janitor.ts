@@ -33,7 +33,10 @@ export class Janitor {
   constructor(options: JanitorOptions) {
     this.#options = options;
     this.#reapTimer = this.#repeat("reap", () => this.#reap(), () => this.#reapAfterMs());
-    this.#retainTimer = this.#repeat("retain", () => this.#retain(), () => RETAIN_EVERY_MS);
+    this.#retainTimer = this.#repeat("retain", () => {
+      // Reaps with it, as this thread is awake: also after a change of the wall clock.
+      return this.#retain().finally(() => this.poke());
+    }, () => RETAIN_EVERY_MS);
   }
 
   /** Compare the clock with the store, before this daemon writes anything into it. */
@@ -59,16 +62,25 @@ export class Janitor {
     this.#arm(this.#reapTimer, 0);
   }
 
+  /** A store without claims has some again: reap when their lease may have expired. */
+  claimed(): void {
+    const { leaseMs } = this.#options;
+    if (this.#isStarted) this.#reapTimer.setWithin(this.#marginMs + leaseMs);
+  }
+
+  /** Never at the very end of a lease, when its renewal may be under way. */
+  get #marginMs(): number {
+    return Math.min(2_000, this.#options.leaseMs / 3);
+  }
+
   #arm(timer: LazyTimer, delayMs: number): void {
     if (this.#isStarted) timer.setIn(delayMs);
   }
 
-  // An idle node wakes rarely: a claim made meanwhile holds for a lease, and the store reports
-  // deadlines. Never at the very end of a lease, when its renewal may be under way.
+  // An idle node of a store of its own wakes once a minute: the store reports claims and deadlines.
   #reapAfterMs(): number {
-    const { store, clock, leaseMs } = this.#options;
-    const quietMs = store.quietMs?.(clock.now()) ?? 0;
-    return Math.min(2_000, leaseMs / 3) + Math.min(quietMs, leaseMs);
+    const { store, clock } = this.#options;
+    return this.#marginMs + (store.quietMs?.(clock.now()) ?? 0);
   }
 
   /** @param work returns true if there is more to do at once */

@@ -315,6 +315,7 @@ export class LedgerState {
 
   setLease(id: string, lease: Lease | undefined): void {
     const before = this.leases.get(id);
+    if (lease && this.leases.size === 0 && !this.tables.shared) this.hints.push({ type: "claims" });
     this.#undo.push(() => setOrDelete(this.leases, id, before));
     setOrDelete(this.leases, id, lease);
     if (lease && !before) this.usage.change(lease.row.instance, 1);

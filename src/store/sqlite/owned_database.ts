@@ -4,6 +4,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { JobError } from "../../core/errors.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import { type FileChange, FilePlace } from "../../platform/files/file_place.ts";
+import type { Timer } from "../../platform/clock.ts";
 import { CommitCounter } from "./commit_counter.ts";
 import { sumOfFile } from "../../platform/files/file_sum.ts";
 import { markClosed, markOpen, noteOf } from "./lost_commits.ts";
@@ -29,7 +30,7 @@ export interface SqliteOptions {
    * Runs a callback some seconds later. The pages that SQLite keeps in memory are then released;
    * without it they are kept.
    */
-  readonly later?: ((callback: () => void) => void) | undefined;
+  readonly later?: ((callback: () => void) => Timer) | undefined;
 }
 
 /** Files beside a database without which what is committed is lost, or has two owners. */

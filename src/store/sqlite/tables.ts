@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import type { JobError } from "../../core/errors.ts";
+import type { Timer } from "../../platform/clock.ts";
 import type { Head, OwnedTables } from "../ledger/tables/tables.ts";
 import { type OpenRequest, STORE_FORMAT } from "../store.ts";
 import { SqliteEndedAttempts } from "./ended_attempts.ts";
@@ -38,8 +39,8 @@ export class SqliteTables implements OwnedTables {
   #owned: OwnedDatabase | null = null;
   #statements!: Statements;
   readonly #isFile: boolean;
-  /** True if a release of the pages in memory is pending. */
-  #isReleasePlanned = false;
+  /** Will release the pages in memory; null while none were used. */
+  #releasing: Timer | null = null;
   readonly #options: SqliteOptions;
 
   /** @param path of the file, or ":memory:" */
@@ -81,6 +82,8 @@ export class SqliteTables implements OwnedTables {
   close(): void {
     // A database in memory would be lost; the object keeps it for the next opening.
     if (!this.#isFile || !this.#db) return;
+    this.#releasing?.cancel();
+    this.#releasing = null;
     if (this.#owned) this.#owned.close();
     else this.#db.close();
     this.#db = null;
@@ -150,6 +153,8 @@ export class SqliteTables implements OwnedTables {
 
   /** Release the pages that SQLite keeps in memory: up to 32 MiB, which the system caches too. */
   rest(): void {
+    this.#releasing?.cancel();
+    this.#releasing = null;
     this.#db!.exec("PRAGMA shrink_memory");
   }
 
@@ -173,11 +178,6 @@ export class SqliteTables implements OwnedTables {
   // a past burst.
   #used(): void {
     const { later } = this.#options;
-    if (this.#isReleasePlanned || later === undefined) return;
-    this.#isReleasePlanned = true;
-    later(() => {
-      this.#isReleasePlanned = false;
-      if (this.#db !== null) this.rest();
-    });
+    this.#releasing ??= later?.(() => this.rest()) ?? null;
   }
 }

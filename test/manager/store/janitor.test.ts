@@ -31,13 +31,12 @@ test("janitor() deletes instances past their retention, with their log", async (
   assert.equal((await world.get(bad.id)).state, "terminated");
 });
 
-test("janitor() asks an idle store of its own less than once a lease", async () => {
+test("janitor() asks an idle store of its own once a minute", async () => {
   const world = await new ManagerWorld({ workers: 1 }).started();
-  await world.clock.advance(10 * LEASE_MS);
+  await world.clock.advance(60_000);
   const before = world.link.count("reap");
-  await world.clock.advance(10 * LEASE_MS);
-  const count = world.link.count("reap") - before;
-  assert.ok(count === 8 || count === 9, `asked ${count} times`);
+  await world.clock.advance(600_000);
+  assert.equal(world.link.count("reap") - before, 10);
 });
 
 test("janitor() ends what waits past a deadline while nothing is claimed", async () => {
