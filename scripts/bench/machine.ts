@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { arch, cpus, platform, release, totalmem } from "node:os";
+import { lateLibc } from "../../src/platform/process/libc.ts";
 import { VERSION } from "../../src/platform/version.ts";
 
 /** The machine that figures were measured on. */
@@ -32,33 +33,34 @@ export function machineText(of: Machine): string {
 /** Resources of a process at one moment. */
 export interface ProcessCost {
   readonly rssMb: number;
-  /** Processor time so far, in ms, of each thread that is alive. */
-  readonly threads: ReadonlyMap<string, number>;
+  /** Processor time so far, in ms, of all threads, also of those that have ended. */
+  readonly cpuMs: number;
 }
 
 /** Memory in use and processor time of a process. Linux only. */
 export function processCost(pid: number): ProcessCost {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
   const rssKb = Number(/^VmRSS:\s+(\d+)/m.exec(status)![1]);
-  return { rssMb: rssKb / 1_024, threads: threadTimes(pid) };
+  return { rssMb: rssKb / 1_024, cpuMs: processorClock(pid) ?? processorTicks(pid) };
 }
 
-/** Processor time between two moments, in ms, of the threads that lived at the second. */
+/** Processor time between two moments, in ms. */
 export function cpuBetween(before: ProcessCost, after: ProcessCost): number {
-  let sum = 0;
-  for (const [thread, ms] of after.threads) sum += ms - (before.threads.get(thread) ?? 0);
-  return sum;
+  return after.cpuMs - before.cpuMs;
 }
 
-function threadTimes(pid: number): ReadonlyMap<string, number> {
-  const times = new Map<string, number>();
-  for (const thread of readdirSync(`/proc/${pid}/task`)) {
-    try {
-      const [ns] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ");
-      times.set(thread, Number(ns) / 1_000_000);
-    } catch {
-      // The thread has ended meanwhile.
-    }
-  }
-  return times;
+const libc = lateLibc("clock_gettime");
+
+/** The kernel's clock of a process; null if this runtime cannot read it. */
+function processorClock(pid: number): number | null {
+  const time = new BigInt64Array(2);
+  // As clock_getcpuclockid() makes it: CPUCLOCK_SCHED of the whole process.
+  if (libc()?.symbols.clock_gettime((~pid << 3) | 2, time) !== 0) return null;
+  return Number(time[0]) * 1_000 + Number(time[1]) / 1_000_000;
+}
+
+/** The same in ticks of 10 ms. */
+function processorTicks(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "latin1").replace(/^.*\) /s, "").split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
