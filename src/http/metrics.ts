@@ -250,6 +250,16 @@ export class Metrics {
       (workers.fullMs ?? 0) / 1000,
     );
     page.gauge("jobctl_workers_alive", "Worker processes.", workers.alive);
+    page.gauge(
+      "jobctl_attempts_without_process",
+      "Attempts that seem to run without a process.",
+      workers.missing ?? 0,
+    );
+    page.gauge(
+      "jobctl_supervisors_silent",
+      "Supervisors of commands that do not respond.",
+      workers.silent ?? 0,
+    );
     page.metric("jobctl_nodes", "gauge", "Daemons on the store, by state.");
     for (const state of ["live", "draining", "skewed"]) {
       page.sample("jobctl_nodes", nodes.filter((node) => node.state === state).length, { state });

@@ -8,7 +8,7 @@ import type {
   Progress,
   StoredLogEntry,
 } from "../core/instance.ts";
-import type { JobHook } from "../core/hooks/hook.ts";
+import type { HookDelivery, HookRun, JobHook } from "../core/hooks/hook.ts";
 import type { ReportedRun } from "../core/job/external.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import type { RetryOptions, ScheduleOptions } from "../core/job/job_manager.ts";
@@ -166,6 +166,10 @@ export interface WorkerStatus {
   readonly fullMs?: number;
   /** Worker processes in a row that could not be started; absent or 0 if none. */
   readonly failedStarts?: number;
+  /** Attempts that seem to run without a process; absent or 0 if none. */
+  readonly missing?: number;
+  /** Supervisors of commands that do not respond; absent or 0 if none. */
+  readonly silent?: number;
 }
 
 /** The state of a node at a glance. */
@@ -466,21 +470,6 @@ export type ReadApi = Pick<
   | "follow"
   | keyof (TimelineApi & TagReads & ProcessReads)
 >;
-
-/** A request to the hook of a job, once its signature was right. */
-export interface HookDelivery {
-  /** The id of its instance, the same for the same delivery; null: a new one. */
-  readonly id: string | null;
-  readonly arguments: ArgumentInput;
-}
-
-/** The run that a delivery has started. */
-export interface HookRun {
-  /** Of its instance. */
-  readonly id: string;
-  /** False if it was started before. */
-  readonly isNew: boolean;
-}
 
 /** Facts that are not stored: what the manager currently knows about itself and its peers. */
 export interface LiveFacts

@@ -1,7 +1,7 @@
 import type { ConfigInForce } from "../core/config_settings.ts";
 import { isJobError, JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
-import type { JobHook } from "../core/hooks/hook.ts";
+import type { HookDelivery, HookRun, JobHook } from "../core/hooks/hook.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import type { Block } from "../core/job/limits.ts";
 import type { Exact } from "../core/object_keys.ts";
@@ -24,8 +24,6 @@ import type { EnqueueResult, NewInstance, Pause, StoreInfo } from "../store/stor
 import type {
   BackfillRequest,
   BackfillResult,
-  HookDelivery,
-  HookRun,
   LiveFacts,
   ManagerApi,
   ManagerEvent,

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { errorCode, toJobError } from "../core/errors.ts";
 import type {
   AttemptUsage,
@@ -45,6 +44,8 @@ import { isStartedAlike } from "./started_alike.ts";
 import { SupervisedCommand } from "./supervised_command.ts";
 import {
   openFolder,
+  placeOf,
+  removeEnded,
   removePlace,
   removeUnused,
   type SupervisorPlace,
@@ -326,12 +327,17 @@ class CommandExecutor implements Executor {
     const { clock, logger, system } = this.#options;
     const { process: daemon } = thisProcess();
     const hasWaiting = place !== null && daemon !== null;
+    const { peer } = parts;
     const supervisor = new SupervisorProcess({
       ...{ ...parts, clock, logger, system },
       waiting: hasWaiting ? new WaitingClaims(place, { clock, daemon }) : null,
       onEnd: (each) => this.#ended(each),
       onGone: (each) => {
-        if (place !== null && !each.hasLeft) removePlace(place);
+        if (place !== null && !each.hasLeft) {
+          removePlace(place);
+          // What it wrote before this daemon, or what is lost with it, has been reported here.
+          if (peer.pid !== null) removeEnded(place);
+        }
         this.#forget(key, each);
       },
     });
@@ -366,7 +372,7 @@ class CommandExecutor implements Executor {
   }
 
   #record(folder: string, record: SupervisorRecord): SupervisorPlace {
-    const place = join(folder, this.#secret(8));
+    const place = placeOf(folder, record.token);
     for (let isAgain = false;; isAgain = true) {
       try {
         openFolder(folder);

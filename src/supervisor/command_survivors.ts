@@ -11,6 +11,7 @@ import type {
 } from "../worker/executor.ts";
 import { usageLimits } from "../worker/process/worker_launch.ts";
 import { ClaimSeal } from "./claim_seal.ts";
+import { findEnded } from "./ended_runs.ts";
 import type { FoundSupervisor } from "./find_supervisors.ts";
 import { type FoundRun, markerOfRun } from "./protocol.ts";
 import { SupervisedCommand } from "./supervised_command.ts";
@@ -73,7 +74,8 @@ export class CommandSurvivors implements Survivors {
     const { clock, logger, system } = this.#options;
     this.leave();
     const identity = thisProcess();
-    this.#supervisors = await system.find(this.place, { clock, logger, identity });
+    const living = await system.find(this.place, { clock, logger, identity });
+    this.#supervisors = [...living, ...findEnded(this.place, { clock, logger })];
     this.#foundMs = clock.now().monotonicMs;
     const seal = ClaimSeal.read(this.place);
     for (const supervisor of this.#supervisors) {
@@ -181,7 +183,9 @@ export class CommandSurvivors implements Survivors {
   }
 
   /** From now on it is this daemon whose end matters. */
-  #sign({ place, record }: FoundSupervisor): void {
+  #sign({ place, record, peer }: FoundSupervisor): void {
+    // It has ended, with its record.
+    if (peer.pid === null) return;
     try {
       updateRecord(place, { ...record, daemon: thisProcess().process });
     } catch (error) {

@@ -1,4 +1,6 @@
+import { statSync } from "node:fs";
 import { connect, type Socket } from "node:net";
+import { basename } from "node:path";
 import { toJobError } from "../core/errors.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
@@ -10,6 +12,7 @@ import {
   killGroup,
   killMarkedInTurns,
   markedProcesses,
+  usageOf,
 } from "../platform/process/descendants.ts";
 import type { ProcessIdentity } from "../platform/process/process_identity.ts";
 import {
@@ -21,6 +24,7 @@ import {
 } from "./protocol.ts";
 import { readMessage } from "./read_message.ts";
 import {
+  isOfPlace,
   listPlaces,
   readRecord,
   removePlace,
@@ -92,6 +96,8 @@ class Search {
   readonly #silent = new Set<string>();
   /** Tokens of supervisors that are dead or do not respond, and whose daemons are dead. */
   readonly #dead = new Map<SupervisorPlace, string>();
+  /** Places whose records are unreadable, and whose supervisors have no daemon. */
+  readonly #nameless = new Set<SupervisorPlace>();
   readonly #wake: Timer;
 
   private constructor(
@@ -121,25 +127,52 @@ class Search {
         this.#dead.set(place, record.token);
         return null;
       }
+    } else {
+      if (!this.#hasDaemon(place)) this.#nameless.add(place);
+      return null;
     }
     removePlace(place);
     return null;
+  }
+
+  /** True if the supervisor of an unreadable record is a child of another daemon, which lives. */
+  #hasDaemon(place: SupervisorPlace): boolean {
+    return [...this.#marked ?? []].some(([marker, pids]) => {
+      if (marker.includes(".") || !isOfPlace(place, marker)) return false;
+      return pids.some((pid) => {
+        const parent = usageOf(pid)?.parent ?? process.pid;
+        // Once its daemon has ended, its parent is another program.
+        return parent !== process.pid && isSameProgram(pid, parent);
+      });
+    });
   }
 
   /** End supervisors that do not respond, and what they or dead ones left. */
   async end(): Promise<void> {
     this.#wake.cancel();
     const { clock, logger } = this.#surroundings;
-    if (this.#dead.size === 0) return;
+    if (this.#dead.size + this.#nameless.size === 0) return;
     const tokens = new Set(this.#dead.values());
-    const killed = await killMarkedInTurns((marker) => tokens.has(marker.split(".", 1)[0]!), clock);
-    for (const [place, token] of this.#dead) {
-      // A command may have cleared its environment, by which the others were found.
-      const tree = commandCgroups(token);
-      if (tree !== null) new Cgroup(treePath(tree)).kill();
-      removePlace(place);
+    const isDead = (marker: string) => {
+      const token = marker.split(".", 1)[0]!;
+      return tokens.has(token) || [...this.#nameless].some((place) => isOfPlace(place, token));
+    };
+    const killed = await killMarkedInTurns(isDead, clock);
+    for (const place of this.#nameless) {
+      logger.warn("Removed a record of a supervisor that cannot be read, and what it names", {
+        place,
+      });
+      this.#end(place, basename(place));
     }
+    for (const [place, token] of this.#dead) this.#end(place, token);
     if (killed > 0) logger.warn("Ended what a dead supervisor of commands left", { killed });
+  }
+
+  #end(place: SupervisorPlace, token: string): void {
+    // A command may have cleared its environment, by which the others were found.
+    const tree = commandCgroups(token);
+    if (tree !== null) new Cgroup(treePath(tree)).kill();
+    removePlace(place);
   }
 
   /** Let supervisors continue that may have been stopped by a signal. */
@@ -177,6 +210,15 @@ class Search {
       ...{ place, record, runs, peer, program: peer.program, lastRun: peer.lastRun },
       leave: () => peer.close(),
     };
+  }
+}
+
+function isSameProgram(one: number, other: number): boolean {
+  try {
+    const [first, second] = [statSync(`/proc/${one}/exe`), statSync(`/proc/${other}/exe`)];
+    return first.dev === second.dev && first.ino === second.ino;
+  } catch {
+    return false;
   }
 }
 

@@ -11,13 +11,14 @@ const SEND_MS = 50;
  * Only a supervisor that outlives its daemon keeps what is not recorded, and needs this.
  */
 export class Recorded {
-  isWanted = false;
+  isWanted: boolean;
   readonly #send: (message: ToSupervisor) => void;
   readonly #timer: LazyTimer;
   #lines = new Map<number, number>();
   #done: number[] = [];
 
-  constructor(clock: Clock, send: (message: ToSupervisor) => void) {
+  constructor(clock: Clock, send: (message: ToSupervisor) => void, isWanted: boolean) {
+    this.isWanted = isWanted;
     this.#send = send;
     this.#timer = new LazyTimer(clock, () => this.send());
   }

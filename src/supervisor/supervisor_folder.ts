@@ -14,7 +14,7 @@ import {
   writeSync,
 } from "node:fs";
 import { Buffer } from "node:buffer";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { JobError } from "../core/errors.ts";
 import { isObject } from "../core/object_keys.ts";
 import { PRIVATE_FILE, PRIVATE_FOLDER } from "../platform/files/private_files.ts";
@@ -29,7 +29,12 @@ const RECORD_BYTES_MAX = 8_192;
 const SOCKET_BYTES_MAX = 104;
 /** Name of the file with the key of `ClaimSeal`. */
 export const KEY_FILE = "key";
-const ENDING = { record: ".json", socket: ".sock", waiting: ".waiting" } as const;
+const ENDING = {
+  record: ".json",
+  socket: ".sock",
+  waiting: ".waiting",
+  ended: ".ended",
+} as const;
 
 /** What a daemon writes down of a supervisor, for itself and for those after it. */
 export interface SupervisorRecord {
@@ -53,6 +58,20 @@ export interface SupervisorRecord {
 /** The place of a supervisor in the folder: its path without an ending. */
 export type SupervisorPlace = string;
 
+/** How much of its token names a place: the paths of sockets are short. */
+const NAME_LENGTH = 16;
+
+/** The place of a supervisor in a folder. Its name is the begin of the supervisor's token. */
+export function placeOf(folder: string, token: string): SupervisorPlace {
+  return join(folder, token.slice(0, NAME_LENGTH));
+}
+
+/** True if a supervisor with this token, or a command with a marker of it, belongs to a place. */
+export function isOfPlace(place: SupervisorPlace, token: string): boolean {
+  const name = basename(place);
+  return name.length === NAME_LENGTH && token.startsWith(name);
+}
+
 /** Path of the Unix socket of a supervisor. */
 export function socketOf(place: SupervisorPlace): string {
   return `${place}${ENDING.socket}`;
@@ -66,6 +85,11 @@ export function recordOf(place: SupervisorPlace): string {
 /** Path of the claims of commands that wait for a supervisor to start. */
 export function waitingOf(place: SupervisorPlace): string {
   return `${place}${ENDING.waiting}`;
+}
+
+/** Path of what a supervisor writes about commands that end while no daemon runs. */
+export function endedOf(place: SupervisorPlace): string {
+  return `${place}${ENDING.ended}`;
 }
 
 /**
@@ -148,13 +172,14 @@ export function readRecord(place: SupervisorPlace): SupervisorRecord | null {
 }
 
 /**
- * The supervisors of which a folder has a record, or waiting claims. Does not create it.
+ * The supervisors of which a folder has a record, waiting claims, or ends of commands. Does not
+ * create it.
  *
  * @throws JobError `permission_denied` if others can have written what is in it
  */
 export function listPlaces(
   folder: string,
-  what: "record" | "waiting" = "record",
+  what: "record" | "waiting" | "ended" = "record",
 ): readonly SupervisorPlace[] {
   if (!existsSync(folder)) return [];
   checkFolder(folder);
@@ -168,12 +193,19 @@ export function listPlaces(
 
 /** Remove what is recorded of a supervisor that has ended. */
 export function removePlace(place: SupervisorPlace): void {
-  for (const path of [recordOf(place), socketOf(place)]) {
-    try {
-      rmSync(path, { force: true });
-    } catch {
-      // It belongs to another user, whose daemon removes it.
-    }
+  for (const path of [recordOf(place), socketOf(place)]) removeFile(path);
+}
+
+/** Forget what it wrote about commands that ended while no daemon ran: all of it is recorded. */
+export function removeEnded(place: SupervisorPlace): void {
+  removeFile(endedOf(place));
+}
+
+function removeFile(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // It belongs to another user, whose daemon removes it.
   }
 }
 

@@ -9,6 +9,7 @@ import {
   unstartedEnding,
   type WorkerEnding,
 } from "../worker/process/worker_ending.ts";
+import { MovedDeadlines } from "./moved_deadlines.ts";
 import { type FromSupervisor, SUPERVISOR_VERSION, type ToSupervisor } from "./protocol.ts";
 import { readMessage } from "./read_message.ts";
 import { Recorded } from "./recorded.ts";
@@ -92,12 +93,11 @@ export class SupervisorProcess implements CommandSupervisor {
   #phase: Phase;
   /** Commands to begin once it is ready. */
   #backlog: SupervisedCommand[] = [];
-  /** Messages to send once it is ready. */
+  /** Messages for it until then. */
   #queue: ToSupervisor[] = [];
   /** What it need not keep any longer. */
   readonly #recorded: Recorded;
-  /** The deadlines that were moved, by command, until they are sent. */
-  readonly #moved = new Map<number, number>();
+  readonly #deadlines: MovedDeadlines;
   /** When to wake commands. */
   readonly #wakes: DueTimes<SupervisedCommand>;
   /** When the current phase has taken too long. */
@@ -118,15 +118,15 @@ export class SupervisorProcess implements CommandSupervisor {
     this.#phase = peer.isFound ? "found" : "starting";
     this.isRetired = peer.isFound;
     this.#wakes = new DueTimes(clock, (command) => command.wake());
+    this.#deadlines = new MovedDeadlines(clock, (message) => this.send(message));
     this.#limit = new LazyTimer(clock, () => this.#limitReached());
     this.#watch = new SupervisorWatch({
       ...options,
       commands: this.#commands,
       ask: () => this.#ask(),
     });
-    this.#recorded = new Recorded(clock, (message) => this.send(message));
     // A supervisor that was found has the outcomes that nobody has recorded.
-    this.#recorded.isWanted = peer.isFound;
+    this.#recorded = new Recorded(clock, (message) => this.send(message), peer.isFound);
     this.#connection = peer.open({
       onMessage: (message) => this.#receive(message),
       onFault: (problem) => this.#violated(problem),
@@ -159,6 +159,10 @@ export class SupervisorProcess implements CommandSupervisor {
     return this.#phase === "ended" || this.#phase === "gone";
   }
 
+  get #isLeaving(): boolean {
+    return this.#phase === "closing" && this.hasLeft;
+  }
+
   take(command: SupervisedCommand): void {
     if (this.#phase === "gone") return void this.#lose(command);
     this.runs += 1;
@@ -189,10 +193,7 @@ export class SupervisorProcess implements CommandSupervisor {
   }
 
   extend(command: SupervisedCommand, deadlineMs: number): void {
-    if (!command.hasStarted || this.#isOver) return;
-    // A renewal moves the deadlines of all that run.
-    if (this.#moved.size === 0) this.#options.clock.defer(() => this.#sendDeadlines());
-    this.#moved.set(command.number, deadlineMs);
+    if (command.hasStarted && !this.#isOver) this.#deadlines.move(command.number, deadlineMs);
   }
 
   kill({ family }: SupervisedCommand): void {
@@ -281,24 +282,9 @@ export class SupervisorProcess implements CommandSupervisor {
     this.#queue = [];
     this.#backlog = [];
     for (const message of queue) this.send(message);
-    this.#sendDeadlines();
+    this.#deadlines.ready();
     this.#options.waiting?.clear();
     for (const command of backlog) this.#begin(command);
-  }
-
-  #sendDeadlines(): void {
-    if (this.#phase !== "ready") return;
-    const nowMs = this.#options.clock.now().monotonicMs;
-    const byTime = new Map<number, number[]>();
-    for (const [run, deadlineMs] of this.#moved) {
-      const runs = byTime.get(deadlineMs);
-      if (runs === undefined) byTime.set(deadlineMs, [run]);
-      else runs.push(run);
-    }
-    this.#moved.clear();
-    for (const [deadlineMs, runs] of byTime) {
-      this.send({ type: "until", runs, untilMs: Math.max(0, deadlineMs - nowMs) });
-    }
   }
 
   /** Ask which commands it runs. @returns false if it does not answer questions */
@@ -389,7 +375,7 @@ export class SupervisorProcess implements CommandSupervisor {
 
   #limitReached(): void {
     if (this.#phase === "ended") return void this.#killLeft();
-    if (this.#phase === "closing" && this.hasLeft) return this.#gone();
+    if (this.#isLeaving) return this.#gone();
     if (this.#isKilled) return this.#ended({ code: null, signal: "SIGKILL" });
     if (this.#phase === "starting") {
       const problem = this.#isClosed
@@ -410,12 +396,13 @@ export class SupervisorProcess implements CommandSupervisor {
     this.#isClosed = true;
     if (this.#phase === "gone") return;
     if (this.#phase === "ended") return void this.#killLeft();
-    if (this.#phase === "closing" && this.hasLeft) return this.#gone();
+    if (this.#isLeaving) return this.#gone();
     const { peer, system } = this.#options;
     // The exit of a child is seen soon, unless it has only lost its connection.
     if (!peer.isFound) return this.#isKilled ? undefined : this.#limit.setIn(EXIT_MS_MAX);
     // Of another, nothing more will be seen.
-    if (system.isSupervisor(this.pid!, this.token)) system.signalGroup(this.pid!, "SIGKILL");
+    const { pid } = peer;
+    if (pid !== null && system.isSupervisor(pid, this.token)) system.signalGroup(pid, "SIGKILL");
     this.#ended({ code: null, signal: null });
   }
 
@@ -461,9 +448,8 @@ export class SupervisorProcess implements CommandSupervisor {
   }
 
   get #family(): Family {
-    const leaders = [...this.#commands.values()].map(({ leader }) => leader);
-    const sessions = new Set(leaders.filter((leader) => leader !== null));
-    return { marker: this.token, isPrefix: true, sessions };
+    const families = [...this.#commands.values()].flatMap(({ family }) => [...family.sessions]);
+    return { marker: this.token, isPrefix: true, sessions: new Set(families) };
   }
 
   #gone(): void {

@@ -63,3 +63,15 @@ export const WORKERS_VIEW: MessageView<Workers> = {
     { title: "PROCESSES", isNumber: true, cell: (workers) => workers.alive },
   ],
 };
+
+/** That attempts seem to run without a process; undefined if none does. */
+export function missingText(workers: Workers | undefined): string | undefined {
+  const { missing = 0 } = workers ?? {};
+  return missing === 0 ? undefined : `${missing} running without a process`;
+}
+
+/** That supervisors of commands do not respond; undefined if all do. */
+export function silentText(workers: Workers | undefined): string | undefined {
+  const { silent = 0 } = workers ?? {};
+  return silent === 0 ? undefined : `${silent} not responding`;
+}

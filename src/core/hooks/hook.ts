@@ -1,3 +1,4 @@
+import type { ArgumentInput } from "../arguments/signature.ts";
 import { JobError } from "../errors.ts";
 import { type JsonPath, parseJsonPath } from "./json_path.ts";
 
@@ -129,4 +130,19 @@ export function standardKey(secret: string): Uint8Array | null {
     return null;
   }
   return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+}
+
+/** A request to the hook of a job, once its signature was right. */
+export interface HookDelivery {
+  /** The id of its instance, the same for the same delivery; null: a new one. */
+  readonly id: string | null;
+  readonly arguments: ArgumentInput;
+}
+
+/** The run that a delivery has started. */
+export interface HookRun {
+  /** Of its instance. */
+  readonly id: string;
+  /** False if it was started before. */
+  readonly isNew: boolean;
 }

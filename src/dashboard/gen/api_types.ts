@@ -595,6 +595,8 @@ export interface Workers {
   readonly count: number;
   readonly busy: number;
   readonly alive: number;
+  readonly missing: number;
+  readonly silent: number;
 }
 
 /** GetWorkersRequest of job.proto as JSON. */

@@ -18,6 +18,7 @@ export function checkDaemon({ found, isService }: DaemonCheckFacts): Finding[] {
     return [note("none answers", start)];
   }
   const { node, version, isDraining, reloadProblem, listenerProblems, disabled } = found.daemon;
+  const { missing, silent } = found.daemon;
   const findings: Finding[] = [];
   if (isDraining) {
     findings.push(note(`node ${node} is stopping: it starts nothing new`, "jobctl status"));
@@ -30,6 +31,15 @@ export function checkDaemon({ found, isService }: DaemonCheckFacts): Finding[] {
   for (const problem of listenerProblems) {
     const text = `${problem}. Jobs run, and it tries again: its clients use the socket`;
     findings.push(warning(text, "sudo ss -ltnp, and end the process that has the port"));
+  }
+  if (missing > 0) {
+    const what = `attempts that run without a process: ${missing}; they end as lost within a lease`;
+    findings.push(warning(what, "Look for the reason in the log of the daemon"));
+  }
+  if (silent > 0) {
+    const what = `supervisors of commands that do not respond: ${silent}`;
+    const remedy = 'Look for "jobctl __supervisor" in the list of processes: is it frozen?';
+    findings.push(warning(what, remedy));
   }
   if (disabled.length > 0) {
     const names = disabled.slice(0, SHOWN_MAX).join(", ");

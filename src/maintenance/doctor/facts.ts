@@ -28,6 +28,10 @@ export interface DaemonFacts {
   readonly reloadProblem: string | null;
   /** Why listeners cannot be opened at the moment. */
   readonly listenerProblems: readonly string[];
+  /** Attempts that seem to run without a process. */
+  readonly missing: number;
+  /** Supervisors of commands that do not respond. */
+  readonly silent: number;
   /** Kinds of jobs that did not load. */
   readonly disabled: readonly string[];
   readonly nodes: readonly NodeFacts[];

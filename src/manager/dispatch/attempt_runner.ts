@@ -30,6 +30,8 @@ import type { PartContext } from "../part_context.ts";
 
 /** How long an attempt may take to end that is aborted at once. */
 const HURRY_MS = 1_000;
+/** How long killing what an attempt may still run takes at most, on a busy machine. */
+const LOSE_MS = 500;
 
 interface AttemptRunnerOptions extends
   Pick<
@@ -174,14 +176,21 @@ export class AttemptRunner {
     void running.attempt.outcome.then((result) => this.#options.ended(running, result));
   }
 
-  /** Give up an attempt for which nothing seems to run. What does run, after all, is killed. */
+  /**
+   * Give up an attempt for which nothing seems to run. What does run, after all, is killed first:
+   * its instance may run again at once.
+   */
   lose(running: RunningAttempt, why: string): void {
     const { attempt } = running;
+    const { clock, ended } = this.#options;
+    // However it ends now, it counts as lost.
     running.attempt = null;
     attempt?.hurry?.(0);
-    attempt?.outcomeRecorded?.();
-    const error = { name: "ProcessGone", message: `Nothing runs for it any more: ${why}` };
-    this.#options.ended(running, { type: "lost", error });
+    clock.timer(LOSE_MS, () => {
+      attempt?.outcomeRecorded?.();
+      const error = { name: "ProcessGone", message: `Nothing runs for it any more: ${why}` };
+      ended(running, { type: "lost", error });
+    });
   }
 
   /** Continue an attempt that an earlier daemon began. */

@@ -4,7 +4,7 @@ import type { RunningAttempt } from "./running_attempt.ts";
 
 /** How often attempts are looked at, and after how long they are ended, as shares of the lease. */
 const LOOK_SHARE = 1 / 4;
-const LOST_SHARE = 2 / 3;
+const LOST_SHARE = 1 / 2;
 
 interface ProcessWatchOptions extends Pick<PartContext, "clock" | "logger" | "leaseMs"> {
   /** The claims of this node, by instance. */

@@ -6,13 +6,15 @@ import { claimerOf, type ManagerParts } from "../manager_parts.ts";
 
 /** The workers of this node and what they do. */
 export function workerStatus({ options, dispatcher, fullWorkers }: ManagerParts): WorkerStatus {
-  const { alive, failedStarts = 0 } = options.executor.stats();
-  const { count, busy } = dispatcher;
+  const { alive, failedStarts = 0, silent = 0 } = options.executor.stats();
+  const { count, busy, missingCount: missing } = dispatcher;
   const { fullMs } = fullWorkers;
   return {
     ...{ count, busy, alive },
     ...(fullMs === null ? {} : { fullMs }),
     ...(failedStarts === 0 ? {} : { failedStarts }),
+    ...(missing === 0 ? {} : { missing }),
+    ...(silent === 0 ? {} : { silent }),
   };
 }
 

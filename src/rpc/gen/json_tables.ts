@@ -69,7 +69,7 @@ export const JSON_FIELDS: Readonly<Record<string, string>> = {
   "job.v1.ListPausesResponse": "pauses pauses job.v1.PauseEntry*",
   "job.v1.DeleteScheduleRequest": "id id text",
   "job.v1.DeleteScheduleResponse": "",
-  "job.v1.Workers": "count count int,busy busy int,alive alive int",
+  "job.v1.Workers": "count count int,busy busy int,alive alive int,missing missing int,silent silent int",
   "job.v1.GetWorkersRequest": "",
   "job.v1.GetWorkersResponse": "workers workers job.v1.Workers",
   "job.v1.ResizeWorkersRequest": "count count int,node node text",

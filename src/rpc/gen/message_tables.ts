@@ -77,7 +77,7 @@ export const MESSAGES: Readonly<Record<string, string>> = {
   "job.v1.DeleteScheduleResponse": "",
   "job.v1.GetWorkersRequest": "",
   "job.v1.GetWorkersResponse": "workers 1 job.v1.Workers",
-  "job.v1.Workers": "count 1 i,busy 2 i,alive 3 i",
+  "job.v1.Workers": "count 1 i,busy 2 i,alive 3 i,missing 4 i,silent 5 i",
   "job.v1.ResizeWorkersRequest": "count 1 i,node 151 s?",
   "job.v1.ResizeWorkersResponse": "workers 1 job.v1.Workers,node 151 job.v1.Node?",
   "job.v1.Node": "id 1 s,state 2 s,host 3 s,pid 4 l,version 5 s,tags 6 s*,kinds 7 s*,kindCount 8 i,workers 9 i,busy 10 i,startedAt 11 google.protobuf.Timestamp,seenAt 12 google.protobuf.Timestamp,until 13 google.protobuf.Timestamp,wantedWorkers 14 i?,session 15 l,storeFormat 16 i,skewMs 17 l?,tzVersion 18 s",

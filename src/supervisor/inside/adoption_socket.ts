@@ -18,12 +18,14 @@ import {
 import {
   readRecord,
   recordOf,
+  removeEnded,
   removePlace,
   removeUnused,
   socketOf,
   type SupervisorPlace,
   type SupervisorRecord,
 } from "../supervisor_folder.ts";
+import { EndedFile } from "./ended_file.ts";
 import type { Supervisor, SupervisorLink } from "./supervisor.ts";
 
 /** Most daemons that look at once: one takes over, and another one may be starting in vain. */
@@ -39,6 +41,8 @@ const SECRET_MS_MAX = 5_000;
  */
 export class AdoptionSocket {
   readonly record: SupervisorRecord;
+  /** Where it keeps how commands end while no daemon runs. */
+  readonly ends: EndedFile;
   readonly #place: SupervisorPlace;
   readonly #server: Server;
   /** The record as an open file: it shows if it was removed, also without rights to its folder. */
@@ -50,6 +54,7 @@ export class AdoptionSocket {
     this.record = record;
     this.#place = place;
     this.#file = openSync(recordOf(place), "r");
+    this.ends = EndedFile.open(place, record.token);
     this.#server = createServer((socket) => this.#connected(socket));
   }
 
@@ -79,6 +84,7 @@ export class AdoptionSocket {
   /** As far as this process still has the rights for it. */
   remove(): void {
     removePlace(this.#place);
+    if (this.ends.isEmpty) removeEnded(this.#place);
     removeUnused(dirname(this.#place));
   }
 

@@ -10,6 +10,12 @@ const LINE_BYTES = 200;
 /** What is known of a run without its command. */
 export type KeptRunFacts = Omit<FoundRun, "isFrozen" | "frozenMs">;
 
+/** A run that has ended, and what no daemon has recorded of it. */
+export interface EndedRun {
+  readonly facts: KeptRunFacts;
+  readonly messages: readonly FromSupervisor[];
+}
+
 interface KeptRun {
   readonly claim: SealedClaim;
   readonly beginMs: number;
@@ -93,6 +99,15 @@ export class KeptRuns {
       endedAgoMs: ended && wholeMs(nowMs - endMs),
       leftMs: wholeMs(deadlineMs - nowMs),
     }));
+  }
+
+  /** The runs that have ended, or one of them, with what is not recorded of them. */
+  *ended(nowMs: number, only: number | null = null): Iterable<EndedRun> {
+    for (const facts of this.list(nowMs)) {
+      const { logs, ended } = this.#runs.get(facts.run)!;
+      const isWanted = ended !== null && (only === null || only === facts.run);
+      if (isWanted) yield { facts, messages: [...logs, ended] };
+    }
   }
 
   /** What is not recorded, in an order that keeps that of each run. */

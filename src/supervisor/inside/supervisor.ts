@@ -20,6 +20,7 @@ import { CommandFamilies } from "./command_families.ts";
 import { CommandUsages } from "./command_usages.ts";
 import { EarlyStarts } from "./early_starts.ts";
 import type { CommandOutput } from "./command_output.ts";
+import type { EndedFile } from "./ended_file.ts";
 import { KeptRuns } from "./kept_runs.ts";
 import { ResultFiles } from "./result_file.ts";
 import { type CommandHost, NO_STANDSTILL, RunningCommand } from "./running_command.ts";
@@ -57,6 +58,8 @@ export interface SupervisorLink {
 export interface Adoption {
   /** How long they may run from then on, in milliseconds; null: until their own deadlines. */
   readonly graceMs: number | null;
+  /** Keeps how commands end without a daemon, longer than this process; null: nothing does. */
+  readonly ends: Pick<EndedFile, "write" | "done"> | null;
 }
 
 /** What a supervisor is, and what it does to its process. */
@@ -95,7 +98,7 @@ export class Supervisor {
   readonly #runs: KeptRuns | null;
   readonly #onEnd: () => void;
   readonly #onAlone: () => void;
-  readonly #lastEnd = new LazyTimer(systemClock, () => this.#onEnd());
+  readonly #lastEnd = new LazyTimer(systemClock, () => this.#endAlone());
   /** Null while no daemon is connected. */
   #link: SupervisorLink | null;
   /** Daemons that have connected to look, until they are answered. */
@@ -168,7 +171,10 @@ export class Supervisor {
         return this.#commands.get(message.run)?.freeze(message.isFrozen);
       case "ack":
         for (const [run, lines] of message.lines) this.#runs?.recorded(run, lines);
-        for (const run of message.done) this.#runs?.done(run);
+        for (const run of message.done) {
+          this.#runs?.done(run);
+          this.#adoption?.ends?.done(run);
+        }
         return this.#endIfIdle();
       case "check":
         return this.#send({ type: "running", runs: [...this.#commands.keys()] });
@@ -208,6 +214,7 @@ export class Supervisor {
     if (this.#link !== link) return;
     this.#link = null;
     if (this.#adoption === null || this.#runs!.isEmpty) return this.#onEnd();
+    this.#adoption.ends?.write(this.#runs!.ended(systemClock.now().monotonicMs));
     this.#wait();
     this.#onAlone();
   }
@@ -274,10 +281,18 @@ export class Supervisor {
 
   #send(message: FromSupervisor): void {
     // Kept first: without a daemon this is all that happens to it.
-    if (message.type === "log" || message.type === "ended") {
-      this.#runs?.keep(message, systemClock.now().monotonicMs);
-    }
+    const { monotonicMs } = systemClock.now();
+    if (message.type === "log" || message.type === "ended") this.#runs?.keep(message, monotonicMs);
     this.#link?.send(message);
+    if (message.type !== "ended" || this.#link !== null) return;
+    this.#adoption?.ends?.write(this.#runs!.ended(monotonicMs, message.run));
+  }
+
+  /** No daemon has come in time: what no one can take over any more ends. */
+  #endAlone(): void {
+    // Results that waited for room in memory are written.
+    for (const command of this.#commands.values()) command.signal("SIGKILL");
+    this.#onEnd();
   }
 
   get #isStalled(): boolean {

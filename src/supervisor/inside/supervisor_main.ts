@@ -38,7 +38,7 @@ export async function supervisorMain(): Promise<void> {
   // Its end of the pipe is with the daemon.
   process.stderr.on("error", () => {});
   const supervisor = new Supervisor(link, {
-    adoption: socket?.record ?? null,
+    adoption: socket && { graceMs: socket.record.graceMs, ends: socket.ends },
     onEnd: () => process.exit(0),
     onAlone: () => watchRecord(socket!, supervisor),
   });

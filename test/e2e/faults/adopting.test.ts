@@ -8,7 +8,7 @@ import { withValkey } from "../../support/servers/valkey_server.ts";
 import { linesOf, sleep, until } from "../../support/wait.ts";
 
 /**
- * Faults 101 and 102: whatever happens while a daemon adopts commands, each instance ends, and
+ * Faults 101 to 103: whatever happens while a daemon adopts commands, each instance ends, and
  * SIGTERM ends the daemon. `npm run kills` does it hundreds of times.
  */
 
@@ -21,7 +21,7 @@ const STOP_MS_MAX = DRAIN_MS + 5_000 + 1_000;
 const TOML = `
 [worker]
 count = ${COUNT + 2}
-lease = "15s"
+lease = "60s"
 drain = "${DRAIN_MS}ms"
 [defaults]
 kill_after = "1s"
@@ -68,7 +68,8 @@ interface Shown {
 }
 
 async function all(daemon: Daemon): Promise<readonly Shown[]> {
-  const { stdout } = await daemon.jobctl(["list", "instances"]);
+  const { code, stdout, stderr } = await daemon.jobctl(["list", "instances"]);
+  assert.equal(code, 0, `${stderr}\n${daemon.log()}`);
   return JSON.parse(stdout);
 }
 
@@ -103,7 +104,8 @@ for (const [store, withStore] of Object.entries(STORES)) {
         const shown = await untilAllEnded(daemon);
         const ends = shown.map(({ kind, reason, attempts }) => `${kind} ${reason} ${attempts}`);
         assert.equal(ends.filter((each) => each === "limited timeout 1").length, 1, ends.join());
-        assert.equal(ends.filter((each) => each === "other ok 1").length, COUNT);
+        const others = ends.filter((each) => each === "other ok 1");
+        assert.equal(others.length, COUNT, `${ends.join()}\n${daemon.log()}`);
         assert.equal(linesOf(file).length, 2 * COUNT);
         await stopInTime(daemon);
       } finally {
@@ -136,6 +138,38 @@ for (const [store, withStore] of Object.entries(STORES)) {
         } finally {
           await daemon.stop({ force: true });
         }
+      }
+    });
+  });
+}
+
+/** A command that ends soon, and a lease that is over long before the next daemon. */
+const SOON = `
+[worker]
+lease = "2s"
+[jobs.soon]
+run = 'echo begin >> "$1"; sleep 1; echo printed; exit 3'
+params = "file: string"
+success_codes = [3]
+`;
+
+for (const store of ["SQLite", "Valkey"] as const) {
+  test(`fault 103: a command that ended while no daemon ran is recorded long after its lease, on ${store}`, async () => {
+    await STORES[store]!(async (env) => {
+      let daemon = await startDaemon({ toml: SOON, env });
+      try {
+        const file = join(daemon.dir, "effects");
+        const { stdout } = await daemon.jobctl(["schedule", "soon", file, "-o", "name"]);
+        await until("it runs", () => linesOf(file).length === 1);
+        await daemon.kill();
+        await sleep(6_000);
+        daemon = await daemon.restart();
+        const [{ reason, attempts } = assert.fail("no instance")] = await untilAllEnded(daemon);
+        assert.deepEqual([reason, attempts, linesOf(file)], ["ok", 1, ["begin"]]);
+        const { stdout: log } = await daemon.jobctl(["logs", stdout.trim()]);
+        assert.match(log, /printed[^]*Exit code 3 counts as success/);
+      } finally {
+        await daemon.stop({ force: true });
       }
     });
   });

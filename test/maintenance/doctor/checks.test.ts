@@ -30,6 +30,7 @@ const DAEMON: DaemonFacts = {
   ...{ node: "a", version: "1.0.0", latencyMs: 2, isDraining: false },
   ...{ storeType: "sqlite", storeLocation: "/x.db", storeProblem: null, reloadProblem: null },
   listenerProblems: [],
+  ...{ missing: 0, silent: 0 },
   ...{ disabled: [], nodes: [NODE] },
 };
 const CLOCK: ClockFacts = {
@@ -222,6 +223,8 @@ test("checkDaemon() reports reloads and jobs that failed", () => {
     return only(checkDaemon({ found, isService: false }));
   };
   assert.match(judge({}), /^ok node a runs version 1\.0\.0/);
+  assert.match(judge({ missing: 2 }), /^warning attempts that run without a process: 2; /);
+  assert.match(judge({ silent: 1 }), /^warning supervisors of commands that do not respond: 1/);
   assert.match(judge({ reloadProblem: "x" }), /^warning the last reload had problems: x/);
   assert.match(judge({ disabled: ["one", "two"] }), /^warning jobs that do not load: one, two/);
   const listenerProblems = ["Cannot listen on a:1: the address is in use"];

@@ -213,6 +213,8 @@ async function ask(client: JobClient, { clock }: VerbContext["io"]): Promise<Fou
       storeProblem: status.storeProblem ?? null,
       reloadProblem: status.reloadProblem ?? null,
       listenerProblems: status.listenerProblems,
+      missing: status.workers?.missing ?? 0,
+      silent: status.workers?.silent ?? 0,
       disabled: status.disabled.map(({ kind }) => kind),
       nodes: nodes.map(({ id, state, host, pid, version, tzVersion, skewMs }) => ({
         ...{ id, state, host, pid: Number(pid), version, tzVersion },

@@ -23,6 +23,7 @@ import { formatAbsolute, timeText } from "../../output/when.ts";
 import { incidentText, silenceText, worstFirst } from "../../views/notice_views.ts";
 import { blockText } from "../../views/instance_view.ts";
 import { stateOfName } from "../../wire.ts";
+import { missingText, silentText } from "../../views/record_views.ts";
 import { RUNNING_COLUMNS } from "../../views/usage_view.ts";
 
 /** Instances of a kind by state, for people. */
@@ -144,6 +145,7 @@ function fieldsOf(
   const { workers } = status;
   const store = [status.storeType, status.storeLocation].filter((text) => text !== "").join(" ");
   const bad = (text: string) => printer.paint(makeVisible(text), "bad");
+  const [missing, silent] = [missingText(workers), silentText(workers)];
   return fieldLines([
     // What needs attention comes first.
     ["Node", makeVisible(status.node)],
@@ -156,6 +158,8 @@ function fieldsOf(
     ["Upgrade", status.upgradeProblem && bad(`the last one failed: ${status.upgradeProblem}`)],
     ...status.listenerProblems.map((problem) => ["Listener", bad(problem)] as const),
     ...status.disabled.map(({ kind, reason }) => ["Disabled", bad(`${kind}: ${reason}`)] as const),
+    ["Attempts", missing && bad(missing)],
+    ["Supervisors", silent && bad(silent)],
     ["Incidents", incidentsText(incidents)],
     ...incidents.slice(0, INCIDENTS_SHOWN).map((incident) =>
       ["Incident", incidentText(incident, printer)] as const

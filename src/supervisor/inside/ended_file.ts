@@ -1,0 +1,76 @@
+import { Buffer } from "node:buffer";
+import { ftruncateSync, openSync, writeSync } from "node:fs";
+import { systemClock } from "../../platform/clock.ts";
+import { PRIVATE_FILE } from "../../platform/files/private_files.ts";
+import { endedOf, type SupervisorPlace } from "../supervisor_folder.ts";
+import type { EndedRun } from "./kept_runs.ts";
+
+/** Most bytes of a file: more than what is kept in memory takes, with escapes. */
+const FILE_BYTES_MAX = 100_000_000;
+
+/**
+ * The file beside the record in which a supervisor writes how commands ended while no daemon ran.
+ * It outlives the supervisor: the next daemon may come long after.
+ *
+ * It is opened before this process gives up its daemon's rights.
+ */
+export class EndedFile {
+  readonly #file: number;
+  readonly #token: string;
+  /** The runs in it that no daemon has recorded. */
+  readonly #runs = new Set<number>();
+  #bytes = 0;
+
+  private constructor(file: number, token: string) {
+    this.#file = file;
+    this.#token = token;
+  }
+
+  /** @throws the system's error */
+  static open(place: SupervisorPlace, token: string): EndedFile {
+    return new EndedFile(openSync(endedOf(place), "ax", PRIVATE_FILE), token);
+  }
+
+  /** True if a later daemon needs nothing of it. */
+  get isEmpty(): boolean {
+    return this.#runs.size === 0;
+  }
+
+  /** Write runs that are not in it. What cannot be written is kept in memory alone. */
+  write(ended: Iterable<EndedRun>): void {
+    const lines: string[] = [];
+    const added: number[] = [];
+    for (const { facts, messages } of ended) {
+      if (this.#runs.has(facts.run)) continue;
+      const at = systemClock.now().wallMs - (facts.endedAgoMs ?? 0);
+      const ageMs = facts.ageMs - (facts.endedAgoMs ?? 0);
+      const run = { ...facts, ageMs, isFrozen: false, frozenMs: 0 };
+      lines.push(JSON.stringify({ type: "runs", runs: [run], isLast: true, at }));
+      for (const message of messages) lines.push(JSON.stringify(message));
+      added.push(facts.run);
+    }
+    if (lines.length === 0) return;
+    // After a line that was cut by a full disk, a new one begins.
+    const head = this.#bytes === 0 ? `${JSON.stringify({ token: this.#token })}\n` : "\n";
+    const bytes = Buffer.from(`${head}${lines.join("\n")}\n`);
+    if (this.#bytes + bytes.length > FILE_BYTES_MAX) return;
+    try {
+      const written = writeSync(this.#file, bytes);
+      this.#bytes += written;
+      if (written === bytes.length) { for (const run of added) this.#runs.add(run); }
+    } catch {
+      // The disk is full: the next daemon must come before the leases end.
+    }
+  }
+
+  /** A daemon has recorded a run. */
+  done(run: number): void {
+    if (!this.#runs.delete(run) || this.#runs.size > 0) return;
+    try {
+      ftruncateSync(this.#file);
+      this.#bytes = 0;
+    } catch {
+      // What is left in it has an older fence than its instance.
+    }
+  }
+}
