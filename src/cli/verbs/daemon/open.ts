@@ -51,7 +51,7 @@ export const OPEN: Verb = {
         "unimplemented",
         "Cannot open the dashboard: the daemon does not serve it",
         {
-          hint: "Set server.http in its configuration",
+          hint: "Set server.http in its configuration; if it is set, jobctl status says why not",
         },
       );
     }
