@@ -142,7 +142,7 @@ rm /etc/systemd/system/jobctl.service.d/test.conf /etc/jobctl/jobs/spin.ts
 systemctl daemon-reload
 
 has_ports() {
-  ! jobctl status -o json | grep -q listener_problems &&
+  ! jobctl status | grep -q 'Cannot listen' &&
     setpriv --reuid jobctl --clear-groups env XDG_RUNTIME_DIR=/run jobctl --socket none --host 127.0.0.1 status >/dev/null
 }
 jobctl install-service --sockets >/dev/null
