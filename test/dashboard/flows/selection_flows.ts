@@ -11,6 +11,8 @@ interface Made {
   readonly between: string;
   /** Of a schedule that ran once. */
   readonly schedule: string;
+  /** A unique key, as an instance shows it. */
+  readonly key: string;
   readonly node: string;
 }
 
@@ -54,9 +56,14 @@ async function make({ daemon, page }: DashboardWorld): Promise<Made> {
     const { kinds } = await client.getStatus();
     return kinds.some(({ kind, scheduled }) => kind.startsWith("system.notice.") && scheduled > 0n);
   });
+  let key = "";
   const some = async () => {
     for (const text of ["customer-42", "customer-7"]) {
-      await client.scheduleJob({ kind: "waits", arguments: [text], uniqueKey: `order ${text}` });
+      const uniqueKey = `order ${text}`;
+      const { instance } = await client.scheduleJob({
+        ...{ kind: "waits", arguments: [text], uniqueKey },
+      });
+      key = instance!.uniqueKey!;
       await client.scheduleJob({ kind: "later", arguments: [text], afterMs: 3_600_000n });
       const failed = await client.scheduleJob({ kind: "fails", arguments: [text] });
       await client.waitInstance({ uuid: failed.instance!.uuid, waitMs: 30_000n });
@@ -75,16 +82,16 @@ async function make({ daemon, page }: DashboardWorld): Promise<Made> {
     const { instances } = await client.lookupInstances({ query: { scheduleId: schedule } });
     return instances.length === 1;
   });
-  return { between, schedule, node };
+  return { between, schedule, key, node };
 }
 
 /** A query of the list for each member of the filter, and some together. */
-function queriesOf({ between, schedule, node }: Made): readonly string[] {
+function queriesOf({ between, schedule, key, node }: Made): readonly string[] {
   const members: Readonly<Record<string, string>> = {
     kind: "waits",
     state: "scheduled",
     text: "customer-42",
-    key: "order customer-7",
+    key,
     schedule,
     node,
     tag: "gpu-of-nobody",
