@@ -92,9 +92,13 @@ function down(seconds: number, isFreeze = false): Happening {
   return { type: "away", what: "kill daemon", isFreeze, from, to: from + seconds * 1_000 };
 }
 
-test("checkCycles() accepts a loss if the daemon was away for long", async () => {
-  const { violations } = await reportOf((told) => told.happenings.splice(0, 1, down(3)));
-  assert.deepEqual(violations, []);
+test("checkCycles() accepts a loss if daemon or supervisor was away for long", async () => {
+  for (const type of ["away", "supervisor frozen"] as const) {
+    const { violations } = await reportOf((told) => {
+      told.happenings.splice(0, 1, { ...down(3), type });
+    });
+    assert.deepEqual(violations, []);
+  }
 });
 
 const PLANTED: Readonly<Record<string, readonly [RegExp, (told: Told) => void]>> = {

@@ -8,7 +8,7 @@ import {
 import { lengthOf, nameOf, type PlannedCommand } from "./cycle_plan.ts";
 import { type CycleRun, type Happening, KIND, type Mark } from "./cycle_run.ts";
 
-/** Part of a lease for which a daemon may be away without a loss, whenever it renewed before. */
+/** Part of a lease for which a process may be away without a loss, whenever it renewed before. */
 const AWAY_SHARE = 0.4;
 /** How far the times of commands, of daemons and of this process may differ. */
 const BLUR_MS = 500;
@@ -187,7 +187,8 @@ class CheckedCommand {
 
   /** True if the lease of a command may have ended meanwhile, and with it the command. */
   #isLong({ type, from, to }: Happening): boolean {
-    return type === "away" && to - from > this.#run.options.plan.leaseMs * AWAY_SHARE;
+    const { leaseMs } = this.#run.options.plan;
+    return type !== "supervisor killed" && to - from > leaseMs * AWAY_SHARE;
   }
 
   #happened(span: Span, is: (happening: Happening) => boolean): boolean {
