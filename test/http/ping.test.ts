@@ -282,10 +282,15 @@ test("PingQuota reads the keys ten times a second at most, and none for a key it
 
 test("pings with a right key are taken while strangers at the same address try others", async () => {
   await using world = await pingWorld();
-  const guesses = await Promise.all(Array.from({ length: 300 }, (_, index) => {
-    return world.ping(`guess-of-twenty-characters-${index}`);
-  }));
-  assert.deepEqual([...new Set(guesses.map(({ status }) => status))].sort(), [404, 429]);
+  const statuses = new Set<number>();
+  // Fewer at a time than there may be connections.
+  for (let group = 0; group < 3; group += 1) {
+    const guesses = await Promise.all(Array.from({ length: 100 }, (_, index) => {
+      return world.ping(`guess-of-twenty-characters-${group}-${index}`);
+    }));
+    for (const { status } of guesses) statuses.add(status);
+  }
+  assert.deepEqual([...statuses].sort(), [404, 429]);
   assert.equal((await world.ping(KEY, { method: "POST", body: "done" })).status, 200);
   assert.equal((await world.ping("shared-key-for-all-jobs/start/log")).status, 200);
   assert.deepEqual(world.manager.reported.map(({ kind, run }) => [kind, run.output]), [
