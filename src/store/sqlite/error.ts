@@ -56,3 +56,20 @@ export function toStoreError(thrown: unknown, action: string, path: string): Job
     cause: thrown,
   });
 }
+
+/**
+ * Read JSON that a row has.
+ *
+ * @param row what the row is, and its key
+ * @throws JobError `unavailable` if the text is damaged
+ */
+export function readStored<T>(text: string, row: readonly [what: string, key: string]): T {
+  try {
+    return JSON.parse(text) as T;
+  } catch (cause) {
+    throw new JobError("unavailable", `Cannot read ${row[0]} "${row[1]}": its row is damaged`, {
+      hint: "Check the store with jobctl store verify, and restore the last backup",
+      cause,
+    });
+  }
+}

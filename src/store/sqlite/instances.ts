@@ -3,6 +3,7 @@ import { isFinal, JOB_STATES } from "../../core/state.ts";
 import { instanceChars } from "../../core/payload_chars.ts";
 import { type Row, stateIndex } from "../ledger/tables/row.ts";
 import type { CountedIndex, Index, InstanceTable, Range, Tally } from "../ledger/tables/tables.ts";
+import { readStored } from "./error.ts";
 import type { Fields, Statements, Value } from "./statements.ts";
 import { type Kinds, SqliteTable } from "./kinds.ts";
 
@@ -265,7 +266,9 @@ export function readRow(kinds: Kinds, fields: Fields): Row {
   const error = fields.error as string | null;
   const ready = fields.ready as number | null;
   const packed = fields.extra as string | null;
-  const extra: Extra = packed === null ? NO_EXTRA : JSON.parse(packed);
+  const extra: Extra = packed === null
+    ? NO_EXTRA
+    : readStored(packed, ["instance", fields.id as string]);
   const row: Row = {
     seq: fields.seq as number,
     isReady: ready === null ? null : ready > 0,
@@ -281,7 +284,9 @@ export function readRow(kinds: Kinds, fields: Fields): Row {
       uniqueUntil: extra.uniqueUntil ?? null,
       argumentsJson: fields.arguments as string,
       resultsJson: fields.results as string | null,
-      error: error === null ? null : JSON.parse(error) as ErrorInfo,
+      error: error === null
+        ? null
+        : readStored<ErrorInfo>(error, ["instance", fields.id as string]),
       scheduleId: fields.schedule_id as string | null,
       scheduledFor: fields.scheduled_for as number | null,
       dueAt: fields.due_at as number,

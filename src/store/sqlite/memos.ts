@@ -2,6 +2,7 @@ import { MEMO_KEY_LENGTH_MAX } from "../ledger/checks.ts";
 import type { MemoRange, MemoTable } from "../ledger/tables/tables.ts";
 import type { Memo, MemoWatch, News } from "../store.ts";
 import { SqliteTable } from "./kinds.ts";
+import { readStored } from "./error.ts";
 import type { Fields } from "./statements.ts";
 
 /** No key comes after it: the last code point, more often than the longest key could have it. */
@@ -45,7 +46,7 @@ function readMemo({ key, version, watch, data, news, dropped }: Fields): Memo {
     version: version as number,
     watch: watch as MemoWatch,
     data: data as string,
-    news: JSON.parse(news as string) as News[],
+    news: readStored<News[]>(news as string, ["memo", key as string]),
     droppedNews: dropped as number,
   };
 }

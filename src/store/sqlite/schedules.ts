@@ -2,6 +2,7 @@ import type { ScheduleRecord } from "../../core/job/schedule.ts";
 import type { PauseTable, ScheduleTable } from "../ledger/tables/tables.ts";
 import type { Pause } from "../store.ts";
 import { SqliteTable } from "./kinds.ts";
+import { readStored } from "./error.ts";
 import type { Fields } from "./statements.ts";
 
 /** The table `schedule`. */
@@ -79,12 +80,14 @@ export class SqlitePauses extends SqliteTable implements PauseTable {
 }
 
 function readSchedule(fields: Fields): ScheduleRecord {
-  const rest = JSON.parse(fields.record as string) as Omit<
-    ScheduleRecord,
-    "id" | "cursor" | "nextAt"
-  >;
+  const id = fields.id as string;
+  const record = fields.record as string;
+  const rest = readStored<Omit<ScheduleRecord, "id" | "cursor" | "nextAt">>(record, [
+    "schedule",
+    id,
+  ]);
   return {
-    id: fields.id as string,
+    id,
     cursor: fields.cursor as number,
     nextAt: fields.next_at as number | null,
     ...rest,
