@@ -1,15 +1,26 @@
 import { JobError } from "../../core/errors.ts";
+import { inTime } from "../../platform/clock.ts";
 import type { StoreContent, StoreStep, StoreWork } from "../../maintenance/step.ts";
 import type { StoreInfo } from "../../store/store.ts";
 import type { ManagerParts } from "../manager_parts.ts";
 
 /** Time beyond the drain time for other nodes to end or lose what they run, in milliseconds. */
 const OTHERS_MS = 5_000;
+/** How often the progress of a move that another call began is reported, in milliseconds. */
+const REPORT_MS = 1_000;
+
+/** A work that is running. */
+interface Running {
+  readonly work: StoreWork;
+  /** Its report when it has ended; null if it failed, or its caller left. */
+  readonly ended: Promise<StoreStep | null>;
+  progress: StoreStep | null;
+}
 
 /** Maintains the store of a manager, one work at a time. */
 export class StoreMaintenance {
   readonly #parts: ManagerParts;
-  #work: StoreWork["type"] | null = null;
+  #running: Running | null = null;
   /** Resumes what a move suspended; null if nothing is suspended. */
   #resume: (() => void) | null = null;
   #problem: string | null = null;
@@ -44,12 +55,15 @@ export class StoreMaintenance {
       );
     }
     const isShort = work.type === "info";
-    if (this.#work !== null && !isShort) {
-      throw new JobError("conflict", `Cannot ${work.type} the store: "${this.#work}" is running`, {
-        hint: "Wait until it has ended",
-      });
+    while (!isShort && this.#running !== null) {
+      // The caller of that move may have been killed: it continues, or ends and is run again.
+      const report = yield* this.#join(this.#running, work, signal);
+      if (report !== null) return yield report;
     }
-    if (!isShort) this.#work = work.type;
+    const ended = Promise.withResolvers<StoreStep | null>();
+    const running: Running = { work, ended: ended.promise, progress: null };
+    if (!isShort) this.#running = running;
+    let report: StoreStep | null = null;
     try {
       const steps = workOnStore(work, {
         ...{ store, info, node, clock, signal },
@@ -58,11 +72,43 @@ export class StoreMaintenance {
       });
       for await (const step of steps) {
         if (step.type === "report" && work.type === "migrate") this.#noteMove(step.report);
+        if (step.type === "report") report = step;
+        else if (step.type === "progress") running.progress = step;
         yield step;
       }
       if (work.type === "undo") this.#resumeNow();
     } finally {
-      if (!isShort) this.#work = null;
+      if (!isShort) this.#running = null;
+      ended.resolve(report);
+    }
+  }
+
+  /**
+   * Wait for the same move, which another call began. @returns its report; null if it has none
+   *
+   * @throws JobError `conflict` for another work, `canceled` if the caller leaves
+   */
+  async *#join(
+    running: Running,
+    work: StoreWork,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<StoreStep, StoreStep | null> {
+    const { work: other } = running;
+    const isSame = work.type === "migrate" && other.type === "migrate" && work.to === other.to &&
+      work.prefix === other.prefix;
+    if (!isSame) {
+      throw new JobError("conflict", `Cannot ${work.type} the store: "${other.type}" is running`, {
+        hint: "Wait until it has ended",
+      });
+    }
+    yield { type: "progress", text: `Joining the move to ${other.to}, which is running` };
+    const { clock } = this.#parts.options;
+    const ended = running.ended.then((report) => ({ report }));
+    for (let shown: StoreStep | null = null;;) {
+      const found = await inTime(ended, REPORT_MS, { clock, late: () => null });
+      if (found !== null) return found.report;
+      if (signal?.aborted) throw new JobError("canceled", "Stopped waiting for the move");
+      if (running.progress !== null && running.progress !== shown) yield shown = running.progress;
     }
   }
 

@@ -106,6 +106,24 @@ test("store migrate moves a store that two daemons share, and neither runs anyth
   }
 });
 
+test("store migrate joins the move that goes on after kill -9 of the command", () =>
+  withMoving(async (moving) => {
+    await moving.begun(20);
+    for (const afterMs of [150, 300, 600, 900]) {
+      await moving.moveAndKill("new", afterMs);
+      const [one, other] = await Promise.all([moving.move("new"), moving.move("new")]);
+      assert.deepEqual([one.code, other.code], [0, 0], one.stderr + other.stderr);
+      if (afterMs === 900) break;
+      const undone = await moving.daemon.jobctl(["store", "migrate", "--undo", "--yes"]);
+      assert.equal(undone.code, 0, undone.stderr);
+      for (const file of ["", "-commits", "-owner"]) {
+        rmSync(join(moving.daemon.dir, `new.db${file}`), { force: true });
+      }
+    }
+    await moving.restart(`sqlite:${join(moving.daemon.dir, "new.db")}`);
+    await moving.check({ isOnce: true });
+  }));
+
 test("store migrate goes on after kill -9 of the command and of the daemon", () =>
   withMoving(async (moving) => {
     const url = `sqlite:${join(moving.daemon.dir, "new.db")}`;
