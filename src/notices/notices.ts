@@ -11,7 +11,7 @@ import { JOB_MEMO, type Memo, type News } from "../store/store.ts";
 import { deliverSilenced } from "./deliveries/collected.ts";
 import { deliver } from "./deliveries/deliver.ts";
 import { FloodGate } from "./deliveries/flood_gate.ts";
-import { GoneIncidents } from "./incidents/gone_incidents.ts";
+import { GoneIncidents, isGone, liveNodes } from "./incidents/gone_incidents.ts";
 import { isWanted } from "./incidents/subject_channels.ts";
 import { processNews } from "./incidents/process_news.ts";
 import { memosOf, readMemo } from "./memos.ts";
@@ -167,7 +167,10 @@ export class Notices {
     await this.#addNews(key, added);
   }
 
-  /** Report the kinds that are configured but not loaded, and those that are loaded again. */
+  /**
+   * Report the kinds that are configured but not loaded, those that are loaded again, and those
+   * that are configured no more.
+   */
   async reportDisabled(disabled: ReadonlyMap<string, string>): Promise<void> {
     if (!this.isActive) return;
     const event = "disabled" as const;
@@ -178,12 +181,25 @@ export class Notices {
       if (!isOpen(memo, event)) continue;
       const name = memo.key.slice(JOB_MEMO.length);
       if (disabled.has(name)) open.add(name);
-      else await report(name, null);
+      else if (!await this.#isRemoved(memo.key)) await report(name, null);
+      else {await this.#addNews(memo.key, {
+          id: this.#options.ids(),
+          event: "removed",
+          detail: null,
+        });}
     }
     for (const [name, detail] of disabled) {
       if (open.has(name)) continue;
       await report(name, detail);
     }
+  }
+
+  /** True if neither this nor another live node has the job of a memo. */
+  async #isRemoved(key: string): Promise<boolean> {
+    const { nodes, now } = await liveNodes(this.#context);
+    // Ours has not reported the kinds that it has now.
+    const others = nodes.filter(({ id }) => id !== this.#options.node);
+    return isGone(key, { nodes: others, now }, this.#context);
   }
 
   /**

@@ -2,17 +2,26 @@ import type { ErrorInfo } from "../instance.ts";
 import type { Incident } from "./incident.ts";
 import type { NoticeEvent, NoticeSubject } from "./notice.ts";
 import type { NoticeRules } from "./settings.ts";
-import { countFailures, type SubjectState, withRun, withSeen } from "./subject_state.ts";
+import {
+  closeIncident,
+  countFailures,
+  type SubjectState,
+  withRun,
+  withSeen,
+} from "./subject_state.ts";
 
 /** Most characters of an incident's error: a memo has room for them, however they are written. */
 const ERROR_CHARS_MAX = 2_000;
+
+/** Why the incident of a job that left the configuration was closed. */
+const REMOVED_REASON = "removed from the configuration";
 
 /** Something that happened to a subject. */
 export interface SubjectNews {
   readonly id: string;
   /**
    * A final state of an instance; `well`, which ends an incident that has only the event in
-   * {@link detail}; or an event of notices.
+   * {@link detail}; `removed`, which ends any incident without a recovery; or an event of notices.
    */
   readonly event: string;
   readonly at: number;
@@ -81,6 +90,14 @@ export function nextSubject(
       const isLess = isOpen(incident) && context.subject.type === "daemon";
       return {
         state: isLess ? { ...state, incident: { ...incident, events: others } } : state,
+        notices: [],
+      };
+    }
+    case "removed": {
+      const { incident } = state;
+      const closing = { at: news.at, reason: REMOVED_REASON };
+      return {
+        state: isOpen(incident) ? closeIncident({ ...state, incident }, closing) : state,
         notices: [],
       };
     }

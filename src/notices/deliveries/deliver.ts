@@ -263,7 +263,7 @@ async function delayByEarlier(
 }
 
 /** News that may close an incident. */
-const ENDS: ReadonlySet<string> = new Set(["completed", "well"]);
+const ENDS: ReadonlySet<string> = new Set(["completed", "well", "removed"]);
 
 /**
  * True if there is nothing to remind a channel of: the incident has closed, or is over to the

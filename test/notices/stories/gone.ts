@@ -32,6 +32,37 @@ playStories([
     stores: ["memory", "SQLite"],
   },
   {
+    name:
+      "the incident of a disabled job that is removed closes at once, and is not told as recovered",
+    start: () => ({
+      jobs: both(),
+      isAlone: true,
+      channels: [new RecordedChannel("ops", { on: ["disabled", "failed", "recovered"] })],
+    }),
+    happens: async (world) => {
+      const [work, other] = world.jobs;
+      await world.run("work", "fail");
+      await world.reload({ jobs: [], disabled: ["work", "other"] });
+      await world.advance("1m");
+      assert.deepEqual(await incidents(world), ["job:other open", "job:work open"]);
+      await world.reload({ jobs: [other!] });
+      await world.advance("1m");
+      assert.deepEqual(await incidents(world), [
+        "job:other closed",
+        "job:work removed from the configuration",
+      ]);
+      await world.reload({ jobs: [work!, other!] });
+      await world.run("work", "fail ok");
+    },
+    told: {
+      ops: [
+        ...["failed work", "disabled work", "disabled other", "recovered other"],
+        ...["failed work", "recovered work"],
+      ],
+    },
+    stores: ["memory", "SQLite"],
+  },
+  {
     name: "the day begins again when a removed job comes back for a while",
     start: () => ({ jobs: both(), isAlone: true }),
     happens: async (world) => {

@@ -171,7 +171,7 @@ export class StoryWorld {
 
   /** Reload a node with these jobs and channels. */
   async reload(
-    next: Pick<StoryStart, "jobs" | "channels">,
+    next: Pick<StoryStart, "jobs" | "channels"> & { readonly disabled?: readonly string[] },
     name = "node",
   ): Promise<void> {
     this.jobs = next.jobs ?? this.jobs;
@@ -179,7 +179,8 @@ export class StoryWorld {
     for (const channel of this.channels) this.#everyChannel.set(channel.settings.name, channel);
     const { manager } = this.#nodes.get(name)!.world;
     const reloading = manager.reload({
-      ...{ jobs: this.jobs, channels: this.channels, disabled: new Map() },
+      ...{ jobs: this.jobs, channels: this.channels },
+      disabled: new Map((next.disabled ?? []).map((kind) => [kind, "it does not load"])),
       scheduleDefaults: {
         ...{ timezone: "UTC", overlap: "skip", misfire: "latest", jitterMs: 0 },
         misfireWithinMs: 86_400_000,
