@@ -66,6 +66,29 @@ test("jobctl reload reports the first problems of a refusal, and how many more t
   }
 });
 
+test("jobctl reload says in its first line that a file or a job was refused", async () => {
+  const daemon = await startDaemon({ toml: `include = ["more*.toml"]\n${TOML}` });
+  const first = async (options: readonly string[] = []) => {
+    const text = { env: { JOBCTL_OUTPUT: "table" } };
+    const { code, stdout } = await daemon.jobctl(["reload", ...options], text);
+    return [code, stdout.split("\n")[0]];
+  };
+  const more = (text: string) => writeFileSync(join(daemon.dir, "more.toml"), text);
+  try {
+    more("[jobs.unfinished\n");
+    const rest = "2 jobs (0 added, 0 changed, 0 removed)";
+    assert.deepEqual(await first(), [2, `Reloaded in part, with problems: ${rest}`]);
+    const dry = await first(["--dry-run"]);
+    assert.deepEqual(dry, [2, `A reload would have problems, and give ${rest}`]);
+    more("[jobs.wrong]\nrun = 5\n");
+    assert.match(String((await first())[1]), /^Reloaded in part, with problems: 2 jobs/);
+    more("");
+    assert.match(String((await first())[1]), /^Reloaded: 2 jobs/);
+  } finally {
+    await daemon.stop();
+  }
+});
+
 test("serve --watch applies each change, restarts if it must, and survives errors", async () => {
   const daemon = await startDaemon({ toml: TOML, modules: { "hello.ts": MODULE } });
   await daemon.terminate();

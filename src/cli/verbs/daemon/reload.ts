@@ -77,9 +77,14 @@ function reportLines(
   isDryRun: boolean,
   printer: Printer,
 ): string[] {
-  const { jobs, added, changed, removed } = report;
+  const { jobs, added, changed, removed, problems } = report;
   const counts = `${added} added, ${changed} changed, ${removed} removed`;
-  const done = isDryRun ? "A reload would give" : "Reloaded:";
+  const isWhole = problems.length === 0;
+  const done = isDryRun
+    ? isWhole ? "A reload would give" : "A reload would have problems, and give"
+    : isWhole
+    ? "Reloaded:"
+    : "Reloaded in part, with problems:";
   const lines = changeLines(report, printer);
   return [
     `${done} ${countText(jobs, "job")} (${counts})`,
