@@ -396,3 +396,69 @@ test("importCrontabs() writes a file that loads as what stood there, whatever th
     { numRuns: 100 },
   );
 });
+
+/** Import lines of a system crontab, on a host that has the users root and alice. */
+function importSystem(dialect: "debian" | "cronie", file: string, lines: readonly string[]) {
+  const crontab = { file, text: `${lines.join("\n")}\n`, isSystem: true, owner: null };
+  const isAccount = (name: string) => ["root", "alice"].includes(name);
+  const { imported, notes, leftOut } = importCrontabs([crontab], {
+    ...{ timezone: "UTC", dialect, isAccount },
+  });
+  const texts = notes.map(({ file, line, text }) => `${file}:${line ?? ""}: ${text}`);
+  return { kinds: imported.map(({ job }) => job.kind), leftOut, texts };
+}
+
+test("importCrontabs() leaves out what cron does not run because a user is missing", () => {
+  const lines = ["0 1 * * * root a", "0 2 * * * ghost b", "0 3 * * * alice c"];
+  const file = "/etc/cron.d/app";
+  const debian = importSystem("debian", file, lines);
+  assert.deepEqual([debian.kinds, debian.leftOut], [[], 3]);
+  assert.match(debian.texts[0]!, /^\/etc\/cron\.d\/app:: left out with the 2 lines/);
+  assert.match(debian.texts[1]!, /^\/etc\/cron\.d\/app:2: .*bad username.*no user "ghost"/);
+  const cronie = importSystem("cronie", file, lines);
+  assert.deepEqual([cronie.kinds, cronie.leftOut], [["a", "c"], 1]);
+  assert.match(cronie.texts[0]!, /:2: left out, cron refuses it too \(bad username\)/);
+});
+
+test("importCrontabs() says of a copy that its user is missing here, and keeps the line", () => {
+  const lines = ["0 1 * * * root a", "0 2 * * * ghost b"];
+  for (const dialect of ["debian", "cronie"] as const) {
+    const { kinds, texts } = importSystem(dialect, "/backup/web1/etc/cron.d/app", lines);
+    assert.deepEqual(kinds, ["a", "b"]);
+    assert.deepEqual(texts, [
+      '/backup/web1/etc/cron.d/app:2: the user "ghost" is missing here: the job does not run until there is one',
+    ]);
+  }
+});
+
+test("importCrontabs() names a missing user column as such, also in a copy", () => {
+  for (const file of ["/etc/cron.d/app", "/backup/web1/etc/cron.d/app"]) {
+    const lines = [
+      "0 1 * * * root a",
+      "0 2 * * * /usr/bin/php /srv/b.php",
+      "0 3 * * * [ -x /c ] && /c",
+    ];
+    const debian = importSystem("debian", file, lines);
+    assert.deepEqual(debian.kinds, []);
+    const missing = /the user before the command is missing, so cron takes "(\S+)" for the user/;
+    const found = debian.texts.flatMap((text) => missing.exec(text)?.[1] ?? []);
+    assert.deepEqual(found, ["/usr/bin/php", "["]);
+    assert.deepEqual(importSystem("cronie", file, lines).kinds, ["a"]);
+  }
+});
+
+test("importCrontabs() names the file of each note about mail", () => {
+  const crontabs = ["one", "two"].map((name) => ({
+    file: `/etc/cron.d/${name}`,
+    text: `MAILTO=${name}\n0 1 * * * root ${name}\n`,
+    ...{ isSystem: true, owner: null },
+  }));
+  const notesOf = (hasSendmail: boolean) =>
+    importCrontabs(crontabs, { timezone: "UTC", dialect: "debian", hasSendmail }).notes
+      .map(({ file, text }) => `${file}: ${/mailed to \w+|no output/.exec(text)?.[0]}`);
+  assert.deepEqual(notesOf(true), [
+    "/etc/cron.d/one: mailed to one",
+    "/etc/cron.d/two: mailed to two",
+  ]);
+  assert.deepEqual(notesOf(false), ["/usr/sbin/sendmail: no output"]);
+});

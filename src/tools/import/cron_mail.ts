@@ -112,11 +112,12 @@ export class MailChannels {
   }
 
   /** What each channel is for, in a sentence. */
-  summaries(): readonly string[] {
+  summaries(): readonly { readonly channel: string; readonly text: string }[] {
     return [...this.#channels.values()].map(({ name, mail }) => {
       const jobs = countText(this.#counts.get(name)!, "job");
       const to = mail.recipients.join(", ");
-      return `the output of ${jobs} is mailed to ${to}, as by cron: see [notices.${name}]`;
+      const text = `the output of ${jobs} is mailed to ${to}, as by cron: see [notices.${name}]`;
+      return { channel: name, text };
     });
   }
 

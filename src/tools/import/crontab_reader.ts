@@ -62,6 +62,10 @@ export interface ReadOptions {
   /** The user whose crontab it is; null if unknown. */
   readonly owner?: string | null;
   readonly dialect: Dialect;
+  /** True if a user exists on this host; absent to accept any. */
+  readonly isAccount?: ((name: string) => boolean) | undefined;
+  /** True if it is a copy of another host's file, whose users may be missing here. */
+  readonly isCopy?: boolean;
 }
 
 type LineParts = Pick<CrontabLine, "fields" | "schedule" | "user" | "command" | "stdin">;
@@ -82,6 +86,8 @@ const FEW_VARIABLES = /^(SHELL|PATH|MAILTO)=(\S*)/;
 const BYTE_ORDER_MARK = "\uFEFF";
 /** A word that looks like a sixth field. No program has such a name. */
 const FIELD = /^[\d*][\d*,/-]*$/;
+/** A word that no account has as its name: a path, or the beginning of a command. */
+const NO_ACCOUNT = /[/$`"'(){}\[\]<>=|&;:,*?!~%]|^[-.+]/;
 const SHOWN_MAX = 80;
 
 class Reader {
@@ -300,10 +306,24 @@ class Reader {
 
   #splitUser(rest: string, text: string, dialect: Dialect): readonly [string | null, string] {
     if (!this.#options.isSystem) return [null, rest];
-    const column = /^(\S+)[ \t]+(\S.*)$/.exec(rest);
-    if (column !== null) return [column[1]!, column[2]!];
-    const problem = "expected a user and a command";
-    throw new LeftOut(`cannot read ${shown(text)}: ${problem}`, dialect !== "busybox");
+    const [, user = rest, command] = /^(\S+)[ \t]+(\S.*)$/.exec(rest) ?? [];
+    const isRefused = dialect !== "busybox";
+    const taken = `cron takes "${user.slice(0, SHOWN_MAX)}" for the user`;
+    if (NO_ACCOUNT.test(user)) {
+      const problem = `the user before the command is missing, so ${taken} (bad username)`;
+      throw new LeftOut(`cannot read ${shown(text)}: ${problem}`, isRefused);
+    }
+    if (command === undefined) {
+      const problem = `expected a user and a command, and ${taken}`;
+      throw new LeftOut(`cannot read ${shown(text)}: ${problem}`, isRefused);
+    }
+    if (this.#options.isAccount?.(user) === false && this.#options.isCopy) {
+      this.#remark(`the user "${user}" is missing here: the job does not run until there is one`);
+    } else if (this.#options.isAccount?.(user) === false) {
+      const problem = `there is no user "${user}"; a user is expected before the command`;
+      throw new LeftOut(`left out, cron refuses it too (bad username): ${problem}`, isRefused);
+    }
+    return [user, command];
   }
 
   #command(text: string): { readonly command: string; readonly stdin: string | null } {

@@ -3,10 +3,14 @@ import { join } from "node:path";
 import { fileNote, type ImportNote } from "./crontab_reader.ts";
 import type { Dialect } from "./dialect.ts";
 
-// The variables that pam_env sets for cron's commands: /etc/environment, on Debian the locale.
+// What PAM gives to cron's commands: the variables of pam_env, which are /etc/environment and on
+// Debian the locale, and the umask of pam_umask.
 
-/** Each cron's PAM service name; the others do not use PAM. */
-const SERVICES: Readonly<Partial<Record<Dialect, string>>> = { debian: "cron", cronie: "crond" };
+/** Names of each cron's PAM service; others do not use PAM. Debian's cronie has its own name. */
+const SERVICES: Readonly<Partial<Record<Dialect, readonly string[]>>> = {
+  debian: ["cron"],
+  cronie: ["crond", "cronie"],
+};
 /** Largest file that is read, in characters. */
 const LENGTH_MAX = 65_536;
 /** Deepest nesting of includes in PAM's files. */
@@ -31,7 +35,7 @@ export function isOfHost(file: string): boolean {
  * @param root where the host's files are
  */
 export function hostEnvironment(dialect: Dialect, root = "/"): HostEnvironment {
-  const service = SERVICES[dialect];
+  const service = serviceOf(dialect, root);
   const env: Record<string, string> = {};
   const notes: ImportNote[] = [];
   if (service === undefined) return { env, notes };
@@ -61,6 +65,65 @@ export function hostEnvironment(dialect: Dialect, root = "/"): HostEnvironment {
     note(`/${limits}`, "its limits are not carried over: set limits in the job", true);
   }
   return { env, notes };
+}
+
+/**
+ * The umask that this host's cron gives to the commands of a user, such as "002"; null if PAM
+ * leaves the one that cron has, which is 022. Users are those of /etc/passwd.
+ *
+ * @param root where the host's files are
+ */
+export function hostUmasks(dialect: Dialect, root = "/"): (user: string) => string | null {
+  const service = serviceOf(dialect, root);
+  const module = service === undefined
+    ? undefined
+    : pamLines(service, root, DEPTH_MAX).findLast((line) =>
+      /^-?session\b.*\bpam_umask\.so\b/.test(line)
+    );
+  if (module === undefined) return () => null;
+  const settings = umaskSettings(module, root);
+  const table = (name: string) =>
+    readText(join(root, "etc", name)).split("\n").map((line) => line.split(":"));
+  const [users, groups] = [table("passwd"), table("group")];
+  return (user) => {
+    const [, , uid, gid, gecos = ""] = users.find(([name]) => name === user) ?? [];
+    if (uid === undefined) return null;
+    const hasOwnGroup = groups.some(([name, , id]) => name === user && id === gid);
+    let umask = settings.umask ?? CRON_UMASK;
+    // The group gets the rights of the owner: 022 becomes 002.
+    if (settings.isForGroups && uid !== "0" && hasOwnGroup) {
+      umask = (umask & ~0o070) | ((umask >> 3) & 0o070);
+    }
+    const own = gecos.split(",").map((part) => /^umask=([0-7]+)/i.exec(part)?.[1]).find(Boolean);
+    if (own !== undefined) umask = parseInt(own, 8) & 0o777;
+    return umask === CRON_UMASK ? null : umask.toString(8).padStart(3, "0");
+  };
+}
+
+function serviceOf(dialect: Dialect, root: string): string | undefined {
+  return SERVICES[dialect]?.find((name) => existsSync(join(root, "etc/pam.d", name)));
+}
+
+/** The umask of cron itself. */
+const CRON_UMASK = 0o022;
+
+/** What pam_umask reads, as in its manual page; USERGROUPS_ENAB counts only beside UMASK. */
+function umaskSettings(module: string, root: string) {
+  const defs = readText(join(root, "etc/login.defs"));
+  const valueOf = (text: string, name: string) =>
+    new RegExp(`^[ \\t]*${name}[ \\t=]+(\\S+)`, "m").exec(text)?.[1];
+  const given = /\bumask=(\S+)/i.exec(module)?.[1];
+  const defined = valueOf(defs, "UMASK");
+  const found = given ?? defined ?? valueOf(readText(join(root, "etc/default/login")), "UMASK");
+  const isValid = found !== undefined && /^[0-7]+/.test(found);
+  const groups = given === undefined && defined !== undefined
+    ? valueOf(defs, "USERGROUPS_ENAB")
+    : undefined;
+  const isAsked = /\busergroups\b/i.test(module) && !/\bnousergroups\b/i.test(module);
+  return {
+    umask: isValid ? parseInt(found, 8) & 0o777 : null,
+    isForGroups: groups === undefined ? isAsked : groups.toLowerCase() === "yes",
+  };
 }
 
 /** Variables as pam_env reads them: `#` begins a comment, and outer quotes are dropped. */

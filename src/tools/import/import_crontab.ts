@@ -1,7 +1,7 @@
 import { isJobError, JobError, messageOf } from "../../core/errors.ts";
 import { REBOOT } from "../../core/job/schedule.ts";
 import { parseScheduleText } from "../../core/time/ticks.ts";
-import { MATCHING_CHANNELS } from "../../core/notices/settings.ts";
+import { MATCHING_CHANNELS, SENDMAIL_PATH } from "../../core/notices/settings.ts";
 import { openZone } from "../../core/time/zone.ts";
 import { loginShell, userName } from "../../platform/process/accounts.ts";
 import { type LineMail, MailChannels, mailOf } from "./cron_mail.ts";
@@ -41,6 +41,10 @@ export interface ImportOptions {
   readonly prefix?: string;
   /** Variables that this host's cron sets for all commands of its own crontabs. */
   readonly hostEnv?: Readonly<Record<string, string>> | undefined;
+  /** The umask that PAM gives to the commands of a user; null if it leaves that of cron. */
+  readonly umaskOf?: ((user: string) => string | null) | undefined;
+  /** True if this host has a user: by this its own crontabs are judged. */
+  readonly isAccount?: ((name: string) => boolean) | undefined;
   /** True if this host has a sendmail, without which cron sends no mail; absent: no mail at all. */
   readonly hasSendmail?: boolean | undefined;
 }
@@ -64,6 +68,8 @@ class Importer {
   leftOut = 0;
   readonly channels = new MailChannels();
   readonly #names = new KindNames();
+  /** By user. */
+  readonly #umasks = new Map<string, string>();
   readonly #timezone: string;
   readonly #options: ImportOptions;
   readonly #rules: DialectRules;
@@ -85,7 +91,10 @@ class Importer {
     const { dialect } = this.#options;
     const { lines, notes, leftOut } = crontab.isAnacron
       ? readAnacrontab(crontab.text, crontab.file)
-      : readCrontab(crontab.text, { ...crontab, dialect });
+      : readCrontab(crontab.text, {
+        ...{ ...crontab, dialect },
+        ...{ isAccount: this.#options.isAccount, isCopy: !isOfHost(crontab.file) },
+      });
     const found: ImportNote[] = [...notes];
     for (const line of lines) {
       const addNote = (text: string, isLoss: boolean) =>
@@ -118,6 +127,7 @@ class Importer {
       Object.entries(variables).filter(([name, value]) => DEFAULT_VARIABLES[name] !== value),
     );
     const user = line.user ?? owner;
+    const umask = hasHostEnv ? this.#umaskOf(user) : null;
     return {
       kind: this.#names.take(this.#prefix(user) + kind),
       origin: `${line.file}:${line.line}: ${line.text}`,
@@ -128,6 +138,7 @@ class Importer {
       timezone: this.#zoneOf(line, addNote),
       cwd: home || (isAnacron ? "/" : undefined),
       user: user ?? undefined,
+      ...(umask === null ? {} : { umask }),
       env,
       stdin: line.stdin === null ? undefined : { text: line.stdin },
       // Cron runs a command immediately, once, without a time limit, and without retries.
@@ -139,6 +150,24 @@ class Importer {
       killAfter: "10s",
       leaveChildren: true,
     };
+  }
+
+  #umaskOf(user: string | null): string | null {
+    const name = user ?? userName(process.getuid?.() ?? 0);
+    const umask = this.#options.umaskOf?.(name) ?? null;
+    if (umask !== null) this.#umasks.set(name, umask);
+    return umask;
+  }
+
+  /** The umasks that were carried over. */
+  umaskNotes(): readonly ImportNote[] {
+    return [...this.#umasks].map(([user, umask]) =>
+      fileNote(
+        "/etc/pam.d",
+        `umask ${umask} is written to the jobs of ${user}, as PAM sets it`,
+        false,
+      )
+    );
   }
 
   #mailOf(line: CrontabLine, { owner, isAnacron }: CrontabText, addNote: AddNote) {
@@ -229,11 +258,17 @@ export function importCrontabs(
   const { imported, leftOut, channels } = importer;
   const { hasSendmail = false } = options;
   const tables = channels.tables();
-  const first = imported.find(({ mail }) => mail !== null)?.line.file ?? "";
+  const fileOf = (channel: string) =>
+    imported.find(({ mail }) => mail?.channel === channel)?.line.file ?? "";
+  const mailNotes = hasSendmail
+    ? channels.summaries().map(({ channel, text }) => fileNote(fileOf(channel), text, false))
+    : tables.length === 0
+    ? []
+    : [fileNote(SENDMAIL_PATH, NO_SENDMAIL, false)];
   const notes = [
     ...importer.notes,
-    ...(hasSendmail ? channels.summaries() : tables.length === 0 ? [] : [NO_SENDMAIL])
-      .map((text) => fileNote(first, text, false)),
+    ...importer.umaskNotes(),
+    ...mailNotes,
   ];
   const { program, isOverlapping } = DIALECT_RULES[options.dialect];
   const toml = writeFile(

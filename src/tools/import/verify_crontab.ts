@@ -118,6 +118,8 @@ function behaviorProblem(table: JobTable, job: JobDraft): string | null {
     const wanted = option.value.parse((cron[name] ?? option.initial) as never, name);
     if (found !== wanted) return differs(name, found, wanted);
   }
+  const umask = table.command?.umask?.toString(8).padStart(3, "0");
+  if (umask !== job.umask) return differs("umask", umask, job.umask);
   const leaves = table.command?.leavesChildren ?? false;
   return leaves ? null : differs("leave_children", leaves, true);
 }

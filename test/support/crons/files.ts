@@ -41,6 +41,8 @@ const ODD_LINES: Readonly<Record<string, string>> = {
   last: "0 3 L * * root true",
   "no-command": "0 3 * * * root",
   words: "hello world",
+  "no-account": "0 3 * * * no-such-user true",
+  "no-user": "0 3 * * * /bin/true now",
   quotes: 'A="x" y',
   comma: "0,,5 3 * * * root true",
   garbage: "*5 3 * * * root true",
@@ -64,6 +66,15 @@ function mailedLines(when: string, [root, alice]: readonly [string, string]): st
     other("echo from cron") + 'CONTENT_TYPE="text/html; charset=UTF-8"\n' + own("echo '<b>x</b>'");
 }
 
+/** PAM gives users another umask than root, as on most hosts of Debian and Red Hat. */
+function umaskFiles(): HostFile[] {
+  const text = "session required pam_permit.so\nsession optional pam_umask.so\n";
+  return [
+    { path: "etc/pam.d/common-session-noninteractive", text },
+    { path: "etc/login.defs", text: "UMASK\t\t022\nUSERGROUPS_ENAB yes\n" },
+  ];
+}
+
 function vixieFiles(when: string): HostFile[] {
   const run = (name: string) => `${when} root ${RECORD} ${name}\n`;
   const file = (name: string, text: string, more: Partial<HostFile> = {}): HostFile => ({
@@ -79,6 +90,7 @@ function vixieFiles(when: string): HostFile[] {
   });
   return [
     { path: "etc/crontab", text: `# system\nSHELL=/bin/sh\n\n${run("plain")}` },
+    ...umaskFiles(),
     ...Object.entries(ODD_LINES).map(([name, line]) => around(name, when, line)),
     file("dash", `-${when} root ${RECORD} quiet\n${run("after-quiet")}`),
     file("mail", `${when} root -n ${RECORD} mail-option\n`),

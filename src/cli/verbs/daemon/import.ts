@@ -239,10 +239,18 @@ const CRONTAB: Verb = {
     const { crontabs, notes } = await openTexts(args, io, dialect);
     const { importCrontabs } = await import("../../../tools/import/import_crontab.ts");
     const timezone = args.text("timezone") ?? hostTimezone();
-    const { hostEnvironment, isOfHost } = await import("../../../tools/import/host_environment.ts");
+    const { hostEnvironment, hostUmasks, isOfHost } = await import(
+      "../../../tools/import/host_environment.ts"
+    );
     const host = crontabs.some(({ file }) => isOfHost(file)) ? hostEnvironment(dialect) : null;
     const hasSendmail = existsSync(SENDMAIL_PATH);
-    const how = { timezone, dialect, prefix, hostEnv: host?.env, hasSendmail };
+    const { isAccount } = await import("../../../platform/process/accounts.ts");
+    const own = {
+      hostEnv: host?.env,
+      isAccount,
+      umaskOf: host === null ? undefined : hostUmasks(dialect),
+    };
+    const how = { ...own, timezone, dialect, prefix, hasSendmail };
     const result = importCrontabs(crontabs, how);
     await writeOut(result.toml, args, io);
     const all = [...host?.notes ?? [], ...notes, ...result.notes];
