@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { HookDelivery } from "../../../src/core/hooks/hook.ts";
 import type { ReportedRun } from "../../../src/core/job/external.ts";
 import { JOB_DEFAULTS } from "../../../src/core/job/option_table.ts";
 import { type Block, unservedBlock } from "../../../src/core/job/limits.ts";
@@ -13,7 +14,6 @@ import { isDeadState, isFinal } from "../../../src/core/state.ts";
 import type { JobState } from "../../../src/core/state.ts";
 import type {
   ExplainQuery,
-  HookDelivery,
   ManagerApi,
   ManagerEvent,
   NodeStatus,
