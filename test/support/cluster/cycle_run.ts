@@ -276,7 +276,7 @@ class Cycles {
     // While the daemon is there, its supervisors are known by their parent.
     this.#processes.supervisors(this.daemon.pid);
     if (target !== "daemon" && action !== "freeze") {
-      this.#signalSupervisors(action === "kill" ? "SIGKILL" : "SIGTERM", nameOf(fault));
+      this.#signalSupervisors(action === "kill" ? "SIGKILL" : "SIGTERM");
     }
     if (action === "freeze") return await this.#freeze(fault);
     if (target === "supervisor") return;
@@ -297,27 +297,20 @@ class Cycles {
     }
   }
 
-  async #freeze(fault: PlannedFault): Promise<void> {
-    const { target, forMs } = fault;
+  async #freeze({ target, forMs }: PlannedFault): Promise<void> {
     const from = Date.now();
     if (target !== "supervisor") {
       this.#isUp = false;
       this.daemon.signal("SIGSTOP");
     }
-    if (target !== "daemon") this.#signalSupervisors("SIGSTOP", nameOf(fault));
+    if (target !== "daemon") this.#signalSupervisors("SIGSTOP");
     await sleep(forMs);
-    if (target !== "daemon") this.#signalSupervisors("SIGCONT", nameOf(fault));
+    if (target !== "daemon") this.#signalSupervisors("SIGCONT");
     if (target !== "supervisor") {
       this.daemon.signal("SIGCONT");
       this.#isUp = true;
     }
-    const type = target === "supervisor" ? "supervisor frozen" : "away";
-    this.#happenings.push({
-      ...{ type, what: nameOf(fault) },
-      isFreeze: true,
-      from,
-      to: Date.now(),
-    });
+    this.#noteFreeze(target, from);
   }
 
   /** Let the daemon hand over to a file that replaces its own. */
@@ -374,18 +367,16 @@ class Cycles {
   async #meanwhile({ meanwhile }: PlannedFault): Promise<void> {
     if (meanwhile === null) return;
     const { target, action, afterMs } = meanwhile;
+    const signal = (name: NodeJS.Signals) =>
+      target === "supervisor" ? this.#signalSupervisors(name) : this.daemon.signal(name);
     await sleep(afterMs);
-    const [sent, what] = action === "kill" ? ["SIGKILL", "kill"] : ["SIGSTOP", "freeze"];
-    if (target === "supervisor") {
-      this.#signalSupervisors(sent as NodeJS.Signals, `${what} at start`);
-    } else {
-      this.#isEndExpected = action === "kill";
-      this.daemon.signal(sent as NodeJS.Signals);
-    }
-    if (action !== "freeze") return;
+    if (target === "daemon") this.#isEndExpected = action === "kill";
+    if (action === "kill") return signal("SIGKILL");
+    const from = Date.now();
+    signal("SIGSTOP");
     await sleep(1_000 + 4 * afterMs);
-    if (target === "supervisor") this.#signalSupervisors("SIGCONT", "");
-    else this.daemon.signal("SIGCONT");
+    signal("SIGCONT");
+    this.#noteFreeze(target, from);
   }
 
   /** Put the build whose turn it is in the place of the program. */
@@ -403,14 +394,20 @@ class Cycles {
     });
   }
 
-  #signalSupervisors(name: NodeJS.Signals, what: string): void {
+  #signalSupervisors(name: NodeJS.Signals): void {
     const found = this.#processes.supervisors(this.daemon.pid);
     for (const pid of found) signalIfThere(pid, name);
-    if (name === "SIGKILL" && found.length > 0) this.#note("supervisor killed", what, Date.now());
+    if (name !== "SIGKILL" || found.length === 0) return;
+    this.#note("supervisor killed", `pid ${found.join(", ")}`, Date.now());
   }
 
   #note(type: Happening["type"], what: string, from: number): void {
     this.#happenings.push({ type, what, isFreeze: false, from, to: Date.now() });
+  }
+
+  #noteFreeze(target: PlannedFault["target"], from: number): void {
+    const type = target === "supervisor" ? "supervisor frozen" : "away";
+    this.#happenings.push({ type, what: `freeze ${target}`, isFreeze: true, from, to: Date.now() });
   }
 
   /** Supervisors and processes of commands. */
