@@ -20,7 +20,9 @@ export class NodeProcesses {
     });
     const own = all.find(({ pid }) => parentOf(pid) === daemon);
     this.#folder ??= own === undefined ? null : dirname(own.place);
-    return all.filter(({ place }) => dirname(place) === this.#folder).map(({ pid }) => pid);
+    const found = all.filter(({ place }) => dirname(place) === this.#folder).map(({ pid }) => pid);
+    // A command has the arguments of its supervisor until it executes its program.
+    return found.filter((pid) => !found.includes(parentOf(pid)));
   }
 
   commands(): readonly number[] {
