@@ -143,6 +143,7 @@ export class CommandSurvivors implements Survivors {
         frozenMs: run.frozenMs + (run.isFrozen ? sinceMs : 0),
         endedAgoMs: run.endedAgoMs === null ? null : run.endedAgoMs + sinceMs,
         lines: attempt?.lines ?? 0,
+        aborted: run.aborted ?? null,
       },
     });
     if (run.pid !== null) process.noteLeader(command, run.pid);

@@ -1,6 +1,6 @@
 import type { AttemptUsage, LiveUsage, LogEntry } from "../core/instance.ts";
 import type { OutputLimits } from "../core/job/gen/job_options.ts";
-import type { FreezeProblem } from "../worker/executor.ts";
+import type { AbortCause, FreezeProblem } from "../worker/executor.ts";
 import type { AttemptResult } from "../worker/protocol.ts";
 
 /**
@@ -82,6 +82,8 @@ export interface FoundRun {
   readonly isFrozen: boolean;
   /** How long it has stood still in all, in milliseconds. */
   readonly frozenMs: number;
+  /** Why a daemon has signaled it; null if none has. Older versions leave it out. */
+  readonly aborted?: AbortCause | null;
 }
 
 /** Daemon → supervisor. `run` is the number of a command, never used twice. */
@@ -101,7 +103,13 @@ export type ToSupervisor =
   /** These commands may run this long from now on. */
   | { readonly type: "until"; readonly runs: readonly number[]; readonly untilMs: number }
   /** SIGTERM goes to the process group of the command, SIGKILL to all of its processes. */
-  | { readonly type: "signal"; readonly run: number; readonly signal: "SIGTERM" | "SIGKILL" }
+  | {
+    readonly type: "signal";
+    readonly run: number;
+    readonly signal: "SIGTERM" | "SIGKILL";
+    /** Why the attempt is aborted. It is kept: this daemon may end before it records that. */
+    readonly cause?: AbortCause;
+  }
   /** All processes of the command are to stand still, or to continue. */
   | { readonly type: "freeze"; readonly run: number; readonly isFrozen: boolean }
   /**

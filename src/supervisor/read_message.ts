@@ -11,7 +11,7 @@ import {
   START_READERS,
   TEXT_BYTES_MAX,
 } from "../worker/validate_message.ts";
-import type { FreezeProblem } from "../worker/executor.ts";
+import type { AbortCause, FreezeProblem } from "../worker/executor.ts";
 import {
   type CommandUsage,
   ENTRIES_MAX,
@@ -26,6 +26,10 @@ const LINE_LENGTH_MAX = 2 * LINE_BYTES_MAX;
 
 /** Longest marker: a token, a dot and a number. */
 const SEAL_LENGTH_MAX = 64;
+
+const CAUSES: readonly unknown[] = [
+  ...["timeout", "deadline", "canceled", "drain", "lease"] satisfies AbortCause[],
+];
 
 const SOURCES: readonly LogEntry["source"][] = ["stdout", "stderr", "system"];
 
@@ -109,7 +113,9 @@ function readRun(value: unknown): FoundRun | null {
   if (!isRun) return null;
   const isFrozen = value.isFrozen === true;
   const endedAgoMs = isWhole(value.endedAgoMs) ? value.endedAgoMs : null;
-  return { run, claim: { id, fence, seal }, pid, ageMs, endedAgoMs, leftMs, isFrozen, frozenMs };
+  const found = { run, claim: { id, fence, seal }, pid, ageMs, endedAgoMs, leftMs };
+  const aborted = CAUSES.includes(value.aborted) ? { aborted: value.aborted as AbortCause } : {};
+  return { ...found, isFrozen, frozenMs, ...aborted };
 }
 
 function readProblem(value: unknown): FreezeProblem | null {

@@ -6,7 +6,7 @@ import { LazyTimer } from "../platform/lazy_timer.ts";
 import { type Family, findFamilyInTurns } from "../platform/process/descendants.ts";
 import { spentMs } from "../platform/process/process.ts";
 import { isResourceError } from "../platform/process/resources.ts";
-import type { FreezeProblem } from "../worker/executor.ts";
+import type { AbortCause, FreezeProblem } from "../worker/executor.ts";
 import { UsageWatch } from "../worker/process/usage_watch.ts";
 import type { WorkerEnding } from "../worker/process/worker_ending.ts";
 import type { RunHost, WorkerRun } from "../worker/process/worker_run.ts";
@@ -77,6 +77,8 @@ interface BegunCommand {
   readonly endedAgoMs: number | null;
   /** How many of its lines the store has. */
   readonly lines: number;
+  /** Why that daemon aborted it; null if it did not. */
+  readonly aborted: AbortCause | null;
 }
 
 /** One command of a supervisor as the daemon sees it. */
@@ -173,6 +175,11 @@ export class SupervisedCommand implements RunHost {
     return this.#begun?.isFrozen ?? false;
   }
 
+  /** Why an earlier daemon has aborted it; null if none has. */
+  get aborted(): AbortCause | null {
+    return this.#begun?.aborted ?? null;
+  }
+
   #started(run: WorkerRun, isBounded: boolean, agoMs?: number): void {
     this.#watchUsage(run, isBounded);
     const adoptedAt = this.isFound ? this.#clock.now().wallMs : null;
@@ -205,8 +212,8 @@ export class SupervisedCommand implements RunHost {
     return true;
   }
 
-  abort(): void {
-    this.#signal("SIGTERM");
+  abort(_run: WorkerRun, cause: AbortCause): void {
+    this.#supervisor.send({ type: "signal", run: this.number, signal: "SIGTERM", cause });
   }
 
   kill(signal: "SIGTERM" | "SIGKILL"): void {

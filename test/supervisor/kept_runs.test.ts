@@ -35,6 +35,15 @@ test("KeptRuns keeps lines until they are recorded, and the outcome until it is"
   assert.deepEqual([runs.isEmpty, runs.bytes], [true, 0]);
 });
 
+test("KeptRuns keeps why a run was aborted first, unless it had ended by itself", () => {
+  const runs = begun();
+  runs.begin(2, { claim: CLAIM, nowMs: 1_000 });
+  runs.keep({ type: "ended", run: 2, result: null, stderrTail: "", usage: null }, 1_000);
+  for (const run of [1, 2, 3]) runs.abort(run, "timeout");
+  runs.abort(1, "drain");
+  assert.deepEqual(runs.list(1_000).map(({ aborted }) => aborted), ["timeout", null]);
+});
+
 test("KeptRuns keeps a line of its own until the outcome is recorded", () => {
   const runs = begun();
   runs.keep({ type: "log", run: 1, first: 0, entries: [line("a"), line("left", "system")] }, 1_000);
@@ -49,7 +58,10 @@ test("KeptRuns tells how old a command is and how long it may run", () => {
   runs.extend(1, 3_000);
   runs.started(1, 4711);
   assert.deepEqual(runs.list(1_500), [
-    { run: 1, claim: CLAIM, pid: 4711, ageMs: 500, endedAgoMs: null, leftMs: 1_500 },
+    {
+      ...{ run: 1, claim: CLAIM, pid: 4711, aborted: null },
+      ...{ ageMs: 500, endedAgoMs: null, leftMs: 1_500 },
+    },
   ]);
   assert.equal(runs.lastDeadlineMs, 3_000);
   assert.equal(runs.list(9_000)[0]!.leftMs, 0);

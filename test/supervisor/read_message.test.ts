@@ -22,6 +22,7 @@ const VALID: readonly FromSupervisor[] = [
   { type: "hello", version: 1, pid: 5, isAdoptable: true, program: "1.0.0", lastRun: 7 },
   { type: "hello", version: 1, pid: 5, isAdoptable: false, program: null, lastRun: 0 },
   { type: "runs", runs: [RUN, { ...RUN, pid: 5, endedAgoMs: 3 }], isLast: false },
+  { type: "runs", runs: [{ ...RUN, aborted: "timeout" }], isLast: true },
   { type: "unfit", message: "no" },
   { type: "started", run: 1, pid: 2, isBounded: true },
   { type: "frozen", run: 1, problem: null },

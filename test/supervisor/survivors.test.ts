@@ -1,15 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import {
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
@@ -21,7 +13,7 @@ import { thisProcess } from "../../src/platform/process/process_identity.ts";
 import { runtimeName } from "../../src/platform/process/process.ts";
 import { createCommandExecutor } from "../../src/supervisor/command_executor.ts";
 import { listPlaces, openFolder, socketOf } from "../../src/supervisor/supervisor_folder.ts";
-import type { Executor, FoundAttempt } from "../../src/worker/executor.ts";
+import type { AbortCause, Executor, FoundAttempt } from "../../src/worker/executor.ts";
 import {
   commandJob,
   isAlive,
@@ -57,16 +49,17 @@ interface ParentOptions {
   readonly graceMs?: number | null;
   readonly user?: string;
   readonly recorded?: { readonly lines: number; readonly isDone: boolean };
+  readonly aborts?: AbortCause;
 }
 
 /** A daemon that runs these scripts; resolves once each has written a line. */
 async function startParent(
   folder: string,
   scripts: readonly string[],
-  { leaseMs = 20_000, graceMs = null, user, recorded }: ParentOptions = {},
+  { leaseMs = 20_000, graceMs = null, ...others }: ParentOptions = {},
 ): Promise<ChildProcess> {
   const [program, ...args] = programCommand("leaving_parent.ts");
-  const options = JSON.stringify({ leaseMs, graceMs, user, recorded });
+  const options = JSON.stringify({ leaseMs, graceMs, ...others });
   const child = spawn(program!, [...args, folder, options, ...scripts], {
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -284,7 +277,9 @@ for (
     const [supervisor, pid] = linesOf(file)[0]!.split(" ").map(Number);
     await whenGone(pid!, 5_000);
     await whenGone(supervisor!, 5_000);
-    await until("its folder is gone", () => !existsSync(folder));
+    await until("its record is gone", () => listPlaces(folder).length === 0);
+    // The next daemon learns from it that the command was killed.
+    assert.equal(listPlaces(folder, "ended").length, 1);
   });
 }
 
@@ -497,4 +492,41 @@ testOfUsers("adopt() continues a command of another user", async () => {
   executor.survivors!.begin();
   assert.equal((await attempt.outcome).type, "ok");
   assert.deepEqual(sink.messages(), [user, "end"]);
+});
+
+for (const cause of ["timeout", "canceled", "lease"] as const) {
+  test(
+    `adopt() ends a command as its daemon would have: ${cause}`,
+    { skip: !isLinux },
+    async () => {
+      const folder = makeFolder();
+      const aborts = { aborts: cause };
+      await kill(
+        await startParent(folder, ["trap 'exit 143' TERM; echo up; sleep 60 & wait"], aborts),
+      );
+      const executor = makeExecutor(folder);
+      const [found] = await executor.survivors!.find();
+      const { attempt } = adopt(executor, found!);
+      executor.survivors!.begin();
+      const outcome = await attempt.outcome;
+      assert.ok(outcome.type === "aborted", JSON.stringify(outcome));
+      assert.equal(outcome.cause, cause);
+    },
+  );
+}
+
+test("a supervisor that a daemon looks at keeps what ended after the lease", {
+  skip: !isLinux,
+}, async () => {
+  const folder = makeFolder();
+  const script = "echo up; sleep 0.3; exit 3";
+  await kill(await startParent(folder, [script], { leaseMs: 1_500 }));
+  const executor = makeExecutor(folder);
+  const [found] = await executor.survivors!.find();
+  // Longer than the lease, after which the supervisor ends if nobody looks at it.
+  await sleep(4_000);
+  const { attempt } = adopt(executor, found!);
+  executor.survivors!.begin();
+  const outcome = await attempt.outcome;
+  assert.ok(outcome.type === "error" && outcome.error.exitCode === 3, JSON.stringify(outcome));
 });

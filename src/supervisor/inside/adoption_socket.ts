@@ -152,7 +152,7 @@ class DaemonConnection implements SupervisorLink {
 
   close(): void {
     this.#limit.cancel();
-    this.#supervisor.answered(this);
+    this.#supervisor.closed(this);
     this.#channel.close();
   }
 
@@ -186,7 +186,7 @@ class DaemonConnection implements SupervisorLink {
     this.#version = common;
     this.#limit.cancel();
     this.#limit = this.#closeIn(LOOK_MS_MAX);
-    this.#supervisor.looked();
+    this.#supervisor.looked(this);
     this.send(this.#supervisor.hello);
     const runs = this.#supervisor.list();
     for (let from = 0; from === 0 || from < runs.length; from += RUNS_MAX) {

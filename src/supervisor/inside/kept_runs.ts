@@ -1,4 +1,5 @@
 import { countPrinted, isPrinted } from "../../core/instance.ts";
+import type { AbortCause } from "../../worker/executor.ts";
 import type { FoundRun, FromSupervisor, SealedClaim } from "../protocol.ts";
 
 type LogMessage = Extract<FromSupervisor, { readonly type: "log" }>;
@@ -22,6 +23,8 @@ interface KeptRun {
   /** Until when it may run, in monotonic ms; afterwards the claim is no longer its own. */
   deadlineMs: number;
   pid: number | null;
+  /** Why a daemon has signaled it; null if none has. */
+  aborted: AbortCause | null;
   /** Output that no daemon has recorded. */
   readonly logs: LogMessage[];
   ended: EndedMessage | null;
@@ -56,12 +59,19 @@ export class KeptRuns {
     { claim, nowMs }: Pick<FoundRun, "claim"> & { readonly nowMs: number },
   ): void {
     const times = { beginMs: nowMs, deadlineMs: nowMs };
-    this.#runs.set(run, { claim, ...times, pid: null, logs: [], ended: null, endMs: 0 });
+    const known = { pid: null, aborted: null, logs: [], ended: null, endMs: 0 };
+    this.#runs.set(run, { claim, ...times, ...known });
   }
 
   started(run: number, pid: number): void {
     const kept = this.#runs.get(run);
     if (kept !== undefined) kept.pid = pid;
+  }
+
+  /** A daemon aborts a run. One that has ended did so by itself. */
+  abort(run: number, cause: AbortCause): void {
+    const kept = this.#runs.get(run);
+    if (kept?.ended === null) kept.aborted ??= cause;
   }
 
   extend(run: number, deadlineMs: number): void {
@@ -93,12 +103,17 @@ export class KeptRuns {
 
   /** All runs, oldest first. */
   list(nowMs: number): readonly KeptRunFacts[] {
-    return [...this.#runs].map(([run, { claim, pid, beginMs, deadlineMs, ended, endMs }]) => ({
-      ...{ run, claim, pid },
+    return [...this.#runs].map(([run, kept]) => this.#factsOf(run, kept, nowMs));
+  }
+
+  #factsOf(run: number, kept: KeptRun, nowMs: number): KeptRunFacts {
+    const { claim, pid, aborted, beginMs, deadlineMs, ended, endMs } = kept;
+    return {
+      ...{ run, claim, pid, aborted },
       ageMs: wholeMs(nowMs - beginMs),
       endedAgoMs: ended && wholeMs(nowMs - endMs),
       leftMs: wholeMs(deadlineMs - nowMs),
-    }));
+    };
   }
 
   /** The runs that have ended, or one of them, with what is not recorded of them. */

@@ -103,6 +103,10 @@ export class Supervisor {
   #link: SupervisorLink | null;
   /** Daemons that have connected to look, until they are answered. */
   readonly #callers = new Set<SupervisorLink>();
+  /** Daemons that know what it runs, and may take it over. */
+  readonly #lookers = new Set<SupervisorLink>();
+  /** True if it ends as soon as no daemon may take over any more. */
+  #isOverdue = false;
   /** False once a command could not be moved into a group. */
   #canGather = true;
   #isEnding = false;
@@ -166,6 +170,7 @@ export class Supervisor {
       case "until":
         return this.#extend(message.runs, message.untilMs);
       case "signal":
+        if (message.cause !== undefined) this.#runs?.abort(message.run, message.cause);
         return this.#commands.get(message.run)?.signal(message.signal);
       case "freeze":
         return this.#commands.get(message.run)?.freeze(message.isFrozen);
@@ -201,6 +206,8 @@ export class Supervisor {
     const before = this.#link;
     this.#link = link;
     before?.close();
+    this.#lookers.delete(link);
+    this.#isOverdue = false;
     this.#lastEnd.cancel();
     const { monotonicMs } = systemClock.now();
     for (const message of this.#runs?.messages(monotonicMs) ?? []) link.send(message);
@@ -227,13 +234,20 @@ export class Supervisor {
     this.#callers.add(link);
   }
 
-  /** It has been answered, or is gone. */
+  /** It has been answered. */
   answered(link: SupervisorLink): void {
     this.#callers.delete(link);
   }
 
+  /** The connection of a daemon has ended. */
+  closed(link: SupervisorLink): void {
+    this.#callers.delete(link);
+    if (this.#lookers.delete(link) && this.#isOverdue) this.#endAlone();
+  }
+
   /** A daemon looks: where nobody else can take the claims back, it has as long again to start. */
-  looked(): void {
+  looked(link: SupervisorLink): void {
+    this.#lookers.add(link);
     const isWaiting = this.#link === null && !this.#runs!.isEmpty;
     if (isWaiting && this.#adoption!.graceMs !== null) this.#wait();
   }
@@ -292,7 +306,9 @@ export class Supervisor {
   #endAlone(): void {
     // Results that waited for room in memory are written.
     for (const command of this.#commands.values()) command.signal("SIGKILL");
-    this.#onEnd();
+    // A daemon that has seen what ended here is about to ask for it.
+    this.#isOverdue = this.#lookers.size > 0;
+    if (!this.#isOverdue) this.#onEnd();
   }
 
   get #isStalled(): boolean {

@@ -120,6 +120,8 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
   resume(worker: RunHost): void {
     this.#worker = worker;
     worker.run(this);
+    // How it ends is the doing of that daemon, which has not recorded it.
+    if (worker.aborted) this.abort(worker.aborted);
     this.#schedule();
   }
 

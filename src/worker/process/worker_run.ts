@@ -36,6 +36,8 @@ export interface RunHost {
   missing(run: WorkerRun): string | null;
   /** True if the current run stood still when it was taken over. */
   readonly isFrozen?: boolean;
+  /** Why an earlier daemon aborted the current run; null if it did not. */
+  readonly aborted?: AbortCause | null;
 }
 
 /** One attempt, or one call of a handler, given to a worker. */

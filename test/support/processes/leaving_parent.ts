@@ -1,16 +1,19 @@
 import { systemClock } from "../../../src/platform/clock.ts";
 import { silentLogger } from "../../../src/platform/logger.ts";
 import { createCommandExecutor } from "../../../src/supervisor/command_executor.ts";
+import type { AbortCause } from "../../../src/worker/executor.ts";
 import { commandJob, makeTask, RecordingSink, workerCommand } from "../attempts.ts";
 
 // A daemon for the tests that kill one whose commands outlive it: runs one command for each script,
-// and prints "up" once each has written a line. Its store has what `recorded` says of the first.
+// and prints "up" once each has written a line. Its store has what `recorded` says of the first; it
+// has aborted the first for the reason `aborts`.
 const [folder, optionsText, ...scripts] = process.argv.slice(2);
-const { leaseMs, graceMs, user, recorded } = JSON.parse(optionsText!) as {
+const { leaseMs, graceMs, user, recorded, aborts } = JSON.parse(optionsText!) as {
   readonly leaseMs: number;
   readonly graceMs: number | null;
   readonly user?: string;
   readonly recorded?: { readonly lines: number; readonly isDone: boolean };
+  readonly aborts?: AbortCause;
 };
 
 const executor = createCommandExecutor({
@@ -31,6 +34,10 @@ if (recorded !== undefined) {
   } else first!.attempt.linesRecorded!(recorded.lines);
   // Until it is acknowledged.
   await new Promise<void>((resolve) => systemClock.timer(200, resolve));
+}
+if (aborts !== undefined) {
+  first!.attempt.abort(aborts);
+  await first!.attempt.outcome;
 }
 console.log("up");
 systemClock.timer(600_000, () => {});
