@@ -5,6 +5,7 @@ import { isLoopback } from "../../core/address.ts";
 import process from "node:process";
 import { isWindows } from "../process/process.ts";
 import type { ConnectionAddresses } from "./connection_addresses.ts";
+import { isOwnAddress } from "./own_address.ts";
 import { windowsPeer } from "./windows_peer.ts";
 
 /** Kernel tables; the peer of an IPv4 connection is in the second one if it listens on "::". */
@@ -31,7 +32,9 @@ export async function clientUser(socket: Socket): Promise<number | null> {
   ) return STRANGER;
   const user = await peerOwner({ localAddress, localPort, remoteAddress, remotePort });
   if (user !== null) return user ?? null;
-  return isLoopback(remoteAddress.replace(/^::ffff:/i, "")) ? STRANGER : null;
+  // The kernel does not name one who has closed his half of the connection.
+  const [address = ""] = remoteAddress.replace(/^::ffff:/i, "").split("%");
+  return isLoopback(address) || isOwnAddress(address) ? STRANGER : null;
 }
 
 /**

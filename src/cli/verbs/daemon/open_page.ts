@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { networkInterfaces } from "node:os";
 import { bareHost, hostPort, isLoopback, LOGIN_PATH } from "../../../core/address.ts";
 import { JobError } from "../../../core/errors.ts";
 import { readAddress } from "../../../core/public_address.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
+import { isOwnAddress } from "../../../platform/network/own_address.ts";
 import type { ConnectOptions } from "../../../rpc/client/client.ts";
 
 /** Where a browser logs in. */
@@ -86,13 +86,6 @@ function hostOf(
   // Another address of the host that was called, which the daemon listens on.
   if (readAddress(named) !== null && !isLoopback(named)) return { name: host, isCalled: true };
   return { name: named, isCalled: named.toLowerCase() === bareHost(host).toLowerCase() };
-}
-
-function isOwnAddress(host: string): boolean {
-  const words = readAddress(host)?.join();
-  if (words === undefined) return false;
-  const own = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
-  return own.some(({ address }) => readAddress(address)?.join() === words);
 }
 
 function portOf({ port, protocol }: URL): number {
