@@ -27,7 +27,11 @@ function open(url: string | undefined, argv: readonly string[] = [], options: Cl
 test("open prints the daemon's URL, with the host of this connection if it listens on all", async () => {
   const url = URL_OF("127.0.0.1");
   assert.equal((await open(url)).stdout, `${url}\n`);
-  assert.equal((await open(URL_OF("0.0.0.0"))).stdout, `${URL_OF("localhost")}\n`);
+  // Not "localhost": browsers try ::1 first, where the daemon does not listen.
+  assert.equal((await open(URL_OF("0.0.0.0"))).stdout, `${URL_OF("127.0.0.1")}\n`);
+  assert.equal((await open(URL_OF("[::]"))).stdout, `${URL_OF("[::1]")}\n`);
+  const secure = (host: string) => URL_OF(host).replace("http:", "https:");
+  assert.equal((await open(secure("0.0.0.0"))).stdout, `${secure("localhost")}\n`);
   const token = ["--token-file", "t"];
   const far = ["--host", "web1", ...token];
   assert.equal((await open(URL_OF("0.0.0.0"), far)).stdout, `${URL_OF("web1")}\n`);

@@ -14,8 +14,14 @@ export interface LoginTarget {
   readonly isCalled: boolean;
 }
 
-/** Addresses that mean every address of a host: a browser cannot go there. */
-const EVERY_ADDRESS: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
+/**
+ * Addresses that mean every address of a host: a browser cannot go there. Without TLS it goes to one
+ * that is among them: "localhost" is ::1 first, where any user of this machine may listen.
+ */
+const EVERY_ADDRESS: ReadonlyMap<string, string> = new Map([
+  ["0.0.0.0", "127.0.0.1"],
+  ["::", "::1"],
+]);
 /** A code as a daemon creates it. */
 const CODE = /^[\w-]{20,200}$/;
 const URL_CHARS_MAX = 2_000;
@@ -41,7 +47,7 @@ export function loginTarget(named: string, settings: ConnectOptions): LoginTarge
       { hint: "Is the other end the daemon that you mean? jobctl status shows it" },
     );
   }
-  const host = hostOf(bareHost(url.hostname), settings);
+  const host = hostOf(bareHost(url.hostname), settings, url.protocol === "https:");
   url.host = hostPort(host.name, portOf(url));
   return { url: `${url.origin}${url.pathname}`, isCalled: host.isCalled };
 }
@@ -79,9 +85,13 @@ export function openingPage({ url }: LoginTarget, code: string): string {
 function hostOf(
   named: string,
   { socket, host }: ConnectOptions,
+  hasTls: boolean,
 ): { readonly name: string; readonly isCalled: boolean } {
   const isLocal = host === undefined || isLoopback(host) || (socket ?? null) !== null;
-  if (EVERY_ADDRESS.has(named)) return { name: isLocal ? "localhost" : host, isCalled: true };
+  const own = EVERY_ADDRESS.get(named);
+  if (own !== undefined) {
+    return { name: isLocal ? hasTls ? "localhost" : own : host, isCalled: true };
+  }
   if (isLocal) return { name: named, isCalled: isLoopback(named) || isOwnAddress(named) };
   // Another address of the host that was called, which the daemon listens on.
   if (readAddress(named) !== null && !isLoopback(named)) return { name: host, isCalled: true };
