@@ -3,10 +3,13 @@ import { ftruncateSync, openSync, writeSync } from "node:fs";
 import { systemClock } from "../../platform/clock.ts";
 import { PRIVATE_FILE } from "../../platform/files/private_files.ts";
 import { endedOf, type SupervisorPlace } from "../supervisor_folder.ts";
+import type { FromSupervisor } from "../protocol.ts";
 import type { EndedRun } from "./kept_runs.ts";
 
 /** Most bytes of a file: more than what is kept in memory takes, with escapes. */
 const FILE_BYTES_MAX = 100_000_000;
+/** What is left in it for ends whose output has no room. */
+const SPARE_BYTES = 10_000_000;
 
 /**
  * The file beside the record in which a supervisor writes how commands ended while no daemon ran.
@@ -40,13 +43,20 @@ export class EndedFile {
   write(ended: Iterable<EndedRun>): void {
     const lines: string[] = [];
     const added: number[] = [];
+    let bytesAfter = this.#bytes;
     for (const { facts, messages } of ended) {
       if (this.#runs.has(facts.run)) continue;
       const at = systemClock.now().wallMs - (facts.endedAgoMs ?? 0);
       const ageMs = facts.ageMs - (facts.endedAgoMs ?? 0);
       const run = { ...facts, ageMs, isFrozen: false, frozenMs: 0 };
       lines.push(JSON.stringify({ type: "runs", runs: [run], isLast: true, at }));
-      for (const message of messages) lines.push(JSON.stringify(message));
+      let texts = messages.map((message) => JSON.stringify(message));
+      const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+      // Control characters take six bytes each. Better without output than that it runs again.
+      if (bytesAfter + bytes > FILE_BYTES_MAX - SPARE_BYTES) {
+        texts = withoutOutput(messages, at).map((message) => JSON.stringify(message));
+      } else bytesAfter += bytes;
+      for (const text of texts) lines.push(text);
       added.push(facts.run);
     }
     if (lines.length === 0) return;
@@ -73,4 +83,13 @@ export class EndedFile {
       // What is left in it has an older fence than its instance.
     }
   }
+}
+
+/** The messages of a run with one line in place of its output. */
+function withoutOutput(messages: readonly FromSupervisor[], at: number): FromSupervisor[] {
+  const message = "Its output was too large to be kept while no daemon ran";
+  const log = messages.find(({ type }) => type === "log");
+  const entry = { at, level: "warn", source: "system", message } as const;
+  return [...log === undefined ? [] : [{ ...log, entries: [entry] } as FromSupervisor],
+    ...messages.filter(({ type }) => type !== "log")];
 }
