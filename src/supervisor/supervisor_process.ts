@@ -412,9 +412,12 @@ export class SupervisorProcess implements CommandSupervisor {
     this.isRetired = true;
     this.#exit = exit;
     if (this.#commands.size > 0 && this.hasStarted) {
-      this.#options.logger.warn("A supervisor of commands has ended: what it ran is lost", {
-        ...{ pid: this.pid, ...exit, commands: this.#commands.size },
-      });
+      this.#options.logger.warn(
+        "A supervisor of commands has ended: its running commands are lost",
+        {
+          ...{ pid: this.pid, ...exit, commands: this.#commands.size },
+        },
+      );
     }
     // What it sent before may still be on its way.
     if (this.#isClosed) void this.#killLeft();
@@ -428,9 +431,12 @@ export class SupervisorProcess implements CommandSupervisor {
     try {
       await this.#killCommands();
     } catch (error) {
-      this.#options.logger.error("Cannot end what a supervisor of commands has left", {
-        error: String(error),
-      });
+      this.#options.logger.error(
+        "Cannot end the processes that a supervisor of commands has left",
+        {
+          error: String(error),
+        },
+      );
     }
     this.#gone();
   }

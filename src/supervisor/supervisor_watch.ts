@@ -106,7 +106,7 @@ export class SupervisorWatch {
       const seconds = ANSWER_MS_MAX / 1_000;
       logger.warn("A supervisor of commands does not respond: is it frozen?", {
         ...{ pid, seconds, commands: commands.size },
-        hint: "Its commands run on, but nobody sees what they print and how they end",
+        hint: "Its commands run on, but their output and exit codes do not arrive",
       });
     }
   }

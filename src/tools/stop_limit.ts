@@ -62,7 +62,7 @@ export class StopLimit {
     if (this.#isStopped) return exit(0);
     const seconds = Math.round((clock.now().monotonicMs - this.#beganMs) / 1_000);
     try {
-      logger.error("The daemon did not stop in time: ending it with all that it runs", {
+      logger.error("The daemon did not stop in time: killing it and everything that it runs", {
         ...{ seconds, waits_for: waitsFor() },
         hint: "What was not recorded is taken back at the next start",
       });

@@ -75,7 +75,7 @@ function topFolder(): string {
     encoding: "utf8",
   });
   if (status === 0) return stdout.trim();
-  throw new JobError("unavailable", "Cannot compare with a commit: this is no git repository");
+  throw new JobError("unavailable", "Cannot compare with a commit: this is not a git repository");
 }
 
 /** An error with what the failed program wrote last. */

@@ -72,9 +72,8 @@ const ASSETS = "/assets/";
 
 const REFUSED = {
   token: "This token is not valid.",
-  code:
-    "This link is not valid any more: it works once, for two minutes, on the daemon's machine " +
-    "only for the user who made it. Run jobctl open again, or log in with a token.",
+  code: "This link is not valid any more. It works once, within two minutes, and on the daemon's " +
+    "machine only for the user who created it. Run jobctl open again, or log in with a token.",
 };
 const FOREIGN = "The request does not come from this page. Try again here.";
 const TOO_MANY = "Too many attempts. Try again in a minute.";

@@ -29,7 +29,7 @@ export function checkDaemon({ found, isService }: DaemonCheckFacts): Finding[] {
     );
   }
   for (const problem of listenerProblems) {
-    const text = `${problem}. Jobs run, and it tries again: its clients use the socket`;
+    const text = `${problem}. Jobs run, clients use the socket, and the daemon tries again`;
     findings.push(warning(text, "sudo ss -ltnp, and end the process that has the port"));
   }
   if (missing > 0) {

@@ -90,7 +90,7 @@ export class PatientListener {
   #refused(error: JobError): void {
     const { clock, logger } = this.#options;
     if (this.#problem?.message !== error.message) {
-      const text = `${error.message}. Jobs run; it is tried again every ${RETRY_MS / 1_000} s`;
+      const text = `${error.message}. Jobs run; the daemon tries again every ${RETRY_MS / 1_000} s`;
       logger.warn(text, { hint: error.hint });
     }
     this.#problem = error;

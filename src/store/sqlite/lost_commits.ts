@@ -44,7 +44,7 @@ export function findLostCommits(
   }
   if (inside.isOpen && note === null && log === null) {
     const found = "it was in use, and both its write-ahead log (-wal) and the count of its " +
-      "commits (-commits) are missing: what was accepted last may be lost";
+      "commits (-commits) are missing: the newest instances may be lost";
     return { count: 1, found, isExpected: false };
   }
   const isNoted = note !== null && note.storeId === inside.storeId;

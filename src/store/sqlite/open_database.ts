@@ -178,7 +178,7 @@ function checkFiles(path: string, options: OpenOptions): boolean {
   }
   if (stats !== undefined && stats.nlink > 1) {
     throw refusal(path, `it has ${stats.nlink} names (hard links), each with a log of its own`, {
-      hint: `Remove the others: find them with find DIRECTORY -xdev -samefile ${shellWord(path)}`,
+      hint: `Remove the others. To find them: find DIRECTORY -xdev -samefile ${shellWord(path)}`,
     });
   }
   const size = stats?.size ?? 0;

@@ -120,9 +120,9 @@ export class OwnedDatabase {
         `is accepted until ${until}`,
       {
         hint: change === "linked"
-          ? `Remove the other name: find it with find DIRECTORY -xdev -samefile ${shellWord(path)}`
-          : "Put it back; or save all that the daemon has (jobctl store backup FILE), stop it and " +
-            "restore that",
+          ? `Remove the other name. To find it: find DIRECTORY -xdev -samefile ${shellWord(path)}`
+          : "Put it back; or save the daemon's data (jobctl store backup FILE), stop the daemon and " +
+            "restore the backup",
       },
     );
   }

@@ -196,7 +196,7 @@ function fileOf(
   if (!isSocket) return serviceFile(kind, settings);
   if (kind !== "systemd") {
     throw new JobError("unimplemented", `Cannot write a socket unit for ${kind}`, {
-      hint: "Only systemd has them: leave --sockets out",
+      hint: "Only systemd has socket units: leave --sockets out",
     });
   }
   const addresses = loaded === null ? ADDRESSES_DEFAULT : socketAddresses(loaded.server);

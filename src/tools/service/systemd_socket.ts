@@ -45,7 +45,7 @@ export function socketFile(
     `Conflicts=${other}.service ${other}.socket`,
     "",
     "[Socket]",
-    "# The daemon takes those that its configuration names.",
+    "# The daemon uses the addresses that its configuration names.",
     ...addresses.map((address) => `ListenStream=${address}`),
     "Backlog=511",
     "",

@@ -34,7 +34,7 @@ test("a code works once, and is refused with the same page whatever is wrong wit
   await world.clock.advance(120_000);
   const expired = await world.visit(`login?code=${late}`);
   assert.equal(replay.status, 403);
-  assert.match(String(replay.body), /works once, for two minutes/);
+  assert.match(String(replay.body), /works once, within two minutes/);
   assert.deepEqual(unknown, replay);
   assert.deepEqual(expired, replay);
   assert.equal(world.cookie, null);

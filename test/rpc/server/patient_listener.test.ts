@@ -45,7 +45,7 @@ test("an address that is taken is tried again every 3 s, and said once", async (
   assert.equal(state.tries, 2);
   await clock.advance(297_000);
   assert.deepEqual([state.tries, state.changes], [101, 0]);
-  const text = `${TAKEN.message}. Jobs run; it is tried again every 3 s`;
+  const text = `${TAKEN.message}. Jobs run; the daemon tries again every 3 s`;
   assert.deepEqual(lines.map(({ level, message }) => [level, message]), [["warn", text]]);
 });
 

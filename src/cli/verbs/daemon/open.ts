@@ -128,7 +128,7 @@ async function show(
     return false;
   }
   try {
-    await io.stderr.write("Opened a browser, which is to log in within a minute\n");
+    await io.stderr.write("Opened a browser; it has a minute to log in\n");
     if (await isDoneInTime(isDone, io, abort.signal)) return true;
     await io.stderr.write("The browser has not logged in. For a URL: jobctl open --print\n");
     return true;

@@ -105,7 +105,7 @@ function portOf({ port, protocol }: URL): number {
 /** A code becomes part of a page and of a URL. */
 function checkCode(code: string): string {
   if (CODE.test(code)) return code;
-  throw new JobError("unavailable", "Cannot log in: the daemon's one-time code is none", {
+  throw new JobError("unavailable", "Cannot log in: the daemon's one-time code is malformed", {
     hint: "Is the other end the daemon that you mean? jobctl status shows it",
   });
 }

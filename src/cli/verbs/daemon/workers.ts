@@ -25,7 +25,7 @@ const SCALE: Verb = {
   ].join(" "),
   words: [{
     name: "COUNT",
-    describe: `0 to ${COUNT_MAX}; with 0, nothing starts but notices and backups`,
+    describe: `0 to ${COUNT_MAX}; with 0, only notices and backups start`,
   }],
   options: {
     node: {

@@ -79,11 +79,15 @@ async function selectionOf(
 ): Promise<Selection> {
   const ids = await changeableOf(verb, [...selected]);
   const others = selected.size - ids.length;
-  const why = verb === "cancel" ? "finished already" : "no dead letter";
+  const why = verb === "cancel"
+    ? "finished already"
+    : others === 1
+    ? "not a dead letter"
+    : "not dead letters";
   return {
     ...{ query: { ids }, count: ids.length, has_more: false },
     about: others === 0
-      ? "The selected ones."
+      ? "The selected instances."
       : `Of the ${selected.size} selected, ${others} ${others === 1 ? "is" : "are"} ${why}.`,
     command: verb === "cancel"
       ? ["cancel", "instances", ...ids.flatMap((id) => ["--uuid", id])]
@@ -103,8 +107,8 @@ async function matchingOf(
     ...await countAffected(verb, conditionsOf(target)),
     query: conditionsOf(target),
     about: isEverything(filter)
-      ? "All of them."
-      : "All that match the filter, also on other pages.",
+      ? "All instances."
+      : "All that match the filter, including those on other pages.",
     command: verb === "cancel" ? ["cancel", "instances", ...words] : ["redrive", ...words],
   };
 }
