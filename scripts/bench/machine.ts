@@ -51,7 +51,7 @@ export function cpuBetween(before: ProcessCost, after: ProcessCost): number {
 
 const libc = lateLibc("clock_gettime");
 
-/** The kernel's clock of a process; null if this runtime cannot read it. */
+/** A process's processor time so far, in ms, from the kernel; null if it cannot be read. */
 function processorClock(pid: number): number | null {
   const time = new BigInt64Array(2);
   // As clock_getcpuclockid() makes it: CPUCLOCK_SCHED of the whole process.

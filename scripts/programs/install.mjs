@@ -84,7 +84,7 @@ function remedyFor(packages, programs) {
   return `install ${programs.map((words) => words.replaceAll("|", " or ")).join(", ")}`;
 }
 
-/** Run apt-get, which is heard of only if it fails. @returns true if it exits with 0 */
+/** Run apt-get, and print its output only if it fails. @returns true if it exits with 0 */
 function aptGet(args) {
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   const { status, stdout, stderr } = spawnSync("apt-get", args, {

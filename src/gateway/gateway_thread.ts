@@ -83,7 +83,7 @@ function appOf(
   return { server, origins, api, hooks, site, sessions, access: () => rpc.access };
 }
 
-/** Where the listeners are now. */
+/** The addresses of the listeners now. */
 function addressesOf({ rpc, http }: NonNullable<typeof listeners>): GatewayAddresses {
   const tcp = { grpc: rpc.tcp, http: http?.tcp };
   return {

@@ -10,7 +10,7 @@ export interface Client {
   readonly address: string;
   /** True if it is connected by TLS, as far as its proxies are trusted to say so. */
   readonly isSecure: boolean;
-  /** True if a trusted proxy is at the other end of the connection. */
+  /** True if the peer of the connection is a trusted proxy. */
   readonly isProxied: boolean;
 }
 

@@ -4,7 +4,7 @@ import { type AddressLimits, AddressQuota } from "../rpc/guard/address_quota.ts"
 import { Paced } from "../rpc/guard/paced.ts";
 import { Buckets } from "./buckets.ts";
 
-/** Pings with one key: so many at once, and so many a second after that. */
+/** Pings with one key: the burst, and the rate per second after it. */
 const OF_KEY = { burst: 100, perSecond: 10 };
 /** Pings with wrong keys. */
 const WRONG: AddressLimits = {
@@ -14,7 +14,7 @@ const WRONG: AddressLimits = {
 /** Reads of the keys; pings with unknown ones that come meanwhile share the next one. */
 const READS = { burst: 50, everyMs: 100 };
 
-/** What becomes of a ping: only one with a right key is looked at. */
+/** The verdict on a ping: only one with a right key is processed. */
 export type PingVerdict = "right" | "wrong" | "too many";
 
 /**

@@ -37,7 +37,7 @@ export interface StopOptions {
   readonly keepsCommands?: boolean | undefined;
 }
 
-/** What cuts a stop short. */
+/** Cuts a stop short. */
 export interface StopControl {
   /** The part that the stop waits for. */
   readonly waitsFor: string;

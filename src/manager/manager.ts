@@ -116,7 +116,7 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
     await this.life.waitIdle(timeoutMs);
   }
 
-  /** What cuts {@link stop} short. */
+  /** Cuts {@link stop} short. */
   get stopControl(): StopControl {
     return this.life.stopControl;
   }

@@ -56,7 +56,7 @@ export function findEnded(
   });
 }
 
-/** None in a folder of others: the search for supervisors has told why. */
+/** Empty for another user's folder: the search for supervisors has logged why. */
 function placesIn(folder: string): readonly SupervisorPlace[] {
   try {
     return listPlaces(folder, "ended");
@@ -75,7 +75,7 @@ function foundOf(
   return { place, record, runs, peer, program: null, lastRun: 0, leave() {} };
 }
 
-/** In place of a supervisor that has ended: says what it has written, and forgets it when told. */
+/** Stands in for a supervisor that has ended: reports its file, and removes acknowledged runs. */
 class EndedPeer implements SupervisorPeer {
   readonly pid = null;
   readonly isFound = true;

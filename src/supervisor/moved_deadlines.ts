@@ -2,7 +2,7 @@ import type { Clock } from "../platform/clock.ts";
 import type { ToSupervisor } from "./protocol.ts";
 
 /**
- * The deadlines of a supervisor's commands that were moved, until it is told.
+ * Moved deadlines of a supervisor's commands that are still to be sent to it.
  *
  * A renewal moves those of all commands in one turn of the event loop. They are sent in one message
  * for each time, which says how long that is from now: so they are not queued as messages while a

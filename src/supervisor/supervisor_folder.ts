@@ -61,7 +61,7 @@ export type SupervisorPlace = string;
 /** How much of its token names a place: the paths of sockets are short. */
 const NAME_LENGTH = 16;
 
-/** The place of a supervisor in a folder. Its name is the begin of the supervisor's token. */
+/** The place of a supervisor in a folder. Its name is the beginning of the supervisor's token. */
 export function placeOf(folder: string, token: string): SupervisorPlace {
   return join(folder, token.slice(0, NAME_LENGTH));
 }

@@ -19,7 +19,7 @@ export interface SupervisorExit {
   readonly signal: string | null;
 }
 
-/** What a supervisor process tells this one. No call comes before `open` has returned. */
+/** Callbacks for a supervisor's messages. None is called before `open` has returned. */
 export interface PeerEvents {
   readonly onMessage: (message: unknown) => void;
   /** It sent something that is not a message; the connection is closed by then. */

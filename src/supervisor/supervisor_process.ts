@@ -36,8 +36,8 @@ const CHECK_EVERY_MS = 5;
 const CHANNEL_MS_MAX = 200;
 
 /**
- * How far a supervisor is, as its daemon sees it. Each has one way out that does not depend on the
- * supervisor: a limit in time. "How commands run" in docs/architecture.md has the whole table.
+ * The phase of a supervisor, as its daemon sees it. Each has a time limit that does not depend on
+ * the supervisor. "How commands run" in docs/architecture.md has the whole table.
  */
 type Phase =
   /** It was spawned, and has not reported that it works. */
@@ -47,7 +47,7 @@ type Phase =
   /** It was asked for its commands, and has not answered. */
   | "attaching"
   | "ready"
-  /** It was told to end, or to wait for the next daemon. */
+  /** It was asked to end, or to wait for the next daemon. */
   | "closing"
   /** Its process or its connection has ended: what it left is being killed. */
   | "ended"

@@ -87,7 +87,7 @@ function problemText(error: unknown): string {
 interface Parts {
   readonly sides: Sides;
   readonly programs: Programs;
-  /** For all that the sides write. */
+  /** For everything that the sides write. */
   readonly temp: string;
 }
 

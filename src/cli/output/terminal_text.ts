@@ -1,7 +1,7 @@
 import { makeVisible } from "../../core/text/safe_text.ts";
 import type { CliIo, TextSink } from "../io.ts";
 
-// Beside line ends and tabs: what makeVisible() escapes.
+// The characters that makeVisible() escapes, except line ends and tabs.
 const HIDDEN =
   // deno-lint-ignore no-control-regex
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/;
@@ -13,8 +13,8 @@ const PROGRESS = /^(\r?)([^]*?)((?:\u001b\[K)?)$/;
 
 /**
  * Text with nothing in it that could control a terminal, except for what jobctl writes itself:
- * colors, and what replaces a line of progress. This is the last of several walls: whoever makes a
- * text of what others say, such as a server, makes it visible where it has its place.
+ * colors, and the sequence that replaces a line of progress. This is the last of several checks:
+ * code that shows text of others, such as a server, escapes it where it is inserted.
  */
 export function terminalText(text: string, hasColor: boolean): string {
   if (!HIDDEN.test(text)) return text;

@@ -23,7 +23,7 @@ export interface PlainPost {
  * accepted user at the other end of this very connection; before that, nothing is sent.
  *
  * @returns the status of the response
- * @throws JobError `unavailable`, naming the user who listens if that is a stranger
+ * @throws JobError `unavailable`, naming the user who listens if not accepted
  */
 export async function plainPost(url: URL, post: PlainPost): Promise<number> {
   const daemonUid = daemonUidOf(post.daemonUser);

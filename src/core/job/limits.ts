@@ -70,7 +70,7 @@ export interface Block {
 }
 
 /**
- * What keeps the instances of a kind from running that no live node runs.
+ * The block of a kind that no live node runs.
  *
  * @param needs what the job needs
  * @param tags of each live node

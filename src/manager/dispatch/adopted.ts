@@ -23,8 +23,8 @@ export interface Adopted {
 }
 
 /**
- * What is needed to take over attempts that an earlier daemon began: of those whose claim is still
- * valid. The outcome of another one is recorded already, or somebody else has its instance.
+ * Reads the attempts of an earlier daemon that this one can adopt: those with a valid claim. For
+ * any other, the outcome is recorded already, or another node has the instance.
  */
 export async function readAdopted(
   all: readonly FoundAttempt[],

@@ -28,9 +28,9 @@ import type { RunningAttempt } from "./running_attempt.ts";
 import { isUnasked, notStarted, type UnaskedOutcome, withAnswer } from "./settlement.ts";
 import type { PartContext } from "../part_context.ts";
 
-/** How long an attempt may take to end that is aborted at once. */
+/** How long an aborted attempt may take to end. */
 const HURRY_MS = 1_000;
-/** How long killing what an attempt may still run takes at most, on a busy machine. */
+/** Longest time to kill the processes of an attempt, on a busy machine. */
 const LOSE_MS = 500;
 
 interface AttemptRunnerOptions extends

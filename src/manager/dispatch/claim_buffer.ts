@@ -33,7 +33,7 @@ export interface WaitingClaim {
 export class ClaimBuffer {
   readonly #clock: Clock;
   readonly #giveBack: (waiting: WaitingClaim) => void;
-  /** The one to begin next is first: by priority, and then in the order of their claims. */
+  /** The next to begin comes first: by priority, then in the order of the claims. */
   readonly #waiting: WaitingClaim[] = [];
   readonly #timer: LazyTimer;
   #windowMs: number | null = null;

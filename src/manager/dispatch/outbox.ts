@@ -12,7 +12,7 @@ interface Outcome {
   readonly settlement: Settlement;
 }
 
-/** What an outbox needs, and whom it informs. */
+/** The dependencies of an outbox, and its callbacks. */
 export interface OutboxOptions
   extends Pick<PartContext, "store" | "clock" | "node" | "storeHealth"> {
   /** Called after the commit, with the log lines that it wrote. */

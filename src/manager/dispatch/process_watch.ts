@@ -14,7 +14,7 @@ interface ProcessWatchOptions extends Pick<PartContext, "clock" | "logger" | "le
 /**
  * Watches that something runs for each attempt whose lease this node renews. One without a process,
  * or that its executor does not know, would hold its instance for ever: it is ended as lost before
- * a lease is over. This needs no fault in particular: it holds for those that nobody thought of.
+ * a lease is over. It does not depend on the cause, so it also covers faults nobody foresaw.
  */
 export class ProcessWatch {
   readonly #options: ProcessWatchOptions;

@@ -108,7 +108,7 @@ export interface SessionFacts {
   readonly revokeSession: SessionApi["revoke"];
 }
 
-/** The same of the sessions of a store. */
+/** The same for the sessions of a store. */
 export function sessionFactsOf(sessions: SessionApi): SessionFacts {
   return {
     waitingCodes: sessions.waitingCodes,

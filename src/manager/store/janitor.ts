@@ -62,7 +62,7 @@ export class Janitor {
     this.#arm(this.#reapTimer, 0);
   }
 
-  /** A store without claims has some again: reap when their lease may have expired. */
+  /** The store has claims again: reap when their lease may have expired. */
   claimed(): void {
     const { leaseMs } = this.#options;
     if (this.#isStarted) this.#reapTimer.setWithin(this.#marginMs + leaseMs);

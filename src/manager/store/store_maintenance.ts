@@ -9,7 +9,7 @@ const OTHERS_MS = 5_000;
 /** How often the progress of a move that another call began is reported, in milliseconds. */
 const REPORT_MS = 1_000;
 
-/** A work that is running. */
+/** A task that is running. */
 interface Running {
   readonly work: StoreWork;
   /** Its report when it has ended; null if it failed, or its caller left. */
@@ -86,7 +86,7 @@ export class StoreMaintenance {
   /**
    * Wait for the same move, which another call began. @returns its report; null if it has none
    *
-   * @throws JobError `conflict` for another work, `canceled` if the caller leaves
+   * @throws JobError `conflict` for another task, `canceled` if the caller leaves
    */
   async *#join(
     running: Running,

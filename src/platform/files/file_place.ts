@@ -1,12 +1,12 @@
 import { statSync } from "node:fs";
 import { isWindows } from "../process/process.ts";
 
-/** How a file is not what it was: gone from its name, another one there, or with more names. */
+/** How a file has changed: its name is gone, names another file, or is one of several. */
 export type FileChange = "missing" | "replaced" | "linked";
 
 /**
- * A file under the name by which it was opened. Whoever keeps a file open does not notice that its
- * name is removed or given to another file: everything written is lost when it closes.
+ * A file under the name by which it was opened. A process does not notice if the name of its open
+ * file is removed or given to another file: everything written is lost when it closes.
  */
 export class FilePlace {
   readonly path: string;

@@ -17,7 +17,7 @@ export interface ListenAddress {
 /** An open socket that listens on TCP. */
 interface Held {
   readonly descriptor: number;
-  /** Whose it is, and for which address; null for one of the service manager that nobody took. */
+  /** Its listener and address; null for an unused one from the service manager. */
   owner: { readonly name: ListenerName; readonly address: string } | null;
 }
 

@@ -14,10 +14,10 @@ export interface ListenerStart {
   readonly hasWorked: boolean;
 }
 
-/** A start of a daemon that begins anew. */
+/** The first start of a daemon, without sockets from before. */
 export const FIRST_START: ListenerStart = { descriptor: null, hasWorked: false };
 
-/** The surroundings of a {@link PatientListener}. */
+/** The dependencies of a {@link PatientListener}. */
 export interface PatientListenerOptions {
   /** Opens the listener, or takes over a socket. @throws JobError */
   readonly listen: (descriptor: number | null) => Promise<TcpListener>;

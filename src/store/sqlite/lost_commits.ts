@@ -73,7 +73,7 @@ function readInside(db: DatabaseSync): Inside | null {
   return { storeId: String(store_id), commits: Number(commits), at: Number(at), isOpen };
 }
 
-/** The commit count of a database, and whether somebody has it open, or died with it. */
+/** The commit count of a database, and whether it is open or its owner was killed. */
 type Inside = Pick<CommitNote, "storeId" | "commits" | "at"> & { readonly isOpen: boolean };
 
 const OPEN_MARK = "FROM note WHERE name = 'open'";

@@ -26,7 +26,7 @@ const MAGIC = "SQLite format 3\0";
 const HEADER_BYTES = 100;
 /** A database up to this size is checked in full at opening, in less than 200 ms. */
 const CHECK_BYTES_MAX = 24 * 2 ** 20;
-/** Up to this size, everything but its indexes is, which takes as long. */
+/** Up to this size, everything but the indexes is checked, which takes as long. */
 const QUICK_CHECK_BYTES_MAX = 64 * 2 ** 20;
 /**
  * How long one try for a busy file blocks; the store retries it between turns of the event loop.

@@ -33,7 +33,7 @@ export interface SqliteOptions {
   readonly later?: ((callback: () => void) => Timer) | undefined;
 }
 
-/** Files beside a database without which what is committed is lost, or has two owners. */
+/** Files beside a database; without them, commits are lost or it may get two owners. */
 const BESIDE = ["-wal", "-shm", "-owner"];
 
 /** What has happened to a file, for people. */

@@ -34,7 +34,7 @@ export class EndedFile {
     return new EndedFile(openSync(endedOf(place), "ax", PRIVATE_FILE), token);
   }
 
-  /** True if a later daemon needs nothing of it. */
+  /** True if no later daemon needs the file. */
   get isEmpty(): boolean {
     return this.#runs.size === 0;
   }

@@ -302,7 +302,7 @@ export class Supervisor {
     this.#adoption?.ends?.write(this.#runs!.ended(monotonicMs, message.run));
   }
 
-  /** No daemon has come in time: what no one can take over any more ends. */
+  /** No daemon has come in time: end the commands that nobody can adopt any more. */
   #endAlone(): void {
     // Results that waited for room in memory are written.
     for (const command of this.#commands.values()) command.signal("SIGKILL");

@@ -28,8 +28,8 @@ const URL_CHARS_MAX = 2_000;
 const SUBMIT = "document.forms[0].submit()";
 
 /**
- * The login page of a daemon. Of what the daemon says, only scheme, port and path count, and a host
- * that is its own: nothing else that a server names is ever opened.
+ * The login page of a daemon. Only scheme, port and path of the daemon's URL are used, and its host
+ * if that is its own: nothing else that a server names is ever opened.
  *
  * @param named the URL that the daemon gives for a code
  * @throws JobError `unavailable` for anything but the URL of a login page
