@@ -265,7 +265,8 @@ class World {
 
   // A client without a response retries with the same id, at any node.
   #submit(kind: string, options: ScheduleOptions & { id: string }, tries: number): void {
-    const { id: requestedId, uniqueKey = null } = options;
+    const { id: requestedId } = options;
+    const uniqueKey = options.uniqueKey === undefined ? null : `${kind} ${options.uniqueKey}`;
     this.#pick(this.#nodes).manager.scheduleJob(kind, options).then(
       (instance) => void this.#acks.push({ instanceId: instance.id, requestedId, uniqueKey }),
       () => {

@@ -90,6 +90,8 @@ function withoutOutput(messages: readonly FromSupervisor[], at: number): FromSup
   const message = "Its output was too large to be kept while no daemon ran";
   const log = messages.find(({ type }) => type === "log");
   const entry = { at, level: "warn", source: "system", message } as const;
-  return [...log === undefined ? [] : [{ ...log, entries: [entry] } as FromSupervisor],
-    ...messages.filter(({ type }) => type !== "log")];
+  return [
+    ...log === undefined ? [] : [{ ...log, entries: [entry] } as FromSupervisor],
+    ...messages.filter(({ type }) => type !== "log"),
+  ];
 }

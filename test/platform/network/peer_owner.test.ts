@@ -55,25 +55,29 @@ test("peerOwner() is null for a connection that is not in the table", { skip }, 
   });
 });
 
-test("clientUser() is a stranger on this machine who closes his half of the connection", { skip }, async () => {
-  const own = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
-  const outside = own.find(({ family, internal }) => family === "IPv4" && !internal)?.address;
-  const server = createServer({ allowHalfOpen: true });
-  server.listen(0, "0.0.0.0");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  for (const address of ["127.0.0.1", ...outside === undefined ? [] : [outside]]) {
-    for (const isHalf of [false, true]) {
-      const accepted = once(server, "connection") as Promise<[Socket]>;
-      const socket = connect(port, address);
-      const [[other]] = await Promise.all([accepted, once(socket, "connect")]);
-      const ended = isHalf ? once(other.resume(), "end") : null;
-      if (isHalf) socket.end();
-      await ended;
-      const user = await clientUser(other);
-      assert.equal(user, isHalf ? STRANGER : process.getuid!(), address);
-      for (const each of [socket, other]) each.destroy();
+test(
+  "clientUser() is a stranger on this machine who closes his half of the connection",
+  { skip },
+  async () => {
+    const own = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+    const outside = own.find(({ family, internal }) => family === "IPv4" && !internal)?.address;
+    const server = createServer({ allowHalfOpen: true });
+    server.listen(0, "0.0.0.0");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    for (const address of ["127.0.0.1", ...outside === undefined ? [] : [outside]]) {
+      for (const isHalf of [false, true]) {
+        const accepted = once(server, "connection") as Promise<[Socket]>;
+        const socket = connect(port, address);
+        const [[other]] = await Promise.all([accepted, once(socket, "connect")]);
+        const ended = isHalf ? once(other.resume(), "end") : null;
+        if (isHalf) socket.end();
+        await ended;
+        const user = await clientUser(other);
+        assert.equal(user, isHalf ? STRANGER : process.getuid!(), address);
+        for (const each of [socket, other]) each.destroy();
+      }
     }
-  }
-  server.close();
-});
+    server.close();
+  },
+);
