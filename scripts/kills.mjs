@@ -1,17 +1,27 @@
-// Kills daemons of the compiled file at random moments under load, and counts what was lost: npm
-// run kills -- [--kills 200] [--seed N] [--notices [--daemons 3] [--store valkey|etcd]]
-//
-// Or ends them while commands run, which must run on: npm run kills -- --commands [--kills 100]
-// [--store valkey] [--how kill|restart|both] [--lease SECONDS] [--turns: with a build of another
-// version]
-//
-// Or does all that can be done to processes, in cycles: npm run kills -- --commands --how random
-// [--kills 500] [--seed N] [--store sqlite|valkey|etcd|all] [--beside ROUNDS] [--turns]. Instead of
-// "random": "supervisor-at-start", "timeout-while-down", "ended-while-down".
+// Ends daemons of the compiled file at random moments, and counts what was lost; see USAGE.
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { install, ROOT, run, tryRun } from "./tasks.mjs";
+
+const USAGE = `Usage: npm run kills -- [--kills 200] [--seed N]
+       npm run kills -- --notices [--daemons 3] [--store valkey|etcd]
+       npm run kills -- --commands [--kills 100] [--how kill|restart|both] [--turns]
+       npm run kills -- --commands --how random [--kills 500] [--store sqlite|valkey|etcd|all]
+
+Without a word, kills a daemon under load, and counts what was lost, stale or ran twice.
+
+  --notices        while jobs fail: compares the notices that a server receives with the runs
+  --commands       under commands, which must run on: kill -9, SIGTERM, or both in turn
+  --how HOW        with --commands: kill, restart or both; or cycles of all that can be done to a
+                   daemon and its supervisor (random), and the hardest parts of that alone
+                   (supervisor-at-start, timeout-while-down, ended-while-down)
+  --turns          with --commands: builds of two versions take turns
+  --kills N        how many kills, restarts or cycles
+  --seed N         repeats a run, as far as a real machine can
+  --lease SECONDS  with --commands: 60 on a busy machine (default: 15)
+  --running N      with --commands: how many commands run at once (default: 50)
+  --beside N       with random cycles: how many rounds run at once`;
 
 /** What a build of the source needs. */
 const PARTS =
@@ -31,6 +41,10 @@ function buildLater() {
   return join(folder, "dist", "jobctl");
 }
 
+if (process.argv.includes("--help")) {
+  console.log(USAGE);
+  process.exit(0);
+}
 install();
 if (tryRun(process.execPath, [`${ROOT}/scripts/build.mjs`]).status !== 0) process.exit(1);
 const args = process.argv.slice(2);

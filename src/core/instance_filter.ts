@@ -1,3 +1,4 @@
+import { kindWord } from "./job/kind.ts";
 import { readDate } from "./arguments/convert_text.ts";
 import { quoteValue } from "./arguments/describe.ts";
 import { JobError } from "./errors.ts";
@@ -286,6 +287,13 @@ function ifGiven<Value, Read>(
   return value === undefined ? undefined : read(value)!;
 }
 
+/** A key as an instance has it, which begins with the kind, also if only that kind is asked for. */
+function keyOfOne(kinds: readonly string[] | undefined, key: string): string {
+  if (kinds?.length !== 1) return key;
+  const word = `${kindWord(kinds[0]!)} `;
+  return key.startsWith(word) ? key : word + key;
+}
+
 function readConditions(filter: InstanceFilter, action: string): InstanceQuery {
   const { instance, kind, state, ...rest } = filter;
   assertOne(filter, ["instance", "ids"], action);
@@ -293,15 +301,16 @@ function readConditions(filter: InstanceFilter, action: string): InstanceQuery {
   assertOne(filter, ["state", "states"], action);
   const ids = instance === undefined ? rest.ids : [idOf(instance)!];
   const states = state === undefined ? rest.states : [state];
+  const kinds = kind === undefined ? rest.kinds : [kindOf(kind)!];
   return withoutUndefined({
     ids: ids?.map((id) => id.toLowerCase()),
     idPrefix: rest.idPrefix?.toLowerCase(),
-    kinds: kind === undefined ? rest.kinds : [kindOf(kind)!],
+    kinds,
     states: states?.map((name, index) =>
       readState(name, state === undefined ? `states[${index}]` : "state", action)
     ),
     scheduleId: rest.scheduleId,
-    uniqueKey: rest.uniqueKey,
+    uniqueKey: ifGiven(rest.uniqueKey, (key) => keyOfOne(kinds, key)),
     retryOf: ifGiven(rest.retryOf, idOf),
     isDead: rest.isDead,
     after: ifGiven(rest.after, timeOf),

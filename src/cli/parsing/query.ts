@@ -45,7 +45,10 @@ export const ORIGIN_OPTIONS: OptionSpecs = {
   text: { value: "TEXT", describe: "With this text in the arguments, in upper or lower case" },
   node: { value: "ID", describe: "Claimed by this node last", offers: "node" },
   schedule: { value: "ID", describe: "Of the schedule with this id", offers: "schedule" },
-  "unique-key": { value: "KEY", describe: "With this unique key, as instances show it" },
+  "unique-key": {
+    value: "KEY",
+    describe: 'With this unique key, as instances show it: "report 7"; or 7, with --kind report',
+  },
 };
 
 /** Options that select instances by the time of their creation. */

@@ -236,7 +236,5 @@ export const WORKERS_MAX = 1_000;
  * the wire.
  */
 export const PRIORITY_MAX = 2 ** 31 - 1;
-/** Longest kind, in characters. */
-export const KIND_LENGTH_MAX = 200;
 /** Largest encoded arguments or results of one instance, in bytes of JSON text. */
 export const PAYLOAD_BYTES_MAX = 1_048_576;

@@ -1,4 +1,5 @@
-import { KIND_LENGTH_MAX } from "./job.ts";
+/** Longest kind, in characters. */
+export const KIND_LENGTH_MAX = 200;
 
 /** A kind in words. */
 export const KIND_WANTED =

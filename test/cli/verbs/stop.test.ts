@@ -49,6 +49,20 @@ test("stop names the node and what it waits for, and ends with the daemon", asyn
   assert.deepEqual(request, { node: "web-1", now: false });
 });
 
+test("stop stops a daemon whose store is away", async () => {
+  const getStatus = () => {
+    throw new JobError("unavailable", "Cannot write to the store");
+  };
+  const answers = { ...daemon(9, { getStatus }), lookupInstances: getStatus };
+  const { code, stdout, stderr, calls } = await run(["stop", "--node", "web-1"], { answers });
+  assert.equal(code, 0, stderr);
+  assert.equal(JSON.parse(stdout).node, "web-1");
+  const request = calls.find(({ method }) => method === "stopDaemon")?.request;
+  assert.deepEqual(request, { node: "web-1", now: false });
+  const away = await run(["stop"], { answers: daemon(0, { getStatus }) });
+  assert.equal(away.code, 7);
+});
+
 test("stop refuses another node than that of --node before it stops anything", async () => {
   const { code, stderr, calls } = await run(["stop", "--node", "web-2"], { answers: daemon(0) });
   assert.equal(code, 6);

@@ -22,6 +22,11 @@ test("a caller's unique key is one of its job: other jobs are neither blocked no
   assert.notEqual(third.uniqueKey, second.uniqueKey);
   // As an instance shows it, it is the same key.
   assert.equal((await add("a", "a day 1")).id, first.id);
+  // And with the kind it is found as it was given.
+  for (const uniqueKey of ["day 1", "a day 1"]) {
+    const { items } = await world.of(world.manager.lookupInstances({ kind: "a", uniqueKey }));
+    assert.deepEqual(items.map(({ id }) => id), [first.id]);
+  }
   assert.equal((await add("two words", third.uniqueKey!)).id, third.id);
   await assert.rejects(
     add("a", "day 1", [2]),

@@ -15,8 +15,8 @@ export interface LoginTarget {
 }
 
 /**
- * Addresses that mean every address of a host: a browser cannot go there. Without TLS it goes to one
- * that is among them: "localhost" is ::1 first, where any user of this machine may listen.
+ * Addresses that mean every address of a host: a browser cannot go there. Without TLS it goes to
+ * one that is among them: "localhost" is ::1 first, where any user of this machine may listen.
  */
 const EVERY_ADDRESS: ReadonlyMap<string, string> = new Map([
   ["0.0.0.0", "127.0.0.1"],

@@ -63,8 +63,22 @@ async function isAway(client: JobClient): Promise<boolean> {
   }
 }
 
+/** The daemon to stop. If it cannot report its status, only its node is known. */
+type Stopped = Pick<GetStatusResponse, "node" | "startedAt">;
+
+/** The status of the daemon; null if it responds, but its store does not. */
+async function statusOf(client: JobClient): Promise<GetStatusResponse | null> {
+  try {
+    return await client.getStatus({});
+  } catch (error) {
+    if (isJobError(error, "unavailable") && !await isAway(client)) return null;
+    throw error;
+  }
+}
+
 /** True if another daemon than before listens at the address. */
-async function isReplaced(client: JobClient, before: GetStatusResponse): Promise<boolean> {
+async function isReplaced(client: JobClient, before: Stopped): Promise<boolean> {
+  if (before.startedAt === undefined) return false;
   try {
     const { node, startedAt } = await client.getStatus({});
     return node !== before.node || msOf(startedAt) !== msOf(before.startedAt);
@@ -76,7 +90,7 @@ async function isReplaced(client: JobClient, before: GetStatusResponse): Promise
 
 async function waitForEnd(
   client: JobClient,
-  before: GetStatusResponse,
+  before: Stopped,
   { io, signal, timeoutMs }: Pick<VerbContext, "io"> & {
     readonly signal: AbortSignal;
     readonly timeoutMs: number;
@@ -169,20 +183,22 @@ export const STOP: Verb = {
     const timeoutMs = args.durationMs("wait-timeout") ?? Infinity;
     const isNow = args.flag("now");
     const client = await context.client();
-    const before = await client.getStatus({});
-    checkNode(args.text("node"), before);
-    const node = makeVisible(before.node);
-    const running = await runningOn(client, before.node);
+    const status = await statusOf(client);
+    if (status !== null) checkNode(args.text("node"), status);
+    const running = status === null ? [] : await runningOn(client, status.node);
     if (running.length > 0 && io.isInteractive && !args.flag("yes")) {
       await writeMessage(io, `Running: ${runningText(running, io.clock.now().wallMs)}`);
       const what = countText(running.length, "running instance");
+      const node = makeVisible(status!.node);
       await confirm(io, `stop node ${node} and ${isNow ? "abort" : "wait for"} ${what}`, false);
     }
     const beganMs = io.clock.now().monotonicMs;
-    const asking = client.stopDaemon({ node: before.node, now: isNow });
+    const asking = client.stopDaemon({ node: status?.node ?? args.text("node"), now: isNow });
     const stopping = await unlessInterrupted(context, asking, "jobctl status");
+    const before: Stopped = status ?? { node: stopping.node };
+    const node = makeVisible(before.node);
     await writeMessage(io, `Stopping node ${node}${stoppingText(stopping, isNow)}`);
-    const unfinished = unfinishedText(before, stopping.running);
+    const unfinished = status && unfinishedText(status, stopping.running);
     if (unfinished !== null) await writeMessage(io, unfinished);
     const end = await withInterrupt(
       context,

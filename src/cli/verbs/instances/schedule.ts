@@ -66,7 +66,7 @@ const OPTIONS: OptionSpecs = {
   ...under("Only once", {
     "unique-key": {
       value: "KEY",
-      describe: "If an unfinished instance has this key, return it instead of creating another",
+      describe: "If an unfinished instance of the job has this key, return it instead of another",
     },
     "unique-for": {
       value: "DURATION",

@@ -1,6 +1,6 @@
 import { JobError } from "../../../core/errors.ts";
 import type { Instance } from "../../../core/instance.ts";
-import { KIND_LENGTH_MAX } from "../../../core/job/job.ts";
+import { KIND_LENGTH_MAX } from "../../../core/job/kind.ts";
 import {
   NODE_KEPT_MS,
   NODE_KINDS_MAX,
