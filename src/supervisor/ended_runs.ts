@@ -17,7 +17,7 @@ import {
 } from "./supervisor_folder.ts";
 import type { PeerConnection, PeerEvents, SupervisorPeer } from "./supervisor_peer.ts";
 
-/** Longest file that is read, in bytes: a supervisor keeps 32 MiB, and escapes some of it. */
+/** Longest file that is read, in bytes: more than a supervisor writes. */
 const FILE_BYTES_MAX = 134_217_728;
 const NEWLINE = 10;
 
@@ -144,7 +144,9 @@ function readEnded(place: SupervisorPlace, nowMs: number): EndedRuns | null {
   const messages: RunMessage[] = [];
   let token = "";
   let current: { readonly run: FoundRun; readonly logs: RunMessage[] } | null = null;
-  for (const value of valuesIn(Buffer.from(bytes))) {
+  // A view: a copy would take as much memory again.
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (const value of valuesIn(view)) {
     if (isObject(value) && typeof value.token === "string") token = value.token;
     const message = readMessage(value);
     if (message?.type === "runs") {

@@ -6,10 +6,10 @@ import { endedOf, type SupervisorPlace } from "../supervisor_folder.ts";
 import type { FromSupervisor } from "../protocol.ts";
 import type { EndedRun } from "./kept_runs.ts";
 
-/** Most bytes of a file: more than what is kept in memory takes, with escapes. */
-const FILE_BYTES_MAX = 100_000_000;
-/** What is left in it for ends whose output has no room. */
-const SPARE_BYTES = 10_000_000;
+/** Most bytes of a file: more than what is kept in memory takes, unless much of it is escaped. */
+const FILE_BYTES_MAX = 48_000_000;
+/** Room in it for ends whose output has none. */
+const SPARE_BYTES = 8_000_000;
 
 /**
  * The file beside the record in which a supervisor writes how commands ended while no daemon ran.
