@@ -26,6 +26,7 @@ const BUN_ONLY = [
   "test/conformance/replica.test.ts",
   "test/contrib",
   "test/dashboard/flows.test.ts",
+  "test/dashboard/truth.test.ts",
   "test/docs",
   "test/e2e",
   "test/exports.test.ts",
@@ -50,6 +51,7 @@ const BUN_ONLY = [
   "test/store/etcd/etcd_nodes.test.ts",
   "test/store/valkey/valkey_failover.test.ts",
   "test/store/volume.test.ts",
+  "test/supervisor/model",
   "test/tools",
   "test/wording.test.ts",
 ];
@@ -58,6 +60,7 @@ const BUN_ONLY = [
 export const COMPILED_FILE = [
   "test/attack",
   "test/dashboard/flows.test.ts",
+  "test/dashboard/truth.test.ts",
   "test/e2e",
   "test/reference",
 ];
@@ -93,6 +96,9 @@ const MEASURE_TIME = ["test/attack/clock_under_attack.test.ts"];
 const SECONDS = new Map([
   ["test/notices/stories.test.ts", 70],
   ["test/dashboard/flows.test.ts", 60],
+  ["test/e2e/faults/adopting.test.ts", 55],
+  ["test/e2e/commands/guides.test.ts", 50],
+  ["test/e2e/faults/taken_ports.test.ts", 50],
   ["test/contrib/install_attacks.test.ts", 50],
   ["test/e2e/faults/output_faults.test.ts", 48],
   ["test/e2e/faults/crash.test.ts", 43],
@@ -100,6 +106,7 @@ const SECONDS = new Map([
   ["test/e2e/faults/cluster.test.ts", 35],
   ["test/e2e/faults/kept_commands.test.ts", 33],
   ["test/contrib/install_script.test.ts", 30],
+  ["test/dashboard/truth.test.ts", 30],
   ["test/e2e/workers.test.ts", 28],
   ["test/e2e/bench.test.ts", 26],
   ["test/e2e/faults/random_cycles.test.ts", 25],
@@ -144,6 +151,7 @@ const PATIENT = [
   "test/sim",
   "test/store/memo_trails.test.ts",
   "test/store/model.test.ts",
+  "test/supervisor/model",
   "test/tools/simulation.test.ts",
   ...OF_ALL_SOURCES,
 ];

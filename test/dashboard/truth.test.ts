@@ -52,7 +52,7 @@ test(
     } finally {
       await other.stop({ force: true });
       await both.stop();
-      await server.stop();
+      await server.close();
     }
   },
 );

@@ -66,7 +66,7 @@ async function leave(scripts: readonly string[]): Promise<string> {
 const SCRIPTS = [
   "echo up; sleep 0.3; echo one; exit 3",
   "echo up; sleep 0.3; echo two",
-  "echo up; sleep 60",
+  "echo up; exec sleep 60",
 ];
 
 test("adopt() has the outcome of a command long after its supervisor has ended, until it is recorded", async () => {

@@ -3,7 +3,6 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { type Daemon, startDaemon } from "../../support/processes/daemon.ts";
-import { withEtcd } from "../../support/servers/etcd_server.ts";
 import { withValkey } from "../../support/servers/valkey_server.ts";
 import { linesOf, sleep, until } from "../../support/wait.ts";
 
@@ -40,10 +39,10 @@ params = "number: number, file: string"
 /** Where the daemons of a test keep what they know. */
 type Env = Readonly<Record<string, string>>;
 
+// On etcd: npm run kills -- --commands --how timeout-while-down --store etcd, and supervisor-at-start.
 const STORES: Readonly<Record<string, (work: (env: Env) => Promise<void>) => Promise<void>>> = {
   SQLite: (work) => work({}),
   Valkey: (work) => withValkey({}, ({ url }) => work(shared(url))),
-  etcd: (work) => withEtcd({}, ({ url }) => work(shared(url))),
 };
 
 function shared(url: string): Env {
