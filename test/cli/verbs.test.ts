@@ -485,6 +485,9 @@ test("status tells people of workers and kinds", async () => {
   const one = await cli(["status", "-o", "table"], { answers: { getStatus } });
   assert.match(one.stdout, /^Workers: +1 of 4 busy, 1 process$/m);
   assert.match(run.stdout, /^sum +3 +10$/m);
+  const none = { ...STATUS, workers: { count: 0, busy: 1, alive: 1 } };
+  const stopped = await cli(["status", "-o", "table"], { answers: { getStatus: none } });
+  assert.match(stopped.stdout, /^Workers: +0: nothing starts, 1 still running$/m);
 });
 
 test("status shows what running commands use, those with the most memory first", async () => {

@@ -174,10 +174,12 @@ function fieldsOf(
     ...status.blocks.map((block) => ["Blocked by", blockText(block, printer)] as const),
     [
       "Workers",
-      workers &&
-      `${workers.busy} of ${workers.count} busy, ${
-        countText(workers.alive, "process", "processes")
-      }`,
+      workers?.count === 0
+        ? printer.paint(`0: nothing starts, ${workers.busy} still running`, "warn")
+        : workers &&
+          `${workers.busy} of ${workers.count} busy, ${
+            countText(workers.alive, "process", "processes")
+          }`,
     ],
     ["Nodes", status.nodes > 1 ? `${status.nodes} live` : undefined],
     ["Schedules", String(status.schedules)],
