@@ -278,7 +278,7 @@ function checkPlace(path: string, { kind, user, isForced }: InstallOptions): voi
     throw new JobError(
       "invalid_argument",
       `Cannot use "${path}" in a service: the unit has a private /tmp, and such a folder is emptied at boot`,
-      { hint: "Copy it to a place such as /usr/local/bin or /etc/jobctl" },
+      { hint: "Copy a program to /usr/local/bin, a configuration to /etc/jobctl" },
     );
   }
   const problem = trustProblem(path);
