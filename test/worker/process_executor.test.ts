@@ -288,7 +288,7 @@ test("run() kills a handler that spins and keeps the outcome", { timeout: 30_000
 
 test("run() lets onTerminate clean up after a timeout and undo it", async () => {
   const signature = injectedSignature("AbortSignal");
-  const job = moduleJob("cleanUp", { timeoutMs: 100, killAfterMs: 200 }, signature);
+  const job = moduleJob("cleanUp", { timeoutMs: 100, killAfterMs: 1_000 }, signature);
   const { outcome, sink } = await outcomeOf(job);
   assert.deepEqual(outcome, { type: "ok", resultsJson: "[]" });
   assert.deepEqual(sink.messages(), ["cleaned up after TimeoutError"]);

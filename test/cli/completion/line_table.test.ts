@@ -33,8 +33,9 @@ test("every option for a kind, a file or a directory is completed", () => {
   );
   // Parts of a value, patterns, and texts that mention one.
   assert.deepEqual(bare, [
-    ...["simulate --duration", "crontab --prefix", "wrap --url"],
-    ...["explain --at", "explain --limit", "add --token"],
+    ...["simulate --duration", "crontab --prefix", "wrap --url", "instances --unique-key"],
+    ...["dead --unique-key", "explain --at", "explain --limit", "cancel --unique-key"],
+    ...["redrive --unique-key", "add --token"],
   ]);
 });
 

@@ -173,7 +173,7 @@ export const SELECTION_FLOWS: readonly Flow[] = [
       await tile.click();
       await page.waitForURL(/state=scheduled/);
       await page.locator(".page-about").getByText("3", { exact: true }).waitFor();
-      assert.equal((await shownIds(page)).length, 3);
+      await until("the three are listed", async () => (await shownIds(page)).length === 3);
       await page.getByRole("button", { name: "Cancel all that match…" }).click();
       const dialog = page.getByRole("dialog", { name: "Cancel 3 instances?" });
       await dialog.getByRole("button", { name: "Cancel 3 instances" }).click();

@@ -39,7 +39,8 @@ params = "number: number, file: string"
 /** Where the daemons of a test keep what they know. */
 type Env = Readonly<Record<string, string>>;
 
-// On etcd: npm run kills -- --commands --how timeout-while-down --store etcd, and supervisor-at-start.
+// On etcd: npm run kills -- --commands --store etcd --how timeout-while-down, and
+// supervisor-at-start.
 const STORES: Readonly<Record<string, (work: (env: Env) => Promise<void>) => Promise<void>>> = {
   SQLite: (work) => work({}),
   Valkey: (work) => withValkey({}, ({ url }) => work(shared(url))),

@@ -10,7 +10,7 @@ test("fault 20: on an etcd that takes three tenths of the lease for each call, j
     const proxy = await startCuttingProxy(server.members[0]!.port);
     try {
       const url = `etcd://127.0.0.1:${proxy.port}`;
-      await checkSlowStore({ url, proxy, delayMs: 1_200, leaseMs: 4_000, jobs: 3 });
+      await checkSlowStore({ url, proxy, delayMs: 1_800, leaseMs: 6_000, jobs: 3 });
     } finally {
       await proxy.close();
     }

@@ -11,7 +11,7 @@ test("fault 20: on a Valkey that takes three tenths of the lease for each call, 
     const proxy = await startCuttingProxy(server.port);
     try {
       const url = `valkey://127.0.0.1:${proxy.port}`;
-      await checkSlowStore({ url, proxy, delayMs: 1_200, leaseMs: 4_000, jobs: 3 });
+      await checkSlowStore({ url, proxy, delayMs: 1_800, leaseMs: 6_000, jobs: 3 });
       assert.equal(proxy.cuts, 0);
     } finally {
       await proxy.close();

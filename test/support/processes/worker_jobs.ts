@@ -266,7 +266,8 @@ export default [
     run: (signal: AbortSignal) =>
       new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
     onTerminate: async (instance: Any, error: Error) => {
-      await sleep(300);
+      // Longer than the job has after its timeout.
+      await sleep(1_200);
       instance.log.info(`cleaned up after ${error.name}`);
       return null;
     },
