@@ -3,6 +3,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { writeTexts } from "./generate/texts.mjs";
 
 export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -51,8 +52,9 @@ export async function succeeds(command, args, options = {}) {
   });
 }
 
-/** Install the locked dependencies when one of them is not there. */
+/** Install the locked dependencies when one of them is not there, and write the modules of texts. */
 export function install() {
+  writeTexts();
   const { dependencies, devDependencies } = JSON.parse(
     readFileSync(join(ROOT, "package.json"), "utf8"),
   );

@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
+import { textModules } from "../generate/texts.mjs";
 import { ROOT } from "../tasks.mjs";
 import { OF_ALL_SOURCES } from "./plan.mjs";
 
@@ -53,7 +54,9 @@ export function changedPaths(base = defaultBase()) {
     return { error: `Cannot compare with "${base}": ${differing.error}` };
   }
   const untracked = git("ls-files", "--others", "--exclude-standard");
-  return [...differing.split("\n"), ...untracked.split("\n")].filter((path) => path !== "");
+  const paths = [...differing.split("\n"), ...untracked.split("\n")].filter((path) => path !== "");
+  // Made from these, and not in git.
+  return [...new Set(paths.flatMap((path) => [path, ...textModules(path)]))];
 }
 
 /**
