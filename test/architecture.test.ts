@@ -21,11 +21,10 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
       "supervisor",
       "platform",
       "config",
-      "app",
     ],
   },
   client: { values: ["core", "rpc/client/client.ts", "rpc/gen"] },
-  app: {
+  daemon: {
     values: [
       "core",
       "platform",
@@ -92,7 +91,7 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
       "core",
       "platform",
       "config",
-      "app",
+      "daemon/app.ts",
       "tools",
       "maintenance",
       "selftest",

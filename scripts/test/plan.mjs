@@ -25,6 +25,7 @@ const BUN_ONLY = [
   "test/conformance/my_store.test.ts",
   "test/conformance/replica.test.ts",
   "test/contrib",
+  "test/daemon",
   "test/dashboard/flows.test.ts",
   "test/dashboard/truth.test.ts",
   "test/docs",

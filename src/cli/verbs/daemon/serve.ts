@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import type { TriedStart } from "../../../app.ts";
+import type { TriedStart } from "../../../daemon/app.ts";
 import { ConfigError, formatBriefly } from "../../../config/problems.ts";
 import type { ReportedRun } from "../../../core/job/external.ts";
 import { toJobError } from "../../../core/errors.ts";
@@ -152,7 +152,7 @@ export const SERVE: Verb = {
   isOffline: true,
   async run(args, context) {
     const { io } = context;
-    const { serve, tryServe } = await import("../../../app.ts");
+    const { serve, tryServe } = await import("../../../daemon/app.ts");
     const flags: Record<string, unknown> = {};
     for (const [option, setting] of Object.entries(SETTINGS)) flags[setting] = args.raw(option);
     const settings = { configFile: configFileOf(args, io.cwd), flags, env: io.env };

@@ -73,7 +73,7 @@ export const EXEC: Verb = {
     const { io } = context;
     const plain = readRequest(args);
     const given = readArguments(args);
-    const { openLocal } = await import("../../../app.ts");
+    const { openLocal } = await import("../../../daemon/app.ts");
     const local = await openLocal({
       configFile: configFileOf(args, io.cwd),
       kind: plain.kind!,

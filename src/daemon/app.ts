@@ -1,63 +1,63 @@
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
-import type { Config, LoadedConfig } from "./config/config.ts";
-import { loadConfig } from "./config/load_config.ts";
-import type { ConfigProblem } from "./core/job/job_table.ts";
-import { ConfigError, formatPlace, logProblem, problemFields } from "./config/problems.ts";
-import { GRPC_PORT_DEFAULT, siteUrlOf } from "./core/address.ts";
-import { JobError, messageOf, toJobError } from "./core/errors.ts";
-import { SecretMask } from "./core/text/secret_mask.ts";
-import { connectionLimits } from "./gateway/connection_limits.ts";
-import { Gateway, type GatewayOptions } from "./gateway/gateway.ts";
-import { ModuleWatch } from "./jobs/loading/module_watch.ts";
-import { answerInTime } from "./manager/answer_in_time.ts";
-import { Manager } from "./manager/manager.ts";
-import type { ManagerOptions } from "./manager/manager_options.ts";
-import { announceRuns } from "./manager/schedules/announce.ts";
-import { StoreWorker } from "./maintenance/configured.ts";
-import type { Channel } from "./notices/channels/channel.ts";
-import { Heartbeat } from "./notices/heartbeat.ts";
-import { sleep, systemClock } from "./platform/clock.ts";
-import { createIdSource } from "./platform/ids.ts";
-import { createLogger, type Logger, silentLogger } from "./platform/logger.ts";
-import { HeldSockets } from "./platform/network/held_sockets.ts";
-import type { DaemonControl } from "./manager/nodes/daemon_calls.ts";
-import type { ServiceReports } from "./manager/nodes/service_reports.ts";
-import { BusyMemory } from "./platform/process/busy_memory.ts";
-import { removeStaleFolders } from "./platform/process/pipe.ts";
-import { isWindows } from "./platform/process/process.ts";
+import type { Config, LoadedConfig } from "../config/config.ts";
+import { loadConfig } from "../config/load_config.ts";
+import type { ConfigProblem } from "../core/job/job_table.ts";
+import { ConfigError, formatPlace, logProblem, problemFields } from "../config/problems.ts";
+import { GRPC_PORT_DEFAULT, siteUrlOf } from "../core/address.ts";
+import { JobError, messageOf, toJobError } from "../core/errors.ts";
+import { SecretMask } from "../core/text/secret_mask.ts";
+import { connectionLimits } from "../gateway/connection_limits.ts";
+import { Gateway, type GatewayOptions } from "../gateway/gateway.ts";
+import { ModuleWatch } from "../jobs/loading/module_watch.ts";
+import { answerInTime } from "../manager/answer_in_time.ts";
+import { Manager } from "../manager/manager.ts";
+import type { ManagerOptions } from "../manager/manager_options.ts";
+import { announceRuns } from "../manager/schedules/announce.ts";
+import { StoreWorker } from "../maintenance/configured.ts";
+import type { Channel } from "../notices/channels/channel.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { sleep, systemClock } from "../platform/clock.ts";
+import { createIdSource } from "../platform/ids.ts";
+import { createLogger, type Logger, silentLogger } from "../platform/logger.ts";
+import { HeldSockets } from "../platform/network/held_sockets.ts";
+import type { DaemonControl } from "../manager/nodes/daemon_calls.ts";
+import type { ServiceReports } from "./service_reports.ts";
+import { BusyMemory } from "../platform/process/busy_memory.ts";
+import { removeStaleFolders } from "../platform/process/pipe.ts";
+import { isWindows } from "../platform/process/process.ts";
 import {
   openFilesMax,
   OWN_PROGRAM,
   raiseOpenFiles,
   reapForeign,
-} from "./platform/process/process_control.ts";
-import { takeServiceSocket } from "./platform/process/service_socket.ts";
-import { unitFate } from "./platform/process/unit_fate.ts";
-import { systemRandom } from "./platform/random.ts";
-import { VERSION } from "./platform/version.ts";
-import type { JobClient } from "./rpc/client/client.ts";
-import type { ConnectOptions } from "./rpc/client/connect_options.ts";
-import { runtimeDir } from "./rpc/server/socket_path.ts";
-import { createStore } from "./store/open_store.ts";
-import { checkFormat } from "./store/sqlite/open_database.ts";
-import { createCommandExecutor, type OutlivingOptions } from "./supervisor/command_executor.ts";
-import { commandFolder } from "./supervisor/command_folder.ts";
+} from "../platform/process/process_control.ts";
+import { takeServiceSocket } from "../platform/process/service_socket.ts";
+import { unitFate } from "../platform/process/unit_fate.ts";
+import { systemRandom } from "../platform/random.ts";
+import { VERSION } from "../platform/version.ts";
+import type { JobClient } from "../rpc/client/client.ts";
+import type { ConnectOptions } from "../rpc/client/connect_options.ts";
+import { runtimeDir } from "../rpc/server/socket_path.ts";
+import { createStore } from "../store/open_store.ts";
+import { checkFormat } from "../store/sqlite/open_database.ts";
+import { createCommandExecutor, type OutlivingOptions } from "../supervisor/command_executor.ts";
+import { commandFolder } from "../supervisor/command_folder.ts";
 import {
   disabledKinds,
   loadDaemonProject,
   loadProject,
   type Project,
-} from "./tools/load_project.ts";
-import { filesChanged, stampOfPlaces, watchConfig } from "./tools/config_watch.ts";
-import { endOnUncaught } from "./tools/end_on_uncaught.ts";
-import { Reloader } from "./tools/reloader.ts";
-import { StopSignals } from "./tools/stop_signals.ts";
-import { ProgramUpgrade } from "./tools/try_upgrade.ts";
-import { createInlineExecutor } from "./worker/inline_executor.ts";
-import { createProcessExecutor } from "./worker/process/process_executor.ts";
-import { createExecutor } from "./worker/routing_executor.ts";
+} from "../tools/load_project.ts";
+import { filesChanged, stampOfPlaces, watchConfig } from "./config_watch.ts";
+import { endOnUncaught } from "./end_on_uncaught.ts";
+import { Reloader } from "./reloader.ts";
+import { StopSignals } from "./stop_signals.ts";
+import { ProgramUpgrade } from "./try_upgrade.ts";
+import { createInlineExecutor } from "../worker/inline_executor.ts";
+import { createProcessExecutor } from "../worker/process/process_executor.ts";
+import { createExecutor } from "../worker/routing_executor.ts";
 
 /** A new program may take a lease divided by this to start: nobody renews the lease meanwhile. */
 const UPGRADE_LEASE_SHARE = 3;
@@ -254,7 +254,7 @@ export async function tryServe(
   try {
     const { config, jobs, problems } = await loadDaemonProject(loaded, { configFile, nowMs });
     await openChannels(config, mask);
-    const { loadServerTls } = await import("./rpc/server/server.ts");
+    const { loadServerTls } = await import("../rpc/server/server.ts");
     await loadServerTls(config.server, { nowMs, logger: silentLogger });
     const { address } = config.store;
     if (address.type === "sqlite" && existsSync(address.path)) checkFormat(address.path);
@@ -270,7 +270,7 @@ async function openService(logger: Logger): Promise<ServiceReports | null> {
     logger.warn("Cannot report to the service manager", { problem });
   });
   if (socket === null) return null;
-  const { ServiceReports } = await import("./manager/nodes/service_reports.ts");
+  const { ServiceReports } = await import("./service_reports.ts");
   return new ServiceReports({ socket, clock: systemClock, logger });
 }
 
@@ -330,7 +330,7 @@ async function startDaemon(
     ...{ clock: systemClock, logger },
     status: () => manager.status(),
     send: async (settings, signal) => {
-      const { ping } = await import("./notices/ping.ts");
+      const { ping } = await import("../notices/ping.ts");
       return await ping(settings, { clock: systemClock, signal });
     },
   });
@@ -420,7 +420,7 @@ async function openChannels(
   mask: SecretMask,
 ): Promise<readonly Channel[]> {
   if (notices.length === 0) return [];
-  const { createChannel } = await import("./notices/channels/create_channel.ts");
+  const { createChannel } = await import("../notices/channels/create_channel.ts");
   return notices.map((settings) => createChannel(settings, { clock: systemClock, mask, timezone }));
 }
 
@@ -469,7 +469,7 @@ export async function openLocal(
     ...{ problems: [], channels: [], logger, mask, shownKind: kind },
   });
   await manager.start();
-  const { createLocalClient } = await import("./rpc/client/local_client.ts");
+  const { createLocalClient } = await import("../rpc/client/local_client.ts");
   return { client: createLocalClient(manager, options), stop: () => manager.stop({ drainMs: 0 }) };
 }
 

@@ -17,7 +17,7 @@ import {
   settingChanges,
 } from "./compare_projects.ts";
 import type { WatchedPlaces } from "./config_watch.ts";
-import { disabledKinds, type Project } from "./load_project.ts";
+import { disabledKinds, type Project } from "../tools/load_project.ts";
 
 /** Beginning of the message of a refused reload. */
 const KEPT = "The config was not reloaded and the old one stays";

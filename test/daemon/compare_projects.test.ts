@@ -8,7 +8,7 @@ import {
   fixedDifferences,
   jobChanges,
   settingChanges,
-} from "../../src/tools/compare_projects.ts";
+} from "../../src/daemon/compare_projects.ts";
 import { loadProject } from "../../src/tools/load_project.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 

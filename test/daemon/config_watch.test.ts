@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { test } from "node:test";
-import { ConfigWatch } from "../../src/tools/config_watch.ts";
+import { ConfigWatch } from "../../src/daemon/config_watch.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
 test("ConfigWatch finds files that are changed, added and removed, and no others", () =>

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
-import { silentLogger } from "../../../src/platform/logger.ts";
-import type { Reloader } from "../../../src/tools/reloader.ts";
-import { SimClock } from "../../support/worlds/sim_clock.ts";
-import { type AfterStop, StopSignals } from "../../../src/tools/stop_signals.ts";
+import { silentLogger } from "../../src/platform/logger.ts";
+import type { Reloader } from "../../src/daemon/reloader.ts";
+import { SimClock } from "../support/worlds/sim_clock.ts";
+import { type AfterStop, StopSignals } from "../../src/daemon/stop_signals.ts";
 
 /** A daemon whose jobs end when they are told to, and what is asked of it. */
 function world({ onStop = null, fate = null }: {

@@ -1,9 +1,9 @@
-import { countText } from "../../core/text/count_text.ts";
-import { formatDuration } from "../../core/time/duration.ts";
-import { type Clock, inTime, type Timer } from "../../platform/clock.ts";
-import type { Logger } from "../../platform/logger.ts";
-import type { ServiceSocket } from "../../platform/process/service_socket.ts";
-import type { ServiceFacts } from "./service_facts.ts";
+import { countText } from "../core/text/count_text.ts";
+import { formatDuration } from "../core/time/duration.ts";
+import { type Clock, inTime, type Timer } from "../platform/clock.ts";
+import type { Logger } from "../platform/logger.ts";
+import type { ServiceSocket } from "../platform/process/service_socket.ts";
+import type { ServiceFacts } from "../manager/nodes/service_facts.ts";
 
 /** How often the state is reported without a watchdog, in milliseconds. */
 const REPORT_MS = 30_000;

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { chmodSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { isJobError } from "../../../src/core/errors.ts";
-import { ProgramUpgrade, type TriedProgram, tryUpgrade } from "../../../src/tools/try_upgrade.ts";
-import { whenGone } from "../../support/attempts.ts";
-import { withTempDir } from "../../support/temp_dir.ts";
-import { linesOf } from "../../support/wait.ts";
-import { keepingLogger, type LoggedLine } from "../../support/worlds/rpc_world.ts";
+import { isJobError } from "../../src/core/errors.ts";
+import { ProgramUpgrade, type TriedProgram, tryUpgrade } from "../../src/daemon/try_upgrade.ts";
+import { whenGone } from "../support/attempts.ts";
+import { withTempDir } from "../support/temp_dir.ts";
+import { linesOf } from "../support/wait.ts";
+import { keepingLogger, type LoggedLine } from "../support/worlds/rpc_world.ts";
 
 const lines: LoggedLine[] = [];
 /** Where a process can be replaced. */

@@ -8,7 +8,7 @@ import {
   type HeartbeatStatus,
   SEND_MS_MAX,
   STATUS_MS_MAX,
-} from "../../src/notices/heartbeat.ts";
+} from "../../src/daemon/heartbeat.ts";
 import type { HeartbeatSettings } from "../../src/core/notices/heartbeat.ts";
 import { SimClock } from "../support/worlds/sim_clock.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import type { ServiceFacts } from "../../../src/manager/nodes/service_facts.ts";
-import { ServiceReports } from "../../../src/manager/nodes/service_reports.ts";
-import { jobOf, ManagerWorld, scheduleOf } from "../../support/worlds/manager_world.ts";
-import { SimClock } from "../../support/worlds/sim_clock.ts";
+import type { ServiceFacts } from "../../src/manager/nodes/service_facts.ts";
+import { ServiceReports } from "../../src/daemon/service_reports.ts";
+import { jobOf, ManagerWorld, scheduleOf } from "../support/worlds/manager_world.ts";
+import { SimClock } from "../support/worlds/sim_clock.ts";
 
 const WATCHDOG_MS = 20_000;
 const MINUTE = 60_000;
