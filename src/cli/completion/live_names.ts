@@ -114,7 +114,7 @@ async function* parameters(
   if (signature === null) return;
   const { parameterOptions, valuesAt, valuesOf } = await import("./parameter_names.ts");
   if (offer === "parameter") {
-    const { SCHEDULE } = await import("../verbs/instances/schedule.ts");
+    const { SCHEDULE } = await import("../verbs/run/schedule.ts");
     yield* parameterOptions(signature, new Set(Object.keys(optionsOf(SCHEDULE))));
   }
   if (offer === "value") yield* valuesOf(which, signature);

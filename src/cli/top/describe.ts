@@ -2,7 +2,7 @@ import type { JobClient } from "../../rpc/client/client.ts";
 import { findInstance } from "../find_instance.ts";
 import { Printer } from "../output/printer.ts";
 import type { VerbContext } from "../verb.ts";
-import { describeInstance, describeJob } from "../verbs/instances/describe.ts";
+import { describeInstance, describeJob } from "../verbs/look/describe.ts";
 import { INCIDENT_VIEW } from "../views/notice_views.ts";
 import { NODE_VIEW } from "../views/node_view.ts";
 import { TextBuffer } from "../watch/change_printer.ts";

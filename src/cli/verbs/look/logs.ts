@@ -15,7 +15,7 @@ import { HISTORY_VIEW, LOG_VIEW, LOGS_VIEW } from "../../views/record_views.ts";
 import { settledAt } from "../../views/instance_view.ts";
 import { stateCell } from "../../views/state_words.ts";
 import { stateName, timestampOf } from "../../wire.ts";
-import { endText } from "./show_run.ts";
+import { endText } from "../run/show_run.ts";
 
 /** Most lines that are shown from the end. */
 const LINES_MAX = 10_000;
