@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import test from "node:test";
 import { helpOf } from "../../src/cli/parsing/help.ts";
 import { VALUE_NAMES } from "../../src/cli/parsing/options.ts";
@@ -51,6 +52,16 @@ test("helpGroups() has every verb once, and a place for one that no group names"
   const added = { ...VERBS[0]!, name: "unheard-of" };
   assert.deepEqual(helpGroups([...VERBS, added]).at(-1), { title: "More", verbs: [added] });
   for (const [name] of FIRST_VERBS) assert.ok(names.includes(name), name);
+});
+
+test("each verb is in the folder of its group in the help", () => {
+  const source = readFileSync(new URL("../../src/cli/verbs.ts", import.meta.url), "utf8");
+  const loads = source.matchAll(/^ {2}"?([a-z-]+)"?: async[^"]+"\.\/verbs\/(\w+)\//gm);
+  const folders = Array.from(loads, ([, name, folder]) => `${name} in ${folder}`);
+  const wanted = helpGroups(VERBS).flatMap(({ title, verbs }) =>
+    verbs.map(({ name }) => `${name} in ${title.toLowerCase()}`)
+  );
+  assert.deepEqual(folders.toSorted(), wanted.toSorted());
 });
 
 for (const columns of [60, 80, 120]) {

@@ -1,67 +1,14 @@
-import { shellWord } from "../../../core/text/shell_word.ts";
 import { countText } from "../../../core/text/count_text.ts";
-import { formatAbsolute } from "../../output/when.ts";
-import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
-import { unlessInterrupted } from "../../follow.ts";
+import { shellWord } from "../../../core/text/shell_word.ts";
 import { confirm } from "../../confirm.ts";
-import { jobTimeMs, zoneOfJob } from "../../parsing/job_time.ts";
-import type { JobClient } from "../../../rpc/client/client.ts";
+import { unlessInterrupted } from "../../follow.ts";
+import { formatAbsolute } from "../../output/when.ts";
+import { usageError } from "../../parsing/args.ts";
+import { jobTimeMs } from "../../parsing/job_time.ts";
+import { TICKS_KIND, TICKS_SCHEDULE, ticksTarget, ticksZone } from "../../parsing/ticks_of_job.ts";
 import type { Verb } from "../../verb.ts";
-import type { OptionSpecs, WordSpec } from "../../parsing/options.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
-import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
 import { isoOf, msOf, timestampOf } from "../../wire.ts";
-
-const SKIPS_MAX = 10_000;
-const KIND: WordSpec = { name: "KIND", describe: "Kind of the job", offers: "kind" };
-const SCHEDULE_OPTION: OptionSpecs = {
-  schedule: { value: "ID", describe: "Only the job's schedule with this id", offers: "schedule" },
-};
-
-function targetOf(args: Args) {
-  return { kind: args.word("KIND"), scheduleId: args.text("schedule") };
-}
-
-function targetZone(args: Args, client: JobClient) {
-  return async () => await zoneOfJob(client, args.word("KIND"), args.text("schedule"));
-}
-
-/** `jobctl skip KIND` */
-export const SKIP: Verb = {
-  name: "skip",
-  summary: "Skip the next ticks of a job's schedules",
-  details: "They are recorded as skipped. A second call replaces the first.",
-  words: [KIND],
-  options: {
-    until: {
-      value: "TIME",
-      describe: 'Skip the ticks before this time, in the job\'s zone: "tomorrow 9:00", "+2d"',
-    },
-    next: { value: "N", alias: "n", describe: "Skip this many ticks (default 1)" },
-    none: { describe: "Cancel the skip", isFlag: true },
-    ...SCHEDULE_OPTION,
-  },
-  examples: [
-    ["jobctl skip backup", "The next backup"],
-    ["jobctl skip backup --until 'tomorrow 9:00'", "All backups before nine tomorrow"],
-    ["jobctl skip backup --none", "Skip nothing after all"],
-  ],
-  async run(args, context) {
-    const { client, printer } = context;
-    assertOneOf(args, ["until", "next", "none"]);
-    args.timeMs("until", "future");
-    const next = args.integer("next", { min: 1, max: SKIPS_MAX });
-    const count = args.flag("none") ? 0 : next ?? 1;
-    const connection = await client();
-    const zone = targetZone(args, connection);
-    const untilMs = await jobTimeMs("until", { args, context, direction: "future", zone });
-    const { schedules } = await connection.skipTicks({
-      ...targetOf(args),
-      ...(untilMs === undefined ? { count } : { until: timestampOf(untilMs) }),
-    });
-    await printer.list(SCHEDULE_VIEW, schedules);
-  },
-};
 
 /** `jobctl backfill KIND` */
 export const BACKFILL: Verb = {
@@ -73,14 +20,14 @@ export const BACKFILL: Verb = {
     "ticks there are and asks first. Elsewhere it needs --yes. Until these runs have ended,",
     "overlap also applies between them and the schedule's own ticks.",
   ].join(" "),
-  words: [KIND],
+  words: [TICKS_KIND],
   options: {
     from: {
       value: "TIME",
       describe: "Ticks at this time or later, in the job's zone: 2026-11-24, -2d, yesterday",
     },
     to: { value: "TIME", describe: "Ticks before this time (default now)" },
-    ...SCHEDULE_OPTION,
+    ...TICKS_SCHEDULE,
     "dry-run": { describe: "Count only", isFlag: true },
     yes: { alias: "y", describe: "Do not ask", isFlag: true },
   },
@@ -96,12 +43,12 @@ export const BACKFILL: Verb = {
     }
     args.timeMs("to", "past");
     const connection = await client();
-    const zone = targetZone(args, connection);
+    const zone = ticksZone(args, connection);
     const input = { args, context, direction: "past", zone } as const;
     const fromMs = await jobTimeMs("from", input) ?? earliestMs;
     // The daemon's clock may be a little behind this one.
     const toMs = await jobTimeMs("to", input) ?? io.clock.now().wallMs - 1_000;
-    const range = { ...targetOf(args), from: timestampOf(fromMs), to: timestampOf(toMs) };
+    const range = { ...ticksTarget(args), from: timestampOf(fromMs), to: timestampOf(toMs) };
     const found = await connection.backfill({ ...range, dryRun: true });
     const count = Number(found.count);
     const [first, last] = [msOf(found.first), msOf(found.last)];
