@@ -1,6 +1,6 @@
 import { toJobError } from "../core/errors.ts";
 import type { SecretMask } from "../core/text/secret_mask.ts";
-import type { StatusSource } from "../http/status_source.ts";
+import type { StatusSource } from "../http/monitoring/status_source.ts";
 import type { ChangeOfInstance } from "../manager/instances/followers.ts";
 import type { LiveFacts } from "../manager/api.ts";
 import { type SessionApi, type SessionFacts, sessionFactsOf } from "../manager/sessions/session.ts";

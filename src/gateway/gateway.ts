@@ -2,7 +2,7 @@ import { Worker } from "node:worker_threads";
 import { hostPort } from "../core/address.ts";
 import { JobError, messageOf } from "../core/errors.ts";
 import type { SecretMask } from "../core/text/secret_mask.ts";
-import { ManagerStatusSource } from "../http/status_source.ts";
+import { ManagerStatusSource } from "../http/monitoring/status_source.ts";
 import type { LiveFacts, ManagerApi } from "../manager/api.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import { Late } from "../platform/late.ts";

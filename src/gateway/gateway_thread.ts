@@ -1,7 +1,7 @@
 import { parentPort } from "node:worker_threads";
-import type { SessionSource } from "../http/access.ts";
-import type { HttpApp } from "../http/front.ts";
-import { HttpServer } from "../http/server.ts";
+import type { SessionSource } from "../http/server/access.ts";
+import type { HttpApp } from "../http/server/front.ts";
+import { HttpServer } from "../http/server/server.ts";
 import { systemClock } from "../platform/clock.ts";
 import type { Logger, LoggerLevel } from "../platform/logger.ts";
 import { Late } from "../platform/late.ts";

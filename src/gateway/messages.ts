@@ -1,7 +1,7 @@
 import type { SiteConfig } from "../core/address.ts";
 import type { ErrorCode } from "../core/errors.ts";
-import type { HttpAddress } from "../http/server.ts";
-import type { StatusSource } from "../http/status_source.ts";
+import type { HttpAddress } from "../http/server/server.ts";
+import type { StatusSource } from "../http/monitoring/status_source.ts";
 import type { LiveFacts } from "../manager/api.ts";
 import type { SessionFacts } from "../manager/sessions/session.ts";
 import type { CallerInfo, StreamName, UnaryName } from "../rpc/handlers/backend.ts";

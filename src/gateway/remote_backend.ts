@@ -1,7 +1,7 @@
 import { JobError } from "../core/errors.ts";
 import type { Instance, RunningProcess } from "../core/instance.ts";
 import type { Block } from "../core/job/limits.ts";
-import type { Ping, StatusSource } from "../http/status_source.ts";
+import type { Ping, StatusSource } from "../http/monitoring/status_source.ts";
 import type { ChangeOfInstance } from "../manager/instances/followers.ts";
 import type { LiveFacts } from "../manager/api.ts";
 import type { SessionFacts } from "../manager/sessions/session.ts";

@@ -6,7 +6,7 @@ import { RemoteBackend } from "../../src/gateway/remote_backend.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { Late } from "../../src/platform/late.ts";
 import type { LiveFacts } from "../../src/manager/api.ts";
-import type { StatusSource } from "../../src/http/status_source.ts";
+import type { StatusSource } from "../../src/http/monitoring/status_source.ts";
 import { memorySessions } from "../support/worlds/memory_sessions.ts";
 
 /** Both sides in one thread; the test completes the calls. */

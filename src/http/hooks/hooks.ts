@@ -6,10 +6,10 @@ import { idOfText } from "../../platform/text_ids.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { PlainResponse } from "../api/api_messages.ts";
 import { problemResponse } from "../api/problem.ts";
-import { Buckets } from "../buckets.ts";
-import type { HttpRequest, Responder } from "../exchange.ts";
+import { Buckets } from "../request/buckets.ts";
+import type { HttpRequest, Responder } from "../request/exchange.ts";
 import { Paced } from "../../rpc/guard/paced.ts";
-import type { StatusSource } from "../status_source.ts";
+import type { StatusSource } from "../monitoring/status_source.ts";
 import { Delivery } from "./delivery.ts";
 import { verify } from "./signatures.ts";
 

@@ -1,10 +1,10 @@
 import { connect, type Socket } from "node:net";
 import { Api } from "../../../src/http/api/api.ts";
-import type { SessionSource } from "../../../src/http/access.ts";
-import type { Responder } from "../../../src/http/exchange.ts";
+import type { SessionSource } from "../../../src/http/server/access.ts";
+import type { Responder } from "../../../src/http/request/exchange.ts";
 import { Hooks } from "../../../src/http/hooks/hooks.ts";
-import { HttpServer } from "../../../src/http/server.ts";
-import { ManagerStatusSource } from "../../../src/http/status_source.ts";
+import { HttpServer } from "../../../src/http/server/server.ts";
+import { ManagerStatusSource } from "../../../src/http/monitoring/status_source.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { Late } from "../../../src/platform/late.ts";
 import { keepingLogger, type RpcWorld, rpcWorld, type RpcWorldOptions } from "./rpc_world.ts";

@@ -1,5 +1,5 @@
-import { REPORT_AGE_MS_MAX, type ReportedRun } from "../core/job/external.ts";
-import { isUuid } from "../core/instance.ts";
+import { REPORT_AGE_MS_MAX, type ReportedRun } from "../../core/job/external.ts";
+import { isUuid } from "../../core/instance.ts";
 import type { Ping } from "./status_source.ts";
 
 /** Start of the paths of pings. */

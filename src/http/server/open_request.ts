@@ -1,17 +1,17 @@
-import type { JobError } from "../core/errors.ts";
-import { admitCall } from "../rpc/auth/admission.ts";
-import { allow, type Caller, type CallName } from "../rpc/auth/auth.ts";
-import type { TrackedCall } from "../rpc/guard/call_tracker.ts";
-import { MESSAGE_BYTES_MAX } from "../rpc/limits.ts";
-import type { Client } from "./clients.ts";
-import type { CancelSignal } from "../rpc/server/call_policy.ts";
+import type { JobError } from "../../core/errors.ts";
+import { admitCall } from "../../rpc/auth/admission.ts";
+import { allow, type Caller, type CallName } from "../../rpc/auth/auth.ts";
+import type { TrackedCall } from "../../rpc/guard/call_tracker.ts";
+import { MESSAGE_BYTES_MAX } from "../../rpc/limits.ts";
+import type { Client } from "../request/clients.ts";
+import type { CancelSignal } from "../../rpc/server/call_policy.ts";
 import type { Access, SessionSource } from "./access.ts";
-import type { PlainResponse } from "./api/api_messages.ts";
-import type { HttpRequest } from "./exchange.ts";
+import type { PlainResponse } from "../api/api_messages.ts";
+import type { HttpRequest } from "../request/exchange.ts";
 import type { HttpGuard } from "./http_guard.ts";
-import type { HttpConnection } from "./wire/connection.ts";
-import type { RequestProblem } from "./wire/request_head.ts";
-import type { WireRequest } from "./wire/wire_request.ts";
+import type { HttpConnection } from "../wire/connection.ts";
+import type { RequestProblem } from "../wire/request_head.ts";
+import type { WireRequest } from "../wire/wire_request.ts";
 
 /** Where a request comes from, and who decides about it. */
 interface Parts {

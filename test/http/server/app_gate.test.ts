@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { request as httpsRequest } from "node:https";
 import { test } from "node:test";
-import { isJobError } from "../../src/core/errors.ts";
-import type { Caller } from "../../src/rpc/auth/auth.ts";
-import { tlsFile } from "../support/tls_files.ts";
-import { type HttpWorld, httpWorld } from "../support/worlds/http_world.ts";
-import { NO_AUTH, tokenEntry } from "../support/worlds/rpc_world.ts";
+import { isJobError } from "../../../src/core/errors.ts";
+import type { Caller } from "../../../src/rpc/auth/auth.ts";
+import { tlsFile } from "../../support/tls_files.ts";
+import { type HttpWorld, httpWorld } from "../../support/worlds/http_world.ts";
+import { NO_AUTH, tokenEntry } from "../../support/worlds/rpc_world.ts";
 
 /** Who may use the API over HTTP, from where. */
 

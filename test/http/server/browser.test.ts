@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { contractRoutes, type Route } from "../../src/http/api/routes.ts";
-import type { Caller } from "../../src/rpc/auth/auth.ts";
-import { METHOD_ROLE, type Role, ROLES } from "../../src/rpc/auth/auth.ts";
-import { sessionHolderOf } from "../../src/rpc/auth/session_proof.ts";
-import { type BrowserWorld, browserWorld } from "../support/worlds/browser_world.ts";
-import { NO_AUTH, tokenEntry } from "../support/worlds/rpc_world.ts";
-import { SimClock } from "../support/worlds/sim_clock.ts";
+import { contractRoutes, type Route } from "../../../src/http/api/routes.ts";
+import type { Caller } from "../../../src/rpc/auth/auth.ts";
+import { METHOD_ROLE, type Role, ROLES } from "../../../src/rpc/auth/auth.ts";
+import { sessionHolderOf } from "../../../src/rpc/auth/session_proof.ts";
+import { type BrowserWorld, browserWorld } from "../../support/worlds/browser_world.ts";
+import { NO_AUTH, tokenEntry } from "../../support/worlds/rpc_world.ts";
+import { SimClock } from "../../support/worlds/sim_clock.ts";
 
 /** Who gets in with a browser: the API and the site over real connections. */
 

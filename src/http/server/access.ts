@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Socket } from "node:net";
-import type { Authenticator, Caller } from "../rpc/auth/auth.ts";
-import type { CallTracker } from "../rpc/guard/call_tracker.ts";
+import type { Authenticator, Caller } from "../../rpc/auth/auth.ts";
+import type { CallTracker } from "../../rpc/guard/call_tracker.ts";
 
 /** Callers by something else than a token or a certificate, such as a session of a browser. */
 export interface SessionSource {

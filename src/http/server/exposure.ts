@@ -1,6 +1,6 @@
-import { isLoopback } from "../core/address.ts";
-import { JobError } from "../core/errors.ts";
-import type { ServerConfig } from "../platform/network/server_config.ts";
+import { isLoopback } from "../../core/address.ts";
+import { JobError } from "../../core/errors.ts";
+import type { ServerConfig } from "../../platform/network/server_config.ts";
 
 /** Who can reach the HTTP server, and how. */
 export interface Exposure {

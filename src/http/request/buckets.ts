@@ -1,4 +1,4 @@
-import type { Clock } from "../platform/clock.ts";
+import type { Clock } from "../../platform/clock.ts";
 
 /** How often something may happen: so many times at once, and so many a second after that. */
 export interface Rate {

@@ -1,5 +1,5 @@
-import type { SiteConfig } from "../core/address.ts";
-import { isInNetworks, type Network, readNetwork } from "../core/network.ts";
+import type { SiteConfig } from "../../core/address.ts";
+import { isInNetworks, type Network, readNetwork } from "../../core/network.ts";
 
 /** Headers of a request, by their names in lower case. */
 export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;

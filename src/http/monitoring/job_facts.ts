@@ -1,6 +1,6 @@
-import type { Instance } from "../core/instance.ts";
-import type { ScheduleRecord } from "../core/job/schedule.ts";
-import type { ManagerApi, ManagerStatus } from "../manager/api.ts";
+import type { Instance } from "../../core/instance.ts";
+import type { ScheduleRecord } from "../../core/job/schedule.ts";
+import type { ManagerApi, ManagerStatus } from "../../manager/api.ts";
 
 /** What the metrics show of one kind. Times are epoch ms; null is unknown or none. */
 export interface JobFacts {

@@ -1,13 +1,13 @@
 import type { Socket } from "node:net";
-import { type SiteSettings, siteUrlOf } from "../core/address.ts";
-import { Late } from "../platform/late.ts";
-import { loadTls } from "../platform/network/tls.ts";
-import { listenTcp } from "../rpc/server/listeners.ts";
+import { type SiteSettings, siteUrlOf } from "../../core/address.ts";
+import { Late } from "../../platform/late.ts";
+import { loadTls } from "../../platform/network/tls.ts";
+import { listenTcp } from "../../rpc/server/listeners.ts";
 import {
   FIRST_START,
   type ListenerStart,
   PatientListener,
-} from "../rpc/server/patient_listener.ts";
+} from "../../rpc/server/patient_listener.ts";
 import { type Exposure, exposureOf } from "./exposure.ts";
 import type { Front, HttpServerOptions } from "./front.ts";
 

@@ -1,13 +1,17 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
-import { JobError } from "../../src/core/errors.ts";
-import type { ApiEvent, ApiResponse } from "../../src/http/api/api.ts";
-import type { HttpRequest, Responder } from "../../src/http/exchange.ts";
-import type { Caller } from "../../src/rpc/auth/auth.ts";
-import { type HttpWorld, httpWorld, type HttpWorldOptions } from "../support/worlds/http_world.ts";
-import { NO_AUTH } from "../support/worlds/rpc_world.ts";
-import { SimClock } from "../support/worlds/sim_clock.ts";
+import { JobError } from "../../../src/core/errors.ts";
+import type { ApiEvent, ApiResponse } from "../../../src/http/api/api.ts";
+import type { HttpRequest, Responder } from "../../../src/http/request/exchange.ts";
+import type { Caller } from "../../../src/rpc/auth/auth.ts";
+import {
+  type HttpWorld,
+  httpWorld,
+  type HttpWorldOptions,
+} from "../../support/worlds/http_world.ts";
+import { NO_AUTH } from "../../support/worlds/rpc_world.ts";
+import { SimClock } from "../../support/worlds/sim_clock.ts";
 
 type Events = (request: HttpRequest) => AsyncIterable<ApiEvent>;
 

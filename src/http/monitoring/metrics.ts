@@ -1,9 +1,9 @@
-import { isJobError } from "../core/errors.ts";
-import type { AttemptUsage } from "../core/instance.ts";
-import type { NoticeSubject } from "../core/notices/notice.ts";
-import { type FinalState, isFinal, JOB_STATES, type JobState } from "../core/state.ts";
-import type { ManagerApi, ManagerEvent, ManagerStatus } from "../manager/api.ts";
-import { type Clock, sleep } from "../platform/clock.ts";
+import { isJobError } from "../../core/errors.ts";
+import type { AttemptUsage } from "../../core/instance.ts";
+import type { NoticeSubject } from "../../core/notices/notice.ts";
+import { type FinalState, isFinal, JOB_STATES, type JobState } from "../../core/state.ts";
+import type { ManagerApi, ManagerEvent, ManagerStatus } from "../../manager/api.ts";
+import { type Clock, sleep } from "../../platform/clock.ts";
 import { type JobFacts, JobFactsReader } from "./job_facts.ts";
 import { Histogram, MetricsPage } from "./prometheus.ts";
 

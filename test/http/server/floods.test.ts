@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
-import { seededRandom } from "../support/seeded_random.ts";
-import { httpWorld, type RawClient } from "../support/worlds/http_world.ts";
-import { NO_AUTH, tokenEntry } from "../support/worlds/rpc_world.ts";
+import { seededRandom } from "../../support/seeded_random.ts";
+import { httpWorld, type RawClient } from "../../support/worlds/http_world.ts";
+import { NO_AUTH, tokenEntry } from "../../support/worlds/rpc_world.ts";
 
 /** Many connections at once, and requests that nobody would send by mistake. */
 

@@ -1,7 +1,7 @@
 // A file of its own: it guards every path against DNS rebinding, and has tests of its own.
 
 import { isIP } from "node:net";
-import { bareHost, isLoopback } from "../core/address.ts";
+import { bareHost, isLoopback } from "../../core/address.ts";
 
 /** The host names that clients may use for this daemon. */
 export interface KnownHosts {

@@ -1,4 +1,4 @@
-import type { ApiRequest, ApiResponse } from "./api/api_messages.ts";
+import type { ApiRequest, ApiResponse } from "../api/api_messages.ts";
 
 /** A request, as a {@link Responder} gets it. */
 export interface HttpRequest extends ApiRequest {

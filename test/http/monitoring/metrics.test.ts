@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { KIND_LABELS_MAX, Metrics } from "../../src/http/metrics.ts";
-import { Histogram, MetricsPage } from "../../src/http/prometheus.ts";
-import { systemClock } from "../../src/platform/clock.ts";
-import { FakeManager } from "../support/worlds/fake_manager.ts";
+import { KIND_LABELS_MAX, Metrics } from "../../../src/http/monitoring/metrics.ts";
+import { Histogram, MetricsPage } from "../../../src/http/monitoring/prometheus.ts";
+import { systemClock } from "../../../src/platform/clock.ts";
+import { FakeManager } from "../../support/worlds/fake_manager.ts";
 
 /** The value of one sample of a page. */
 function sample(page: string, name: string): number | undefined {

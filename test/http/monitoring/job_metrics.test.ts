@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FAILED_READ_MAX } from "../../src/http/job_facts.ts";
-import type { Incident } from "../../src/core/notices/incident.ts";
-import { Metrics, type MetricsOptions } from "../../src/http/metrics.ts";
-import { systemClock } from "../../src/platform/clock.ts";
-import { FakeManager } from "../support/worlds/fake_manager.ts";
-import { jobOf, ManagerWorld, scheduleOf } from "../support/worlds/manager_world.ts";
-import type { SimClock } from "../support/worlds/sim_clock.ts";
+import { FAILED_READ_MAX } from "../../../src/http/monitoring/job_facts.ts";
+import type { Incident } from "../../../src/core/notices/incident.ts";
+import { Metrics, type MetricsOptions } from "../../../src/http/monitoring/metrics.ts";
+import { systemClock } from "../../../src/platform/clock.ts";
+import { FakeManager } from "../../support/worlds/fake_manager.ts";
+import { jobOf, ManagerWorld, scheduleOf } from "../../support/worlds/manager_world.ts";
+import type { SimClock } from "../../support/worlds/sim_clock.ts";
 
 const MINUTE = 60_000;
 

@@ -1,7 +1,7 @@
-import { connectionKey } from "../rpc/auth/auth.ts";
-import type { TrackedGuard } from "../rpc/guard/call_tracker.ts";
+import { connectionKey } from "../../rpc/auth/auth.ts";
+import type { TrackedGuard } from "../../rpc/guard/call_tracker.ts";
 import type { Visitors } from "./visitors.ts";
-import type { HttpConnection } from "./wire/connection.ts";
+import type { HttpConnection } from "../wire/connection.ts";
 
 /** Refused calls after which a connection is closed. */
 const REFUSALS_MAX = 10;

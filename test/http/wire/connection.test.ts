@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import { test } from "node:test";
-import type { ApiResponse } from "../../src/http/api/api.ts";
-import type { HttpRequest, Responder } from "../../src/http/exchange.ts";
-import { httpWorld, type RawClient } from "../support/worlds/http_world.ts";
-import { SimClock } from "../support/worlds/sim_clock.ts";
+import type { ApiResponse } from "../../../src/http/api/api.ts";
+import type { HttpRequest, Responder } from "../../../src/http/request/exchange.ts";
+import { httpWorld, type RawClient } from "../../support/worlds/http_world.ts";
+import { SimClock } from "../../support/worlds/sim_clock.ts";
 
 /** Connections of HTTP/1.1 that carry calls of the API. */
 

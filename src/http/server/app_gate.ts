@@ -1,10 +1,10 @@
-import { LOGIN_PATH } from "../core/address.ts";
-import { type JobError, toJobError } from "../core/errors.ts";
-import { isHookPath } from "../core/hooks/hook.ts";
-import type { Clock } from "../platform/clock.ts";
-import type { Late } from "../platform/late.ts";
-import { Quota } from "../rpc/guard/quota.ts";
-import type { Clients } from "./clients.ts";
+import { LOGIN_PATH } from "../../core/address.ts";
+import { type JobError, toJobError } from "../../core/errors.ts";
+import { isHookPath } from "../../core/hooks/hook.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { Late } from "../../platform/late.ts";
+import { Quota } from "../../rpc/guard/quota.ts";
+import type { Clients } from "../request/clients.ts";
 import type { Access, SessionSource } from "./access.ts";
 import {
   isOfNamedOrigin,
@@ -14,15 +14,15 @@ import {
   siteRefusal,
 } from "./cross_site.ts";
 import { sendEvents } from "./event_stream.ts";
-import type { ApiResponse, EventsResponse, PlainResponse } from "./api/api_messages.ts";
-import type { Responder } from "./exchange.ts";
+import type { ApiResponse, EventsResponse, PlainResponse } from "../api/api_messages.ts";
+import type { Responder } from "../request/exchange.ts";
 import { HttpGuard } from "./http_guard.ts";
 import { OpenRequest } from "./open_request.ts";
-import { problemResponse } from "./api/problem.ts";
+import { problemResponse } from "../api/problem.ts";
 import type { Visitors } from "./visitors.ts";
-import type { HttpConnection } from "./wire/connection.ts";
-import { requestError } from "./wire/request_head.ts";
-import type { WireRequest } from "./wire/wire_request.ts";
+import type { HttpConnection } from "../wire/connection.ts";
+import { requestError } from "../wire/request_head.ts";
+import type { WireRequest } from "../wire/wire_request.ts";
 
 /** Options of {@link AppGate}. */
 export interface AppGateOptions {

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import type { Clock } from "../platform/clock.ts";
-import { type AddressLimits, AddressQuota } from "../rpc/guard/address_quota.ts";
-import { Paced } from "../rpc/guard/paced.ts";
-import { Buckets } from "./buckets.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { type AddressLimits, AddressQuota } from "../../rpc/guard/address_quota.ts";
+import { Paced } from "../../rpc/guard/paced.ts";
+import { Buckets } from "../request/buckets.ts";
 
 /** Pings with one key: the burst, and the rate per second after it. */
 const OF_KEY = { burst: 100, perSecond: 10 };

@@ -1,11 +1,11 @@
-import { toJobError } from "../core/errors.ts";
-import type { Clock } from "../platform/clock.ts";
-import { LazyTimer } from "../platform/lazy_timer.ts";
-import type { CallTracker } from "../rpc/guard/call_tracker.ts";
-import { UNREAD_MS } from "../rpc/limits.ts";
-import type { ApiEvent, EventsResponse } from "./api/api_messages.ts";
-import { problemText } from "./api/problem.ts";
-import type { HttpConnection } from "./wire/connection.ts";
+import { toJobError } from "../../core/errors.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { LazyTimer } from "../../platform/lazy_timer.ts";
+import type { CallTracker } from "../../rpc/guard/call_tracker.ts";
+import { UNREAD_MS } from "../../rpc/limits.ts";
+import type { ApiEvent, EventsResponse } from "../api/api_messages.ts";
+import { problemText } from "../api/problem.ts";
+import type { HttpConnection } from "../wire/connection.ts";
 
 /** Longest silence on a stream: proxies close one that seems dead. */
 const SILENCE_MS = 15_000;

@@ -3,17 +3,17 @@ import { createHash } from "node:crypto";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
-import { skipWithout } from "../../scripts/programs/install.mjs";
-import { HttpServer } from "../../src/http/server.ts";
-import { PingQuota, type PingVerdict } from "../../src/http/ping_quota.ts";
-import { isForeign, readPing } from "../../src/http/ping_request.ts";
-import { ManagerStatusSource } from "../../src/http/status_source.ts";
-import { JobError } from "../../src/core/errors.ts";
-import { type Clock, systemClock } from "../../src/platform/clock.ts";
-import type { Logger } from "../../src/platform/logger.ts";
-import { fakeJob, FakeManager } from "../support/worlds/fake_manager.ts";
-import { rawSocket } from "../support/raw_grpc.ts";
-import { SimClock } from "../support/worlds/sim_clock.ts";
+import { skipWithout } from "../../../scripts/programs/install.mjs";
+import { HttpServer } from "../../../src/http/server/server.ts";
+import { PingQuota, type PingVerdict } from "../../../src/http/monitoring/ping_quota.ts";
+import { isForeign, readPing } from "../../../src/http/monitoring/ping_request.ts";
+import { ManagerStatusSource } from "../../../src/http/monitoring/status_source.ts";
+import { JobError } from "../../../src/core/errors.ts";
+import { type Clock, systemClock } from "../../../src/platform/clock.ts";
+import type { Logger } from "../../../src/platform/logger.ts";
+import { fakeJob, FakeManager } from "../../support/worlds/fake_manager.ts";
+import { rawSocket } from "../../support/raw_grpc.ts";
+import { SimClock } from "../../support/worlds/sim_clock.ts";
 
 /** Pings, as healthchecks.io's clients send them. */
 

@@ -1,17 +1,17 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { REPORT_BYTES_MAX } from "../core/job/external.ts";
-import { isJobError, messageOf } from "../core/errors.ts";
-import { makeVisible } from "../core/text/safe_text.ts";
-import type { Clock } from "../platform/clock.ts";
-import { Late } from "../platform/late.ts";
-import type { Logger } from "../platform/logger.ts";
-import type { PlainResponse } from "./api/api_messages.ts";
-import { Paced } from "../rpc/guard/paced.ts";
+import { REPORT_BYTES_MAX } from "../../core/job/external.ts";
+import { isJobError, messageOf } from "../../core/errors.ts";
+import { makeVisible } from "../../core/text/safe_text.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { Late } from "../../platform/late.ts";
+import type { Logger } from "../../platform/logger.ts";
+import type { PlainResponse } from "../api/api_messages.ts";
+import { Paced } from "../../rpc/guard/paced.ts";
 import { PingQuota } from "./ping_quota.ts";
 import { isForeign, keyOfPing, PING_PATH, readPing } from "./ping_request.ts";
 import type { Readiness, StatusSource } from "./status_source.ts";
-import type { WireRequest } from "./wire/wire_request.ts";
+import type { WireRequest } from "../wire/wire_request.ts";
 
 /** How long caches may keep the contract before they ask again, in seconds. */
 const KEPT_S = 300;
@@ -217,7 +217,7 @@ function isPing(target: string): boolean {
 
 /** The text of job.proto, loaded with the first request; it is the same for every caller. */
 async function readContract(): Promise<Page> {
-  const { JOB_PROTO } = await import("../rpc/gen/job_proto.ts");
+  const { JOB_PROTO } = await import("../../rpc/gen/job_proto.ts");
   const hash = createHash("sha256").update(JOB_PROTO).digest("hex").slice(0, TAG_LENGTH);
   return { status: 200, type: "proto", body: JOB_PROTO, etag: `"${hash}"` };
 }

@@ -1,7 +1,7 @@
-import type { ReportedRun } from "../core/job/external.ts";
-import type { JobHook } from "../core/hooks/hook.ts";
-import type { HookDelivery, HookRun } from "../core/hooks/hook.ts";
-import type { ManagerApi } from "../manager/api.ts";
+import type { ReportedRun } from "../../core/job/external.ts";
+import type { JobHook } from "../../core/hooks/hook.ts";
+import type { HookDelivery, HookRun } from "../../core/hooks/hook.ts";
+import type { ManagerApi } from "../../manager/api.ts";
 import { Metrics, type MetricsOptions } from "./metrics.ts";
 
 /** The readiness of a daemon for work. */

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { JobError } from "../core/errors.ts";
+import { JobError } from "../../core/errors.ts";
 
 /** What {@link siteRefusal} decides by. */
 export interface SiteCheck {

@@ -1,5 +1,5 @@
-import type { Clock, Timer } from "../platform/clock.ts";
-import type { HttpConnection } from "./wire/connection.ts";
+import type { Clock, Timer } from "../../platform/clock.ts";
+import type { HttpConnection } from "../wire/connection.ts";
 
 /** Longest life of a connection whose requests are not calls of the API: each carries one. */
 const CONNECTION_MS = 15_000;

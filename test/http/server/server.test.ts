@@ -7,15 +7,15 @@ import { hostname } from "node:os";
 import { connect } from "node:net";
 import { test } from "node:test";
 
-import { isKnownHost } from "../../src/http/known_host.ts";
-import { HttpServer } from "../../src/http/server.ts";
-import { ManagerStatusSource } from "../../src/http/status_source.ts";
-import type { Clock } from "../../src/platform/clock.ts";
-import { systemClock } from "../../src/platform/clock.ts";
-import { silentLogger } from "../../src/platform/logger.ts";
-import { FakeManager } from "../support/worlds/fake_manager.ts";
-import { rawSocket } from "../support/raw_grpc.ts";
-import { SimClock } from "../support/worlds/sim_clock.ts";
+import { isKnownHost } from "../../../src/http/server/known_host.ts";
+import { HttpServer } from "../../../src/http/server/server.ts";
+import { ManagerStatusSource } from "../../../src/http/monitoring/status_source.ts";
+import type { Clock } from "../../../src/platform/clock.ts";
+import { systemClock } from "../../../src/platform/clock.ts";
+import { silentLogger } from "../../../src/platform/logger.ts";
+import { FakeManager } from "../../support/worlds/fake_manager.ts";
+import { rawSocket } from "../../support/raw_grpc.ts";
+import { SimClock } from "../../support/worlds/sim_clock.ts";
 
 const HEALTH = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
@@ -99,7 +99,7 @@ test("/job.proto returns the contract, which caches may keep", async () => {
   await using world = await httpWorld();
   const { status, text, headers } = await world.get("/job.proto");
   assert.equal(status, 200);
-  assert.equal(text, readFileSync(new URL("../../src/rpc/job.proto", import.meta.url), "utf8"));
+  assert.equal(text, readFileSync(new URL("../../../src/rpc/job.proto", import.meta.url), "utf8"));
   assert.equal(headers.get("content-type"), "text/plain; charset=utf-8");
   assert.equal(headers.get("cache-control"), "public, max-age=300");
   const etag = headers.get("etag")!;

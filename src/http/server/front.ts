@@ -1,27 +1,27 @@
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { hostname } from "node:os";
-import type { SiteConfig } from "../core/address.ts";
-import type { Clock } from "../platform/clock.ts";
-import type { Late } from "../platform/late.ts";
-import type { Logger } from "../platform/logger.ts";
-import type { ServerConfig } from "../platform/network/server_config.ts";
-import { STOP_GRACE_MS } from "../rpc/limits.ts";
+import type { SiteConfig } from "../../core/address.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { Late } from "../../platform/late.ts";
+import type { Logger } from "../../platform/logger.ts";
+import type { ServerConfig } from "../../platform/network/server_config.ts";
+import { STOP_GRACE_MS } from "../../rpc/limits.ts";
 import type { Access, SessionSource } from "./access.ts";
-import { isHookPath } from "../core/hooks/hook.ts";
-import { problemResponse } from "./api/problem.ts";
+import { isHookPath } from "../../core/hooks/hook.ts";
+import { problemResponse } from "../api/problem.ts";
 import { AppGate, isApiPath } from "./app_gate.ts";
-import { Clients } from "./clients.ts";
-import type { Responder } from "./exchange.ts";
+import { Clients } from "../request/clients.ts";
+import type { Responder } from "../request/exchange.ts";
 import type { Exposure } from "./exposure.ts";
 import { isKnownHost, type KnownHosts } from "./known_host.ts";
-import { Monitoring, unknownHost } from "./monitoring.ts";
+import { Monitoring, unknownHost } from "../monitoring/monitoring.ts";
 import { pathOf } from "./open_request.ts";
-import type { StatusSource } from "./status_source.ts";
+import type { StatusSource } from "../monitoring/status_source.ts";
 import { Visitors } from "./visitors.ts";
-import { HttpConnection, type WireResponse } from "./wire/connection.ts";
-import { requestError, type RequestProblem } from "./wire/request_head.ts";
-import type { WireRequest } from "./wire/wire_request.ts";
+import { HttpConnection, type WireResponse } from "../wire/connection.ts";
+import { requestError, type RequestProblem } from "../wire/request_head.ts";
+import type { WireRequest } from "../wire/wire_request.ts";
 
 /** What responds to requests that are not for the monitoring paths. */
 export interface HttpApp {
