@@ -20,6 +20,7 @@ import { SqliteStore } from "../../../src/store/sqlite/store.ts";
 import type { SqliteOptions } from "../../../src/store/sqlite/owned_database.ts";
 import { scanWal } from "../../../src/store/sqlite/wal_file.ts";
 import { withTempDir } from "../../support/temp_dir.ts";
+import { sleep } from "../../support/wait.ts";
 
 const FILES = ["", "-wal", "-commits"];
 const FRAME_BYTES = 24 + 4_096;
@@ -206,6 +207,8 @@ test("open() refuses an older copy of the file, and takes another database in it
     const world = await open(path);
     await world.addOne();
     await world.store.close();
+    // The clock of files stands still for some milliseconds.
+    await sleep(20);
     copyFileSync(join(folder, "older.db"), path);
     assert.match((await refusal(path)).message, /3 commits up to .* are missing: it has 2 of 5/);
     const other = await open(join(folder, "other.db"));
