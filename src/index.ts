@@ -3,8 +3,8 @@ import { hostname } from "node:os";
 import { readDuration } from "./core/time/duration.ts";
 import { atPath } from "./core/errors.ts";
 import type { Instance } from "./core/instance.ts";
-import type { LogTailFilter } from "./core/instance_filter.ts";
-import { checkOptions, type Exact } from "./core/object_keys.ts";
+import type { LogTailFilter } from "./core/job/instance_filter.ts";
+import { checkOptions, type Exact } from "./core/text/object_keys.ts";
 import { openZone } from "./core/time/zone.ts";
 import { type ManagerSetup, SETUP_KEYS } from "./library/manager_setup.ts";
 import { isStoreOptions, readStoreOptions } from "./library/store_options.ts";
@@ -54,9 +54,9 @@ export type {
   LogFilter,
   LogTailFilter,
   TimeInput,
-} from "./core/instance_filter.ts";
+} from "./core/job/instance_filter.ts";
 export type { JobManager } from "./core/job/job_manager.ts";
-export type { ScheduleRecord } from "./core/job/schedule.ts";
+export type { ScheduleRecord } from "./core/time/schedule.ts";
 export type {
   InstanceHandlers,
   JobHandle,

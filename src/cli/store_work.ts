@@ -1,5 +1,5 @@
 import { isJobError, JobError } from "../core/errors.ts";
-import { TARGET_NAME } from "../core/store_config.ts";
+import { TARGET_NAME } from "../core/settings/store_config.ts";
 import type { StorePlace } from "../maintenance/configured.ts";
 import type { StoreStep, StoreWork } from "../maintenance/step.ts";
 import { withInterrupt } from "./follow.ts";

@@ -1,12 +1,13 @@
-import type { Settings } from "../core/config_settings.ts";
+import type { Settings } from "../core/settings/config_settings.ts";
 import type { SiteConfig } from "../core/address.ts";
-import type { BackupSettings } from "../core/backup_settings.ts";
+import type { BackupSettings } from "../core/settings/backup_settings.ts";
 import type { JobOptions } from "../core/job/gen/job_options.ts";
-import type { ConfigProblem, JobTable, Place } from "../core/job/job_table.ts";
+import type { JobTable } from "../core/job/job_table.ts";
+import type { ConfigProblem, Place } from "../core/config_problem.ts";
 import type { HeartbeatSettings } from "../core/notices/heartbeat.ts";
-import type { ScheduleDefaults } from "../core/job/schedule.ts";
+import type { ScheduleDefaults } from "../core/time/schedule.ts";
 import type { ChannelSettings } from "../core/notices/settings.ts";
-import type { StoreConfig } from "../core/store_config.ts";
+import type { StoreConfig } from "../core/settings/store_config.ts";
 import type { LoggerLevel } from "../platform/logger.ts";
 import type { ServerConfig } from "../platform/network/server_config.ts";
 

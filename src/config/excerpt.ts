@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
-import type { ConfigProblem, Place } from "../core/job/job_table.ts";
-import { maskUrl } from "../core/store_address.ts";
+import type { ConfigProblem, Place } from "../core/config_problem.ts";
+import { maskUrl } from "../core/settings/store_address.ts";
 import { readRegularFile } from "../platform/files/read_file.ts";
 
 /** Largest file that is shown, in bytes, and how many are kept. */

@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from "node:fs";
 import { dirname, join, parse, resolve, sep } from "node:path";
 import { errorCode } from "../core/errors.ts";
-import type { ConfigProblem } from "../core/job/job_table.ts";
+import type { ConfigProblem } from "../core/config_problem.ts";
 import { readRegularFile } from "../platform/files/read_file.ts";
 import { type TrustOptions, trustProblem } from "../platform/files/trusted_path.ts";
 import { type Environment, expandVariables } from "./expand.ts";

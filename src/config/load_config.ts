@@ -1,9 +1,10 @@
 import { resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import type { ConfigProblem, JobTable } from "../core/job/job_table.ts";
+import type { JobTable } from "../core/job/job_table.ts";
+import type { ConfigProblem } from "../core/config_problem.ts";
 import { checkNotify } from "../core/notices/settings.ts";
 import { SecretMask } from "../core/text/secret_mask.ts";
-import { isObject } from "../core/object_keys.ts";
+import { isObject } from "../core/text/object_keys.ts";
 import { buildConfig } from "./build_config.ts";
 import { checkConfigValues } from "./check_values.ts";
 import type { Config, LoadedConfig } from "./config.ts";

@@ -11,7 +11,7 @@ import {
 import type { OptionTarget } from "../core/job/option_table.ts";
 import { CHANNELS_MAX, type OptionForm, type PlainForm } from "../core/job/option_values.ts";
 import { JOB_OPTIONS, type JobOptionTable } from "../core/job/options.ts";
-import { SCHEDULES_MAX } from "../core/job/schedule.ts";
+import { SCHEDULES_MAX } from "../core/time/schedule.ts";
 import { TAGS_MAX } from "../core/job/tags.ts";
 import { BLACKOUTS_MAX } from "../core/time/blackout.ts";
 import {

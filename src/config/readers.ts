@@ -5,7 +5,7 @@ import { nearest } from "../core/text/nearest.ts";
 import { formatSize, parseSize } from "../core/text/size.ts";
 import { openZone } from "../core/time/zone.ts";
 import { resolve } from "node:path";
-import { isObject } from "../core/object_keys.ts";
+import { isObject } from "../core/text/object_keys.ts";
 import { childOf, type Field, isText, type Report } from "./source.ts";
 
 /** JSON Schema of any text. */

@@ -8,7 +8,7 @@ import { shellWord } from "../core/text/shell_word.ts";
 import { readRegularFile } from "../platform/files/read_file.ts";
 import { asOwner } from "../platform/files/private_files.ts";
 import { trustProblem } from "../platform/files/trusted_path.ts";
-import { isObject } from "../core/object_keys.ts";
+import { isObject } from "../core/text/object_keys.ts";
 import { type Reader, TEXT } from "./readers.ts";
 import { childOf, type Field, type Report } from "./source.ts";
 

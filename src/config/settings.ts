@@ -1,6 +1,6 @@
-import type { Setting, Settings } from "../core/config_settings.ts";
-import { isObject } from "../core/object_keys.ts";
-import { maskUrl } from "../core/store_address.ts";
+import type { Setting, Settings } from "../core/settings/config_settings.ts";
+import { isObject } from "../core/text/object_keys.ts";
+import { maskUrl } from "../core/settings/store_address.ts";
 import { SecretMask } from "../core/text/secret_mask.ts";
 import { SCHEMA } from "./keys.ts";
 import type { Keys } from "./schema.ts";

@@ -6,7 +6,7 @@ import { parseScheduleText, type ScheduleText } from "../core/time/ticks.ts";
 import { isNodeName, NODE_NAME_WANTED } from "../core/job/tags.ts";
 import { parseZonedTime } from "../core/time/wall_time.ts";
 import { readNetwork } from "../core/network.ts";
-import { isObject } from "../core/object_keys.ts";
+import { isObject } from "../core/text/object_keys.ts";
 import { isWindows } from "../platform/process/process.ts";
 import { accepted, integer, list, parsedText, type Reader, string, TEXT } from "./readers.ts";
 import { SECRET } from "./secrets.ts";

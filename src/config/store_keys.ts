@@ -1,6 +1,6 @@
-import type { BackupSettings } from "../core/backup_settings.ts";
-import type { StoreAddress } from "../core/store_address.ts";
-import type { StoreConfig } from "../core/store_config.ts";
+import type { BackupSettings } from "../core/settings/backup_settings.ts";
+import type { StoreAddress } from "../core/settings/store_address.ts";
+import type { StoreConfig } from "../core/settings/store_config.ts";
 import { choice, duration, integer, optional, PATH, string } from "./readers.ts";
 import { key, type Values } from "./schema.ts";
 import { SECRET } from "./secrets.ts";

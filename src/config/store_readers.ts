@@ -5,9 +5,9 @@ import {
   parseStoreUrl,
   STORE_URL_WANTED,
   type StoreAddress,
-} from "../core/store_address.ts";
-import { STORE_PREFIX, type StoreTarget, TARGET_NAME } from "../core/store_config.ts";
-import { isObject } from "../core/object_keys.ts";
+} from "../core/settings/store_address.ts";
+import { STORE_PREFIX, type StoreTarget, TARGET_NAME } from "../core/settings/store_config.ts";
+import { isObject } from "../core/text/object_keys.ts";
 import { accepted, mapped, optional, type Reader, string, table, TEXT } from "./readers.ts";
 import { SECRET } from "./secrets.ts";
 import { childOf } from "./source.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { QUEUE_MAX, type ScheduleRecord, type TickFate } from "../core/job/schedule.ts";
+import { QUEUE_MAX, type ScheduleRecord, type TickFate } from "../core/time/schedule.ts";
 import type { Instance } from "../core/instance.ts";
 import { isJobError } from "../core/errors.ts";
 import { LEASE_MS, START, type StoreCases, type StoreWorld } from "./store_world.ts";

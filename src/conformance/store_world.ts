@@ -1,7 +1,7 @@
 import { plainInstance } from "./plain_instance.ts";
 import assert from "node:assert/strict";
 import type { Instance } from "../core/instance.ts";
-import type { ScheduleRecord } from "../core/job/schedule.ts";
+import type { ScheduleRecord } from "../core/time/schedule.ts";
 import { canFollow } from "../core/state.ts";
 import type { Instant } from "../platform/clock.ts";
 import type {

@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { resolve } from "node:path";
 import type { Config, LoadedConfig } from "../config/config.ts";
 import { loadConfig } from "../config/load_config.ts";
-import type { ConfigProblem } from "../core/job/job_table.ts";
+import type { ConfigProblem } from "../core/config_problem.ts";
 import { ConfigError, formatPlace, logProblem, problemFields } from "../config/problems.ts";
 import { GRPC_PORT_DEFAULT, siteUrlOf } from "../core/address.ts";
 import { JobError, messageOf, toJobError } from "../core/errors.ts";
@@ -51,9 +51,8 @@ import {
   type Project,
 } from "../tools/load_project.ts";
 import { filesChanged, stampOfPlaces, watchConfig } from "./config_watch.ts";
-import { endOnUncaught } from "./end_on_uncaught.ts";
 import { Reloader } from "./reloader.ts";
-import { StopSignals } from "./stop_signals.ts";
+import { endOnUncaught, StopSignals } from "./stop_signals.ts";
 import { ProgramUpgrade } from "./try_upgrade.ts";
 import { createInlineExecutor } from "../worker/inline_executor.ts";
 import { createProcessExecutor } from "../worker/process/process_executor.ts";

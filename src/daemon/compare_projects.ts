@@ -1,5 +1,5 @@
 import type { Config } from "../config/config.ts";
-import type { Settings } from "../core/config_settings.ts";
+import type { Settings } from "../core/settings/config_settings.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import { snakeCase } from "../core/text/snake_case.ts";
 import type { ConfigChange } from "../manager/nodes/reload_report.ts";

@@ -1,9 +1,9 @@
-import type { ConfigInForce } from "../core/config_settings.ts";
+import type { ConfigInForce } from "../core/settings/config_settings.ts";
 import { basename, dirname, resolve } from "node:path";
 import type { Config } from "../config/config.ts";
 import { ConfigError, formatProblem, logProblem, problemFields } from "../config/problems.ts";
 import { JobError, toJobError } from "../core/errors.ts";
-import type { ConfigProblem } from "../core/job/job_table.ts";
+import type { ConfigProblem } from "../core/config_problem.ts";
 import { stampOf } from "../jobs/loading/module_files.ts";
 import type { ConfigChange, ReloadOptions, ReloadReport } from "../manager/nodes/reload_report.ts";
 import type { Manager } from "../manager/manager.ts";

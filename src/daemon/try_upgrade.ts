@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { statSync } from "node:fs";
 import { JobError, messageOf } from "../core/errors.ts";
-import { isObject } from "../core/object_keys.ts";
+import { isObject } from "../core/text/object_keys.ts";
 import { shellWord } from "../core/text/shell_word.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { HeldSockets } from "../platform/network/held_sockets.ts";

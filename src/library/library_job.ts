@@ -1,11 +1,11 @@
 import type { ArgumentInput, Signature } from "../core/arguments/signature.ts";
 import { convertArguments as convert } from "../core/arguments/convert.ts";
-import { quoteValue } from "../core/arguments/describe.ts";
+import { quoteValue } from "../core/text/quote_value.ts";
 import type { JobInput } from "../core/job/define.ts";
 import { JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { JobDefinition, JobFunction } from "../core/job/job.ts";
-import { checkOptions, isObject, isText, type KeysOf, TEXT } from "../core/object_keys.ts";
+import { checkOptions, isObject, isText, type KeysOf, TEXT } from "../core/text/object_keys.ts";
 import { decodeResults } from "../core/arguments/decode_results.ts";
 import { resolveFunctionJob } from "../jobs/loading/function_job.ts";
 import { UNTYPED_SIGNATURE } from "../jobs/types/read_signature.ts";

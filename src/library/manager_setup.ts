@@ -1,4 +1,4 @@
-import { quoteValue } from "../core/arguments/describe.ts";
+import { quoteValue } from "../core/text/quote_value.ts";
 import { JobError } from "../core/errors.ts";
 import { WORKERS_MAX } from "../core/job/job.ts";
 import {
@@ -11,7 +11,7 @@ import {
   isWithin,
   type KeysOf,
   WORD,
-} from "../core/object_keys.ts";
+} from "../core/text/object_keys.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { ReplicaMedium } from "../store/replica/medium.ts";
 import type { Store } from "../store/store.ts";

@@ -12,14 +12,14 @@ import {
   type KeysOf,
   TEXT,
   WORD,
-} from "../core/object_keys.ts";
-import { maskUrl, parseStoreUrl, type StoreAddress } from "../core/store_address.ts";
+} from "../core/text/object_keys.ts";
+import { maskUrl, parseStoreUrl, type StoreAddress } from "../core/settings/store_address.ts";
 import {
   STORE_DEFAULTS,
   STORE_PREFIX,
   type StoreConfig,
   type StoreTls,
-} from "../core/store_config.ts";
+} from "../core/settings/store_config.ts";
 
 /** A store with options: those of `[store]` in the configuration, see docs/configuration.md. */
 export interface StoreOptions {

@@ -4,7 +4,7 @@ import type { JobOptions } from "../core/job/gen/job_options.ts";
 import { type DurationInput, readDuration } from "../core/time/duration.ts";
 import { JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
-import type { BulkFilter, BulkOptions, InstanceFilter } from "../core/instance_filter.ts";
+import type { BulkFilter, BulkOptions, InstanceFilter } from "../core/job/instance_filter.ts";
 import type { JobDefinition, JobFunction } from "../core/job/job.ts";
 import {
   checkOptions,
@@ -14,8 +14,8 @@ import {
   isObject,
   isOneOf,
   type KeysOf,
-} from "../core/object_keys.ts";
-import type { ScheduleRecord } from "../core/job/schedule.ts";
+} from "../core/text/object_keys.ts";
+import type { ScheduleRecord } from "../core/time/schedule.ts";
 import { checkScheduleOptions, kindOfReference } from "../core/job/schedule_options.ts";
 import { pagesOf } from "../core/query.ts";
 import {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { errorCode, JobError, messageOf } from "../core/errors.ts";
 import { countText } from "../core/text/count_text.ts";
-import type { BackupSettings } from "../core/backup_settings.ts";
+import type { BackupSettings } from "../core/settings/backup_settings.ts";
 import { shellWord } from "../core/text/shell_word.ts";
 import { distrustError, findDistrust } from "../platform/files/trusted_path.ts";
 import { checkBackup } from "./backup.ts";

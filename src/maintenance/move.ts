@@ -1,7 +1,7 @@
 import { countText } from "../core/text/count_text.ts";
 import { JobError } from "../core/errors.ts";
 import { sleep } from "../platform/clock.ts";
-import { configOf, type MovedTo, placeOf } from "../core/store_address.ts";
+import { configOf, type MovedTo, placeOf } from "../core/settings/store_address.ts";
 import type { StoreMark } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 import { checkSignal, type Content, contentOf } from "./content.ts";

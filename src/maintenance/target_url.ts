@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { JobError } from "../core/errors.ts";
-import { maskUrl, parseStoreUrl } from "../core/store_address.ts";
-import { TARGET_NAME } from "../core/store_config.ts";
+import { maskUrl, parseStoreUrl } from "../core/settings/store_address.ts";
+import { TARGET_NAME } from "../core/settings/store_config.ts";
 
 /**
  * The store to move to: a name as given, or a URL, with an absolute path if it is a file.

@@ -1,11 +1,11 @@
 import { VERSION } from "../platform/version.ts";
-import { BACKUP_KIND } from "../core/backup_settings.ts";
+import { BACKUP_KIND } from "../core/settings/backup_settings.ts";
 import { JobError } from "../core/errors.ts";
 import { JOB_STATES } from "../core/state.ts";
 import { countText } from "../core/text/count_text.ts";
 import { snakeCase } from "../core/text/snake_case.ts";
 import { type Clock, sleep } from "../platform/clock.ts";
-import { placeOf } from "../core/store_address.ts";
+import { placeOf } from "../core/settings/store_address.ts";
 import type { StoreMark } from "../store/records.ts";
 import { BATCH_MAX, type StoreInfo } from "../store/store.ts";
 import { Salvage } from "../store/sqlite/salvage.ts";

@@ -1,5 +1,5 @@
 import type { ArgumentInput } from "../core/arguments/signature.ts";
-import type { ConfigInForce } from "../core/config_settings.ts";
+import type { ConfigInForce } from "../core/settings/config_settings.ts";
 import type { DurationInput } from "../core/time/duration.ts";
 import type {
   HistoryEntry,
@@ -13,7 +13,7 @@ import type { ReportedRun } from "../core/job/external.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import type { RetryOptions, ScheduleOptions } from "../core/job/job_manager.ts";
 import type { Block } from "../core/job/limits.ts";
-import type { Misfire, Overlap, ScheduleRecord } from "../core/job/schedule.ts";
+import type { Misfire, Overlap, ScheduleRecord } from "../core/time/schedule.ts";
 import type { Incident, NoticePreview, Silence, TestOptions } from "../core/notices/incident.ts";
 import type { NoticeSubject } from "../core/notices/notice.ts";
 import type { ChannelSummary } from "../core/notices/settings.ts";

@@ -1,4 +1,4 @@
-import { quoteValue } from "../core/arguments/describe.ts";
+import { quoteValue } from "../core/text/quote_value.ts";
 import { isJobError, JobError } from "../core/errors.ts";
 import {
   ARGUMENTS,
@@ -16,7 +16,7 @@ import {
   NUMBER,
   TEXT,
   withoutUndefined,
-} from "../core/object_keys.ts";
+} from "../core/text/object_keys.ts";
 import { BATCH_MAX, type PageRequest } from "../store/store.ts";
 import type { IncidentQuery } from "../notices/incidents/incidents.ts";
 import type { SilenceOptions } from "../notices/incidents/silences.ts";

@@ -1,10 +1,10 @@
-import type { ConfigInForce } from "../core/config_settings.ts";
+import type { ConfigInForce } from "../core/settings/config_settings.ts";
 import { isJobError, JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { HookDelivery, HookRun, JobHook } from "../core/hooks/hook.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import type { Block } from "../core/job/limits.ts";
-import type { Exact } from "../core/object_keys.ts";
+import type { Exact } from "../core/text/object_keys.ts";
 import { checkScheduleOptions, inMilliseconds } from "../core/job/schedule_options.ts";
 import {
   type BulkFilter,
@@ -17,8 +17,8 @@ import {
   readClearFilter,
   readLogClearFilter,
   readLogTailFilter,
-} from "../core/instance_filter.ts";
-import type { ScheduleRecord } from "../core/job/schedule.ts";
+} from "../core/job/instance_filter.ts";
+import type { ScheduleRecord } from "../core/time/schedule.ts";
 import type { StoreContent } from "../maintenance/step.ts";
 import type { EnqueueResult, NewInstance, Pause, StoreInfo } from "../store/store.ts";
 import type {

@@ -1,6 +1,6 @@
 import type { JobError } from "../core/errors.ts";
 import { Silences } from "../notices/incidents/silences.ts";
-import { STORE_DEFAULTS } from "../core/store_config.ts";
+import { STORE_DEFAULTS } from "../core/settings/store_config.ts";
 import { thisProcess } from "../platform/process/process_identity.ts";
 import { zoneDatabaseVersion } from "../platform/zone_database.ts";
 import type { ManagerApi } from "./api.ts";

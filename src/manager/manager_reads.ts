@@ -7,9 +7,9 @@ import {
   readHistoryFilter,
   readInstanceFilter,
   readLogFilter,
-} from "../core/instance_filter.ts";
-import type { ScheduleRecord } from "../core/job/schedule.ts";
-import type { Exact } from "../core/object_keys.ts";
+} from "../core/job/instance_filter.ts";
+import type { ScheduleRecord } from "../core/time/schedule.ts";
+import type { Exact } from "../core/text/object_keys.ts";
 import type { Page, UpcomingQuery } from "../store/store.ts";
 import type { LiveFacts, ManagerApi } from "./api.ts";
 import { type PageInput, readOptions, readPage } from "./call_options.ts";

@@ -1,4 +1,4 @@
-import { BACKUP_KIND } from "../core/backup_settings.ts";
+import { BACKUP_KIND } from "../core/settings/backup_settings.ts";
 import { JobError } from "../core/errors.ts";
 import type { JobHook } from "../core/hooks/hook.ts";
 import type { JobDefinition } from "../core/job/job.ts";

@@ -1,5 +1,5 @@
 import { isJobError, JobError } from "../core/errors.ts";
-import { assertCondition } from "../core/instance_filter.ts";
+import { assertCondition } from "../core/job/instance_filter.ts";
 import type { InstanceQuery } from "../store/store.ts";
 import type { ManagerApi, ManagerStatus, NodeStatus } from "./api.ts";
 import type { Scope } from "./scope.ts";

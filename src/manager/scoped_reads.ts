@@ -1,6 +1,6 @@
 import { isJobError, JobError } from "../core/errors.ts";
 import { type Instance, isUuid } from "../core/instance.ts";
-import type { ScheduleRecord } from "../core/job/schedule.ts";
+import type { ScheduleRecord } from "../core/time/schedule.ts";
 import { pagesOf } from "../core/query.ts";
 import { BATCH_MAX, type InstanceQuery, type Page, type PageRequest } from "../store/store.ts";
 import type { ReadApi } from "./api.ts";

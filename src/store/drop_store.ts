@@ -1,5 +1,5 @@
 import { rmSync } from "node:fs";
-import type { StoreConfig } from "../core/store_config.ts";
+import type { StoreConfig } from "../core/settings/store_config.ts";
 import { createEtcdMedium } from "./etcd/create.ts";
 import { createStore, type StoreParts } from "./open_store.ts";
 import { keyOf, type RecordKey } from "./records.ts";

@@ -1,4 +1,4 @@
-import type { StoreConfig } from "../core/store_config.ts";
+import type { StoreConfig } from "../core/settings/store_config.ts";
 import type { Clock, Instant } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";

@@ -1,6 +1,6 @@
 import type { Instance, StoredLogEntry } from "../core/instance.ts";
-import type { MovedTo } from "../core/store_address.ts";
-import type { ScheduleRecord, TickFate } from "../core/job/schedule.ts";
+import type { MovedTo } from "../core/settings/store_address.ts";
+import type { ScheduleRecord, TickFate } from "../core/time/schedule.ts";
 import type { Instant } from "../platform/clock.ts";
 import type { EndedAttempt } from "./ledger/tables/row.ts";
 import type { Committed, Memo, Pause } from "./requests.ts";

@@ -10,7 +10,7 @@ import type {
   StoredLogEntry,
 } from "../core/instance.ts";
 import type { ClaimLimits, UniqueRule } from "../core/job/limits.ts";
-import type { Overlap, ScheduleRecord, TickFate } from "../core/job/schedule.ts";
+import type { Overlap, ScheduleRecord, TickFate } from "../core/time/schedule.ts";
 import type { FinalState } from "../core/state.ts";
 import type { Instant } from "../platform/clock.ts";
 

@@ -1,5 +1,5 @@
 import type { Instance } from "../core/instance.ts";
-import type { TickFate } from "../core/job/schedule.ts";
+import type { TickFate } from "../core/time/schedule.ts";
 import type { FinalState } from "../core/state.ts";
 
 /** Most spans of one request. */

@@ -1,6 +1,6 @@
 import type { HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts";
 import type { Block } from "../core/job/limits.ts";
-import type { ScheduleRecord, TickFate } from "../core/job/schedule.ts";
+import type { ScheduleRecord, TickFate } from "../core/time/schedule.ts";
 import type { InstanceQuery, Page, PageRequest } from "../core/query.ts";
 import type { JobState } from "../core/state.ts";
 import type { Instant } from "../platform/clock.ts";

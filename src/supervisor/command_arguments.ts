@@ -1,4 +1,4 @@
-import { checkCommandArguments, inputIndexOf } from "../core/arguments/command_arguments.ts";
+import { checkCommandArguments, inputIndexOf } from "../core/job/command_arguments.ts";
 import type { CommandSpec } from "../core/job/job.ts";
 import type { TaskInstance } from "../worker/protocol.ts";
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { realpathSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import type { StoreConfig } from "../core/store_config.ts";
+import type { StoreConfig } from "../core/settings/store_config.ts";
 
 /**
  * The folder where daemons of one store and node find the supervisors of the daemon before them.

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { existsSync } from "node:fs";
 import { messageOf } from "../core/errors.ts";
-import { isObject } from "../core/object_keys.ts";
+import { isObject } from "../core/text/object_keys.ts";
 import type { Clock } from "../platform/clock.ts";
 import { readRegularFile } from "../platform/files/read_file.ts";
 import type { Logger } from "../platform/logger.ts";

@@ -1,5 +1,5 @@
 import { isUuid, LOG_LEVELS, type LogEntry } from "../core/instance.ts";
-import { isObject } from "../core/object_keys.ts";
+import { isObject } from "../core/text/object_keys.ts";
 import { cutText } from "../core/text/text_bytes.ts";
 import { LINE_BYTES_MAX } from "../worker/output/line_splitter.ts";
 import {

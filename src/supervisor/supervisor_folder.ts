@@ -16,7 +16,7 @@ import {
 import { Buffer } from "node:buffer";
 import { basename, join } from "node:path";
 import { JobError } from "../core/errors.ts";
-import { isObject } from "../core/object_keys.ts";
+import { isObject } from "../core/text/object_keys.ts";
 import { PRIVATE_FILE, PRIVATE_FOLDER } from "../platform/files/private_files.ts";
 import { readRegularFile } from "../platform/files/read_file.ts";
 import { distrustError, findDistrust } from "../platform/files/trusted_path.ts";

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Duplex } from "node:stream";
-import { PAYLOAD_BYTES_MAX } from "../core/job/job.ts";
+import { PAYLOAD_BYTES_MAX } from "../core/payload_chars.ts";
 import type { Clock } from "../platform/clock.ts";
 import { channelEnvironment, ChildChannel } from "../platform/process/child_channel.ts";
 import { spawnFault, type StartFault } from "../worker/process/worker_ending.ts";

@@ -2,7 +2,8 @@ import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, isAbsolute, join, resolve } from "node:path";
 import process from "node:process";
 import type { CommandSpec, JobDefinition, ProcessSpec } from "../core/job/job.ts";
-import type { ConfigProblem, JobTable } from "../core/job/job_table.ts";
+import type { JobTable } from "../core/job/job_table.ts";
+import type { ConfigProblem } from "../core/config_problem.ts";
 import { errorCode, isJobError } from "../core/errors.ts";
 import { type Account, resolveAccount } from "../platform/process/accounts.ts";
 

@@ -1,8 +1,8 @@
 import { problemAt } from "../config/problems.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import { matchesPattern } from "../core/job/job_scope.ts";
-import type { ConfigProblem } from "../core/job/job_table.ts";
-import { REBOOT } from "../core/job/schedule.ts";
+import type { ConfigProblem } from "../core/config_problem.ts";
+import { REBOOT } from "../core/time/schedule.ts";
 import type { ChannelSettings } from "../core/notices/settings.ts";
 import { formatDuration } from "../core/time/duration.ts";
 import { nextTickOf } from "../core/time/ticks.ts";

@@ -3,7 +3,7 @@ import process from "node:process";
 import { backupFolderProblems, readBackupFolder } from "../config/backup_folder.ts";
 import type { Config } from "../config/config.ts";
 import { localMailProblems } from "../config/notices/local_mail.ts";
-import type { ConfigProblem } from "../core/job/job_table.ts";
+import type { ConfigProblem } from "../core/config_problem.ts";
 import { isAccount, isRoot, userId, userName } from "../platform/process/accounts.ts";
 import { type UnitSandbox, unitSandbox } from "./service/unit_sandbox.ts";
 

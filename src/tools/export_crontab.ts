@@ -1,6 +1,6 @@
 import { formatDuration } from "../core/time/duration.ts";
 import type { CommandSpec, JobDefinition, JobSchedule } from "../core/job/job.ts";
-import { REBOOT, type ScheduleSpec } from "../core/job/schedule.ts";
+import { REBOOT, type ScheduleSpec } from "../core/time/schedule.ts";
 import { formatScheduleText } from "../core/time/ticks.ts";
 import { openZone } from "../core/time/zone.ts";
 import { shellWord } from "../core/text/shell_word.ts";

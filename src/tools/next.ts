@@ -4,7 +4,7 @@ import { isJobError, JobError } from "../core/errors.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import { formatLocal } from "../core/time/local_time.ts";
 import { didYouMean } from "../core/text/nearest.ts";
-import type { ScheduleSpec } from "../core/job/schedule.ts";
+import type { ScheduleSpec } from "../core/time/schedule.ts";
 import { formatScheduleText, parseScheduleText } from "../core/time/ticks.ts";
 import { openZone } from "../core/time/zone.ts";
 import { type RunTime, runTimes } from "./run_times.ts";

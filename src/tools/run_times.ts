@@ -2,7 +2,7 @@ import { isBlackedOut } from "../core/time/blackout.ts";
 import { formatRelative } from "../core/time/duration.ts";
 import { clockNote } from "../core/time/clock_notes.ts";
 import { formatLocal } from "../core/time/local_time.ts";
-import type { ScheduleSpec } from "../core/job/schedule.ts";
+import type { ScheduleSpec } from "../core/time/schedule.ts";
 import { nextTickOf } from "../core/time/ticks.ts";
 
 /** A future run: its time in several forms. */

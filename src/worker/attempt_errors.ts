@@ -1,6 +1,6 @@
 import { type ErrorCode, JobError } from "../core/errors.ts";
 import type { ErrorInfo } from "../core/instance.ts";
-import { withoutUndefined } from "../core/object_keys.ts";
+import { withoutUndefined } from "../core/text/object_keys.ts";
 import type { SecretMask } from "../core/text/secret_mask.ts";
 import { formatDuration } from "../core/time/duration.ts";
 import type { AbortCause, Attempt, AttemptOutcome } from "./executor.ts";

@@ -1,16 +1,12 @@
 import { formatWithOptions } from "node:util";
-import { quoteValue } from "../core/arguments/describe.ts";
+import { quoteValue } from "../core/text/quote_value.ts";
 import { DURATION_MS_MAX, parseDuration } from "../core/time/duration.ts";
 import { encodeJson } from "../core/arguments/encode.ts";
 import { JobError } from "../core/errors.ts";
 import type { LogEntry, LogLevel, Progress } from "../core/instance.ts";
-import {
-  type Context,
-  type InstanceHandle,
-  type InstanceLog,
-  PAYLOAD_BYTES_MAX,
-} from "../core/job/job.ts";
-import { readBulkFilter, readInstanceFilter } from "../core/instance_filter.ts";
+import { type Context, type InstanceHandle, type InstanceLog } from "../core/job/job.ts";
+import { PAYLOAD_BYTES_MAX } from "../core/payload_chars.ts";
+import { readBulkFilter, readInstanceFilter } from "../core/job/instance_filter.ts";
 import type { SecretMask } from "../core/text/secret_mask.ts";
 import type { JobManager } from "../core/job/job_manager.ts";
 import type { InjectedType } from "../core/arguments/signature.ts";

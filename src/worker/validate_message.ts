@@ -1,9 +1,9 @@
 import { DURATION_MS_MAX } from "../core/time/duration.ts";
 import { boundError, ENCODE_DEPTH_MAX } from "../core/arguments/encode.ts";
 import type { AttemptUsage, ErrorInfo } from "../core/instance.ts";
-import { PAYLOAD_BYTES_MAX } from "../core/job/job.ts";
+import { PAYLOAD_BYTES_MAX } from "../core/payload_chars.ts";
 import { isDeeperThan } from "../core/arguments/json_text.ts";
-import { isObject } from "../core/object_keys.ts";
+import { isObject } from "../core/text/object_keys.ts";
 import { cutText, utf8Bytes } from "../core/text/text_bytes.ts";
 import type { RetryWish } from "./executor.ts";
 import { readProgress } from "./progress_reporter.ts";

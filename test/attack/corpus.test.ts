@@ -9,7 +9,7 @@ import { ConfigError } from "../../src/config/problems.ts";
 import { isJobError } from "../../src/core/errors.ts";
 import { SECRET_LENGTH_MIN } from "../../src/core/text/secret_forms.ts";
 import { SecretMask } from "../../src/core/text/secret_mask.ts";
-import { parseStoreUrl } from "../../src/core/store_address.ts";
+import { parseStoreUrl } from "../../src/core/settings/store_address.ts";
 import { type Daemon, runJobctl, startDaemon } from "../support/processes/daemon.ts";
 import { framed, rawCall, rawSession } from "../support/raw_grpc.ts";
 import { withTempDir } from "../support/temp_dir.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Setting } from "../../src/core/config_settings.ts";
+import type { Setting } from "../../src/core/settings/config_settings.ts";
 import type { LoadedConfig } from "../../src/config/config.ts";
 import { loadConfig } from "../../src/config/load_config.ts";
 import { KEYS } from "../../src/config/keys.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { maskUrl, parseStoreUrl } from "../../src/core/store_address.ts";
+import { maskUrl, parseStoreUrl } from "../../src/core/settings/store_address.ts";
 import { isJobError } from "../../src/core/errors.ts";
 import { loadText } from "../support/worlds/config_world.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { BACKUP_KIND } from "../../src/core/backup_settings.ts";
+import { BACKUP_KIND } from "../../src/core/settings/backup_settings.ts";
 import { isJobError } from "../../src/core/errors.ts";
 import { checkBackup, linesOf } from "../../src/maintenance/backup.ts";
 import { restoreBackup } from "../../src/maintenance/restore.ts";

@@ -1,6 +1,6 @@
 import type { UniqueRule } from "../../src/core/job/limits.ts";
 import type { InstanceQuery } from "../../src/core/query.ts";
-import type { Overlap, ScheduleRecord } from "../../src/core/job/schedule.ts";
+import type { Overlap, ScheduleRecord } from "../../src/core/time/schedule.ts";
 import { isFinal, JOB_STATES } from "../../src/core/state.ts";
 import type { Random } from "../../src/platform/random.ts";
 import type { Advance, NewInstance, Settlement } from "../../src/store/store.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { plainInstance } from "../../src/conformance/plain_instance.ts";
 import { isJobError } from "../../src/core/errors.ts";
 import type { Instance } from "../../src/core/instance.ts";
-import type { ScheduleRecord } from "../../src/core/job/schedule.ts";
+import type { ScheduleRecord } from "../../src/core/time/schedule.ts";
 import type { Instant } from "../../src/platform/clock.ts";
 import type { Random } from "../../src/platform/random.ts";
 import {

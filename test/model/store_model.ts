@@ -2,7 +2,7 @@ import { skipReason } from "../../src/core/time/tick_decision.ts";
 import type { Block, ClaimLimits } from "../../src/core/job/limits.ts";
 import type { HistoryEntry, Instance } from "../../src/core/instance.ts";
 import type { InstanceQuery } from "../../src/core/query.ts";
-import type { ScheduleRecord } from "../../src/core/job/schedule.ts";
+import type { ScheduleRecord } from "../../src/core/time/schedule.ts";
 import { isFinal } from "../../src/core/state.ts";
 import type { Instant } from "../../src/platform/clock.ts";
 import type {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { StoreWorld } from "../../src/conformance/store_world.ts";
 import { isJobError } from "../../src/core/errors.ts";
-import { STORE_DEFAULTS } from "../../src/core/store_config.ts";
+import { STORE_DEFAULTS } from "../../src/core/settings/store_config.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import { systemRandom } from "../../src/platform/random.ts";

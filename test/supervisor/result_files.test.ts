@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fstatSync, ftruncateSync } from "node:fs";
 import test from "node:test";
-import { PAYLOAD_BYTES_MAX } from "../../src/core/job/job.ts";
+import { PAYLOAD_BYTES_MAX } from "../../src/core/payload_chars.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { type ResultFile, ResultFiles } from "../../src/supervisor/inside/result_file.ts";
 import { SimClock } from "../support/worlds/sim_clock.ts";

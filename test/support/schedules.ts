@@ -1,4 +1,4 @@
-import type { ScheduleRecord, ScheduleSpec } from "../../src/core/job/schedule.ts";
+import type { ScheduleRecord, ScheduleSpec } from "../../src/core/time/schedule.ts";
 import { parseScheduleText } from "../../src/core/time/ticks.ts";
 
 /** A schedule from its text, with the product's defaults. */

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { SCHEMA } from "../../src/config/keys.ts";
 import type { JobDefinition } from "../../src/core/job/job.ts";
-import type { ScheduleSpec } from "../../src/core/job/schedule.ts";
+import type { ScheduleSpec } from "../../src/core/time/schedule.ts";
 import { isJobError } from "../../src/core/errors.ts";
 import { readAssignment, splitCommand } from "../../src/tools/import/crontab_lines.ts";
 import { importCrontabs, type ImportResult } from "../../src/tools/import/import_crontab.ts";

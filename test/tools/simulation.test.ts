@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { JobDefinition } from "../../src/core/job/job.ts";
-import type { Overlap, ScheduleSpec } from "../../src/core/job/schedule.ts";
+import type { Overlap, ScheduleSpec } from "../../src/core/time/schedule.ts";
 import { seededRandom } from "../support/seeded_random.ts";
 import { clockChanges } from "../../src/tools/simulation/clock_changes.ts";
 import { differences, RunTimesByKind } from "../../src/tools/simulation/difference.ts";

@@ -1,5 +1,5 @@
 import type { Instance } from "../../../src/core/instance.ts";
-import type { ScheduleRecord } from "../../../src/core/job/schedule.ts";
+import type { ScheduleRecord } from "../../../src/core/time/schedule.ts";
 import type { JobState } from "../../../src/core/state.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import type { InstanceRecord, StoreRecord } from "../../../src/store/records.ts";

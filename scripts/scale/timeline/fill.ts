@@ -1,6 +1,6 @@
 import { DatabaseSync } from "node:sqlite";
 import type { Instance } from "../../../src/core/instance.ts";
-import type { ScheduleRecord, ScheduleSpec } from "../../../src/core/job/schedule.ts";
+import type { ScheduleRecord, ScheduleSpec } from "../../../src/core/time/schedule.ts";
 import { nextTickOf } from "../../../src/core/time/ticks.ts";
 import type { StoreRecord } from "../../../src/store/records.ts";
 import type { Store } from "../../../src/store/store.ts";

@@ -1,9 +1,9 @@
-import { quoteValue } from "../../core/arguments/describe.ts";
+import { quoteValue } from "../../core/text/quote_value.ts";
 import { findJsonFault, memberIndex } from "../../core/arguments/json_fault.ts";
 import { isDeeperThan, parseJson, sizeProblem } from "../../core/arguments/json_text.ts";
 import { repeatedMember } from "../../core/arguments/repeated_member.ts";
 import { isJobError, type JobError } from "../../core/errors.ts";
-import { isObject } from "../../core/object_keys.ts";
+import { isObject } from "../../core/text/object_keys.ts";
 import { readAnyMessage } from "../../rpc/json/read_any_message.ts";
 import type { RequestOf } from "../wire.ts";
 import { type Line, LINE_BYTES_MAX } from "./batch_file.ts";

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
 import { errorCode, isJobError, JobError, messageOf } from "../../core/errors.ts";
-import { isObject } from "../../core/object_keys.ts";
+import { isObject } from "../../core/text/object_keys.ts";
 import { didYouMean } from "../../core/text/nearest.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { shellWord } from "../../core/text/shell_word.ts";

@@ -2,7 +2,7 @@ import { existsSync, realpathSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { GRPC_PORT_DEFAULT, isLoopback } from "../../core/address.ts";
 import { messageOf } from "../../core/errors.ts";
-import { isObject } from "../../core/object_keys.ts";
+import { isObject } from "../../core/text/object_keys.ts";
 import { readRegularFile } from "../../platform/files/read_file.ts";
 import { findDistrust } from "../../platform/files/trusted_path.ts";
 import { isWindows } from "../../platform/process/process.ts";

@@ -1,6 +1,6 @@
 import { type Excerpt, Excerpts } from "../../config/excerpt.ts";
 import { formatProblem } from "../../config/problems.ts";
-import type { ConfigProblem } from "../../core/job/job_table.ts";
+import type { ConfigProblem } from "../../core/config_problem.ts";
 import { makeLinesVisible, makeVisible } from "../../core/text/safe_text.ts";
 import type { Style } from "./table.ts";
 

@@ -1,4 +1,4 @@
-import { withoutUndefined } from "../../core/object_keys.ts";
+import { withoutUndefined } from "../../core/text/object_keys.ts";
 import { didYouMean } from "../../core/text/nearest.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import type { JobState as WireState } from "../../rpc/gen/job_pb.ts";

@@ -1,4 +1,4 @@
-import { MISFIRES, OVERLAPS } from "../../core/job/schedule.ts";
+import { MISFIRES, OVERLAPS } from "../../core/time/schedule.ts";
 import { bigMs, type RequestOf, timestampOf } from "../wire.ts";
 import { type Args, INT32_MAX } from "./args.ts";
 import { type JobTimeInput, jobTimeMs } from "./job_time.ts";

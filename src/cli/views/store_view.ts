@@ -2,7 +2,7 @@ import { countText } from "../../core/text/count_text.ts";
 import { parseState, stateWord } from "../../core/state.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { roughSize } from "../../core/text/size.ts";
-import { configOf, type MovedTo, placeOf } from "../../core/store_address.ts";
+import { configOf, type MovedTo, placeOf } from "../../core/settings/store_address.ts";
 import type { PlainRecord } from "../output/view.ts";
 import { timeText } from "../output/when.ts";
 import { timestampOf } from "../wire.ts";

@@ -10,7 +10,7 @@ import {
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { isUuid } from "../../core/instance.ts";
-import { isObject } from "../../core/object_keys.ts";
+import { isObject } from "../../core/text/object_keys.ts";
 import { PRIVATE_FILE, PRIVATE_FOLDER } from "../../platform/files/private_files.ts";
 import { readRegularFile } from "../../platform/files/read_file.ts";
 import type { WrappedRun } from "./wrapped_run.ts";

@@ -9,7 +9,7 @@ import {
   SOURCE_WANTED,
 } from "../../core/hooks/hook.ts";
 import { isJobError } from "../../core/errors.ts";
-import { isObject } from "../../core/object_keys.ts";
+import { isObject } from "../../core/text/object_keys.ts";
 import { accepted, type Reader, TEXT } from "../readers.ts";
 import { SECRET } from "../secrets.ts";
 import { childOf, type Field, type Report } from "../source.ts";

@@ -1,5 +1,5 @@
 import { type HookTable, standardKey, TIMED_FORMS, TOKEN_HEADER } from "../../core/hooks/hook.ts";
-import { isObject } from "../../core/object_keys.ts";
+import { isObject } from "../../core/text/object_keys.ts";
 import type { HOOK_KEYS } from "../job_keys.ts";
 import type { Values } from "../schema.ts";
 import { childOf, type Field, type Report } from "../source.ts";

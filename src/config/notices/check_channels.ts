@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { bareHost } from "../../core/address.ts";
 import { errorCode, toJobError } from "../../core/errors.ts";
-import type { ConfigProblem } from "../../core/job/job_table.ts";
+import type { ConfigProblem } from "../../core/config_problem.ts";
 import type { ChannelSettings, SyslogTarget } from "../../core/notices/settings.ts";
 import { isIpAddress, isPublicAddress } from "../../core/public_address.ts";
 import { inTime, systemClock } from "../../platform/clock.ts";

@@ -1,6 +1,6 @@
 import { realpathSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import type { ConfigProblem } from "../../core/job/job_table.ts";
+import type { ConfigProblem } from "../../core/config_problem.ts";
 import type { ChannelSettings } from "../../core/notices/settings.ts";
 import { problemAt } from "../problems.ts";
 

@@ -1,14 +1,16 @@
 import { resolve } from "node:path";
 import { type PresetName, presetNeeds } from "../../core/notices/presets.ts";
-import type {
-  ChannelSettings,
-  ChannelTarget,
-  MailTarget,
-  NoticeRules,
-  WebhookTarget,
+import {
+  CHANNELS_MAX,
+  type ChannelSettings,
+  type ChannelTarget,
+  isChannelName,
+  type MailTarget,
+  NOTICE_LIMIT,
+  type NoticeRules,
+  type WebhookTarget,
 } from "../../core/notices/settings.ts";
-import { CHANNELS_MAX, isChannelName, NOTICE_LIMIT } from "../../core/notices/settings.ts";
-import { isObject } from "../../core/object_keys.ts";
+import { isObject } from "../../core/text/object_keys.ts";
 import { isWindows } from "../../platform/process/process.ts";
 import { NOTICE_KEYS, NOTICE_SCHEMA, RULE_KEYS, TARGET_KEYS } from "./notice_keys.ts";
 import { hide, type HookUrl, usualTls } from "./notice_readers.ts";

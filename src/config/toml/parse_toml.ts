@@ -1,7 +1,7 @@
 import { parse } from "@iarna/toml";
 import { ParseError } from "toml-eslint-parser";
-import type { ConfigProblem, Place } from "../../core/job/job_table.ts";
-import { isObject, PROTOTYPE_KEYS } from "../../core/object_keys.ts";
+import type { ConfigProblem, Place } from "../../core/config_problem.ts";
+import { isObject, PROTOTYPE_KEYS } from "../../core/text/object_keys.ts";
 import { problemAt } from "../problems.ts";
 import { NESTING_MAX, scanToml } from "./scan_toml.ts";
 import type { KeyPath } from "../source.ts";

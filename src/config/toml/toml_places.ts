@@ -1,6 +1,6 @@
 import { type AST, parseTOML } from "toml-eslint-parser";
-import type { ConfigProblem, Place } from "../../core/job/job_table.ts";
-import { PROTOTYPE_KEYS } from "../../core/object_keys.ts";
+import type { ConfigProblem, Place } from "../../core/config_problem.ts";
+import { PROTOTYPE_KEYS } from "../../core/text/object_keys.ts";
 import { formatPath, type KeyPath } from "../source.ts";
 
 /** A line and a column, both from 1. */

@@ -6,8 +6,8 @@ import {
   describeSignature,
   describeType,
   literalOf,
-  quoteValue,
 } from "./describe.ts";
+import { quoteValue } from "../text/quote_value.ts";
 import { JobError } from "../errors.ts";
 import { countText } from "../text/count_text.ts";
 import { didYouMean } from "../text/nearest.ts";

@@ -14,7 +14,7 @@ import {
   readNumber,
   readUrl,
 } from "./convert_text.ts";
-import { quoteValue } from "./describe.ts";
+import { quoteValue } from "../text/quote_value.ts";
 import { DURATION_MS_MAX, parseDuration } from "../time/duration.ts";
 import { BIGINT_BITS_MAX, bytesOf } from "./encode.ts";
 import { JobError } from "../errors.ts";

@@ -12,7 +12,8 @@ import {
 } from "./convert_scalar.ts";
 import { isSafe } from "./convert_text.ts";
 import { resolveShape, unionPlan } from "./convert_union.ts";
-import { describeType, quoteValue } from "./describe.ts";
+import { describeType } from "./describe.ts";
+import { quoteValue } from "../text/quote_value.ts";
 import { bytesOf, ENCODE_DEPTH_MAX, hasMemberKeys } from "./encode.ts";
 import { parseJson } from "./json_text.ts";
 import type { Definitions, MemberShape, TupleElement, TypeShape } from "./signature.ts";

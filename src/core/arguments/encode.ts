@@ -1,6 +1,6 @@
 import { JobError } from "../errors.ts";
 import type { ErrorInfo } from "../instance.ts";
-import { PAYLOAD_BYTES_MAX } from "../job/job.ts";
+import { PAYLOAD_BYTES_MAX } from "../payload_chars.ts";
 import type { SecretMask } from "../text/secret_mask.ts";
 import { base64, cutText, utf8Bytes } from "../text/text_bytes.ts";
 

@@ -1,4 +1,4 @@
-import { isObject } from "../object_keys.ts";
+import { isObject } from "../text/object_keys.ts";
 import { dropPlaceholders } from "./convert.ts";
 import { argumentsOf } from "./describe.ts";
 import { openMembers } from "./open_members.ts";

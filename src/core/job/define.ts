@@ -1,6 +1,6 @@
-import { quoteValue } from "../arguments/describe.ts";
+import { quoteValue } from "../text/quote_value.ts";
 import { JobError } from "../errors.ts";
-import { checkKeys, FUNCTION, isObject, isText, type Keys, TEXT } from "../object_keys.ts";
+import { checkKeys, FUNCTION, isObject, isText, type Keys, TEXT } from "../text/object_keys.ts";
 import type { JobSettings } from "./gen/job_options.ts";
 import { HANDLERS, type JobFunction, type JobHandlers } from "./job.ts";
 import { isSystemKind, KIND_WANTED, kindProblem, RESERVED_KIND_PREFIX } from "./kind.ts";

@@ -2,7 +2,7 @@ import type { ArgumentInput, Signature } from "../arguments/signature.ts";
 import type { JobHook } from "../hooks/hook.ts";
 import type { JobOptions } from "./gen/job_options.ts";
 import type { JobManager } from "./job_manager.ts";
-import type { ScheduleSpec } from "./schedule.ts";
+import type { ScheduleSpec } from "../time/schedule.ts";
 import type { JobState } from "../state.ts";
 
 /** A schedule of a job with what its instances carry. */
@@ -236,5 +236,3 @@ export const WORKERS_MAX = 1_000;
  * the wire.
  */
 export const PRIORITY_MAX = 2 ** 31 - 1;
-/** Largest encoded arguments or results of one instance, in bytes of JSON text. */
-export const PAYLOAD_BYTES_MAX = 1_048_576;

@@ -1,8 +1,8 @@
 import type { ArgumentInput } from "../arguments/signature.ts";
 import type { DurationInput } from "../time/duration.ts";
 import type { Instance } from "../instance.ts";
-import type { BulkFilter, BulkOptions, InstanceFilter } from "../instance_filter.ts";
-import type { Exact } from "../object_keys.ts";
+import type { BulkFilter, BulkOptions, InstanceFilter } from "./instance_filter.ts";
+import type { Exact } from "../text/object_keys.ts";
 import type { Page, PageRequest } from "../query.ts";
 
 /**

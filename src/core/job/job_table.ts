@@ -1,33 +1,11 @@
+import type { Place } from "../config_problem.ts";
 import type { HookTable } from "../hooks/hook.ts";
 import type { ArgumentInput } from "../arguments/signature.ts";
 import type { JobOptions } from "./gen/job_options.ts";
 import type { CommandSpec, ProcessSpec } from "./job.ts";
-import type { ScheduleSpec } from "./schedule.ts";
+import type { ScheduleSpec } from "../time/schedule.ts";
 import type { ScheduleSettings } from "./schedule_settings.ts";
 import type { ScheduleText } from "../time/ticks.ts";
-
-/** The place of a key in the files. Line and column start at 1. */
-export interface Place {
-  readonly file: string;
-  readonly line: number;
-  readonly column: number;
-}
-
-/** One thing wrong with the configuration. */
-export interface ConfigProblem {
-  readonly place: Place | null;
-  /** Dotted path of the key, such as `jobs.backup.timeout`. */
-  readonly path: string;
-  /** The value found, and the one wanted. */
-  readonly message: string;
-  readonly hint?: string;
-  /** The job that this problem disables; null when it concerns more than one job. */
-  readonly job: string | null;
-  /** The included file or directory of modules that cannot be read: the others are loaded. */
-  readonly unread?: string;
-  /** Of a warning: a problem for `jobctl check` and a reload, although nothing is disabled. */
-  readonly isMistake?: true;
-}
 
 /**
  * A job table of the configuration, checked, with durations in milliseconds, before its module is

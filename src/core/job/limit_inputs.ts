@@ -1,4 +1,4 @@
-import { quoteValue } from "../arguments/describe.ts";
+import { quoteValue } from "../text/quote_value.ts";
 import { parseDuration } from "../time/duration.ts";
 import { isJobError, JobError } from "../errors.ts";
 import {

@@ -1,6 +1,6 @@
 import type { JobOptions } from "./gen/job_options.ts";
-import { isDuration, isObject, isWhole, type Keys } from "../object_keys.ts";
-import type { ScheduleDefaults } from "./schedule.ts";
+import { isDuration, isObject, isWhole, type Keys } from "../text/object_keys.ts";
+import type { ScheduleDefaults } from "../time/schedule.ts";
 import { JOB_OPTIONS, type JobOptionTable } from "./options.ts";
 import type { OptionValue } from "./option_values.ts";
 

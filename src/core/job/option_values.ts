@@ -11,7 +11,7 @@ import {
   isText,
   isWhole,
   isWithin,
-} from "../object_keys.ts";
+} from "../text/object_keys.ts";
 import { parseSize } from "../text/size.ts";
 import { BLACKOUTS_MAX, parseBlackout } from "../time/blackout.ts";
 import { type DurationInput, parseDuration } from "../time/duration.ts";

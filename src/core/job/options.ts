@@ -21,7 +21,7 @@ import {
   TIMEZONE,
   UNIQUE,
 } from "./option_values.ts";
-import { MISFIRES, OVERLAPS, QUEUE_MAX } from "./schedule.ts";
+import { MISFIRES, OVERLAPS, QUEUE_MAX } from "../time/schedule.ts";
 
 const INT32_MAX = 2 ** 31 - 1;
 

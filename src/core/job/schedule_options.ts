@@ -1,4 +1,4 @@
-import { quoteValue } from "../arguments/describe.ts";
+import { quoteValue } from "../text/quote_value.ts";
 import { type DurationInput, readDuration } from "../time/duration.ts";
 import { JobError } from "../errors.ts";
 import { CONFLICTS, type ScheduleOptions } from "./job_manager.ts";
@@ -14,7 +14,7 @@ import {
   type KeysOf,
   NUMBER,
   TEXT,
-} from "../object_keys.ts";
+} from "../text/object_keys.ts";
 
 /** Checks only types: values are checked where the instance is created, for every caller. */
 const SCHEDULE_KEYS: KeysOf<ScheduleOptions> = {

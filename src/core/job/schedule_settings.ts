@@ -1,8 +1,8 @@
 import { atPath } from "../errors.ts";
-import type { ScheduleDefaults, ScheduleSpec } from "./schedule.ts";
+import type { ScheduleDefaults, ScheduleSpec } from "../time/schedule.ts";
 import type { ScheduleText } from "../time/ticks.ts";
 import { parseZonedTime } from "../time/wall_time.ts";
-import { withoutUndefined } from "../object_keys.ts";
+import { withoutUndefined } from "../text/object_keys.ts";
 
 /** Settings of a job's schedules, except their expressions. Absent ones are inherited. */
 export interface ScheduleSettings

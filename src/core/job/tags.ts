@@ -1,4 +1,4 @@
-import { quoteValue } from "../arguments/describe.ts";
+import { quoteValue } from "../text/quote_value.ts";
 import { JobError } from "../errors.ts";
 import { didYouMean } from "../text/nearest.ts";
 

@@ -1,6 +1,6 @@
 import { JobError } from "../errors.ts";
 import type { ErrorInfo } from "../instance.ts";
-import type { ConfigProblem } from "../job/job_table.ts";
+import type { ConfigProblem } from "../config_problem.ts";
 import { secretForms } from "./secret_forms.ts";
 import { MATCH_LENGTH_MIN, TextMatcher } from "./text_matcher.ts";
 

@@ -1,5 +1,5 @@
 import type { Instance } from "../instance.ts";
-import type { ClockCorrection, ScheduleRecord, TickFate } from "../job/schedule.ts";
+import type { ClockCorrection, ScheduleRecord, TickFate } from "./schedule.ts";
 import { CORRECTION_MS, countTicksOf, lastTickOf, nextTickOf } from "./ticks.ts";
 import { isFinal } from "../state.ts";
 

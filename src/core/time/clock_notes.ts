@@ -1,7 +1,7 @@
 import { nextWallSecond } from "./calendar.ts";
 import { parseCron } from "./cron.ts";
 import { hasSkippedTick } from "./cron_walk.ts";
-import { REBOOT } from "../job/schedule.ts";
+import { REBOOT } from "./schedule.ts";
 import type { ScheduleTimes } from "./ticks.ts";
 import { openZone } from "./zone.ts";
 

@@ -3,7 +3,7 @@ import { clockNote } from "./clock_notes.ts";
 import { parseCron } from "./cron.ts";
 import type { CronExpression } from "./cron_expression.ts";
 import { formatLocal } from "./local_time.ts";
-import { REBOOT, type ScheduleSpec } from "../job/schedule.ts";
+import { REBOOT, type ScheduleSpec } from "./schedule.ts";
 import { formatScheduleText, lastTickOf, nextTickOf } from "./ticks.ts";
 import { openZone } from "./zone.ts";
 

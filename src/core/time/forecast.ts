@@ -1,4 +1,4 @@
-import type { ScheduleRecord } from "../job/schedule.ts";
+import type { ScheduleRecord } from "./schedule.ts";
 import { blackoutSpans } from "./blackout.ts";
 import { type SkipReason, skipReason } from "./tick_decision.ts";
 import { countTicksOf, lastTickOf, nextTickOf } from "./ticks.ts";

@@ -1,4 +1,4 @@
-import { isFinished, type ScheduleRecord } from "../job/schedule.ts";
+import { isFinished, type ScheduleRecord } from "./schedule.ts";
 import { blackoutSpans, isBlackedOut } from "./blackout.ts";
 import { DAY } from "./calendar.ts";
 import { nextTickOf } from "./ticks.ts";

@@ -1,5 +1,5 @@
 import { isBlackedOut } from "./blackout.ts";
-import { type Overlap, QUEUE_MAX, type ScheduleRecord } from "../job/schedule.ts";
+import { type Overlap, QUEUE_MAX, type ScheduleRecord } from "./schedule.ts";
 
 /** What the store knows when it decides on a due tick. */
 export interface TickFacts {

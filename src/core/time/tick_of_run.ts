@@ -1,4 +1,4 @@
-import type { ScheduleRecord } from "../job/schedule.ts";
+import type { ScheduleRecord } from "./schedule.ts";
 import { lastTickOf, nextTickOf } from "./ticks.ts";
 
 /** One tick of a schedule. */

@@ -1,11 +1,11 @@
 import { type CronOptions, parseCron } from "./cron.ts";
 import { cronError } from "./cron_field.ts";
 import { countCronTicks, nextCronTick } from "./cron_walk.ts";
-import { quoteValue } from "../arguments/describe.ts";
+import { quoteValue } from "../text/quote_value.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { JobError } from "../errors.ts";
-import { checkOptions, isText, type KeysOf, TEXT } from "../object_keys.ts";
-import { REBOOT, type ScheduleRecord, type ScheduleSpec, type TickFate } from "../job/schedule.ts";
+import { checkOptions, isText, type KeysOf, TEXT } from "../text/object_keys.ts";
+import { REBOOT, type ScheduleRecord, type ScheduleSpec, type TickFate } from "./schedule.ts";
 import { LAST_SECOND, openZone, splitZone } from "./zone.ts";
 
 /** A tick served at most this late counts as on time whatever `misfire` says, in milliseconds. */

@@ -1,5 +1,5 @@
 import { isDeeperThan, parseJson, sizeProblem } from "../../core/arguments/json_text.ts";
-import { quoteValue } from "../../core/arguments/describe.ts";
+import { quoteValue } from "../../core/text/quote_value.ts";
 import { repeatedMember } from "../../core/arguments/repeated_member.ts";
 import { JobError, messageOf } from "../../core/errors.ts";
 

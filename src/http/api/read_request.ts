@@ -1,6 +1,6 @@
 import { create, type DescMessage, toBinary } from "@bufbuild/protobuf";
 import { JobError } from "../../core/errors.ts";
-import { unknownMember } from "../../core/object_keys.ts";
+import { unknownMember } from "../../core/text/object_keys.ts";
 import { type FieldName, type MessagePlan, planOf } from "../../rpc/json/message_plan.ts";
 import { type MessageInit, MessageReader } from "../../rpc/json/read_message.ts";
 import type { Route } from "./routes.ts";

@@ -1,5 +1,5 @@
 import type { Instance } from "../../core/instance.ts";
-import type { ScheduleRecord } from "../../core/job/schedule.ts";
+import type { ScheduleRecord } from "../../core/time/schedule.ts";
 import type { ManagerApi, ManagerStatus } from "../../manager/api.ts";
 
 /** What the metrics show of one kind. Times are epoch ms; null is unknown or none. */

@@ -1,5 +1,5 @@
 import { handlersThat } from "../../core/job/job.ts";
-import { isObject } from "../../core/object_keys.ts";
+import { isObject } from "../../core/text/object_keys.ts";
 import { cutText } from "../../core/text/text_bytes.ts";
 import type { DescribeAnswer, DescribeError, JobDescriptor } from "./describe_main.ts";
 import type { PlainInput } from "./resolve_input.ts";

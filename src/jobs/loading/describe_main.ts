@@ -1,11 +1,7 @@
 import { encodeError, encodeJson } from "../../core/arguments/encode.ts";
 import { JobError } from "../../core/errors.ts";
-import {
-  HANDLERS,
-  handlersThat,
-  type JobDefinition,
-  PAYLOAD_BYTES_MAX,
-} from "../../core/job/job.ts";
+import { HANDLERS, handlersThat, type JobDefinition } from "../../core/job/job.ts";
+import { PAYLOAD_BYTES_MAX } from "../../core/payload_chars.ts";
 import { SecretMask } from "../../core/text/secret_mask.ts";
 import { killFamily, MARKER_VARIABLE } from "../../platform/process/descendants.ts";
 import { adoptOrphans, signalAtParentDeath } from "../../platform/process/process_control.ts";

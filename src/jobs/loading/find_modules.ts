@@ -1,7 +1,7 @@
 import { readdirSync, realpathSync, statSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { errorCode, messageOf } from "../../core/errors.ts";
-import type { ConfigProblem } from "../../core/job/job_table.ts";
+import type { ConfigProblem } from "../../core/config_problem.ts";
 import { readModuleFiles } from "./module_files.ts";
 import { readSourceFile, SOURCE_LENGTH_MAX } from "../types/read_source.ts";
 

@@ -10,7 +10,7 @@ import {
 import { JobError } from "../../core/errors.ts";
 import { checkLimits } from "../../core/job/limits.ts";
 import { handlersThat, type JobDefinition } from "../../core/job/job.ts";
-import type { ScheduleDefaults } from "../../core/job/schedule.ts";
+import type { ScheduleDefaults } from "../../core/time/schedule.ts";
 import type { Signature } from "../../core/arguments/signature.ts";
 import { parseParams, UNTYPED_SIGNATURE } from "../types/read_signature.ts";
 import { resolveOptions, resolveSchedules } from "./resolve_input.ts";

@@ -1,6 +1,6 @@
 import type { ArgumentInput, Signature } from "../../core/arguments/signature.ts";
 import type { JobOptions } from "../../core/job/gen/job_options.ts";
-import { checkCommandArguments } from "../../core/arguments/command_arguments.ts";
+import { checkCommandArguments } from "../../core/job/command_arguments.ts";
 import { convertArguments } from "../../core/arguments/convert.ts";
 import { checkKind } from "../../core/job/define.ts";
 import { JobError, toJobError } from "../../core/errors.ts";
@@ -10,11 +10,12 @@ import {
   NO_HANDLERS,
   type ProcessSpec,
 } from "../../core/job/job.ts";
-import type { ConfigProblem, JobTable, Place } from "../../core/job/job_table.ts";
+import type { JobTable } from "../../core/job/job_table.ts";
+import type { ConfigProblem, Place } from "../../core/config_problem.ts";
 import { checkLimits, checkPool } from "../../core/job/limits.ts";
 import { checkNotify } from "../../core/notices/settings.ts";
 import { didYouMean } from "../../core/text/nearest.ts";
-import type { ScheduleDefaults } from "../../core/job/schedule.ts";
+import type { ScheduleDefaults } from "../../core/time/schedule.ts";
 import { resolveAccount } from "../../platform/process/accounts.ts";
 import { type Clock, systemClock } from "../../platform/clock.ts";
 import { HIDDEN_COMMANDS, selfCommand } from "../../platform/process/process.ts";

@@ -1,5 +1,5 @@
 import { checkJobInput, type JobInput, uncallable } from "../../core/job/define.ts";
-import { quoteValue } from "../../core/arguments/describe.ts";
+import { quoteValue } from "../../core/text/quote_value.ts";
 import { JobError } from "../../core/errors.ts";
 
 /** One job of a module. */

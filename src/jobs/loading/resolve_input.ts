@@ -10,7 +10,7 @@ import {
 } from "../../core/job/job.ts";
 import type { JobTable } from "../../core/job/job_table.ts";
 import { readDefinition, withValues } from "../../core/job/option_table.ts";
-import { SCHEDULES_MAX, type ScheduleSpec } from "../../core/job/schedule.ts";
+import { SCHEDULES_MAX, type ScheduleSpec } from "../../core/time/schedule.ts";
 import {
   type InheritedSchedule,
   isEmptySpan,

@@ -1,5 +1,6 @@
 import { JobError, toJobError } from "../../core/errors.ts";
-import type { JobTable, Place } from "../../core/job/job_table.ts";
+import type { JobTable } from "../../core/job/job_table.ts";
+import type { Place } from "../../core/config_problem.ts";
 
 /** An error about what the configuration says, not the module. */
 export class TableError extends JobError {

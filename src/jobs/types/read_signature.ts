@@ -1,7 +1,7 @@
 import type { Node } from "@babel/types";
-import { quoteValue } from "../../core/arguments/describe.ts";
+import { quoteValue } from "../../core/text/quote_value.ts";
 import { JobError } from "../../core/errors.ts";
-import { checkOptions, isOneOf, isText, type KeysOf } from "../../core/object_keys.ts";
+import { checkOptions, isOneOf, isText, type KeysOf } from "../../core/text/object_keys.ts";
 import type { Signature, SignatureWarning, SourceOptions } from "../../core/arguments/signature.ts";
 import { docTags, docType } from "./doc_types.ts";
 import { findJobExport, type FunctionNode, type JobExport } from "./exports_reader.ts";

@@ -5,7 +5,7 @@ import { Buffer } from "node:buffer";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import { errorCode, messageOf } from "../../core/errors.ts";
-import { isObject } from "../../core/object_keys.ts";
+import { isObject } from "../../core/text/object_keys.ts";
 import { readRegularFile, readSystemFile } from "../../platform/files/read_file.ts";
 import { APPLICATION_ID, FILE_FORMAT } from "../../store/sqlite/schema.ts";
 

@@ -1,8 +1,8 @@
 import { dirname } from "node:path";
 import { hostPort } from "../../core/address.ts";
 import type { UnitRefusal } from "../../config/backup_folder.ts";
-import type { EtcdAddress, HostPort, ValkeyAddress } from "../../core/store_address.ts";
-import type { StoreConfig } from "../../core/store_config.ts";
+import type { EtcdAddress, HostPort, ValkeyAddress } from "../../core/settings/store_address.ts";
+import type { StoreConfig } from "../../core/settings/store_config.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { makeFolderCommand, type Unwritable } from "../../platform/files/unwritable.ts";

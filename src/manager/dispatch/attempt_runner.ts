@@ -8,7 +8,7 @@ import type {
 } from "../../core/instance.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
 import { isNoticeKind } from "../../notices/notice_kinds.ts";
-import { BACKUP_KIND } from "../../core/backup_settings.ts";
+import { BACKUP_KIND } from "../../core/settings/backup_settings.ts";
 import type { ClaimKey } from "../../store/store.ts";
 import type {
   AbortCause,

@@ -5,7 +5,7 @@ import {
   type BulkOptions,
   readBulkFilter,
   readInstanceFilter,
-} from "../../core/instance_filter.ts";
+} from "../../core/job/instance_filter.ts";
 import type { JobManager } from "../../core/job/job_manager.ts";
 import { checkScheduleOptions, kindOfReference } from "../../core/job/schedule_options.ts";
 import { BurstLog } from "../../platform/burst_log.ts";

@@ -5,7 +5,12 @@ import { JobError } from "../../core/errors.ts";
 import { isTick, neighboursOf, tickRule, whyNoTick } from "../../core/time/explain_tick.ts";
 import { formatLocal } from "../../core/time/local_time.ts";
 import { type Instance, isElsewhere } from "../../core/instance.ts";
-import { isFinished, REBOOT, type ScheduleRecord, type TickFate } from "../../core/job/schedule.ts";
+import {
+  isFinished,
+  REBOOT,
+  type ScheduleRecord,
+  type TickFate,
+} from "../../core/time/schedule.ts";
 import { isFinal } from "../../core/state.ts";
 import { nextTickOf } from "../../core/time/ticks.ts";
 import type { Clock } from "../../platform/clock.ts";

@@ -4,7 +4,7 @@ import { formatDuration, runText } from "../../core/time/duration.ts";
 import { formatLocal } from "../../core/time/local_time.ts";
 import { type Instance, isElsewhere } from "../../core/instance.ts";
 import { type Block, blockWords } from "../../core/job/limits.ts";
-import { CHANGED, type ScheduleRecord, type TickFate } from "../../core/job/schedule.ts";
+import { CHANGED, type ScheduleRecord, type TickFate } from "../../core/time/schedule.ts";
 import { CORRECTION_MS } from "../../core/time/ticks.ts";
 import { type Pause, UNREPORTED } from "../../store/store.ts";
 

@@ -1,5 +1,5 @@
 import type { Instance } from "../../core/instance.ts";
-import type { ScheduleRecord } from "../../core/job/schedule.ts";
+import type { ScheduleRecord } from "../../core/time/schedule.ts";
 
 /** Selects what to explain: an instance, the ticks of a kind, or a time. */
 export interface ExplainQuery {

@@ -6,7 +6,7 @@ import {
 } from "../../core/time/clock_correction.ts";
 import { formatDuration } from "../../core/time/duration.ts";
 import { isJobError, toJobError } from "../../core/errors.ts";
-import type { ScheduleRecord } from "../../core/job/schedule.ts";
+import type { ScheduleRecord } from "../../core/time/schedule.ts";
 import { pagesOf } from "../../core/query.ts";
 import type { Instant } from "../../platform/clock.ts";
 import type { InstanceQuery } from "../../store/store.ts";

@@ -4,7 +4,7 @@ import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import { assertRunsHere } from "../../core/job/external.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
-import type { ScheduleRecord } from "../../core/job/schedule.ts";
+import type { ScheduleRecord } from "../../core/time/schedule.ts";
 import { pagesOf } from "../../core/query.ts";
 import { countTicksOf, nextTickOf } from "../../core/time/ticks.ts";
 import { BATCH_MAX, type NewInstance } from "../../store/store.ts";

@@ -1,4 +1,4 @@
-import type { ScheduleRecord } from "../../core/job/schedule.ts";
+import type { ScheduleRecord } from "../../core/time/schedule.ts";
 import { nextTickOf } from "../../core/time/ticks.ts";
 import type { Context } from "../context.ts";
 import { changeSchedule } from "./stored_schedules.ts";

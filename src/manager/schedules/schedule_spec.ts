@@ -8,7 +8,7 @@ import {
   REBOOT,
   type ScheduleDefaults,
   type ScheduleSpec,
-} from "../../core/job/schedule.ts";
+} from "../../core/time/schedule.ts";
 import { formatLocal } from "../../core/time/local_time.ts";
 import { openZone } from "../../core/time/zone.ts";
 import { nextTickOf, parseScheduleText } from "../../core/time/ticks.ts";

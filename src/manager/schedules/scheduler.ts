@@ -6,7 +6,7 @@ import {
   REBOOT,
   type ScheduleRecord,
   type ScheduleSpec,
-} from "../../core/job/schedule.ts";
+} from "../../core/time/schedule.ts";
 import { isFinal } from "../../core/state.ts";
 import { GRACE_MS, planAdvance } from "../../core/time/ticks.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";

@@ -1,7 +1,7 @@
 import { correctionOf } from "../../core/time/clock_correction.ts";
 import { isJobError, JobError } from "../../core/errors.ts";
 import type { JobDefinition, JobSchedule } from "../../core/job/job.ts";
-import type { ScheduleRecord, ScheduleSpec } from "../../core/job/schedule.ts";
+import type { ScheduleRecord, ScheduleSpec } from "../../core/time/schedule.ts";
 import { nextTickOf } from "../../core/time/ticks.ts";
 import type { ScheduleQuery } from "../../store/store.ts";
 import type { RecurringOptions, ScheduleChange } from "../api.ts";

@@ -1,6 +1,6 @@
-import { quoteValue } from "../../core/arguments/describe.ts";
+import { quoteValue } from "../../core/text/quote_value.ts";
 import { isJobError, JobError, type JobErrorOptions } from "../../core/errors.ts";
-import type { ScheduleRecord } from "../../core/job/schedule.ts";
+import type { ScheduleRecord } from "../../core/time/schedule.ts";
 import { pagesOf } from "../../core/query.ts";
 import { didYouMean } from "../../core/text/nearest.ts";
 import { BATCH_MAX, type ScheduleQuery, type Store, type StoreReads } from "../../store/store.ts";

@@ -1,4 +1,4 @@
-import type { ScheduleRecord } from "../../core/job/schedule.ts";
+import type { ScheduleRecord } from "../../core/time/schedule.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { PartContext } from "../part_context.ts";
 

@@ -1,5 +1,5 @@
 import { encodeError, encodeResults } from "../../core/arguments/encode.ts";
-import { BACKUP_KIND, type BackupSettings } from "../../core/backup_settings.ts";
+import { BACKUP_KIND, type BackupSettings } from "../../core/settings/backup_settings.ts";
 import { isJobError, JobError } from "../../core/errors.ts";
 import { type JobDefinition, NO_HANDLERS } from "../../core/job/job.ts";
 import { JOB_DEFAULTS, SCHEDULE_DEFAULTS } from "../../core/job/option_table.ts";

@@ -1,5 +1,5 @@
 import { decidedPart } from "../../core/time/clock_correction.ts";
-import type { ScheduleRecord, TickFate } from "../../core/job/schedule.ts";
+import type { ScheduleRecord, TickFate } from "../../core/time/schedule.ts";
 import { countTicksOf } from "../../core/time/ticks.ts";
 import { BATCH_MAX } from "../../store/store.ts";
 import { schedulePages } from "../schedules/stored_schedules.ts";

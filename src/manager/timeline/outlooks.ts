@@ -1,5 +1,5 @@
 import { JobError } from "../../core/errors.ts";
-import { QUEUE_MAX, type ScheduleRecord } from "../../core/job/schedule.ts";
+import { QUEUE_MAX, type ScheduleRecord } from "../../core/time/schedule.ts";
 import {
   countForecast,
   countFuture,

@@ -1,5 +1,5 @@
 import type { Instance } from "../../core/instance.ts";
-import type { ScheduleRecord, TickFate } from "../../core/job/schedule.ts";
+import type { ScheduleRecord, TickFate } from "../../core/time/schedule.ts";
 import type { FinalState } from "../../core/state.ts";
 import type { ExpectedSkip } from "../../core/time/forecast.ts";
 

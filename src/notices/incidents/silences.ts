@@ -1,4 +1,4 @@
-import { quoteValue } from "../../core/arguments/describe.ts";
+import { quoteValue } from "../../core/text/quote_value.ts";
 import { JobError } from "../../core/errors.ts";
 import type { Silence } from "../../core/notices/incident.ts";
 import { checkText, TEXT_LENGTH_MAX } from "../../core/text/text_limits.ts";

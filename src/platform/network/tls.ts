@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { errorCode, JobError, messageOf } from "../../core/errors.ts";
-import type { StoreTls } from "../../core/store_config.ts";
+import type { StoreTls } from "../../core/settings/store_config.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import type { Logger } from "../logger.ts";
 import { asOwner, permissionsOf } from "../files/private_files.ts";

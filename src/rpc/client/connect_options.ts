@@ -7,7 +7,7 @@ import {
   isWithin,
   type KeysOf,
   TEXT,
-} from "../../core/object_keys.ts";
+} from "../../core/text/object_keys.ts";
 
 /** Longest wait for a response unless a call says otherwise. */
 export const CALL_TIMEOUT_MS = 10_000;

@@ -1,8 +1,14 @@
 import { create, isMessage, ScalarType, toBinary } from "@bufbuild/protobuf";
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
-import { quoteValue } from "../../core/arguments/describe.ts";
+import { quoteValue } from "../../core/text/quote_value.ts";
 import { JobError, messageOf } from "../../core/errors.ts";
-import { isFlag, isObject, isText, unknownMember, wrongMember } from "../../core/object_keys.ts";
+import {
+  isFlag,
+  isObject,
+  isText,
+  unknownMember,
+  wrongMember,
+} from "../../core/text/object_keys.ts";
 
 /**
  * Encode a request. Refuses members that the encoding would ignore: a cancel with a misspelled

@@ -1,5 +1,5 @@
 import { type Instance, isUuid } from "../../core/instance.ts";
-import { withoutUndefined } from "../../core/object_keys.ts";
+import { withoutUndefined } from "../../core/text/object_keys.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
 import type { ManagerApi, ScheduleOptions } from "../../manager/api.ts";
 import { parseScheduleText } from "../../core/time/ticks.ts";

@@ -1,5 +1,5 @@
 import { NOTICE_EVENTS } from "../../core/notices/notice.ts";
-import { withoutUndefined } from "../../core/object_keys.ts";
+import { withoutUndefined } from "../../core/text/object_keys.ts";
 import type { ManagerApi } from "../../manager/api.ts";
 import { channelToWire, incidentToWire } from "../messages/notice_messages.ts";
 import {

@@ -1,4 +1,4 @@
-import { withoutUndefined } from "../../core/object_keys.ts";
+import { withoutUndefined } from "../../core/text/object_keys.ts";
 import type { ReadApi, TickReport } from "../../manager/api.ts";
 import type { BulkAction } from "../../manager/instances/count_up_to.ts";
 import { runningProcesses } from "../../manager/process_reads.ts";

@@ -1,5 +1,5 @@
-import type { ScheduleRecord } from "../../core/job/schedule.ts";
-import { withoutUndefined } from "../../core/object_keys.ts";
+import type { ScheduleRecord } from "../../core/time/schedule.ts";
+import { withoutUndefined } from "../../core/text/object_keys.ts";
 import { pausedUntil } from "../../core/time/next_run.ts";
 import type { ManagerApi } from "../../manager/api.ts";
 import type { Pause } from "../../store/store.ts";

@@ -1,5 +1,5 @@
 import type { Instance } from "../../core/instance.ts";
-import { withoutUndefined } from "../../core/object_keys.ts";
+import { withoutUndefined } from "../../core/text/object_keys.ts";
 import type {
   Density,
   ForecastEntry,

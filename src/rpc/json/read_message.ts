@@ -1,9 +1,9 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { quoteValue } from "../../core/arguments/describe.ts";
+import { quoteValue } from "../../core/text/quote_value.ts";
 import { jsonText } from "../../core/arguments/json_text.ts";
 import { JobError } from "../../core/errors.ts";
-import { isObject, unknownMember, wrongMember } from "../../core/object_keys.ts";
+import { isObject, unknownMember, wrongMember } from "../../core/text/object_keys.ts";
 import { parseDuration } from "../../core/time/duration.ts";
 import { parseZonedTime } from "../../core/time/wall_time.ts";
 import {

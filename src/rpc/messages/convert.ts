@@ -11,23 +11,23 @@ import { argumentTexts, conditionTexts, hookPathOf } from "../../core/hooks/hook
 import type { JobDefinition } from "../../core/job/job.ts";
 import { isSystemKind } from "../../core/job/kind.ts";
 import { type Block, describeLimits } from "../../core/job/limits.ts";
-import { isFinished, type ScheduleRecord } from "../../core/job/schedule.ts";
+import { isFinished, type ScheduleRecord } from "../../core/time/schedule.ts";
 import type { JobState } from "../../core/state.ts";
 import { nextRunAt } from "../../core/time/next_run.ts";
 import { formatScheduleText } from "../../core/time/ticks.ts";
 import type { StoreContent } from "../../maintenance/step.ts";
 import type { ManagerStatus, NodeStatus, SchedulePreview } from "../../manager/api.ts";
-import { JobState as WireState } from "../gen/job_pb.ts";
-import type {
-  GetStatusResponseSchema,
-  GetStoreResponseSchema,
-  HistoryEntrySchema,
-  JobHookSchema,
-  JobInstanceSchema,
-  JobSchema,
-  LogEntrySchema,
-  NodeSchema,
-  ScheduleSchema,
+import {
+  type GetStatusResponseSchema,
+  type GetStoreResponseSchema,
+  type HistoryEntrySchema,
+  type JobHookSchema,
+  type JobInstanceSchema,
+  type JobSchema,
+  JobState as WireState,
+  type LogEntrySchema,
+  type NodeSchema,
+  type ScheduleSchema,
 } from "../gen/job_pb.ts";
 import type { WireRecord } from "./wire_record.ts";
 

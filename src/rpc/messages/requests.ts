@@ -1,7 +1,7 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { JobError } from "../../core/errors.ts";
 import { isUuid, LOG_LEVELS } from "../../core/instance.ts";
-import { withoutUndefined } from "../../core/object_keys.ts";
+import { withoutUndefined } from "../../core/text/object_keys.ts";
 import type { JobState } from "../../core/state.ts";
 import type { TagReads } from "../../manager/tag_reads.ts";
 import type { HistoryQuery, InstanceQuery, LogQuery, PageRequest } from "../../store/store.ts";

@@ -1,10 +1,10 @@
 import type { ArgumentInput } from "../../core/arguments/signature.ts";
 import { messageOf } from "../../core/errors.ts";
-import { withoutUndefined } from "../../core/object_keys.ts";
+import { withoutUndefined } from "../../core/text/object_keys.ts";
 import type { ReportedRun } from "../../core/job/external.ts";
 import { CONFLICTS } from "../../core/job/job_manager.ts";
 import { parseJson, sizeProblem } from "../../core/arguments/json_text.ts";
-import { MISFIRES, OVERLAPS } from "../../core/job/schedule.ts";
+import { MISFIRES, OVERLAPS } from "../../core/time/schedule.ts";
 import type {
   RecurringOptions,
   RetryOptions,

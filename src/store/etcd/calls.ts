@@ -3,7 +3,7 @@ import type { DescMethod, MessageInitShape, MessageShape } from "@bufbuild/proto
 import type * as grpc from "@grpc/grpc-js";
 import { backoffMs } from "../../core/backoff.ts";
 import { JobError, toJobError } from "../../core/errors.ts";
-import type { HostPort } from "../../core/store_address.ts";
+import type { HostPort } from "../../core/settings/store_address.ts";
 import { type Clock, sleep } from "../../platform/clock.ts";
 import { methodPath, toBuffer } from "../../platform/network/grpc_bytes.ts";
 import type { ClientTls } from "../../platform/network/tls.ts";

@@ -1,5 +1,5 @@
-import type { EtcdAddress } from "../../core/store_address.ts";
-import type { StoreConfig } from "../../core/store_config.ts";
+import type { EtcdAddress } from "../../core/settings/store_address.ts";
+import type { StoreConfig } from "../../core/settings/store_config.ts";
 import type { PeerClocks } from "../ledger/owner.ts";
 import type { ReplicaOptions } from "../replica/owner.ts";
 import { ReplicaStore } from "../replica/store.ts";

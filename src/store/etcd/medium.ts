@@ -1,6 +1,6 @@
 import { hostPort } from "../../core/address.ts";
 import { isJobError, JobError } from "../../core/errors.ts";
-import type { StoreTls } from "../../core/store_config.ts";
+import type { StoreTls } from "../../core/settings/store_config.ts";
 import { type Clock, sleep } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { Random } from "../../platform/random.ts";

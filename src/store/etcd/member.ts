@@ -1,7 +1,7 @@
 import { checkServerIdentity } from "node:tls";
 import type * as grpc from "@grpc/grpc-js";
 import { hostPort } from "../../core/address.ts";
-import type { HostPort } from "../../core/store_address.ts";
+import type { HostPort } from "../../core/settings/store_address.ts";
 import type { ClientTls } from "../../platform/network/tls.ts";
 
 /** Largest response accepted: a page of rows, or the events of one commit. */

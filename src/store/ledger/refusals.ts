@@ -2,7 +2,7 @@ import { JobError } from "../../core/errors.ts";
 import { didYouMean } from "../../core/text/nearest.ts";
 import { NODE_ID_PATH, type NodeReport } from "../nodes.ts";
 import type { StoreMark } from "../records.ts";
-import { configOf, placeOf } from "../../core/store_address.ts";
+import { configOf, placeOf } from "../../core/settings/store_address.ts";
 import type { PutSchedule } from "../store.ts";
 import { QuotaError } from "./checks.ts";
 

@@ -1,5 +1,5 @@
 import { isElsewhere } from "../../core/instance.ts";
-import type { ScheduleRecord, TickFate } from "../../core/job/schedule.ts";
+import type { ScheduleRecord, TickFate } from "../../core/time/schedule.ts";
 import { isFinal } from "../../core/state.ts";
 import type { EndedAttempt, LogRow, Row } from "../ledger/tables/row.ts";
 import type { ClockReport } from "./node_clocks.ts";

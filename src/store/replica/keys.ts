@@ -1,4 +1,4 @@
-import type { TickFate } from "../../core/job/schedule.ts";
+import type { TickFate } from "../../core/time/schedule.ts";
 import type { RateWindow } from "../ledger/tables/tables.ts";
 
 /** Digits of 2^53: numbers of this width are in order as text. */

@@ -1,4 +1,4 @@
-import type { ScheduleRecord } from "../../core/job/schedule.ts";
+import type { ScheduleRecord } from "../../core/time/schedule.ts";
 import type { PauseTable, ScheduleTable } from "../ledger/tables/tables.ts";
 import type { Pause } from "../store.ts";
 import { SqliteTable } from "./kinds.ts";

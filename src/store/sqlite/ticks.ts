@@ -1,4 +1,4 @@
-import type { TickFate } from "../../core/job/schedule.ts";
+import type { TickFate } from "../../core/time/schedule.ts";
 import { SqliteTable } from "./kinds.ts";
 import type { Range, TickTable } from "../ledger/tables/tables.ts";
 import type { GapRequest } from "../store.ts";

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
-import type { ValkeyAddress } from "../../core/store_address.ts";
-import type { StoreConfig } from "../../core/store_config.ts";
+import type { ValkeyAddress } from "../../core/settings/store_address.ts";
+import type { StoreConfig } from "../../core/settings/store_config.ts";
 import type { Clock, Instant } from "../../platform/clock.ts";
 import { type Logger, silentLogger } from "../../platform/logger.ts";
 import { type Random, systemRandom } from "../../platform/random.ts";

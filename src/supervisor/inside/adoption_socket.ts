@@ -3,7 +3,7 @@ import { timingSafeEqual } from "node:crypto";
 import { chmodSync, fstatSync, openSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
-import { isObject } from "../../core/object_keys.ts";
+import { isObject } from "../../core/text/object_keys.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { PRIVATE_FILE } from "../../platform/files/private_files.ts";
 import { ChildChannel } from "../../platform/process/child_channel.ts";

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, readSync } from "node:fs";
 import { encodeResults } from "../../core/arguments/encode.ts";
 import { JobError } from "../../core/errors.ts";
-import { PAYLOAD_BYTES_MAX } from "../../core/job/job.ts";
+import { PAYLOAD_BYTES_MAX } from "../../core/payload_chars.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { openUnnamedFile, reopen, WRITABLE } from "./unnamed_file.ts";

@@ -8,7 +8,7 @@ import {
 } from "../../core/instance.ts";
 import { commandEnd } from "../../core/text/command_end.ts";
 import { errorCode, JobError, messageOf } from "../../core/errors.ts";
-import { withoutUndefined } from "../../core/object_keys.ts";
+import { withoutUndefined } from "../../core/text/object_keys.ts";
 import { formatSize } from "../../core/text/size.ts";
 import type { DueTimes } from "../../platform/due_times.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";

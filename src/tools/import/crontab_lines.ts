@@ -1,6 +1,6 @@
 // The parts of crontab lines, split as in cronie's env.c and do_command.c and in Debian's cron.
 
-import { PROTOTYPE_KEYS } from "../../core/object_keys.ts";
+import { PROTOTYPE_KEYS } from "../../core/text/object_keys.ts";
 
 /** Longest description made of comments, in characters. */
 const COMMENT_LENGTH_MAX = 200;

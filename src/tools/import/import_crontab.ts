@@ -1,5 +1,5 @@
 import { isJobError, JobError, messageOf } from "../../core/errors.ts";
-import { REBOOT } from "../../core/job/schedule.ts";
+import { REBOOT } from "../../core/time/schedule.ts";
 import { parseScheduleText } from "../../core/time/ticks.ts";
 import { MATCHING_CHANNELS, SENDMAIL_PATH } from "../../core/notices/settings.ts";
 import { openZone } from "../../core/time/zone.ts";

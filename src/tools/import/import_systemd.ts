@@ -2,7 +2,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { formatDuration } from "../../core/time/duration.ts";
 import { errorCode, isJobError, JobError, messageOf } from "../../core/errors.ts";
-import { REBOOT } from "../../core/job/schedule.ts";
+import { REBOOT } from "../../core/time/schedule.ts";
 import { openZone } from "../../core/time/zone.ts";
 import type { ImportNote } from "./crontab_reader.ts";
 import { type JobDraft, MISSED_EVER, writeFile } from "./job_toml.ts";

@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { PROTOTYPE_KEYS } from "../../core/object_keys.ts";
+import { PROTOTYPE_KEYS } from "../../core/text/object_keys.ts";
 
 /** Programs that only prepare, guard or wrap the actual command of a line. */
 const WRAPPERS = new Set(

@@ -1,5 +1,5 @@
 import { isJobError, JobError } from "../../core/errors.ts";
-import { REBOOT } from "../../core/job/schedule.ts";
+import { REBOOT } from "../../core/time/schedule.ts";
 import { parseCron } from "../../core/time/cron.ts";
 import { parseScheduleText } from "../../core/time/ticks.ts";
 import { CRON_FIELDS, readCronie, readNumber } from "../cronie.ts";

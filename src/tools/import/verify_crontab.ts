@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { ChannelSettings } from "../../core/notices/settings.ts";
 import type { JobTable } from "../../core/job/job_table.ts";
-import { REBOOT } from "../../core/job/schedule.ts";
+import { REBOOT } from "../../core/time/schedule.ts";
 import { nextTickOf } from "../../core/time/ticks.ts";
 import { loadProject } from "../load_project.ts";
 import { cronieRuns, type Draw, readCronie, type Span, wallRuns } from "../cronie.ts";

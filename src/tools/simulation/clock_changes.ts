@@ -1,6 +1,6 @@
 import { parseCron } from "../../core/time/cron.ts";
 import { hasSkippedTick } from "../../core/time/cron_walk.ts";
-import type { ScheduleSpec } from "../../core/job/schedule.ts";
+import type { ScheduleSpec } from "../../core/time/schedule.ts";
 import { nextTickOf } from "../../core/time/ticks.ts";
 import { openZone } from "../../core/time/zone.ts";
 import { formatLocal } from "../../core/time/local_time.ts";

@@ -1,4 +1,4 @@
-import type { ScheduleRecord, ScheduleSpec } from "../../core/job/schedule.ts";
+import type { ScheduleRecord, ScheduleSpec } from "../../core/time/schedule.ts";
 import { jitterOf, skipReason } from "../../core/time/tick_decision.ts";
 import { planAdvance } from "../../core/time/ticks.ts";
 import { Heap } from "./heap.ts";

@@ -1,4 +1,4 @@
-import { PAYLOAD_BYTES_MAX } from "../../core/job/job.ts";
+import { PAYLOAD_BYTES_MAX } from "../../core/payload_chars.ts";
 
 /** Most unanswered calls of one run: waits for the end of an instance, and all others. */
 const CALLS_AT_ONCE_MAX = { wait: 256, other: 256 } as const;

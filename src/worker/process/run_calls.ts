@@ -1,6 +1,6 @@
 import type { ErrorCode } from "../../core/errors.ts";
-import { PAYLOAD_BYTES_MAX } from "../../core/job/job.ts";
-import { withoutUndefined } from "../../core/object_keys.ts";
+import { PAYLOAD_BYTES_MAX } from "../../core/payload_chars.ts";
+import { withoutUndefined } from "../../core/text/object_keys.ts";
 import { cutText } from "../../core/text/text_bytes.ts";
 import type { ChildChannel } from "../../platform/process/child_channel.ts";
 import type { Clock } from "../../platform/clock.ts";

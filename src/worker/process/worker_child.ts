@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync } from "node:fs";
 import type { Duplex, Readable, Writable } from "node:stream";
-import { PAYLOAD_BYTES_MAX } from "../../core/job/job.ts";
+import { PAYLOAD_BYTES_MAX } from "../../core/payload_chars.ts";
 import type { SecretMask } from "../../core/text/secret_mask.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { channelEnvironment, ChildChannel } from "../../platform/process/child_channel.ts";

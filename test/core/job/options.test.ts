@@ -13,7 +13,7 @@ import {
 } from "../../../src/core/job/option_table.ts";
 import { duration } from "../../../src/core/job/option_values.ts";
 import { JOB_OPTIONS, type JobOptionTable } from "../../../src/core/job/options.ts";
-import { checkKeys } from "../../../src/core/object_keys.ts";
+import { checkKeys } from "../../../src/core/text/object_keys.ts";
 import { optionsText, settingsText, typesModule } from "../../../scripts/generate/option_types.ts";
 import { configRows } from "../../support/worlds/config_rows.ts";
 

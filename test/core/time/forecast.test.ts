@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import type { ScheduleRecord, ScheduleSpec } from "../../../src/core/job/schedule.ts";
+import type { ScheduleRecord, ScheduleSpec } from "../../../src/core/time/schedule.ts";
 import {
   countForecast,
   countFuture,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ScheduleRecord, ScheduleSpec } from "../../../src/core/job/schedule.ts";
+import type { ScheduleRecord, ScheduleSpec } from "../../../src/core/time/schedule.ts";
 import { nextRunAt, pausedUntil } from "../../../src/core/time/next_run.ts";
 import { nextTickOf } from "../../../src/core/time/ticks.ts";
 import { scheduleRecord, scheduleSpec } from "../../support/schedules.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { Misfire } from "../../../src/core/job/schedule.ts";
+import type { Misfire } from "../../../src/core/time/schedule.ts";
 import { FIRES_MAX, GRACE_MS, nextTickOf, planAdvance } from "../../../src/core/time/ticks.ts";
 import { scheduleRecord, scheduleSpec } from "../../support/schedules.ts";
 import { processorMs } from "../../support/processes/processor_time.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { jitterOf, skipReason, type TickFacts } from "../../../src/core/time/tick_decision.ts";
-import type { Overlap, ScheduleSpec } from "../../../src/core/job/schedule.ts";
+import type { Overlap, ScheduleSpec } from "../../../src/core/time/schedule.ts";
 import { scheduleRecord, scheduleSpec } from "../../support/schedules.ts";
 
 const TICK = Date.UTC(2026, 0, 1, 12);

@@ -5,7 +5,7 @@ import process from "node:process";
 import { test } from "node:test";
 import { describeSignature } from "../../../src/core/arguments/describe.ts";
 import { type CommandSpec, NO_PROCESS } from "../../../src/core/job/job.ts";
-import type { ScheduleSpec } from "../../../src/core/job/schedule.ts";
+import type { ScheduleSpec } from "../../../src/core/time/schedule.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { jobTable, loadModules, NOW_MS, OPTIONS } from "../../support/processes/job_modules.ts";
 import { withTempDir } from "../../support/temp_dir.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NO_PROCESS } from "../../../src/core/job/job.ts";
-import type { ScheduleSpec } from "../../../src/core/job/schedule.ts";
+import type { ScheduleSpec } from "../../../src/core/time/schedule.ts";
 import { jobTable, loadModules } from "../../support/processes/job_modules.ts";
 
 const DAILY: ScheduleSpec = {

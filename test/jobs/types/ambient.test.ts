@@ -20,7 +20,7 @@ import type { JobInput } from "${ROOT}src/core/job/define.ts";
 import type { JobState } from "${ROOT}src/core/state.ts";
 import type { ScheduleOptions } from "${ROOT}src/manager/api.ts";
 import type { Manager as Operations } from "${ROOT}src/manager/manager.ts";
-import type { BulkFilter, InstanceFilter } from "${ROOT}src/core/instance_filter.ts";
+import type { BulkFilter, InstanceFilter } from "${ROOT}src/core/job/instance_filter.ts";
 import type { WorkerInfo } from "${ROOT}src/worker/attempt_scope.ts";
 
 type Fits<A, B> = [A] extends [B]

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
 import type { JobDefinition } from "../../../src/core/job/job.ts";
-import type { ScheduleSpec } from "../../../src/core/job/schedule.ts";
+import type { ScheduleSpec } from "../../../src/core/time/schedule.ts";
 import { jobOf, ManagerWorld, scheduleOf } from "../../support/worlds/manager_world.ts";
 
 /** Reports on ticks whose schedule or job has changed. */

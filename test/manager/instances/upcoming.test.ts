@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ScheduleSpec } from "../../../src/core/job/schedule.ts";
+import type { ScheduleSpec } from "../../../src/core/time/schedule.ts";
 import { jobOf, ManagerWorld, scheduleOf } from "../../support/worlds/manager_world.ts";
 
 const HOUR = 3_600_000;

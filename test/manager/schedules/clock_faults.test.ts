@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { JOB_DEFAULTS } from "../../../src/core/job/option_table.ts";
-import type { ScheduleSpec } from "../../../src/core/job/schedule.ts";
+import type { ScheduleSpec } from "../../../src/core/time/schedule.ts";
 import { MemoryStore } from "../../../src/store/memory/store.ts";
 import { jobOf, LEASE_MS, ManagerWorld, scheduleOf } from "../../support/worlds/manager_world.ts";
 import { SimClock } from "../../support/worlds/sim_clock.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
 import type { TickReport } from "../../../src/manager/api.ts";
-import type { ScheduleRecord, ScheduleSpec } from "../../../src/core/job/schedule.ts";
+import type { ScheduleRecord, ScheduleSpec } from "../../../src/core/time/schedule.ts";
 import { readSignature } from "../../../src/jobs/types/read_signature.ts";
 import { jobOf, ManagerWorld, scheduleOf } from "../../support/worlds/manager_world.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
-import type { StoreTls } from "../../../src/core/store_config.ts";
+import type { StoreTls } from "../../../src/core/settings/store_config.ts";
 import { createMedium, put, Told } from "../../support/servers/etcd_medium.ts";
 import { type EtcdServer, withEtcd } from "../../support/servers/etcd_server.ts";
 import { tlsFile } from "../../support/tls_files.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isJobError, type JobError } from "../../../src/core/errors.ts";
-import { STORE_DEFAULTS } from "../../../src/core/store_config.ts";
+import { STORE_DEFAULTS } from "../../../src/core/settings/store_config.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { systemRandom } from "../../../src/platform/random.ts";
 import { createEtcdMedium } from "../../../src/store/etcd/create.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Instance } from "../../../src/core/instance.ts";
-import type { ScheduleRecord, TickFate } from "../../../src/core/job/schedule.ts";
+import type { ScheduleRecord, TickFate } from "../../../src/core/time/schedule.ts";
 import type { Row } from "../../../src/store/ledger/tables/row.ts";
 import type { Tables } from "../../../src/store/ledger/tables/tables.ts";
 import type { Memo } from "../../../src/store/store.ts";

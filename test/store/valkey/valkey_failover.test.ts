@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { plainInstance } from "../../../scripts/bench/plain_instance.ts";
-import { parseStoreUrl } from "../../../src/core/store_address.ts";
-import { STORE_DEFAULTS } from "../../../src/core/store_config.ts";
+import { parseStoreUrl } from "../../../src/core/settings/store_address.ts";
+import { STORE_DEFAULTS } from "../../../src/core/settings/store_config.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { systemRandom } from "../../../src/platform/random.ts";
 import { createStore } from "../../../src/store/open_store.ts";

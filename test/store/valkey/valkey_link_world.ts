@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
-import { parseStoreUrl, type ValkeyAddress } from "../../../src/core/store_address.ts";
+import { parseStoreUrl, type ValkeyAddress } from "../../../src/core/settings/store_address.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
-import { silentLogger } from "../../../src/platform/logger.ts";
-import type { Logger } from "../../../src/platform/logger.ts";
+import { type Logger, silentLogger } from "../../../src/platform/logger.ts";
 import { systemRandom } from "../../../src/platform/random.ts";
 import type { ScriptCall, ValkeyScript } from "../../../src/store/valkey/link/link.ts";
 import { ServerLink, type ServerLinkOptions } from "../../../src/store/valkey/link/server_link.ts";

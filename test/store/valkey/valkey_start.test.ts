@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type ErrorCode, isJobError } from "../../../src/core/errors.ts";
-import type { StoreTls } from "../../../src/core/store_config.ts";
+import type { StoreTls } from "../../../src/core/settings/store_config.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { ConnectionLost } from "../../../src/store/valkey/link/connection.ts";
 import { unreachable } from "../../../src/store/valkey/link/reply_errors.ts";

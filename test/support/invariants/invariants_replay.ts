@@ -1,5 +1,5 @@
 import type { Instance } from "../../../src/core/instance.ts";
-import type { Overlap } from "../../../src/core/job/schedule.ts";
+import type { Overlap } from "../../../src/core/time/schedule.ts";
 import { LimitReplay } from "./invariants_limits.ts";
 import { isFinal, type JobState } from "../../../src/core/state.ts";
 import type { StoreRecord } from "../servers/recording_store.ts";

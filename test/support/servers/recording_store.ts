@@ -1,6 +1,6 @@
 import type { Instance } from "../../../src/core/instance.ts";
 import type { JobLimits } from "../../../src/core/job/limits.ts";
-import type { Overlap } from "../../../src/core/job/schedule.ts";
+import type { Overlap } from "../../../src/core/time/schedule.ts";
 import { isFinal, type JobState } from "../../../src/core/state.ts";
 import type {
   Advance,

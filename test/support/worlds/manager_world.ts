@@ -4,7 +4,7 @@ import { encodeError } from "../../../src/core/arguments/encode.ts";
 import { JobError } from "../../../src/core/errors.ts";
 import type { ErrorInfo, Instance } from "../../../src/core/instance.ts";
 import { type JobDefinition, type JobSchedule, NO_HANDLERS } from "../../../src/core/job/job.ts";
-import type { ScheduleSpec } from "../../../src/core/job/schedule.ts";
+import type { ScheduleSpec } from "../../../src/core/time/schedule.ts";
 import type { JobState } from "../../../src/core/state.ts";
 import { Manager } from "../../../src/manager/manager.ts";
 import type { Channel } from "../../../src/notices/channels/channel.ts";

@@ -1,6 +1,6 @@
 import { Excerpts } from "../../../config/excerpt.ts";
-import type { ConfigProblem } from "../../../core/job/job_table.ts";
-import { REBOOT } from "../../../core/job/schedule.ts";
+import type { ConfigProblem } from "../../../core/config_problem.ts";
+import { REBOOT } from "../../../core/time/schedule.ts";
 import { countText } from "../../../core/text/count_text.ts";
 import { makeLinesVisible, makeVisible } from "../../../core/text/safe_text.ts";
 import type { CheckResult, JobCheck } from "../../../tools/check.ts";

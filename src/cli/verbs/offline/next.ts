@@ -1,6 +1,6 @@
 import { isJobError, JobError } from "../../../core/errors.ts";
 import type { JobDefinition } from "../../../core/job/job.ts";
-import { REBOOT } from "../../../core/job/schedule.ts";
+import { REBOOT } from "../../../core/time/schedule.ts";
 import { shellWord } from "../../../core/text/shell_word.ts";
 import { parseScheduleText } from "../../../core/time/ticks.ts";
 import type { NextRun } from "../../../tools/next.ts";

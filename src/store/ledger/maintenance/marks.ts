@@ -1,5 +1,5 @@
 import { JobError } from "../../../core/errors.ts";
-import { configOf, placeOf } from "../../../core/store_address.ts";
+import { configOf, placeOf } from "../../../core/settings/store_address.ts";
 import type { StoreMark } from "../../records.ts";
 import { markedError } from "../refusals.ts";
 import type { LedgerState, Moment } from "../state.ts";

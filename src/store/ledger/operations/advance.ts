@@ -1,6 +1,6 @@
 import { JobError } from "../../../core/errors.ts";
 import type { Instance } from "../../../core/instance.ts";
-import type { Overlap, ScheduleRecord } from "../../../core/job/schedule.ts";
+import type { Overlap, ScheduleRecord } from "../../../core/time/schedule.ts";
 import { isVoidFate } from "../../../core/time/clock_correction.ts";
 import { skipReason } from "../../../core/time/tick_decision.ts";
 import { type Advance, type AdvanceResult, BATCH_MAX, type NewInstance } from "../../store.ts";

@@ -1,4 +1,4 @@
-import type { ScheduleRecord, TickFate } from "../../../core/job/schedule.ts";
+import type { ScheduleRecord, TickFate } from "../../../core/time/schedule.ts";
 import { countTicksOf, lastTickOf, nextTickOf } from "../../../core/time/ticks.ts";
 import type { TickTable } from "../tables/tables.ts";
 

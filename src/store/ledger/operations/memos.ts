@@ -1,6 +1,6 @@
 import { JobError } from "../../../core/errors.ts";
 import type { Instance } from "../../../core/instance.ts";
-import type { TickFate } from "../../../core/job/schedule.ts";
+import type { TickFate } from "../../../core/time/schedule.ts";
 import { idOfText } from "../../../platform/text_ids.ts";
 import {
   type AddNews,

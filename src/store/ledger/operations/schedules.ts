@@ -1,4 +1,4 @@
-import type { ScheduleRecord } from "../../../core/job/schedule.ts";
+import type { ScheduleRecord } from "../../../core/time/schedule.ts";
 import type { PutSchedule } from "../../store.ts";
 import { checkTime } from "../checks.ts";
 import { generationError } from "../refusals.ts";

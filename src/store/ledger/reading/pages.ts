@@ -6,7 +6,7 @@ import {
   LOG_LEVELS,
   type StoredLogEntry,
 } from "../../../core/instance.ts";
-import type { ScheduleRecord, TickFate } from "../../../core/job/schedule.ts";
+import type { ScheduleRecord, TickFate } from "../../../core/time/schedule.ts";
 import { instanceChars, logChars, PAGE_CHARS_MAX } from "../../../core/payload_chars.ts";
 import type {
   HistoryQuery,

@@ -1,6 +1,6 @@
 import { JobError } from "../../../core/errors.ts";
 import type { Instance } from "../../../core/instance.ts";
-import type { TickFate } from "../../../core/job/schedule.ts";
+import type { TickFate } from "../../../core/time/schedule.ts";
 import { type FinalState, isFinal, JOB_STATES } from "../../../core/state.ts";
 import {
   type GapRequest,

@@ -1,4 +1,4 @@
-import type { ScheduleRecord } from "../../../core/job/schedule.ts";
+import type { ScheduleRecord } from "../../../core/time/schedule.ts";
 import type { Upcoming, UpcomingInstance, UpcomingQuery } from "../../store.ts";
 import { checkBatch, checkLimit } from "../checks.ts";
 import type { LedgerState } from "../state.ts";

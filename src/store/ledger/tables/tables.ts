@@ -1,5 +1,5 @@
 import type { JobError } from "../../../core/errors.ts";
-import type { ScheduleRecord, TickFate } from "../../../core/job/schedule.ts";
+import type { ScheduleRecord, TickFate } from "../../../core/time/schedule.ts";
 import type { JobState } from "../../../core/state.ts";
 import type { NodeRecord } from "../../nodes.ts";
 import type { StoreMark, StoreProblem, StoreSize } from "../../records.ts";

@@ -1,4 +1,4 @@
-import { QUEUE_MAX, type ScheduleRecord, type TickFate } from "../../../core/job/schedule.ts";
+import { QUEUE_MAX, type ScheduleRecord, type TickFate } from "../../../core/time/schedule.ts";
 import { orNull, Unpacker } from "./msgpack.ts";
 
 /** A schedule that was read, with the version that shows whether it or its fates have changed. */

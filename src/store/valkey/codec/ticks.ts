@@ -1,4 +1,4 @@
-import type { ScheduleRecord, TickFate } from "../../../core/job/schedule.ts";
+import type { ScheduleRecord, TickFate } from "../../../core/time/schedule.ts";
 import { isBlackedOut } from "../../../core/time/blackout.ts";
 import { countTicksOf, lastTickOf, nextTickOf } from "../../../core/time/ticks.ts";
 import { addFate, fateOf } from "../../ledger/operations/fates.ts";

@@ -1,6 +1,6 @@
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import type { HostPort } from "../../../core/store_address.ts";
+import type { HostPort } from "../../../core/settings/store_address.ts";
 import type { Clock } from "../../../platform/clock.ts";
 import type { ClientTls } from "../../../platform/network/tls.ts";
 import { encodeCommand, type Reply, ReplyError, ReplyReader } from "./resp.ts";

@@ -1,6 +1,6 @@
 import { hostPort } from "../../../core/address.ts";
 import { JobError } from "../../../core/errors.ts";
-import type { HostPort, ValkeyAddress } from "../../../core/store_address.ts";
+import type { HostPort, ValkeyAddress } from "../../../core/settings/store_address.ts";
 import { Connection, ConnectionLost, type ConnectionOptions } from "./connection.ts";
 import { remedyOf } from "./reply_errors.ts";
 import { type Reply, ReplyError } from "./resp.ts";

@@ -1,7 +1,7 @@
 import { backoffMs } from "../../../core/backoff.ts";
 import { JobError, toJobError } from "../../../core/errors.ts";
-import type { ValkeyAddress } from "../../../core/store_address.ts";
-import type { StoreTls } from "../../../core/store_config.ts";
+import type { ValkeyAddress } from "../../../core/settings/store_address.ts";
+import type { StoreTls } from "../../../core/settings/store_config.ts";
 import { type Clock, sleep, type Timer } from "../../../platform/clock.ts";
 import type { Logger } from "../../../platform/logger.ts";
 import type { Random } from "../../../platform/random.ts";

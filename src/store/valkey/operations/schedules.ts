@@ -1,4 +1,4 @@
-import type { ScheduleRecord, TickFate } from "../../../core/job/schedule.ts";
+import type { ScheduleRecord, TickFate } from "../../../core/time/schedule.ts";
 import { checkLimit, checkTime } from "../../ledger/checks.ts";
 import { checkAdvances, checkFires } from "../../ledger/operations/advance.ts";
 import { copyToStore } from "../../ledger/operations/schedules.ts";

@@ -1,5 +1,5 @@
 import { JobError } from "../errors.ts";
-import type { CommandSpec } from "../job/job.ts";
+import type { CommandSpec } from "./job.ts";
 
 /**
  * Check converted arguments against what a command accepts. An argument read from standard input

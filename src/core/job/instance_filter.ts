@@ -1,9 +1,9 @@
-import { kindWord } from "./job/kind.ts";
-import { readDate } from "./arguments/convert_text.ts";
-import { quoteValue } from "./arguments/describe.ts";
-import { JobError } from "./errors.ts";
-import { isUuid, LOG_LEVELS, type LogLevel } from "./instance.ts";
-import { didYouMean } from "./text/nearest.ts";
+import { kindWord } from "./kind.ts";
+import { readDate } from "../arguments/convert_text.ts";
+import { quoteValue } from "../text/quote_value.ts";
+import { JobError } from "../errors.ts";
+import { isUuid, LOG_LEVELS, type LogLevel } from "../instance.ts";
+import { didYouMean } from "../text/nearest.ts";
 import {
   copyOptions,
   FLAG,
@@ -16,9 +16,9 @@ import {
   type KeyValue,
   withoutUndefined,
   WORD,
-} from "./object_keys.ts";
-import type { InstanceQuery } from "./query.ts";
-import { JOB_STATES, type JobState, parseState, type StateName } from "./state.ts";
+} from "../text/object_keys.ts";
+import type { InstanceQuery } from "../query.ts";
+import { JOB_STATES, type JobState, parseState, type StateName } from "../state.ts";
 
 /** A point in time: a Date, epoch milliseconds, or ISO 8601 text such as "2026-11-24T09:00:00Z". */
 export type TimeInput = Date | number | string;

@@ -1,6 +1,6 @@
-import { quoteValue } from "./arguments/describe.ts";
-import { isJobError, JobError } from "./errors.ts";
-import { didYouMean } from "./text/nearest.ts";
+import { quoteValue } from "./quote_value.ts";
+import { isJobError, JobError } from "../errors.ts";
+import { didYouMean } from "./nearest.ts";
 
 /** True if a key accepts the value; a JobError says what is wrong inside of it. */
 export type Check = (value: unknown) => boolean;

@@ -1,5 +1,5 @@
-import { JobError } from "./errors.ts";
-import { nearest } from "./text/nearest.ts";
+import { JobError } from "../errors.ts";
+import { nearest } from "../text/nearest.ts";
 
 /** Host and port of a server. */
 export interface HostPort {

@@ -1,4 +1,4 @@
-import type { ScheduleText } from "./time/ticks.ts";
+import type { ScheduleText } from "../time/ticks.ts";
 
 /** Backups that the daemon makes by itself, as configured in `store.backup`. */
 export interface BackupSettings {
