@@ -21,9 +21,9 @@ import { createStore } from "./store/open_store.ts";
 import type { ReplicaMedium } from "./store/replica/medium.ts";
 import type { Store } from "./store/store.ts";
 import { createCommandExecutor } from "./supervisor/command_executor.ts";
-import { createInlineExecutor } from "./worker/inline_executor.ts";
+import { createInlineExecutor } from "./worker/isolation/inline_executor.ts";
 import { createProcessExecutor } from "./worker/process/process_executor.ts";
-import { createExecutor } from "./worker/routing_executor.ts";
+import { createExecutor } from "./worker/isolation/routing_executor.ts";
 
 export { argumentsOf, convertArguments, resultsOf } from "./library/library_job.ts";
 export { defineJob, type JobInput } from "./core/job/define.ts";

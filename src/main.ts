@@ -1,5 +1,5 @@
 import { forgetVariables, refusedVariable } from "./platform/environment.ts";
-import { HIDDEN_COMMANDS } from "./platform/process/process.ts";
+import { HIDDEN_COMMANDS } from "./platform/system/runtime.ts";
 
 /** Run the worker, the supervisor, the module describer or the CLI, depending on argv. */
 async function main(argv: readonly string[]): Promise<void> {

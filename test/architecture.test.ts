@@ -77,7 +77,7 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
       "config",
       "jobs",
       "manager",
-      "platform/process/accounts.ts",
+      "platform/system/accounts.ts",
       "platform/files/trusted_path.ts",
       "platform/files/read_file.ts",
       "platform/files/unwritable.ts",

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { HIDDEN_COMMANDS } from "../../src/platform/process/process.ts";
+import { HIDDEN_COMMANDS } from "../../src/platform/system/runtime.ts";
 
 const SAMPLE_MS = 100;
 const MB = 1_000_000;

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { arch, cpus, platform, release, totalmem } from "node:os";
-import { lateLibc } from "../../src/platform/process/libc.ts";
+import { lateLibc } from "../../src/platform/system/libc.ts";
 import { VERSION } from "../../src/platform/version.ts";
 
 /** The machine that figures were measured on. */

@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync } from "node:fs";
 import { toJobError } from "../core/errors.ts";
 import type { ConfigProblem } from "../core/config_problem.ts";
-import { groupId } from "../platform/process/accounts.ts";
+import { groupId } from "../platform/system/accounts.ts";
 import type { Logger } from "../platform/logger.ts";
 import { readRevoked } from "../platform/files/revoked_file.ts";
 import { loadTls } from "../platform/network/tls.ts";

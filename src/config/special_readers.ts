@@ -7,7 +7,7 @@ import { isNodeName, NODE_NAME_WANTED } from "../core/job/tags.ts";
 import { parseZonedTime } from "../core/time/wall_time.ts";
 import { readNetwork } from "../core/network.ts";
 import { isObject } from "../core/text/object_keys.ts";
-import { isWindows } from "../platform/process/process.ts";
+import { isWindows } from "../platform/system/runtime.ts";
 import { accepted, integer, list, parsedText, type Reader, string, TEXT } from "./readers.ts";
 import { SECRET } from "./secrets.ts";
 import { childOf } from "./source.ts";

@@ -26,7 +26,7 @@ import type { DaemonControl } from "../manager/nodes/daemon_calls.ts";
 import type { ServiceReports } from "./service_reports.ts";
 import { BusyMemory } from "../platform/process/busy_memory.ts";
 import { removeStaleFolders } from "../platform/process/pipe.ts";
-import { isWindows } from "../platform/process/process.ts";
+import { isWindows } from "../platform/system/runtime.ts";
 import {
   openFilesMax,
   OWN_PROGRAM,
@@ -39,7 +39,7 @@ import { systemRandom } from "../platform/random.ts";
 import { VERSION } from "../platform/version.ts";
 import type { JobClient } from "../rpc/client/client.ts";
 import type { ConnectOptions } from "../rpc/client/connect_options.ts";
-import { runtimeDir } from "../rpc/server/socket_path.ts";
+import { runtimeDir } from "../rpc/socket_path.ts";
 import { createStore } from "../store/open_store.ts";
 import { checkFormat } from "../store/sqlite/open_database.ts";
 import { createCommandExecutor, type OutlivingOptions } from "../supervisor/command_executor.ts";
@@ -54,9 +54,9 @@ import { filesChanged, stampOfPlaces, watchConfig } from "./config_watch.ts";
 import { Reloader } from "./reloader.ts";
 import { endOnUncaught, StopSignals } from "./stop_signals.ts";
 import { ProgramUpgrade } from "./try_upgrade.ts";
-import { createInlineExecutor } from "../worker/inline_executor.ts";
+import { createInlineExecutor } from "../worker/isolation/inline_executor.ts";
 import { createProcessExecutor } from "../worker/process/process_executor.ts";
-import { createExecutor } from "../worker/routing_executor.ts";
+import { createExecutor } from "../worker/isolation/routing_executor.ts";
 
 /** A new program may take a lease divided by this to start: nobody renews the lease meanwhile. */
 const UPGRADE_LEASE_SHARE = 3;

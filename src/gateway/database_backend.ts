@@ -9,13 +9,7 @@ import { lateReads } from "../manager/late_reads.ts";
 import { ScopedQueries, scopedReads } from "../manager/scoped_reads.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { ThreadMemory } from "../rpc/guard/thread_memory.ts";
-import type {
-  Backend,
-  CallSignal,
-  StreamName,
-  StreamSignal,
-  UnaryName,
-} from "../rpc/handlers/backend.ts";
+import type { Backend, CallSignal, StreamName, StreamSignal, UnaryName } from "../rpc/backend.ts";
 import { followSteps } from "../rpc/handlers/follow.ts";
 import { readHandlers } from "../rpc/handlers/read_handlers.ts";
 import { ScopedHandlers } from "../rpc/handlers/scoped_handlers.ts";

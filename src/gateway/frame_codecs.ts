@@ -1,5 +1,5 @@
 import { METHOD_ROLE } from "../rpc/auth/auth.ts";
-import type { UnaryName } from "../rpc/handlers/backend.ts";
+import type { UnaryName } from "../rpc/backend.ts";
 import type { FrameCodec } from "./batches.ts";
 import type { Answer, Request } from "./messages.ts";
 

@@ -13,7 +13,7 @@ import {
   type ListenerName,
 } from "../platform/network/held_sockets.ts";
 import { afterStart } from "../platform/network/listening.ts";
-import { threadUrl } from "../platform/process/process.ts";
+import { threadUrl } from "../platform/system/runtime.ts";
 import type { AuthConfig } from "../platform/network/server_config.ts";
 import { fromPlainError } from "./batches.ts";
 import { Desk } from "./desk.ts";

@@ -12,7 +12,7 @@ import { toPlainError } from "./batches.ts";
 import type { FromGateway, GatewayAddresses, GatewayConfig, ToGateway } from "./messages.ts";
 import type { DatabaseBackend } from "./database_backend.ts";
 import { RemoteBackend } from "./remote_backend.ts";
-import type { Backend } from "../rpc/handlers/backend.ts";
+import type { Backend } from "../rpc/backend.ts";
 
 // The thread of the listeners. Everything from strangers is read, checked and refused here: the
 // manager's clock, claims and renewals never wait for it.

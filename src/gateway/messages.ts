@@ -4,7 +4,7 @@ import type { HttpAddress } from "../http/server/server.ts";
 import type { StatusSource } from "../http/monitoring/status_source.ts";
 import type { LiveFacts } from "../manager/api.ts";
 import type { SessionFacts } from "../manager/sessions/session.ts";
-import type { CallerInfo, StreamName, UnaryName } from "../rpc/handlers/backend.ts";
+import type { CallerInfo, StreamName, UnaryName } from "../rpc/backend.ts";
 import type { ListenerName } from "../platform/network/held_sockets.ts";
 import type { AuthConfig, ServerConfig } from "../platform/network/server_config.ts";
 import type { ConnectionLimits } from "./connection_limits.ts";

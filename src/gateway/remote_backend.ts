@@ -6,13 +6,7 @@ import type { ChangeOfInstance } from "../manager/instances/followers.ts";
 import type { LiveFacts } from "../manager/api.ts";
 import type { SessionFacts } from "../manager/sessions/session.ts";
 import type { Clock } from "../platform/clock.ts";
-import type {
-  Backend,
-  CallSignal,
-  StreamName,
-  StreamSignal,
-  UnaryName,
-} from "../rpc/handlers/backend.ts";
+import type { Backend, CallSignal, StreamName, StreamSignal, UnaryName } from "../rpc/backend.ts";
 import { LateWatch } from "../rpc/watch/late_watch.ts";
 import { BatchSender, canceled, fromPlainError, readBatch } from "./batches.ts";
 import { ANSWER_CODEC, REQUEST_CODEC } from "./frame_codecs.ts";

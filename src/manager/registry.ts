@@ -9,7 +9,7 @@ import { includesKind } from "../core/job/job_scope.ts";
 import { didYouMean } from "../core/text/nearest.ts";
 import { kindOfReference } from "../core/job/schedule_options.ts";
 import { kindsNeeding, missingTags } from "../core/job/tags.ts";
-import { isNoticeKind } from "../notices/notice_kinds.ts";
+import { isNoticeKind } from "../notices/context/notice_kinds.ts";
 
 /** How many kinds an error lists at most. */
 const LISTED_KINDS_MAX = 10;

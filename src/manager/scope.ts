@@ -2,7 +2,7 @@ import { isJobError, JobError, type JobErrorOptions } from "../core/errors.ts";
 import { includesKind, onlyKindOf } from "../core/job/job_scope.ts";
 import { kindOfWord } from "../core/job/kind.ts";
 import type { Block } from "../core/job/limits.ts";
-import { isNoticeKind } from "../notices/notice_kinds.ts";
+import { isNoticeKind } from "../notices/context/notice_kinds.ts";
 import type { Page } from "../store/store.ts";
 
 /** The kind in a key that a job makes from arguments; null for any other text. */

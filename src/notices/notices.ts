@@ -10,17 +10,17 @@ import { didYouMean } from "../core/text/nearest.ts";
 import { JOB_MEMO, type Memo, type News } from "../store/store.ts";
 import { deliverSilenced } from "./deliveries/collected.ts";
 import { deliver } from "./deliveries/deliver.ts";
-import { FloodGate } from "./deliveries/flood_gate.ts";
+import { FloodGate } from "./context/flood_gate.ts";
 import { GoneIncidents, isGone, liveNodes } from "./incidents/gone_incidents.ts";
 import { isWanted } from "./incidents/subject_channels.ts";
 import { processNews } from "./incidents/process_news.ts";
-import { memosOf, readMemo } from "./memos.ts";
+import { memosOf, readMemo } from "./context/memos.ts";
 import { forgetWatchers, recordWatcher } from "./watchers.ts";
 import { sampleNotice, TEST_FACT } from "./sample_notice.ts";
 import { StoreNotices } from "./store_notices.ts";
 import type { Channel, DeliveryContext } from "./channels/channel.ts";
-import type { NoticeContext } from "./notice_context.ts";
-import { channelOfKind, newNewsTask, noticeJobs, readNewsTask } from "./notice_kinds.ts";
+import type { NoticeContext } from "./context/notice_context.ts";
+import { channelOfKind, newNewsTask, noticeJobs, readNewsTask } from "./context/notice_kinds.ts";
 
 /** Longest time of a test, in milliseconds. */
 const TEST_MS_MAX = 60_000;

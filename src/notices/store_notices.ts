@@ -4,7 +4,7 @@ import { type Incident, noticeIncidentOf } from "../core/notices/incident.ts";
 import type { Notice, NoticeSubject } from "../core/notices/notice.ts";
 import { factsOf, titleOf } from "../core/notices/notice_text.ts";
 import { sleep } from "../platform/clock.ts";
-import type { NoticeContext } from "./notice_context.ts";
+import type { NoticeContext } from "./context/notice_context.ts";
 
 /** How often a notice is tried, and the waits between. */
 const TRIES = 8;

@@ -1,6 +1,6 @@
 import { NODE_KEPT_MS, WATCHER_MEMO } from "../store/store.ts";
-import { memosOf, readMemo, tryPutMemo } from "./memos.ts";
-import type { NoticeContext } from "./notice_context.ts";
+import { memosOf, readMemo, tryPutMemo } from "./context/memos.ts";
+import type { NoticeContext } from "./context/notice_context.ts";
 
 /** How often a memo is written again because another node changed it meanwhile. */
 const TRIES_MAX = 20;

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { lateLibc } from "./process/libc.ts";
+import { lateLibc } from "./system/libc.ts";
 
 /** What the kernel knows about its clock. */
 export interface KernelClock {

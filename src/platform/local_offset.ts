@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { errorCode } from "../core/errors.ts";
-import { isWindows } from "./process/process.ts";
+import { isWindows } from "./system/runtime.ts";
 
 const LOCAL_FILE = "/etc/localtime";
 const ZONES_FOLDER = "/usr/share/zoneinfo";

@@ -16,7 +16,7 @@ import { SecretMask } from "../core/text/secret_mask.ts";
 import type { Clock } from "../platform/clock.ts";
 import { LazyTimer } from "../platform/lazy_timer.ts";
 import type { Logger } from "../platform/logger.ts";
-import { selfCommand } from "../platform/process/process.ts";
+import { selfCommand } from "../platform/system/runtime.ts";
 import { thisProcess } from "../platform/process/process_identity.ts";
 import { type Random, systemRandom } from "../platform/random.ts";
 import { VERSION } from "../platform/version.ts";

@@ -1,9 +1,9 @@
 import type { CommandSpec, JobDefinition } from "../core/job/job.ts";
 import { minimalEnvironment } from "../jobs/loading/minimal_environment.ts";
-import { type Account, resolveAccount } from "../platform/process/accounts.ts";
+import { type Account, resolveAccount } from "../platform/system/accounts.ts";
 import { commandCgroups } from "../platform/process/cgroup_tree.ts";
 import { MARKER_VARIABLE } from "../platform/process/descendants.ts";
-import { HIDDEN_COMMANDS } from "../platform/process/process.ts";
+import { HIDDEN_COMMANDS } from "../platform/system/runtime.ts";
 import { openFilesOfChildren } from "../platform/process/process_control.ts";
 import { type ProcessSetup, startAs } from "../platform/process/process_setup.ts";
 import type { TaskInstance } from "../worker/protocol.ts";

@@ -4,7 +4,7 @@ import { NO_LIMITS, type ProcessLimits } from "../core/job/job.ts";
 import { type Clock, inTime } from "../platform/clock.ts";
 import { LazyTimer } from "../platform/lazy_timer.ts";
 import { type Family, findFamilyInTurns } from "../platform/process/descendants.ts";
-import { spentMs } from "../platform/process/process.ts";
+import { spentMs } from "../platform/system/runtime.ts";
 import { isResourceError } from "../platform/process/resources.ts";
 import type { AbortCause, FreezeProblem } from "../worker/executor.ts";
 import { UsageWatch } from "../worker/process/usage_watch.ts";

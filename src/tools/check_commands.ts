@@ -5,7 +5,7 @@ import type { CommandSpec, JobDefinition, ProcessSpec } from "../core/job/job.ts
 import type { JobTable } from "../core/job/job_table.ts";
 import type { ConfigProblem } from "../core/config_problem.ts";
 import { errorCode, isJobError } from "../core/errors.ts";
-import { type Account, resolveAccount } from "../platform/process/accounts.ts";
+import { type Account, resolveAccount } from "../platform/system/accounts.ts";
 
 /** Where programs are found if a job does not set PATH. */
 const PATH_DEFAULT = "/usr/bin:/bin";

@@ -4,7 +4,7 @@ import { backupFolderProblems, readBackupFolder } from "../config/backup_folder.
 import type { Config } from "../config/config.ts";
 import { localMailProblems } from "../config/notices/local_mail.ts";
 import type { ConfigProblem } from "../core/config_problem.ts";
-import { isAccount, isRoot, userId, userName } from "../platform/process/accounts.ts";
+import { isAccount, isRoot, userId, userName } from "../platform/system/accounts.ts";
 import { type UnitSandbox, unitSandbox } from "./service/unit_sandbox.ts";
 
 /** Where {@link daemonMistakes} looks. */

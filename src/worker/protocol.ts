@@ -1,7 +1,7 @@
 import type { AttemptUsage, ErrorInfo, Instance, Progress } from "../core/instance.ts";
 import type { JobSource } from "../core/job/job.ts";
 import type { Signature } from "../core/arguments/signature.ts";
-import { runtimeName } from "../platform/process/process.ts";
+import { runtimeName } from "../platform/system/runtime.ts";
 import type { AbortCause, AttemptOutcome, HandlerCall } from "./executor.ts";
 
 /**

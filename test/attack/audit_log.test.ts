@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
-import { userName } from "../../src/platform/process/accounts.ts";
+import { userName } from "../../src/platform/system/accounts.ts";
 import { startDaemon } from "../support/processes/daemon.ts";
 import { until } from "../support/wait.ts";
 

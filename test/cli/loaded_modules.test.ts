@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { runtimeName } from "../../src/platform/process/process.ts";
+import { runtimeName } from "../../src/platform/system/runtime.ts";
 import { rpcWorld } from "../support/worlds/rpc_world.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));

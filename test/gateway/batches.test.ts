@@ -4,7 +4,7 @@ import { BatchSender, type FrameCodec, readBatch } from "../../src/gateway/batch
 import { ANSWER_CODEC, REQUEST_CODEC } from "../../src/gateway/frame_codecs.ts";
 import type { Answer, Batch, Request } from "../../src/gateway/messages.ts";
 import { systemClock } from "../../src/platform/clock.ts";
-import type { UnaryName } from "../../src/rpc/handlers/backend.ts";
+import type { UnaryName } from "../../src/rpc/backend.ts";
 import { JobService } from "../../src/rpc/gen/job_pb.ts";
 
 /** The frames that arrive, in order, and the batches that carried them. */

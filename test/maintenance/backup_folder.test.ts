@@ -17,7 +17,7 @@ import { checkBackup } from "../../src/maintenance/backup.ts";
 import { readBackup } from "../../src/maintenance/backup_file.ts";
 import { backUpToFolder } from "../../src/maintenance/backup_folder.ts";
 import type { StoreStep } from "../../src/maintenance/step.ts";
-import { runtimeName } from "../../src/platform/process/process.ts";
+import { runtimeName } from "../../src/platform/system/runtime.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 import { filledStore, hashOf, memoryStore, workOn } from "./moving_world.ts";
 

@@ -9,8 +9,8 @@ import type { CommandSpec } from "../../src/core/job/job.ts";
 import { JOB_DEFAULTS } from "../../src/core/job/option_table.ts";
 import { sleep, systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
-import { resolveAccount } from "../../src/platform/process/accounts.ts";
-import { runtimeName } from "../../src/platform/process/process.ts";
+import { resolveAccount } from "../../src/platform/system/accounts.ts";
+import { runtimeName } from "../../src/platform/system/runtime.ts";
 import { createCommandExecutor } from "../../src/supervisor/command_executor.ts";
 import { AHEAD_MS_MAX } from "../../src/core/time/ahead.ts";
 import {

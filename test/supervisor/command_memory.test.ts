@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
-import { runtimeName } from "../../src/platform/process/process.ts";
+import { runtimeName } from "../../src/platform/system/runtime.ts";
 import { createCommandExecutor } from "../../src/supervisor/command_executor.ts";
 import type { AttemptSink } from "../../src/worker/executor.ts";
 import { commandJob, makeTask, workerCommand } from "../support/attempts.ts";

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { systemClock } from "../../src/platform/clock.ts";
-import { isRoot } from "../../src/platform/process/accounts.ts";
+import { isRoot } from "../../src/platform/system/accounts.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import { createCommandExecutor } from "../../src/supervisor/command_executor.ts";
 import { listPlaces } from "../../src/supervisor/supervisor_folder.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { systemClock } from "../../src/platform/clock.ts";
 import { createLogger, silentLogger } from "../../src/platform/logger.ts";
-import { runtimeName } from "../../src/platform/process/process.ts";
+import { runtimeName } from "../../src/platform/system/runtime.ts";
 import { createCommandExecutor } from "../../src/supervisor/command_executor.ts";
 import { SUPERVISOR_VERSION } from "../../src/supervisor/protocol.ts";
 import type { Attempt, Executor } from "../../src/worker/executor.ts";

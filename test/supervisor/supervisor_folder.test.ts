@@ -17,7 +17,7 @@ import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { systemClock } from "../../src/platform/clock.ts";
 import { createLogger, silentLogger } from "../../src/platform/logger.ts";
-import { runtimeName } from "../../src/platform/process/process.ts";
+import { runtimeName } from "../../src/platform/system/runtime.ts";
 import { systemRandom } from "../../src/platform/random.ts";
 import { ClaimSeal } from "../../src/supervisor/claim_seal.ts";
 import { findSupervisors } from "../../src/supervisor/find_supervisors.ts";

@@ -10,7 +10,7 @@ import { systemClock } from "../../src/platform/clock.ts";
 import { createLogger, silentLogger } from "../../src/platform/logger.ts";
 import { MARKER_VARIABLE } from "../../src/platform/process/descendants.ts";
 import { thisProcess } from "../../src/platform/process/process_identity.ts";
-import { runtimeName } from "../../src/platform/process/process.ts";
+import { runtimeName } from "../../src/platform/system/runtime.ts";
 import { createCommandExecutor } from "../../src/supervisor/command_executor.ts";
 import { listPlaces, openFolder, socketOf } from "../../src/supervisor/supervisor_folder.ts";
 import type { AbortCause, Executor, FoundAttempt } from "../../src/worker/executor.ts";

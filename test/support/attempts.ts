@@ -20,7 +20,7 @@ import {
 } from "../../src/core/job/job.ts";
 import type { ParameterShape, Signature } from "../../src/core/arguments/signature.ts";
 import { systemClock } from "../../src/platform/clock.ts";
-import { runtimeName } from "../../src/platform/process/process.ts";
+import { runtimeName } from "../../src/platform/system/runtime.ts";
 import type { AttemptSink, AttemptTask } from "../../src/worker/executor.ts";
 
 const NO_TYPES: Signature = {

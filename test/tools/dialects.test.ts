@@ -8,7 +8,7 @@ import { type Dialect, DIALECT_RULES, guessDialect } from "../../src/tools/impor
 import { importCrontabs } from "../../src/tools/import/import_crontab.ts";
 import { openCrontabs } from "../../src/tools/import/open_crontabs.ts";
 import { verifyCrontab } from "../../src/tools/import/verify_crontab.ts";
-import { loginShell } from "../../src/platform/process/accounts.ts";
+import { loginShell } from "../../src/platform/system/accounts.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
 const NOW = Date.UTC(2026, 10, 24, 12, 0, 0);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { userName } from "../../src/platform/process/accounts.ts";
+import { userName } from "../../src/platform/system/accounts.ts";
 import { importCrontabs } from "../../src/tools/import/import_crontab.ts";
 import type { Dialect } from "../../src/tools/import/dialect.ts";
 import type { CrontabText } from "../../src/tools/import/open_crontabs.ts";

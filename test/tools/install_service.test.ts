@@ -17,7 +17,7 @@ import {
   uninstallService,
 } from "../../src/tools/service/install_service.ts";
 import { SERVICE_KINDS } from "../../src/tools/service/service_settings.ts";
-import { userId } from "../../src/platform/process/accounts.ts";
+import { userId } from "../../src/platform/system/accounts.ts";
 import { parsePlist } from "../support/plist.ts";
 import { NEEDS_ROOT } from "../support/processes/foreign_user.ts";
 import { withTempDir } from "../support/temp_dir.ts";

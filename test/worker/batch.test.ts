@@ -7,7 +7,7 @@ import { after, test } from "node:test";
 import { type JobDefinition, NO_HANDLERS } from "../../src/core/job/job.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
-import { runtimeName } from "../../src/platform/process/process.ts";
+import { runtimeName } from "../../src/platform/system/runtime.ts";
 import type { AttemptOutcome } from "../../src/worker/executor.ts";
 import { createProcessExecutor } from "../../src/worker/process/process_executor.ts";
 import { WorkerProcess } from "../../src/worker/process/worker_process.ts";

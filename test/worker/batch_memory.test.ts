@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { closeSync, ftruncateSync, writeSync } from "node:fs";
 import { createSharedMemory, MEMORY_BYTES } from "../../src/platform/process/shared_memory.ts";
-import { runtimeName } from "../../src/platform/process/process.ts";
+import { runtimeName } from "../../src/platform/system/runtime.ts";
 import { BatchMemory } from "../../src/worker/batching/batch_memory.ts";
 
 /** Both sides of one memory. */

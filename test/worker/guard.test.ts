@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../../src/platform/clock.ts";
-import { runtimeName } from "../../src/platform/process/process.ts";
+import { runtimeName } from "../../src/platform/system/runtime.ts";
 import { isAlive, whenGone } from "../support/attempts.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 

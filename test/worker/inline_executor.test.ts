@@ -5,7 +5,7 @@ import type { ErrorInfo } from "../../src/core/instance.ts";
 import type { JobFunction, JobHandlers } from "../../src/core/job/job.ts";
 import type { Signature } from "../../src/core/arguments/signature.ts";
 import { type AttemptOutcome, HANDLER_MS_MAX } from "../../src/worker/executor.ts";
-import { createInlineExecutor } from "../../src/worker/inline_executor.ts";
+import { createInlineExecutor } from "../../src/worker/isolation/inline_executor.ts";
 import {
   commandJob,
   injectedSignature,

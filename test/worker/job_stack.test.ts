@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { parseParams } from "../../src/jobs/types/read_signature.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
-import { createInlineExecutor } from "../../src/worker/inline_executor.ts";
+import { createInlineExecutor } from "../../src/worker/isolation/inline_executor.ts";
 import { endAtJob } from "../../src/worker/job_stack.ts";
 import { createProcessExecutor } from "../../src/worker/process/process_executor.ts";
 import { makeJob, makeTask, RecordingSink, workerCommand } from "../support/attempts.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { runtimeName } from "../../src/platform/process/process.ts";
+import { runtimeName } from "../../src/platform/system/runtime.ts";
 import { LineQueue, type RawLine } from "../../src/worker/output/line_queue.ts";
 
 declare const Bun: { gc(isComplete: boolean): void };

@@ -5,7 +5,7 @@ import { utf8Bytes } from "../../src/core/text/text_bytes.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import type { AttemptOutcome, Executor } from "../../src/worker/executor.ts";
-import { createInlineExecutor } from "../../src/worker/inline_executor.ts";
+import { createInlineExecutor } from "../../src/worker/isolation/inline_executor.ts";
 import { createProcessExecutor } from "../../src/worker/process/process_executor.ts";
 import { makeTask, moduleJob, RecordingSink, workerCommand } from "../support/attempts.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { JobDefinition } from "../../src/core/job/job.ts";
 import type { Executor } from "../../src/worker/executor.ts";
-import { createExecutor } from "../../src/worker/routing_executor.ts";
+import { createExecutor } from "../../src/worker/isolation/routing_executor.ts";
 import { commandJob, makeJob, makeTask, moduleJob, RecordingSink } from "../support/attempts.ts";
 
 function named(name: string, calls: string[]): Executor {

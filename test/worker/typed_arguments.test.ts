@@ -8,7 +8,7 @@ import { readSignature } from "../../src/jobs/types/read_signature.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import type { Executor } from "../../src/worker/executor.ts";
-import { createInlineExecutor } from "../../src/worker/inline_executor.ts";
+import { createInlineExecutor } from "../../src/worker/isolation/inline_executor.ts";
 import { createProcessExecutor } from "../../src/worker/process/process_executor.ts";
 import { makeTask, moduleJob, RecordingSink, workerCommand } from "../support/attempts.ts";
 import { sourceOf, TYPE_TABLE } from "../support/type_table.ts";

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { JobDefinition } from "../../../src/core/job/job.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { silentLogger } from "../../../src/platform/logger.ts";
-import { selfCommand } from "../../../src/platform/process/process.ts";
+import { selfCommand } from "../../../src/platform/system/runtime.ts";
 import type { Executor } from "../../../src/worker/executor.ts";
 import { createProcessExecutor } from "../../../src/worker/process/process_executor.ts";
 import { isAlive, makeJob, makeTask, RecordingSink } from "../../../test/support/attempts.ts";

@@ -4,7 +4,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { Manager } from "../../../src/index.ts";
 import { JobService, JobState } from "../../../src/rpc/gen/job_pb.ts";
-import type { UnaryName } from "../../../src/rpc/handlers/backend.ts";
+import type { UnaryName } from "../../../src/rpc/backend.ts";
 import { LocalBackend } from "../../../src/rpc/handlers/local_backend.ts";
 import { openStore, scratchStore } from "../../bench/scratch_store.ts";
 import { BUSY_SCHEDULE, fill, type Volume } from "./fill.ts";

@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 import { errorCode, isJobError, JobError, messageOf } from "../../core/errors.ts";
 import { formatSize } from "../../core/text/size.ts";
 import { PRIVATE_FILE } from "../../platform/files/private_files.ts";
-import { isWindows } from "../../platform/process/process.ts";
+import { isWindows } from "../../platform/system/runtime.ts";
 import type { CliIo } from "../io.ts";
 import { usageError } from "../parsing/args.ts";
 

@@ -21,7 +21,7 @@ import { notWritten } from "../../platform/files/not_written.ts";
 import { PRIVATE_FILE, PRIVATE_FOLDER } from "../../platform/files/private_files.ts";
 import { type ReadFile, readRegularFile } from "../../platform/files/read_file.ts";
 import { distrustError, findDistrust } from "../../platform/files/trusted_path.ts";
-import { isWindows } from "../../platform/process/process.ts";
+import { isWindows } from "../../platform/system/runtime.ts";
 import { CONNECTION_OPTIONS } from "../parsing/options.ts";
 
 /** Values of options of the connection by their names. */

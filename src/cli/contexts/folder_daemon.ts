@@ -5,7 +5,7 @@ import { messageOf } from "../../core/errors.ts";
 import { isObject } from "../../core/text/object_keys.ts";
 import { readRegularFile } from "../../platform/files/read_file.ts";
 import { findDistrust } from "../../platform/files/trusted_path.ts";
-import { isWindows } from "../../platform/process/process.ts";
+import { isWindows } from "../../platform/system/runtime.ts";
 import type { ContextValues } from "./contexts_file.ts";
 
 /** What the configuration of a folder says about its daemon. */

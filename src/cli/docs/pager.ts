@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import process from "node:process";
-import { isWindows } from "../../platform/process/process.ts";
+import { isWindows } from "../../platform/system/runtime.ts";
 
 /** What a shell returns if there is no such program. */
 const NO_PROGRAM = 127;

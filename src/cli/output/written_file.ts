@@ -2,7 +2,7 @@ import { lstatSync, rmSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import process from "node:process";
 import { errorCode, isJobError, JobError } from "../../core/errors.ts";
-import { accountName } from "../../platform/process/accounts.ts";
+import { accountName } from "../../platform/system/accounts.ts";
 import { notWritten } from "../../platform/files/not_written.ts";
 import { PRIVATE_FILE } from "../../platform/files/private_files.ts";
 import type { Args } from "../parsing/args.ts";

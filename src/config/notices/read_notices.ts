@@ -11,7 +11,7 @@ import {
   type WebhookTarget,
 } from "../../core/notices/settings.ts";
 import { isObject } from "../../core/text/object_keys.ts";
-import { isWindows } from "../../platform/process/process.ts";
+import { isWindows } from "../../platform/system/runtime.ts";
 import { NOTICE_KEYS, NOTICE_SCHEMA, RULE_KEYS, TARGET_KEYS } from "./notice_keys.ts";
 import { hide, type HookUrl, usualTls } from "./notice_readers.ts";
 import { checkPublicUrl } from "./public_url.ts";

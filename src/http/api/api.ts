@@ -4,7 +4,7 @@ import { JobError, renameOptions, toJobError } from "../../core/errors.ts";
 import type { Caller } from "../../rpc/auth/auth.ts";
 import { memberOf } from "../../rpc/field_names.ts";
 import { ListRegisteredJobsResponseSchema } from "../../rpc/gen/job_pb.ts";
-import type { StreamName, UnaryName } from "../../rpc/handlers/backend.ts";
+import type { StreamName, UnaryName } from "../../rpc/backend.ts";
 import type { Calls } from "../../rpc/server/call_policy.ts";
 import type { ApiRequest, ApiResponse, PlainResponse } from "./api_messages.ts";
 import { CREATES, placeOf } from "./created.ts";

@@ -1,7 +1,7 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { JobInstanceSchema, ScheduleSchema } from "../../rpc/gen/job_pb.ts";
-import type { MethodName } from "../../rpc/handlers/backend.ts";
+import type { MethodName } from "../../rpc/backend.ts";
 
 /** Methods that create an instance: the response has status 201, and says where it is. */
 export const CREATES: ReadonlySet<MethodName> = new Set([

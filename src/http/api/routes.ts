@@ -1,7 +1,7 @@
 import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
 import { JobError } from "../../core/errors.ts";
 import { http, type HttpRule, JobService } from "../../rpc/gen/job_pb.ts";
-import type { MethodName } from "../../rpc/handlers/backend.ts";
+import type { MethodName } from "../../rpc/backend.ts";
 
 /** The verbs of requests that the contract has rules for. */
 export type Verb = "GET" | "PUT" | "POST" | "DELETE" | "PATCH";

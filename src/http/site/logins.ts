@@ -4,7 +4,7 @@ import type { OpenedSession, SessionHolder } from "../../manager/sessions/sessio
 import { BurstLog } from "../../platform/burst_log.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
-import { userName } from "../../platform/process/accounts.ts";
+import { userName } from "../../platform/system/accounts.ts";
 import type { Authenticator } from "../../rpc/auth/auth.ts";
 import { type AddressLimits, AddressQuota } from "../../rpc/guard/address_quota.ts";
 import type { SessionCallers } from "../../rpc/auth/session_callers.ts";

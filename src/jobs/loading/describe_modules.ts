@@ -4,13 +4,13 @@ import { PAYLOAD_BYTES_MAX } from "../../core/payload_chars.ts";
 import { channelEnvironment, ChildChannel } from "../../platform/process/child_channel.ts";
 import { IpcChannel } from "../../platform/process/ipc_channel.ts";
 import type { Clock } from "../../platform/clock.ts";
-import type { Account } from "../../platform/process/accounts.ts";
+import type { Account } from "../../platform/system/accounts.ts";
 import {
   killFamilyInTurns,
   killGroup,
   MARKER_VARIABLE,
 } from "../../platform/process/descendants.ts";
-import { isWindows } from "../../platform/process/process.ts";
+import { isWindows } from "../../platform/system/runtime.ts";
 import { openFilesOfChildren } from "../../platform/process/process_control.ts";
 import { type ProcessSetup, startAs } from "../../platform/process/process_setup.ts";
 import type {

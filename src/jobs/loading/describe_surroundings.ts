@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import type { ProcessSpec } from "../../core/job/job.ts";
 import type { JobTable } from "../../core/job/job_table.ts";
-import { type Account, resolveAccount } from "../../platform/process/accounts.ts";
+import { type Account, resolveAccount } from "../../platform/system/accounts.ts";
 import type { ModuleFile } from "./find_modules.ts";
 
 /**

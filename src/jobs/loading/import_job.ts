@@ -2,7 +2,7 @@ import { pathToFileURL } from "node:url";
 import { JobError } from "../../core/errors.ts";
 import { handlersOf } from "../../core/job/define.ts";
 import type { JobFunction, JobHandlers } from "../../core/job/job.ts";
-import { runtimeName } from "../../platform/process/process.ts";
+import { runtimeName } from "../../platform/system/runtime.ts";
 import { explainBrokenModule } from "./broken_module.ts";
 import { explainMissingModule } from "./missing_module.ts";
 import { readEntries } from "./module_entries.ts";

@@ -1,5 +1,5 @@
-import type { Account } from "../../platform/process/accounts.ts";
-import { isWindows } from "../../platform/process/process.ts";
+import type { Account } from "../../platform/system/accounts.ts";
+import { isWindows } from "../../platform/system/runtime.ts";
 
 const KEPT =
   /^(?:PATH|TZ|TMPDIR|LANG|LANGUAGE|LC_\w+|SSL_CERT_FILE|SSL_CERT_DIR|NODE_EXTRA_CA_CERTS|DENO_DIR)$/;

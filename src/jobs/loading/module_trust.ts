@@ -1,6 +1,6 @@
 import type { Stats } from "node:fs";
 import { dirname, join } from "node:path";
-import type { Account } from "../../platform/process/accounts.ts";
+import type { Account } from "../../platform/system/accounts.ts";
 import {
   type Distrust,
   type TrustProblem,

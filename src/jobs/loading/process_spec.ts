@@ -1,7 +1,7 @@
 import { JobError, toJobError } from "../../core/errors.ts";
 import type { ProcessSpec } from "../../core/job/job.ts";
-import { isRoot, resolveAccount } from "../../platform/process/accounts.ts";
-import { isWindows } from "../../platform/process/process.ts";
+import { isRoot, resolveAccount } from "../../platform/system/accounts.ts";
+import { isWindows } from "../../platform/system/runtime.ts";
 import { hasIoPriority } from "../../platform/process/process_control.ts";
 
 /**

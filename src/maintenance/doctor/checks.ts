@@ -6,7 +6,7 @@ import { backupFolderProblems, readBackupFolder } from "../../config/backup_fold
 import type { Config } from "../../config/config.ts";
 import { localMailProblems } from "../../config/notices/local_mail.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
-import { userName } from "../../platform/process/accounts.ts";
+import { userName } from "../../platform/system/accounts.ts";
 import { findUnwritable } from "../../platform/files/unwritable.ts";
 import { checkCgroup, readCgroup } from "./cgroup_check.ts";
 import { checkClock, readClock } from "./clock_check.ts";

@@ -3,7 +3,7 @@ import { formatDuration } from "../../core/time/duration.ts";
 import { type Clock, sleep } from "../../platform/clock.ts";
 import { type KernelClock, kernelClock } from "../../platform/kernel_clock.ts";
 import { readSystemFile } from "../../platform/files/read_file.ts";
-import { isWindows } from "../../platform/process/process.ts";
+import { isWindows } from "../../platform/system/runtime.ts";
 import { type Finding, findingsOf } from "./finding.ts";
 
 /** The clock of this machine. */

@@ -6,7 +6,7 @@ import { roughDuration } from "../../core/time/duration.ts";
 import type { Config } from "../../config/config.ts";
 import { readRegularFile } from "../../platform/files/read_file.ts";
 import { listeningPorts } from "../../platform/network/listening_ports.ts";
-import { accountName } from "../../platform/process/accounts.ts";
+import { accountName } from "../../platform/system/accounts.ts";
 import { type Finding, findingsOf } from "./finding.ts";
 
 /** Where the daemon listens, or would. */

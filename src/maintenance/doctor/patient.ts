@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import process from "node:process";
 import type { Config, LoadedConfig } from "../../config/config.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
-import { isAccount, userId, userName } from "../../platform/process/accounts.ts";
+import { isAccount, userId, userName } from "../../platform/system/accounts.ts";
 import type { DaemonFacts, DoctorOptions, FoundDaemon } from "./facts.ts";
 import { sqliteOwner } from "./sqlite_look.ts";
 

@@ -7,7 +7,7 @@ import type {
   Progress,
 } from "../../core/instance.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
-import { isNoticeKind } from "../../notices/notice_kinds.ts";
+import { isNoticeKind } from "../../notices/context/notice_kinds.ts";
 import { BACKUP_KIND } from "../../core/settings/backup_settings.ts";
 import type { ClaimKey } from "../../store/store.ts";
 import type {

@@ -3,7 +3,7 @@ import { createHash, createHmac } from "node:crypto";
 import { JobError } from "../../core/errors.ts";
 import { assertRunsElsewhere, isExternal, type ReportedRun } from "../../core/job/external.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
-import { readMemo, tryPutMemo } from "../../notices/memos.ts";
+import { readMemo, tryPutMemo } from "../../notices/context/memos.ts";
 import type { PingKeysOfJob } from "../api.ts";
 import type { PartContext } from "../part_context.ts";
 import { ExternalRuns } from "./external_runs.ts";

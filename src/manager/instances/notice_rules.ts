@@ -1,7 +1,7 @@
 import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import { isDeadState } from "../../core/state.ts";
-import { isNoticeKind } from "../../notices/notice_kinds.ts";
+import { isNoticeKind } from "../../notices/context/notice_kinds.ts";
 import { BATCH_MAX, type InstanceQuery, type Store } from "../../store/store.ts";
 
 // Who could stop notices could hide failures, and a caller who could make them could reach people.

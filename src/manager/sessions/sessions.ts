@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { createHash, timingSafeEqual } from "node:crypto";
 import { LOGIN_PATH } from "../../core/address.ts";
 import { JobError } from "../../core/errors.ts";
-import { memosOf, readMemo, tryPutMemo } from "../../notices/memos.ts";
+import { memosOf, readMemo, tryPutMemo } from "../../notices/context/memos.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Random } from "../../platform/random.ts";
 import { LOGIN_CODE_MEMO as CODE_MEMO, type Memo, SESSION_MEMO } from "../../store/store.ts";

@@ -8,7 +8,7 @@ import {
   type TickCounts,
 } from "../../core/time/forecast.ts";
 import { pausedUntil } from "../../core/time/next_run.ts";
-import { isNoticeKind } from "../../notices/notice_kinds.ts";
+import { isNoticeKind } from "../../notices/context/notice_kinds.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { Slices } from "../../platform/slices.ts";
 import type { Pause, StoreReads } from "../../store/store.ts";

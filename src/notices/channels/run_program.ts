@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { errorCode, messageOf } from "../../core/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
-import { resolveAccount } from "../../platform/process/accounts.ts";
+import { resolveAccount } from "../../platform/system/accounts.ts";
 import { killGroup } from "../../platform/process/descendants.ts";
 import { DeliveryError } from "./channel.ts";
 

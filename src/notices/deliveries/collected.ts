@@ -7,10 +7,9 @@ import { quietSince, quietUntil } from "../../core/notices/quiet_time.ts";
 import { formatLocal } from "../../core/time/local_time.ts";
 import { idOfText } from "../../platform/text_ids.ts";
 import type { Memo, NewInstance } from "../../store/store.ts";
-import { SILENCE_MEMO } from "../incidents/silences.ts";
-import { memosOf, readMemo, tryPutMemo } from "../memos.ts";
-import type { NoticeContext } from "../notice_context.ts";
-import { newDelivery } from "../notice_kinds.ts";
+import { memosOf, readMemo, SILENCE_MEMO, tryPutMemo } from "../context/memos.ts";
+import type { NoticeContext } from "../context/notice_context.ts";
+import { newDelivery } from "../context/notice_kinds.ts";
 
 /**
  * Start of the keys of what is collected; channel, reason, time and subject follow. The time of

@@ -7,9 +7,9 @@ import { hasWholeOutput } from "../../core/notices/settings.ts";
 import { readSubject } from "../../core/notices/subject_state.ts";
 import { idOfText } from "../../platform/text_ids.ts";
 import type { Channel, DeliveryContext } from "../channels/channel.ts";
-import type { NoticeContext } from "../notice_context.ts";
-import { channelOfKind, incidentNoticeId, type NoticeDelivery } from "../notice_kinds.ts";
-import { readMemo } from "../memos.ts";
+import type { NoticeContext } from "../context/notice_context.ts";
+import { channelOfKind, incidentNoticeId, type NoticeDelivery } from "../context/notice_kinds.ts";
+import { readMemo } from "../context/memos.ts";
 import {
   COLLECTED_WAIT_MS,
   type CollectedDelivery,

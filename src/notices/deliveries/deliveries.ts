@@ -11,14 +11,14 @@ import {
 } from "../../core/notices/notice_text.ts";
 import { idOfText } from "../../platform/text_ids.ts";
 import type { NewInstance } from "../../store/store.ts";
-import type { NoticeContext } from "../notice_context.ts";
+import type { NoticeContext } from "../context/notice_context.ts";
 import {
   incidentNoticeId,
   newDelivery,
   type NoticeDelivery,
   type Reminder,
   reminderId,
-} from "../notice_kinds.ts";
+} from "../context/notice_kinds.ts";
 import { collect, collectRepeat, collectUntil, silencedUntil } from "./collected.ts";
 
 /** What is delivered of the news of one memo. */

@@ -9,8 +9,8 @@ import {
 import { pagesOf } from "../../core/query.ts";
 import { isDroppedOutput } from "../../core/text/dropped_output.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
-import { type Account, resolveAccount } from "../../platform/process/accounts.ts";
-import type { NoticeContext } from "../notice_context.ts";
+import { type Account, resolveAccount } from "../../platform/system/accounts.ts";
+import type { NoticeContext } from "../context/notice_context.ts";
 
 /** Most pages of a log that are read for its last lines. */
 const PAGES_MAX = 200;

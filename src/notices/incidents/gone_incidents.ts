@@ -3,9 +3,9 @@ import { afterLook } from "../../core/notices/gone_subject.ts";
 import { readSubject, writeSubject } from "../../core/notices/subject_state.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { JOB_MEMO, type Memo, type NodeRecord } from "../../store/store.ts";
-import { memosOf, tryPutMemo } from "../memos.ts";
-import type { NoticeContext } from "../notice_context.ts";
-import { channelOfKind } from "../notice_kinds.ts";
+import { memosOf, tryPutMemo } from "../context/memos.ts";
+import type { NoticeContext } from "../context/notice_context.ts";
+import { channelOfKind } from "../context/notice_kinds.ts";
 
 /** How often a node looks for incidents whose subject is gone, in milliseconds. */
 const LOOK_EVERY_MS = 3_600_000;

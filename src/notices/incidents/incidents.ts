@@ -5,8 +5,8 @@ import type { NoticeSubject } from "../../core/notices/notice.ts";
 import { closeIncident, memoKeyOf, readSubject } from "../../core/notices/subject_state.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { JOB_MEMO, type Memo, type Page, type PageRequest, type Store } from "../../store/store.ts";
-import { deliveryKindOf } from "../notice_kinds.ts";
-import { readMemo, tryPutMemo } from "../memos.ts";
+import { deliveryKindOf } from "../context/notice_kinds.ts";
+import { readMemo, tryPutMemo } from "../context/memos.ts";
 
 /**
  * Starts of the keys of memos that have an incident, in the order of the list. Channels that cannot

@@ -20,9 +20,9 @@ import { isGone, liveNodes } from "./gone_incidents.ts";
 import { channelsOf, subjectOfKey } from "./subject_channels.ts";
 import { Deliveries } from "../deliveries/deliveries.ts";
 import type { Channel } from "../channels/channel.ts";
-import type { NoticeContext } from "../notice_context.ts";
-import { readMemo } from "../memos.ts";
-import { newNewsTask, type NewsTask, type Reminder, reminderId } from "../notice_kinds.ts";
+import type { NoticeContext } from "../context/notice_context.ts";
+import { readMemo } from "../context/memos.ts";
+import { newNewsTask, type NewsTask, type Reminder, reminderId } from "../context/notice_kinds.ts";
 
 /** How often a memo is read again because others changed it meanwhile. */
 const TRIES_MAX = 200;

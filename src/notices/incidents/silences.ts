@@ -4,11 +4,9 @@ import type { Silence } from "../../core/notices/incident.ts";
 import { checkText, TEXT_LENGTH_MAX } from "../../core/text/text_limits.ts";
 import type { Clock, Instant } from "../../platform/clock.ts";
 import type { Memo } from "../../store/store.ts";
-import { memosOf, readMemo, tryPutMemo } from "../memos.ts";
+import { memosOf, readMemo, SILENCE_MEMO, tryPutMemo } from "../context/memos.ts";
 import type { MemoStore } from "./incidents.ts";
 
-/** Start of the keys of silences; the kind follows, or nothing for everything. */
-export const SILENCE_MEMO = "silence:";
 /**
  * Longest silence, in days: one that is forgotten hides failures. Whoever wants no notices for
  * longer changes the configuration, which others review.

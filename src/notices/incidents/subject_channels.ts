@@ -3,8 +3,8 @@ import type { NoticeEvent, NoticeSubject } from "../../core/notices/notice.ts";
 import { subjectOfMemo } from "../../core/notices/subject_state.ts";
 import { JOB_MEMO } from "../../store/store.ts";
 import type { Channel } from "../channels/channel.ts";
-import type { NoticeContext } from "../notice_context.ts";
-import { channelOfKind } from "../notice_kinds.ts";
+import type { NoticeContext } from "../context/notice_context.ts";
+import { channelOfKind } from "../context/notice_kinds.ts";
 
 /** The subject that a memo is about; null if it is about none. */
 export function subjectOfKey(key: string): NoticeSubject | null {

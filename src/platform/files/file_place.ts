@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { isWindows } from "../process/process.ts";
+import { isWindows } from "../system/runtime.ts";
 
 /** How a file has changed: its name is gone, names another file, or is one of several. */
 export type FileChange = "missing" | "replaced" | "linked";

@@ -1,7 +1,7 @@
 import { closeSync, openSync, realpathSync } from "node:fs";
 import { dirname } from "node:path";
 import process from "node:process";
-import { lateLibc } from "../process/libc.ts";
+import { lateLibc } from "../system/libc.ts";
 
 const F_NOTIFY = 1_026;
 const DN_CREATE = 0x4;

@@ -1,6 +1,6 @@
 import { closeSync, lstatSync, openSync, type Stats, statSync } from "node:fs";
 import process from "node:process";
-import { isWindows } from "../process/process.ts";
+import { isWindows } from "../system/runtime.ts";
 
 /** Mode of a file that nobody else may read. */
 export const PRIVATE_FILE = 0o600;

@@ -17,7 +17,7 @@ import { fileErrorCode, writeHint } from "../../core/file_errors.ts";
 import { readRegularFile } from "./read_file.ts";
 import { asOwner } from "./private_files.ts";
 import { distrustError, findDistrust } from "./trusted_path.ts";
-import { type User, withRightsOf } from "../process/user_rights.ts";
+import { type User, withRightsOf } from "../system/user_rights.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 
 /** Roles of callers, lowest first; each includes the ones before it. */

@@ -4,7 +4,7 @@ import process from "node:process";
 import { errorCode, JobError, messageOf } from "../../core/errors.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import { asOwner } from "./private_files.ts";
-import { accountName, isPrivateGroup, isRoot, userName } from "../process/accounts.ts";
+import { accountName, isPrivateGroup, isRoot, userName } from "../system/accounts.ts";
 
 /** Why a path is not trusted. */
 export interface Distrust {

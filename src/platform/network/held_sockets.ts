@@ -3,7 +3,7 @@ import { closeSync } from "node:fs";
 import process from "node:process";
 import { hostPort, isLoopback } from "../../core/address.ts";
 import { JobError } from "../../core/errors.ts";
-import { lateLibc } from "../process/libc.ts";
+import { lateLibc } from "../system/libc.ts";
 
 /** The listeners of a daemon on TCP. */
 export type ListenerName = "grpc" | "http";

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { ListenOptions, Server } from "node:net";
 import { bareHost, hostPort } from "../../core/address.ts";
 import { type ErrorCode, errorCode, JobError, messageOf } from "../../core/errors.ts";
-import { accountName } from "../process/accounts.ts";
+import { accountName } from "../system/accounts.ts";
 import { listeningPorts } from "./listening_ports.ts";
 
 /** Most connections waiting to be accepted. */

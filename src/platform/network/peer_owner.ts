@@ -3,7 +3,7 @@ import { isIPv4, type Socket } from "node:net";
 import { endianness } from "node:os";
 import { isLoopback } from "../../core/address.ts";
 import process from "node:process";
-import { isWindows } from "../process/process.ts";
+import { isWindows } from "../system/runtime.ts";
 import type { ConnectionAddresses } from "./connection_addresses.ts";
 import { isOwnAddress } from "./own_address.ts";
 import { windowsPeer } from "./windows_peer.ts";

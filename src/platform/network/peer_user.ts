@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { lateLibc } from "../process/libc.ts";
+import { lateLibc } from "../system/libc.ts";
 
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;

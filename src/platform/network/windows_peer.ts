@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { createRequire } from "node:module";
-import { isWindows, runtimeName } from "../process/process.ts";
+import { isWindows, runtimeName } from "../system/runtime.ts";
 import type { ConnectionAddresses } from "./connection_addresses.ts";
 
 /** Numbers of the Windows API. */

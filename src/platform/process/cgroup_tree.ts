@@ -2,8 +2,8 @@ import { chownSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { readSystemFile } from "../files/read_file.ts";
 import { Cgroup } from "./cgroup.ts";
-import { lateLibc } from "./libc.ts";
-import type { User } from "./user_rights.ts";
+import { lateLibc } from "../system/libc.ts";
+import type { User } from "../system/user_rights.ts";
 
 /** Where version 2 is mounted: alone, or beside version 1. */
 const ROOTS = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];

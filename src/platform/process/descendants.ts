@@ -3,7 +3,7 @@ import { errorCode } from "../../core/errors.ts";
 import type { Clock } from "../clock.ts";
 import { readSystemFile } from "../files/read_file.ts";
 import { Slices } from "../slices.ts";
-import { isWindows } from "./process.ts";
+import { isWindows } from "../system/runtime.ts";
 import { START_TICKS, statOf } from "./process_identity.ts";
 
 /** Environment variable by which the processes of one worker are known, wherever they went. */

@@ -1,8 +1,8 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import process from "node:process";
 import { isMainThread } from "node:worker_threads";
-import { lateLibc } from "./libc.ts";
-import { runtimeName } from "./process.ts";
+import { lateLibc } from "../system/libc.ts";
+import { runtimeName } from "../system/runtime.ts";
 
 // Not every version of Bun can shrink.
 declare const Bun: { gc(isComplete: boolean): void; shrink?(): void };

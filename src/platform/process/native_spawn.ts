@@ -3,7 +3,7 @@ import { constants } from "node:os";
 import { getSystemErrorName } from "node:util";
 import type { AttemptUsage } from "../../core/instance.ts";
 import { peakRssBytes } from "./descendants.ts";
-import { lateLibc, type NativeLibrary } from "./libc.ts";
+import { lateLibc, type NativeLibrary } from "../system/libc.ts";
 import { openFilesOfChildren, withOpenFiles } from "./process_control.ts";
 
 /** A program to start in a session of its own. */

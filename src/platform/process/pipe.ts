@@ -15,8 +15,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
-import { lateLibc } from "./libc.ts";
-import { runtimeName } from "./process.ts";
+import { lateLibc } from "../system/libc.ts";
+import { runtimeName } from "../system/runtime.ts";
 
 declare const Bun: { file(descriptor: number): { stream(): ReadableStream } };
 

@@ -1,5 +1,5 @@
 import process from "node:process";
-import { lateLibc, type NativeLibrary } from "./libc.ts";
+import { lateLibc, type NativeLibrary } from "../system/libc.ts";
 
 const EPOLL_CLOEXEC = 0o2000000;
 const EPOLL_CTL_ADD = 1;

@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { readSystemFile } from "../files/read_file.ts";
 import { type HandedOver, setCloseOnExec } from "../network/held_sockets.ts";
-import { lateLibc } from "./libc.ts";
-import { selfCommand } from "./process.ts";
+import { lateLibc } from "../system/libc.ts";
+import { selfCommand } from "../system/runtime.ts";
 import { beginAnew, statOf } from "./process_identity.ts";
 
 const PR_SET_PDEATHSIG = 1;

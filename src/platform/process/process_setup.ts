@@ -1,7 +1,7 @@
 import { accessSync, constants } from "node:fs";
 import { setPriority } from "node:os";
 import { errorCode, JobError, messageOf, toJobError } from "../../core/errors.ts";
-import type { Account } from "./accounts.ts";
+import type { Account } from "../system/accounts.ts";
 import { type CgroupTree, enterTree } from "./cgroup_tree.ts";
 import { keepOpenFilesForChildren, limitOpenFiles, setIoPriority } from "./process_control.ts";
 

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import process from "node:process";
-import { lateLibc } from "./libc.ts";
+import { lateLibc } from "../system/libc.ts";
 
 const AF_UNIX = 1;
 /** SOCK_DGRAM, SOCK_NONBLOCK, SOCK_CLOEXEC: nothing that we start has it, and it never blocks. */

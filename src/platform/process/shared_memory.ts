@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { closeSync } from "node:fs";
-import { lateLibc } from "./libc.ts";
+import { lateLibc } from "../system/libc.ts";
 
 const PROT_READ_WRITE = 3;
 const MAP_SHARED = 1;

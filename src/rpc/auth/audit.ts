@@ -6,7 +6,7 @@ import { timeOfId } from "../../platform/ids.ts";
 import type { LogFields, Logger } from "../../platform/logger.ts";
 import { type Requester, requesterName } from "./requester.ts";
 import { JobService, type Query } from "../gen/job_pb.ts";
-import type { MethodName } from "../handlers/backend.ts";
+import type { MethodName } from "../backend.ts";
 
 type Methods = typeof JobService["method"];
 type Line = readonly [message: string, fields: LogFields];

@@ -1,6 +1,6 @@
 import { JobError } from "../../core/errors.ts";
 import type { Role } from "../../platform/files/tokens_file.ts";
-import type { MethodName } from "../handlers/backend.ts";
+import type { MethodName } from "../backend.ts";
 
 export { type Role, ROLES } from "../../platform/files/tokens_file.ts";
 

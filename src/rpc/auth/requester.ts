@@ -1,4 +1,4 @@
-import { userName } from "../../platform/process/accounts.ts";
+import { userName } from "../../platform/system/accounts.ts";
 import { type Caller, OWNER } from "./auth.ts";
 
 // Apart from the log of changes: an idle daemon needs this, but not the messages of the contract.

@@ -1,5 +1,5 @@
 import type { SessionHolder } from "../../manager/sessions/session.ts";
-import type { CallerInfo } from "../handlers/backend.ts";
+import type { CallerInfo } from "../backend.ts";
 import { type Requester, requesterName } from "./requester.ts";
 import { type Caller, OWNER } from "./auth.ts";
 import { type CertifiedCaller, type KnownToken, type Proof, rightsDigest } from "./credentials.ts";

@@ -7,7 +7,7 @@ import type { Random } from "../../platform/random.ts";
 import { type ReadFile, readRegularFile } from "../../platform/files/read_file.ts";
 import { distrustError, findDistrust } from "../../platform/files/trusted_path.ts";
 import { TOKEN_FILE_BYTES_MAX } from "../limits.ts";
-import { checkFolder, runtimeDir } from "../server/socket_path.ts";
+import { checkFolder, runtimeDir } from "../socket_path.ts";
 
 const TOKEN_BYTES = 32;
 const REMEDY = "Fix or remove it, or set server.auth.token_file to another file";

@@ -19,7 +19,7 @@ import { encodeRequest } from "./encode_request.ts";
 import { TRAILERS } from "../errors.ts";
 import { withWhereabouts } from "./whereabouts.ts";
 import { JobService } from "../gen/job_pb.ts";
-import type { StreamName, UnaryName } from "../handlers/backend.ts";
+import type { StreamName, UnaryName } from "../backend.ts";
 
 export type { CallOptions, ConnectOptions } from "./connect_options.ts";
 

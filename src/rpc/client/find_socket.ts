@@ -2,7 +2,7 @@ import { dirname } from "node:path";
 import { isLoopback } from "../../core/address.ts";
 import { errorCode, JobError, messageOf } from "../../core/errors.ts";
 import { findDistrust } from "../../platform/files/trusted_path.ts";
-import { runtimeDir, socketPaths, systemDaemonUid } from "../server/socket_path.ts";
+import { runtimeDir, socketPaths, systemDaemonUid } from "../socket_path.ts";
 import type { ConnectOptions } from "./connect_options.ts";
 
 /** Options of a client, with the address that they have by default. */

@@ -1,7 +1,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import type { ManagerApi } from "../../manager/api.ts";
 import { JobService } from "../gen/job_pb.ts";
-import type { StreamName, UnaryName } from "../handlers/backend.ts";
+import type { StreamName, UnaryName } from "../backend.ts";
 import { LocalBackend } from "../handlers/local_backend.ts";
 import type { CallOptions, JobClient } from "./client.ts";
 import type { ConnectOptions } from "./connect_options.ts";

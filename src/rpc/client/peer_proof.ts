@@ -2,13 +2,13 @@ import type { Socket } from "node:net";
 import process from "node:process";
 import { hostPort, isLoopback } from "../../core/address.ts";
 import { JobError } from "../../core/errors.ts";
-import { accountName, userId } from "../../platform/process/accounts.ts";
+import { accountName, userId } from "../../platform/system/accounts.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { peerOwner, STRANGER } from "../../platform/network/peer_owner.ts";
 import { peerUserId } from "../../platform/network/peer_user.ts";
 import { findDistrust } from "../../platform/files/trusted_path.ts";
-import { isWindows } from "../../platform/process/process.ts";
-import { systemDaemonUid } from "../server/socket_path.ts";
+import { isWindows } from "../../platform/system/runtime.ts";
+import { systemDaemonUid } from "../socket_path.ts";
 import { POLL_MAX_MS, POLL_MIN_MS, PROOF_MS } from "../limits.ts";
 
 /** The users accepted at the other end of a connection without TLS, and what would be sent. */

@@ -12,7 +12,7 @@ import { isJobError, JobError, messageOf } from "../../core/errors.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { TRAILERS } from "../errors.ts";
 import { MESSAGE_BYTES_MAX } from "../limits.ts";
-import { openSocket } from "../server/socket_path.ts";
+import { openSocket } from "../socket_path.ts";
 import { type CalledPeer, type CallFailure, emptyResponse, toClientError } from "./call_error.ts";
 import type { CallOptions } from "./connect_options.ts";
 import type { FoundSocket } from "./find_socket.ts";

@@ -1,10 +1,10 @@
 import { GRPC_PORT_DEFAULT } from "../../core/address.ts";
 import { JobError, messageOf } from "../../core/errors.ts";
-import { userId } from "../../platform/process/accounts.ts";
+import { userId } from "../../platform/system/accounts.ts";
 import { JSON_VALUES, VALUES_HEADER } from "../call_headers.ts";
 import { METHODS } from "../gen/message_tables.ts";
-import type { StreamName } from "../handlers/backend.ts";
-import { openSocket } from "../server/socket_path.ts";
+import type { StreamName } from "../backend.ts";
+import { openSocket } from "../socket_path.ts";
 import type { JobClient } from "./client.ts";
 import { CALL_TIMEOUT_MS, type CallOptions, type ConnectOptions } from "./connect_options.ts";
 import { findSocket } from "./find_socket.ts";

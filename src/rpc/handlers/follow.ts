@@ -4,7 +4,7 @@ import type { FollowStep, ManagerApi } from "../../manager/api.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { decodeRequest, encodeResponse } from "../messages/message_codec.ts";
 import { instanceToWire, logToWire } from "../messages/convert.ts";
-import type { StreamSignal } from "./backend.ts";
+import type { StreamSignal } from "../backend.ts";
 import { FollowRequestSchema, FollowResponseSchema } from "../gen/job_pb.ts";
 import { readLogQuery } from "../messages/requests.ts";
 

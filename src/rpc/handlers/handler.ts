@@ -2,7 +2,7 @@ import type { MessageShape } from "@bufbuild/protobuf";
 import type { JobService } from "../gen/job_pb.ts";
 import { BRIEF_CHARACTERS } from "../limits.ts";
 import type { WireRecord } from "../messages/wire_record.ts";
-import type { CallerInfo, UnaryName } from "./backend.ts";
+import type { CallerInfo, UnaryName } from "../backend.ts";
 
 type Methods = typeof JobService["method"];
 

@@ -2,7 +2,7 @@ import type { ManagerApi } from "../../manager/api.ts";
 import { scopedManager } from "../../manager/scoped_manager.ts";
 import { type Clock, systemClock } from "../../platform/clock.ts";
 import { LateWatch } from "../watch/late_watch.ts";
-import type { Backend, CallInfo, StreamName, StreamSignal } from "./backend.ts";
+import type { Backend, CallInfo, StreamName, StreamSignal } from "../backend.ts";
 import { followSteps } from "./follow.ts";
 import { createHandlers } from "./handlers.ts";
 import { ScopedHandlers } from "./scoped_handlers.ts";

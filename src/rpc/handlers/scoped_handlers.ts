@@ -5,7 +5,7 @@ import { JobService } from "../gen/job_pb.ts";
 import { ITEMS_MAX, MESSAGE_BYTES_MAX } from "../limits.ts";
 import { decodeRequest, encodeResponse } from "../messages/message_codec.ts";
 import type { WireRecord } from "../messages/wire_record.ts";
-import type { CallerInfo, CallInfo, UnaryName } from "./backend.ts";
+import type { CallerInfo, CallInfo, UnaryName } from "../backend.ts";
 import type { CallState, Handlers } from "./handler.ts";
 
 /** Most cached views: there is one per distinct list of jobs. */

@@ -5,7 +5,7 @@ import type { SessionSchema } from "../gen/job_pb.ts";
 import { readProof } from "../auth/credentials.ts";
 import { refuse, textOf } from "../messages/requests.ts";
 import type { WireRecord } from "../messages/wire_record.ts";
-import type { CallerInfo } from "./backend.ts";
+import type { CallerInfo } from "../backend.ts";
 import type { Handlers } from "./handler.ts";
 
 /** The first digits of an id, or all of them. */

@@ -15,7 +15,7 @@ import type {
   MethodName,
   StreamName,
   UnaryName,
-} from "../handlers/backend.ts";
+} from "../backend.ts";
 import { READ_METHODS } from "../handlers/read_handlers.ts";
 import { FOLLOWS, READS_WAITING, WAITS } from "../limits.ts";
 import { restOfWait } from "../messages/wait_response.ts";

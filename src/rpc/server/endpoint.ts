@@ -5,7 +5,7 @@ import { toJobError } from "../../core/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { methodPath, toBuffer } from "../../platform/network/grpc_bytes.ts";
 import type { Authenticator, CallName } from "../auth/auth.ts";
-import type { MethodName, UnaryName } from "../handlers/backend.ts";
+import type { MethodName, UnaryName } from "../backend.ts";
 import type { CallTracker } from "../guard/call_tracker.ts";
 import type { ConnectionGuard } from "../guard/connection_guard.ts";
 import type { Calls } from "./call_policy.ts";

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { systemClock } from "../../platform/clock.ts";
-import { runtimeName } from "../../platform/process/process.ts";
+import { runtimeName } from "../../platform/system/runtime.ts";
 import type { ConnectionGuard } from "../guard/connection_guard.ts";
 
 /**

@@ -18,12 +18,12 @@ import {
 } from "node:net";
 import { dirname, join } from "node:path";
 import { JobError } from "../../core/errors.ts";
-import { groupId } from "../../platform/process/accounts.ts";
+import { groupId } from "../../platform/system/accounts.ts";
 import type { Clock, Timer } from "../../platform/clock.ts";
 import { duplicateSocket } from "../../platform/network/held_sockets.ts";
 import { listenError, listening, listenOn } from "../../platform/network/listening.ts";
 import { HANDSHAKE_MS, HANDSHAKES_MAX } from "../limits.ts";
-import { checkFolder, isListening } from "./socket_path.ts";
+import { checkFolder, isListening } from "../socket_path.ts";
 import type { TlsMaterial } from "../../platform/network/tls.ts";
 
 /** An open listener. */

@@ -1,4 +1,4 @@
-import type { CallSignal } from "../handlers/backend.ts";
+import type { CallSignal } from "../backend.ts";
 import type { Origin } from "../guard/call_tracker.ts";
 
 /** Most concurrent reads: one is prepared while another is sent. */

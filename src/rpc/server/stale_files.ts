@@ -2,7 +2,7 @@ import { lstatSync, rmSync, type Stats } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { listeningPorts } from "../../platform/network/listening_ports.ts";
-import { isListening, runtimeDir } from "./socket_path.ts";
+import { isListening, runtimeDir } from "../socket_path.ts";
 
 /** Socket and token of a daemon, named by its port. */
 const OF_DAEMON = /^jobctl-(\d+)\.(sock|token)$/;

@@ -5,7 +5,7 @@ import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { WorkOnStoreResponseSchema } from "../gen/job_pb.ts";
 import type { CallTracker, Origin } from "../guard/call_tracker.ts";
 import { Quota } from "../guard/quota.ts";
-import type { StreamName } from "../handlers/backend.ts";
+import type { StreamName } from "../backend.ts";
 import { REFLECTION, UNREAD_MS } from "../limits.ts";
 import { encodeResponse } from "../messages/message_codec.ts";
 import type { Calls } from "./call_policy.ts";

@@ -1,5 +1,5 @@
 import { Late } from "../../platform/late.ts";
-import type { StreamSignal } from "../handlers/backend.ts";
+import type { StreamSignal } from "../backend.ts";
 import type { WatchHub } from "./watch_hub.ts";
 import type { WatchSource } from "./watch_question.ts";
 

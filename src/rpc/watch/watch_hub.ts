@@ -1,7 +1,7 @@
 import { JobError } from "../../core/errors.ts";
 import type { Timer } from "../../platform/clock.ts";
 import { WatchRequestSchema } from "../gen/job_pb.ts";
-import type { StreamSignal } from "../handlers/backend.ts";
+import type { StreamSignal } from "../backend.ts";
 import { decodeRequest } from "../messages/message_codec.ts";
 import { textOf } from "../messages/requests.ts";
 import {

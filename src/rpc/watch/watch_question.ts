@@ -5,7 +5,7 @@ import type { ChangeOfInstance } from "../../manager/instances/followers.ts";
 import { Scope } from "../../manager/scope.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { GetStatusResponseSchema, JobService, JobState } from "../gen/job_pb.ts";
-import type { CallSignal, UnaryName } from "../handlers/backend.ts";
+import type { CallSignal, UnaryName } from "../backend.ts";
 import { WatchLog } from "./watch_log.ts";
 
 /** Most rows of the lists in a message. */

@@ -3,7 +3,7 @@ import { systemClock } from "../../platform/clock.ts";
 import { DueTimes } from "../../platform/due_times.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { ownTree } from "../../platform/process/cgroup_tree.ts";
-import { spentMs } from "../../platform/process/process.ts";
+import { spentMs } from "../../platform/system/runtime.ts";
 import { BusyMemory } from "../../platform/process/busy_memory.ts";
 import { createProgramStarter } from "../../platform/process/start_program.ts";
 import { VERSION } from "../../platform/version.ts";

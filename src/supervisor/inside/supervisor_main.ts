@@ -1,7 +1,7 @@
 import { JobError } from "../../core/errors.ts";
 import type { LogEntry } from "../../core/instance.ts";
 import { systemClock } from "../../platform/clock.ts";
-import { HIDDEN_COMMANDS } from "../../platform/process/process.ts";
+import { HIDDEN_COMMANDS } from "../../platform/system/runtime.ts";
 import { adoptOrphans, signalAtParentDeath } from "../../platform/process/process_control.ts";
 import { takeSetup } from "../../platform/process/process_setup.ts";
 import type { FromSupervisor, ToSupervisor } from "../protocol.ts";

@@ -3,7 +3,7 @@ import { REBOOT } from "../../core/time/schedule.ts";
 import { parseScheduleText } from "../../core/time/ticks.ts";
 import { MATCHING_CHANNELS, SENDMAIL_PATH } from "../../core/notices/settings.ts";
 import { openZone } from "../../core/time/zone.ts";
-import { loginShell, userName } from "../../platform/process/accounts.ts";
+import { loginShell, userName } from "../../platform/system/accounts.ts";
 import { type LineMail, MailChannels, mailOf } from "./cron_mail.ts";
 import { type CrontabLine, fileNote, type ImportNote, readCrontab } from "./crontab_reader.ts";
 import { type Dialect, DIALECT_RULES, type DialectRules } from "./dialect.ts";

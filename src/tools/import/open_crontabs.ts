@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { errorCode, isJobError, JobError, messageOf } from "../../core/errors.ts";
-import { isAccount } from "../../platform/process/accounts.ts";
+import { isAccount } from "../../platform/system/accounts.ts";
 import { fileErrorCode } from "../../core/file_errors.ts";
 import { fileNote, type ImportNote } from "./crontab_reader.ts";
 import { type CrontabFormat, folderOf, formatOf } from "./crontab_shape.ts";

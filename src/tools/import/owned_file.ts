@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
 import process from "node:process";
 import { JobError } from "../../core/errors.ts";
-import { isRoot, userName } from "../../platform/process/accounts.ts";
+import { isRoot, userName } from "../../platform/system/accounts.ts";
 import { foreignOwners } from "../../platform/files/trusted_path.ts";
 
 /** Largest file that is read, in bytes. */

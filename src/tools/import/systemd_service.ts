@@ -1,4 +1,4 @@
-import { groupId, isAccount, userName } from "../../platform/process/accounts.ts";
+import { groupId, isAccount, userName } from "../../platform/system/accounts.ts";
 import { Buffer } from "node:buffer";
 import { formatDuration } from "../../core/time/duration.ts";
 import { readAssignments } from "../../core/text/environment_text.ts";

@@ -19,7 +19,7 @@ import type { Config } from "../../config/config.ts";
 import { loadConfig } from "../../config/load_config.ts";
 import { findUnwritable, makeFolderCommand } from "../../platform/files/unwritable.ts";
 import { trustProblem } from "../../platform/files/trusted_path.ts";
-import { isAccount, isRoot, userId } from "../../platform/process/accounts.ts";
+import { isAccount, isRoot, userId } from "../../platform/system/accounts.ts";
 import { originOf, type ServiceFile, serviceFile, signed } from "./service_file.ts";
 import {
   CONFIG_DEFAULT,

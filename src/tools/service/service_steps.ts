@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { shellWord } from "../../core/text/shell_word.ts";
-import { isAccount } from "../../platform/process/accounts.ts";
+import { isAccount } from "../../platform/system/accounts.ts";
 import {
   CONFIG_DEFAULT,
   type ServiceKind,

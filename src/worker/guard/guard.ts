@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { killFamily, killGroup, MARKER_VARIABLE } from "../../platform/process/descendants.ts";
-import { threadUrl } from "../../platform/process/process.ts";
+import { threadUrl } from "../../platform/system/runtime.ts";
 import { guardDescriptor } from "../protocol.ts";
 
 /** The worker's side of its guard thread. */

@@ -10,7 +10,7 @@ import {
   peakRssBytes,
   type Sweep,
 } from "../../platform/process/descendants.ts";
-import { spentMs } from "../../platform/process/process.ts";
+import { spentMs } from "../../platform/system/runtime.ts";
 import { WorkerOutput } from "../output/worker_output.ts";
 import { encodeJobError } from "../job_stack.ts";
 import { BatchMemory } from "../batching/batch_memory.ts";

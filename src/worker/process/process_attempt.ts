@@ -5,7 +5,7 @@ import type { SecretMask } from "../../core/text/secret_mask.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { isResourceError } from "../../platform/process/resources.ts";
 import { abortInfo, isTimeLimit, maskOutcome } from "../attempt_errors.ts";
-import { isBatchable } from "../batching/batch.ts";
+import { isBatchable } from "./batch.ts";
 import type { GatedAttempt, GatedEnd } from "../batching/short_job_gate.ts";
 import {
   type AbortCause,

@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import type { ErrorInfo } from "../../core/instance.ts";
 import { type JobDefinition, secretsOf } from "../../core/job/job.ts";
 import { SecretMask } from "../../core/text/secret_mask.ts";
-import { selfCommand } from "../../platform/process/process.ts";
+import { selfCommand } from "../../platform/system/runtime.ts";
 import { systemRandom } from "../../platform/random.ts";
 import { refuse } from "../attempt_errors.ts";
 import { ShortJobGate } from "../batching/short_job_gate.ts";

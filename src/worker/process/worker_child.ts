@@ -7,7 +7,7 @@ import type { Clock } from "../../platform/clock.ts";
 import { channelEnvironment, ChildChannel } from "../../platform/process/child_channel.ts";
 import { IpcChannel } from "../../platform/process/ipc_channel.ts";
 import { createPipes, readableCheck } from "../../platform/process/pipe.ts";
-import { isWindows } from "../../platform/process/process.ts";
+import { isWindows } from "../../platform/system/runtime.ts";
 import type { SharedMemory } from "../../platform/process/shared_memory.ts";
 import { GuardLine } from "../guard/guard_line.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import type { JobDefinition, ProcessLimits, ProcessSpec } from "../../core/job/job.ts";
-import { type Account, resolveAccount } from "../../platform/process/accounts.ts";
+import { type Account, resolveAccount } from "../../platform/system/accounts.ts";
 import { minimalEnvironment } from "../../jobs/loading/minimal_environment.ts";
-import { HIDDEN_COMMANDS } from "../../platform/process/process.ts";
+import { HIDDEN_COMMANDS } from "../../platform/system/runtime.ts";
 import {
   type ProcessSetup,
   startAs,

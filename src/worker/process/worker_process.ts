@@ -1,10 +1,10 @@
 import type { ErrorInfo } from "../../core/instance.ts";
 import type { JobDefinition, ProcessLimits } from "../../core/job/job.ts";
-import { Batch } from "../batching/batch.ts";
+import { Batch } from "./batch.ts";
 import type { AbortCause } from "../executor.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { findFamilyInTurns } from "../../platform/process/descendants.ts";
-import { spentMs } from "../../platform/process/process.ts";
+import { spentMs } from "../../platform/system/runtime.ts";
 import { lifeOf } from "../../platform/process/process_identity.ts";
 import {
   type FromWorker,

@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { test } from "node:test";
 import { NO_PROCESS } from "../../../src/core/job/job.ts";
-import { runtimeName } from "../../../src/platform/process/process.ts";
+import { runtimeName } from "../../../src/platform/system/runtime.ts";
 import { jobTable, loadModules } from "../../support/processes/job_modules.ts";
 import { until } from "../../support/wait.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
 import { importJob } from "../../../src/jobs/loading/import_job.ts";
-import { runtimeName } from "../../../src/platform/process/process.ts";
+import { runtimeName } from "../../../src/platform/system/runtime.ts";
 import { loadModules } from "../../support/processes/job_modules.ts";
 import { withTempDir } from "../../support/temp_dir.ts";
 

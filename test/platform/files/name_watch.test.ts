@@ -4,7 +4,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { watchNames } from "../../../src/platform/files/name_watch.ts";
-import { runtimeName } from "../../../src/platform/process/process.ts";
+import { runtimeName } from "../../../src/platform/system/runtime.ts";
 import { withTempDir } from "../../support/temp_dir.ts";
 import { sleep, until } from "../../support/wait.ts";
 

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
 import { duplicateSocket, HeldSockets } from "../../../src/platform/network/held_sockets.ts";
 import { listening, listenOn } from "../../../src/platform/network/listening.ts";
-import { runtimeName } from "../../../src/platform/process/process.ts";
+import { runtimeName } from "../../../src/platform/system/runtime.ts";
 
 const CAN_HOLD = runtimeName() === "bun" && process.platform === "linux";
 

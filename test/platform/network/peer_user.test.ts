@@ -7,7 +7,7 @@ import { join } from "node:path";
 import process from "node:process";
 import test from "node:test";
 import { peerUserId } from "../../../src/platform/network/peer_user.ts";
-import { runtimeName } from "../../../src/platform/process/process.ts";
+import { runtimeName } from "../../../src/platform/system/runtime.ts";
 
 test("peerUserId() names the user of the other end, where the kernel can be asked", async () => {
   const folder = mkdtempSync(join(tmpdir(), "jobctl-peer-"));

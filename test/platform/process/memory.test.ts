@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
 import { codeRanges, dropCaches } from "../../../src/platform/process/memory.ts";
-import { runtimeName } from "../../../src/platform/process/process.ts";
+import { runtimeName } from "../../../src/platform/system/runtime.ts";
 
 const MAPS = `00200000-01a39000 r--p 00000000 fe:00 131 /opt/job ctl
 01a3a000-06842000 r-xp 01838000 fe:00 131                        /opt/job ctl

@@ -10,7 +10,7 @@ import {
   RedriveInstancesRequestSchema,
   RedriveInstancesResponseSchema,
 } from "../../../src/rpc/gen/job_pb.ts";
-import type { MethodName } from "../../../src/rpc/handlers/backend.ts";
+import type { MethodName } from "../../../src/rpc/backend.ts";
 import { type MethodWorld, testMethods } from "../../support/worlds/method_worlds.ts";
 import {
   keepingLogger,

@@ -4,7 +4,7 @@ import { silentLogger } from "../../../src/platform/logger.ts";
 import { JobError } from "../../../src/core/errors.ts";
 import { type Caller, METHOD_ROLE } from "../../../src/rpc/auth/auth.ts";
 import { ConfiguredAuthenticator } from "../../../src/rpc/auth/authenticator.ts";
-import type { MethodName } from "../../../src/rpc/handlers/backend.ts";
+import type { MethodName } from "../../../src/rpc/backend.ts";
 import { SimClock } from "../../support/worlds/sim_clock.ts";
 import { keepingLogger, NO_AUTH, tokenEntry } from "../../support/worlds/rpc_world.ts";
 import type { LoggedLine } from "../../support/worlds/rpc_world.ts";

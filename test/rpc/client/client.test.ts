@@ -11,7 +11,7 @@ import { connect } from "../../../src/rpc/client/client.ts";
 import { GRPC_STATUS } from "../../../src/rpc/errors.ts";
 import { toClientError } from "../../../src/rpc/client/call_error.ts";
 import { connectDetail, connectHint } from "../../../src/rpc/client/connect_problem.ts";
-import { runtimeDir, socketPath, socketPaths } from "../../../src/rpc/server/socket_path.ts";
+import { runtimeDir, socketPath, socketPaths } from "../../../src/rpc/socket_path.ts";
 import { NO_AUTH, rpcWorld, tokenEntry } from "../../support/worlds/rpc_world.ts";
 
 const UUID = "019b77c0-0000-7000-8000-000000000001";

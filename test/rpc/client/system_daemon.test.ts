@@ -3,7 +3,7 @@ import { chmodSync, chownSync, mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import test from "node:test";
-import { systemDaemonUid } from "../../../src/rpc/server/socket_path.ts";
+import { systemDaemonUid } from "../../../src/rpc/socket_path.ts";
 import { withTempDir } from "../../support/temp_dir.ts";
 
 const NOBODY = 65_534;

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import test from "node:test";
-import { runtimeName } from "../../../src/platform/process/process.ts";
+import { runtimeName } from "../../../src/platform/system/runtime.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { ConnectionGuard } from "../../../src/rpc/guard/connection_guard.ts";
 import { gathering } from "../../../src/rpc/server/gathering_socket.ts";

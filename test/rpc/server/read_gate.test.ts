@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
-import type { CallSignal } from "../../../src/rpc/handlers/backend.ts";
+import type { CallSignal } from "../../../src/rpc/backend.ts";
 import type { Origin } from "../../../src/rpc/guard/call_tracker.ts";
 import { Quota } from "../../../src/rpc/guard/quota.ts";
 import { ReadGate } from "../../../src/rpc/server/read_gate.ts";

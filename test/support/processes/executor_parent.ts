@@ -1,9 +1,9 @@
 import { systemClock } from "../../../src/platform/clock.ts";
 import { silentLogger } from "../../../src/platform/logger.ts";
 import { createCommandExecutor } from "../../../src/supervisor/command_executor.ts";
-import { createInlineExecutor } from "../../../src/worker/inline_executor.ts";
+import { createInlineExecutor } from "../../../src/worker/isolation/inline_executor.ts";
 import { createProcessExecutor } from "../../../src/worker/process/process_executor.ts";
-import { createExecutor } from "../../../src/worker/routing_executor.ts";
+import { createExecutor } from "../../../src/worker/isolation/routing_executor.ts";
 import { commandJob, makeTask, moduleJob, RecordingSink, workerCommand } from "../attempts.ts";
 
 // A daemon for the tests that kill or freeze one: runs a spinning job and a command with a

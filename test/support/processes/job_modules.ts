@@ -5,7 +5,7 @@ import { type JobDefinition } from "../../../src/core/job/job.ts";
 import type { JobTable } from "../../../src/core/job/job_table.ts";
 import type { ConfigProblem } from "../../../src/core/config_problem.ts";
 import { loadJobs, type LoadRequest } from "../../../src/jobs/loading/load_jobs.ts";
-import { runtimeName } from "../../../src/platform/process/process.ts";
+import { runtimeName } from "../../../src/platform/system/runtime.ts";
 import { withTempDir } from "../temp_dir.ts";
 
 export const NOW_MS = Date.UTC(2026, 0, 1);

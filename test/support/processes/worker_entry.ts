@@ -1,4 +1,4 @@
-import { HIDDEN_COMMANDS } from "../../../src/platform/process/process.ts";
+import { HIDDEN_COMMANDS } from "../../../src/platform/system/runtime.ts";
 import { supervisorMain } from "../../../src/supervisor/inside/supervisor_main.ts";
 import { workerMain } from "../../../src/worker/inside/worker_main.ts";
 

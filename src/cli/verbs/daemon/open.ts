@@ -80,7 +80,7 @@ async function userOf(args: Args, { env }: CliIo, settings: ConnectOptions) {
     const isSudo = process.getuid?.() === 0 && isOwn && /^[1-9]\d{0,9}$/.test(caller ?? "");
     return isSudo ? Number(caller) : null;
   }
-  const { userId } = await import("../../../platform/process/accounts.ts");
+  const { userId } = await import("../../../platform/system/accounts.ts");
   return userId(named);
 }
 

@@ -1,7 +1,7 @@
 import { arch, platform } from "node:os";
 import process from "node:process";
 import { buildFacts, VERSION } from "../../../platform/version.ts";
-import { runtimeName, selfCommand } from "../../../platform/process/process.ts";
+import { runtimeName, selfCommand } from "../../../platform/system/runtime.ts";
 import { isoText } from "../../output/when.ts";
 import type { PlainRecord } from "../../output/view.ts";
 import { fieldLines } from "../../views/details.ts";

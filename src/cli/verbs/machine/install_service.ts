@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { makeVisible } from "../../../core/text/safe_text.ts";
-import { selfCommand } from "../../../platform/process/process.ts";
+import { selfCommand } from "../../../platform/system/runtime.ts";
 import type { ServiceResult, ServiceTarget } from "../../../tools/service/install_service.ts";
 import { SERVICE_KINDS } from "../../../tools/service/service_settings.ts";
 import type { Args } from "../../parsing/args.ts";

@@ -244,7 +244,7 @@ const CRONTAB: Verb = {
     );
     const host = crontabs.some(({ file }) => isOfHost(file)) ? hostEnvironment(dialect) : null;
     const hasSendmail = existsSync(SENDMAIL_PATH);
-    const { isAccount } = await import("../../../platform/process/accounts.ts");
+    const { isAccount } = await import("../../../platform/system/accounts.ts");
     const own = {
       hostEnv: host?.env,
       isAccount,

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { makeVisible } from "../../../core/text/safe_text.ts";
-import { isWindows } from "../../../platform/process/process.ts";
+import { isWindows } from "../../../platform/system/runtime.ts";
 import type { Verb } from "../../verb.ts";
 
 /** `jobctl init [DIRECTORY]` */

@@ -1,4 +1,4 @@
-import { refuseOnWindows } from "../../../platform/process/process.ts";
+import { refuseOnWindows } from "../../../platform/system/runtime.ts";
 import { hostname } from "node:os";
 import { isJobError, type JobError, toJobError } from "../../../core/errors.ts";
 import { REPORT_BYTES_MAX } from "../../../core/job/external.ts";

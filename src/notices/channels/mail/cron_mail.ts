@@ -1,7 +1,7 @@
 import type { Notice } from "../../../core/notices/notice.ts";
 import type { MailStyle, MailTarget } from "../../../core/notices/settings.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
-import { isRoot, userName } from "../../../platform/process/accounts.ts";
+import { isRoot, userName } from "../../../platform/system/accounts.ts";
 
 /** Most variables that a mail names, and the longest of them. */
 const VARIABLES_MAX = 100;

@@ -1,7 +1,7 @@
 import type { Notice } from "../../../core/notices/notice.ts";
 import type { MailTarget } from "../../../core/notices/settings.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
-import { userName } from "../../../platform/process/accounts.ts";
+import { userName } from "../../../platform/system/accounts.ts";
 import { renderHtml } from "../../render/html.ts";
 import { severityOf } from "../../render/severity.ts";
 import { renderText } from "../../render/text.ts";

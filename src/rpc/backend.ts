@@ -1,5 +1,5 @@
-import type { SessionHolder } from "../../manager/sessions/session.ts";
-import type { JobService } from "../gen/job_pb.ts";
+import type { SessionHolder } from "../manager/sessions/session.ts";
+import type { JobService } from "./gen/job_pb.ts";
 
 /** Name of a method of JobService, as generated. */
 export type MethodName = keyof typeof JobService["method"];

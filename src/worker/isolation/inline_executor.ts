@@ -1,9 +1,9 @@
-import type { LogEntry, Progress } from "../core/instance.ts";
-import { SecretMask } from "../core/text/secret_mask.ts";
-import type { Clock, Timer } from "../platform/clock.ts";
-import { loadStarvation } from "../platform/process/resources.ts";
-import { abortInfo, isTimeLimit, maskOutcome, refuse } from "./attempt_errors.ts";
-import { AttemptScope, type ScopeHost } from "./attempt_scope.ts";
+import type { LogEntry, Progress } from "../../core/instance.ts";
+import { SecretMask } from "../../core/text/secret_mask.ts";
+import type { Clock, Timer } from "../../platform/clock.ts";
+import { loadStarvation } from "../../platform/process/resources.ts";
+import { abortInfo, isTimeLimit, maskOutcome, refuse } from "../attempt_errors.ts";
+import { AttemptScope, type ScopeHost } from "../attempt_scope.ts";
 import {
   type AbortCause,
   type Attempt,
@@ -13,12 +13,12 @@ import {
   type Executor,
   HANDLER_MS_MAX,
   type HandlerTask,
-} from "./executor.ts";
-import { encodeJobError } from "./job_stack.ts";
-import { LazyTimer } from "../platform/lazy_timer.ts";
-import { OutputLimiter } from "./output/output_limiter.ts";
-import { type AttemptResult, taskInstance } from "./protocol.ts";
-import { type JobCode, loadCode, runAttempt, runHandler } from "./run_attempt.ts";
+} from "../executor.ts";
+import { encodeJobError } from "../job_stack.ts";
+import { LazyTimer } from "../../platform/lazy_timer.ts";
+import { OutputLimiter } from "../output/output_limiter.ts";
+import { type AttemptResult, taskInstance } from "../protocol.ts";
+import { type JobCode, loadCode, runAttempt, runHandler } from "../run_attempt.ts";
 
 /** Options of the inline executor. */
 export interface InlineExecutorOptions {

@@ -1,5 +1,5 @@
 import { createRequire } from "node:module";
-import { runtimeName } from "./process.ts";
+import { runtimeName } from "./runtime.ts";
 
 /** The types of a function's arguments and of its result, as the runtime names them. */
 interface Prototype {

@@ -1,9 +1,9 @@
-import type { JobOptions, RetryPolicy } from "../core/job/gen/job_options.ts";
-import { type JobDefinition, NO_HANDLERS } from "../core/job/job.ts";
-import { JOB_DEFAULTS } from "../core/job/option_table.ts";
-import type { Notice, NoticeEvent } from "../core/notices/notice.ts";
-import { idOfText } from "../platform/text_ids.ts";
-import { type NewInstance, NEWS_KIND, newsInstance } from "../store/store.ts";
+import type { JobOptions, RetryPolicy } from "../../core/job/gen/job_options.ts";
+import { type JobDefinition, NO_HANDLERS } from "../../core/job/job.ts";
+import { JOB_DEFAULTS } from "../../core/job/option_table.ts";
+import type { Notice, NoticeEvent } from "../../core/notices/notice.ts";
+import { idOfText } from "../../platform/text_ids.ts";
+import { type NewInstance, NEWS_KIND, newsInstance } from "../../store/store.ts";
 
 /** Start of the kinds of deliveries; the channel's name follows. */
 const DELIVERY = "system.notice.";

@@ -1,5 +1,8 @@
-import { isJobError } from "../core/errors.ts";
-import type { Memo, PutMemo, Store } from "../store/store.ts";
+import { isJobError } from "../../core/errors.ts";
+import type { Memo, PutMemo, Store } from "../../store/store.ts";
+
+/** Start of the keys of silences; the kind follows, or nothing for everything. */
+export const SILENCE_MEMO = "silence:";
 
 /** Memos read at once. */
 const PAGE = 500;

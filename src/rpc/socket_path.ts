@@ -2,9 +2,9 @@ import { lstatSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { errorCode } from "../../core/errors.ts";
-import { distrustError, findDistrust } from "../../platform/files/trusted_path.ts";
-import { isWindows } from "../../platform/process/process.ts";
+import { errorCode } from "../core/errors.ts";
+import { distrustError, findDistrust } from "../platform/files/trusted_path.ts";
+import { isWindows } from "../platform/system/runtime.ts";
 
 /**
  * The folder of the sockets and tokens of this user's daemons. The daemon creates it, private to

@@ -1,10 +1,10 @@
 import type { JobDefinition } from "../../core/job/job.ts";
 import { canShareMemory, type SharedMemory } from "../../platform/process/shared_memory.ts";
-import { BATCH_MAX, BatchMemory } from "./batch_memory.ts";
+import { BATCH_MAX, BatchMemory } from "../batching/batch_memory.ts";
 import type { ResultMessage } from "../protocol.ts";
 import { validateMessage } from "../validate_message.ts";
-import { usageLimits } from "../process/worker_launch.ts";
-import type { FollowingRun, WorkerRun } from "../process/worker_run.ts";
+import { usageLimits } from "./worker_launch.ts";
+import type { FollowingRun, WorkerRun } from "./worker_run.ts";
 
 /** Attempts with a shorter timeout need the worker to report when job code begins. */
 const TIMEOUT_MS_MIN = 1_000;

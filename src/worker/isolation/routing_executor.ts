@@ -1,5 +1,5 @@
-import type { JobDefinition } from "../core/job/job.ts";
-import type { Attempt, AttemptSink, AttemptTask, Executor } from "./executor.ts";
+import type { JobDefinition } from "../../core/job/job.ts";
+import type { Attempt, AttemptSink, AttemptTask, Executor } from "../executor.ts";
 
 /**
  * An executor that picks another one per job: functions run inline, commands in their supervisor,

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { userInfo } from "node:os";
 import { JobError } from "../../core/errors.ts";
-import { isWindows } from "./process.ts";
+import { isWindows } from "./runtime.ts";
 
 /** Whose rights and home a job gets. */
 export interface Account {

@@ -1,11 +1,11 @@
-import type { Instance } from "../core/instance.ts";
-import type { JobDefinition } from "../core/job/job.ts";
-import type { Clock } from "../platform/clock.ts";
-import type { IdSource } from "../platform/ids.ts";
-import type { Logger } from "../platform/logger.ts";
-import type { Store } from "../store/store.ts";
-import type { Channel } from "./channels/channel.ts";
-import type { FloodGate } from "./deliveries/flood_gate.ts";
+import type { Instance } from "../../core/instance.ts";
+import type { JobDefinition } from "../../core/job/job.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { IdSource } from "../../platform/ids.ts";
+import type { Logger } from "../../platform/logger.ts";
+import type { Store } from "../../store/store.ts";
+import type { Channel } from "../channels/channel.ts";
+import type { FloodGate } from "./flood_gate.ts";
 
 /** The surroundings of notices. Each part picks the members that it uses. */
 export interface NoticeContext {
