@@ -17,7 +17,7 @@ import { ProcessHold } from "./platform/process/process_hold.ts";
 import { systemRandom } from "./platform/random.ts";
 import { VERSION } from "./platform/version.ts";
 import { storeOf } from "./store/module/create.ts";
-import { createStore } from "./store/open_store.ts";
+import { createStore } from "./store/opening/open_store.ts";
 import type { ReplicaMedium } from "./store/replica/medium.ts";
 import type { Store } from "./store/store.ts";
 import { createCommandExecutor } from "./supervisor/command_executor.ts";
@@ -25,10 +25,14 @@ import { createInlineExecutor } from "./worker/isolation/inline_executor.ts";
 import { createProcessExecutor } from "./worker/process/process_executor.ts";
 import { createExecutor } from "./worker/isolation/routing_executor.ts";
 
-export { argumentsOf, convertArguments, resultsOf } from "./library/library_job.ts";
+export {
+  argumentsOf,
+  convertArguments,
+  type LibraryJobInput,
+  resultsOf,
+} from "./library/library_job.ts";
 export { defineJob, type JobInput } from "./core/job/define.ts";
-export { JobError } from "./core/errors.ts";
-export type { ErrorCode } from "./core/errors.ts";
+export { type ErrorCode, JobError } from "./core/errors.ts";
 export type {
   AttemptUsage,
   HistoryEntry,
@@ -68,7 +72,6 @@ export type { StandardSchema } from "./library/standard_schema.ts";
 export type { ManagerSetup } from "./library/manager_setup.ts";
 export type { StoreOptions, StoreTlsOptions } from "./library/store_options.ts";
 export type { JobReference, LibraryJob, RegisterOptions } from "./library/typed_manager.ts";
-export type { LibraryJobInput } from "./library/library_job.ts";
 export type {
   ArgumentInput,
   Duration,

@@ -7,7 +7,7 @@ import { STORE_DEFAULTS } from "../../src/core/settings/store_config.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import { systemRandom } from "../../src/platform/random.ts";
-import { createStore } from "../../src/store/open_store.ts";
+import { createStore } from "../../src/store/opening/open_store.ts";
 import type { Store } from "../../src/store/store.ts";
 import { requireServers } from "./require_servers.ts";
 import { startEtcd } from "../../test/support/servers/etcd_server.ts";

@@ -20,8 +20,8 @@ import {
   type Reader,
   table,
   TEXT,
-} from "./readers.ts";
-import { SECRET } from "./secrets.ts";
+} from "./values/readers.ts";
+import { SECRET } from "./values/secrets.ts";
 
 /** Shortest token of the configuration, in characters. */
 const TOKEN_LENGTH_MIN = 16;

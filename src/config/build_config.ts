@@ -2,7 +2,7 @@ import { JOB_DEFAULTS, SCHEDULE_DEFAULTS, withValues } from "../core/job/option_
 import type { Config } from "./config.ts";
 import type { KEYS } from "./keys.ts";
 import { optionValues } from "./option_keys.ts";
-import type { Values } from "./schema.ts";
+import type { Values } from "./values/schema.ts";
 import { buildBackup, buildStore } from "./store_keys.ts";
 
 /** The configuration, without its jobs and channels, from the values of all keys. */

@@ -4,10 +4,10 @@ import type { Config } from "./config.ts";
 import type { KEYS } from "./keys.ts";
 import { checkPublicUrl } from "./notices/public_url.ts";
 import { optionValues } from "./option_keys.ts";
-import type { Values } from "./schema.ts";
-import { reasonOf } from "./secrets.ts";
+import type { Values } from "./values/schema.ts";
+import { reasonOf } from "./values/secrets.ts";
 import { checkPair, checkStore } from "./store_keys.ts";
-import { childOf, type Field, type Report } from "./source.ts";
+import { childOf, type Field, type Report } from "./values/source.ts";
 
 type AllValues = Values<typeof KEYS>;
 type Fields = ReadonlyMap<string, Field>;

@@ -1,8 +1,8 @@
 import { didYouMean, nearest } from "../core/text/nearest.ts";
-import type { Environment } from "./expand.ts";
+import type { Environment } from "./values/expand.ts";
 import { SCHEMA } from "./keys.ts";
-import { problemAt } from "./problems.ts";
-import { type Field, NO_PLACES, type Report, type Source } from "./source.ts";
+import { problemAt } from "./values/problems.ts";
+import { type Field, NO_PLACES, type Report, type Source } from "./values/source.ts";
 
 const PREFIX = "JOBCTL_";
 

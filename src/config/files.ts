@@ -4,11 +4,11 @@ import { errorCode } from "../core/errors.ts";
 import type { ConfigProblem } from "../core/config_problem.ts";
 import { readRegularFile } from "../platform/files/read_file.ts";
 import { type TrustOptions, trustProblem } from "../platform/files/trusted_path.ts";
-import { type Environment, expandVariables } from "./expand.ts";
+import { type Environment, expandVariables } from "./values/expand.ts";
 import { parseToml } from "./toml/parse_toml.ts";
-import { problemAt } from "./problems.ts";
-import { reasonOf } from "./secrets.ts";
-import { type Field, formatPath, type KeyPath, type Report, type Source } from "./source.ts";
+import { problemAt } from "./values/problems.ts";
+import { reasonOf } from "./values/secrets.ts";
+import { type Field, formatPath, type KeyPath, type Report, type Source } from "./values/source.ts";
 
 /** Largest configuration file, in bytes. */
 export const FILE_BYTES_MAX = 4 * 1_048_576;

@@ -1,10 +1,19 @@
 import { HOOK_FORMS, SECRETS_MAX, TOKEN_HEADER } from "../core/hooks/hook.ts";
 import { HEADER_NAME, HOOK_ARGUMENTS, HOOK_CONDITIONS, HOOK_SECRET } from "./hooks/hook_readers.ts";
 import { jobOptionKeys } from "./option_keys.ts";
-import { BOOLEAN, choice, duration, integer, list, oneOrMany, PATH, string } from "./readers.ts";
-import { key, schemaOf } from "./schema.ts";
-import { ENVIRONMENT, ENVIRONMENT_FILE, PING_KEY } from "./secrets.ts";
-import * as special from "./special_readers.ts";
+import {
+  BOOLEAN,
+  choice,
+  duration,
+  integer,
+  list,
+  oneOrMany,
+  PATH,
+  string,
+} from "./values/readers.ts";
+import { key, schemaOf } from "./values/schema.ts";
+import { ENVIRONMENT, ENVIRONMENT_FILE, PING_KEY } from "./values/secrets.ts";
+import * as special from "./values/special_readers.ts";
 
 /** The keys of `[jobs.KIND.hook]`: who else may start the job, and with which arguments. */
 export const HOOK_KEYS = {

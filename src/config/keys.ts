@@ -14,10 +14,10 @@ import {
   size,
   string,
   TIMEZONE,
-} from "./readers.ts";
-import { key, schemaOf } from "./schema.ts";
+} from "./values/readers.ts";
+import { key, schemaOf } from "./values/schema.ts";
 import { CLIENTS, TOKENS } from "./auth_readers.ts";
-import * as special from "./special_readers.ts";
+import * as special from "./values/special_readers.ts";
 import { STORE_KEYS } from "./store_keys.ts";
 
 /** Every key outside of job tables and `[defaults]`. */

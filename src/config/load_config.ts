@@ -9,15 +9,22 @@ import { buildConfig } from "./build_config.ts";
 import { checkConfigValues } from "./check_values.ts";
 import type { Config, LoadedConfig } from "./config.ts";
 import { environmentFields, flagFields } from "./environment.ts";
-import type { Environment } from "./expand.ts";
+import type { Environment } from "./values/expand.ts";
 import { type ConfigFile, includedFiles, readConfigFile } from "./files.ts";
 import { type KEYS, SCHEMA } from "./keys.ts";
-import { ConfigError, formatPlace, inOrder } from "./problems.ts";
+import { ConfigError, formatPlace, inOrder } from "./values/problems.ts";
 import { disabledJob, readJob, readPart } from "./read_job.ts";
-import { isTrusted } from "./secrets.ts";
-import { collectFields, type Keys, readFields, type Values } from "./schema.ts";
+import { isTrusted } from "./values/secrets.ts";
+import { collectFields, type Keys, readFields, type Values } from "./values/schema.ts";
 import { LISTED_JOBS_MAX, settingsOf } from "./settings.ts";
-import { childOf, type Field, type KeyPath, NO_PLACES, Report, type Source } from "./source.ts";
+import {
+  childOf,
+  type Field,
+  type KeyPath,
+  NO_PLACES,
+  Report,
+  type Source,
+} from "./values/source.ts";
 
 /** What {@link loadConfig} reads in addition to the file. */
 export interface LoadConfigOptions {

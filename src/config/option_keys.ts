@@ -29,9 +29,9 @@ import {
   string,
   TEXT,
   TIMEZONE,
-} from "./readers.ts";
-import { key, type Keys } from "./schema.ts";
-import * as special from "./special_readers.ts";
+} from "./values/readers.ts";
+import { key, type Keys } from "./values/schema.ts";
+import * as special from "./values/special_readers.ts";
 
 /**
  * The keys of a job's table that are options. A key without a default uses that of `[defaults]`.

@@ -12,9 +12,9 @@ import { isObject } from "../core/text/object_keys.ts";
 import type { Config } from "./config.ts";
 import { JOB_KEYS, JOB_SCHEMA } from "./job_keys.ts";
 import { optionValues } from "./option_keys.ts";
-import { readHook } from "./hooks/read_hook.ts";
-import { collectFields, readFields, type Values } from "./schema.ts";
-import { type Field, type KeyPath, Report, type Source } from "./source.ts";
+import { readHook } from "./read_hook.ts";
+import { collectFields, readFields, type Values } from "./values/schema.ts";
+import { type Field, type KeyPath, Report, type Source } from "./values/source.ts";
 
 /** The values of a table by the paths of their keys. */
 type JobValues = Partial<Values<typeof JOB_KEYS>> & {

@@ -7,7 +7,7 @@ import { readRevoked } from "../platform/files/revoked_file.ts";
 import { loadTls } from "../platform/network/tls.ts";
 import { readTokensFile } from "../platform/files/tokens_file.ts";
 import type { Config } from "./config.ts";
-import { problemAt } from "./problems.ts";
+import { problemAt } from "./values/problems.ts";
 
 /** The result of {@link checkServerFiles}. */
 export interface ServerFilesCheck {

@@ -3,8 +3,8 @@ import { isObject } from "../core/text/object_keys.ts";
 import { maskUrl } from "../core/settings/store_address.ts";
 import { SecretMask } from "../core/text/secret_mask.ts";
 import { SCHEMA } from "./keys.ts";
-import type { Keys } from "./schema.ts";
-import { childOf, type Field, formatPath, type KeyPath, NO_PLACES } from "./source.ts";
+import type { Keys } from "./values/schema.ts";
+import { childOf, type Field, formatPath, type KeyPath, NO_PLACES } from "./values/source.ts";
 
 /** Most jobs whose tables are kept to be listed: with thousands they need most memory. */
 export const LISTED_JOBS_MAX = 200;

@@ -1,11 +1,11 @@
 import type { BackupSettings } from "../core/settings/backup_settings.ts";
 import type { StoreAddress } from "../core/settings/store_address.ts";
 import type { StoreConfig } from "../core/settings/store_config.ts";
-import { choice, duration, integer, optional, PATH, string } from "./readers.ts";
-import { key, type Values } from "./schema.ts";
-import { SECRET } from "./secrets.ts";
-import type { Field, Report } from "./source.ts";
-import { SCHEDULE_TEXT } from "./special_readers.ts";
+import { choice, duration, integer, optional, PATH, string } from "./values/readers.ts";
+import { key, type Values } from "./values/schema.ts";
+import { SECRET } from "./values/secrets.ts";
+import type { Field, Report } from "./values/source.ts";
+import { SCHEDULE_TEXT } from "./values/special_readers.ts";
 import { PREFIX, STORE_URL, TARGETS } from "./store_readers.ts";
 
 type StoreType = StoreAddress["type"];

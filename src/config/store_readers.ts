@@ -8,9 +8,9 @@ import {
 } from "../core/settings/store_address.ts";
 import { STORE_PREFIX, type StoreTarget, TARGET_NAME } from "../core/settings/store_config.ts";
 import { isObject } from "../core/text/object_keys.ts";
-import { accepted, mapped, optional, type Reader, string, table, TEXT } from "./readers.ts";
-import { SECRET } from "./secrets.ts";
-import { childOf } from "./source.ts";
+import { accepted, mapped, optional, type Reader, string, table, TEXT } from "./values/readers.ts";
+import { SECRET } from "./values/secrets.ts";
+import { childOf } from "./values/source.ts";
 
 /** The URL of a store. */
 export const STORE_URL: Reader<{ readonly address: StoreAddress; readonly url: string }> = {

@@ -1,7 +1,12 @@
 import type { ConfigInForce } from "../core/settings/config_settings.ts";
 import { basename, dirname, resolve } from "node:path";
 import type { Config } from "../config/config.ts";
-import { ConfigError, formatProblem, logProblem, problemFields } from "../config/problems.ts";
+import {
+  ConfigError,
+  formatProblem,
+  logProblem,
+  problemFields,
+} from "../config/values/problems.ts";
 import { JobError, toJobError } from "../core/errors.ts";
 import type { ConfigProblem } from "../core/config_problem.ts";
 import { stampOf } from "../jobs/loading/module_files.ts";

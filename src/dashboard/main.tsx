@@ -1,11 +1,11 @@
 import { render } from "preact";
-import { loadSession } from "./app/access.ts";
+import { loadSession } from "./state/access.ts";
 import { startKeyboard } from "./app/keyboard.ts";
 import { startLive } from "./live/overview.ts";
 import { NAVIGATION } from "./app/navigation.tsx";
 import { CurrentPage } from "./app/pages.tsx";
-import { startRouter } from "./app/router.ts";
-import { startTheme } from "./app/settings.ts";
+import { startRouter } from "./state/router.ts";
+import { startTheme } from "./state/settings.ts";
 import { Shell } from "./app/shell.tsx";
 import { showOnlyVisibleTexts } from "./app/visible_texts.ts";
 import { startClock } from "./browser/clock.ts";

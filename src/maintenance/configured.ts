@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load_config.ts";
-import type { Environment } from "../config/expand.ts";
+import type { Environment } from "../config/values/expand.ts";
 import { JobError } from "../core/errors.ts";
 import { didYouMean } from "../core/text/nearest.ts";
 import { maskUrl, parseStoreUrl } from "../core/settings/store_address.ts";
@@ -9,7 +9,7 @@ import { type StoreConfig, type StoreTarget, TARGET_NAME } from "../core/setting
 import { type Clock, systemClock } from "../platform/clock.ts";
 import { type Logger, silentLogger } from "../platform/logger.ts";
 import { systemRandom } from "../platform/random.ts";
-import { createStore } from "../store/open_store.ts";
+import { createStore } from "../store/opening/open_store.ts";
 import type {
   BackupFolderContext,
   NamedStore,

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { JobError } from "../core/errors.ts";
-import { FillingPage } from "../store/record_page.ts";
+import { FillingPage } from "../store/ledger/reading/record_page.ts";
 import {
   canonicalText,
   isContent,

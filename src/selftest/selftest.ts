@@ -9,8 +9,8 @@ import type { StoreConfig } from "../core/settings/store_config.ts";
 import type { Clock, Instant } from "../platform/clock.ts";
 import { silentLogger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
-import { dropStore } from "../store/drop_store.ts";
-import { createStore, type StoreParts } from "../store/open_store.ts";
+import { dropStore } from "../store/opening/drop_store.ts";
+import { createStore, type StoreParts } from "../store/opening/open_store.ts";
 import { type Latency, measureStore } from "./measure.ts";
 
 /** A guarantee of a store, and whether it held. */

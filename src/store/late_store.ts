@@ -1,4 +1,4 @@
-import { closedError } from "./ledger/checks.ts";
+import { closedError } from "./closed_error.ts";
 import type { ChangeHint, OpenRequest, Store } from "./store.ts";
 
 /**

@@ -1,8 +1,7 @@
-import type { Instance, StoredLogEntry } from "../core/instance.ts";
+import type { Instance, Reason, StoredLogEntry } from "../core/instance.ts";
 import type { MovedTo } from "../core/settings/store_address.ts";
 import type { ScheduleRecord, TickFate } from "../core/time/schedule.ts";
 import type { Instant } from "../platform/clock.ts";
-import type { EndedAttempt } from "./ledger/tables/row.ts";
 import type { Committed, Memo, Pause } from "./requests.ts";
 
 /**
@@ -14,6 +13,18 @@ export interface HeadRecord {
   /** The recorded time, epoch ms. */
   readonly at: number;
   readonly epoch: number;
+}
+
+/** An attempt that ended with the instance scheduled again; its row no longer shows it. */
+export interface EndedAttempt {
+  readonly attempt: number;
+  readonly fence: number;
+  readonly node: string | null;
+  /** When the attempt began. */
+  readonly processedAt: number;
+  /** When it ended and the instance was scheduled again. */
+  readonly scheduledAt: number;
+  readonly reason: Reason;
 }
 
 /** An instance with its ended attempts, read at one moment. */

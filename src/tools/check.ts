@@ -1,6 +1,6 @@
 import { relative, resolve } from "node:path";
 import { checkChannels } from "../config/notices/check_channels.ts";
-import { inOrder } from "../config/problems.ts";
+import { inOrder } from "../config/values/problems.ts";
 import { checkServerFiles } from "../config/server_files.ts";
 import { describeSignature } from "../core/arguments/describe.ts";
 import type { JobDefinition, JobSource } from "../core/job/job.ts";

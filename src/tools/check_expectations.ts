@@ -1,4 +1,4 @@
-import { problemAt } from "../config/problems.ts";
+import { problemAt } from "../config/values/problems.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import { matchesPattern } from "../core/job/job_scope.ts";
 import type { ConfigProblem } from "../core/config_problem.ts";

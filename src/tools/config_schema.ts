@@ -2,7 +2,7 @@ import { type JsonSchema, SCHEMA_DIALECT } from "../core/arguments/json_schema.t
 import { JOB_SCHEMA } from "../config/job_keys.ts";
 import { SCHEMA } from "../config/keys.ts";
 import { NOTICE_SCHEMA } from "../config/notices/notice_keys.ts";
-import type { Key, Keys, Schema } from "../config/schema.ts";
+import type { Key, Keys, Schema } from "../config/values/schema.ts";
 
 /** A table while its keys are added. */
 type Table = {

@@ -1,7 +1,7 @@
 import type { LoadedConfig } from "../config/config.ts";
-import type { Environment } from "../config/expand.ts";
+import type { Environment } from "../config/values/expand.ts";
 import { loadConfig } from "../config/load_config.ts";
-import { formatBriefly } from "../config/problems.ts";
+import { formatBriefly } from "../config/values/problems.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import { SecretMask } from "../core/text/secret_mask.ts";
 import { backupJob } from "../manager/store/backup_job.ts";

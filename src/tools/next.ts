@@ -1,5 +1,5 @@
 import { SCHEDULE_DEFAULTS } from "../core/job/option_table.ts";
-import { formatPath } from "../config/source.ts";
+import { formatPath } from "../config/values/source.ts";
 import { isJobError, JobError } from "../core/errors.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import { formatLocal } from "../core/time/local_time.ts";

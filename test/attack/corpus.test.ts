@@ -5,7 +5,7 @@ import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { loadConfig } from "../../src/config/load_config.ts";
-import { ConfigError } from "../../src/config/problems.ts";
+import { ConfigError } from "../../src/config/values/problems.ts";
 import { isJobError } from "../../src/core/errors.ts";
 import { SECRET_LENGTH_MIN } from "../../src/core/text/secret_forms.ts";
 import { SecretMask } from "../../src/core/text/secret_mask.ts";

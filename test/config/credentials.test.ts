@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { loadConfig } from "../../src/config/load_config.ts";
-import { ConfigError } from "../../src/config/problems.ts";
+import { ConfigError } from "../../src/config/values/problems.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
 const TOML = (name: string) =>

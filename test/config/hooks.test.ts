@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatProblem } from "../../src/config/problems.ts";
+import { formatProblem } from "../../src/config/values/problems.ts";
 import { loadProject } from "../../src/tools/load_project.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 import { loadText } from "../support/worlds/config_world.ts";

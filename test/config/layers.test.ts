@@ -1,9 +1,8 @@
-import { SCHEDULE_DEFAULTS } from "../../src/core/job/option_table.ts";
-import { JOB_DEFAULTS } from "../../src/core/job/option_table.ts";
+import { JOB_DEFAULTS, SCHEDULE_DEFAULTS } from "../../src/core/job/option_table.ts";
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { expandVariables } from "../../src/config/expand.ts";
+import { expandVariables } from "../../src/config/values/expand.ts";
 import { loadConfig } from "../../src/config/load_config.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 import { loadText } from "../support/worlds/config_world.ts";

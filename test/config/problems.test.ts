@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { truncateSync } from "node:fs";
 import { test } from "node:test";
 import { loadConfig } from "../../src/config/load_config.ts";
-import { ConfigError } from "../../src/config/problems.ts";
+import { ConfigError } from "../../src/config/values/problems.ts";
 import { isJobError } from "../../src/core/errors.ts";
 import { loadText } from "../support/worlds/config_world.ts";
 import { withTempDir } from "../support/temp_dir.ts";

@@ -9,7 +9,7 @@ import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import { systemRandom } from "../../src/platform/random.ts";
 import { selftest } from "../../src/selftest/selftest.ts";
-import { createStore } from "../../src/store/open_store.ts";
+import { createStore } from "../../src/store/opening/open_store.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
 const EXAMPLE = readFileSync(new URL("../../examples/my-store.ts", import.meta.url), "utf8");

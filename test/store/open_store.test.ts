@@ -8,7 +8,7 @@ import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import { systemRandom } from "../../src/platform/random.ts";
 import { plainInstance } from "../../scripts/bench/plain_instance.ts";
-import { createStore } from "../../src/store/open_store.ts";
+import { createStore } from "../../src/store/opening/open_store.ts";
 import { withEtcd } from "../support/servers/etcd_server.ts";
 import { tlsFile } from "../support/tls_files.ts";
 import { withValkey } from "../support/servers/valkey_server.ts";

@@ -10,7 +10,7 @@ import { restoreBackup } from "../../src/maintenance/restore.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import { systemRandom } from "../../src/platform/random.ts";
-import { createStore } from "../../src/store/open_store.ts";
+import { createStore } from "../../src/store/opening/open_store.ts";
 import { type Store, STORE_FORMAT } from "../../src/store/store.ts";
 import { loadEtcd, loadValkey, type ServerData } from "../support/released/server_data.ts";
 import { startEtcd } from "../support/servers/etcd_server.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { chmodSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { formatProblem } from "../../src/config/problems.ts";
+import { formatProblem } from "../../src/config/values/problems.ts";
 import { checkConfig, type CheckResult } from "../../src/tools/check.ts";
 import { disabledKinds, loadProject } from "../../src/tools/load_project.ts";
 import { withTempDir } from "../support/temp_dir.ts";

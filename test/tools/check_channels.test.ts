@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { chmodSync } from "node:fs";
 import { test } from "node:test";
-import { formatProblem } from "../../src/config/problems.ts";
+import { formatProblem } from "../../src/config/values/problems.ts";
 import { checkConfig } from "../../src/tools/check.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 import { tlsFile } from "../support/tls_files.ts";

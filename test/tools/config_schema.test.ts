@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { test } from "node:test";
 import { parse } from "@iarna/toml";
 import { jobOptionKeys } from "../../src/config/option_keys.ts";
-import { schemaOf } from "../../src/config/schema.ts";
+import { schemaOf } from "../../src/config/values/schema.ts";
 import { duration } from "../../src/core/job/option_values.ts";
 import { JOB_OPTIONS } from "../../src/core/job/options.ts";
 import { configSchema } from "../../src/tools/config_schema.ts";

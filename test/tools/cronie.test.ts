@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { parseCron } from "../../src/core/time/cron.ts";
 import { isJobError } from "../../src/core/errors.ts";
-import { cronieRuns, readCronie } from "../../src/tools/cronie.ts";
+import { cronieRuns, readCronie } from "../../src/tools/import/cronie.ts";
 
 /** Values whose flag is set. */
 function valuesOf(flags: readonly boolean[]): number[] {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { chmodSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { formatProblem } from "../../src/config/problems.ts";
+import { formatProblem } from "../../src/config/values/problems.ts";
 import { daemonMistakes } from "../../src/tools/daemon_mistakes.ts";
 import { loadText } from "../support/worlds/config_world.ts";
 import { withTempDir } from "../support/temp_dir.ts";

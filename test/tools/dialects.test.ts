@@ -7,7 +7,7 @@ import { formatOf } from "../../src/tools/import/crontab_shape.ts";
 import { type Dialect, DIALECT_RULES, guessDialect } from "../../src/tools/import/dialect.ts";
 import { importCrontabs } from "../../src/tools/import/import_crontab.ts";
 import { openCrontabs } from "../../src/tools/import/open_crontabs.ts";
-import { verifyCrontab } from "../../src/tools/import/verify_crontab.ts";
+import { verifyCrontab } from "../../src/tools/verify_crontab.ts";
 import { loginShell } from "../../src/platform/system/accounts.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 

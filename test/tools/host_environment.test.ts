@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hostEnvironment, hostUmasks } from "../../src/tools/import/host_environment.ts";
 import { importCrontabs } from "../../src/tools/import/import_crontab.ts";
-import { verifyCrontab } from "../../src/tools/import/verify_crontab.ts";
+import { verifyCrontab } from "../../src/tools/verify_crontab.ts";
 import { loadText } from "../support/worlds/config_world.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 

@@ -11,7 +11,7 @@ import { importCrontabs, type ImportResult } from "../../src/tools/import/import
 import { decodeCrontab, openCrontabs } from "../../src/tools/import/open_crontabs.ts";
 import { nameLine } from "../../src/tools/import/kind_names.ts";
 import { importSystemd } from "../../src/tools/import/import_systemd.ts";
-import { verifyCrontab } from "../../src/tools/import/verify_crontab.ts";
+import { verifyCrontab } from "../../src/tools/verify_crontab.ts";
 import { loadProject } from "../../src/tools/load_project.ts";
 import { loadText } from "../support/worlds/config_world.ts";
 import { withTempDir } from "../support/temp_dir.ts";

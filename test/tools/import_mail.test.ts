@@ -5,7 +5,7 @@ import { userName } from "../../src/platform/system/accounts.ts";
 import { importCrontabs } from "../../src/tools/import/import_crontab.ts";
 import type { Dialect } from "../../src/tools/import/dialect.ts";
 import type { CrontabText } from "../../src/tools/import/open_crontabs.ts";
-import { verifyCrontab } from "../../src/tools/import/verify_crontab.ts";
+import { verifyCrontab } from "../../src/tools/verify_crontab.ts";
 import { loadProject } from "../../src/tools/load_project.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 import { loadText } from "../support/worlds/config_world.ts";

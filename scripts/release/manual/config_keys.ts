@@ -1,6 +1,6 @@
 // What the tables of the configuration say of each key, for docs/configuration.md and the manual.
 import { variableOf } from "../../../src/config/environment.ts";
-import type { Key, Keys } from "../../../src/config/schema.ts";
+import type { Key, Keys } from "../../../src/config/values/schema.ts";
 
 /** A key of the configuration, in Markdown. */
 export interface DescribedKey {

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { JOB_SCHEMA } from "../../../src/config/job_keys.ts";
 import { SCHEMA } from "../../../src/config/keys.ts";
 import { NOTICE_SCHEMA } from "../../../src/config/notices/notice_keys.ts";
-import type { Keys } from "../../../src/config/schema.ts";
+import type { Keys } from "../../../src/config/values/schema.ts";
 import { describedKeys } from "./config_keys.ts";
 import { bold, entry, literal, markdownText, page } from "./roff.ts";
 import type { Edition } from "./verb_pages.ts";

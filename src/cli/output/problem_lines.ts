@@ -1,5 +1,5 @@
 import { type Excerpt, Excerpts } from "../../config/excerpt.ts";
-import { formatProblem } from "../../config/problems.ts";
+import { formatProblem } from "../../config/values/problems.ts";
 import type { ConfigProblem } from "../../core/config_problem.ts";
 import { makeLinesVisible, makeVisible } from "../../core/text/safe_text.ts";
 import type { Style } from "./table.ts";

@@ -10,9 +10,9 @@ import {
 } from "../../core/hooks/hook.ts";
 import { isJobError } from "../../core/errors.ts";
 import { isObject } from "../../core/text/object_keys.ts";
-import { accepted, type Reader, TEXT } from "../readers.ts";
-import { SECRET } from "../secrets.ts";
-import { childOf, type Field, type Report } from "../source.ts";
+import { accepted, type Reader, TEXT } from "../values/readers.ts";
+import { SECRET } from "../values/secrets.ts";
+import { childOf, type Field, type Report } from "../values/source.ts";
 
 /** A secret that a sender signs with, or sends. */
 export const HOOK_SECRET: Reader<string> = {

@@ -9,7 +9,7 @@ import { isIpAddress, isPublicAddress } from "../../core/public_address.ts";
 import { inTime, systemClock } from "../../platform/clock.ts";
 import { trustProblem } from "../../platform/files/trusted_path.ts";
 import { loadCa } from "../../platform/network/tls.ts";
-import { problemAt } from "../problems.ts";
+import { problemAt } from "../values/problems.ts";
 
 /** Where programs of channels are looked for. */
 const PATH = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];

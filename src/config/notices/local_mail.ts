@@ -2,7 +2,7 @@ import { realpathSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { ConfigProblem } from "../../core/config_problem.ts";
 import type { ChannelSettings } from "../../core/notices/settings.ts";
-import { problemAt } from "../problems.ts";
+import { problemAt } from "../values/problems.ts";
 
 /** What the `sendmail` of Postfix and of nullmailer starts to put a mail into its queue. */
 const QUEUE_PROGRAMS = ["usr/sbin/postdrop", "usr/sbin/nullmailer-queue"];

@@ -19,10 +19,10 @@ import {
   PATH,
   string,
   TEXT,
-} from "../readers.ts";
-import { key, schemaOf } from "../schema.ts";
-import { ENVIRONMENT, SECRET } from "../secrets.ts";
-import { ARGV, BLACKOUT } from "../special_readers.ts";
+} from "../values/readers.ts";
+import { key, schemaOf } from "../values/schema.ts";
+import { ENVIRONMENT, SECRET } from "../values/secrets.ts";
+import { ARGV, BLACKOUT } from "../values/special_readers.ts";
 
 const PATTERN = accepted(
   PATTERN_WANTED,

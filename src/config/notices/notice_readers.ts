@@ -13,9 +13,9 @@ import {
 import { parseTemplate } from "../../core/notices/template.ts";
 import { parseDuration } from "../../core/time/duration.ts";
 import { SECRET_LENGTH_MIN } from "../../core/text/secret_forms.ts";
-import { accepted, choice, mapped, parsedText, type Reader, TEXT } from "../readers.ts";
-import { namedTexts, SECRET } from "../secrets.ts";
-import type { Field, Report } from "../source.ts";
+import { accepted, choice, mapped, parsedText, type Reader, TEXT } from "../values/readers.ts";
+import { namedTexts, SECRET } from "../values/secrets.ts";
+import type { Field, Report } from "../values/source.ts";
 
 /** Longest sample of runs for a rate. */
 const RATE_RUNS_MAX = 100;

@@ -1,6 +1,6 @@
 import { bareHost } from "../../core/address.ts";
 import { isIpAddress, isPublicAddress } from "../../core/public_address.ts";
-import type { Field, Report } from "../source.ts";
+import type { Field, Report } from "../values/source.ts";
 
 /** Report a URL that is not https, or leads into a private network, unless that is allowed. */
 export function checkPublicUrl(

@@ -15,8 +15,8 @@ import { isWindows } from "../../platform/system/runtime.ts";
 import { NOTICE_KEYS, NOTICE_SCHEMA, RULE_KEYS, TARGET_KEYS } from "./notice_keys.ts";
 import { hide, type HookUrl, usualTls } from "./notice_readers.ts";
 import { checkPublicUrl } from "./public_url.ts";
-import { collectFields, readFields, type Values } from "../schema.ts";
-import { type Field, Report } from "../source.ts";
+import { collectFields, readFields, type Values } from "../values/schema.ts";
+import { type Field, Report } from "../values/source.ts";
 
 type NoticeValues = Partial<Values<typeof NOTICE_KEYS>>;
 

@@ -2,9 +2,9 @@ import { parse } from "@iarna/toml";
 import { ParseError } from "toml-eslint-parser";
 import type { ConfigProblem, Place } from "../../core/config_problem.ts";
 import { isObject, PROTOTYPE_KEYS } from "../../core/text/object_keys.ts";
-import { problemAt } from "../problems.ts";
+import { problemAt } from "../values/problems.ts";
 import { NESTING_MAX, scanToml } from "./scan_toml.ts";
-import type { KeyPath } from "../source.ts";
+import type { KeyPath } from "../values/source.ts";
 import { withoutStatement } from "./recover_toml.ts";
 import { type Position, TomlPlaces } from "./toml_places.ts";
 

@@ -1,7 +1,7 @@
 import { type AST, parseTOML } from "toml-eslint-parser";
 import type { ConfigProblem, Place } from "../../core/config_problem.ts";
 import { PROTOTYPE_KEYS } from "../../core/text/object_keys.ts";
-import { formatPath, type KeyPath } from "../source.ts";
+import { formatPath, type KeyPath } from "../values/source.ts";
 
 /** A line and a column, both from 1. */
 export interface Position {

@@ -1,6 +1,6 @@
 import { signal } from "@preact/signals";
 import { nowMs } from "../browser/clock.ts";
-import { go, href } from "./router.ts";
+import { go, href } from "../state/router.ts";
 
 /** A place that `g` and a letter lead to. */
 export interface Jump {

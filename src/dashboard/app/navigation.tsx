@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { href, place } from "./router.ts";
+import { href, place } from "../state/router.ts";
 
 /** A page that the navigation names. */
 export interface NavigationItem {

@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { href, matchPath, place } from "./router.ts";
+import { href, matchPath, place } from "../state/router.ts";
 import { CalendarPage } from "../pages/calendar.tsx";
 import { ConfigPage } from "../pages/config.tsx";
 import { DocsPage } from "../pages/docs/docs.tsx";

@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { isSearchOpen } from "./keyboard.ts";
 import { NAVIGATION } from "./navigation.tsx";
-import { go, href } from "./router.ts";
+import { go, href } from "../state/router.ts";
 import { get, segment } from "../api/client.ts";
 import { after } from "../browser/clock.ts";
 import type { ListRegisteredJobsResponse } from "../gen/api_types.ts";

@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { shownZone } from "../app/settings.ts";
+import { shownZone } from "../state/settings.ts";
 import { parseAnsi } from "../text/ansi.ts";
 import { msOf, timeParts } from "../text/format_time.ts";
 import type { LogLine } from "./log_lines.ts";

@@ -1,8 +1,8 @@
 import type { JSX } from "preact";
 import { type Signal, useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
-import { place } from "../app/router.ts";
-import { logWrap } from "../app/settings.ts";
+import { place } from "../state/router.ts";
+import { logWrap } from "../state/settings.ts";
 import { after } from "../browser/clock.ts";
 import { saveText } from "../browser/clipboard.ts";
 import { formatCount, plural } from "../text/format_time.ts";

@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { SLOWLY, useResource } from "../api/resource.ts";
-import { href, place, setQuery } from "../app/router.ts";
-import { shownZone } from "../app/settings.ts";
+import { href, place, setQuery } from "../state/router.ts";
+import { shownZone } from "../state/settings.ts";
 import { nowMs } from "../browser/clock.ts";
 import type { CalendarCell, CalendarResponse } from "../gen/api_types.ts";
 import { overview } from "../live/overview.ts";

@@ -2,8 +2,8 @@ import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { post, remove, segment } from "../api/client.ts";
 import { noteChange, useResource } from "../api/resource.ts";
-import { may, seesAll } from "../app/access.ts";
-import { attempt, toastDone } from "../app/toasts.tsx";
+import { may, seesAll } from "../state/access.ts";
+import { attempt, toastDone } from "../state/toasts.tsx";
 import type {
   Channel,
   GetStatusResponse,

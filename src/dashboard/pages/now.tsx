@@ -1,7 +1,7 @@
 import type { ComponentChildren, JSX } from "preact";
 import type { ReadonlySignal } from "@preact/signals";
 import { roughSize } from "../../core/text/size.ts";
-import { href } from "../app/router.ts";
+import { href } from "../state/router.ts";
 import type {
   Block,
   GetStatusResponse,

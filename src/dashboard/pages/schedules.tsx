@@ -2,9 +2,9 @@ import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { post, remove, segment } from "../api/client.ts";
 import { noteChange, useResource } from "../api/resource.ts";
-import { may } from "../app/access.ts";
-import { href, place, setQuery } from "../app/router.ts";
-import { attempt, toastDone } from "../app/toasts.tsx";
+import { may } from "../state/access.ts";
+import { href, place, setQuery } from "../state/router.ts";
+import { attempt, toastDone } from "../state/toasts.tsx";
 import type {
   ExplainResponse,
   ListSchedulesResponse,

@@ -1,8 +1,8 @@
 import type { JSX } from "preact";
 import { roughSize } from "../../core/text/size.ts";
 import { SLOWLY, useResource } from "../api/resource.ts";
-import { seesAll } from "../app/access.ts";
-import { href } from "../app/router.ts";
+import { seesAll } from "../state/access.ts";
+import { href } from "../state/router.ts";
 import type { GetStatusResponse, GetStoreResponse, KindCounts } from "../gen/api_types.ts";
 import { CopyCommand } from "../parts/command.tsx";
 import { Facts } from "../parts/facts.tsx";

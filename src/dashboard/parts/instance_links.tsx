@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { href } from "../app/router.ts";
+import { href } from "../state/router.ts";
 import { segment } from "../api/client.ts";
 import { shortId } from "../text/instance_state.ts";
 

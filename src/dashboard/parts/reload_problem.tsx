@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { SLOWLY, useResource } from "../api/resource.ts";
-import { may, seesAll } from "../app/access.ts";
+import { may, seesAll } from "../state/access.ts";
 import type { GetConfigResponse, GetStatusResponse } from "../gen/api_types.ts";
 
 /** What the last reload of the configuration refused or left out: with places, for admins. */

@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { minute, second } from "../browser/clock.ts";
-import { shownZone } from "../app/settings.ts";
+import { shownZone } from "../state/settings.ts";
 import {
   formatDistance,
   formatDuration,

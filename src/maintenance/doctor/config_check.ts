@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { LoadedConfig } from "../../config/config.ts";
 import { loadConfig } from "../../config/load_config.ts";
-import { ConfigError, formatProblem } from "../../config/problems.ts";
+import { ConfigError, formatProblem } from "../../config/values/problems.ts";
 import type { ConfigProblem } from "../../core/config_problem.ts";
 import { errorCode } from "../../core/errors.ts";
 import { shellWord } from "../../core/text/shell_word.ts";

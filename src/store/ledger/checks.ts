@@ -20,13 +20,6 @@ export function checkLimit(limit: number, action: string): void {
   );
 }
 
-/** The error of an operation on a store that is not open. */
-export function closedError(action: string): JobError {
-  return new JobError("unavailable", `Cannot ${action}: the store is not open`, {
-    hint: "Start the manager first; a store by itself is opened first",
-  });
-}
-
 /**
  * A quota is used up. Unlike a full medium, it refuses one operation and does not affect others.
  */

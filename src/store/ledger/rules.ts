@@ -1,7 +1,7 @@
 import { type ErrorInfo, type Instance, isElsewhere, type Reason } from "../../core/instance.ts";
 import { type FinalState, isFinal } from "../../core/state.ts";
 import { AHEAD_MS_MAX, type NewInstance, type Settlement } from "../store.ts";
-import type { EndedAttempt } from "./tables/row.ts";
+import type { EndedAttempt } from "../records.ts";
 import type { Dated } from "./state.ts";
 
 /**

@@ -3,7 +3,7 @@ import type { Instance } from "../../core/instance.ts";
 import { NOTICE_KINDS } from "../../core/notices/notice.ts";
 import { isFinal } from "../../core/state.ts";
 import type { Instant } from "../../platform/clock.ts";
-import type { StoreMark } from "../records.ts";
+import type { EndedAttempt, StoreMark } from "../records.ts";
 import {
   AHEAD_MS_MAX,
   type ChangeHint,
@@ -20,7 +20,6 @@ import {
   compareReady,
   countHeld,
   countRow,
-  type EndedAttempt,
   isHeld,
   isKeyed,
   type KindCounts,

@@ -10,7 +10,8 @@ import type {
   Store,
   StoreInfo,
 } from "../store.ts";
-import { checkLimit, closedError } from "./checks.ts";
+import { checkLimit } from "./checks.ts";
+import { closedError } from "../closed_error.ts";
 import { blockOf, listBlocks } from "./claiming/blocks.ts";
 import { claim, quietMs, reap, renew } from "./claiming/claims.ts";
 import { nextDue } from "./claiming/next_due.ts";

@@ -1,4 +1,5 @@
-import type { EndedAttempt, Row } from "../ledger/tables/row.ts";
+import type { Row } from "../ledger/tables/row.ts";
+import type { EndedAttempt } from "../records.ts";
 import type { EndedAttemptTable } from "../ledger/tables/tables.ts";
 import type { Changed } from "./changed.ts";
 

@@ -1,14 +1,14 @@
 import { isElsewhere } from "../../core/instance.ts";
 import type { ScheduleRecord, TickFate } from "../../core/time/schedule.ts";
 import { isFinal } from "../../core/state.ts";
-import type { EndedAttempt, LogRow, Row } from "../ledger/tables/row.ts";
+import type { LogRow, Row } from "../ledger/tables/row.ts";
+import type { EndedAttempt, StoreMark } from "../records.ts";
 import type { ClockReport } from "./node_clocks.ts";
 import { expireAt } from "../ledger/rules.ts";
 import { noteFreed } from "../ledger/operations/cancel.ts";
 import type { LedgerState, Moment } from "../ledger/state.ts";
 import type { Starts } from "../ledger/tables/tables.ts";
 import type { NodeRecord } from "../nodes.ts";
-import type { StoreMark } from "../records.ts";
 import type { Memo, Pause } from "../store.ts";
 import { KEYS, partsOfKey } from "./keys.ts";
 import type { MediumChanges, MediumPair } from "./medium.ts";

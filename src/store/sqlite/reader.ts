@@ -1,4 +1,4 @@
-import { closedError } from "../ledger/checks.ts";
+import { closedError } from "../closed_error.ts";
 import { type LedgerRead, LedgerReader } from "../ledger/reader.ts";
 import { countInstances } from "../ledger/reading/reads.ts";
 import { LedgerState } from "../ledger/state.ts";

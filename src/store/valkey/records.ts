@@ -1,5 +1,5 @@
 import { checkBatch, checkLimit } from "../ledger/checks.ts";
-import { inOrder, pageOfRecords } from "../record_page.ts";
+import { inOrder, pageOfRecords } from "../ledger/reading/record_page.ts";
 import type { RecordKey, RecordStore, StoreMark, StoreProblem, StoreRecord } from "../records.ts";
 import { Unpacker } from "./codec/msgpack.ts";
 import { packKey, packRecord } from "./codec/records.ts";

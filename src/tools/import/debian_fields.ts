@@ -1,5 +1,5 @@
 import { JobError } from "../../core/errors.ts";
-import { CRON_FIELDS, type CronField } from "../cronie.ts";
+import { CRON_FIELDS, type CronField } from "./cronie.ts";
 
 const ITEM = /^(?:\*|[a-z0-9]+(?:-[a-z0-9]+)?)(?:\/[0-9]+)?/i;
 

@@ -2,7 +2,7 @@ import { isJobError, JobError } from "../../core/errors.ts";
 import { REBOOT } from "../../core/time/schedule.ts";
 import { parseCron } from "../../core/time/cron.ts";
 import { parseScheduleText } from "../../core/time/ticks.ts";
-import { CRON_FIELDS, readCronie, readNumber } from "../cronie.ts";
+import { CRON_FIELDS, readCronie, readNumber } from "./cronie.ts";
 import { readBusyboxSchedule } from "./busybox_fields.ts";
 import { readDebianFields } from "./debian_fields.ts";
 import type { Dialect } from "./dialect.ts";

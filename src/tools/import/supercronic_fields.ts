@@ -1,5 +1,5 @@
 import { JobError } from "../../core/errors.ts";
-import type { CronField } from "../cronie.ts";
+import type { CronField } from "./cronie.ts";
 
 // supercronic's cronexpr: seconds before and a year after the five fields are allowed, "5/15" runs
 // to the end of the range, and a day matches if either restricted day field does.

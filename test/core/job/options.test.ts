@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { defaultKeys, jobOptionKeys, optionValues } from "../../../src/config/option_keys.ts";
-import { collectFields, readFields, schemaOf } from "../../../src/config/schema.ts";
-import { Report, type Source } from "../../../src/config/source.ts";
+import { collectFields, readFields, schemaOf } from "../../../src/config/values/schema.ts";
+import { Report, type Source } from "../../../src/config/values/source.ts";
 import {
   definitionKeys,
   initialValues,

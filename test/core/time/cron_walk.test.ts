@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { parseCron } from "../../../src/core/time/cron.ts";
 import { countCronTicks, nextCronTick } from "../../../src/core/time/cron_walk.ts";
 import { openZone } from "../../../src/core/time/zone.ts";
-import { cronieRuns, readCronie } from "../../../src/tools/cronie.ts";
+import { cronieRuns, readCronie } from "../../../src/tools/import/cronie.ts";
 
 /** Ticks after one time, up to and including another. */
 function ticksBetween(text: string, timezone: string, afterMs: number, untilMs: number): number[] {

@@ -18,7 +18,7 @@ import { readStoreOptions } from "../../../src/library/store_options.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { silentLogger } from "../../../src/platform/logger.ts";
 import { systemRandom } from "../../../src/platform/random.ts";
-import { createStore } from "../../../src/store/open_store.ts";
+import { createStore } from "../../../src/store/opening/open_store.ts";
 import { startEtcd } from "../../support/servers/etcd_server.ts";
 import { startValkey } from "../../support/servers/valkey_server.ts";
 import { tlsFile } from "../../support/tls_files.ts";

@@ -5,7 +5,7 @@ import { parseStoreUrl } from "../../../src/core/settings/store_address.ts";
 import { STORE_DEFAULTS } from "../../../src/core/settings/store_config.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { systemRandom } from "../../../src/platform/random.ts";
-import { createStore } from "../../../src/store/open_store.ts";
+import { createStore } from "../../../src/store/opening/open_store.ts";
 import { startSentinel } from "../../support/servers/valkey_groups.ts";
 import { startValkey } from "../../support/servers/valkey_server.ts";
 import { until } from "../../support/wait.ts";

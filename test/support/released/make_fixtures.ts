@@ -12,7 +12,7 @@ import { pagesOf } from "../../../src/maintenance/content.ts";
 import { silentLogger } from "../../../src/platform/logger.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { VERSION } from "../../../src/platform/version.ts";
-import { createStore } from "../../../src/store/open_store.ts";
+import { createStore } from "../../../src/store/opening/open_store.ts";
 import type { StoreRecord } from "../../../src/store/records.ts";
 import type { Store } from "../../../src/store/store.ts";
 import { StoryWorld } from "../notices/story_world.ts";

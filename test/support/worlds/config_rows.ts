@@ -1,5 +1,5 @@
 import { describedKeys } from "../../../scripts/release/manual/config_keys.ts";
-import type { Keys } from "../../../src/config/schema.ts";
+import type { Keys } from "../../../src/config/values/schema.ts";
 
 /** The rows of the tables in docs/configuration.md, as the table of keys has them. */
 export function configRows(keys: Keys, options: { readonly isJob: boolean }): string[] {

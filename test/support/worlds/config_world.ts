@@ -1,6 +1,6 @@
 import type { LoadedConfig } from "../../../src/config/config.ts";
 import { loadConfig, type LoadConfigOptions } from "../../../src/config/load_config.ts";
-import { ConfigError, formatProblem } from "../../../src/config/problems.ts";
+import { ConfigError, formatProblem } from "../../../src/config/values/problems.ts";
 import type { JobTable } from "../../../src/core/job/job_table.ts";
 import { type TempDir, withTempDir } from "../temp_dir.ts";
 

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import type { TriedStart } from "../../../daemon/app.ts";
-import { ConfigError, formatBriefly } from "../../../config/problems.ts";
+import { ConfigError, formatBriefly } from "../../../config/values/problems.ts";
 import type { ReportedRun } from "../../../core/job/external.ts";
 import { toJobError } from "../../../core/errors.ts";
 import { countText } from "../../../core/text/count_text.ts";

@@ -8,7 +8,7 @@ import type { ImportNote } from "../../../tools/import/crontab_reader.ts";
 import { type Dialect, DIALECTS, guessDialect } from "../../../tools/import/dialect.ts";
 import type { ImportResult } from "../../../tools/import/import_crontab.ts";
 import type { OpenedCrontabs } from "../../../tools/import/open_crontabs.ts";
-import type { LineCheck } from "../../../tools/import/verify_crontab.ts";
+import type { LineCheck } from "../../../tools/verify_crontab.ts";
 import { EXIT } from "../../exit_codes.ts";
 import type { CliIo } from "../../io.ts";
 import { OUT_OPTIONS, writeMessage, writeOut } from "../../output/written_file.ts";
@@ -131,7 +131,7 @@ function checkText(check: LineCheck): string {
 }
 
 async function verify(result: ImportResult, io: CliIo): Promise<boolean> {
-  const { verifyCrontab, VERIFIED_DAYS } = await import("../../../tools/import/verify_crontab.ts");
+  const { verifyCrontab, VERIFIED_DAYS } = await import("../../../tools/verify_crontab.ts");
   const checks = await verifyCrontab(result, io.clock.now().wallMs);
   for (const check of checks) {
     await writeMessage(io, checkText(check));

@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { formatProblem } from "../../../config/problems.ts";
+import { formatProblem } from "../../../config/values/problems.ts";
 import { WORKERS_MAX } from "../../../core/job/job.ts";
 import { parseDuration } from "../../../core/time/duration.ts";
 import { JobState } from "../../../rpc/gen/job_pb.ts";

@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { apiUrl } from "../../api/client.ts";
 import { useResource } from "../../api/resource.ts";
-import { place, setQuery } from "../../app/router.ts";
+import { place, setQuery } from "../../state/router.ts";
 import { shellWord } from "../../../core/text/shell_word.ts";
 import { CopyButton } from "../../parts/command.tsx";
 import { Empty, Loaded } from "../../parts/notes.tsx";

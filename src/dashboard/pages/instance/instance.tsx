@@ -5,9 +5,9 @@ import { argumentsOf } from "../../../core/arguments/describe.ts";
 import { decodeSignature } from "../../../core/arguments/signature_json.ts";
 import { segment } from "../../api/client.ts";
 import { type Resource, useResource } from "../../api/resource.ts";
-import { may } from "../../app/access.ts";
-import { go, href, place } from "../../app/router.ts";
-import { shownZone } from "../../app/settings.ts";
+import { may } from "../../state/access.ts";
+import { go, href, place } from "../../state/router.ts";
+import { shownZone } from "../../state/settings.ts";
 import { minute } from "../../browser/clock.ts";
 import { RunForm } from "../../forms/run_form.tsx";
 import type {

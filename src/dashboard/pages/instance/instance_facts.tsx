@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { href } from "../../app/router.ts";
+import { href } from "../../state/router.ts";
 import type { JobInstance } from "../../gen/api_types.ts";
 import { CopyButton } from "../../parts/command.tsx";
 import { Facts } from "../../parts/facts.tsx";

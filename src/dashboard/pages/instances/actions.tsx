@@ -1,7 +1,7 @@
 import { post, remove, segment } from "../../api/client.ts";
 import { noteChange } from "../../api/resource.ts";
-import { href } from "../../app/router.ts";
-import { attempt, toastDone } from "../../app/toasts.tsx";
+import { href } from "../../state/router.ts";
+import { attempt, toastDone } from "../../state/toasts.tsx";
 import type {
   CancelInstancesResponse,
   JobInstance,

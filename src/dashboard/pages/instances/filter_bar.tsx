@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { setQuery } from "../../app/router.ts";
+import { setQuery } from "../../state/router.ts";
 import { after, nowMs } from "../../browser/clock.ts";
 import type { JobState } from "../../gen/api_types.ts";
 import { overview } from "../../live/overview.ts";

@@ -2,9 +2,9 @@ import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { segment } from "../../api/client.ts";
 import { type Resource, SLOWLY, useResource } from "../../api/resource.ts";
-import { may } from "../../app/access.ts";
-import { href, place, setQuery } from "../../app/router.ts";
-import { shownZone } from "../../app/settings.ts";
+import { may } from "../../state/access.ts";
+import { href, place, setQuery } from "../../state/router.ts";
+import { shownZone } from "../../state/settings.ts";
 import { RunForm } from "../../forms/run_form.tsx";
 import type {
   ExplainResponse,

@@ -1,8 +1,8 @@
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { type Resource, SLOWLY, useResource } from "../../api/resource.ts";
-import { may } from "../../app/access.ts";
-import { href, place, setQuery } from "../../app/router.ts";
+import { may } from "../../state/access.ts";
+import { href, place, setQuery } from "../../state/router.ts";
 import type { Job, KindCounts, ListRegisteredJobsResponse } from "../../gen/api_types.ts";
 import { overview } from "../../live/overview.ts";
 import { JobLink } from "../../parts/instance_links.tsx";

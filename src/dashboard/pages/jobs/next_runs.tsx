@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { get } from "../../api/client.ts";
 import { SLOWLY, useLoaded } from "../../api/resource.ts";
-import { href } from "../../app/router.ts";
+import { href } from "../../state/router.ts";
 import { nowMs } from "../../browser/clock.ts";
 import type { ForecastResponse } from "../../gen/api_types.ts";
 import { Section } from "../../parts/page.tsx";

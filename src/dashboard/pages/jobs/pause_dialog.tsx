@@ -2,7 +2,7 @@ import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { post, remove, segment } from "../../api/client.ts";
 import { noteChange } from "../../api/resource.ts";
-import { attempt, toastDone } from "../../app/toasts.tsx";
+import { attempt, toastDone } from "../../state/toasts.tsx";
 import { nowMs } from "../../browser/clock.ts";
 import { readPauses } from "../../live/overview.ts";
 import { CopyCommand } from "../../parts/command.tsx";

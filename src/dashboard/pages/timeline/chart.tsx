@@ -1,8 +1,8 @@
 import type { JSX, RefObject } from "preact";
 import { type ReadonlySignal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { href } from "../../app/router.ts";
-import { shownZone } from "../../app/settings.ts";
+import { href } from "../../state/router.ts";
+import { shownZone } from "../../state/settings.ts";
 import { segment } from "../../api/client.ts";
 import { nowMs, second } from "../../browser/clock.ts";
 import { overview } from "../../live/overview.ts";

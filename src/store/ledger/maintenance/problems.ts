@@ -1,15 +1,8 @@
 import { isElsewhere } from "../../../core/instance.ts";
 import { isFinal, JOB_STATES } from "../../../core/state.ts";
 import { messageOf } from "../../../core/errors.ts";
-import type { StoreProblem } from "../../records.ts";
-import {
-  countHeld,
-  countRow,
-  emptyCounts,
-  type EndedAttempt,
-  type KindCounts,
-  type Row,
-} from "../tables/row.ts";
+import type { EndedAttempt, StoreProblem } from "../../records.ts";
+import { countHeld, countRow, emptyCounts, type KindCounts, type Row } from "../tables/row.ts";
 import { checkLimit } from "../checks.ts";
 import { expireAt } from "../rules.ts";
 import type { LedgerState } from "../state.ts";

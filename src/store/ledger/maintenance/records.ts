@@ -1,6 +1,6 @@
 import type { StoredLogEntry } from "../../../core/instance.ts";
 import { isFinal } from "../../../core/state.ts";
-import { inOrder, pageOfRecords } from "../../record_page.ts";
+import { inOrder, pageOfRecords } from "../reading/record_page.ts";
 import type {
   InstanceRecord,
   LogRecord,

@@ -1,7 +1,8 @@
 import { type HistoryEntry, type Instance, isElsewhere } from "../../../core/instance.ts";
 import { isFinal } from "../../../core/state.ts";
 import type { LedgerState } from "../state.ts";
-import type { EndedAttempt, Row } from "../tables/row.ts";
+import type { Row } from "../tables/row.ts";
+import type { EndedAttempt } from "../../records.ts";
 
 /** Ended attempts read at a time. */
 const READ_MAX = 1_000;

@@ -18,7 +18,8 @@ import type {
   ScheduleQuery,
 } from "../../store.ts";
 import { checkLimit, checkPage } from "../checks.ts";
-import type { EndedAttempt, PlacedLog } from "../tables/row.ts";
+import type { PlacedLog } from "../tables/row.ts";
+import type { EndedAttempt } from "../../records.ts";
 import type { LogRange, ScheduleTable } from "../tables/tables.ts";
 import { mergeHistory } from "./history.ts";
 

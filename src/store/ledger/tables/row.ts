@@ -1,5 +1,5 @@
 import { JobError } from "../../../core/errors.ts";
-import type { Instance, LogEntry, Reason, StoredLogEntry } from "../../../core/instance.ts";
+import type { Instance, LogEntry, StoredLogEntry } from "../../../core/instance.ts";
 import { JOB_STATES, type JobState } from "../../../core/state.ts";
 
 /** An instance, with what only the store knows about it. */
@@ -19,18 +19,6 @@ export interface Row {
   readonly isBehind?: boolean;
   /** When a final instance may be deleted, epoch ms; null for any other. */
   readonly expireAt: number | null;
-}
-
-/** An attempt that ended with the instance scheduled again; its row no longer shows it. */
-export interface EndedAttempt {
-  readonly attempt: number;
-  readonly fence: number;
-  readonly node: string | null;
-  /** When the attempt began. */
-  readonly processedAt: number;
-  /** When it ended and the instance was scheduled again. */
-  readonly scheduledAt: number;
-  readonly reason: Reason;
 }
 
 /** A log line to write. */

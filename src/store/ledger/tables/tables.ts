@@ -2,7 +2,7 @@ import type { JobError } from "../../../core/errors.ts";
 import type { ScheduleRecord, TickFate } from "../../../core/time/schedule.ts";
 import type { JobState } from "../../../core/state.ts";
 import type { NodeRecord } from "../../nodes.ts";
-import type { StoreMark, StoreProblem, StoreSize } from "../../records.ts";
+import type { EndedAttempt, StoreMark, StoreProblem, StoreSize } from "../../records.ts";
 import type {
   GapRequest,
   Memo,
@@ -12,7 +12,7 @@ import type {
   StoreInfo,
   UpcomingInstance,
 } from "../../store.ts";
-import type { EndedAttempt, KindCounts, LogRow, PlacedLog, ReadyKey, Row } from "./row.ts";
+import type { KindCounts, LogRow, PlacedLog, ReadyKey, Row } from "./row.ts";
 
 /** Written by every transaction that changes something. */
 export interface Head {

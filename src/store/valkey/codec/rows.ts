@@ -3,7 +3,7 @@ import type { ErrorInfo, Instance } from "../../../core/instance.ts";
 import { UNIQUE_DEFAULT } from "../../../core/job/limits.ts";
 import { JOB_STATES } from "../../../core/state.ts";
 import { passDeadline, storable } from "../../ledger/rules.ts";
-import type { EndedAttempt } from "../../ledger/tables/row.ts";
+import type { EndedAttempt } from "../../records.ts";
 import type { NewInstance } from "../../store.ts";
 import { ROW } from "../script/constants.ts";
 import { orNull, pack, type Packable, Unpacker } from "./msgpack.ts";

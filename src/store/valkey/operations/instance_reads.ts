@@ -3,7 +3,7 @@ import { FINAL_STATES, isDeadState, JOB_STATES } from "../../../core/state.ts";
 import { checkBatch, checkLimit } from "../../ledger/checks.ts";
 import { pageOfHistory, pageOfInstances, type Range } from "../../ledger/reading/pages.ts";
 import { hasText, matches } from "../../ledger/reading/scan.ts";
-import type { EndedAttempt } from "../../ledger/tables/row.ts";
+import type { EndedAttempt } from "../../records.ts";
 import type { HistoryQuery, InstanceQuery, StateCounts, Store } from "../../store.ts";
 import { readRows } from "../codec/instances.ts";
 import { orNull, type Unpacker } from "../codec/msgpack.ts";

@@ -1,6 +1,6 @@
 import { JobError, toJobError } from "../../../core/errors.ts";
 import { type Instant, systemClock, type Timer } from "../../../platform/clock.ts";
-import { closedError } from "../../ledger/checks.ts";
+import { closedError } from "../../closed_error.ts";
 import type { Dated } from "../../ledger/state.ts";
 import type { Committed } from "../../store.ts";
 import { tooManyError } from "../link/reply_errors.ts";

@@ -1,14 +1,14 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { readAssignments } from "../core/text/environment_text.ts";
-import { errorCode, isJobError } from "../core/errors.ts";
-import { isPingKey, PING_KEY_WANTED } from "../core/job/external.ts";
-import { nearest } from "../core/text/nearest.ts";
-import { shellWord } from "../core/text/shell_word.ts";
-import { readRegularFile } from "../platform/files/read_file.ts";
-import { asOwner } from "../platform/files/private_files.ts";
-import { trustProblem } from "../platform/files/trusted_path.ts";
-import { isObject } from "../core/text/object_keys.ts";
+import { readAssignments } from "../../core/text/environment_text.ts";
+import { errorCode, isJobError } from "../../core/errors.ts";
+import { isPingKey, PING_KEY_WANTED } from "../../core/job/external.ts";
+import { nearest } from "../../core/text/nearest.ts";
+import { shellWord } from "../../core/text/shell_word.ts";
+import { readRegularFile } from "../../platform/files/read_file.ts";
+import { asOwner } from "../../platform/files/private_files.ts";
+import { trustProblem } from "../../platform/files/trusted_path.ts";
+import { isObject } from "../../core/text/object_keys.ts";
 import { type Reader, TEXT } from "./readers.ts";
 import { childOf, type Field, type Report } from "./source.ts";
 

@@ -1,7 +1,7 @@
-import type { ConfigProblem, Place } from "../core/config_problem.ts";
-import { isObject } from "../core/text/object_keys.ts";
-import { SECRET_LENGTH_MIN } from "../core/text/secret_forms.ts";
-import { maskUrl } from "../core/settings/store_address.ts";
+import type { ConfigProblem, Place } from "../../core/config_problem.ts";
+import { isObject } from "../../core/text/object_keys.ts";
+import { SECRET_LENGTH_MIN } from "../../core/text/secret_forms.ts";
+import { maskUrl } from "../../core/settings/store_address.ts";
 import type { Environment } from "./expand.ts";
 
 /** Path of a value in a TOML file: table keys and array indices. */

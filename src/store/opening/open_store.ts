@@ -1,12 +1,12 @@
-import type { StoreConfig } from "../core/settings/store_config.ts";
-import type { Clock, Instant } from "../platform/clock.ts";
-import type { Logger } from "../platform/logger.ts";
-import type { Random } from "../platform/random.ts";
-import { createLateStore } from "./late_store.ts";
-import { MemoryStore } from "./memory/store.ts";
-import type { Salvages } from "./sqlite/open_database.ts";
-import { SqliteStore } from "./sqlite/store.ts";
-import type { Store } from "./store.ts";
+import type { StoreConfig } from "../../core/settings/store_config.ts";
+import type { Clock, Instant } from "../../platform/clock.ts";
+import type { Logger } from "../../platform/logger.ts";
+import type { Random } from "../../platform/random.ts";
+import { createLateStore } from "../late_store.ts";
+import { MemoryStore } from "../memory/store.ts";
+import type { Salvages } from "../sqlite/open_database.ts";
+import { SqliteStore } from "../sqlite/store.ts";
+import type { Store } from "../store.ts";
 
 /** How long SQLite keeps pages in memory after it has read or written them. */
 const PAGES_MS = 10_000;
@@ -38,18 +38,18 @@ export function createStore(config: StoreConfig, parts: StoreParts): Store {
       });
     case "etcd":
       return createLateStore(async () => {
-        const { createEtcdStore } = await import("./etcd/create.ts");
+        const { createEtcdStore } = await import("../etcd/create.ts");
         return createEtcdStore({ ...config, address }, parts);
       });
     case "module":
       return createLateStore(async () => {
-        const { loadModuleStore } = await import("./module/create.ts");
+        const { loadModuleStore } = await import("../module/create.ts");
         const { url, prefix, maxSkewMs } = config;
         return await loadModuleStore({ ...address, url, prefix }, { ...parts, maxSkewMs });
       });
     case "valkey":
       return createLateStore(async () => {
-        const { createValkeyStore } = await import("./valkey/store.ts");
+        const { createValkeyStore } = await import("../valkey/store.ts");
         return createValkeyStore({ ...config, address }, parts);
       });
   }

@@ -1,4 +1,4 @@
-import { isJobError, JobError } from "../core/errors.ts";
+import { isJobError, JobError } from "../../core/errors.ts";
 
 // cronie's own rules, from its source (entry.c and cron.c of version 1.7). It shares no code with
 // src/core: it reads the text itself and walks every minute, as the daemon does. The product's own

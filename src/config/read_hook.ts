@@ -1,8 +1,8 @@
-import { type HookTable, standardKey, TIMED_FORMS, TOKEN_HEADER } from "../../core/hooks/hook.ts";
-import { isObject } from "../../core/text/object_keys.ts";
-import type { HOOK_KEYS } from "../job_keys.ts";
-import type { Values } from "../schema.ts";
-import { childOf, type Field, type Report } from "../source.ts";
+import { type HookTable, standardKey, TIMED_FORMS, TOKEN_HEADER } from "../core/hooks/hook.ts";
+import { isObject } from "../core/text/object_keys.ts";
+import type { HOOK_KEYS } from "./job_keys.ts";
+import type { Values } from "./values/schema.ts";
+import { childOf, type Field, type Report } from "./values/source.ts";
 
 /** How long a signed time is accepted by default, in milliseconds. */
 const REPLAY_WINDOW_MS = 300_000;

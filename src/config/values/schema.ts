@@ -1,5 +1,5 @@
-import { nearest } from "../core/text/nearest.ts";
-import { isObject } from "../core/text/object_keys.ts";
+import { nearest } from "../../core/text/nearest.ts";
+import { isObject } from "../../core/text/object_keys.ts";
 import type { Reader } from "./readers.ts";
 import type { Field, Report } from "./source.ts";
 

@@ -1,11 +1,11 @@
 import { rmSync } from "node:fs";
-import type { StoreConfig } from "../core/settings/store_config.ts";
-import { createEtcdMedium } from "./etcd/create.ts";
+import type { StoreConfig } from "../../core/settings/store_config.ts";
+import { createEtcdMedium } from "../etcd/create.ts";
 import { createStore, type StoreParts } from "./open_store.ts";
-import { keyOf, type RecordKey } from "./records.ts";
-import { storeFiles } from "./sqlite/store_files.ts";
-import { DROP_SCRIPT } from "./valkey/script/script.ts";
-import { createValkeyLink, keyPrefix } from "./valkey/store.ts";
+import { keyOf, type RecordKey } from "../records.ts";
+import { storeFiles } from "../sqlite/store_files.ts";
+import { DROP_SCRIPT } from "../valkey/script/script.ts";
+import { createValkeyLink, keyPrefix } from "../valkey/store.ts";
 
 const RECORDS = 500;
 

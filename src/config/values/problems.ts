@@ -1,9 +1,9 @@
 import { basename } from "node:path";
-import { JobError } from "../core/errors.ts";
-import type { ConfigProblem, Place } from "../core/config_problem.ts";
-import type { ChannelSettings } from "../core/notices/settings.ts";
-import { countText } from "../core/text/count_text.ts";
-import type { LogFields, Logger } from "../platform/logger.ts";
+import { JobError } from "../../core/errors.ts";
+import type { ConfigProblem, Place } from "../../core/config_problem.ts";
+import type { ChannelSettings } from "../../core/notices/settings.ts";
+import { countText } from "../../core/text/count_text.ts";
+import type { LogFields, Logger } from "../../platform/logger.ts";
 
 /** Problems listed in one message; the rest are counted. */
 const LISTED_MAX = 100;

@@ -1,5 +1,5 @@
-import { instanceChars } from "../core/payload_chars.ts";
-import { checkLimit } from "./ledger/checks.ts";
+import { instanceChars } from "../../../core/payload_chars.ts";
+import { checkLimit } from "../checks.ts";
 import {
   comparePlaces,
   keyOf,
@@ -7,7 +7,7 @@ import {
   type RecordKey,
   type RecordPage,
   type StoreRecord,
-} from "./records.ts";
+} from "../../records.ts";
 
 /** Characters at which a page is full, roughly: many small records, or one large one. */
 const PAGE_CHARS = 1_000_000;

@@ -1,11 +1,11 @@
-import type { JsonSchema } from "../core/arguments/json_schema.ts";
-import { parseDuration } from "../core/time/duration.ts";
-import { isJobError, type JobError } from "../core/errors.ts";
-import { nearest } from "../core/text/nearest.ts";
-import { formatSize, parseSize } from "../core/text/size.ts";
-import { openZone } from "../core/time/zone.ts";
+import type { JsonSchema } from "../../core/arguments/json_schema.ts";
+import { parseDuration } from "../../core/time/duration.ts";
+import { isJobError, type JobError } from "../../core/errors.ts";
+import { nearest } from "../../core/text/nearest.ts";
+import { formatSize, parseSize } from "../../core/text/size.ts";
+import { openZone } from "../../core/time/zone.ts";
 import { resolve } from "node:path";
-import { isObject } from "../core/text/object_keys.ts";
+import { isObject } from "../../core/text/object_keys.ts";
 import { childOf, type Field, isText, type Report } from "./source.ts";
 
 /** JSON Schema of any text. */

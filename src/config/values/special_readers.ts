@@ -1,17 +1,16 @@
 import { resolve } from "node:path";
-import { parseBlackout } from "../core/time/blackout.ts";
-import { isJobError } from "../core/errors.ts";
-import { IO_PRIORITY } from "../core/job/job.ts";
-import { parseScheduleText, type ScheduleText } from "../core/time/ticks.ts";
-import { isNodeName, NODE_NAME_WANTED } from "../core/job/tags.ts";
-import { parseZonedTime } from "../core/time/wall_time.ts";
-import { readNetwork } from "../core/network.ts";
-import { isObject } from "../core/text/object_keys.ts";
-import { isWindows } from "../platform/system/runtime.ts";
+import { parseBlackout } from "../../core/time/blackout.ts";
+import { isJobError } from "../../core/errors.ts";
+import { IO_PRIORITY } from "../../core/job/job.ts";
+import { parseScheduleText, type ScheduleText } from "../../core/time/ticks.ts";
+import { isNodeName, NODE_NAME_WANTED } from "../../core/job/tags.ts";
+import { parseZonedTime } from "../../core/time/wall_time.ts";
+import { readNetwork } from "../../core/network.ts";
+import { isObject } from "../../core/text/object_keys.ts";
+import { isWindows } from "../../platform/system/runtime.ts";
 import { accepted, integer, list, parsedText, type Reader, string, TEXT } from "./readers.ts";
 import { SECRET } from "./secrets.ts";
 import { childOf } from "./source.ts";
-import type { Config } from "./config.ts";
 
 /** A failure by the name of its error, its exit code or its signal. */
 export const FAILURE_NAME: Reader<string | number> = {
@@ -45,18 +44,19 @@ export const HEARTBEAT_URL: Reader<string> = {
 };
 
 /** A host and a port as one text; "" is off. */
-export const HTTP_ADDRESS: Reader<Config["server"]["http"]> = accepted(
-  '"HOST:PORT", or "" for off',
-  TEXT,
-  (value) => {
-    if (value === "") return null;
-    const match = typeof value === "string"
-      ? /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/[\]]+)):(\d{1,5})$/.exec(value)
-      : null;
-    const port = Number(match?.[3] ?? NaN);
-    return match !== null && port <= 65_535 ? { host: match[1] ?? match[2]!, port } : undefined;
-  },
-);
+export const HTTP_ADDRESS: Reader<{ readonly host: string; readonly port: number } | null> =
+  accepted(
+    '"HOST:PORT", or "" for off',
+    TEXT,
+    (value) => {
+      if (value === "") return null;
+      const match = typeof value === "string"
+        ? /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/[\]]+)):(\d{1,5})$/.exec(value)
+        : null;
+      const port = Number(match?.[3] ?? NaN);
+      return match !== null && port <= 65_535 ? { host: match[1] ?? match[2]!, port } : undefined;
+    },
+  );
 
 const PORT = integer(0, 65_535);
 

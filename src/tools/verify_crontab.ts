@@ -1,20 +1,20 @@
-import { JOB_OPTIONS } from "../../core/job/options.ts";
+import { JOB_OPTIONS } from "../core/job/options.ts";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import type { ChannelSettings } from "../../core/notices/settings.ts";
-import type { JobTable } from "../../core/job/job_table.ts";
-import { REBOOT } from "../../core/time/schedule.ts";
-import { nextTickOf } from "../../core/time/ticks.ts";
-import { loadProject } from "../load_project.ts";
-import { cronieRuns, type Draw, readCronie, type Span, wallRuns } from "../cronie.ts";
-import { readBusyboxSchedule } from "./busybox_fields.ts";
-import { readDebianFields } from "./debian_fields.ts";
-import type { Dialect } from "./dialect.ts";
-import type { CrontabLine } from "./crontab_reader.ts";
-import type { ImportedLine, ImportResult } from "./import_crontab.ts";
-import type { JobDraft } from "./job_toml.ts";
+import type { ChannelSettings } from "../core/notices/settings.ts";
+import type { JobTable } from "../core/job/job_table.ts";
+import { REBOOT } from "../core/time/schedule.ts";
+import { nextTickOf } from "../core/time/ticks.ts";
+import { loadProject } from "./load_project.ts";
+import { cronieRuns, type Draw, readCronie, type Span, wallRuns } from "./import/cronie.ts";
+import { readBusyboxSchedule } from "./import/busybox_fields.ts";
+import { readDebianFields } from "./import/debian_fields.ts";
+import type { Dialect } from "./import/dialect.ts";
+import type { CrontabLine } from "./import/crontab_reader.ts";
+import type { ImportedLine, ImportResult } from "./import/import_crontab.ts";
+import type { JobDraft } from "./import/job_toml.ts";
 
 /** Days over which runs are compared. */
 export const VERIFIED_DAYS = 366;
