@@ -25,14 +25,10 @@ import { createInlineExecutor } from "./worker/isolation/inline_executor.ts";
 import { createProcessExecutor } from "./worker/process/process_executor.ts";
 import { createExecutor } from "./worker/isolation/routing_executor.ts";
 
-export {
-  argumentsOf,
-  convertArguments,
-  type LibraryJobInput,
-  resultsOf,
-} from "./library/library_job.ts";
+export { argumentsOf, convertArguments, resultsOf } from "./library/library_job.ts";
 export { defineJob, type JobInput } from "./core/job/define.ts";
-export { type ErrorCode, JobError } from "./core/errors.ts";
+export { JobError } from "./core/errors.ts";
+export type { ErrorCode } from "./core/errors.ts";
 export type {
   AttemptUsage,
   HistoryEntry,
@@ -72,6 +68,7 @@ export type { StandardSchema } from "./library/standard_schema.ts";
 export type { ManagerSetup } from "./library/manager_setup.ts";
 export type { StoreOptions, StoreTlsOptions } from "./library/store_options.ts";
 export type { JobReference, LibraryJob, RegisterOptions } from "./library/typed_manager.ts";
+export type { LibraryJobInput } from "./library/library_job.ts";
 export type {
   ArgumentInput,
   Duration,
