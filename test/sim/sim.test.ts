@@ -7,9 +7,9 @@ import { PLANTS } from "./plants.ts";
 import { findPlant, runWorld } from "./world.ts";
 
 /** Seeds of each store; `npm run sim` runs as many as wanted. */
-const SEEDS = [["memory", 10], ["sqlite", 5], ["replicas", 5], ["ahead", 5]] as const;
+const SEEDS = [["memory", 6], ["sqlite", 3], ["replicas", 3], ["ahead", 3]] as const;
 /** Seeds of one test. */
-const SHARE = 5;
+const SHARE = 3;
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 for (const [storeType, seeds] of SEEDS) {
