@@ -13,7 +13,7 @@ import { Gateway, type GatewayOptions } from "../gateway/gateway.ts";
 import { ModuleWatch } from "../jobs/loading/module_watch.ts";
 import { answerInTime } from "../manager/answer_in_time.ts";
 import { Manager } from "../manager/manager.ts";
-import type { ManagerOptions } from "../manager/manager_options.ts";
+import type { ManagerOptions } from "../manager/context/manager_options.ts";
 import { announceRuns } from "../manager/schedules/announce.ts";
 import { StoreWorker } from "../maintenance/configured.ts";
 import type { Channel } from "../notices/channels/channel.ts";

@@ -10,7 +10,7 @@ import {
 import { JobError, toJobError } from "../core/errors.ts";
 import type { ConfigProblem } from "../core/config_problem.ts";
 import { stampOf } from "../jobs/loading/module_files.ts";
-import type { ConfigChange, ReloadOptions, ReloadReport } from "../manager/nodes/reload_report.ts";
+import type { ConfigChange, ReloadOptions, ReloadReport } from "../manager/api/reload_report.ts";
 import type { Manager } from "../manager/manager.ts";
 import type { Channel } from "../notices/channels/channel.ts";
 import type { Logger } from "../platform/logger.ts";

@@ -13,7 +13,7 @@ import type { Backend, CallSignal, StreamName, StreamSignal, UnaryName } from ".
 import { followSteps } from "../rpc/handlers/follow.ts";
 import { readHandlers } from "../rpc/handlers/read_handlers.ts";
 import { ScopedHandlers } from "../rpc/handlers/scoped_handlers.ts";
-import { LateWatch } from "../rpc/watch/late_watch.ts";
+import { LateWatch } from "../rpc/watch/lazy_watch.ts";
 import { ITEMS_MAX } from "../rpc/limits.ts";
 import { SqliteReader } from "../store/sqlite/reader.ts";
 import type { RemoteBackend } from "./remote_backend.ts";

@@ -5,7 +5,7 @@ import type { ChangeOfInstance } from "../manager/instances/followers.ts";
 import type { LiveFacts } from "../manager/api.ts";
 import { type SessionApi, type SessionFacts, sessionFactsOf } from "../manager/sessions/session.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { Late } from "../platform/late.ts";
+import type { Late } from "../platform/lazy.ts";
 import type { Backend, CallInfo } from "../rpc/backend.ts";
 import { BatchSender, canceled, readBatch, toPlainError } from "./batches.ts";
 import { ANSWER_CODEC, REQUEST_CODEC } from "./frame_codecs.ts";

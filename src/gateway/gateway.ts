@@ -5,7 +5,7 @@ import type { SecretMask } from "../core/text/secret_mask.ts";
 import { ManagerStatusSource } from "../http/monitoring/status_source.ts";
 import type { LiveFacts, ManagerApi } from "../manager/api.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
-import { Late } from "../platform/late.ts";
+import { Late } from "../platform/lazy.ts";
 import type { Logger } from "../platform/logger.ts";
 import {
   HeldSockets,

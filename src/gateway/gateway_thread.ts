@@ -4,7 +4,7 @@ import type { HttpApp } from "../http/server/front.ts";
 import { HttpServer } from "../http/server/server.ts";
 import { systemClock } from "../platform/clock.ts";
 import type { Logger, LoggerLevel } from "../platform/logger.ts";
-import { Late } from "../platform/late.ts";
+import { Late } from "../platform/lazy.ts";
 import { systemRandom } from "../platform/random.ts";
 import { RpcServer } from "../rpc/server/server.ts";
 import { ThreadMemory } from "../rpc/guard/thread_memory.ts";

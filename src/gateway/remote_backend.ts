@@ -7,7 +7,7 @@ import type { LiveFacts } from "../manager/api.ts";
 import type { SessionFacts } from "../manager/sessions/session.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Backend, CallSignal, StreamName, StreamSignal, UnaryName } from "../rpc/backend.ts";
-import { LateWatch } from "../rpc/watch/late_watch.ts";
+import { LateWatch } from "../rpc/watch/lazy_watch.ts";
 import { BatchSender, canceled, fromPlainError, readBatch } from "./batches.ts";
 import { ANSWER_CODEC, REQUEST_CODEC } from "./frame_codecs.ts";
 import type { Answer, Batch, Change, Facts, PostBatch, Question, Request } from "./messages.ts";

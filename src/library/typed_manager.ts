@@ -46,7 +46,7 @@ import type {
   ScheduleOptions,
   ScheduleTarget,
 } from "../manager/api.ts";
-import { checkTimeout, inRequest, type PageInput } from "../manager/call_options.ts";
+import { checkTimeout, inRequest, type PageInput } from "../manager/context/call_options.ts";
 import type { FindOptions } from "../manager/instances/find_instance.ts";
 import { checkRequests } from "../manager/instances/new_instance.ts";
 import { Manager as CoreManager } from "../manager/manager.ts";

@@ -40,17 +40,17 @@ import type {
 import type { StoreContent, StoreStep, StoreWork } from "../maintenance/step.ts";
 import type { FindOptions } from "./instances/find_instance.ts";
 import type { FollowOptions, FollowStep } from "./instances/follow.ts";
-import type { ReloadOptions, ReloadReport } from "./nodes/reload_report.ts";
+import type { ReloadOptions, ReloadReport } from "./api/reload_report.ts";
 import type { DaemonCalls } from "./nodes/daemon_calls.ts";
 import type { SessionApi } from "./sessions/session.ts";
 import type { FreezeApi } from "./instances/freeze_api.ts";
 import type { BulkAction, LimitedCount } from "./instances/count_up_to.ts";
 import type { JobStats, JobStatsQuery } from "./instances/job_stats.ts";
-import type { ExplainQuery, TickOutcome, TickReport } from "./instances/tick_report.ts";
+import type { ExplainQuery, TickOutcome, TickReport } from "./api/tick_report.ts";
 import type { UpcomingRuns } from "./instances/upcoming.ts";
-import type { TimelineApi } from "./timeline/requests.ts";
+import type { TimelineApi } from "./api/timeline.ts";
 import type { ProcessReads } from "./process_reads.ts";
-import type { TickCounts } from "./schedules/tick_counter.ts";
+import type { TickCounts } from "./context/tick_counter.ts";
 import type { TagReads } from "./tag_reads.ts";
 
 export type { ExplainQuery, FollowOptions, FollowStep, TickOutcome, TickReport };

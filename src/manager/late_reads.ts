@@ -1,7 +1,7 @@
 import type { Clock } from "../platform/clock.ts";
 import type { StoreReads } from "../store/store.ts";
 import type { LiveFacts, ReadApi } from "./api.ts";
-import { readOptions } from "./call_options.ts";
+import { readOptions } from "./context/call_options.ts";
 
 /** Sources of {@link lateReads}. */
 interface ReadParts {
@@ -23,7 +23,7 @@ export function lateReads(
   return {
     async explain(query) {
       const read = readOptions("explain", query, "explain");
-      const { explain } = await import("./instances/explain.ts");
+      const { explain } = await import("./timeline/explain.ts");
       return await explain(read, partsOf());
     },
     async forecast(query) {

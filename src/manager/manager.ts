@@ -37,25 +37,25 @@ import type {
   ScheduleTarget,
   WorkerStatus,
 } from "./api.ts";
-import { checkTimeout, readOptions } from "./call_options.ts";
+import { checkTimeout, readOptions } from "./context/call_options.ts";
 import { cancelInstances } from "./instances/cancel.ts";
 import { assertNoNotice } from "./instances/notice_rules.ts";
 import { clearInstances, clearLogs } from "./instances/bulk.ts";
 import { follow, type FollowOptions, type FollowStep } from "./instances/follow.ts";
 import { Followers } from "./instances/followers.ts";
-import type { HandledScheduleOptions } from "./instances/instance_handlers.ts";
-import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
+import type { HandledScheduleOptions } from "./context/instance_handlers.ts";
+import { checkWorkers, type ManagerOptions } from "./context/manager_options.ts";
 import { Lifecycle, type Project, type StopControl, type StopOptions } from "./lifecycle.ts";
 import { buildParts, claimerOf, type ManagerParts } from "./manager_parts.ts";
 import { ManagerReads } from "./manager_reads.ts";
 import { acceptBatch } from "./instances/batch.ts";
-import { freezer } from "./instances/freeze.ts";
+import { freezer } from "./dispatch/freeze.ts";
 import { redriveInstances, retryInstance } from "./instances/redrive.ts";
 import { checkRequests, newInstance, seedOf } from "./instances/new_instance.ts";
-import { nodeStatus, workerStatus } from "./nodes/node_status.ts";
-import type { ReloadOptions, ReloadReport } from "./nodes/reload_report.ts";
+import { nodeStatus, workerStatus } from "./node_status.ts";
+import type { ReloadOptions, ReloadReport } from "./api/reload_report.ts";
 import { daemonCalls } from "./nodes/daemon_calls.ts";
-import { type ServiceFacts, serviceFacts } from "./nodes/service_facts.ts";
+import { type ServiceFacts, serviceFacts } from "./service_facts.ts";
 import { pause, resume } from "./schedules/pauses.ts";
 import { lateSessions } from "./sessions/late_sessions.ts";
 import { StoreMaintenance } from "./store/store_maintenance.ts";
@@ -490,5 +490,5 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
 
 /** Loaded for the first call about notices. */
 function noticeCalls() {
-  return import("./notice_calls.ts");
+  return import("./notices/notice_calls.ts");
 }

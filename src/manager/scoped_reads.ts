@@ -7,7 +7,7 @@ import type { ReadApi } from "./api.ts";
 import { type FindOptions, noSuchInstance } from "./instances/find_instance.ts";
 import { noSuchSchedule } from "./schedules/stored_schedules.ts";
 import { Scope } from "./scope.ts";
-import type { SpanQuery } from "./timeline/requests.ts";
+import type { SpanQuery } from "./api/timeline.ts";
 
 /** Most pages of schedules read to fill one page of some jobs. */
 const PAGES_MAX = 1_000;

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
 import { NOTICE_EVENTS } from "../../src/core/notices/notice.ts";
 import type { NoticePreview } from "../../src/core/notices/incident.ts";
-import { type CallParts, testNotice } from "../../src/manager/notice_calls.ts";
+import { type CallParts, testNotice } from "../../src/manager/notices/notice_calls.ts";
 import { DeliveryError } from "../../src/notices/channels/channel.ts";
 import { scopedManager } from "../../src/manager/scoped_manager.ts";
 import { RecordedChannel } from "../support/notices/recorded_channel.ts";

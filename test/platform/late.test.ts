@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Late } from "../../src/platform/late.ts";
+import { Late } from "../../src/platform/lazy.ts";
 
 test("Late loads once, when first needed, and again after a failure", async () => {
   let count = 0;

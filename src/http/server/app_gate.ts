@@ -2,7 +2,7 @@ import { LOGIN_PATH } from "../../core/address.ts";
 import { type JobError, toJobError } from "../../core/errors.ts";
 import { isHookPath } from "../../core/hooks/hook.ts";
 import type { Clock } from "../../platform/clock.ts";
-import type { Late } from "../../platform/late.ts";
+import type { Late } from "../../platform/lazy.ts";
 import { Quota } from "../../rpc/guard/quota.ts";
 import type { Clients } from "../request/clients.ts";
 import type { Access, SessionSource } from "./access.ts";

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { hostname } from "node:os";
 import type { SiteConfig } from "../../core/address.ts";
 import type { Clock } from "../../platform/clock.ts";
-import type { Late } from "../../platform/late.ts";
+import type { Late } from "../../platform/lazy.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { ServerConfig } from "../../platform/network/server_config.ts";
 import { STOP_GRACE_MS } from "../../rpc/limits.ts";

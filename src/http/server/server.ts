@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { type SiteSettings, siteUrlOf } from "../../core/address.ts";
-import { Late } from "../../platform/late.ts";
+import { Late } from "../../platform/lazy.ts";
 import { loadTls } from "../../platform/network/tls.ts";
 import { listenTcp } from "../../rpc/server/listeners.ts";
 import {

@@ -4,7 +4,7 @@ import { isJobError, JobError } from "../../core/errors.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import type { OpenedSession } from "../../manager/sessions/session.ts";
 import type { Clock } from "../../platform/clock.ts";
-import { Late } from "../../platform/late.ts";
+import { Late } from "../../platform/lazy.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { AuthConfig } from "../../platform/network/server_config.ts";
 import type { Authenticator, Caller, CallName } from "../../rpc/auth/auth.ts";

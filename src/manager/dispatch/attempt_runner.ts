@@ -18,7 +18,7 @@ import type {
   AttemptTask,
 } from "../../worker/executor.ts";
 import type { ManagerApi } from "../api.ts";
-import type { ManagerOptions } from "../manager_options.ts";
+import type { ManagerOptions } from "../context/manager_options.ts";
 import { startBackup } from "../store/backup_job.ts";
 import { runSystemJob } from "../store/system_jobs.ts";
 import type { Adopted } from "./adopted.ts";
@@ -26,7 +26,7 @@ import { JobCalls } from "./job_calls.ts";
 import { ResourceWait } from "./resource_wait.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
 import { isUnasked, notStarted, type UnaskedOutcome, withAnswer } from "./settlement.ts";
-import type { PartContext } from "../part_context.ts";
+import type { PartContext } from "../context/part_context.ts";
 
 /** How long an aborted attempt may take to end. */
 const HURRY_MS = 1_000;

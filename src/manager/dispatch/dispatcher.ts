@@ -13,9 +13,9 @@ import { Outbox, type OutboxOptions } from "./outbox.ts";
 import { Renewal } from "./renewal.ts";
 import { ProcessWatch } from "./process_watch.ts";
 import { oldestOf, processesOf, RunningAttempt } from "./running_attempt.ts";
-import { isOwnWork } from "../registry.ts";
+import { isOwnWork } from "../context/registry.ts";
 import { isReleased, notStarted, settlementFor } from "./settlement.ts";
-import type { PartContext } from "../part_context.ts";
+import type { PartContext } from "../context/part_context.ts";
 
 /** Most instances of one claim. */
 const CLAIM_MAX = 500;

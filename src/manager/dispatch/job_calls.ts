@@ -11,8 +11,8 @@ import { checkScheduleOptions, kindOfReference } from "../../core/job/schedule_o
 import { BurstLog } from "../../platform/burst_log.ts";
 import type { ClaimKey } from "../../store/store.ts";
 import type { ManagerApi, ScheduleOptions } from "../api.ts";
-import type { Context } from "../context.ts";
-import { checkTimeout, inRequest, readOptions, readPage } from "../call_options.ts";
+import type { Context } from "../context/context.ts";
+import { checkTimeout, inRequest, readOptions, readPage } from "../context/call_options.ts";
 import { checkRequests } from "../instances/new_instance.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
 

@@ -5,7 +5,7 @@ import { assertRunsElsewhere, isExternal, type ReportedRun } from "../../core/jo
 import type { JobDefinition } from "../../core/job/job.ts";
 import { readMemo, tryPutMemo } from "../../notices/context/memos.ts";
 import type { PingKeysOfJob } from "../api.ts";
-import type { PartContext } from "../part_context.ts";
+import type { PartContext } from "../context/part_context.ts";
 import { ExternalRuns } from "./external_runs.ts";
 
 /** Key of the memo with the secret that all keys are made from, so that all nodes have the same. */

@@ -2,7 +2,7 @@ import { kindOfReference } from "../../core/job/schedule_options.ts";
 import { checkText, TEXT_LENGTH_MAX } from "../../core/text/text_limits.ts";
 import type { Pause } from "../../store/store.ts";
 import type { ManagerApi } from "../api.ts";
-import { readOptions } from "../call_options.ts";
+import { readOptions } from "../context/call_options.ts";
 import { assertNoNotice } from "../instances/notice_rules.ts";
 import type { ManagerParts } from "../manager_parts.ts";
 import { assertAhead } from "./recurring.ts";

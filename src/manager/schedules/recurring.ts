@@ -14,7 +14,7 @@ import type { Schedules } from "./schedules.ts";
 import { listAllSchedules } from "./stored_schedules.ts";
 import { didYouMean } from "../../core/text/nearest.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
-import type { PartContext } from "../part_context.ts";
+import type { PartContext } from "../context/part_context.ts";
 
 /** Most ticks of one backfill. */
 const BACKFILL_MAX = 10_000;

@@ -22,7 +22,7 @@ import {
   withoutNull,
   type ZonedScheduleDefaults,
 } from "./schedule_spec.ts";
-import type { PartContext } from "../part_context.ts";
+import type { PartContext } from "../context/part_context.ts";
 
 /** Most kinds that a message lists. */
 const KINDS_SHOWN_MAX = 10;

@@ -1,4 +1,4 @@
-import { Late } from "../../platform/late.ts";
+import { Late } from "../../platform/lazy.ts";
 import type { SessionApi, SessionParts } from "./session.ts";
 
 /** The sessions of a store. Their code is loaded with the first use. */

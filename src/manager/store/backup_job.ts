@@ -6,7 +6,7 @@ import { JOB_DEFAULTS, SCHEDULE_DEFAULTS } from "../../core/job/option_table.ts"
 import { specsOf } from "../../core/job/schedule_settings.ts";
 import type { AbortCause, Attempt, AttemptOutcome } from "../../worker/executor.ts";
 import type { ManagerApi } from "../api.ts";
-import type { ManagerOptions } from "../manager_options.ts";
+import type { ManagerOptions } from "../context/manager_options.ts";
 import type { RunningAttempt } from "../dispatch/running_attempt.ts";
 
 const DAY = 86_400_000;

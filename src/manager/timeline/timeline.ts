@@ -1,7 +1,7 @@
 import { calendar } from "./calendar.ts";
 import { forecast } from "./forecast.ts";
 import { KindHistories } from "./kind_history.ts";
-import type { TimelineParts } from "./outlooks.ts";
+import type { TimelineParts } from "./tick_forecast.ts";
 import { lookupTimeline } from "./past_runs.ts";
 import type {
   CalendarQuery,
@@ -11,7 +11,7 @@ import type {
   TimelineApi,
   TimelineQuery,
   TimelineResult,
-} from "./requests.ts";
+} from "../api/timeline.ts";
 
 /** Reads about the past and the future by time; what they learn of jobs is kept for a minute. */
 export class Timeline implements TimelineApi {

@@ -1,7 +1,7 @@
 import type { ManagerApi } from "../../manager/api.ts";
 import { scopedManager } from "../../manager/scoped_manager.ts";
 import { type Clock, systemClock } from "../../platform/clock.ts";
-import { LateWatch } from "../watch/late_watch.ts";
+import { LateWatch } from "../watch/lazy_watch.ts";
 import type { Backend, CallInfo, StreamName, StreamSignal } from "../backend.ts";
 import { followSteps } from "./follow.ts";
 import { createHandlers } from "./handlers.ts";

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { GRPC_PORT_DEFAULT, hostPort, isLoopback } from "../../core/address.ts";
 import { JobError, messageOf, toJobError } from "../../core/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
-import { Late } from "../../platform/late.ts";
+import { Late } from "../../platform/lazy.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { afterStart } from "../../platform/network/listening.ts";
 import { peerUserId } from "../../platform/network/peer_user.ts";

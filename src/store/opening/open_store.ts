@@ -2,7 +2,7 @@ import type { StoreConfig } from "../../core/settings/store_config.ts";
 import type { Clock, Instant } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { Random } from "../../platform/random.ts";
-import { createLateStore } from "../late_store.ts";
+import { createLateStore } from "../lazy_store.ts";
 import { MemoryStore } from "../memory/store.ts";
 import type { Salvages } from "../sqlite/open_database.ts";
 import { SqliteStore } from "../sqlite/store.ts";

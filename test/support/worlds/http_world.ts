@@ -6,7 +6,7 @@ import { Hooks } from "../../../src/http/hooks/hooks.ts";
 import { HttpServer } from "../../../src/http/server/server.ts";
 import { ManagerStatusSource } from "../../../src/http/monitoring/status_source.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
-import { Late } from "../../../src/platform/late.ts";
+import { Late } from "../../../src/platform/lazy.ts";
 import { keepingLogger, type RpcWorld, rpcWorld, type RpcWorldOptions } from "./rpc_world.ts";
 
 /** The HTTP server with the API, beside a gRPC server, over a fake manager. */

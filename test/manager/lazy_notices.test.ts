@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { LateNotices } from "../../src/manager/late_notices.ts";
+import type { LateNotices } from "../../src/manager/notices/lazy_notices.ts";
 import type { ManagerParts } from "../../src/manager/manager_parts.ts";
 import { expecting } from "../notices/expectations/watcher_world.ts";
 import { RecordedChannel } from "../support/notices/recorded_channel.ts";

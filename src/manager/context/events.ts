@@ -1,12 +1,12 @@
-import type { Instance, LogEntry, Progress, Reason } from "../core/instance.ts";
-import type { JobDefinition } from "../core/job/job.ts";
-import { isDeadState, isFinal } from "../core/state.ts";
-import { BurstLog } from "../platform/burst_log.ts";
-import { sleep } from "../platform/clock.ts";
-import type { LogFields } from "../platform/logger.ts";
-import type { HandlerCall } from "../worker/executor.ts";
-import type { ManagerEvent } from "./api.ts";
-import { InstanceHandlers, withHandlers } from "./instances/instance_handlers.ts";
+import type { Instance, LogEntry, Progress, Reason } from "../../core/instance.ts";
+import type { JobDefinition } from "../../core/job/job.ts";
+import { isDeadState, isFinal } from "../../core/state.ts";
+import { BurstLog } from "../../platform/burst_log.ts";
+import { sleep } from "../../platform/clock.ts";
+import type { LogFields } from "../../platform/logger.ts";
+import type { HandlerCall } from "../../worker/executor.ts";
+import type { ManagerEvent } from "../api.ts";
+import { InstanceHandlers, withHandlers } from "./instance_handlers.ts";
 import type { Registry } from "./registry.ts";
 import type { Context } from "./context.ts";
 

@@ -1,12 +1,12 @@
-import { toJobError } from "../core/errors.ts";
-import type { Channel } from "../notices/channels/channel.ts";
-import type { ExpectationWatcher } from "../notices/expectations/watcher.ts";
-import { recordWatcher } from "../notices/watchers.ts";
-import type { Notices } from "../notices/notices.ts";
-import { Late } from "../platform/late.ts";
-import type { Context } from "./context.ts";
-import type { DaemonNotices } from "./nodes/daemon_notices.ts";
-import type { Registry } from "./registry.ts";
+import { toJobError } from "../../core/errors.ts";
+import type { Channel } from "../../notices/channels/channel.ts";
+import type { ExpectationWatcher } from "../../notices/expectations/watcher.ts";
+import { recordWatcher } from "../../notices/watchers.ts";
+import type { Notices } from "../../notices/notices.ts";
+import { Late } from "../../platform/lazy.ts";
+import type { Context } from "../context/context.ts";
+import type { DaemonNotices } from "./daemon_notices.ts";
+import type { Registry } from "../context/registry.ts";
 
 /** The parts of a manager that notify people. */
 export interface NoticeParts {

@@ -1,10 +1,10 @@
 import type { Context } from "./context.ts";
-import type { LateNotices } from "./late_notices.ts";
-import type { EarlyClaims } from "./dispatch/early_claims.ts";
+import type { LateNotices } from "../notices/lazy_notices.ts";
+import type { EarlyClaims } from "./early_claims.ts";
 import type { Events } from "./events.ts";
 import type { Registry } from "./registry.ts";
-import type { TickCounter } from "./schedules/tick_counter.ts";
-import type { StoreHealth } from "./store/store_health.ts";
+import type { TickCounter } from "./tick_counter.ts";
+import type { StoreHealth } from "./store_health.ts";
 
 /** The surroundings of a manager, with the parts and facts that most other parts use. */
 export interface PartContext extends Context {

@@ -1,11 +1,11 @@
 import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import { checkText, TEXT_LENGTH_MAX } from "../../core/text/text_limits.ts";
-import { readOptions } from "../call_options.ts";
-import type { RunningAttempt } from "../dispatch/running_attempt.ts";
+import { readOptions } from "../context/call_options.ts";
+import type { RunningAttempt } from "./running_attempt.ts";
 import type { ManagerParts } from "../manager_parts.ts";
-import { findInstance } from "./find_instance.ts";
-import type { FreezeApi } from "./freeze_api.ts";
+import { findInstance } from "../instances/find_instance.ts";
+import type { FreezeApi } from "../instances/freeze_api.ts";
 
 /** See {@link FreezeApi}. */
 export function freezer(

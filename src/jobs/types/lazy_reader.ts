@@ -1,4 +1,4 @@
-import { Late } from "../../platform/late.ts";
+import { Late } from "../../platform/lazy.ts";
 
 /**
  * What reads the types of jobs. It has a parser of TypeScript, which takes two megabytes: a daemon

@@ -1,15 +1,15 @@
-import { BACKUP_KIND } from "../core/settings/backup_settings.ts";
-import { JobError } from "../core/errors.ts";
-import type { JobHook } from "../core/hooks/hook.ts";
-import type { JobDefinition } from "../core/job/job.ts";
-import { isExternal } from "../core/job/external.ts";
-import { type ClaimLimits, hasLimits } from "../core/job/limits.ts";
-import { hasExpectations } from "../core/notices/expectations.ts";
-import { includesKind } from "../core/job/job_scope.ts";
-import { didYouMean } from "../core/text/nearest.ts";
-import { kindOfReference } from "../core/job/schedule_options.ts";
-import { kindsNeeding, missingTags } from "../core/job/tags.ts";
-import { isNoticeKind } from "../notices/context/notice_kinds.ts";
+import { BACKUP_KIND } from "../../core/settings/backup_settings.ts";
+import { JobError } from "../../core/errors.ts";
+import type { JobHook } from "../../core/hooks/hook.ts";
+import type { JobDefinition } from "../../core/job/job.ts";
+import { isExternal } from "../../core/job/external.ts";
+import { type ClaimLimits, hasLimits } from "../../core/job/limits.ts";
+import { hasExpectations } from "../../core/notices/expectations.ts";
+import { includesKind } from "../../core/job/job_scope.ts";
+import { didYouMean } from "../../core/text/nearest.ts";
+import { kindOfReference } from "../../core/job/schedule_options.ts";
+import { kindsNeeding, missingTags } from "../../core/job/tags.ts";
+import { isNoticeKind } from "../../notices/context/notice_kinds.ts";
 
 /** How many kinds an error lists at most. */
 const LISTED_KINDS_MAX = 10;

@@ -24,7 +24,7 @@ import {
   instanceWhy,
   neverWhy,
 } from "./explain_text.ts";
-import { findInstance } from "./find_instance.ts";
+import { findInstance } from "../instances/find_instance.ts";
 import { listAllSchedules } from "../schedules/stored_schedules.ts";
 import { Slices } from "../../platform/slices.ts";
 import { didYouMean } from "../../core/text/nearest.ts";

@@ -1,4 +1,4 @@
-import { Late } from "../../platform/late.ts";
+import { Late } from "../../platform/lazy.ts";
 import type { StreamSignal } from "../backend.ts";
 import type { WatchHub } from "./watch_hub.ts";
 import type { WatchSource } from "./watch_question.ts";

@@ -1,12 +1,12 @@
 // Apart: it is loaded late, with all that it imports.
-import { ExpectationWatcher } from "../notices/expectations/watcher.ts";
-import { Notices } from "../notices/notices.ts";
-import type { Dispatcher } from "./dispatch/dispatcher.ts";
-import type { NoticeParts } from "./late_notices.ts";
-import type { ManagerSettings } from "./manager_options.ts";
-import { DaemonNotices } from "./nodes/daemon_notices.ts";
-import type { Peers } from "./nodes/peers.ts";
-import type { PartContext } from "./part_context.ts";
+import { ExpectationWatcher } from "../../notices/expectations/watcher.ts";
+import { Notices } from "../../notices/notices.ts";
+import type { Dispatcher } from "../dispatch/dispatcher.ts";
+import type { NoticeParts } from "./lazy_notices.ts";
+import type { ManagerSettings } from "../context/manager_options.ts";
+import { DaemonNotices } from "./daemon_notices.ts";
+import type { Peers } from "../nodes/peers.ts";
+import type { PartContext } from "../context/part_context.ts";
 
 /** The surroundings of the parts that notify people. */
 export interface NoticePartsContext extends PartContext {

@@ -1,21 +1,21 @@
-import { JobError } from "../core/errors.ts";
-import { kindOfReference } from "../core/job/schedule_options.ts";
-import type { Incident, NoticePreview, Silence, TestOptions } from "../core/notices/incident.ts";
-import { silenceZoneOf } from "../core/notices/holding.ts";
-import { quietSince, quietUntil } from "../core/notices/quiet_time.ts";
-import type { NoticeSubject } from "../core/notices/notice.ts";
+import { JobError } from "../../core/errors.ts";
+import { kindOfReference } from "../../core/job/schedule_options.ts";
+import type { Incident, NoticePreview, Silence, TestOptions } from "../../core/notices/incident.ts";
+import { silenceZoneOf } from "../../core/notices/holding.ts";
+import { quietSince, quietUntil } from "../../core/notices/quiet_time.ts";
+import type { NoticeSubject } from "../../core/notices/notice.ts";
 import {
   type AcknowledgeOptions,
   type Acknowledgment,
   type IncidentQuery,
   Incidents,
-} from "../notices/incidents/incidents.ts";
-import type { Notices } from "../notices/notices.ts";
-import type { SilenceOptions } from "../notices/incidents/silences.ts";
-import type { Page } from "../store/store.ts";
-import { type PageInput, readOptions, readPage } from "./call_options.ts";
-import { assertNoNotice } from "./instances/notice_rules.ts";
-import type { ManagerParts } from "./manager_parts.ts";
+} from "../../notices/incidents/incidents.ts";
+import type { Notices } from "../../notices/notices.ts";
+import type { SilenceOptions } from "../../notices/incidents/silences.ts";
+import type { Page } from "../../store/store.ts";
+import { type PageInput, readOptions, readPage } from "../context/call_options.ts";
+import { assertNoNotice } from "../instances/notice_rules.ts";
+import type { ManagerParts } from "../manager_parts.ts";
 
 /** The parts of a manager that its calls about notices use. */
 export type CallParts = Pick<

@@ -1,9 +1,9 @@
-import type { Clock } from "../platform/clock.ts";
-import type { IdSource } from "../platform/ids.ts";
-import type { Logger } from "../platform/logger.ts";
-import type { Random } from "../platform/random.ts";
-import type { Store } from "../store/store.ts";
-import type { Executor } from "../worker/executor.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { IdSource } from "../../platform/ids.ts";
+import type { Logger } from "../../platform/logger.ts";
+import type { Random } from "../../platform/random.ts";
+import type { Store } from "../../store/store.ts";
+import type { Executor } from "../../worker/executor.ts";
 
 /** The surroundings of a manager. Each of its parts picks the members that it uses. */
 export interface Context {

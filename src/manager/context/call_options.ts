@@ -1,5 +1,5 @@
-import { quoteValue } from "../core/text/quote_value.ts";
-import { isJobError, JobError } from "../core/errors.ts";
+import { quoteValue } from "../../core/text/quote_value.ts";
+import { isJobError, JobError } from "../../core/errors.ts";
 import {
   ARGUMENTS,
   type Check,
@@ -16,10 +16,10 @@ import {
   NUMBER,
   TEXT,
   withoutUndefined,
-} from "../core/text/object_keys.ts";
-import { BATCH_MAX, type PageRequest } from "../store/store.ts";
-import type { IncidentQuery } from "../notices/incidents/incidents.ts";
-import type { SilenceOptions } from "../notices/incidents/silences.ts";
+} from "../../core/text/object_keys.ts";
+import { BATCH_MAX, type PageRequest } from "../../store/store.ts";
+import type { IncidentQuery } from "../../notices/incidents/incidents.ts";
+import type { SilenceOptions } from "../../notices/incidents/silences.ts";
 import type {
   BackfillRequest,
   ExplainQuery,
@@ -27,13 +27,8 @@ import type {
   RecurringOptions,
   RetryOptions,
   ScheduleTarget,
-} from "./api.ts";
-import type {
-  CalendarQuery,
-  ForecastQuery,
-  SpanQuery,
-  TimelineQuery,
-} from "./timeline/requests.ts";
+} from "../api.ts";
+import type { CalendarQuery, ForecastQuery, SpanQuery, TimelineQuery } from "../api/timeline.ts";
 
 /** A page of a listing; by default the first one, of at most 1,000 items. */
 export type PageInput = Partial<PageRequest>;

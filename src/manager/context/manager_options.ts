@@ -1,20 +1,20 @@
-import type { ConfigInForce } from "../core/settings/config_settings.ts";
-import type { JobOptions } from "../core/job/gen/job_options.ts";
-import { quoteValue } from "../core/text/quote_value.ts";
-import { JobError } from "../core/errors.ts";
-import { type JobDefinition, WORKERS_MAX } from "../core/job/job.ts";
-import type { SecretMask } from "../core/text/secret_mask.ts";
+import type { ConfigInForce } from "../../core/settings/config_settings.ts";
+import type { JobOptions } from "../../core/job/gen/job_options.ts";
+import { quoteValue } from "../../core/text/quote_value.ts";
+import { JobError } from "../../core/errors.ts";
+import { type JobDefinition, WORKERS_MAX } from "../../core/job/job.ts";
+import type { SecretMask } from "../../core/text/secret_mask.ts";
 import type {
   BackupFolderContext,
   StoreStep,
   StoreWork,
   StoreWorkContext,
-} from "../maintenance/step.ts";
-import type { Channel } from "../notices/channels/channel.ts";
-import type { ProcessIdentity } from "../platform/process/process_identity.ts";
-import type { DaemonControl } from "./nodes/daemon_calls.ts";
-import type { ReloadOptions, ReloadReport } from "./nodes/reload_report.ts";
-import type { ZonedScheduleDefaults } from "./schedules/schedule_spec.ts";
+} from "../../maintenance/step.ts";
+import type { Channel } from "../../notices/channels/channel.ts";
+import type { ProcessIdentity } from "../../platform/process/process_identity.ts";
+import type { DaemonControl } from "../nodes/daemon_calls.ts";
+import type { ReloadOptions, ReloadReport } from "../api/reload_report.ts";
+import type { ZonedScheduleDefaults } from "../schedules/schedule_spec.ts";
 import type { Context } from "./context.ts";
 
 /** Options of a manager, including everything that is not pure. */

@@ -1,8 +1,8 @@
-import { JobError } from "../../core/errors.ts";
-import type { ManagerApi, ManagerStatus, WorkerStatus } from "../api.ts";
-import type { Lifecycle } from "../lifecycle.ts";
-import { nextScheduledRun } from "../instances/upcoming.ts";
-import { claimerOf, type ManagerParts } from "../manager_parts.ts";
+import { JobError } from "../core/errors.ts";
+import type { ManagerApi, ManagerStatus, WorkerStatus } from "./api.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import { nextScheduledRun } from "./instances/upcoming.ts";
+import { claimerOf, type ManagerParts } from "./manager_parts.ts";
 
 /** The workers of this node and what they do. */
 export function workerStatus({ options, dispatcher, fullWorkers }: ManagerParts): WorkerStatus {
