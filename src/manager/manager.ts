@@ -41,7 +41,7 @@ import { checkTimeout, readOptions } from "./context/call_options.ts";
 import { cancelInstances } from "./instances/cancel.ts";
 import { assertNoNotice } from "./instances/notice_rules.ts";
 import { clearInstances, clearLogs } from "./instances/bulk.ts";
-import { follow, type FollowOptions, type FollowStep } from "./instances/follow.ts";
+import { follow } from "./instances/follow.ts";
 import { Followers } from "./instances/followers.ts";
 import type { HandledScheduleOptions } from "./context/instance_handlers.ts";
 import { checkWorkers, type ManagerOptions } from "./context/manager_options.ts";
@@ -53,13 +53,14 @@ import { freezer } from "./dispatch/freeze.ts";
 import { redriveInstances, retryInstance } from "./instances/redrive.ts";
 import { checkRequests, newInstance, seedOf } from "./instances/new_instance.ts";
 import { nodeStatus, workerStatus } from "./node_status.ts";
-import type { ReloadOptions, ReloadReport } from "./api/reload_report.ts";
 import { daemonCalls } from "./nodes/daemon_calls.ts";
 import { type ServiceFacts, serviceFacts } from "./service_facts.ts";
 import { pause, resume } from "./schedules/pauses.ts";
 import { lateSessions } from "./sessions/late_sessions.ts";
 import { StoreMaintenance } from "./store/store_maintenance.ts";
 import { waitInstance } from "./instances/wait.ts";
+import type { ReloadOptions, ReloadReport } from "./api/daemon.ts";
+import type { FollowOptions, FollowStep } from "./api/instances.ts";
 
 type BatchCall = Parameters<ManagerApi["scheduleBatch"]>;
 

@@ -14,13 +14,20 @@ import type { Page, UpcomingQuery } from "../store/store.ts";
 import type { LiveFacts, ManagerApi } from "./api.ts";
 import { type PageInput, readOptions, readPage } from "./context/call_options.ts";
 import { countInstances } from "./instances/bulk.ts";
-import { type BulkAction, countUpTo, type LimitedCount } from "./instances/count_up_to.ts";
-import type { JobStats, JobStatsQuery } from "./instances/job_stats.ts";
-import { findInstance, type FindOptions } from "./instances/find_instance.ts";
-import { upcoming, type UpcomingRuns } from "./instances/upcoming.ts";
+import { countUpTo } from "./instances/count_up_to.ts";
+import { findInstance } from "./instances/find_instance.ts";
+import { upcoming } from "./instances/upcoming.ts";
 import { lateReads } from "./late_reads.ts";
 import type { ManagerParts } from "./manager_parts.ts";
 import type { DaemonNotices } from "./notices/daemon_notices.ts";
+import type {
+  BulkAction,
+  FindOptions,
+  JobStats,
+  JobStatsQuery,
+  LimitedCount,
+  UpcomingRuns,
+} from "./api/instances.ts";
 
 /** The part of a manager that only reads the store. */
 export abstract class ManagerReads {

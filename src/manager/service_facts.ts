@@ -1,6 +1,6 @@
 import { inTime } from "../platform/clock.ts";
-import type { DrainFacts } from "./nodes/daemon_calls.ts";
 import { claimerOf, type ManagerParts } from "./manager_parts.ts";
+import type { DrainFacts } from "./api/daemon.ts";
 
 /** What a service manager is told about a manager. */
 export interface ServiceFacts {

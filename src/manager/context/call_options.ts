@@ -20,15 +20,15 @@ import {
 import { BATCH_MAX, type PageRequest } from "../../store/store.ts";
 import type { IncidentQuery } from "../../notices/incidents/incidents.ts";
 import type { SilenceOptions } from "../../notices/incidents/silences.ts";
+import type { CalendarQuery, ForecastQuery, SpanQuery, TimelineQuery } from "../api/timeline.ts";
+import type { RetryOptions } from "../../core/job/job_manager.ts";
+import type { FollowOptions } from "../api/instances.ts";
 import type {
   BackfillRequest,
   ExplainQuery,
-  FollowOptions,
   RecurringOptions,
-  RetryOptions,
   ScheduleTarget,
-} from "../api.ts";
-import type { CalendarQuery, ForecastQuery, SpanQuery, TimelineQuery } from "../api/timeline.ts";
+} from "../api/schedules.ts";
 
 /** A page of a listing; by default the first one, of at most 1,000 items. */
 export type PageInput = Partial<PageRequest>;

@@ -5,10 +5,10 @@ import { BurstLog } from "../../platform/burst_log.ts";
 import { sleep } from "../../platform/clock.ts";
 import type { LogFields } from "../../platform/logger.ts";
 import type { HandlerCall } from "../../worker/executor.ts";
-import type { ManagerEvent } from "../api.ts";
 import { InstanceHandlers, withHandlers } from "./instance_handlers.ts";
 import type { Registry } from "./registry.ts";
 import type { Context } from "./context.ts";
+import type { ManagerEvent } from "../api/instances.ts";
 
 /** Most characters of an error's message in a line of the daemon's log. */
 const MESSAGE_CHARS = 500;

@@ -12,10 +12,12 @@ import type {
 } from "../../maintenance/step.ts";
 import type { Channel } from "../../notices/channels/channel.ts";
 import type { ProcessIdentity } from "../../platform/process/process_identity.ts";
-import type { DaemonControl } from "../nodes/daemon_calls.ts";
-import type { ReloadOptions, ReloadReport } from "../api/reload_report.ts";
-import type { ZonedScheduleDefaults } from "../schedules/schedule_spec.ts";
+import type { ScheduleDefaults, ScheduleSpec } from "../../core/time/schedule.ts";
 import type { Context } from "./context.ts";
+import type { DaemonControl, ReloadOptions, ReloadReport } from "../api/daemon.ts";
+
+/** Defaults of a schedule made at run time. */
+export type ZonedScheduleDefaults = ScheduleDefaults & Pick<ScheduleSpec, "timezone">;
 
 /** Options of a manager, including everything that is not pure. */
 export interface ManagerOptions extends Context {

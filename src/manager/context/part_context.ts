@@ -1,5 +1,5 @@
 import type { Context } from "./context.ts";
-import type { LateNotices } from "../notices/lazy_notices.ts";
+import type { Notices } from "../../notices/notices.ts";
 import type { EarlyClaims } from "./early_claims.ts";
 import type { Events } from "./events.ts";
 import type { Registry } from "./registry.ts";
@@ -13,7 +13,11 @@ export interface PartContext extends Context {
   readonly storeHealth: StoreHealth;
   readonly earlyClaims: EarlyClaims;
   readonly ticks: TickCounter;
-  readonly notices: LateNotices;
+  /** Notifies people; null parts while nothing has needed them. */
+  readonly notices: {
+    readonly parts: { readonly notices: Notices } | null;
+    isOutputWanted(kind: string): boolean;
+  };
   /** Version of the time zone database. */
   readonly tzVersion: string;
   /** Instances are due: claim them in this turn of the event loop, if a worker is free. */

@@ -1,10 +1,4 @@
-/** Ticks without a run. */
-export interface TickCounts {
-  /** Those that passed while nothing ran, and were too late then. */
-  readonly missed: number;
-  /** Those that came while something forbade their run, such as an overlap or a pause. */
-  readonly skipped: number;
-}
+import type { TickCounts } from "../api/nodes.ts";
 
 /** Counts the ticks without a run that this node has recorded since its start, by kind. */
 export class TickCounter {

@@ -3,14 +3,18 @@ import type { Instance } from "../../core/instance.ts";
 import { checkText, TEXT_LENGTH_MAX } from "../../core/text/text_limits.ts";
 import { readOptions } from "../context/call_options.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
-import type { ManagerParts } from "../manager_parts.ts";
+import type { InstanceApi } from "../api/instances.ts";
+import type { Context } from "../context/context.ts";
 import { findInstance } from "../instances/find_instance.ts";
-import type { FreezeApi } from "../instances/freeze_api.ts";
 
-/** See {@link FreezeApi}. */
+/** See {@link InstanceApi.freezeInstance}. */
 export function freezer(
-  partsOf: () => Pick<ManagerParts, "store" | "dispatcher" | "options">,
-): FreezeApi["freezeInstance"] {
+  partsOf: () => {
+    readonly store: Context["store"];
+    readonly options: Pick<Context, "clock">;
+    readonly dispatcher: { runningOf(id: string): RunningAttempt | undefined };
+  },
+): InstanceApi["freezeInstance"] {
   return async (id, options) => {
     const { store, dispatcher, options: { clock } } = partsOf();
     const { thaw = false, reason = "" } = readOptions("freeze", options ?? {}, "freeze");

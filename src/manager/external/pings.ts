@@ -4,9 +4,9 @@ import { JobError } from "../../core/errors.ts";
 import { assertRunsElsewhere, isExternal, type ReportedRun } from "../../core/job/external.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
 import { readMemo, tryPutMemo } from "../../notices/context/memos.ts";
-import type { PingKeysOfJob } from "../api.ts";
 import type { PartContext } from "../context/part_context.ts";
 import { ExternalRuns } from "./external_runs.ts";
+import type { PingKeysOfJob } from "../api/external.ts";
 
 /** Key of the memo with the secret that all keys are made from, so that all nodes have the same. */
 const MEMO = "ping-secret";

@@ -1,8 +1,8 @@
 import { toJobError } from "../../core/errors.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { Notices } from "../../notices/notices.ts";
-import type { NodeStatus } from "../api.ts";
 import type { Context } from "../context/context.ts";
+import type { NodeStatus } from "../api/nodes.ts";
 
 /** How long the store must be away before a notice is sent, in milliseconds. */
 const STORE_AWAY_MS = 30_000;

@@ -11,17 +11,24 @@ import {
   Incidents,
 } from "../../notices/incidents/incidents.ts";
 import type { Notices } from "../../notices/notices.ts";
-import type { SilenceOptions } from "../../notices/incidents/silences.ts";
+import type { SilenceOptions, Silences } from "../../notices/incidents/silences.ts";
 import type { Page } from "../../store/store.ts";
 import { type PageInput, readOptions, readPage } from "../context/call_options.ts";
 import { assertNoNotice } from "../instances/notice_rules.ts";
-import type { ManagerParts } from "../manager_parts.ts";
+import type { ManagerSettings } from "../context/manager_options.ts";
+import type { Registry } from "../context/registry.ts";
+import type { Peers } from "../nodes/peers.ts";
+import type { LateNotices } from "./lazy_notices.ts";
 
 /** The parts of a manager that its calls about notices use. */
-export type CallParts = Pick<
-  ManagerParts,
-  "silences" | "peers" | "notices" | "dispatcher" | "options" | "registry"
->;
+export interface CallParts {
+  readonly options: ManagerSettings;
+  readonly registry: Registry;
+  readonly peers: Peers;
+  readonly silences: Silences;
+  readonly notices: LateNotices;
+  readonly dispatcher: { poke(): void };
+}
 
 /** List incidents. @throws JobError `invalid_argument` */
 export async function listIncidents(

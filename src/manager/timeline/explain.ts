@@ -15,7 +15,6 @@ import { isFinal } from "../../core/state.ts";
 import { nextTickOf } from "../../core/time/ticks.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Pause, StoreReads } from "../../store/store.ts";
-import type { ExplainQuery, LiveFacts, TickOutcome, TickReport } from "../api.ts";
 import {
   correctionNote,
   earlyNote,
@@ -29,6 +28,8 @@ import { listAllSchedules } from "../schedules/stored_schedules.ts";
 import { Slices } from "../../platform/slices.ts";
 import { didYouMean } from "../../core/text/nearest.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
+import type { LiveFacts } from "../api/reads.ts";
+import type { ExplainQuery, TickOutcome, TickReport } from "../api/schedules.ts";
 
 /** Ticks of each schedule that are reported by default. */
 const LIMIT_DEFAULT = 5;

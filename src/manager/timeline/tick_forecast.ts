@@ -12,9 +12,9 @@ import { isNoticeKind } from "../../notices/context/notice_kinds.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { Slices } from "../../platform/slices.ts";
 import type { Pause, StoreReads } from "../../store/store.ts";
-import type { LiveFacts } from "../api.ts";
 import { schedulePages } from "../schedules/stored_schedules.ts";
 import type { KindHistories } from "./kind_history.ts";
+import type { LiveFacts } from "../api/reads.ts";
 
 /** How long one call computes, without its waits; what is left is left out. */
 const WORK_MS_MAX = 1_000;
