@@ -13,7 +13,7 @@ import type { Backend, CallSignal, StreamName, StreamSignal, UnaryName } from ".
 import { followSteps } from "../rpc/handlers/follow.ts";
 import { readHandlers } from "../rpc/handlers/read_handlers.ts";
 import { ScopedHandlers } from "../rpc/handlers/scoped_handlers.ts";
-import { LateWatch } from "../rpc/watch/lazy_watch.ts";
+import { LazyWatch } from "../rpc/watch/lazy_watch.ts";
 import { ITEMS_MAX } from "../rpc/limits.ts";
 import { SqliteReader } from "../store/sqlite/reader.ts";
 import type { RemoteBackend } from "./remote_backend.ts";
@@ -36,7 +36,7 @@ export class DatabaseBackend implements Backend {
   readonly #reader: SqliteReader;
   readonly #handlers: ScopedHandlers<ReadApi>;
   readonly #stopListeners = new Set<() => void>();
-  readonly #watch: LateWatch;
+  readonly #watch: LazyWatch;
   #isOpen = false;
   #isClosed = false;
 
@@ -44,7 +44,7 @@ export class DatabaseBackend implements Backend {
     this.#options = options;
     const { path, remote, clock } = options;
     this.#reader = new SqliteReader({ path, defer: (callback) => clock.defer(callback) });
-    this.#watch = new LateWatch({
+    this.#watch = new LazyWatch({
       complete: (...call) => this.complete(...call),
       subscribe: (listener) => remote.watch(listener),
       subscribed: () => remote.watching(),

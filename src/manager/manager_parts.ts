@@ -7,7 +7,7 @@ import type { ManagerApi } from "./api.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { Events } from "./context/events.ts";
 import { ExternalWatch } from "./external/external_watch.ts";
-import { LateNotices } from "./notices/lazy_notices.ts";
+import { LazyNotices } from "./notices/lazy_notices.ts";
 import { FullWorkers } from "./dispatch/full_workers.ts";
 import { Semaphore } from "./instances/semaphore.ts";
 import { Janitor } from "./store/janitor.ts";
@@ -22,7 +22,7 @@ import { createReport } from "./nodes/node_report.ts";
 import { Recurring } from "./schedules/recurring.ts";
 import { Peers } from "./nodes/peers.ts";
 import type { PartContext } from "./context/part_context.ts";
-import { Late } from "../platform/lazy.ts";
+import { Lazy } from "../platform/lazy.ts";
 import { Registry } from "./context/registry.ts";
 import { Scheduler } from "./schedules/scheduler.ts";
 import { Schedules } from "./schedules/schedules.ts";
@@ -66,7 +66,7 @@ export function buildParts(own: ManagerOptions, manager: ManagerApi, life: Manag
   const earlyClaims = new EarlyClaims(time);
   const due = () => dispatcher.poke();
   const { channels = [] } = options.notices ?? {};
-  const notices = new LateNotices({ ...options, registry, channels }, async () => {
+  const notices = new LazyNotices({ ...options, registry, channels }, async () => {
     const { buildNoticeParts } = await import("./notices/notice_parts.ts");
     return buildNoticeParts({ ...shared, options, dispatcher, peers });
   });
@@ -108,7 +108,7 @@ export function buildParts(own: ManagerOptions, manager: ManagerApi, life: Manag
   });
   const silences = new Silences(shared);
   const externalWatch = new ExternalWatch(shared);
-  const external = new Late(async () => {
+  const external = new Lazy(async () => {
     const { takeReports } = await import("./external/pings.ts");
     return takeReports(shared, () => externalWatch.poke());
   });

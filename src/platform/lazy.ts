@@ -1,5 +1,5 @@
 /** A value that is loaded when it is first needed: an idle daemon does without it. */
-export class Late<T> {
+export class Lazy<T> {
   readonly #load: () => Promise<T>;
   #loading: Promise<T> | null = null;
   #value: T | null = null;

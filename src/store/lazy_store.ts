@@ -6,7 +6,7 @@ import type { ChangeHint, OpenRequest, Store } from "./store.ts";
  *
  * @param make called once. If it throws, `open` throws the same, and the next `open` calls it again
  */
-export function createLateStore(make: () => Promise<Store>): Store {
+export function createLazyStore(make: () => Promise<Store>): Store {
   let store: Store | null = null;
   const listeners = new Map<(hint: ChangeHint) => void, () => void>();
   const listen = (to: Store, listener: (hint: ChangeHint) => void) =>

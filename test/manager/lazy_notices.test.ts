@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { LateNotices } from "../../src/manager/notices/lazy_notices.ts";
+import type { LazyNotices } from "../../src/manager/notices/lazy_notices.ts";
 import type { ManagerParts } from "../../src/manager/manager_parts.ts";
 import { expecting } from "../notices/expectations/watcher_world.ts";
 import { RecordedChannel } from "../support/notices/recorded_channel.ts";
@@ -8,7 +8,7 @@ import { jobOf, ManagerWorld } from "../support/worlds/manager_world.ts";
 
 const HOUR = 3_600_000;
 
-function noticesOf({ manager }: ManagerWorld): LateNotices {
+function noticesOf({ manager }: ManagerWorld): LazyNotices {
   return (Reflect.get(manager, "parts") as ManagerParts).notices;
 }
 

@@ -3,7 +3,7 @@ import type { Channel } from "../../notices/channels/channel.ts";
 import type { ExpectationWatcher } from "../../notices/expectations/watcher.ts";
 import { recordWatcher } from "../../notices/watchers.ts";
 import type { Notices } from "../../notices/notices.ts";
-import { Late } from "../../platform/lazy.ts";
+import { Lazy } from "../../platform/lazy.ts";
 import type { Context } from "../context/context.ts";
 import type { DaemonNotices } from "./daemon_notices.ts";
 import type { Registry } from "../context/registry.ts";
@@ -15,7 +15,7 @@ export interface NoticeParts {
   readonly daemon: DaemonNotices;
 }
 
-interface LateNoticesOptions extends Pick<Context, "store" | "clock" | "logger" | "node"> {
+interface LazyNoticesOptions extends Pick<Context, "store" | "clock" | "logger" | "node"> {
   readonly registry: Registry;
   /** The channels at the start. */
   readonly channels: readonly Channel[];
@@ -25,15 +25,15 @@ interface LateNoticesOptions extends Pick<Context, "store" | "clock" | "logger" 
  * Decides when the parts that notify people are loaded: at a start or a reload with a channel, or
  * with a job that expects something. Most daemons have neither, and do without the memory.
  */
-export class LateNotices {
-  readonly #options: LateNoticesOptions;
-  readonly #parts: Late<NoticeParts>;
+export class LazyNotices {
+  readonly #options: LazyNoticesOptions;
+  readonly #parts: Lazy<NoticeParts>;
   #isStarted = false;
 
   /** @param build makes the parts, once */
-  constructor(options: LateNoticesOptions, build: () => Promise<NoticeParts>) {
+  constructor(options: LazyNoticesOptions, build: () => Promise<NoticeParts>) {
     this.#options = options;
-    this.#parts = new Late(build);
+    this.#parts = new Lazy(build);
   }
 
   /** Null while nothing has needed them. */

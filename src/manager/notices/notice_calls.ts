@@ -18,7 +18,7 @@ import { assertNoNotice } from "../instances/notice_rules.ts";
 import type { ManagerSettings } from "../context/manager_options.ts";
 import type { Registry } from "../context/registry.ts";
 import type { Peers } from "../nodes/peers.ts";
-import type { LateNotices } from "./lazy_notices.ts";
+import type { LazyNotices } from "./lazy_notices.ts";
 
 /** The parts of a manager that its calls about notices use. */
 export interface CallParts {
@@ -26,7 +26,7 @@ export interface CallParts {
   readonly registry: Registry;
   readonly peers: Peers;
   readonly silences: Silences;
-  readonly notices: LateNotices;
+  readonly notices: LazyNotices;
   readonly dispatcher: { poke(): void };
 }
 
@@ -117,11 +117,11 @@ const testing = new WeakSet<Notices>();
  * @throws JobError `not_found` for an unknown channel, `conflict` while another test is sent
  */
 export async function testNotice(
-  { notices: late }: CallParts,
+  { notices: lazy }: CallParts,
   channel: string,
   options: TestOptions,
 ): Promise<NoticePreview> {
-  const { notices } = await late.load();
+  const { notices } = await lazy.load();
   if (options.isDryRun) return await notices.test(channel, options);
   if (testing.has(notices)) {
     throw new JobError("conflict", `Cannot test channel "${channel}": another test is being sent`, {

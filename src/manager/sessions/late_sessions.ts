@@ -1,9 +1,9 @@
-import { Late } from "../../platform/lazy.ts";
+import { Lazy } from "../../platform/lazy.ts";
 import type { SessionApi, SessionParts } from "./session.ts";
 
 /** The sessions of a store. Their code is loaded with the first use. */
 export function lateSessions(parts: () => SessionParts): SessionApi {
-  const late = new Late<SessionApi>(async () => {
+  const late = new Lazy<SessionApi>(async () => {
     const { Sessions } = await import("./sessions.ts");
     return new Sessions(parts());
   });

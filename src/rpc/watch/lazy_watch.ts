@@ -1,14 +1,14 @@
-import { Late } from "../../platform/lazy.ts";
+import { Lazy } from "../../platform/lazy.ts";
 import type { StreamSignal } from "../backend.ts";
 import type { WatchHub } from "./watch_hub.ts";
 import type { WatchSource } from "./watch_question.ts";
 
 /** A hub of watchers that is loaded with the first one: an idle daemon does without its memory. */
-export class LateWatch {
-  readonly #hub: Late<WatchHub>;
+export class LazyWatch {
+  readonly #hub: Lazy<WatchHub>;
 
   constructor(source: WatchSource) {
-    this.#hub = new Late(async () => {
+    this.#hub = new Lazy(async () => {
       const { WatchHub } = await import("./watch_hub.ts");
       return new WatchHub(source, source.clock.now().wallMs.toString(36));
     });
