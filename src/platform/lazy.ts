@@ -29,3 +29,34 @@ export class Lazy<T> {
     }
   }
 }
+
+/**
+ * An object whose methods are made when they are first used, and then kept.
+ *
+ * @param own its members that exist already
+ * @param methodOf makes the method of a name
+ */
+export function createMethods<T extends object>(
+  own: Partial<T>,
+  methodOf: (name: keyof T & string) => (...args: any[]) => unknown,
+): T {
+  return new Proxy(own as T, {
+    get(known, name) {
+      // Nobody may take it for a promise.
+      if (name in known || typeof name !== "string" || name === "then") {
+        return Reflect.get(known, name);
+      }
+      const method = methodOf(name as keyof T & string);
+      Reflect.set(known, name, method);
+      return method;
+    },
+  });
+}
+
+/** An object whose methods are loaded by the first call of one of them. All return promises. */
+export function lazyMethods<T extends Record<keyof T, (...args: any[]) => Promise<unknown>>>(
+  load: () => Promise<T>,
+): T {
+  const lazy = new Lazy(load);
+  return createMethods<T>({}, (name) => async (...args) => (await lazy.get())[name](...args));
+}

@@ -1,3 +1,4 @@
+import { createMethods } from "../platform/lazy.ts";
 import { closedError } from "./closed_error.ts";
 import type { ChangeHint, OpenRequest, Store } from "./store.ts";
 
@@ -39,18 +40,15 @@ export function createLazyStore(make: () => Promise<Store>): Store {
   return forward(() => store, own);
 }
 
-/** An object with the methods of another one that comes later and stays. */
+/** The methods of a store that is there later, or of a part of one. */
 function forward<T extends object>(target: () => T | null | undefined, own: Partial<T>): T {
-  return new Proxy(own as T, {
-    get(known, name) {
-      if (name in known || typeof name !== "string" || name === "then") {
-        return Reflect.get(known, name);
-      }
-      const found = target();
-      if (!found) return () => Promise.reject(closedError(name));
-      const method = (Reflect.get(found, name) as (...args: unknown[]) => unknown).bind(found);
-      Reflect.set(known, name, method);
-      return method;
-    },
+  return createMethods(own, (name) => {
+    const found = target();
+    if (found) return (found[name] as (...args: unknown[]) => unknown).bind(found);
+    return (...args) => {
+      const later = target();
+      if (!later) return Promise.reject(closedError(name));
+      return (later[name] as (...args: unknown[]) => unknown)(...args);
+    };
   });
 }
