@@ -22,7 +22,7 @@ import { createReport } from "./nodes/node_report.ts";
 import { Recurring } from "./schedules/recurring.ts";
 import { Peers } from "./nodes/peers.ts";
 import type { PartContext } from "./context/part_context.ts";
-import { Lazy } from "../platform/lazy.ts";
+import { lazyMethods } from "../platform/lazy.ts";
 import { Registry } from "./context/registry.ts";
 import { Scheduler } from "./schedules/scheduler.ts";
 import { Schedules } from "./schedules/schedules.ts";
@@ -108,7 +108,7 @@ export function buildParts(own: ManagerOptions, manager: ManagerApi, life: Manag
   });
   const silences = new Silences(shared);
   const externalWatch = new ExternalWatch(shared);
-  const external = new Lazy(async () => {
+  const external = lazyMethods(async () => {
     const { takeReports } = await import("./external/pings.ts");
     return takeReports(shared, () => externalWatch.poke());
   });
