@@ -9,7 +9,6 @@ import { openZone } from "./core/time/zone.ts";
 import { type ManagerSetup, SETUP_KEYS } from "./library/manager_setup.ts";
 import { isStoreOptions, readStoreOptions } from "./library/store_options.ts";
 import { LIBRARY_JOB_OPTIONS, TypedManager } from "./library/typed_manager.ts";
-import type { FollowOptions, FollowStep } from "./manager/instances/follow.ts";
 import { systemClock } from "./platform/clock.ts";
 import { createIdSource } from "./platform/ids.ts";
 import { silentLogger } from "./platform/logger.ts";
@@ -24,6 +23,7 @@ import { createCommandExecutor } from "./supervisor/command_executor.ts";
 import { createInlineExecutor } from "./worker/isolation/inline_executor.ts";
 import { createProcessExecutor } from "./worker/process/process_executor.ts";
 import { createExecutor } from "./worker/isolation/routing_executor.ts";
+import type { FollowOptions, FollowStep } from "./manager/api/instances.ts";
 
 export { argumentsOf, convertArguments, resultsOf } from "./library/library_job.ts";
 export { defineJob, type JobInput } from "./core/job/define.ts";

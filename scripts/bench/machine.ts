@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { arch, cpus, platform, release, totalmem } from "node:os";
-import { lateLibc } from "../../src/platform/system/libc.ts";
+import { lazyLibc } from "../../src/platform/system/libc.ts";
 import { VERSION } from "../../src/platform/version.ts";
 
 /** The machine that figures were measured on. */
@@ -49,7 +49,7 @@ export function cpuBetween(before: ProcessCost, after: ProcessCost): number {
   return after.cpuMs - before.cpuMs;
 }
 
-const libc = lateLibc("clock_gettime");
+const libc = lazyLibc("clock_gettime");
 
 /** A process's processor time so far, in ms, from the kernel; null if it cannot be read. */
 function processorClock(pid: number): number | null {

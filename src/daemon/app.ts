@@ -13,7 +13,7 @@ import { Gateway, type GatewayOptions } from "../gateway/gateway.ts";
 import { ModuleWatch } from "../jobs/loading/module_watch.ts";
 import { answerInTime } from "../manager/answer_in_time.ts";
 import { Manager } from "../manager/manager.ts";
-import type { ManagerOptions } from "../manager/manager_options.ts";
+import type { ManagerOptions } from "../manager/context/manager_options.ts";
 import { announceRuns } from "../manager/schedules/announce.ts";
 import { StoreWorker } from "../maintenance/configured.ts";
 import type { Channel } from "../notices/channels/channel.ts";
@@ -22,7 +22,6 @@ import { sleep, systemClock } from "../platform/clock.ts";
 import { createIdSource } from "../platform/ids.ts";
 import { createLogger, type Logger, silentLogger } from "../platform/logger.ts";
 import { HeldSockets } from "../platform/network/held_sockets.ts";
-import type { DaemonControl } from "../manager/nodes/daemon_calls.ts";
 import type { ServiceReports } from "./service_reports.ts";
 import { BusyMemory } from "../platform/process/busy_memory.ts";
 import { removeStaleFolders } from "../platform/process/pipe.ts";
@@ -57,6 +56,7 @@ import { ProgramUpgrade } from "./try_upgrade.ts";
 import { createInlineExecutor } from "../worker/isolation/inline_executor.ts";
 import { createProcessExecutor } from "../worker/process/process_executor.ts";
 import { createExecutor } from "../worker/isolation/routing_executor.ts";
+import type { DaemonControl } from "../manager/api/daemon.ts";
 
 /** A new program may take a lease divided by this to start: nobody renews the lease meanwhile. */
 const UPGRADE_LEASE_SHARE = 3;

@@ -2,7 +2,7 @@ import type { Config } from "../config/config.ts";
 import type { Settings } from "../core/settings/config_settings.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import { snakeCase } from "../core/text/snake_case.ts";
-import type { ConfigChange } from "../manager/nodes/reload_report.ts";
+import type { ConfigChange } from "../manager/api/daemon.ts";
 
 /** Sections that differ and that a running daemon cannot change. */
 export function fixedDifferences(before: Config, after: Config): readonly string[] {

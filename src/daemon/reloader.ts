@@ -10,7 +10,6 @@ import {
 import { JobError, toJobError } from "../core/errors.ts";
 import type { ConfigProblem } from "../core/config_problem.ts";
 import { stampOf } from "../jobs/loading/module_files.ts";
-import type { ConfigChange, ReloadOptions, ReloadReport } from "../manager/nodes/reload_report.ts";
 import type { Manager } from "../manager/manager.ts";
 import type { Channel } from "../notices/channels/channel.ts";
 import type { Logger } from "../platform/logger.ts";
@@ -23,6 +22,7 @@ import {
 } from "./compare_projects.ts";
 import type { WatchedPlaces } from "./config_watch.ts";
 import { disabledKinds, type Project } from "../tools/load_project.ts";
+import type { ConfigChange, ReloadOptions, ReloadReport } from "../manager/api/daemon.ts";
 
 /** Beginning of the message of a refused reload. */
 const KEPT = "The config was not reloaded and the old one stays";

@@ -3,7 +3,7 @@ import { formatDuration } from "../core/time/duration.ts";
 import { type Clock, inTime, type Timer } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { ServiceSocket } from "../platform/process/service_socket.ts";
-import type { ServiceFacts } from "../manager/nodes/service_facts.ts";
+import type { ServiceFacts } from "../manager/service_facts.ts";
 
 /** How often the state is reported without a watchdog, in milliseconds. */
 const REPORT_MS = 30_000;

@@ -1,11 +1,7 @@
 import type { ReadApi } from "../manager/api.ts";
-import { countUpTo } from "../manager/instances/count_up_to.ts";
-import { findSchedule } from "../manager/schedules/stored_schedules.ts";
 import { findInstance } from "../manager/instances/find_instance.ts";
-import { follow } from "../manager/instances/follow.ts";
 import { Followers } from "../manager/instances/followers.ts";
-import { upcoming } from "../manager/instances/upcoming.ts";
-import { lateReads } from "../manager/late_reads.ts";
+import { createReads } from "../manager/reads.ts";
 import { ScopedQueries, scopedReads } from "../manager/scoped_reads.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { ThreadMemory } from "../rpc/guard/thread_memory.ts";
@@ -13,12 +9,9 @@ import type { Backend, CallSignal, StreamName, StreamSignal, UnaryName } from ".
 import { followSteps } from "../rpc/handlers/follow.ts";
 import { readHandlers } from "../rpc/handlers/read_handlers.ts";
 import { ScopedHandlers } from "../rpc/handlers/scoped_handlers.ts";
-import { LateWatch } from "../rpc/watch/late_watch.ts";
-import { ITEMS_MAX } from "../rpc/limits.ts";
+import { LazyWatch } from "../rpc/watch/lazy_watch.ts";
 import { SqliteReader } from "../store/sqlite/reader.ts";
 import type { RemoteBackend } from "./remote_backend.ts";
-
-const FULL_PAGE = { limit: ITEMS_MAX };
 
 /** Options of {@link DatabaseBackend}. */
 export interface DatabaseBackendOptions {
@@ -36,7 +29,7 @@ export class DatabaseBackend implements Backend {
   readonly #reader: SqliteReader;
   readonly #handlers: ScopedHandlers<ReadApi>;
   readonly #stopListeners = new Set<() => void>();
-  readonly #watch: LateWatch;
+  readonly #watch: LazyWatch;
   #isOpen = false;
   #isClosed = false;
 
@@ -44,7 +37,7 @@ export class DatabaseBackend implements Backend {
     this.#options = options;
     const { path, remote, clock } = options;
     this.#reader = new SqliteReader({ path, defer: (callback) => clock.defer(callback) });
-    this.#watch = new LateWatch({
+    this.#watch = new LazyWatch({
       complete: (...call) => this.complete(...call),
       subscribe: (listener) => remote.watch(listener),
       subscribed: () => remote.watching(),
@@ -91,44 +84,20 @@ export class DatabaseBackend implements Backend {
   #readApi(): ReadApi {
     const { remote, clock } = this.#options;
     const followers = new Followers();
-    return {
-      lookupInstances: (query, page = FULL_PAGE) => this.#store.list(query, page),
-      countUpTo: async (query, max, action) => {
-        if (action === undefined) return await countUpTo(this.#store, query, max);
-        const { countAffected } = await import("../manager/instances/count_affected.ts");
-        return await countAffected(this.#store, query, { action, max, ownKinds: remote.ownKinds });
+    return createReads(() => ({
+      store: this.#store,
+      clock,
+      facts: remote,
+      get: (id) => findInstance(id, { store: this.#store, clock }),
+      subscribe: (listener) => remote.watch(listener),
+      subscribed: () => remote.watching(),
+      onStop: (listener) => {
+        this.#stopListeners.add(listener);
+        return () => void this.#stopListeners.delete(listener);
       },
-      jobStats: async (query) => {
-        const { jobStats } = await import("../manager/instances/job_stats.ts");
-        return await jobStats(this.#store, query);
-      },
-      upcoming: async (query) => upcoming(this.#store, query, await remote.listPauses()),
-      lookupInstanceHistory: (query, page = FULL_PAGE) => this.#store.history(query, page),
-      lookupInstanceLogs: (query, page = FULL_PAGE) => this.#store.logs(query, page),
-      getInstance: (id, options) => findInstance(id, { ...options, store: this.#store, clock }),
-      getSchedule: (id) => findSchedule(id, this.#store),
-      listSchedules: (query, page) => this.#store.listSchedules(query, page),
-      ...lateReads(() => ({ store: this.#store, clock, facts: remote })),
-      blockOf: (instance) => remote.blockOf(instance),
-      unservedKinds: (kinds) => remote.unservedKinds(kinds),
-      processesOf: (ids) => remote.processesOf(ids),
-      kindsOfTag: (...args) => remote.kindsOfTag(...args),
-      listPauses: () => remote.listPauses(),
-      follow: (query, options = {}) =>
-        follow(query, options, {
-          store: this.#store,
-          clock,
-          get: (id) => findInstance(id, { store: this.#store, clock }),
-          subscribe: (listener) => remote.watch(listener),
-          subscribed: () => remote.watching(),
-          onStop: (listener) => {
-            this.#stopListeners.add(listener);
-            return () => void this.#stopListeners.delete(listener);
-          },
-          // Only one daemon owns the file.
-          hasOthers: () => false,
-          followers,
-        }),
-    };
+      // Only one daemon owns the file.
+      hasOthers: () => false,
+      followers,
+    }));
   }
 }

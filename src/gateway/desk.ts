@@ -5,7 +5,7 @@ import type { ChangeOfInstance } from "../manager/instances/followers.ts";
 import type { LiveFacts } from "../manager/api.ts";
 import { type SessionApi, type SessionFacts, sessionFactsOf } from "../manager/sessions/session.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { Late } from "../platform/late.ts";
+import type { Lazy } from "../platform/lazy.ts";
 import type { Backend, CallInfo } from "../rpc/backend.ts";
 import { BatchSender, canceled, readBatch, toPlainError } from "./batches.ts";
 import { ANSWER_CODEC, REQUEST_CODEC } from "./frame_codecs.ts";
@@ -16,7 +16,7 @@ const CHANGES_MAX = 100;
 
 /** Options of the desk. */
 export interface DeskOptions {
-  readonly backend: Late<Backend<CallInfo>>;
+  readonly backend: Lazy<Backend<CallInfo>>;
   readonly source: StatusSource;
   readonly facts: LiveFacts;
   readonly sessions: SessionApi;

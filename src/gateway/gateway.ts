@@ -5,7 +5,7 @@ import type { SecretMask } from "../core/text/secret_mask.ts";
 import { ManagerStatusSource } from "../http/monitoring/status_source.ts";
 import type { LiveFacts, ManagerApi } from "../manager/api.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
-import { Late } from "../platform/late.ts";
+import { Lazy } from "../platform/lazy.ts";
 import type { Logger } from "../platform/logger.ts";
 import {
   HeldSockets,
@@ -227,7 +227,7 @@ class GatewayThread {
     const { manager, facts, clock, mask } = options;
     this.#worker = new Worker(threadUrl(import.meta.url, "gateway_thread"));
     this.#desk = new Desk({
-      backend: new Late(async () => {
+      backend: new Lazy(async () => {
         const { LocalBackend } = await import("../rpc/handlers/local_backend.ts");
         return new LocalBackend(manager);
       }),

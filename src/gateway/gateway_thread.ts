@@ -4,7 +4,7 @@ import type { HttpApp } from "../http/server/front.ts";
 import { HttpServer } from "../http/server/server.ts";
 import { systemClock } from "../platform/clock.ts";
 import type { Logger, LoggerLevel } from "../platform/logger.ts";
-import { Late } from "../platform/late.ts";
+import { Lazy } from "../platform/lazy.ts";
 import { systemRandom } from "../platform/random.ts";
 import { RpcServer } from "../rpc/server/server.ts";
 import { ThreadMemory } from "../rpc/guard/thread_memory.ts";
@@ -60,11 +60,11 @@ function appOf(
   rpc: RpcServer,
 ): HttpApp {
   const { basePath } = config;
-  const api = new Late(async () => {
+  const api = new Lazy(async () => {
     const [{ Api }, calls] = await Promise.all([import("../http/api/api.ts"), rpc.calls.get()]);
     return new Api({ calls, basePath: basePath.replace(/\/$/, "") });
   });
-  const site = new Late(async () => {
+  const site = new Lazy(async () => {
     const { openSite } = await import("../http/site/open_site.ts");
     const { access: { authenticator } } = rpc;
     const { mode: authMode } = server.auth;
@@ -72,7 +72,7 @@ function appOf(
     const parts = { clock: systemClock, logger, sessions: remote, authenticator, authMode };
     return openSite({ ...parts, config, port });
   });
-  const hooks = new Late(async () => {
+  const hooks = new Lazy(async () => {
     const { Hooks } = await import("../http/hooks/hooks.ts");
     return new Hooks({ source: remote, clock: systemClock, logger });
   });

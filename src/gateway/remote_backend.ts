@@ -7,7 +7,7 @@ import type { LiveFacts } from "../manager/api.ts";
 import type { SessionFacts } from "../manager/sessions/session.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Backend, CallSignal, StreamName, StreamSignal, UnaryName } from "../rpc/backend.ts";
-import { LateWatch } from "../rpc/watch/late_watch.ts";
+import { LazyWatch } from "../rpc/watch/lazy_watch.ts";
 import { BatchSender, canceled, fromPlainError, readBatch } from "./batches.ts";
 import { ANSWER_CODEC, REQUEST_CODEC } from "./frame_codecs.ts";
 import type { Answer, Batch, Change, Facts, PostBatch, Question, Request } from "./messages.ts";
@@ -39,11 +39,11 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts, SessionF
   /** Resolves with the first changes after someone starts to watch. */
   #watching = Promise.withResolvers<void>();
   #lastId = 0;
-  readonly #watch: LateWatch;
+  readonly #watch: LazyWatch;
 
   constructor(clock: Clock, post: PostBatch<Request>) {
     this.#sender = new BatchSender(REQUEST_CODEC, clock, post);
-    this.#watch = new LateWatch({
+    this.#watch = new LazyWatch({
       complete: (...call) => this.complete(...call),
       subscribe: (listener) => this.watch(listener),
       subscribed: () => this.watching(),

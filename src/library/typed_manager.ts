@@ -46,11 +46,11 @@ import type {
   ScheduleOptions,
   ScheduleTarget,
 } from "../manager/api.ts";
-import { checkTimeout, inRequest, type PageInput } from "../manager/call_options.ts";
-import type { FindOptions } from "../manager/instances/find_instance.ts";
+import { checkTimeout, inRequest, type PageInput } from "../manager/context/call_options.ts";
 import { checkRequests } from "../manager/instances/new_instance.ts";
 import { Manager as CoreManager } from "../manager/manager.ts";
 import type { Page } from "../store/store.ts";
+import type { FindOptions } from "../manager/api/instances.ts";
 
 /** Default options of jobs: their functions run in this process. */
 export const LIBRARY_JOB_OPTIONS: JobOptions = { ...JOB_DEFAULTS, isolation: "inline" };

@@ -7,7 +7,7 @@ import type { ChangeHint, StoreInfo } from "../store/store.ts";
 import type { FoundAttempt } from "../worker/executor.ts";
 import { hasExpectations } from "../core/notices/expectations.ts";
 import { claimerOf, type ManagerParts } from "./manager_parts.ts";
-import type { ZonedScheduleDefaults } from "./schedules/schedule_spec.ts";
+import type { ZonedScheduleDefaults } from "./context/manager_options.ts";
 
 /** How long a stop waits for state handlers, in milliseconds. */
 const HANDLERS_MS = 10_000;

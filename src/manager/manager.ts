@@ -1,35 +1,49 @@
-import type { ConfigInForce } from "../core/settings/config_settings.ts";
-import { isJobError, JobError } from "../core/errors.ts";
-import type { Instance } from "../core/instance.ts";
-import type { HookDelivery, HookRun, JobHook } from "../core/hooks/hook.ts";
-import type { JobDefinition } from "../core/job/job.ts";
-import type { Block } from "../core/job/limits.ts";
-import type { Exact } from "../core/text/object_keys.ts";
-import { checkScheduleOptions, inMilliseconds } from "../core/job/schedule_options.ts";
+import type { JobHook } from "../core/hooks/hook.ts";
+import type { HistoryEntry, Instance, RunningProcess, StoredLogEntry } from "../core/instance.ts";
 import {
   type BulkFilter,
   type BulkOptions,
   type ClearFilter,
+  type HistoryFilter,
+  type InstanceFilter,
   type LogClearFilter,
+  type LogFilter,
   type LogTailFilter,
   matchesNothing,
   readBulkFilter,
   readClearFilter,
+  readHistoryFilter,
+  readInstanceFilter,
   readLogClearFilter,
+  readLogFilter,
   readLogTailFilter,
 } from "../core/job/instance_filter.ts";
+import { JobError } from "../core/errors.ts";
+import type { JobDefinition } from "../core/job/job.ts";
+import type { Block } from "../core/job/limits.ts";
+import { inMilliseconds } from "../core/job/schedule_options.ts";
+import type { ConfigInForce } from "../core/settings/config_settings.ts";
+import type { Exact } from "../core/text/object_keys.ts";
 import type { ScheduleRecord } from "../core/time/schedule.ts";
 import type { StoreContent } from "../maintenance/step.ts";
-import type { EnqueueResult, NewInstance, Pause, StoreInfo } from "../store/store.ts";
+import { lazyMethods } from "../platform/lazy.ts";
+import type { Page, Pause, StoreInfo } from "../store/store.ts";
 import type {
   BackfillRequest,
   BackfillResult,
+  BulkAction,
+  FindOptions,
+  FollowOptions,
+  FollowStep,
+  LimitedCount,
   LiveFacts,
   ManagerApi,
   ManagerEvent,
   ManagerStatus,
   NodeStatus,
   RecurringOptions,
+  ReloadOptions,
+  ReloadReport,
   RetryOptions,
   ScheduleChange,
   ScheduleOptions,
@@ -37,46 +51,52 @@ import type {
   ScheduleTarget,
   WorkerStatus,
 } from "./api.ts";
-import { checkTimeout, readOptions } from "./call_options.ts";
+import { checkTimeout, type PageInput, readOptions, readPage } from "./context/call_options.ts";
+import type { HandledScheduleOptions } from "./context/instance_handlers.ts";
+import { checkWorkers, type ManagerOptions } from "./context/manager_options.ts";
+import { freezer } from "./dispatch/freeze.ts";
+import { clearInstances, clearLogs, countInstances } from "./instances/bulk.ts";
 import { cancelInstances } from "./instances/cancel.ts";
-import { assertNoNotice } from "./instances/notice_rules.ts";
-import { clearInstances, clearLogs } from "./instances/bulk.ts";
-import { follow, type FollowOptions, type FollowStep } from "./instances/follow.ts";
 import { Followers } from "./instances/followers.ts";
-import type { HandledScheduleOptions } from "./instances/instance_handlers.ts";
-import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
+import { assertNoNotice } from "./instances/notice_rules.ts";
+import { redriveInstances, retryInstance } from "./instances/redrive.ts";
+import { waitInstance } from "./instances/wait.ts";
+import { Intake } from "./intake.ts";
 import { Lifecycle, type Project, type StopControl, type StopOptions } from "./lifecycle.ts";
 import { buildParts, claimerOf, type ManagerParts } from "./manager_parts.ts";
-import { ManagerReads } from "./manager_reads.ts";
-import { acceptBatch } from "./instances/batch.ts";
-import { freezer } from "./instances/freeze.ts";
-import { redriveInstances, retryInstance } from "./instances/redrive.ts";
-import { checkRequests, newInstance, seedOf } from "./instances/new_instance.ts";
-import { nodeStatus, workerStatus } from "./nodes/node_status.ts";
-import type { ReloadOptions, ReloadReport } from "./nodes/reload_report.ts";
+import { nodeStatus, workerStatus } from "./node_status.ts";
 import { daemonCalls } from "./nodes/daemon_calls.ts";
-import { type ServiceFacts, serviceFacts } from "./nodes/service_facts.ts";
+import type { DaemonNotices } from "./notices/daemon_notices.ts";
+import { createReads } from "./reads.ts";
 import { pause, resume } from "./schedules/pauses.ts";
-import { lateSessions } from "./sessions/late_sessions.ts";
+import { type ServiceFacts, serviceFacts } from "./service_facts.ts";
+import type { SessionApi } from "./sessions/session.ts";
 import { StoreMaintenance } from "./store/store_maintenance.ts";
-import { waitInstance } from "./instances/wait.ts";
-
-type BatchCall = Parameters<ManagerApi["scheduleBatch"]>;
 
 /** Schedules and runs jobs on a store, and records what they did. The facade of this folder. */
-export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
+export class Manager implements ManagerApi, LiveFacts {
   readonly version: string;
-  protected override readonly parts: ManagerParts;
+  protected readonly parts: ManagerParts;
   protected readonly life = new Lifecycle(() => this.parts);
-  readonly sessions = lateSessions(() => this.parts.options);
   readonly daemon = daemonCalls(() => this.parts);
+  readonly #intake: Intake;
   readonly #storeMaintenance: StoreMaintenance;
   readonly #followers = new Followers();
+  readonly #reads = createReads(() => this.#readParts());
+  readonly #notices = lazyMethods(async () => {
+    const { NoticeCalls } = await import("./notices/notice_calls.ts");
+    return new NoticeCalls(this.parts);
+  });
+  /** The sessions of browsers. */
+  readonly sessions: SessionApi = lazyMethods<SessionApi>(async () => {
+    const { Sessions } = await import("./sessions/sessions.ts");
+    return new Sessions(this.parts.options);
+  });
 
   constructor(options: ManagerOptions) {
-    super();
     this.version = options.version;
     this.parts = buildParts(options, this, this.life);
+    this.#intake = new Intake(this.parts, () => this.life.assertOpen());
     this.#storeMaintenance = new StoreMaintenance(this.parts);
   }
 
@@ -144,49 +164,25 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
     return this.parts.registry.list();
   }
 
-  protected override get facts(): LiveFacts {
-    return this;
-  }
-
   getJob(kind: string): JobDefinition {
     return this.parts.registry.get(kind);
   }
 
-  async scheduleJob(kind: string, options: HandledScheduleOptions = {}): Promise<Instance> {
-    const wanted = this.#newInstance(kind, options);
-    const { handlers } = this.parts.events;
-    // Before it is accepted, because a free worker may claim it in the same transaction.
-    const hasOwn = handlers.add(wanted.id, options);
-    try {
-      const [instance] = await this.#enqueue([wanted]);
-      // Another instance has its unique key, or it ran before: drop these handlers.
-      if (hasOwn && instance!.id !== wanted.id) handlers.delete(wanted.id);
-      return instance!;
-    } catch (error) {
-      if (hasOwn) handlers.delete(wanted.id);
-      throw error;
-    }
+  scheduleJob(kind: string, options: HandledScheduleOptions = {}): Promise<Instance> {
+    return this.#intake.schedule(kind, options);
   }
 
-  async scheduleJobs(requests: BatchCall[0]): Promise<readonly Instance[]> {
+  async scheduleJobs(
+    requests: Parameters<ManagerApi["scheduleBatch"]>[0],
+  ): Promise<readonly Instance[]> {
     return (await this.scheduleBatch(requests)).instances;
   }
 
-  async scheduleBatch(...[requests, { isDryRun = false } = {}]: BatchCall) {
-    checkRequests(requests);
-    return await this.parts.bulk.run(requests.length, async () => {
-      const nowMs = this.parts.options.clock.now().wallMs;
-      const make = (one: BatchCall[0][number]) => this.#newInstance(one.kind, one, nowMs);
-      const accept = (all: readonly NewInstance[]) => this.#accept(all);
-      return await acceptBatch(requests, { make, accept, isDryRun, store: this.parts.store });
-    });
-  }
+  readonly scheduleBatch: ManagerApi["scheduleBatch"] = (...args) =>
+    this.#intake.scheduleBatch(...args);
 
   previewJob(kind: string, options: ScheduleOptions = {}): SchedulePreview {
-    checkScheduleOptions(kind, options);
-    const { argumentsJson, priority, dueAt } = this.#newInstance(kind, options);
-    const { wallMs } = this.parts.options.clock.now();
-    return { kind, argumentsJson, priority, dueAt: dueAt ?? wallMs };
+    return this.#intake.preview(kind, options);
   }
 
   async scheduleRecurring(kind: string, options: RecurringOptions): Promise<ScheduleRecord> {
@@ -196,10 +192,6 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
     const record = await this.parts.schedules.create(job, inMilliseconds(checked));
     this.parts.scheduler.poke();
     return record;
-  }
-
-  async getSchedule(id: string): Promise<ScheduleRecord> {
-    return await this.parts.schedules.get(id);
   }
 
   async updateSchedule(id: string, change: ScheduleChange): Promise<ScheduleRecord> {
@@ -216,8 +208,7 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
 
   async runSchedule(target: ScheduleTarget): Promise<Instance> {
     const checked = readOptions("target", target, "run a schedule");
-    const [instance] = await this.#enqueue([await this.parts.recurring.runNow(checked)]);
-    return instance!;
+    return await this.#intake.enqueue(await this.parts.recurring.runNow(checked));
   }
 
   async skipTicks(
@@ -235,37 +226,87 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
     return await this.parts.recurring.backfill(readOptions("backfill", request, "backfill"));
   }
 
-  readonly reportRun: ManagerApi["reportRun"] = async (...args) =>
-    (await this.parts.external.get()).runs.report(...args);
-  readonly pingKeys: ManagerApi["pingKeys"] = async (kind) =>
-    (await this.parts.external.get()).pings.keysOf(kind);
-  readonly pingKeyHashes = async () => (await this.parts.external.get()).pings.keyHashes();
-  readonly ping: ManagerApi["ping"] = async (...args) =>
-    (await this.parts.external.get()).pings.take(...args);
+  readonly reportRun: ManagerApi["reportRun"] = (...args) => this.parts.external.reportRun(...args);
+  readonly pingKeys: ManagerApi["pingKeys"] = (kind) => this.parts.external.pingKeys(kind);
+  readonly pingKeyHashes = () => this.parts.external.pingKeyHashes();
+  readonly ping: ManagerApi["ping"] = (...args) => this.parts.external.ping(...args);
 
   hooks(): ReadonlyMap<string, JobHook> {
     return this.parts.registry.hooks;
   }
 
-  async deliver(kind: string, delivery: HookDelivery): Promise<HookRun> {
-    const { registry, options } = this.parts;
-    const job = registry.get(kind);
-    if (!job.hook) throw new JobError("not_found", `Cannot deliver to job "${kind}": no hook`);
-    const seed = seedOf(options);
-    const id = delivery.id ?? seed.id;
-    const wanted = newInstance(job, { arguments: delivery.arguments }, { ...seed, id });
-    try {
-      const [result] = await this.#accept([wanted]);
-      return { id: result!.instance.id, isNew: result!.outcome === "accepted" };
-    } catch (error) {
-      // It was accepted before, and what is not signed, or the configuration, was another then.
-      if (isJobError(error, "already_exists") && error.path === "id") return { id, isNew: false };
-      throw error;
-    }
-  }
+  readonly deliver: ManagerApi["deliver"] = (...args) => this.#intake.deliver(...args);
 
   siteUrl(): string | null {
     return this.parts.options.siteUrl?.() ?? null;
+  }
+
+  readonly explain = this.#reads.explain;
+  readonly forecast = this.#reads.forecast;
+  readonly calendar = this.#reads.calendar;
+  readonly lookupTimeline = this.#reads.lookupTimeline;
+  readonly jobStats = this.#reads.jobStats;
+  readonly upcoming = this.#reads.upcoming;
+  readonly getSchedule = this.#reads.getSchedule;
+
+  async listSchedules(
+    query: { readonly kind?: string } = {},
+    page?: PageInput,
+  ): Promise<Page<ScheduleRecord>> {
+    const conditions = readOptions("schedules", query, "list schedules");
+    return await this.#reads.listSchedules(conditions, readPage(page, "list schedules"));
+  }
+
+  getInstance(id: string, options?: FindOptions): Promise<Instance> {
+    return this.#reads.getInstance(id, options);
+  }
+
+  async lookupInstances<Filter extends InstanceFilter>(
+    filter?: Exact<Filter, InstanceFilter>,
+    page?: PageInput,
+  ): Promise<Page<Instance>> {
+    const query = readInstanceFilter(filter);
+    const wanted = readPage(page, "look up instances");
+    if (matchesNothing(query)) return { items: [], nextToken: null };
+    return await this.#reads.lookupInstances(query, wanted);
+  }
+
+  /** Count the instances that match. */
+  async count<Filter extends InstanceFilter>(
+    filter?: Exact<Filter, InstanceFilter>,
+  ): Promise<number> {
+    const query = readInstanceFilter(filter);
+    return matchesNothing(query) ? 0 : await countInstances(this.parts.store, query);
+  }
+
+  async countUpTo<Filter extends InstanceFilter>(
+    filter: Exact<Filter, InstanceFilter>,
+    max: number,
+    action?: BulkAction,
+  ): Promise<LimitedCount> {
+    const query = readInstanceFilter(filter);
+    if (matchesNothing(query)) return { count: 0, hasMore: false };
+    return await this.#reads.countUpTo(query, max, action);
+  }
+
+  async lookupInstanceHistory<Filter extends HistoryFilter>(
+    filter?: Exact<Filter, HistoryFilter>,
+    page?: PageInput,
+  ): Promise<Page<HistoryEntry>> {
+    const query = readHistoryFilter(filter);
+    return await this.#reads.lookupInstanceHistory(query, readPage(page, "look up the history"));
+  }
+
+  async lookupInstanceLogs<Filter extends LogFilter>(
+    filter?: Exact<Filter, LogFilter>,
+    page?: PageInput,
+  ): Promise<Page<StoredLogEntry>> {
+    const query = readLogFilter(filter);
+    return await this.#reads.lookupInstanceLogs(query, readPage(page, "look up logs"));
+  }
+
+  async processesOf(ids: Iterable<string>): Promise<ReadonlyMap<string, RunningProcess>> {
+    return this.parts.dispatcher.processesOf(ids);
   }
 
   async blockOf(instance: Instance): Promise<Block | null> {
@@ -275,10 +316,8 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
       await this.parts.store.blockOf({ ...claimerOf(this.parts), id: instance.id });
   }
 
-  unservedKinds(kinds: Iterable<string>): Promise<ReadonlyMap<string, Block>> {
-    return this.parts.peers.unservedKinds(kinds);
-  }
-
+  readonly unservedKinds: ManagerApi["unservedKinds"] = (kinds) =>
+    this.parts.peers.unservedKinds(kinds);
   readonly kindsOfTag: ManagerApi["kindsOfTag"] = async (...args) =>
     this.parts.registry.kindsOfTag(...args);
 
@@ -289,21 +328,11 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
 
   readonly ownKinds: LiveFacts["ownKinds"] = async () => this.parts.registry.repeatable;
 
-  isKnown(kind: string): Promise<boolean> {
-    return this.parts.peers.isKnown(kind);
-  }
-
-  assertKnown(kind: string): Promise<void> {
-    return this.parts.peers.assertKnown(kind);
-  }
-
-  async disabledBecause(kind: string): Promise<string | null> {
-    return this.parts.registry.disabledBecause(kind) ?? null;
-  }
-
-  async timezoneOf(kind: string): Promise<string> {
-    return this.parts.registry.timezoneOf(kind);
-  }
+  readonly isKnown = (kind: string) => this.parts.peers.isKnown(kind);
+  readonly assertKnown = (kind: string) => this.parts.peers.assertKnown(kind);
+  readonly disabledBecause = async (kind: string) =>
+    this.parts.registry.disabledBecause(kind) ?? null;
+  readonly timezoneOf = async (kind: string) => this.parts.registry.timezoneOf(kind);
 
   async listNodes(): Promise<readonly NodeStatus[]> {
     const { membership, peers } = this.parts;
@@ -387,25 +416,23 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
     return this.parts.store.listPauses();
   }
 
-  readonly listIncidents: ManagerApi["listIncidents"] = async (...args) =>
-    (await noticeCalls()).listIncidents(this.parts, ...args);
-  readonly acknowledgeIncident: ManagerApi["acknowledgeIncident"] = async (...args) =>
-    (await noticeCalls()).acknowledge(this.parts, ...args);
-  readonly silence: ManagerApi["silence"] = async (...args) =>
-    (await noticeCalls()).silence(this.parts, ...args);
-  readonly removeSilence: ManagerApi["removeSilence"] = async (kind) =>
-    (await noticeCalls()).removeSilence(this.parts, kind);
-  readonly listSilences: ManagerApi["listSilences"] = async () =>
-    (await noticeCalls()).listSilences(this.parts);
+  readonly listIncidents: ManagerApi["listIncidents"] = this.#notices.listIncidents;
+  readonly acknowledgeIncident: ManagerApi["acknowledgeIncident"] =
+    this.#notices.acknowledgeIncident;
+  readonly silence = this.#notices.silence;
+  readonly removeSilence = this.#notices.removeSilence;
+  readonly listSilences = this.#notices.listSilences;
+  readonly testNotice = this.#notices.testNotice;
+
+  /** Notifies people of what happens to the daemon; null if nobody wants to know. */
+  get daemonNotices(): DaemonNotices | null {
+    return this.parts.notices.parts?.daemon ?? null;
+  }
 
   listChannels() {
     return this.parts.notices.channels.map(({ settings: { name, target, rules } }) => {
       return { name, to: target.to, ...rules };
     });
-  }
-
-  async testNotice(...[channel, options]: Parameters<ManagerApi["testNotice"]>) {
-    return (await noticeCalls()).testNotice(this.parts, channel, options);
   }
 
   async status(): Promise<ManagerStatus> {
@@ -417,7 +444,7 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
 
   async waitInstance(id: string, timeoutMs?: number): Promise<Instance | null> {
     checkTimeout(timeoutMs);
-    return await waitInstance(id, timeoutMs, this.#followContext());
+    return await waitInstance(id, timeoutMs, this.#readParts());
   }
 
   async *follow<Filter extends LogTailFilter>(
@@ -425,17 +452,19 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
     options?: FollowOptions,
   ): AsyncGenerator<FollowStep> {
     const read = readOptions("follow", options, "follow logs");
-    yield* follow(readLogTailFilter(filter), read, this.#followContext());
+    yield* this.#reads.follow(readLogTailFilter(filter), read);
   }
 
-  #followContext() {
+  #readParts() {
+    const { store, options: { clock }, peers } = this.parts;
     return {
-      store: this.parts.store,
-      clock: this.parts.options.clock,
+      store,
+      clock,
+      facts: this,
       get: (id: string) => this.getInstance(id),
       subscribe: (listener: (event: ManagerEvent) => void) => this.subscribe(listener),
       onStop: (listener: () => void) => this.life.onStop(listener),
-      hasOthers: () => this.parts.peers.hasOthers,
+      hasOthers: () => peers.hasOthers,
       followers: this.#followers,
     };
   }
@@ -463,32 +492,4 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
   subscribe(listener: (event: ManagerEvent) => void): () => void {
     return this.parts.events.subscribe(listener);
   }
-
-  #newInstance(kind: string, options: ScheduleOptions, nowMs?: number): NewInstance {
-    assertNoNotice(kind, "schedule");
-    const { registry, options: own } = this.parts;
-    return newInstance(registry.get(kind), options, seedOf(own, nowMs));
-  }
-
-  async #enqueue(instances: readonly NewInstance[]): Promise<readonly Instance[]> {
-    return (await this.#accept(instances)).map(({ instance }) => instance);
-  }
-
-  async #accept(instances: readonly NewInstance[]): Promise<readonly EnqueueResult[]> {
-    this.life.assertOpen();
-    const enqueued = this.parts.store.enqueue({ at: this.parts.options.clock.now(), instances });
-    // In the same turn of the event loop, so that a free worker's claim shares the transaction.
-    this.parts.dispatcher.poke();
-    const { value, at } = await enqueued;
-    for (const { instance, outcome, replaced } of value) {
-      if (replaced) this.parts.events.changed(replaced, at);
-      if (outcome === "accepted") this.parts.events.changed(instance, at);
-    }
-    return value;
-  }
-}
-
-/** Loaded for the first call about notices. */
-function noticeCalls() {
-  return import("./notice_calls.ts");
 }

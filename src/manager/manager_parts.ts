@@ -5,25 +5,29 @@ import { thisProcess } from "../platform/process/process_identity.ts";
 import { zoneDatabaseVersion } from "../platform/zone_database.ts";
 import type { ManagerApi } from "./api.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
-import { Events } from "./events.ts";
+import { Events } from "./context/events.ts";
 import { ExternalWatch } from "./external/external_watch.ts";
-import { LateNotices } from "./late_notices.ts";
+import { LazyNotices } from "./notices/lazy_notices.ts";
 import { FullWorkers } from "./dispatch/full_workers.ts";
 import { Semaphore } from "./instances/semaphore.ts";
 import { Janitor } from "./store/janitor.ts";
-import { EarlyClaims } from "./dispatch/early_claims.ts";
-import { checkWorkers, type ManagerOptions, type ManagerSettings } from "./manager_options.ts";
+import { EarlyClaims } from "./context/early_claims.ts";
+import {
+  checkWorkers,
+  type ManagerOptions,
+  type ManagerSettings,
+} from "./context/manager_options.ts";
 import { Membership } from "./nodes/membership.ts";
 import { createReport } from "./nodes/node_report.ts";
 import { Recurring } from "./schedules/recurring.ts";
 import { Peers } from "./nodes/peers.ts";
-import type { PartContext } from "./part_context.ts";
-import { Late } from "../platform/late.ts";
-import { Registry } from "./registry.ts";
+import type { PartContext } from "./context/part_context.ts";
+import { lazyMethods } from "../platform/lazy.ts";
+import { Registry } from "./context/registry.ts";
 import { Scheduler } from "./schedules/scheduler.ts";
 import { Schedules } from "./schedules/schedules.ts";
-import { TickCounter } from "./schedules/tick_counter.ts";
-import { StoreHealth } from "./store/store_health.ts";
+import { TickCounter } from "./context/tick_counter.ts";
+import { StoreHealth } from "./context/store_health.ts";
 import { StoreWatch } from "./store/store_watch.ts";
 import { StoreTime } from "./store/store_time.ts";
 import { systemJobs } from "./store/system_jobs.ts";
@@ -62,8 +66,8 @@ export function buildParts(own: ManagerOptions, manager: ManagerApi, life: Manag
   const earlyClaims = new EarlyClaims(time);
   const due = () => dispatcher.poke();
   const { channels = [] } = options.notices ?? {};
-  const notices = new LateNotices({ ...options, registry, channels }, async () => {
-    const { buildNoticeParts } = await import("./notice_parts.ts");
+  const notices = new LazyNotices({ ...options, registry, channels }, async () => {
+    const { buildNoticeParts } = await import("./notices/notice_parts.ts");
     return buildNoticeParts({ ...shared, options, dispatcher, peers });
   });
   const shared: PartContext & Omit<ManagerSettings, "notices"> = {
@@ -104,7 +108,7 @@ export function buildParts(own: ManagerOptions, manager: ManagerApi, life: Manag
   });
   const silences = new Silences(shared);
   const externalWatch = new ExternalWatch(shared);
-  const external = new Late(async () => {
+  const external = lazyMethods(async () => {
     const { takeReports } = await import("./external/pings.ts");
     return takeReports(shared, () => externalWatch.poke());
   });

@@ -4,10 +4,11 @@ import type { ScheduleRecord } from "../core/time/schedule.ts";
 import { pagesOf } from "../core/query.ts";
 import { BATCH_MAX, type InstanceQuery, type Page, type PageRequest } from "../store/store.ts";
 import type { ReadApi } from "./api.ts";
-import { type FindOptions, noSuchInstance } from "./instances/find_instance.ts";
+import { noSuchInstance } from "./instances/find_instance.ts";
 import { noSuchSchedule } from "./schedules/stored_schedules.ts";
 import { Scope } from "./scope.ts";
-import type { SpanQuery } from "./timeline/requests.ts";
+import type { SpanQuery } from "./api/timeline.ts";
+import type { FindOptions } from "./api/instances.ts";
 
 /** Most pages of schedules read to fill one page of some jobs. */
 const PAGES_MAX = 1_000;

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { lateLibc } from "./system/libc.ts";
+import { lazyLibc } from "./system/libc.ts";
 
 /** What the kernel knows about its clock. */
 export interface KernelClock {
@@ -16,7 +16,7 @@ const STATUS_AT = 40;
 /** `STA_UNSYNC`: the clock is not synchronized. */
 const UNSYNCHRONIZED = 0x40;
 
-const libc = lateLibc("adjtimex");
+const libc = lazyLibc("adjtimex");
 
 /** Ask the kernel about its clock; null unless this is Bun on Linux with glibc. Changes nothing. */
 export function kernelClock(): KernelClock | null {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import type { ServiceFacts } from "../../src/manager/nodes/service_facts.ts";
+import type { ServiceFacts } from "../../src/manager/service_facts.ts";
 import { ServiceReports } from "../../src/daemon/service_reports.ts";
 import { jobOf, ManagerWorld, scheduleOf } from "../support/worlds/manager_world.ts";
 import { SimClock } from "../support/worlds/sim_clock.ts";

@@ -4,7 +4,7 @@ import { isJobError } from "../../src/core/errors.ts";
 import { Desk } from "../../src/gateway/desk.ts";
 import { RemoteBackend } from "../../src/gateway/remote_backend.ts";
 import { systemClock } from "../../src/platform/clock.ts";
-import { Late } from "../../src/platform/late.ts";
+import { Lazy } from "../../src/platform/lazy.ts";
 import type { LiveFacts } from "../../src/manager/api.ts";
 import type { StatusSource } from "../../src/http/monitoring/status_source.ts";
 import { memorySessions } from "../support/worlds/memory_sessions.ts";
@@ -13,7 +13,7 @@ import { memorySessions } from "../support/worlds/memory_sessions.ts";
 function world() {
   const begun: PromiseWithResolvers<Uint8Array>[] = [];
   const desk: Desk = new Desk({
-    backend: new Late(() =>
+    backend: new Lazy(() =>
       Promise.resolve({
         complete() {
           const answer = Promise.withResolvers<Uint8Array>();

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
 import { NOTICE_EVENTS } from "../../src/core/notices/notice.ts";
 import type { NoticePreview } from "../../src/core/notices/incident.ts";
-import { type CallParts, testNotice } from "../../src/manager/notice_calls.ts";
+import { type NoticeCallParts, NoticeCalls } from "../../src/manager/notices/notice_calls.ts";
 import { DeliveryError } from "../../src/notices/channels/channel.ts";
 import { scopedManager } from "../../src/manager/scoped_manager.ts";
 import { RecordedChannel } from "../support/notices/recorded_channel.ts";
@@ -104,17 +104,17 @@ test("testNotice() sends one test at a time, and shows as many as wanted", async
     test: (_name: string, { isDryRun }: { readonly isDryRun: boolean }) =>
       isDryRun ? Promise.resolve({ ...preview, isSent: false }) : sent.promise,
   };
-  const late = { load: () => Promise.resolve({ notices }) };
-  const parts = { notices: late } as unknown as CallParts;
-  const first = testNotice(parts, "ops", { isDryRun: false });
+  const lazy = { load: () => Promise.resolve({ notices }) };
+  const calls = new NoticeCalls({ notices: lazy } as unknown as NoticeCallParts);
+  const first = calls.testNotice("ops", { isDryRun: false });
   await assert.rejects(
-    testNotice(parts, "ops", { isDryRun: false }),
+    calls.testNotice("ops", { isDryRun: false }),
     (error) => isJobError(error, "conflict"),
   );
-  assert.equal((await testNotice(parts, "ops", { isDryRun: true })).isSent, false);
+  assert.equal((await calls.testNotice("ops", { isDryRun: true })).isSent, false);
   sent.resolve(preview);
   assert.deepEqual(await first, preview);
-  assert.deepEqual(await testNotice(parts, "ops", { isDryRun: false }), preview);
+  assert.deepEqual(await calls.testNotice("ops", { isDryRun: false }), preview);
 });
 
 test("testNotice() sends through a channel, or says why it was not delivered", async () => {

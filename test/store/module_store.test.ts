@@ -10,7 +10,7 @@ import { isJobError } from "../../src/core/errors.ts";
 import { Manager, replicaStore, resultsOf } from "../../src/index.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { seededRandom } from "../support/seeded_random.ts";
-import { createLateStore } from "../../src/store/late_store.ts";
+import { createLazyStore } from "../../src/store/lazy_store.ts";
 import { loadModuleStore } from "../../src/store/module/create.ts";
 import { Replicas } from "../support/servers/replicas.ts";
 import { withTempDir } from "../support/temp_dir.ts";
@@ -23,7 +23,7 @@ const MEDIUM =
 function storeOf(path: string) {
   const parts = { clock: systemClock, random: seededRandom(1) };
   const config = { path, url: "./store.ts", prefix: "jobctl" };
-  return createLateStore(() => loadModuleStore(config, parts));
+  return createLazyStore(() => loadModuleStore(config, parts));
 }
 
 /** Modules that are not stores, each with its message. */

@@ -4,7 +4,7 @@ import { REPORT_BYTES_MAX } from "../../core/job/external.ts";
 import { isJobError, messageOf } from "../../core/errors.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import type { Clock } from "../../platform/clock.ts";
-import { Late } from "../../platform/late.ts";
+import { Lazy } from "../../platform/lazy.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { PlainResponse } from "../api/api_messages.ts";
 import { Paced } from "../../rpc/guard/paced.ts";
@@ -85,7 +85,7 @@ export class Monitoring {
   readonly #logger: Logger;
   readonly #readiness: Paced<Readiness>;
   readonly #metrics: Paced<Buffer>;
-  readonly #contract = new Late(readContract);
+  readonly #contract = new Lazy(readContract);
   readonly #pings: PingQuota;
 
   constructor(

@@ -2,7 +2,7 @@ import { LOGIN_PATH } from "../../core/address.ts";
 import { type JobError, toJobError } from "../../core/errors.ts";
 import { isHookPath } from "../../core/hooks/hook.ts";
 import type { Clock } from "../../platform/clock.ts";
-import type { Late } from "../../platform/late.ts";
+import type { Lazy } from "../../platform/lazy.ts";
 import { Quota } from "../../rpc/guard/quota.ts";
 import type { Clients } from "../request/clients.ts";
 import type { Access, SessionSource } from "./access.ts";
@@ -30,11 +30,11 @@ export interface AppGateOptions {
   /** Null if there are none. */
   readonly sessions: SessionSource | null;
   /** Answers the paths of the API; loaded with the first request. */
-  readonly api: Late<Responder>;
+  readonly api: Lazy<Responder>;
   /** Takes deliveries to hooks, which are signed: neither callers nor cookies are looked at. */
-  readonly hooks: Late<Responder>;
+  readonly hooks: Lazy<Responder>;
   /** Answers the other paths; null if there are none. */
-  readonly site: Late<Responder> | null;
+  readonly site: Lazy<Responder> | null;
   /** Origins of other sites whose pages may use the API. */
   readonly origins: readonly string[];
   /** Why nothing is answered here; null if it is. */

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { hostname } from "node:os";
 import type { SiteConfig } from "../../core/address.ts";
 import type { Clock } from "../../platform/clock.ts";
-import type { Late } from "../../platform/late.ts";
+import type { Lazy } from "../../platform/lazy.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { ServerConfig } from "../../platform/network/server_config.ts";
 import { STOP_GRACE_MS } from "../../rpc/limits.ts";
@@ -25,11 +25,11 @@ import type { WireRequest } from "../wire/wire_request.ts";
 
 /** What responds to requests that are not for the monitoring paths. */
 export interface HttpApp {
-  readonly api: Late<Responder>;
+  readonly api: Lazy<Responder>;
   /** Takes deliveries to the hooks of jobs. */
-  readonly hooks: Late<Responder>;
+  readonly hooks: Lazy<Responder>;
   /** The dashboard; null if there is none. */
-  readonly site: Late<Responder> | null;
+  readonly site: Lazy<Responder> | null;
   /** Shared with the gRPC server; called once that has started. */
   readonly access: () => Access;
   /** Null if there are none. */

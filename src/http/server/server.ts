@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { type SiteSettings, siteUrlOf } from "../../core/address.ts";
-import { Late } from "../../platform/late.ts";
+import { Lazy } from "../../platform/lazy.ts";
 import { loadTls } from "../../platform/network/tls.ts";
 import { listenTcp } from "../../rpc/server/listeners.ts";
 import {
@@ -24,7 +24,7 @@ const NO_PROXY: SiteSettings = { basePath: "/", publicUrl: null };
 export class HttpServer {
   readonly #options: HttpServerOptions;
   /** Loaded with the first connection: many daemons never get one. */
-  readonly #front: Late<Front>;
+  readonly #front: Lazy<Front>;
   /** Connections that wait for it. */
   readonly #waiting = new Set<Socket>();
   #exposure: Exposure | null = null;
@@ -32,7 +32,7 @@ export class HttpServer {
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
-    this.#front = new Late(async () => {
+    this.#front = new Lazy(async () => {
       const { Front } = await import("./front.ts");
       return new Front(options, this.#exposure);
     });

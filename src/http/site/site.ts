@@ -4,7 +4,7 @@ import { isJobError, JobError } from "../../core/errors.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import type { OpenedSession } from "../../manager/sessions/session.ts";
 import type { Clock } from "../../platform/clock.ts";
-import { Late } from "../../platform/late.ts";
+import { Lazy } from "../../platform/lazy.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { AuthConfig } from "../../platform/network/server_config.ts";
 import type { Authenticator, Caller, CallName } from "../../rpc/auth/auth.ts";
@@ -83,14 +83,14 @@ export class Site {
   readonly #options: SiteOptions;
   readonly #clients: Clients;
   readonly #logins: Logins;
-  readonly #files: Late<DashboardFiles>;
+  readonly #files: Lazy<DashboardFiles>;
 
   constructor(options: SiteOptions) {
     this.#options = options;
     const { config } = options;
     this.#clients = new Clients(config);
     this.#logins = new Logins(options);
-    this.#files = new Late(() => DashboardFiles.load(config.basePath));
+    this.#files = new Lazy(() => DashboardFiles.load(config.basePath));
   }
 
   /**

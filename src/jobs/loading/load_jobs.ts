@@ -28,7 +28,7 @@ import { accountOf, surroundingsOf } from "./describe_surroundings.ts";
 import { findModules, type ModuleFile } from "./find_modules.ts";
 import { ModuleTrust } from "./module_trust.ts";
 import { checkCommand, checkProcess } from "./process_spec.ts";
-import { typeReader } from "../types/late_reader.ts";
+import { typeReader } from "../types/lazy_reader.ts";
 import { resolveOptions, resolveProcess, resolveSchedules, withTable } from "./resolve_input.ts";
 import { inTable, placeOfKey, TableError } from "./table_error.ts";
 

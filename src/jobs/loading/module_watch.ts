@@ -3,7 +3,7 @@ import type { JobDefinition } from "../../core/job/job.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { isResourceError } from "../../platform/process/resources.ts";
 import { type ModuleFiles, readModuleFiles, stampOf } from "./module_files.ts";
-import { typeReader } from "../types/late_reader.ts";
+import { typeReader } from "../types/lazy_reader.ts";
 import { readSourceFile, SOURCE_LENGTH_MAX } from "../types/read_source.ts";
 
 /** How long a check of a module's files is valid. */

@@ -8,7 +8,7 @@ import {
 import { JOB_DEFAULTS } from "../../core/job/option_table.ts";
 import { BATCH_MAX, type Store } from "../../store/store.ts";
 import type { FoundAttempt } from "../../worker/executor.ts";
-import type { PartContext } from "../part_context.ts";
+import type { PartContext } from "../context/part_context.ts";
 
 /** How many instances are read at once: the store may be on another machine. */
 const READ_AT_ONCE = 50;

@@ -17,8 +17,9 @@ import type {
   AttemptSink,
   AttemptTask,
 } from "../../worker/executor.ts";
-import type { ManagerApi } from "../api.ts";
-import type { ManagerOptions } from "../manager_options.ts";
+import type { InstanceApi } from "../api/instances.ts";
+import type { NodeApi } from "../api/nodes.ts";
+import type { ManagerOptions } from "../context/manager_options.ts";
 import { startBackup } from "../store/backup_job.ts";
 import { runSystemJob } from "../store/system_jobs.ts";
 import type { Adopted } from "./adopted.ts";
@@ -26,12 +27,15 @@ import { JobCalls } from "./job_calls.ts";
 import { ResourceWait } from "./resource_wait.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
 import { isUnasked, notStarted, type UnaskedOutcome, withAnswer } from "./settlement.ts";
-import type { PartContext } from "../part_context.ts";
+import type { PartContext } from "../context/part_context.ts";
 
 /** How long an aborted attempt may take to end. */
 const HURRY_MS = 1_000;
 /** Longest time to kill the processes of an attempt, on a busy machine. */
 const LOSE_MS = 500;
+
+/** Calls of running jobs, and of backups. */
+export type AttemptCalls = InstanceApi & Pick<NodeApi, "workOnStore">;
 
 interface AttemptRunnerOptions extends
   Pick<
@@ -39,8 +43,7 @@ interface AttemptRunnerOptions extends
     "store" | "executor" | "clock" | "logger" | "events" | "earlyClaims" | "notices"
   > {
   readonly backUp?: ManagerOptions["backUp"];
-  /** For the calls of running jobs. */
-  readonly manager: ManagerApi;
+  readonly manager: AttemptCalls;
   /** True if this node still has the claim. */
   readonly isClaimed: (claim: ClaimKey) => boolean;
   /** False once the node drains or has no workers. */

@@ -3,19 +3,18 @@ import type { Instant, Timer } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { ClaimKey, Committed } from "../../store/store.ts";
 import type { AbortCause, AttemptOutcome, FoundAttempt } from "../../worker/executor.ts";
-import type { ManagerApi } from "../api.ts";
-import type { DrainFacts, DrainRequest } from "../nodes/daemon_calls.ts";
 import { readAdopted } from "./adopted.ts";
-import { AttemptRunner } from "./attempt_runner.ts";
+import { type AttemptCalls, AttemptRunner } from "./attempt_runner.ts";
 import { ClaimBuffer, type WaitingClaim } from "./claim_buffer.ts";
 import { Drain, drainFacts, isCommand } from "./drain.ts";
 import { Outbox, type OutboxOptions } from "./outbox.ts";
 import { Renewal } from "./renewal.ts";
 import { ProcessWatch } from "./process_watch.ts";
 import { oldestOf, processesOf, RunningAttempt } from "./running_attempt.ts";
-import { isOwnWork } from "../registry.ts";
+import { isOwnWork } from "../context/registry.ts";
 import { isReleased, notStarted, settlementFor } from "./settlement.ts";
-import type { PartContext } from "../part_context.ts";
+import type { PartContext } from "../context/part_context.ts";
+import type { DrainFacts, DrainRequest } from "../api/daemon.ts";
 
 /** Most instances of one claim. */
 const CLAIM_MAX = 500;
@@ -31,8 +30,7 @@ const SEND_MS = 2;
 const GIVE_UP_MS = 10_000;
 
 interface DispatcherOptions extends PartContext {
-  /** For the calls of running jobs. */
-  readonly manager: ManagerApi;
+  readonly manager: AttemptCalls;
   /** Attempts at once. */
   readonly count: number;
   /** Called each time that the last free worker gets an attempt. */

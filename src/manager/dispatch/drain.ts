@@ -1,7 +1,7 @@
 import { type Clock, sleep, type Timer } from "../../platform/clock.ts";
 import type { ClaimKey } from "../../store/store.ts";
-import type { DrainFacts, DrainRequest } from "../nodes/daemon_calls.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
+import type { DrainFacts, DrainRequest } from "../api/daemon.ts";
 
 /** How often to look whether commands can be left. */
 const LOOK_EVERY_MS = 20;

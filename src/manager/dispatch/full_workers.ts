@@ -2,7 +2,7 @@ import { formatDuration } from "../../core/time/duration.ts";
 import { toJobError } from "../../core/errors.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { Dispatcher } from "./dispatcher.ts";
-import type { PartContext } from "../part_context.ts";
+import type { PartContext } from "../context/part_context.ts";
 
 /** How often to check whether all workers are busy. */
 const LOOK_EVERY_MS = 10_000;

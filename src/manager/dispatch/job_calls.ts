@@ -6,13 +6,13 @@ import {
   readBulkFilter,
   readInstanceFilter,
 } from "../../core/job/instance_filter.ts";
-import type { JobManager } from "../../core/job/job_manager.ts";
+import type { JobManager, ScheduleOptions } from "../../core/job/job_manager.ts";
 import { checkScheduleOptions, kindOfReference } from "../../core/job/schedule_options.ts";
 import { BurstLog } from "../../platform/burst_log.ts";
 import type { ClaimKey } from "../../store/store.ts";
-import type { ManagerApi, ScheduleOptions } from "../api.ts";
-import type { Context } from "../context.ts";
-import { checkTimeout, inRequest, readOptions, readPage } from "../call_options.ts";
+import type { InstanceApi } from "../api/instances.ts";
+import type { Context } from "../context/context.ts";
+import { checkTimeout, inRequest, readOptions, readPage } from "../context/call_options.ts";
 import { checkRequests } from "../instances/new_instance.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
 
@@ -40,7 +40,7 @@ type Method = (by: Instance, caller: Caller, args: readonly unknown[]) => Promis
  * count: "in ten minutes" is another time in each attempt.
  */
 export class JobCalls {
-  readonly #manager: ManagerApi;
+  readonly #manager: InstanceApi;
   readonly #isClaimed: (claim: ClaimKey) => boolean;
   readonly #callers = new WeakMap<RunningAttempt, Caller>();
   readonly #log: BurstLog;
@@ -55,7 +55,7 @@ export class JobCalls {
   };
 
   constructor(
-    manager: ManagerApi,
+    manager: InstanceApi,
     isClaimed: (claim: ClaimKey) => boolean,
     { logger, clock }: Pick<Context, "logger" | "clock">,
   ) {

@@ -2,7 +2,7 @@ import { isJobError } from "../../core/errors.ts";
 import type { LogEntry } from "../../core/instance.ts";
 import type { Settlement, SettleResult } from "../../store/store.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
-import type { PartContext } from "../part_context.ts";
+import type { PartContext } from "../context/part_context.ts";
 
 /** Most settlements of one request. */
 const SETTLE_MAX = 500;

@@ -1,5 +1,5 @@
 import { LazyTimer } from "../../platform/lazy_timer.ts";
-import type { PartContext } from "../part_context.ts";
+import type { PartContext } from "../context/part_context.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
 
 /** How often attempts are looked at, and after how long they are ended, as shares of the lease. */

@@ -2,7 +2,7 @@ import { inTime } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { BATCH_MAX, type ClaimKey, type RenewResult } from "../../store/store.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
-import type { PartContext } from "../part_context.ts";
+import type { PartContext } from "../context/part_context.ts";
 
 /** Share of the lease that is left when job code must have ended. */
 const LEASE_MARGIN_SHARE = 1 / 10;

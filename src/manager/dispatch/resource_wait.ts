@@ -3,7 +3,7 @@ import type { ErrorInfo } from "../../core/instance.ts";
 import type { AttemptOutcome } from "../../worker/executor.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
 import { notStarted } from "./settlement.ts";
-import type { Context } from "../context.ts";
+import type { Context } from "../context/context.ts";
 
 /** Waits between tries to start an attempt. */
 const TRY: Backoff = { firstMs: 100, longestMs: 2_000 };

@@ -15,7 +15,7 @@ import type { JobDefinition } from "../../core/job/job.ts";
 import type { Timer } from "../../platform/clock.ts";
 import type { SettleResult } from "../../store/store.ts";
 import type { Attempt } from "../../worker/executor.ts";
-import type { PartContext } from "../part_context.ts";
+import type { PartContext } from "../context/part_context.ts";
 import type { Adopted } from "./adopted.ts";
 
 /** Most lines that are kept before they are written together. */

@@ -14,7 +14,7 @@ import { cutText } from "../../core/text/text_bytes.ts";
 import { idOfText } from "../../platform/text_ids.ts";
 import type { NewInstance, RunReport } from "../../store/store.ts";
 import { externalInstance } from "../instances/new_instance.ts";
-import type { PartContext } from "../part_context.ts";
+import type { PartContext } from "../context/part_context.ts";
 import { listAllSchedules } from "../schedules/stored_schedules.ts";
 
 /** After a run began without an id, another such report is a repetition for this long. */

@@ -7,7 +7,7 @@ import { toJobError } from "../../core/errors.ts";
 import type { TickKey } from "../../core/time/tick_of_run.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { BATCH_MAX, type RunReport } from "../../store/store.ts";
-import type { PartContext } from "../part_context.ts";
+import type { PartContext } from "../context/part_context.ts";
 import { listAllSchedules } from "../schedules/stored_schedules.ts";
 
 /** Longest sleep: other nodes record runs too. */

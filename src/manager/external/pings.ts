@@ -4,9 +4,9 @@ import { JobError } from "../../core/errors.ts";
 import { assertRunsElsewhere, isExternal, type ReportedRun } from "../../core/job/external.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
 import { readMemo, tryPutMemo } from "../../notices/context/memos.ts";
-import type { PingKeysOfJob } from "../api.ts";
-import type { PartContext } from "../part_context.ts";
+import type { PartContext } from "../context/part_context.ts";
 import { ExternalRuns } from "./external_runs.ts";
+import type { ExternalApi, PingKeysOfJob } from "../api/external.ts";
 
 /** Key of the memo with the secret that all keys are made from, so that all nodes have the same. */
 const MEMO = "ping-secret";
@@ -107,13 +107,22 @@ export class Pings {
 }
 
 /**
- * The parts that take reports of runs elsewhere: loaded for the first report.
+ * The calls that take reports of runs elsewhere: loaded for the first of them.
  *
  * @param changed called when a run begins
  */
-export function takeReports(parts: PartContext, changed: () => void) {
+export function takeReports(
+  parts: PartContext,
+  changed: () => void,
+): Pick<ExternalApi, "reportRun" | "pingKeys" | "pingKeyHashes" | "ping"> {
   const runs = new ExternalRuns(parts, changed);
-  return { runs, pings: new Pings(parts, runs) };
+  const pings = new Pings(parts, runs);
+  return {
+    reportRun: (...args) => runs.report(...args),
+    pingKeys: (kind) => pings.keysOf(kind),
+    pingKeyHashes: () => pings.keyHashes(),
+    ping: (...args) => pings.take(...args),
+  };
 }
 
 function secretOf(data: string): Buffer {

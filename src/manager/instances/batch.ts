@@ -1,7 +1,7 @@
 import { isJobError, JobError } from "../../core/errors.ts";
 import type { EnqueueResult, NewInstance, StoreReads } from "../../store/store.ts";
-import type { BatchReport } from "../api.ts";
-import { inRequest } from "../call_options.ts";
+import { inRequest } from "../context/call_options.ts";
+import type { BatchReport } from "../api/instances.ts";
 
 /** What says if an id or a unique key is taken. */
 interface Holder {

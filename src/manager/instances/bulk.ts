@@ -3,12 +3,31 @@ import { instanceChars, PAGE_CHARS_MAX } from "../../core/payload_chars.ts";
 import { pagesOf } from "../../core/query.ts";
 import type { JobState } from "../../core/state.ts";
 import type { Clock, Instant } from "../../platform/clock.ts";
-import { BATCH_MAX, type InstanceQuery, type LogQuery, type Store } from "../../store/store.ts";
+import {
+  BATCH_MAX,
+  type ClaimKey,
+  type InstanceQuery,
+  type LogQuery,
+  type Store,
+} from "../../store/store.ts";
+import type { PartContext } from "../context/part_context.ts";
+import type { Semaphore } from "./semaphore.ts";
 
 /** Most instances that an operation on many returns. */
 const INSTANCES_MAX = 10_000;
 /** Rows deleted in one transaction, so that claims never wait long for it. */
 const DELETE_BATCH = 500;
+
+/** What operations on many instances need of a manager. */
+export interface BulkParts extends Pick<PartContext, "store" | "registry" | "events"> {
+  readonly options: Pick<PartContext, "clock" | "ids" | "random">;
+  /** Limits what they write at once. */
+  readonly bulk: Semaphore;
+  readonly dispatcher: {
+    poke(): void;
+    abort(cause: "canceled", claims: readonly ClaimKey[]): void;
+  };
+}
 
 /** The result of an operation that changed many instances: not all of them fit in memory. */
 export class ChangedInstances {

@@ -1,8 +1,7 @@
 import type { Instance } from "../../core/instance.ts";
 import { isFinal } from "../../core/state.ts";
 import { BATCH_MAX, type InstanceQuery } from "../../store/store.ts";
-import type { ManagerParts } from "../manager_parts.ts";
-import { ChangedInstances } from "./bulk.ts";
+import { type BulkParts, ChangedInstances } from "./bulk.ts";
 import { noSuchInstance } from "./find_instance.ts";
 import { cancelQueries } from "./notice_rules.ts";
 
@@ -10,10 +9,10 @@ import { cancelQueries } from "./notice_rules.ts";
 const WAIT_MS = 2_000;
 
 /** The parts of a manager that a cancel uses. */
-type CancelParts = Pick<ManagerParts, "store" | "options" | "bulk" | "events" | "dispatcher"> & {
+interface CancelParts extends BulkParts {
   /** Waits until an instance is final; null if the time passed first. */
   readonly wait: (id: string, timeoutMs: number) => Promise<Instance | null>;
-};
+}
 
 /**
  * Cancel unfinished instances that match: a waiting one at once, a running one by aborting it.

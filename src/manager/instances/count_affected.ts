@@ -1,7 +1,8 @@
 import type { JobState } from "../../core/state.ts";
 import { BATCH_MAX, type InstanceQuery, type StoreReads } from "../../store/store.ts";
-import { type BulkAction, countUpTo, type LimitedCount } from "./count_up_to.ts";
+import { countUpTo } from "./count_up_to.ts";
 import { cancelQueries } from "./notice_rules.ts";
+import type { BulkAction, LimitedCount } from "../api/instances.ts";
 
 type Reads = Pick<StoreReads, "get" | "list" | "stats" | "countSpans">;
 

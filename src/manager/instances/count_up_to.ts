@@ -1,20 +1,11 @@
 import { isFinal, type JobState } from "../../core/state.ts";
 import { BATCH_MAX, type InstanceQuery, type StoreReads } from "../../store/store.ts";
+import type { LimitedCount } from "../api/instances.ts";
 
 /** Rows read at most: what is rare is not looked for without end. */
 const LOOK_MAX = 5_000;
 /** After every time. */
 const LAST = 8_640_000_000_000_000;
-
-/** An action on every instance that matches. */
-export type BulkAction = "cancel" | "redrive";
-
-/** How many instances match. */
-export interface LimitedCount {
-  readonly count: number;
-  /** There are more, or there may be: not all were looked at. */
-  readonly hasMore: boolean;
-}
 
 type Reads = Pick<StoreReads, "list" | "stats" | "countSpans">;
 

@@ -5,6 +5,7 @@ import { stateWord } from "../../core/state.ts";
 import { formatRelative } from "../../core/time/duration.ts";
 import { type Clock, inTime } from "../../platform/clock.ts";
 import { BATCH_MAX, type InstanceQuery, type StoreReads } from "../../store/store.ts";
+import type { FindOptions } from "../api/instances.ts";
 
 /** A part of a UUID. */
 const PART = /^[0-9a-f-]{4,35}$/;
@@ -24,17 +25,6 @@ const SEARCH_MS = 3_000;
 const SLICE_MS = 500;
 /** Longest kind in such an error. */
 const KIND_CHARS_MAX = 40;
-
-/** How an instance is looked for. */
-export interface FindOptions {
-  /** Only instances of these kinds; undefined for all. */
-  readonly kinds?: readonly string[] | undefined;
-  /**
-   * True if a long part need not be compared with every id once a recent instance has it: that
-   * another one has it too is unlikely.
-   */
-  readonly isQuick?: boolean;
-}
 
 /** Where an instance is looked for. */
 export interface InstancePlace extends FindOptions {

@@ -5,6 +5,7 @@ import { isFinal } from "../../core/state.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { LogTailQuery, StoreReads } from "../../store/store.ts";
 import { type ChangeOfInstance, FollowChanges, type Followers, newsOf } from "./followers.ts";
+import type { FollowOptions, FollowStep } from "../api/instances.ts";
 
 /** Most lines of one step. */
 const LINES_MAX = 50;
@@ -27,35 +28,6 @@ const OTHERS_MS = 200;
 const ALONE_MS = 1_000;
 /** An empty step comes after this time, so that each side notices if the other is gone. */
 const IDLE_MS = 20_000;
-
-/** Where following begins, and how to end it early. */
-export interface FollowOptions {
-  /** Continue after the step that had it; null or absent for the oldest line. */
-  readonly cursor?: string | null;
-  /** Without a cursor: only lines written from now on. */
-  readonly fromNow?: boolean;
-  /** When following a kind or everything: leave out changed instances. */
-  readonly logsOnly?: boolean;
-  readonly signal?: AbortSignal;
-}
-
-/** The news since the previous step; it may be empty. */
-export interface FollowStep {
-  readonly entries: readonly StoredLogEntry[];
-  readonly cursor: string;
-  /**
-   * The followed instance if its state or progress has changed, after the lines before that; else
-   * null.
-   */
-  readonly instance: Instance | null;
-  /**
-   * When following a kind or everything: instances whose state, attempt or progress has changed
-   * since the step before, as they are now, without arguments and results.
-   */
-  readonly changed: readonly Instance[];
-  /** True if more instances have changed than can be listed. */
-  readonly hasMissed: boolean;
-}
 
 /** Parts that {@link follow} uses. */
 export interface FollowContext {

@@ -1,7 +1,8 @@
 import type { Instance } from "../../core/instance.ts";
-import { bandOf, type DurationBand, LEARNT_RUNS } from "../../core/notices/expectations.ts";
+import { bandOf, LEARNT_RUNS } from "../../core/notices/expectations.ts";
 import type { FinalState } from "../../core/state.ts";
 import type { StoreReads } from "../../store/store.ts";
+import type { FailureGroup, JobStats, JobStatsQuery, RunDurations } from "../api/instances.ts";
 
 /** Newest successes and failures of the span that are read, and some of each earlier part. */
 const SUCCESSES_MAX = 400;
@@ -12,59 +13,6 @@ const LAST_MAX = 20;
 const GROUPS_MAX = 10;
 /** Characters of an error that are compared, and shown. */
 const ERROR_MAX = 300;
-
-/** The job, and the span by the creation of instances, epoch ms. */
-export interface JobStatsQuery {
-  readonly kind: string;
-  readonly from: number;
-  readonly to: number;
-  /** Parts of the span, 1 to 100. */
-  readonly buckets: number;
-}
-
-/** Durations of successful runs, in milliseconds. */
-export interface RunDurations {
-  /** How many runs they are from. */
-  readonly runs: number;
-  readonly p50Ms: number;
-  readonly p90Ms: number;
-  readonly maxMs: number;
-}
-
-/** What became of the instances of a part of the span. */
-export interface JobStatsBucket {
-  /** Epoch ms. */
-  readonly from: number;
-  readonly counts: Readonly<Record<FinalState | "unfinished", number>>;
-  readonly durations: RunDurations | null;
-}
-
-/** Failures with the same error, apart from numbers and ids in it. */
-export interface FailureGroup {
-  /** Of the newest of them. */
-  readonly error: string;
-  readonly count: number;
-  readonly lastAt: number;
-  readonly lastId: string;
-}
-
-/** How a job has fared. */
-export interface JobStats extends Pick<JobStatsQuery, "from" | "to"> {
-  readonly buckets: readonly JobStatsBucket[];
-  readonly totals: JobStatsBucket;
-  /** True if large counts were estimated from samples. */
-  readonly isEstimate: boolean;
-  /** Of all that ended but were not canceled, 0 to 1; null if none did. */
-  readonly successRate: number | null;
-  /** Whatever the span is; null if unknown. */
-  readonly lastSuccessAt: number | null;
-  readonly lastFailureAt: number | null;
-  /** The last instances, newest first. */
-  readonly last: readonly Instance[];
-  readonly failures: readonly FailureGroup[];
-  /** What was usual for the last successes; null if too little is known. */
-  readonly usual: DurationBand | null;
-}
 
 type Reads = Pick<StoreReads, "list" | "countSpans">;
 

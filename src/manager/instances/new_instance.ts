@@ -19,8 +19,8 @@ import { BATCH_MAX, type NewInstance } from "../../store/store.ts";
 import { inMilliseconds } from "../../core/job/schedule_options.ts";
 import { jitterOf } from "../../core/time/tick_decision.ts";
 import type { TickKey } from "../../core/time/tick_of_run.ts";
-import type { ScheduleOptions } from "../api.ts";
-import type { Context } from "../context.ts";
+import type { Context } from "../context/context.ts";
+import type { ScheduleOptions } from "../../core/job/job_manager.ts";
 
 /** The largest number of retries that fits the wire format. */
 const RETRIES_MAX = 2 ** 31 - 1;

@@ -7,12 +7,11 @@ import { pagesOf } from "../../core/query.ts";
 import { isDeadState } from "../../core/state.ts";
 import type { InstanceQuery, RedriveResult } from "../../store/store.ts";
 import { instanceChars, PAGE_CHARS_MAX } from "../../core/payload_chars.ts";
-import { ChangedInstances } from "./bulk.ts";
+import { type BulkParts, ChangedInstances } from "./bulk.ts";
 import { noSuchInstance } from "./find_instance.ts";
 import { argumentsFor, repeatInstance, seedOf } from "./new_instance.ts";
 import { assertNoNotice, assertRepeatable } from "./notice_rules.ts";
-import type { RetryOptions } from "../api.ts";
-import type { ManagerParts } from "../manager_parts.ts";
+import type { RetryOptions } from "../../core/job/job_manager.ts";
 
 /** Dead letters that are run again in one transaction. */
 const BATCH = 250;
@@ -29,7 +28,7 @@ const BATCH = 250;
 export async function redriveInstances(
   query: InstanceQuery,
   isForced: boolean,
-  parts: ManagerParts,
+  parts: BulkParts,
 ): Promise<readonly Instance[]> {
   const { ids, ...others } = query;
   if (ids) {
@@ -49,7 +48,7 @@ export async function redriveInstances(
 export async function retryInstance(
   past: Instance,
   { arguments: input }: RetryOptions,
-  parts: ManagerParts,
+  parts: BulkParts,
 ): Promise<Instance> {
   assertRepeatable(past);
   if (input !== undefined) assertNoNotice(past.kind, "schedule");
@@ -61,7 +60,7 @@ export async function retryInstance(
 function withArguments(
   past: Instance,
   input: ArgumentInput,
-  { registry }: ManagerParts,
+  { registry }: BulkParts,
 ): Instance {
   const job = registry.get(past.kind);
   const own = parseJson(past.argumentsJson) as readonly unknown[];
@@ -73,7 +72,7 @@ function withArguments(
 async function assertMatch(
   ids: readonly string[],
   others: InstanceQuery,
-  store: ManagerParts["store"],
+  store: BulkParts["store"],
 ): Promise<void> {
   if (Object.keys(others).length === 0) return;
   for (const id of ids) {
@@ -90,7 +89,7 @@ async function assertMatch(
 async function redriveIds(
   ids: readonly string[],
   isForced: boolean,
-  parts: ManagerParts,
+  parts: BulkParts,
 ): Promise<readonly Instance[]> {
   const wanted = new Set(ids);
   for (const id of wanted) {
@@ -115,7 +114,7 @@ async function redriveIds(
 /** Reads the instances a second time, because they may not all fit in memory. */
 async function* batchesOf(
   ids: Iterable<string>,
-  store: ManagerParts["store"],
+  store: BulkParts["store"],
 ): AsyncGenerator<readonly Instance[]> {
   let batch: Instance[] = [];
   let chars = 0;
@@ -135,7 +134,7 @@ async function* batchesOf(
 // A redriven instance may fail for good before the end: only those from before the start count.
 async function redriveMatching(
   query: InstanceQuery,
-  parts: ManagerParts,
+  parts: BulkParts,
 ): Promise<readonly Instance[]> {
   const { store, options: { clock }, registry } = parts;
   const kinds = registry.repeatable.filter((kind) => query.kinds?.includes(kind) ?? true);
@@ -160,7 +159,7 @@ async function redriveMatching(
 async function send(
   pasts: readonly Instance[],
   isForced: boolean,
-  parts: ManagerParts,
+  parts: BulkParts,
 ): Promise<readonly RedriveResult[]> {
   if (pasts.length === 0) return [];
   const { store, options, registry, bulk, events, dispatcher } = parts;

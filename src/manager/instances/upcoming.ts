@@ -1,22 +1,6 @@
 import { nextRunAt, pausedUntil } from "../../core/time/next_run.ts";
 import type { Pause, StoreReads, Upcoming, UpcomingQuery } from "../../store/store.ts";
-
-/** A tick of a schedule, or a waiting instance. */
-export interface UpcomingRun {
-  readonly kind: string;
-  /** Epoch ms; in the past if nothing has looked at it since. */
-  readonly dueAt: number;
-  /** Null for an instance. */
-  readonly scheduleId: string | null;
-  /** Null for a tick. */
-  readonly instanceId: string | null;
-}
-
-/** The first of what is due next. */
-export interface UpcomingRuns {
-  readonly runs: readonly UpcomingRun[];
-  readonly hasMore: boolean;
-}
+import type { UpcomingRun, UpcomingRuns } from "../api/instances.ts";
 
 /** Most schedules that are looked at, because the next ticks of the first ones are skipped. */
 const LOOK_MAX = 1_000;

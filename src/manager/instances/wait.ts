@@ -4,8 +4,8 @@ import { type Instance, isUuid } from "../../core/instance.ts";
 import { isFinal } from "../../core/state.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
-import type { ManagerEvent } from "../api.ts";
 import type { Followers } from "./followers.ts";
+import type { ManagerEvent } from "../api/instances.ts";
 
 /** Waits between reads of the store: there is no event for what another node does. */
 const LOOK: Backoff = { firstMs: 25, longestMs: 500 };

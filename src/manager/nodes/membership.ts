@@ -11,7 +11,7 @@ import {
 } from "../../store/store.ts";
 import type { Survivors } from "../../worker/executor.ts";
 import type { Peers } from "./peers.ts";
-import type { PartContext } from "../part_context.ts";
+import type { PartContext } from "../context/part_context.ts";
 
 /** Share of the lease after which a node reports. */
 const REPORT_SHARE = 1 / 3;

@@ -2,8 +2,8 @@ import { describeLimits, hasLimits } from "../../core/job/limits.ts";
 import type { ProcessIdentity } from "../../platform/process/process_identity.ts";
 import type { NodeReport } from "../../store/store.ts";
 import type { Survivors } from "../../worker/executor.ts";
-import type { PartContext } from "../part_context.ts";
-import type { Registry } from "../registry.ts";
+import type { PartContext } from "../context/part_context.ts";
+import type { Registry } from "../context/registry.ts";
 
 /** Sources of a node's report. */
 interface ReportOptions extends Pick<PartContext, "registry" | "tzVersion"> {

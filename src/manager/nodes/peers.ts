@@ -1,7 +1,7 @@
 import { type Block, unservedBlock } from "../../core/job/limits.ts";
 import type { NodeRecord, NodeReport } from "../../store/store.ts";
-import type { NodeState, NodeStatus } from "../api.ts";
-import type { PartContext } from "../part_context.ts";
+import type { PartContext } from "../context/part_context.ts";
+import type { NodeState, NodeStatus } from "../api/nodes.ts";
 
 /** How old the list of nodes may be before it is read again. */
 const FRESH_MS = 500;

@@ -3,14 +3,14 @@ import { nextRunAt, pausedUntil } from "../../core/time/next_run.ts";
 import { nextTickOf } from "../../core/time/ticks.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
-import type { ManagerApi } from "../api.ts";
+import type { ScheduleReads } from "../api/schedules.ts";
 
 /** Most of the next runs that are logged. */
 const RUNS_SHOWN_MAX = 5;
 
 /** Log the next runs and how to see more: a new user asks for these first. */
 export async function announceRuns(
-  manager: Pick<ManagerApi, "listSchedules" | "listPauses">,
+  manager: Pick<ScheduleReads, "listSchedules" | "listPauses">,
   port: number,
   { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
 ): Promise<void> {

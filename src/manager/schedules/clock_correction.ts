@@ -10,7 +10,7 @@ import type { ScheduleRecord } from "../../core/time/schedule.ts";
 import { pagesOf } from "../../core/query.ts";
 import type { Instant } from "../../platform/clock.ts";
 import type { InstanceQuery } from "../../store/store.ts";
-import type { Context } from "../context.ts";
+import type { Context } from "../context/context.ts";
 import { schedulePages } from "./stored_schedules.ts";
 
 /** Smallest difference between the wall clock and the monotonic clock that is logged as a jump. */

@@ -1,17 +1,24 @@
 import { kindOfReference } from "../../core/job/schedule_options.ts";
 import { checkText, TEXT_LENGTH_MAX } from "../../core/text/text_limits.ts";
 import type { Pause } from "../../store/store.ts";
-import type { ManagerApi } from "../api.ts";
-import { readOptions } from "../call_options.ts";
+import type { ScheduleApi } from "../api/schedules.ts";
+import { readOptions } from "../context/call_options.ts";
 import { assertNoNotice } from "../instances/notice_rules.ts";
-import type { ManagerParts } from "../manager_parts.ts";
+import type { Context } from "../context/context.ts";
+import type { Peers } from "../nodes/peers.ts";
 import { assertAhead } from "./recurring.ts";
 
-/** Pause a kind, or everything for null; see {@link ManagerApi}. @throws JobError */
+interface PauseParts extends Pick<Context, "store"> {
+  readonly peers: Peers;
+  readonly dispatcher: { poke(): void };
+  readonly options: Pick<Context, "clock">;
+}
+
+/** Pause a kind, or everything for null; see {@link ScheduleApi}. @throws JobError */
 export async function pause(
-  { store, peers, options: { clock } }: ManagerParts,
+  { store, peers, options: { clock } }: PauseParts,
   kind: string | null,
-  options: Parameters<ManagerApi["pause"]>[1] = {},
+  options: Parameters<ScheduleApi["pause"]>[1] = {},
 ): Promise<Pause> {
   const { until = null, reason = "" } = readOptions("pause", options, "pause");
   if (kind !== null) {
@@ -26,7 +33,7 @@ export async function pause(
 
 /** End a pause. Returns false if there was none. @throws JobError `not_found` */
 export async function resume(
-  { store, peers, dispatcher, options: { clock } }: ManagerParts,
+  { store, peers, dispatcher, options: { clock } }: PauseParts,
   kind: string | null,
 ): Promise<boolean> {
   if (kind !== null) kindOfReference(kind, "resume a job");

@@ -8,13 +8,13 @@ import type { ScheduleRecord } from "../../core/time/schedule.ts";
 import { pagesOf } from "../../core/query.ts";
 import { countTicksOf, nextTickOf } from "../../core/time/ticks.ts";
 import { BATCH_MAX, type NewInstance } from "../../store/store.ts";
-import type { BackfillRequest, BackfillResult, ScheduleTarget } from "../api.ts";
 import { runNowInstance, tickInstance } from "../instances/new_instance.ts";
 import type { Schedules } from "./schedules.ts";
 import { listAllSchedules } from "./stored_schedules.ts";
 import { didYouMean } from "../../core/text/nearest.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
-import type { PartContext } from "../part_context.ts";
+import type { PartContext } from "../context/part_context.ts";
+import type { BackfillRequest, BackfillResult, ScheduleTarget } from "../api/schedules.ts";
 
 /** Most ticks of one backfill. */
 const BACKFILL_MAX = 10_000;

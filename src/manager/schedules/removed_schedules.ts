@@ -1,6 +1,6 @@
 import type { ScheduleRecord } from "../../core/time/schedule.ts";
 import { nextTickOf } from "../../core/time/ticks.ts";
-import type { Context } from "../context.ts";
+import type { Context } from "../context/context.ts";
 import { changeSchedule } from "./stored_schedules.ts";
 
 /** How long a schedule removed from the configuration keeps its place, in milliseconds. */

@@ -2,21 +2,12 @@ import { hash } from "node:crypto";
 import { BLACKOUTS_MAX, parseBlackout } from "../../core/time/blackout.ts";
 import { DURATION_MS_MAX } from "../../core/time/duration.ts";
 import { atPath, JobError } from "../../core/errors.ts";
-import {
-  MISFIRES,
-  OVERLAPS,
-  REBOOT,
-  type ScheduleDefaults,
-  type ScheduleSpec,
-} from "../../core/time/schedule.ts";
+import { MISFIRES, OVERLAPS, REBOOT, type ScheduleSpec } from "../../core/time/schedule.ts";
 import { formatLocal } from "../../core/time/local_time.ts";
 import { openZone } from "../../core/time/zone.ts";
 import { nextTickOf, parseScheduleText } from "../../core/time/ticks.ts";
-import type { RecurringOptions, ScheduleChange } from "../api.ts";
 import { checkChoice, checkInteger, TIME_MAX } from "../instances/new_instance.ts";
-
-/** Defaults of a schedule made at run time. */
-export type ZonedScheduleDefaults = ScheduleDefaults & Pick<ScheduleSpec, "timezone">;
+import type { RecurringOptions, ScheduleChange } from "../api/schedules.ts";
 
 const COUNT_MAX = 2 ** 31 - 1;
 

@@ -15,7 +15,7 @@ import { ClockCorrections } from "./clock_correction.ts";
 import { schedulePages } from "./stored_schedules.ts";
 import { WarmStarts } from "./warm_starts.ts";
 import { tickInstance } from "../instances/new_instance.ts";
-import type { PartContext } from "../part_context.ts";
+import type { PartContext } from "../context/part_context.ts";
 
 /** Schedules advanced in one transaction. */
 const ADVANCE_BATCH = 250;

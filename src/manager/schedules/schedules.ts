@@ -4,7 +4,6 @@ import type { JobDefinition, JobSchedule } from "../../core/job/job.ts";
 import type { ScheduleRecord, ScheduleSpec } from "../../core/time/schedule.ts";
 import { nextTickOf } from "../../core/time/ticks.ts";
 import type { ScheduleQuery } from "../../store/store.ts";
-import type { RecurringOptions, ScheduleChange } from "../api.ts";
 import { argumentsFor, checkPolicy } from "../instances/new_instance.ts";
 import type { Peers } from "../nodes/peers.ts";
 import { RemovedSchedules, takeUp } from "./removed_schedules.ts";
@@ -15,14 +14,10 @@ import {
   TRIES_MAX,
   unknownSchedule,
 } from "./stored_schedules.ts";
-import {
-  changed,
-  hashOf,
-  specOf,
-  withoutNull,
-  type ZonedScheduleDefaults,
-} from "./schedule_spec.ts";
-import type { PartContext } from "../part_context.ts";
+import { changed, hashOf, specOf, withoutNull } from "./schedule_spec.ts";
+import type { PartContext } from "../context/part_context.ts";
+import type { RecurringOptions, ScheduleChange } from "../api/schedules.ts";
+import type { ZonedScheduleDefaults } from "../context/manager_options.ts";
 
 /** Most kinds that a message lists. */
 const KINDS_SHOWN_MAX = 10;

@@ -4,7 +4,7 @@ import type { ScheduleRecord } from "../../core/time/schedule.ts";
 import { pagesOf } from "../../core/query.ts";
 import { didYouMean } from "../../core/text/nearest.ts";
 import { BATCH_MAX, type ScheduleQuery, type Store, type StoreReads } from "../../store/store.ts";
-import type { Context } from "../context.ts";
+import type { Context } from "../context/context.ts";
 
 /** Most tries of a write if another node was first. */
 export const TRIES_MAX = 5;

@@ -1,6 +1,6 @@
 import type { ScheduleRecord } from "../../core/time/schedule.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
-import type { PartContext } from "../part_context.ts";
+import type { PartContext } from "../context/part_context.ts";
 
 /** How long before a tick its process is started: that takes some 30 ms, on a busy host more. */
 const AHEAD_MS = 1_000;

@@ -5,9 +5,9 @@ import { type JobDefinition, NO_HANDLERS } from "../../core/job/job.ts";
 import { JOB_DEFAULTS, SCHEDULE_DEFAULTS } from "../../core/job/option_table.ts";
 import { specsOf } from "../../core/job/schedule_settings.ts";
 import type { AbortCause, Attempt, AttemptOutcome } from "../../worker/executor.ts";
-import type { ManagerApi } from "../api.ts";
-import type { ManagerOptions } from "../manager_options.ts";
-import type { RunningAttempt } from "../dispatch/running_attempt.ts";
+import type { LogEntry } from "../../core/instance.ts";
+import type { NodeApi } from "../api/nodes.ts";
+import type { ManagerOptions } from "../context/manager_options.ts";
 
 const DAY = 86_400_000;
 
@@ -49,9 +49,9 @@ export function backupJob(
 
 /** Begin an attempt of the {@link backupJob}, which can be aborted. */
 export function startBackup(
-  running: Pick<RunningAttempt, "log">,
+  running: { log(entries: readonly LogEntry[]): void },
   context: Pick<ManagerOptions, "backUp" | "clock"> & {
-    readonly manager: Pick<ManagerApi, "workOnStore">;
+    readonly manager: Pick<NodeApi, "workOnStore">;
   },
 ): Attempt {
   const abort = new AbortController();

@@ -1,7 +1,7 @@
 import { toJobError } from "../../core/errors.ts";
 import { formatDuration } from "../../core/time/duration.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
-import type { PartContext } from "../part_context.ts";
+import type { PartContext } from "../context/part_context.ts";
 import { ClockTrust } from "./clock_trust.ts";
 
 const RETAIN_EVERY_MS = 60_000;

@@ -2,7 +2,7 @@ import { JobError } from "../../core/errors.ts";
 import { inTime } from "../../platform/clock.ts";
 import type { StoreContent, StoreStep, StoreWork } from "../../maintenance/step.ts";
 import type { StoreInfo } from "../../store/store.ts";
-import type { ManagerParts } from "../manager_parts.ts";
+import type { ManagerSettings } from "../context/manager_options.ts";
 
 /** Time beyond the drain time for other nodes to end or lose what they run, in milliseconds. */
 const OTHERS_MS = 5_000;
@@ -17,15 +17,25 @@ interface Running {
   progress: StoreStep | null;
 }
 
+interface MaintenanceParts extends Pick<ManagerSettings, "store"> {
+  readonly options: ManagerSettings;
+  readonly dispatcher: {
+    start(): void;
+    drain(options: { readonly drainMs: number }): Promise<unknown>;
+  };
+  readonly scheduler: { stop(): void; resume(): void };
+  readonly janitor: { start(): void; stop(): void };
+}
+
 /** Maintains the store of a manager, one work at a time. */
 export class StoreMaintenance {
-  readonly #parts: ManagerParts;
+  readonly #parts: MaintenanceParts;
   #running: Running | null = null;
   /** Resumes what a move suspended; null if nothing is suspended. */
   #resume: (() => void) | null = null;
   #problem: string | null = null;
 
-  constructor(parts: ManagerParts) {
+  constructor(parts: MaintenanceParts) {
     this.#parts = parts;
   }
 

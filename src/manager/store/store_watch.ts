@@ -2,7 +2,7 @@ import { JobError } from "../../core/errors.ts";
 import { watchNames } from "../../platform/files/name_watch.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { StoreInfo } from "../../store/store.ts";
-import type { PartContext } from "../part_context.ts";
+import type { PartContext } from "../context/part_context.ts";
 
 /** How often a store that is only ours is looked at if its folder cannot be watched. */
 const LOOK_MS = 4_000;

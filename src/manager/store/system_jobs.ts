@@ -5,7 +5,7 @@ import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import { type JobDefinition, NO_HANDLERS } from "../../core/job/job.ts";
 import type { AttemptOutcome } from "../../worker/executor.ts";
-import type { Context } from "../context.ts";
+import type { Context } from "../context/context.ts";
 import { clearInstances, clearLogs } from "../instances/bulk.ts";
 
 const DESCRIPTIONS = {

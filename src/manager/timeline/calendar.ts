@@ -13,8 +13,8 @@ import {
   type TimelineParts,
   withDurations,
   Work,
-} from "./outlooks.ts";
-import type { CalendarCell, CalendarQuery, CalendarResult } from "./requests.ts";
+} from "./tick_forecast.ts";
+import type { CalendarCell, CalendarQuery, CalendarResult } from "../api/timeline.ts";
 
 const DAY_MS = 86_400_000;
 const PAST_DAYS_DEFAULT = 30;

@@ -2,7 +2,7 @@ import type { Instance } from "../../core/instance.ts";
 import { clockNote } from "../../core/time/clock_notes.ts";
 import { forecastTicks } from "../../core/time/forecast.ts";
 import { openZone } from "../../core/time/zone.ts";
-import { instanceWhy } from "../instances/explain_text.ts";
+import { instanceWhy } from "./explain_text.ts";
 import { tickWhy } from "./forecast_text.ts";
 import {
   addTo,
@@ -17,7 +17,7 @@ import {
   type TimelineParts,
   withDurations,
   Work,
-} from "./outlooks.ts";
+} from "./tick_forecast.ts";
 import {
   type Density,
   FORECAST_MS_MAX,
@@ -26,7 +26,7 @@ import {
   type ForecastResult,
   ITEMS_MAX,
   SPANS_MAX,
-} from "./requests.ts";
+} from "../api/timeline.ts";
 
 const DAY_MS = 86_400_000;
 const LIMIT_DEFAULT = 500;

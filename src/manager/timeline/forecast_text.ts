@@ -3,7 +3,7 @@ import { formatDuration } from "../../core/time/duration.ts";
 import { tickRule } from "../../core/time/explain_tick.ts";
 import type { ForecastTick, Outlook } from "../../core/time/forecast.ts";
 import { formatLocal } from "../../core/time/local_time.ts";
-import type { Futures } from "./outlooks.ts";
+import type { Futures } from "./tick_forecast.ts";
 
 /** What is to be expected of a future tick, in one sentence. */
 export function tickWhy(

@@ -3,7 +3,7 @@ import type { ScheduleRecord, TickFate } from "../../core/time/schedule.ts";
 import { countTicksOf } from "../../core/time/ticks.ts";
 import { BATCH_MAX } from "../../store/store.ts";
 import { schedulePages } from "../schedules/stored_schedules.ts";
-import type { TimelineParts, Work } from "./outlooks.ts";
+import type { TimelineParts, Work } from "./tick_forecast.ts";
 
 /** Most records of ticks without a run that one call reads, the latest first. */
 const READ_MAX = 5_000;

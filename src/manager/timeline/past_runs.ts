@@ -1,7 +1,7 @@
 import type { Instance } from "../../core/instance.ts";
 import { FINAL_STATES, type FinalState, isFinal } from "../../core/state.ts";
 import { BATCH_MAX, type InstanceQuery, type Pause, type SpanCounts } from "../../store/store.ts";
-import { fateWhy } from "../instances/explain_text.ts";
+import { fateWhy } from "./explain_text.ts";
 import { type Gap, readGaps } from "./gaps.ts";
 import {
   addTo,
@@ -11,7 +11,7 @@ import {
   shownKinds,
   type TimelineParts,
   Work,
-} from "./outlooks.ts";
+} from "./tick_forecast.ts";
 import {
   ITEMS_MAX,
   SPANS_MAX,
@@ -20,7 +20,7 @@ import {
   type TimelineGap,
   type TimelineQuery,
   type TimelineResult,
-} from "./requests.ts";
+} from "../api/timeline.ts";
 
 const DAY_MS = 86_400_000;
 const LIMIT_DEFAULT = 500;

@@ -1,35 +1,35 @@
+import type { ReadApi } from "../api/reads.ts";
+import { readOptions } from "../context/call_options.ts";
 import { calendar } from "./calendar.ts";
+import { explain } from "./explain.ts";
 import { forecast } from "./forecast.ts";
 import { KindHistories } from "./kind_history.ts";
-import type { TimelineParts } from "./outlooks.ts";
 import { lookupTimeline } from "./past_runs.ts";
-import type {
-  CalendarQuery,
-  CalendarResult,
-  ForecastQuery,
-  ForecastResult,
-  TimelineApi,
-  TimelineQuery,
-  TimelineResult,
-} from "./requests.ts";
+import type { TimelineParts } from "./tick_forecast.ts";
+
+/** Reads about the past and the future by time. */
+export type TimelineReads = Pick<
+  ReadApi,
+  "explain" | "forecast" | "calendar" | "lookupTimeline"
+>;
 
 /** Reads about the past and the future by time; what they learn of jobs is kept for a minute. */
-export class Timeline implements TimelineApi {
+export class Timeline implements TimelineReads {
   readonly #parts: TimelineParts;
 
   constructor({ store, clock, facts }: Omit<TimelineParts, "histories">) {
     this.#parts = { store, clock, facts, histories: new KindHistories(store, clock) };
   }
 
-  forecast(query: ForecastQuery = {}): Promise<ForecastResult> {
-    return forecast(query, this.#parts);
-  }
+  explain: TimelineReads["explain"] = (query) =>
+    explain(readOptions("explain", query, "explain"), this.#parts);
 
-  calendar(query: CalendarQuery = {}): Promise<CalendarResult> {
-    return calendar(query, this.#parts);
-  }
+  forecast: TimelineReads["forecast"] = (query = {}) =>
+    forecast(readOptions("forecast", query, "forecast"), this.#parts);
 
-  lookupTimeline(query: TimelineQuery = {}): Promise<TimelineResult> {
-    return lookupTimeline(query, this.#parts);
-  }
+  calendar: TimelineReads["calendar"] = (query = {}) =>
+    calendar(readOptions("calendar", query, "make a calendar"), this.#parts);
+
+  lookupTimeline: TimelineReads["lookupTimeline"] = (query = {}) =>
+    lookupTimeline(readOptions("timeline", query, "show a timeline"), this.#parts);
 }

@@ -1,7 +1,7 @@
 import { closeSync, openSync, realpathSync } from "node:fs";
 import { dirname } from "node:path";
 import process from "node:process";
-import { lateLibc } from "../system/libc.ts";
+import { lazyLibc } from "../system/libc.ts";
 
 const F_NOTIFY = 1_026;
 const DN_CREATE = 0x4;
@@ -10,7 +10,7 @@ const DN_RENAME = 0x10;
 /** Again and again, not only once; the highest bit of 32. */
 const DN_MULTISHOT = -0x8000_0000;
 
-const libc = lateLibc("fcntl");
+const libc = lazyLibc("fcntl");
 
 /**
  * Watch the names in the folder of a file, behind links: `changed` is called after one was added,

@@ -3,7 +3,7 @@ import { closeSync } from "node:fs";
 import process from "node:process";
 import { hostPort, isLoopback } from "../../core/address.ts";
 import { JobError } from "../../core/errors.ts";
-import { lateLibc } from "../system/libc.ts";
+import { lazyLibc } from "../system/libc.ts";
 
 /** The listeners of a daemon on TCP. */
 export type ListenerName = "grpc" | "http";
@@ -43,7 +43,7 @@ const AF_INET6 = 10;
 /** Size of `struct sockaddr_in6`, the larger one. */
 const ADDRESS_BYTES = 28;
 
-const openLibc = lateLibc("fcntl", "getsockname", "getsockopt");
+const openLibc = lazyLibc("fcntl", "getsockname", "getsockopt");
 
 /**
  * Sockets that stay open while the listeners that use them end and start: in a restart of their

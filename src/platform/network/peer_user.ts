@@ -1,12 +1,12 @@
 import type { Socket } from "node:net";
-import { lateLibc } from "../system/libc.ts";
+import { lazyLibc } from "../system/libc.ts";
 
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
 /** Size of `struct ucred`: process, user and group, 32 bits each. */
 const CREDENTIALS_BYTES = 12;
 
-const openLibc = lateLibc("getsockopt");
+const openLibc = lazyLibc("getsockopt");
 
 /**
  * The user at the other end of a Unix socket connection, as recorded by the kernel when it

@@ -2,7 +2,7 @@ import { chownSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { readSystemFile } from "../files/read_file.ts";
 import { Cgroup } from "./cgroup.ts";
-import { lateLibc } from "../system/libc.ts";
+import { lazyLibc } from "../system/libc.ts";
 import type { User } from "../system/user_rights.ts";
 
 /** Where version 2 is mounted: alone, or beside version 1. */
@@ -32,7 +32,7 @@ const DELEGATED_FILES = ["cgroup.procs", "cgroup.threads", "cgroup.subtree_contr
 /** Attributes by which systemd marks a group whose service may make others below it. */
 const DELEGATE_ATTRIBUTES = ["trusted.delegate", "user.delegate"];
 
-const openLibc = lateLibc("getxattr");
+const openLibc = lazyLibc("getxattr");
 
 /** Where a process is among the groups of this system. */
 export interface CgroupPlace {

@@ -1,13 +1,13 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import process from "node:process";
 import { isMainThread } from "node:worker_threads";
-import { lateLibc } from "../system/libc.ts";
+import { lazyLibc } from "../system/libc.ts";
 import { runtimeName } from "../system/runtime.ts";
 
 // Not every version of Bun can shrink.
 declare const Bun: { gc(isComplete: boolean): void; shrink?(): void };
 
-const libc = lateLibc("madvise");
+const libc = lazyLibc("madvise");
 const MADV_DONTNEED = 4;
 
 /** Process memory above which an idle thread shrinks: more than after ordinary work. */

@@ -3,7 +3,7 @@ import { constants } from "node:os";
 import { getSystemErrorName } from "node:util";
 import type { AttemptUsage } from "../../core/instance.ts";
 import { peakRssBytes } from "./descendants.ts";
-import { lateLibc, type NativeLibrary } from "../system/libc.ts";
+import { lazyLibc, type NativeLibrary } from "../system/libc.ts";
 import { openFilesOfChildren, withOpenFiles } from "./process_control.ts";
 
 /** A program to start in a session of its own. */
@@ -68,9 +68,9 @@ const FUNCTIONS = [
 
 type Library = NativeLibrary<typeof FUNCTIONS[number]>;
 
-const openLibc = lateLibc(...FUNCTIONS);
+const openLibc = lazyLibc(...FUNCTIONS);
 /** Since glibc 2.39. */
-const openLaterLibc = lateLibc("posix_spawnattr_setcgroup_np");
+const openLaterLibc = lazyLibc("posix_spawnattr_setcgroup_np");
 
 const SIGNAL_NAMES = new Map(
   Object.entries(constants.signals).map(([name, number]) => [number, name]),

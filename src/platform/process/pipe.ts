@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
-import { lateLibc } from "../system/libc.ts";
+import { lazyLibc } from "../system/libc.ts";
 import { runtimeName } from "../system/runtime.ts";
 
 declare const Bun: { file(descriptor: number): { stream(): ReadableStream } };
@@ -34,7 +34,7 @@ const PREFIXES = { pipe: "jobctl-pipe-", file: "jobctl-file-" } as const;
 /** A folder of this age is abandoned: folders are used for milliseconds. */
 const STALE_AFTER_MS = 60_000;
 
-const openLibc = lateLibc("mkfifo", "poll");
+const openLibc = lazyLibc("mkfifo", "poll");
 const POLLIN = 1;
 
 /** A new private folder for short-lived names; see {@link removeStaleFolders}. */

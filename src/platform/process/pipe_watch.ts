@@ -1,5 +1,5 @@
 import process from "node:process";
-import { lateLibc, type NativeLibrary } from "../system/libc.ts";
+import { lazyLibc, type NativeLibrary } from "../system/libc.ts";
 
 const EPOLL_CLOEXEC = 0o2000000;
 const EPOLL_CTL_ADD = 1;
@@ -17,7 +17,7 @@ const NUMBER_AT = process.arch === "x64" ? 1 : 2;
 
 const FUNCTIONS = ["epoll_create1", "epoll_ctl", "epoll_wait", "fcntl"] as const;
 
-const openLibc = lateLibc(...FUNCTIONS);
+const openLibc = lazyLibc(...FUNCTIONS);
 
 /** A pipe that is told when it contains data or has ended. */
 interface WatchedPipe {

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { readSystemFile } from "../files/read_file.ts";
 import { type HandedOver, setCloseOnExec } from "../network/held_sockets.ts";
-import { lateLibc } from "../system/libc.ts";
+import { lazyLibc } from "../system/libc.ts";
 import { selfCommand } from "../system/runtime.ts";
 import { beginAnew, statOf } from "./process_identity.ts";
 
@@ -15,8 +15,8 @@ const WNOHANG = 1;
 /** The first descriptor after stdin, stdout and stderr. */
 const FIRST_OWN = 3;
 
-const openLibc = lateLibc("prctl", "getrlimit", "setrlimit", "waitpid", "syscall");
-const openToReplace = lateLibc("execve");
+const openLibc = lazyLibc("prctl", "getrlimit", "setrlimit", "waitpid", "syscall");
+const openToReplace = lazyLibc("execve");
 
 /**
  * Ask the kernel to signal this process when its parent dies; changing the user cancels that.

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import process from "node:process";
-import { lateLibc } from "../system/libc.ts";
+import { lazyLibc } from "../system/libc.ts";
 
 const AF_UNIX = 1;
 /** SOCK_DGRAM, SOCK_NONBLOCK, SOCK_CLOEXEC: nothing that we start has it, and it never blocks. */
@@ -105,7 +105,7 @@ function addressOf(path: string): Uint8Array | null {
     : Buffer.concat([family, Buffer.alloc(1), name.subarray(1)]);
 }
 
-const openLibc = lateLibc("socket", "sendto", "clock_gettime");
+const openLibc = lazyLibc("socket", "sendto", "clock_gettime");
 
 function nativeTransport(address: Uint8Array): Transport | null {
   const symbols = openLibc()?.symbols;

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { closeSync } from "node:fs";
-import { lateLibc } from "../system/libc.ts";
+import { lazyLibc } from "../system/libc.ts";
 
 const PROT_READ_WRITE = 3;
 const MAP_SHARED = 1;
@@ -22,7 +22,7 @@ export interface SharedMemory {
   free(): void;
 }
 
-const openLibc = lateLibc("memfd_create", "ftruncate", "fcntl", "munmap", "mmap");
+const openLibc = lazyLibc("memfd_create", "ftruncate", "fcntl", "munmap", "mmap");
 
 /** True if processes can share memory here. */
 export function canShareMemory(): boolean {

@@ -81,7 +81,7 @@ interface Runtime {
  *
  * @returns a function that returns the library; null unless this is Bun on Linux with glibc
  */
-export function lateLibc<Name extends FunctionName>(
+export function lazyLibc<Name extends FunctionName>(
   ...names: readonly Name[]
 ): () => NativeLibrary<Name> | null {
   let library: NativeLibrary<Name> | null | undefined;

@@ -1,7 +1,7 @@
 import type { ManagerApi } from "../../manager/api.ts";
 import { scopedManager } from "../../manager/scoped_manager.ts";
 import { type Clock, systemClock } from "../../platform/clock.ts";
-import { LateWatch } from "../watch/late_watch.ts";
+import { LazyWatch } from "../watch/lazy_watch.ts";
 import type { Backend, CallInfo, StreamName, StreamSignal } from "../backend.ts";
 import { followSteps } from "./follow.ts";
 import { createHandlers } from "./handlers.ts";
@@ -10,12 +10,12 @@ import { workSteps } from "./store_work.ts";
 
 /** Completes calls with a manager in this thread. */
 export class LocalBackend extends ScopedHandlers<ManagerApi> implements Backend<CallInfo> {
-  readonly #watch: LateWatch;
+  readonly #watch: LazyWatch;
 
   constructor(manager: ManagerApi, clock: Clock = systemClock) {
     const limit = (jobs: readonly string[]) => scopedManager(manager, jobs);
     super({ api: manager, limit, handlersOf: createHandlers });
-    this.#watch = new LateWatch({
+    this.#watch = new LazyWatch({
       complete: (...call) => this.complete(...call),
       subscribe: (listener) => manager.subscribe(listener),
       clock,

@@ -1,7 +1,6 @@
+import type { Instance, RunningProcess } from "../../core/instance.ts";
 import { withoutUndefined } from "../../core/text/object_keys.ts";
 import type { ReadApi, TickReport } from "../../manager/api.ts";
-import type { BulkAction } from "../../manager/instances/count_up_to.ts";
-import { runningProcesses } from "../../manager/process_reads.ts";
 import type { InstanceQuery, Pause } from "../../store/store.ts";
 import { readStatsQuery, statsToWire } from "../messages/job_stats_messages.ts";
 import {
@@ -30,6 +29,7 @@ import {
   textOf,
 } from "../messages/requests.ts";
 import type { WireRecord } from "../messages/wire_record.ts";
+import type { BulkAction } from "../../manager/api/instances.ts";
 
 /** Methods that only read the store, and may read much of it. */
 export const READ_METHODS = [
@@ -206,4 +206,13 @@ export function readHandlers(manager: ReadApi): Pick<Handlers, ReadMethod> {
       return { reports: reports.map((report) => reportToWire(report, how)) };
     },
   };
+}
+
+/** The processes of the running ones among some instances, by id. */
+function runningProcesses(
+  reads: Pick<ReadApi, "processesOf">,
+  instances: readonly Instance[],
+): Promise<ReadonlyMap<string, RunningProcess>> {
+  const running = instances.filter(({ state }) => state === "processing");
+  return reads.processesOf(running.map(({ id }) => id));
 }

@@ -6,7 +6,7 @@ import type {
   TimelineApi,
   TimelineCounts,
   TimelineGap,
-} from "../../manager/timeline/requests.ts";
+} from "../../manager/api/timeline.ts";
 import type {
   DensitySchema,
   ForecastEntrySchema,

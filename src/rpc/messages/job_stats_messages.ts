@@ -1,4 +1,3 @@
-import type { JobStats, JobStatsBucket, JobStatsQuery } from "../../manager/instances/job_stats.ts";
 import { systemClock } from "../../platform/clock.ts";
 import type {
   GetJobStatsRequest,
@@ -8,6 +7,7 @@ import type {
 import { instanceToWire } from "./convert.ts";
 import { readName, readSet, readTime, refuse } from "./requests.ts";
 import type { WireRecord } from "./wire_record.ts";
+import type { JobStats, JobStatsBucket, JobStatsQuery } from "../../manager/api/instances.ts";
 
 /** The span of a request that names none. */
 const SPAN_MS = 7 * 86_400_000;

@@ -3,7 +3,7 @@ import { JobError } from "../../core/errors.ts";
 import { isUuid, LOG_LEVELS } from "../../core/instance.ts";
 import { withoutUndefined } from "../../core/text/object_keys.ts";
 import type { JobState } from "../../core/state.ts";
-import type { TagReads } from "../../manager/tag_reads.ts";
+import type { ReadApi } from "../../manager/api.ts";
 import type { HistoryQuery, InstanceQuery, LogQuery, PageRequest } from "../../store/store.ts";
 import { stateOfWire } from "./convert.ts";
 import { ITEMS_MAX } from "../limits.ts";
@@ -194,7 +194,7 @@ function readConditions(query: Query | undefined): InstanceQuery {
  */
 export async function readInstanceQuery(
   query: Query | undefined,
-  tags: TagReads,
+  tags: Pick<ReadApi, "kindsOfTag">,
 ): Promise<InstanceQuery> {
   const conditions = readConditions(query);
   if (query?.tag === undefined) return conditions;
@@ -224,7 +224,7 @@ const BULK = {
 export async function readBulkQuery(
   verb: keyof typeof BULK,
   request: { readonly query?: Query | undefined; readonly all?: boolean | undefined },
-  tags: TagReads,
+  tags: Pick<ReadApi, "kindsOfTag">,
 ): Promise<InstanceQuery> {
   const { query, all = false } = request;
   for (const field of ["pageSize", "pageToken", "oldestFirst"] as const) {

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { GRPC_PORT_DEFAULT, hostPort, isLoopback } from "../../core/address.ts";
 import { JobError, messageOf, toJobError } from "../../core/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
-import { Late } from "../../platform/late.ts";
+import { Lazy } from "../../platform/lazy.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { afterStart } from "../../platform/network/listening.ts";
 import { peerUserId } from "../../platform/network/peer_user.ts";
@@ -115,8 +115,8 @@ type Accept = (socket: Socket, guard: ConnectionGuard) => void;
 export class RpcServer {
   readonly #options: RpcServerOptions;
   readonly #tracker: CallTracker;
-  readonly #calls: Late<Calls>;
-  readonly #endpoint: Late<Endpoint>;
+  readonly #calls: Lazy<Calls>;
+  readonly #endpoint: Lazy<Endpoint>;
   #authenticator: ConfiguredAuthenticator | null = null;
   #tcp: PatientListener | null = null;
   #unix: Listener | null = null;
@@ -130,12 +130,12 @@ export class RpcServer {
     this.#options = options;
     const tracker = this.#tracker = new CallTracker(options.clock, options.memory);
     const { loadBackend, isServing, clock, logger } = options;
-    this.#calls = new Late(async () => {
+    this.#calls = new Lazy(async () => {
       const { Calls } = await import("./call_policy.ts");
       return new Calls({ backend: await loadBackend(), clock, tracker, logger });
     });
     // Loaded with the first connection: it is a fifth of an idle daemon's memory and start time.
-    this.#endpoint = new Late(async () => {
+    this.#endpoint = new Lazy(async () => {
       const { Endpoint } = await import("./endpoint.ts");
       const calls = await this.#calls.get();
       return new Endpoint({ calls, isServing, clock, tracker });
@@ -156,7 +156,7 @@ export class RpcServer {
   }
 
   /** The calls of every transport, loaded with the first one. */
-  get calls(): Late<Calls> {
+  get calls(): Lazy<Calls> {
     return this.#calls;
   }
 

@@ -2,7 +2,7 @@ import type { StoreConfig } from "../../core/settings/store_config.ts";
 import type { Clock, Instant } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { Random } from "../../platform/random.ts";
-import { createLateStore } from "../late_store.ts";
+import { createLazyStore } from "../lazy_store.ts";
 import { MemoryStore } from "../memory/store.ts";
 import type { Salvages } from "../sqlite/open_database.ts";
 import { SqliteStore } from "../sqlite/store.ts";
@@ -37,18 +37,18 @@ export function createStore(config: StoreConfig, parts: StoreParts): Store {
         later: (callback) => parts.clock.timer(PAGES_MS, callback, { unref: true }),
       });
     case "etcd":
-      return createLateStore(async () => {
+      return createLazyStore(async () => {
         const { createEtcdStore } = await import("../etcd/create.ts");
         return createEtcdStore({ ...config, address }, parts);
       });
     case "module":
-      return createLateStore(async () => {
+      return createLazyStore(async () => {
         const { loadModuleStore } = await import("../module/create.ts");
         const { url, prefix, maxSkewMs } = config;
         return await loadModuleStore({ ...address, url, prefix }, { ...parts, maxSkewMs });
       });
     case "valkey":
-      return createLateStore(async () => {
+      return createLazyStore(async () => {
         const { createValkeyStore } = await import("../valkey/store.ts");
         return createValkeyStore({ ...config, address }, parts);
       });

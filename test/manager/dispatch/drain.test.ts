@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Drain } from "../../../src/manager/dispatch/drain.ts";
 import type { RunningAttempt } from "../../../src/manager/dispatch/running_attempt.ts";
-import type { DrainRequest } from "../../../src/manager/nodes/daemon_calls.ts";
 import { SimClock } from "../../support/worlds/sim_clock.ts";
+import type { DrainRequest } from "../../../src/manager/api/daemon.ts";
 
 interface Attempt {
   readonly id: string;

@@ -72,3 +72,24 @@ test("fault 18: answerInTime() refuses a request after 4 s without a response of
   await clock.advance(3_999);
   await back;
 });
+
+test("answerInTime() limits what asks for one instance, and nothing that takes its time", async () => {
+  const clock = new SimClock();
+  const late = () => sleep(clock, 5_000).then(() => 1 as never);
+  const given = { workers: () => 2, waitInstance: late, cancelInstances: late, scheduleJob: late };
+  const manager = answerInTime(given as unknown as ManagerApi, clock, "etcd://h");
+  assert.equal(manager.workers(), 2);
+  const answers = Promise.allSettled([
+    manager.waitInstance("a"),
+    manager.cancelInstances({ kinds: ["a"] }),
+    manager.cancelInstances({ ids: ["a"] }),
+    manager.scheduleJob("a"),
+  ]);
+  await clock.advance(5_000);
+  assert.deepEqual((await answers).map(({ status }) => status), [
+    "fulfilled",
+    "fulfilled",
+    "rejected",
+    "rejected",
+  ]);
+});

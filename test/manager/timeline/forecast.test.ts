@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
-import type { ForecastEntry, ForecastQuery } from "../../../src/manager/timeline/requests.ts";
+import type { ForecastEntry, ForecastQuery } from "../../../src/manager/api/timeline.ts";
 import { jobOf, ManagerWorld, scheduleOf } from "../../support/worlds/manager_world.ts";
 
 const MINUTE = 60_000;

@@ -4,7 +4,7 @@ import { create } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { isJobError } from "../../../src/core/errors.ts";
 import { kindsNeeding } from "../../../src/core/job/tags.ts";
-import type { TagReads } from "../../../src/manager/tag_reads.ts";
+import type { ReadApi } from "../../../src/manager/api.ts";
 import { QuerySchema } from "../../../src/rpc/gen/job_pb.ts";
 import {
   readBulkQuery,
@@ -19,7 +19,7 @@ const UUID = "019b77c0-0000-7000-8000-000000000001";
 
 type QueryInit = MessageInitShape<typeof QuerySchema>;
 
-const TAGS: TagReads = {
+const TAGS: Pick<ReadApi, "kindsOfTag"> = {
   kindsOfTag: async (tag) =>
     kindsNeeding(tag, [
       { kind: "mail", needs: ["lan"] },

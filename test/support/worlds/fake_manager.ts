@@ -20,9 +20,9 @@ import type {
 } from "../../../src/manager/api.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { memorySessions } from "./memory_sessions.ts";
-import type { UpcomingRun } from "../../../src/manager/instances/upcoming.ts";
 import { withoutNull } from "../../../src/manager/schedules/schedule_spec.ts";
 import type { InstanceQuery, StateCounts } from "../../../src/store/store.ts";
+import type { UpcomingRun } from "../../../src/manager/api/instances.ts";
 
 const START = Date.UTC(2026, 0, 1);
 

@@ -6,7 +6,7 @@ import { Hooks } from "../../../src/http/hooks/hooks.ts";
 import { HttpServer } from "../../../src/http/server/server.ts";
 import { ManagerStatusSource } from "../../../src/http/monitoring/status_source.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
-import { Late } from "../../../src/platform/late.ts";
+import { Lazy } from "../../../src/platform/lazy.ts";
 import { keepingLogger, type RpcWorld, rpcWorld, type RpcWorldOptions } from "./rpc_world.ts";
 
 /** The HTTP server with the API, beside a gRPC server, over a fake manager. */
@@ -48,9 +48,9 @@ export async function httpWorld(options: HttpWorldOptions = {}): Promise<HttpWor
     site: { basePath, publicUrl: null, trustedProxies },
     connectionsMax: options.httpConnectionsMax ?? 256,
     app: {
-      api: new Late(async () => options.api ?? new Api({ calls: await server.calls.get() })),
-      hooks: new Late(async () => new Hooks({ source, clock, logger })),
-      site: site === undefined ? null : new Late(() => Promise.resolve(site)),
+      api: new Lazy(async () => options.api ?? new Api({ calls: await server.calls.get() })),
+      hooks: new Lazy(async () => new Hooks({ source, clock, logger })),
+      site: site === undefined ? null : new Lazy(() => Promise.resolve(site)),
       access: () => server.access,
       sessions: options.sessions ?? null,
       origins: options.origins ?? [],

@@ -28,10 +28,10 @@ import type { Clock } from "../../../src/platform/clock.ts";
 import { SimClock } from "./sim_clock.ts";
 // What the manager loads late: the first load takes longer than a simulated clock waits.
 import "../../../src/manager/external/pings.ts";
-import "../../../src/manager/instances/explain.ts";
+import "../../../src/manager/timeline/explain.ts";
 import "../../../src/manager/timeline/timeline.ts";
-import "../../../src/manager/notice_calls.ts";
-import "../../../src/manager/notice_parts.ts";
+import "../../../src/manager/notices/notice_calls.ts";
+import "../../../src/manager/notices/notice_parts.ts";
 
 /** Lease of the manager under test. */
 export const LEASE_MS = 15_000;

@@ -1,7 +1,0 @@
-import { Late } from "../../platform/late.ts";
-
-/**
- * What reads the types of jobs. It has a parser of TypeScript, which takes two megabytes: a daemon
- * loads it for its first module, or for the first command with parameters.
- */
-export const typeReader = new Late(() => import("./read_signature.ts"));

@@ -1,0 +1,282 @@
+import type {
+  HistoryEntry,
+  Instance,
+  LogEntry,
+  Progress,
+  RunningProcess,
+  StoredLogEntry,
+} from "../../core/instance.ts";
+import type { RetryOptions, ScheduleOptions } from "../../core/job/job_manager.ts";
+import type { Block } from "../../core/job/limits.ts";
+import type { DurationBand } from "../../core/notices/expectations.ts";
+import type { FinalState, JobState } from "../../core/state.ts";
+import type {
+  HistoryQuery,
+  InstanceQuery,
+  LogQuery,
+  LogTailQuery,
+  Page,
+  PageRequest,
+  UpcomingQuery,
+} from "../../store/store.ts";
+
+/** The result of a dry run: what would be queued. */
+export type SchedulePreview = Pick<Instance, "kind" | "argumentsJson" | "priority" | "dueAt">;
+
+/** The instances of a batch, in the order of its requests; none for a dry run. */
+export interface BatchReport {
+  readonly instances: readonly Instance[];
+  /** How many of them were there before, with the same id or unique key. */
+  readonly existing: number;
+}
+
+/** Emitted after the commit. */
+export type ManagerEvent =
+  | {
+    readonly type: "state";
+    readonly instance: Instance;
+    readonly state: JobState;
+    readonly at: number;
+  }
+  | {
+    readonly type: "attempt";
+    readonly instance: Instance;
+    readonly durationMs: number;
+    readonly outcome: JobState;
+  }
+  /** Lines of an instance's log; emitted only while somebody listens. */
+  | {
+    readonly type: "log";
+    readonly instance: Instance;
+    readonly entries: readonly LogEntry[];
+    readonly at: number;
+  }
+  | {
+    readonly type: "progress";
+    readonly instance: Instance;
+    readonly progress: Progress;
+    readonly at: number;
+  };
+
+/** How an instance is looked for. */
+export interface FindOptions {
+  /** Only instances of these kinds; undefined for all. */
+  readonly kinds?: readonly string[] | undefined;
+  /**
+   * True if a long part need not be compared with every id once a recent instance has it: that
+   * another one has it too is unlikely.
+   */
+  readonly isQuick?: boolean;
+}
+
+/** An action on every instance that matches. */
+export type BulkAction = "cancel" | "redrive";
+
+/** How many instances match. */
+export interface LimitedCount {
+  readonly count: number;
+  /** There are more, or there may be: not all were looked at. */
+  readonly hasMore: boolean;
+}
+
+/** A tick of a schedule, or a waiting instance. */
+export interface UpcomingRun {
+  readonly kind: string;
+  /** Epoch ms; in the past if nothing has looked at it since. */
+  readonly dueAt: number;
+  /** Null for an instance. */
+  readonly scheduleId: string | null;
+  /** Null for a tick. */
+  readonly instanceId: string | null;
+}
+
+/** The first of what is due next. */
+export interface UpcomingRuns {
+  readonly runs: readonly UpcomingRun[];
+  readonly hasMore: boolean;
+}
+
+/** The job, and the span by the creation of instances, epoch ms. */
+export interface JobStatsQuery {
+  readonly kind: string;
+  readonly from: number;
+  readonly to: number;
+  /** Parts of the span, 1 to 100. */
+  readonly buckets: number;
+}
+
+/** Durations of successful runs, in milliseconds. */
+export interface RunDurations {
+  /** How many runs they are from. */
+  readonly runs: number;
+  readonly p50Ms: number;
+  readonly p90Ms: number;
+  readonly maxMs: number;
+}
+
+/** What became of the instances of a part of the span. */
+export interface JobStatsBucket {
+  /** Epoch ms. */
+  readonly from: number;
+  readonly counts: Readonly<Record<FinalState | "unfinished", number>>;
+  readonly durations: RunDurations | null;
+}
+
+/** Failures with the same error, apart from numbers and ids in it. */
+export interface FailureGroup {
+  /** Of the newest of them. */
+  readonly error: string;
+  readonly count: number;
+  readonly lastAt: number;
+  readonly lastId: string;
+}
+
+/** How a job has fared. */
+export interface JobStats extends Pick<JobStatsQuery, "from" | "to"> {
+  readonly buckets: readonly JobStatsBucket[];
+  readonly totals: JobStatsBucket;
+  /** True if large counts were estimated from samples. */
+  readonly isEstimate: boolean;
+  /** Of all that ended but were not canceled, 0 to 1; null if none did. */
+  readonly successRate: number | null;
+  /** Whatever the span is; null if unknown. */
+  readonly lastSuccessAt: number | null;
+  readonly lastFailureAt: number | null;
+  /** The last instances, newest first. */
+  readonly last: readonly Instance[];
+  readonly failures: readonly FailureGroup[];
+  /** What was usual for the last successes; null if too little is known. */
+  readonly usual: DurationBand | null;
+}
+
+/** Where following begins, and how to end it early. */
+export interface FollowOptions {
+  /** Continue after the step that had it; null or absent for the oldest line. */
+  readonly cursor?: string | null;
+  /** Without a cursor: only lines written from now on. */
+  readonly fromNow?: boolean;
+  /** When following a kind or everything: leave out changed instances. */
+  readonly logsOnly?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** The news since the previous step; it may be empty. */
+export interface FollowStep {
+  readonly entries: readonly StoredLogEntry[];
+  readonly cursor: string;
+  /**
+   * The followed instance if its state or progress has changed, after the lines before that; else
+   * null.
+   */
+  readonly instance: Instance | null;
+  /**
+   * When following a kind or everything: instances whose state, attempt or progress has changed
+   * since the step before, as they are now, without arguments and results.
+   */
+  readonly changed: readonly Instance[];
+  /** True if more instances have changed than can be listed. */
+  readonly hasMissed: boolean;
+}
+
+/** Reads of instances. */
+export interface InstanceReads {
+  /** The instance of an id, or of a part of one that no other has. */
+  getInstance(id: string, options?: FindOptions): Promise<Instance>;
+  /** The limit that keeps a waiting instance from running on this node; null if there is none. */
+  blockOf(instance: Instance): Promise<Block | null>;
+  lookupInstances(query: InstanceQuery, page?: PageRequest): Promise<Page<Instance>>;
+  /** What is due next, the earliest first: waiting instances, and next ticks of schedules. */
+  upcoming(query: UpcomingQuery): Promise<UpcomingRuns>;
+  /** Count instances that match, up to a number; with an action, those that it would change. */
+  countUpTo(query: InstanceQuery, max: number, action?: BulkAction): Promise<LimitedCount>;
+  /** How a job has fared in a span, from a bounded number of reads. */
+  jobStats(query: JobStatsQuery): Promise<JobStats>;
+  lookupInstanceHistory(query: HistoryQuery, page?: PageRequest): Promise<Page<HistoryEntry>>;
+  lookupInstanceLogs(query: LogQuery, page?: PageRequest): Promise<Page<StoredLogEntry>>;
+  /** Follow the log of one instance to its end, or of a kind or of all; see {@link FollowStep}. */
+  follow(query: LogTailQuery, options?: FollowOptions): AsyncGenerator<FollowStep>;
+  /** The given kinds that no live node can run. */
+  unservedKinds(kinds: Iterable<string>): Promise<ReadonlyMap<string, Block>>;
+  /**
+   * The processes of instances, by the id of the instance; of those that run on this node, as far
+   * as they are known.
+   */
+  processesOf(ids: Iterable<string>): Promise<ReadonlyMap<string, RunningProcess>>;
+  /**
+   * The kinds of the jobs here that need a tag.
+   *
+   * @param patterns of the kinds that count; by default all do
+   * @throws JobError `invalid_argument` if it cannot be a tag, `not_found` if no job needs it
+   */
+  kindsOfTag(tag: string, patterns?: readonly string[]): Promise<readonly string[]>;
+}
+
+/** Accepts, changes and follows instances. */
+export interface InstanceApi extends InstanceReads {
+  scheduleJob(kind: string, options?: ScheduleOptions): Promise<Instance>;
+  /** Schedule all or none; at most BATCH_MAX. */
+  scheduleBatch(
+    requests: readonly (ScheduleOptions & { readonly kind: string })[],
+    options?: { readonly isDryRun?: boolean },
+  ): Promise<BatchReport>;
+  /** Convert and check as {@link scheduleJob} does, but queue nothing. */
+  previewJob(kind: string, options?: ScheduleOptions): SchedulePreview;
+  /**
+   * Cancel unfinished instances that match. Running ones are aborted, and get up to two seconds to
+   * end. Returns the instances as they are then. Notices match only by their kind or id.
+   *
+   * @param options.mayCancelNotices false refuses them also then; true by default
+   * @throws JobError `invalid_argument` for a query without a condition unless `all`; `not_found`
+   * for an unknown id; `permission_denied` for notices
+   */
+  cancelInstances(
+    query: InstanceQuery,
+    options?: { readonly all?: boolean; readonly mayCancelNotices?: boolean },
+  ): Promise<readonly Instance[]>;
+  /**
+   * Run a final instance again, as a new one with `retryOf`. A dead letter then counts as redriven.
+   * @throws JobError `conflict` if it is unfinished; `invalid_argument` for wrong arguments
+   */
+  retryInstance(id: string, options?: RetryOptions): Promise<Instance>;
+  /**
+   * Run dead letters, which failed for good, again, each once. Returns the new instances. An id
+   * that was redriven before returns the instance of that time, unless forced.
+   *
+   * @throws JobError `invalid_argument` for a query without a condition unless `all`; `conflict`
+   * for an id that is not a dead letter
+   */
+  redriveInstances(
+    query: InstanceQuery,
+    options?: { readonly all?: boolean; readonly isForced?: boolean },
+  ): Promise<readonly Instance[]>;
+  /**
+   * Let the running command of an instance stand still, or continue with `thaw`. Its timeout stands
+   * still meanwhile, its lease does not.
+   *
+   * @returns `changed` false if it was so already
+   * @throws JobError `conflict` if it runs no command on this node; `unimplemented` without control
+   * groups
+   */
+  freezeInstance(
+    id: string,
+    options?: { readonly thaw?: boolean; readonly reason?: string },
+  ): Promise<{ readonly instance: Instance; readonly changed: boolean }>;
+  /**
+   * Delete final instances that match.
+   *
+   * @throws JobError `invalid_argument` for a query without a condition unless `all`
+   */
+  clearInstanceHistory(
+    query: InstanceQuery & { readonly settledBefore?: number },
+    options?: { readonly all?: boolean },
+  ): Promise<number>;
+  /**
+   * Delete log lines that match.
+   *
+   * @throws JobError `invalid_argument` for a query without a condition unless `all`
+   */
+  clearInstanceLogs(query: LogQuery, options?: { readonly all?: boolean }): Promise<number>;
+  /** Resolves with the instance once it is final, or null if `timeoutMs` passed first. */
+  waitInstance(id: string, timeoutMs?: number): Promise<Instance | null>;
+  subscribe(listener: (event: ManagerEvent) => void): () => void;
+}

@@ -1,0 +1,175 @@
+import type { ArgumentInput } from "../../core/arguments/signature.ts";
+import type { Instance } from "../../core/instance.ts";
+import type { DurationInput } from "../../core/time/duration.ts";
+import type { Misfire, Overlap, ScheduleRecord } from "../../core/time/schedule.ts";
+import type { Page, PageRequest, Pause } from "../../store/store.ts";
+
+/** A recurring schedule made at run time. */
+export interface RecurringOptions {
+  readonly cron: string;
+  /** IANA zone; the manager's default otherwise. */
+  readonly timezone?: string;
+  readonly arguments?: ArgumentInput;
+  readonly priority?: number;
+  /** Limit of one attempt: milliseconds, or text such as "5m". So are the other durations. */
+  readonly timeout?: DurationInput;
+  readonly timeoutMs?: number;
+  readonly retries?: number;
+  readonly overlap?: Overlap;
+  /** With overlap "queue": most ticks that wait. */
+  readonly queueMax?: number;
+  readonly misfire?: Misfire;
+  readonly misfireWithin?: DurationInput;
+  readonly misfireWithinMs?: number;
+  readonly jitter?: DurationInput;
+  readonly jitterMs?: number;
+  /** No tick before this time, epoch ms; also the first tick of `@every`. */
+  readonly startsAt?: number;
+  /** No tick at or after this time, epoch ms. */
+  readonly endsAt?: number;
+  /** Windows without runs, such as `22:00-06:00`, `sat-sun` or `2026-12-24/2026-12-27`. */
+  readonly blackout?: readonly string[];
+  /** The schedule finishes after this many runs. */
+  readonly runsMax?: number;
+}
+
+/** Options that a change can remove. */
+type Clearable =
+  | "startsAt"
+  | "endsAt"
+  | "blackout"
+  | "runsMax"
+  | "priority"
+  | "timeout"
+  | "timeoutMs"
+  | "retries";
+
+/** A change of a schedule: absent options stay; null removes one, or leaves it to the job. */
+export type ScheduleChange = {
+  readonly [Name in keyof RecurringOptions]?:
+    | RecurringOptions[Name]
+    | (Name extends Clearable ? null : never);
+};
+
+/** The schedules of a kind, or one of them. */
+export interface ScheduleTarget {
+  readonly kind: string;
+  /** Only this one. */
+  readonly scheduleId?: string;
+}
+
+/** Past ticks to run. */
+export interface BackfillRequest extends ScheduleTarget {
+  /** Ticks from here, epoch ms. */
+  readonly from: number;
+  /** And before here, epoch ms; not after now. */
+  readonly to: number;
+  /** Count only. */
+  readonly dryRun?: boolean;
+}
+
+/** The instances that a backfill made, or would make. */
+export interface BackfillResult {
+  /** Ticks of the range without a run. */
+  readonly count: number;
+  readonly first: number | null;
+  readonly last: number | null;
+  readonly instances: readonly Instance[];
+}
+
+/** Selects what to explain: an instance, the ticks of a kind, or a time. */
+export interface ExplainQuery {
+  /** UUID, or a part of one that no other has. Excludes the others. */
+  readonly instanceId?: string;
+  readonly kind?: string;
+  /** Ticks from here, epoch ms; by default the last ones of the kind and the next. */
+  readonly at?: number;
+  /** Length of the range; a minute by default. */
+  readonly spanMs?: number;
+  /** Most ticks of each schedule. */
+  readonly limit?: number;
+  /** Without a time: only of this schedule. */
+  readonly scheduleId?: string;
+  /** Without a time: the last ticks before this one, epoch ms. */
+  readonly before?: number;
+}
+
+/** The fate of a tick, or of an instance without one. */
+export type TickOutcome =
+  | "ran"
+  | "running"
+  | "waiting"
+  | "skipped"
+  | "coalesced"
+  | "expected"
+  | "missed"
+  | "pending"
+  | "none";
+
+/** Why something ran or did not. */
+export interface TickReport {
+  /** Null for an instance that no schedule made, and if the schedule is gone. */
+  readonly schedule: ScheduleRecord | null;
+  readonly kind: string;
+  /** The tick, or the requested time if it is not a tick, epoch ms. */
+  readonly at: number;
+  /** "none": no schedule has a tick then. */
+  readonly outcome: TickOutcome;
+  /** As recorded: overlap, paused, misfire, … */
+  readonly reason: string | null;
+  /** Expression, zone and local time. */
+  readonly rule: string;
+  /** IANA zone of the times in `rule` and `why`. */
+  readonly timezone: string;
+  /** One sentence. */
+  readonly why: string;
+  readonly instance: Instance | null;
+  /** When it was decided, epoch ms. */
+  readonly decidedAt: number | null;
+  /** The ticks around a time without a tick. */
+  readonly previousAt: number | null;
+  readonly nextAt: number | null;
+}
+
+/** Reads of schedules. */
+export interface ScheduleReads {
+  listSchedules(
+    query: { readonly kind?: string },
+    page: PageRequest,
+  ): Promise<Page<ScheduleRecord>>;
+  /** @throws JobError `not_found` */
+  getSchedule(id: string): Promise<ScheduleRecord>;
+  listPauses(): Promise<readonly Pause[]>;
+  /** Explain why something ran or did not. @throws JobError `not_found` */
+  explain(query: ExplainQuery): Promise<readonly TickReport[]>;
+}
+
+/** Makes, changes and runs schedules. */
+export interface ScheduleApi extends ScheduleReads {
+  scheduleRecurring(kind: string, options: RecurringOptions): Promise<ScheduleRecord>;
+  /** @throws JobError `not_found`; `conflict` for one that belongs to the configuration */
+  updateSchedule(id: string, change: ScheduleChange): Promise<ScheduleRecord>;
+  /** @throws JobError `not_found`; `conflict` for one that belongs to the configuration */
+  deleteSchedule(id: string): Promise<void>;
+  /** Run now what a schedule runs, without changing it. @throws JobError `not_found` */
+  runSchedule(target: ScheduleTarget): Promise<Instance>;
+  /**
+   * Skip the ticks before a time, or a number of ticks; 0 cancels an earlier request. Returns the
+   * schedules.
+   *
+   * @throws JobError `not_found` if the kind has none
+   */
+  skipTicks(
+    target: ScheduleTarget,
+    what: { readonly until?: number; readonly count?: number },
+  ): Promise<readonly ScheduleRecord[]>;
+  /** Run the ticks of a past range that did not run, in order; too many are `invalid_argument`. */
+  backfill(request: BackfillRequest): Promise<BackfillResult>;
+  /** Start no more instances of a kind, or of any for null. @throws JobError `not_found` */
+  pause(
+    kind: string | null,
+    options?: { readonly until?: number; readonly reason?: string },
+  ): Promise<Pause>;
+  /** End a pause. Returns false if there was none. @throws JobError `not_found` */
+  resume(kind: string | null): Promise<boolean>;
+}
