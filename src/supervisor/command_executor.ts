@@ -149,7 +149,11 @@ class CommandExecutor implements Executor {
     };
     const { clock, logger, mask, outliving, system } = this.#options;
     this.#host = {
-      ...{ clock, mask },
+      clock,
+      mask,
+      executedBy: "supervisor of commands",
+      // A command may exit because of the abort.
+      keepsLateSuccess: false,
       acquire: (job) => this.#acquire(job),
       onEnd: (attempt) => this.#attempts.delete(attempt),
       onReturn: () => {},

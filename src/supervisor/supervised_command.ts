@@ -10,6 +10,7 @@ import type { AbortCause, FreezeProblem } from "../worker/executor.ts";
 import { UsageWatch } from "../worker/process/usage_watch.ts";
 import type { WorkerEnding } from "../worker/process/worker_ending.ts";
 import type { RunHost, WorkerRun } from "../worker/process/worker_run.ts";
+import type { AttemptResult } from "../worker/protocol.ts";
 import {
   type ClaimOfRun,
   type CommandLaunch,
@@ -24,9 +25,10 @@ const RESPONSE_MS_MAX = 20;
 /** How long it may take to report the end of a command whose processes were killed. */
 const REPORT_MS_MAX = 5_000;
 
-type LogMessage = Extract<FromSupervisor, { readonly type: "log" }>;
 /** How long it may take to freeze a command. */
 const FREEZE_MS_MAX = 5_000;
+
+type LogMessage = Extract<FromSupervisor, { readonly type: "log" }>;
 
 /** Makes what a supervisor needs to begin a run. @throws JobError if it cannot run */
 export type StartOfCommand = (
@@ -286,7 +288,12 @@ export class SupervisedCommand implements RunHost {
         const { error } = result.type === "error" ? result : {};
         if (error?.name === MEMORY_LIMIT_ERROR) run.exceeded(error);
         const tookMs = this.#clock.now().monotonicMs - this.#startMs - agoMs;
-        return this.end({ type: "result", result, stderrTail, tookMs, isSilent: false });
+        return this.end({
+          type: "result",
+          result: withTail(result, stderrTail),
+          tookMs,
+          isSilent: false,
+        });
       }
     }
   }
@@ -307,7 +314,6 @@ export class SupervisedCommand implements RunHost {
     this.end({
       type: "result",
       result: { type, error },
-      stderrTail: "",
       tookMs: null,
       isSilent: true,
     });
@@ -363,6 +369,13 @@ export class SupervisedCommand implements RunHost {
       },
     });
   }
+}
+
+/** A result, with the last lines of stderr in its error. */
+function withTail(result: AttemptResult, stderrTail: string): AttemptResult {
+  if (result.type !== "error" || stderrTail === "") return result;
+  const { error } = result;
+  return { ...result, error: { ...error, message: `${error.message}: ${stderrTail}` } };
 }
 
 /** The entries behind the first `count` printed ones. */

@@ -72,7 +72,10 @@ class ProcessExecutor implements Executor {
     });
     const { clock, mask } = this.#settings;
     this.#host = {
-      ...{ clock, mask },
+      clock,
+      mask,
+      executedBy: "worker",
+      keepsLateSuccess: true,
       acquire: (job) => this.#pool.acquire(job),
       onEnd: (attempt, end) => {
         this.#attempts.delete(attempt);

@@ -277,7 +277,7 @@ export class WorkerProcess implements RunHost {
       this.#last = last;
       this.#take(next, last.number + 1, false);
       this.#child.output!.passOn(next, last.number + 1);
-      last.run.ended(resultEnding(result, ""));
+      last.run.ended(resultEnding(result));
       next.promoted();
     }
   }
@@ -456,7 +456,7 @@ export class WorkerProcess implements RunHost {
       if (this.#isBad) this.end();
       else this.#options.onIdle(this);
     }
-    run.ended(exitEnding ?? resultEnding(result!, output?.stderrTail ?? ""));
+    run.ended(exitEnding ?? resultEnding(result!));
     giveBack(returned);
     for (const follower of begun) follower.ended({ type: "exit", code: null, signal: "SIGKILL" });
   }
