@@ -1,11 +1,4 @@
 import { errorCode, toJobError } from "../core/errors.ts";
-import type {
-  AttemptUsage,
-  LiveUsage,
-  LogEntry,
-  ProcessPlace,
-  Progress,
-} from "../core/instance.ts";
 import {
   type CommandSpec,
   type JobDefinition,
@@ -159,7 +152,11 @@ class CommandExecutor implements Executor {
       onReturn: () => {},
     };
     this.survivors = outliving === null ? undefined : new CommandSurvivors({
-      ...{ clock, logger, system, folder: outliving.folder },
+      clock,
+      logger,
+      mask,
+      system,
+      folder: outliving.folder,
       supervise: (found) => this.#supervise(found),
       reuse: (supervisor, found) => this.#reuse(supervisor, found),
       resume: (task, sink, command) => this.#resume(task, sink, command),
@@ -227,7 +224,7 @@ class CommandExecutor implements Executor {
   #attempt(task: AttemptTask, sink: AttemptSink): ProcessAttempt {
     const { mask } = this.#options;
     mask.add(secretsOf(task.job.source));
-    const attempt = new ProcessAttempt(task, new MaskedSink(sink, mask), this.#host);
+    const attempt = new ProcessAttempt(task, sink, this.#host);
     this.#attempts.add(attempt);
     return attempt;
   }
@@ -254,7 +251,10 @@ class CommandExecutor implements Executor {
     const number = this.#commands += 1;
     const marker = markerOfRun(supervisor.token, number);
     return new SupervisedCommand(supervisor, {
-      ...{ clock: this.#options.clock, number, marker },
+      clock: this.#options.clock,
+      mask: this.#options.mask,
+      number,
+      marker,
       limits: usageLimits(job),
       start: ({ instance }) => {
         const { id, fence } = instance;
@@ -444,42 +444,5 @@ class CommandExecutor implements Executor {
 
   #nowMs(): number {
     return this.#options.clock.now().monotonicMs;
-  }
-}
-
-/** Masks all secrets: the supervisor masks only those of the command itself. */
-class MaskedSink implements AttemptSink {
-  readonly #sink: AttemptSink;
-  readonly #mask: SecretMask;
-
-  constructor(sink: AttemptSink, mask: SecretMask) {
-    this.#sink = sink;
-    this.#mask = mask;
-  }
-
-  log(entries: readonly LogEntry[]): void {
-    const mask = this.#mask;
-    if (mask.isEmpty) return this.#sink.log(entries);
-    this.#sink.log(entries.map((entry) => ({ ...entry, message: mask.text(entry.message) })));
-  }
-
-  progress(progress: Progress): void {
-    this.#sink.progress(progress);
-  }
-
-  placed(place: ProcessPlace): void {
-    this.#sink.placed(place);
-  }
-
-  endedAgo(ms: number): void {
-    this.#sink.endedAgo(ms);
-  }
-
-  used(usage: AttemptUsage | LiveUsage): void {
-    this.#sink.used(usage);
-  }
-
-  call(method: string, args: readonly unknown[]): Promise<unknown> {
-    return this.#sink.call(method, args);
   }
 }

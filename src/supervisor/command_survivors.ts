@@ -1,4 +1,5 @@
 import { messageOf } from "../core/errors.ts";
+import type { SecretMask } from "../core/text/secret_mask.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import { type ProcessIdentity, thisProcess } from "../platform/process/process_identity.ts";
@@ -26,6 +27,7 @@ const LEFT_MS_MIN = 1_000;
 interface SurvivorsOptions {
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly mask: SecretMask;
   readonly system: SupervisorSystem;
   readonly folder: () => string;
   /** Take a supervisor that was found among those of the executor. */
@@ -130,11 +132,14 @@ export class CommandSurvivors implements Survivors {
     { supervisor, run }: FoundCommand,
     attempt: { readonly task: AttemptTask; readonly lines: number } | null = null,
   ): SupervisedCommand {
-    const { clock } = this.#options;
+    const { clock, mask } = this.#options;
     const process = this.#processOf(supervisor);
     const sinceMs = clock.now().monotonicMs - this.#foundMs;
     const command = new SupervisedCommand(process, {
-      ...{ clock, number: run.run, marker: markerOfRun(supervisor.record.token, run.run) },
+      clock,
+      mask,
+      number: run.run,
+      marker: markerOfRun(supervisor.record.token, run.run),
       limits: attempt && usageLimits(attempt.task.job),
       start: null,
       begun: {

@@ -1,6 +1,7 @@
 import { JobError, messageOf } from "../core/errors.ts";
 import { isPrinted, type LiveUsage, type LogEntry } from "../core/instance.ts";
 import { NO_LIMITS, type ProcessLimits } from "../core/job/job.ts";
+import type { SecretMask } from "../core/text/secret_mask.ts";
 import { type Clock, inTime } from "../platform/clock.ts";
 import { LazyTimer } from "../platform/lazy_timer.ts";
 import { type Family, findFamilyInTurns } from "../platform/process/descendants.ts";
@@ -90,6 +91,7 @@ export class SupervisedCommand implements RunHost {
   /** Its first process; null until that has started. */
   leader: number | null = null;
   readonly #clock: Clock;
+  readonly #mask: SecretMask;
   readonly #supervisor: CommandSupervisor;
   readonly #limits: ProcessLimits | null;
   readonly #begun: BegunCommand | null;
@@ -110,6 +112,8 @@ export class SupervisedCommand implements RunHost {
     supervisor: CommandSupervisor,
     options: {
       readonly clock: Clock;
+      /** Masks the secrets of all jobs: the supervisor masks only those of the command itself. */
+      readonly mask: SecretMask;
       readonly number: number;
       readonly marker: string;
       readonly limits: ProcessLimits | null;
@@ -121,6 +125,7 @@ export class SupervisedCommand implements RunHost {
     this.number = options.number;
     this.marker = options.marker;
     this.#clock = options.clock;
+    this.#mask = options.mask;
     this.#supervisor = supervisor;
     this.#start = options.start;
     this.#limits = options.limits;
@@ -304,7 +309,10 @@ export class SupervisedCommand implements RunHost {
 
   #log(run: WorkerRun, { first, entries }: LogMessage): void {
     const known = (this.#begun?.lines ?? 0) - first;
-    run.sink.log(known <= 0 ? entries : withoutPrinted(entries, known));
+    const fresh = known <= 0 ? entries : withoutPrinted(entries, known);
+    const mask = this.#mask;
+    if (mask.isEmpty) return run.sink.log(fresh);
+    run.sink.log(fresh.map((entry) => ({ ...entry, message: mask.text(entry.message) })));
   }
 
   /** It did not begin. */

@@ -14,7 +14,7 @@ import {
 import type { JobDefinition } from "../../core/job/job.ts";
 import type { Timer } from "../../platform/clock.ts";
 import type { SettleResult } from "../../store/store.ts";
-import type { Attempt } from "../../worker/executor.ts";
+import type { Attempt, AttemptSink } from "../../worker/executor.ts";
 import type { PartContext } from "../part_context.ts";
 import type { Adopted } from "./adopted.ts";
 
@@ -33,8 +33,13 @@ interface Writing {
   readonly progress: Progress | undefined;
 }
 
-/** A claim of this node, until its settlement is recorded. */
-export class RunningAttempt {
+/** Answers what the code of an attempt asks of its manager. */
+interface Calls {
+  handle(running: RunningAttempt, method: string, args: readonly unknown[]): Promise<unknown>;
+}
+
+/** A claim of this node, until its settlement is recorded. Its attempt writes here. */
+export class RunningAttempt implements AttemptSink {
   /** Null when the kind was removed between the claim and its start. */
   readonly job: JobDefinition | null;
   readonly instance: Instance;
@@ -46,6 +51,8 @@ export class RunningAttempt {
   endedMs: number | null = null;
   /** Null until started, and for system jobs, which cannot be stopped. */
   attempt: Attempt | null = null;
+  /** Null until started, and for system jobs. */
+  calls: Calls | null = null;
   /** True once the executor has given the outcome of the attempt. */
   hasOutcome = false;
   /** Where its command runs; null if that is unknown, or it is none. */
@@ -90,6 +97,18 @@ export class RunningAttempt {
   /** Since when its command stands still, epoch ms; null if it does not. */
   get frozenAt(): number | null {
     return this.#frozenAt;
+  }
+
+  placed(place: ProcessPlace): void {
+    this.place = place;
+  }
+
+  used(usage: AttemptUsage | LiveUsage): void {
+    this.usage = usage;
+  }
+
+  call(method: string, args: readonly unknown[]): Promise<unknown> {
+    return this.calls!.handle(this, method, args);
   }
 
   /** It ended while no daemon ran. */
