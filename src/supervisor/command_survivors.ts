@@ -17,6 +17,7 @@ import type { FoundSupervisor } from "./find_supervisors.ts";
 import { type FoundRun, markerOfRun } from "./protocol.ts";
 import { SupervisedCommand } from "./supervised_command.ts";
 import { updateRecord } from "./supervisor_folder.ts";
+import type { SupervisorPool } from "./supervisor_pool.ts";
 import type { SupervisorProcess } from "./supervisor_process.ts";
 import type { SupervisorSystem } from "./supervisor_system.ts";
 import { type LeftClaims, readLeftClaims } from "./waiting_claims.ts";
@@ -30,10 +31,8 @@ interface SurvivorsOptions {
   readonly mask: SecretMask;
   readonly system: SupervisorSystem;
   readonly folder: () => string;
-  /** Take a supervisor that was found among those of the executor. */
-  readonly supervise: (found: FoundSupervisor) => SupervisorProcess;
-  /** Let it take new commands. @returns false if it is to end with its last one */
-  readonly reuse: (supervisor: SupervisorProcess, found: FoundSupervisor) => boolean;
+  /** Takes the supervisors that were found. */
+  readonly pool: Pick<SupervisorPool, "adopt" | "reuse">;
   /** Continue a command as an attempt. */
   readonly resume: (task: AttemptTask, sink: AttemptSink, command: SupervisedCommand) => Attempt;
 }
@@ -183,7 +182,7 @@ export class CommandSurvivors implements Survivors {
       for (const run of supervisor.runs) {
         if (!this.#adopted.has(run)) this.#commandOf({ supervisor, run }).discard();
       }
-      if (!this.#options.reuse(process, supervisor)) process.end();
+      if (!this.#options.pool.reuse(process, supervisor)) process.end();
     }
     this.#forget();
   }
@@ -220,7 +219,7 @@ export class CommandSurvivors implements Survivors {
   #processOf(supervisor: FoundSupervisor): SupervisorProcess {
     const known = this.#processes.get(supervisor);
     if (known !== undefined) return known;
-    const process = this.#options.supervise(supervisor);
+    const process = this.#options.pool.adopt(supervisor);
     this.#processes.set(supervisor, process);
     return process;
   }
