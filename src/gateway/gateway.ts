@@ -16,7 +16,7 @@ import { afterStart } from "../platform/network/listening.ts";
 import { threadUrl } from "../platform/system/runtime.ts";
 import type { AuthConfig } from "../platform/network/server_config.ts";
 import { fromPlainError } from "./batches.ts";
-import { Desk } from "./desk.ts";
+import { Desk } from "./manager_endpoint.ts";
 import type {
   Descriptors,
   FromGateway,

@@ -10,7 +10,7 @@ import { isResourceError } from "../platform/process/resources.ts";
 import type { AbortCause, FreezeProblem } from "../worker/executor.ts";
 import { UsageWatch } from "../worker/process/usage_watch.ts";
 import type { WorkerEnding } from "../worker/process/worker_ending.ts";
-import type { RunHost, WorkerRun } from "../worker/process/worker_run.ts";
+import type { RunHost, WorkerRun } from "../worker/process/run_host.ts";
 import type { AttemptResult } from "../worker/protocol.ts";
 import {
   type ClaimOfRun,

@@ -8,7 +8,7 @@ import { VERSION } from "../platform/version.ts";
 import { isForeignCommand, supervisorKey, supervisorLaunch } from "./command_launch.ts";
 import type { FoundSupervisor } from "./find_supervisors.ts";
 import { LAST_RUN_MAX } from "./protocol.ts";
-import { isStartedAlike } from "./started_alike.ts";
+import { isStartedAlike } from "./same_launch.ts";
 import {
   removeEnded,
   removePlace,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
-import { Desk } from "../../src/gateway/desk.ts";
+import { Desk } from "../../src/gateway/manager_endpoint.ts";
 import { RemoteBackend } from "../../src/gateway/remote_backend.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { Late } from "../../src/platform/late.ts";

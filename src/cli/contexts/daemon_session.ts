@@ -72,7 +72,7 @@ export class DaemonSession {
   /** What the client knows of its connection; null if it has none yet, or a test replaced it. */
   async #whereabouts() {
     if (this.#client === null || this.#io.connect !== undefined) return null;
-    const { whereabouts } = await import("../../rpc/client/whereabouts.ts");
+    const { whereabouts } = await import("../../rpc/client/connection_info.ts");
     return await whereabouts(this.#client);
   }
 }

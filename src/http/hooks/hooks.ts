@@ -7,7 +7,7 @@ import type { Logger } from "../../platform/logger.ts";
 import type { PlainResponse } from "../api/api_messages.ts";
 import { problemResponse } from "../api/problem.ts";
 import { Buckets } from "../request/buckets.ts";
-import type { HttpRequest, Responder } from "../request/exchange.ts";
+import type { HttpRequest, Responder } from "../request/http_types.ts";
 import { Paced } from "../../rpc/guard/paced.ts";
 import type { StatusSource } from "../monitoring/status_source.ts";
 import { Delivery } from "./delivery.ts";

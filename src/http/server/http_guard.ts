@@ -1,6 +1,6 @@
 import { connectionKey } from "../../rpc/auth/auth.ts";
 import type { TrackedGuard } from "../../rpc/guard/call_tracker.ts";
-import type { Visitors } from "./visitors.ts";
+import type { Visitors } from "./connection_limit.ts";
 import type { HttpConnection } from "../wire/connection.ts";
 
 /** Refused calls after which a connection is closed. */

@@ -8,8 +8,8 @@ import {
   type ListenerStart,
   PatientListener,
 } from "../../rpc/server/patient_listener.ts";
-import { type Exposure, exposureOf } from "./exposure.ts";
-import type { Front, HttpServerOptions } from "./front.ts";
+import { type Exposure, exposureOf } from "./listener_policy.ts";
+import type { Front, HttpServerOptions } from "./http_router.ts";
 
 /** Where the server listens. */
 export interface HttpAddress {
@@ -33,7 +33,7 @@ export class HttpServer {
   constructor(options: HttpServerOptions) {
     this.#options = options;
     this.#front = new Late(async () => {
-      const { Front } = await import("./front.ts");
+      const { Front } = await import("./http_router.ts");
       return new Front(options, this.#exposure);
     });
   }

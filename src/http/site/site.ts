@@ -10,7 +10,7 @@ import type { AuthConfig } from "../../platform/network/server_config.ts";
 import type { Authenticator, Caller, CallName } from "../../rpc/auth/auth.ts";
 import type { SessionCallers } from "../../rpc/auth/session_callers.ts";
 import { isSessionCaller, type SessionCaller } from "../../rpc/auth/session_proof.ts";
-import { type Client, Clients, type Headers } from "../request/clients.ts";
+import { type Client, Clients, type Headers } from "../request/proxy_client.ts";
 import { DashboardFiles } from "./dashboard_files.ts";
 import { leadingPage, LOGIN_HEADERS, loginPage } from "./login_page.ts";
 import { type LoginProof, Logins } from "./logins.ts";

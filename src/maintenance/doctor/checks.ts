@@ -18,7 +18,7 @@ import { checkFsync, timeFsync } from "./fsync_check.ts";
 import { checkLimits, readLimits } from "./limits_check.ts";
 import { checkListeners, readListeners } from "./listeners_check.ts";
 import { checkNodes } from "./nodes_check.ts";
-import type { Patient } from "./patient.ts";
+import type { Patient } from "./target.ts";
 import { checkPermissions, readPermissions } from "./permissions_check.ts";
 import { checkReach, reachAll, receiversOf } from "./reach_check.ts";
 import type { Check } from "./run_checks.ts";

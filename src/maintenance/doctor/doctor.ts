@@ -2,7 +2,7 @@ import type { LoadedConfig } from "../../config/config.ts";
 import { messageOf } from "../../core/errors.ts";
 import { SecretMask } from "../../core/text/secret_mask.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
-import { patientOf } from "./patient.ts";
+import { patientOf } from "./target.ts";
 import { earlyChecks, lateChecks } from "./checks.ts";
 import { findConfig } from "./config_check.ts";
 import type { DoctorOptions, FoundDaemon } from "./facts.ts";

@@ -9,7 +9,7 @@ import type { ConnectOptions } from "./connect_options.ts";
 import { gathering } from "../server/gathering_socket.ts";
 import { MESSAGE_BYTES_MAX } from "../limits.ts";
 import type { CalledPeer } from "./call_error.ts";
-import type { Whereabouts } from "./whereabouts.ts";
+import type { Whereabouts } from "./connection_info.ts";
 import { findSocket, type Target } from "./find_socket.ts";
 import { type ProofOptions, provePeer } from "./peer_proof.ts";
 import { probeSocket, tokenPath } from "../socket_path.ts";

@@ -17,7 +17,7 @@ import {
 } from "./connect_options.ts";
 import { encodeRequest } from "./encode_request.ts";
 import { TRAILERS } from "../errors.ts";
-import { withWhereabouts } from "./whereabouts.ts";
+import { withWhereabouts } from "./connection_info.ts";
 import { JobService } from "../gen/job_pb.ts";
 import type { StreamName, UnaryName } from "../backend.ts";
 

@@ -17,7 +17,7 @@ import { type CalledPeer, type CallFailure, emptyResponse, toClientError } from 
 import type { CallOptions } from "./connect_options.ts";
 import type { FoundSocket } from "./find_socket.ts";
 import { provePeer } from "./peer_proof.ts";
-import type { Whereabouts } from "./whereabouts.ts";
+import type { Whereabouts } from "./connection_info.ts";
 
 /** Bytes before each message: a flag for compression, and the length. */
 const PREFIX_BYTES = 5;

@@ -10,7 +10,7 @@ import { CALL_TIMEOUT_MS, type CallOptions, type ConnectOptions } from "./connec
 import { findSocket } from "./find_socket.ts";
 import { decodeMessage, encodeMessage } from "./message_codec.ts";
 import { SocketChannel } from "./socket_channel.ts";
-import { withWhereabouts } from "./whereabouts.ts";
+import { withWhereabouts } from "./connection_info.ts";
 
 const SERVICE = "job.v1.JobService";
 const STREAMS = ["follow", "watch", "workOnStore"] as const satisfies readonly StreamName[];

@@ -4,7 +4,7 @@ import { BATCH_MAX, BatchMemory } from "../batching/batch_memory.ts";
 import type { ResultMessage } from "../protocol.ts";
 import { validateMessage } from "../validate_message.ts";
 import { usageLimits } from "./worker_launch.ts";
-import type { FollowingRun, WorkerRun } from "./worker_run.ts";
+import type { FollowingRun, WorkerRun } from "./run_host.ts";
 
 /** Attempts with a shorter timeout need the worker to report when job code begins. */
 const TIMEOUT_MS_MIN = 1_000;

@@ -14,7 +14,7 @@ import {
 import { type TaskInstance, taskInstance } from "../protocol.ts";
 import type { WorkerEnding } from "./worker_ending.ts";
 import type { WorkerProcess } from "./worker_process.ts";
-import type { WorkerRun } from "./worker_run.ts";
+import type { WorkerRun } from "./run_host.ts";
 
 const NAMES: Readonly<Record<HandlerCall["type"], string>> = {
   stateChange: "onStateChange",

@@ -19,7 +19,7 @@ import {
 import { type AttemptResult, type TaskInstance, taskInstance } from "../protocol.ts";
 import type { Exit } from "./worker_child.ts";
 import type { WorkerEnding } from "./worker_ending.ts";
-import type { FollowingRun, RunHost } from "./worker_run.ts";
+import type { FollowingRun, RunHost } from "./run_host.ts";
 
 /** Longest time between the abort signal and SIGTERM. */
 const TERM_AFTER_MS_MAX = 2_000;

@@ -18,7 +18,7 @@ import { HandlerRun, noteTo } from "./handler_run.ts";
 import { type AttemptHost, ProcessAttempt } from "./process_attempt.ts";
 import { WorkerPool, type WorkerSettings } from "./worker_pool.ts";
 import type { WorkerProcess } from "./worker_process.ts";
-import type { WorkerRun } from "./worker_run.ts";
+import type { WorkerRun } from "./run_host.ts";
 
 /** Most handlers that run at once, in workers beside those of attempts. */
 const HANDLER_WORKERS_MAX = 2;

@@ -27,7 +27,7 @@ import {
   type WorkerEnding,
 } from "./worker_ending.ts";
 import { usageLimits } from "./worker_launch.ts";
-import { type FollowingRun, giveBack, type RunHost, type WorkerRun } from "./worker_run.ts";
+import { type FollowingRun, giveBack, type RunHost, type WorkerRun } from "./run_host.ts";
 
 /** How long a worker may take from its spawn to its first message. */
 const HELLO_MS_MAX = 30_000;

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { JobError } from "../../../src/core/errors.ts";
 import type { ApiEvent, ApiResponse } from "../../../src/http/api/api.ts";
-import type { HttpRequest, Responder } from "../../../src/http/request/exchange.ts";
+import type { HttpRequest, Responder } from "../../../src/http/request/http_types.ts";
 import type { Caller } from "../../../src/rpc/auth/auth.ts";
 import {
   type HttpWorld,

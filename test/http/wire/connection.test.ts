@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import { test } from "node:test";
 import type { ApiResponse } from "../../../src/http/api/api.ts";
-import type { HttpRequest, Responder } from "../../../src/http/request/exchange.ts";
+import type { HttpRequest, Responder } from "../../../src/http/request/http_types.ts";
 import { httpWorld, type RawClient } from "../../support/worlds/http_world.ts";
 import { SimClock } from "../../support/worlds/sim_clock.ts";
 

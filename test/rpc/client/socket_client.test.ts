@@ -12,7 +12,7 @@ import { test } from "node:test";
 import { isJobError, type JobError } from "../../../src/core/errors.ts";
 import { MESSAGE_BYTES_MAX } from "../../../src/rpc/limits.ts";
 import { connectAtOnce } from "../../../src/rpc/client/socket_client.ts";
-import { whereabouts } from "../../../src/rpc/client/whereabouts.ts";
+import { whereabouts } from "../../../src/rpc/client/connection_info.ts";
 import { rpcWorld } from "../../support/worlds/rpc_world.ts";
 
 async function errorOf(promise: Promise<unknown>): Promise<JobError> {

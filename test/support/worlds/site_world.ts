@@ -8,7 +8,7 @@ import {
   type SessionHolder,
 } from "../../../src/manager/sessions/session.ts";
 import type { AuthConfig } from "../../../src/platform/network/server_config.ts";
-import { type Client, Clients, type Headers } from "../../../src/http/request/clients.ts";
+import { type Client, Clients, type Headers } from "../../../src/http/request/proxy_client.ts";
 import { Site, type SiteRequest, type SiteResponse } from "../../../src/http/site/site.ts";
 import { ConfiguredAuthenticator } from "../../../src/rpc/auth/authenticator.ts";
 import { SessionCallers } from "../../../src/rpc/auth/session_callers.ts";

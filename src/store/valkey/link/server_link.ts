@@ -13,7 +13,7 @@ import { Pulse } from "./pulse.ts";
 import { refusal, remedyOf, tooManyError, unreachable } from "./reply_errors.ts";
 import { type Reply, ReplyError } from "./resp.ts";
 import { checkServer, type ServerFacts } from "./server_facts.ts";
-import { TroubleLog } from "./trouble_log.ts";
+import { TroubleLog } from "./link_log.ts";
 
 /** Most times that one call is sent. More would mean that the call itself breaks the connection. */
 const SENDINGS_MAX = 8;

@@ -4,7 +4,7 @@ import { isHookPath } from "../../core/hooks/hook.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Late } from "../../platform/late.ts";
 import { Quota } from "../../rpc/guard/quota.ts";
-import type { Clients } from "../request/clients.ts";
+import type { Clients } from "../request/proxy_client.ts";
 import type { Access, SessionSource } from "./access.ts";
 import {
   isOfNamedOrigin,
@@ -15,11 +15,11 @@ import {
 } from "./cross_site.ts";
 import { sendEvents } from "./event_stream.ts";
 import type { ApiResponse, EventsResponse, PlainResponse } from "../api/api_messages.ts";
-import type { Responder } from "../request/exchange.ts";
+import type { Responder } from "../request/http_types.ts";
 import { HttpGuard } from "./http_guard.ts";
 import { OpenRequest } from "./open_request.ts";
 import { problemResponse } from "../api/problem.ts";
-import type { Visitors } from "./visitors.ts";
+import type { Visitors } from "./connection_limit.ts";
 import type { HttpConnection } from "../wire/connection.ts";
 import { requestError } from "../wire/request_head.ts";
 import type { WireRequest } from "../wire/wire_request.ts";
