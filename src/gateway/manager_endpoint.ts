@@ -14,8 +14,8 @@ import type { Answer, Batch, Change, Facts, PostBatch, Question, Request } from 
 /** Most changes listed in one batch. */
 const CHANGES_MAX = 100;
 
-/** Options of the desk. */
-export interface DeskOptions {
+/** Options of the endpoint. */
+export interface ManagerEndpointOptions {
   readonly backend: Late<Backend<CallInfo>>;
   readonly source: StatusSource;
   readonly facts: LiveFacts;
@@ -38,8 +38,8 @@ interface OpenStream {
 }
 
 /** The manager's side: completes requests of the listeners' thread. */
-export class Desk {
-  readonly #options: DeskOptions;
+export class ManagerEndpoint {
+  readonly #options: ManagerEndpointOptions;
   readonly #sender: BatchSender<Answer>;
   readonly #sessions: SessionFacts;
   readonly #calls = new Set<number>();
@@ -50,7 +50,7 @@ export class Desk {
   #unsubscribe: (() => void) | null = null;
   #isStopped = false;
 
-  constructor(options: DeskOptions) {
+  constructor(options: ManagerEndpointOptions) {
     this.#options = options;
     this.#sessions = sessionFactsOf(options.sessions);
     this.#sender = new BatchSender(ANSWER_CODEC, options.clock, options.post);

@@ -29,7 +29,7 @@ const NAMESPACES = ["ipc", "net", "pid", "user"];
  *
  * @param nice its priority if it has one of its own
  */
-export function isStartedAlike(
+export function hasSameLaunch(
   pid: number,
   { argv, env }: Pick<SupervisorLaunch, "argv" | "env">,
   nice: number | null,
@@ -40,7 +40,7 @@ export function isStartedAlike(
       read(pid, "cmdline") === `${argv.join("\0")}\0` &&
       hasVariables(read(pid, "environ"), env) &&
       getPriority(pid) === (nice ?? getPriority()) &&
-      hasSurroundings(
+      hasSameRights(
         pid,
         argv.at(-1)!.includes('"account":') ? RIGHTS : [...RIGHTS, ...OWN_RIGHTS],
       );
@@ -59,7 +59,7 @@ function hasVariables(environ: string, env: Readonly<Record<string, string>>): b
   return Object.entries(env).every(([name, value]) => given.has(`${name}=${value}`));
 }
 
-function hasSurroundings(pid: number, rights: readonly string[]): boolean {
+function hasSameRights(pid: number, rights: readonly string[]): boolean {
   const isSameSpace = (name: string) => {
     return readlinkSync(`/proc/${pid}/ns/${name}`) === readlinkSync(`/proc/self/ns/${name}`);
   };

@@ -10,7 +10,7 @@ import { isResourceError } from "../platform/process/resources.ts";
 import type { AbortCause, FreezeProblem } from "../worker/executor.ts";
 import { UsageWatch } from "../worker/process/usage_watch.ts";
 import type { WorkerEnding } from "../worker/process/worker_ending.ts";
-import type { RunHost, WorkerRun } from "../worker/process/run_host.ts";
+import type { HostedRun, RunHost } from "../worker/process/run_host.ts";
 import type { AttemptResult } from "../worker/protocol.ts";
 import {
   type ClaimOfRun,
@@ -33,7 +33,7 @@ type LogMessage = Extract<FromSupervisor, { readonly type: "log" }>;
 
 /** Makes what a supervisor needs to begin a run. @throws JobError if it cannot run */
 export type StartOfCommand = (
-  run: WorkerRun,
+  run: HostedRun,
 ) => { readonly claim: SealedClaim; readonly command: CommandLaunch };
 
 /** What a supervisor says of a command. */
@@ -99,7 +99,7 @@ export class SupervisedCommand implements RunHost {
   #start: StartOfCommand | null;
   /** Null unless it is being killed. */
   #report: LazyTimer | null = null;
-  #run: WorkerRun | null = null;
+  #run: HostedRun | null = null;
   #usage: UsageWatch | null = null;
   /** Takes the response to a request to freeze. */
   #frozen: ((problem: FreezeProblem | null) => void) | null = null;
@@ -157,7 +157,7 @@ export class SupervisedCommand implements RunHost {
     return 1;
   }
 
-  run(run: WorkerRun): void {
+  run(run: HostedRun): void {
     this.#run = run;
     this.#supervisor.take(this);
     if (this.#begun === null || this.#run === null) return;
@@ -187,7 +187,7 @@ export class SupervisedCommand implements RunHost {
     return this.#begun?.aborted ?? null;
   }
 
-  #started(run: WorkerRun, isBounded: boolean, agoMs?: number): void {
+  #started(run: HostedRun, isBounded: boolean, agoMs?: number): void {
     this.#watchUsage(run, isBounded);
     const adoptedAt = this.isFound ? this.#clock.now().wallMs : null;
     run.sink.placed({ pid: this.leader, supervisorPid: this.#supervisor.pid, adoptedAt });
@@ -204,7 +204,7 @@ export class SupervisedCommand implements RunHost {
 
   takeBack(): void {}
 
-  wakeAt(_run: WorkerRun, dueMs: number | null): void {
+  wakeAt(_run: HostedRun, dueMs: number | null): void {
     if (this.#run !== null) this.#supervisor.wakeAt(this, dueMs);
   }
 
@@ -219,7 +219,7 @@ export class SupervisedCommand implements RunHost {
     return true;
   }
 
-  abort(_run: WorkerRun, cause: AbortCause): void {
+  abort(_run: HostedRun, cause: AbortCause): void {
     this.#supervisor.send({ type: "signal", run: this.number, signal: "SIGTERM", cause });
   }
 
@@ -307,7 +307,7 @@ export class SupervisedCommand implements RunHost {
     this.#run?.sink.used(usage);
   }
 
-  #log(run: WorkerRun, { first, entries }: LogMessage): void {
+  #log(run: HostedRun, { first, entries }: LogMessage): void {
     const known = (this.#begun?.lines ?? 0) - first;
     const fresh = known <= 0 ? entries : withoutPrinted(entries, known);
     const mask = this.#mask;
@@ -345,7 +345,7 @@ export class SupervisedCommand implements RunHost {
     return true;
   }
 
-  #forget(): WorkerRun | null {
+  #forget(): HostedRun | null {
     const run = this.#run;
     this.#run = null;
     this.#isUnwanted = false;
@@ -361,7 +361,7 @@ export class SupervisedCommand implements RunHost {
   }
 
   /** @param isBounded true if the kernel bounds its memory */
-  #watchUsage(run: WorkerRun, isBounded: boolean): void {
+  #watchUsage(run: HostedRun, isBounded: boolean): void {
     const { cpuMs, memoryBytes } = this.#limits ?? NO_LIMITS;
     if (cpuMs === null && (isBounded || memoryBytes === null)) return;
     this.#usage = new UsageWatch({

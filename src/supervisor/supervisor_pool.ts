@@ -8,7 +8,7 @@ import { VERSION } from "../platform/version.ts";
 import { isForeignCommand, supervisorKey, supervisorLaunch } from "./command_launch.ts";
 import type { FoundSupervisor } from "./find_supervisors.ts";
 import { LAST_RUN_MAX } from "./protocol.ts";
-import { isStartedAlike } from "./same_launch.ts";
+import { hasSameLaunch } from "./same_launch.ts";
 import {
   removeEnded,
   removePlace,
@@ -156,7 +156,7 @@ export class SupervisorPool {
     const { command, hasCgroups } = this.#options;
     const { place, record: { token: marker } } = found;
     const launch = supervisorLaunch(spec, { command, place, marker, hasCgroups });
-    if (isStartedAlike(supervisor.pid!, launch, spec.nice ?? null)) return true;
+    if (hasSameLaunch(supervisor.pid!, launch, spec.nice ?? null)) return true;
     supervisor.end();
     return false;
   }

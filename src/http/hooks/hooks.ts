@@ -4,7 +4,7 @@ import { BurstLog } from "../../platform/burst_log.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { idOfText } from "../../platform/text_ids.ts";
 import type { Logger } from "../../platform/logger.ts";
-import type { PlainResponse } from "../api/api_messages.ts";
+import type { PlainResponse } from "../request/http_types.ts";
 import { problemResponse } from "../api/problem.ts";
 import { Buckets } from "../request/buckets.ts";
 import type { HttpRequest, Responder } from "../request/http_types.ts";

@@ -1,30 +1,73 @@
-import type { ApiRequest, ApiResponse } from "../api/api_messages.ts";
+import type { IncomingHttpHeaders } from "node:http";
+import type { JobError } from "../../core/errors.ts";
+import type { Caller, CallName } from "../../rpc/auth/auth.ts";
+import type { CancelSignal } from "../../rpc/server/call_policy.ts";
 
 /** A request, as a {@link Responder} gets it. */
-export interface HttpRequest extends ApiRequest {
+export interface HttpRequest {
   /** "GET" for HEAD as well: only the body of the response is left out. */
   readonly method: string;
+  /** True for HEAD. */
+  readonly isHead: boolean;
+  /** As in the request line: with its percent signs, without the query and the base path. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly headers: IncomingHttpHeaders;
+  /**
+   * The whole body.
+   *
+   * @param bytesMax by default the largest of a message
+   * @throws JobError `resource_exhausted` for one beyond its limit
+   */
+  body(bytesMax?: number): Promise<Uint8Array>;
+  /** The caller if it may make a call, or the refusal. */
+  authorize(call: CallName): Caller | JobError | Promise<Caller | JobError>;
+  /** Keep its connection although others need room: its sender has proved who it is. */
+  admit(): void;
   /** The address of the client, behind trusted proxies. */
   readonly address: string;
   /** True if the client is connected by TLS, as far as trusted proxies say so. */
   readonly isSecure: boolean;
   /** The user of the client on this machine; null if it is elsewhere or behind a proxy. */
   user(): Promise<number | null>;
-  /** True for HEAD. */
-  readonly isHead: boolean;
-  /**
-   * The whole body.
-   *
-   * @param bytesMax most bytes that it may have
-   * @throws JobError if it has more
-   */
-  body(bytesMax?: number): Promise<Uint8Array>;
-  /** Keep its connection although others need room: its sender has proved who it is. */
-  admit(): void;
+  /** The tracker's name of its connection. */
+  readonly peer: string;
+  /** The client behind trusted proxies, for the log; absent without any. */
+  readonly from?: string | undefined;
+  /** Aborted when the client has disconnected. */
+  readonly signal: AbortSignal;
+  /** The same for less, where no stream needs it. */
+  readonly cancelSignal?: CancelSignal;
 }
+
+/** A response with a body, which a server does not send to HEAD. */
+export interface PlainResponse {
+  readonly status: number;
+  /** Visible ASCII; without the length of the body and what is about the connection. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | Uint8Array;
+}
+
+/** One of the server-sent events of a stream. */
+export interface ApiEvent {
+  readonly id?: string;
+  readonly event?: string;
+  /** JSON text on one line. */
+  readonly data: string;
+}
+
+/** A response that is a stream of server-sent events. */
+export interface EventsResponse {
+  readonly status: 200;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly events: AsyncIterable<ApiEvent>;
+}
+
+/** What a server sends. */
+export type HttpResponse = PlainResponse | EventsResponse;
 
 /** A part of the server that answers requests. */
 export interface Responder {
   /** @throws JobError, which becomes the response */
-  respond(request: HttpRequest): Promise<ApiResponse>;
+  respond(request: HttpRequest): Promise<HttpResponse>;
 }

@@ -10,7 +10,7 @@ import { CALL_TIMEOUT_MS, type CallOptions, type ConnectOptions } from "./connec
 import { findSocket } from "./find_socket.ts";
 import { decodeMessage, encodeMessage } from "./message_codec.ts";
 import { SocketChannel } from "./socket_channel.ts";
-import { withWhereabouts } from "./connection_info.ts";
+import { withConnectionInfo } from "./connection_info.ts";
 
 const SERVICE = "job.v1.JobService";
 const STREAMS = ["follow", "watch", "workOnStore"] as const satisfies readonly StreamName[];
@@ -29,7 +29,10 @@ export async function connectAtOnce(options: ConnectOptions): Promise<JobClient>
   const connect = async () => (await import("./client.ts")).connect(options);
   if (found === null) return await connect();
   const channel = new SocketChannel(found, tried);
-  return withWhereabouts(socketClient(channel, options, connect), () => Promise.resolve(channel));
+  return withConnectionInfo(
+    socketClient(channel, options, connect),
+    () => Promise.resolve(channel),
+  );
 }
 
 function socketClient(

@@ -18,7 +18,7 @@ import { HandlerRun, noteTo } from "./handler_run.ts";
 import { type AttemptHost, ProcessAttempt } from "./process_attempt.ts";
 import { WorkerPool, type WorkerSettings } from "./worker_pool.ts";
 import type { WorkerProcess } from "./worker_process.ts";
-import type { WorkerRun } from "./run_host.ts";
+import type { HostedRun } from "./run_host.ts";
 
 /** Most handlers that run at once, in workers beside those of attempts. */
 const HANDLER_WORKERS_MAX = 2;
@@ -181,7 +181,7 @@ class ProcessExecutor implements Executor {
     });
   }
 
-  #late(worker: WorkerProcess, run: WorkerRun | null, thrown: ErrorInfo): void {
+  #late(worker: WorkerProcess, run: HostedRun | null, thrown: ErrorInfo): void {
     const { clock, logger, mask } = this.#settings;
     const error = mask.error(thrown);
     const message = `Uncaught after the attempt had ended: ${error.stack ?? error.message}`;
