@@ -72,9 +72,9 @@ export interface CommandSupervisor {
 interface BegunCommand {
   /** How long ago, in milliseconds. */
   readonly ageMs: number;
-  /** True if it stands still. */
+  /** True if it is frozen. */
   readonly isFrozen: boolean;
-  /** How long it has stood still in all, in milliseconds. */
+  /** How long it has been frozen in all, in milliseconds. */
   readonly frozenMs: number;
   /** How long ago it ended, in milliseconds; null if it runs. */
   readonly endedAgoMs: number | null;
@@ -259,7 +259,7 @@ export class SupervisedCommand implements RunHost {
     return { type: "run", run: this.number, claim, command, untilMs, startAt, wantsStarted };
   }
 
-  /** Let its processes stand still, or continue. */
+  /** Freeze its processes, or let them continue. */
   async freeze(isFrozen: boolean): Promise<FreezeProblem | null> {
     this.#frozen?.({ type: "state", message: "another request has replaced this one" });
     const { promise, resolve } = Promise.withResolvers<FreezeProblem | null>();

@@ -94,7 +94,7 @@ export class RunningAttempt implements AttemptSink {
     return running;
   }
 
-  /** Since when its command stands still, epoch ms; null if it does not. */
+  /** When its command was frozen, epoch ms; null if it is not frozen. */
   get frozenAt(): number | null {
     return this.#frozenAt;
   }
@@ -147,7 +147,7 @@ export class RunningAttempt implements AttemptSink {
     this.#arm();
   }
 
-  /** Its command stands still since a time, or continues with null. */
+  /** Its command was frozen at a time, or continues with null. */
   froze(frozenAt: number | null, { at, reason }: { readonly at: number; readonly reason: string }) {
     this.#frozenAt = frozenAt;
     this.progress({ done: 0, total: null, frozenAt });

@@ -3,8 +3,8 @@ import type { Instance } from "../../core/instance.ts";
 /** Freezes commands. */
 export interface FreezeApi {
   /**
-   * Let the running command of an instance stand still, or continue with `thaw`. Its timeout stands
-   * still meanwhile, its lease does not.
+   * Freeze the running command of an instance, or let it continue with `thaw`. Its timeout does not
+   * count meanwhile, but its lease does.
    *
    * @returns `changed` false if it was so already
    * @throws JobError `conflict` if it runs no command on this node; `unimplemented` without control

@@ -197,7 +197,7 @@ export class Supervisor {
   list(): readonly FoundRun[] {
     const nowMs = systemClock.now().monotonicMs;
     return (this.#runs?.list(nowMs) ?? []).map((kept) => {
-      return { ...kept, ...this.#commands.get(kept.run)?.standstill(nowMs) ?? NO_STANDSTILL };
+      return { ...kept, ...this.#commands.get(kept.run)?.freezeState(nowMs) ?? NO_STANDSTILL };
     });
   }
 

@@ -30,11 +30,11 @@ export interface RunHost {
   readonly canLeave?: boolean;
   /** Leave its run to the next daemon: it will not report anything. False: it cannot be left. */
   leave?(): boolean;
-  /** Let the processes of the current run stand still, or continue; absent for workers. */
+  /** Freeze the processes of the current run, or let them continue; absent for workers. */
   freeze?(isFrozen: boolean): Promise<FreezeProblem | null>;
   /** Why nothing can execute a run of it, as far as is known; null if something may. */
   missing(run: HostedRun): string | null;
-  /** True if the current run stood still when it was taken over. */
+  /** True if the current run was frozen when it was taken over. */
   readonly isFrozen?: boolean;
   /** Why an earlier daemon aborted the current run; null if it did not. */
   readonly aborted?: AbortCause | null;
