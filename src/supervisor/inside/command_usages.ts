@@ -13,7 +13,7 @@ const COMMANDS_MAX = 100;
 /** Looks take at most this part of a processor. */
 const SHARE = 1 / 2_000;
 
-/** Surroundings of {@link CommandUsages}. */
+/** What {@link CommandUsages} needs of its supervisor. */
 interface UsageHost<Command extends TrackedCommand> {
   readonly clock: Clock;
   /** Processor time that this process has used, in ms. */

@@ -55,7 +55,7 @@ export const NO_STANDSTILL = { isFrozen: false, frozenMs: 0 };
 
 type RunMessage = Extract<ToSupervisor, { readonly type: "run" }>;
 
-/** Surroundings of running commands. */
+/** What running commands need of their supervisor. */
 export interface CommandHost extends OutputHost {
   /** When commands expire. */
   readonly deadlines: DueTimes<RunningCommand>;

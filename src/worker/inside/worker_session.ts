@@ -30,7 +30,7 @@ import { SessionCalls } from "./session_calls.ts";
 
 type RunMessage = Extract<ToWorker, { readonly type: "run" }>;
 
-/** Surroundings of a session. */
+/** What a session needs of its process. */
 export interface SessionHost {
   readonly guard: Guard;
   send(message: FromWorker): void;

@@ -34,7 +34,7 @@ const REFUSALS_MAX = 3;
 /** For the gate: the end of an attempt without a result. */
 const UNKNOWN_END: GatedEnd = { tookMs: null, isSilent: false };
 
-/** Surroundings of attempts, which all of an executor share. */
+/** What all attempts of an executor share. */
 export interface AttemptHost {
   readonly clock: Clock;
   readonly mask: SecretMask;

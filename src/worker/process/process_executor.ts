@@ -52,7 +52,7 @@ class ProcessExecutor implements Executor {
   readonly #host: AttemptHost;
   #pool: WorkerPool;
   /** Attempts whose job takes none of the `count` workers. */
-  #beside = 0;
+  #slotless = 0;
   #isStopped = false;
 
   constructor(options: ProcessExecutorOptions) {
@@ -79,7 +79,7 @@ class ProcessExecutor implements Executor {
       acquire: (job) => this.#pool.acquire(job),
       onEnd: (attempt, end) => {
         this.#attempts.delete(attempt);
-        if (isBeside(attempt.job)) this.#beside -= 1;
+        if (isSlotless(attempt.job)) this.#slotless -= 1;
         this.#gate.leave(attempt, end);
       },
       onReturn: (attempt) => this.#gate.readmit(attempt),
@@ -119,7 +119,7 @@ class ProcessExecutor implements Executor {
     this.#settings.mask.add(secretsOf(source));
     const attempt = new ProcessAttempt(task, sink, this.#host);
     this.#attempts.add(attempt);
-    if (isBeside(task.job)) this.#beside += 1;
+    if (isSlotless(task.job)) this.#slotless += 1;
     this.#gate.enter(attempt);
     return attempt;
   }
@@ -145,7 +145,7 @@ class ProcessExecutor implements Executor {
   /** How many more attempts may begin: none without workers, not even those that take none. */
   get #capacity(): number {
     const { count } = this.#pool;
-    return count === 0 ? 0 : count - (this.#attempts.size - this.#beside - this.waiting);
+    return count === 0 ? 0 : count - (this.#attempts.size - this.#slotless - this.waiting);
   }
 
   resize(count: number): void {
@@ -176,7 +176,7 @@ class ProcessExecutor implements Executor {
     return new WorkerPool({
       ...this.#settings,
       count,
-      beside: () => this.#beside,
+      slotless: () => this.#slotless,
       onLate: (worker, run, error) => this.#late(worker, run, error),
     });
   }
@@ -192,6 +192,6 @@ class ProcessExecutor implements Executor {
 }
 
 /** True if its attempts take none of the workers that {@link Executor.resize} sets. */
-function isBeside({ options }: JobDefinition): boolean {
+function isSlotless({ options }: JobDefinition): boolean {
   return options.workerSlot === false;
 }
