@@ -1,6 +1,6 @@
 import { quoteValue } from "../core/text/quote_value.ts";
 import { JobError } from "../core/errors.ts";
-import { WORKERS_MAX } from "../core/job/job.ts";
+import { WORKERS_MAX } from "../core/job/limits.ts";
 import {
   FLAG,
   isDuration,
