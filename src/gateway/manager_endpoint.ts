@@ -29,7 +29,12 @@ export interface ManagerEndpointOptions {
 
 /** Questions about the manager that are not facts of its own. */
 const FROM_SOURCE: Readonly<Record<keyof StatusSource, true>> = {
-  ...{ readiness: true, metrics: true, ping: true, pingKeys: true, hooks: true, deliver: true },
+  readiness: true,
+  metrics: true,
+  ping: true,
+  pingKeys: true,
+  hooks: true,
+  deliver: true,
 };
 
 interface OpenStream {

@@ -207,7 +207,12 @@ class Search {
       return null;
     }
     return {
-      ...{ place, record, runs, peer, program: peer.program, lastRun: peer.lastRun },
+      place,
+      record,
+      runs,
+      peer,
+      program: peer.program,
+      lastRun: peer.lastRun,
       leave: () => peer.close(),
     };
   }
@@ -250,7 +255,9 @@ class FoundPeer implements SupervisorPeer {
   constructor(stream: Socket, clock: Clock) {
     this.#clock = clock;
     this.#channel = new ChildChannel({
-      ...{ clock, stream, lineBytesMax: MESSAGE_BYTES_MAX },
+      clock,
+      stream,
+      lineBytesMax: MESSAGE_BYTES_MAX,
       onMessage: (message) => {
         if (this.#events === null) this.#look(message);
         else this.#events.onMessage(message);

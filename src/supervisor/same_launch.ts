@@ -6,7 +6,12 @@ import type { SupervisorLaunch } from "./command_launch.ts";
 
 /** What processes inherit of each other's rights, in the names of /proc/PID/status. */
 const RIGHTS = [
-  ...["CapBnd", "NoNewPrivs", "Seccomp", "Seccomp_filters", "Umask", "Cpus_allowed"],
+  "CapBnd",
+  "NoNewPrivs",
+  "Seccomp",
+  "Seccomp_filters",
+  "Umask",
+  "Cpus_allowed",
   "Mems_allowed",
 ];
 /** The same of those that do not change their user or group. */

@@ -64,7 +64,11 @@ export class HttpServer {
     const tcp = this.#tcp = new PatientListener({
       listen: (descriptor) =>
         listenTcp({
-          ...{ host, port, descriptor, tls, clock },
+          host,
+          port,
+          descriptor,
+          tls,
+          clock,
           protocol: "http/1.1",
           keys: 'server.http ("" turns it off)',
           // One more makes room for itself.
@@ -76,7 +80,8 @@ export class HttpServer {
         onListening?.();
       },
       isAnyPort: port === 0,
-      ...{ clock, logger },
+      clock,
+      logger,
     });
     await tcp.start(start);
     if (tcp.listener !== null) this.#logListening();

@@ -236,7 +236,11 @@ export class Site {
         ...(status === 429 ? { "retry-after": String(RETRY_AFTER_S) } : {}),
       },
       body: loginPage({
-        ...{ action, next, problem, code, takesTokens: this.#options.authMode === "token" },
+        action,
+        next,
+        problem,
+        code,
+        takesTokens: this.#options.authMode === "token",
       }),
     };
   }

@@ -40,7 +40,10 @@ export async function targetOf(
   const pid = known !== null && isProcess(known) ? known : null;
   const isSilent = asked.type === "none" || asked.type === "unknown" && asked.isForeign === true;
   return {
-    ...{ options, loaded, daemon, pid },
+    options,
+    loaded,
+    daemon,
+    pid,
     found: pid !== null && isSilent ? silent(pid) : asked,
     uid: userOf(pid, options, loaded?.config ?? null),
     restart: options.isService ? "sudo systemctl restart jobctl" : "restart jobctl serve",

@@ -47,7 +47,10 @@ function socketClient(
     const path = `/${SERVICE}/${method}`;
     methods[name] = async (request: object = {}, { signal, timeoutMs }: CallOptions = {}) => {
       const bytes = await channel.call({
-        ...{ method, path, headers, signal },
+        method,
+        path,
+        headers,
+        signal,
         request: encodeMessage(input, request),
         timeoutMs: timeoutMs ?? options.timeoutMs ?? CALL_TIMEOUT_MS,
       });

@@ -148,7 +148,9 @@ export class CommandUsages<Command extends TrackedCommand> {
       if (!orphans.has(pid)) lostTicks += last;
     }
     const usage = {
-      ...{ rssBytes, openFiles, processes },
+      rssBytes,
+      openFiles,
+      processes,
       maxRssBytes: Math.max(rssBytes, before?.usage.maxRssBytes ?? 0),
       // Less only if it lost a process that nobody waited for.
       cpuMs: Math.max(msOf(ticks + lostTicks), before?.usage.cpuMs ?? 0),

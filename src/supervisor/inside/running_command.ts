@@ -171,7 +171,9 @@ export class RunningCommand implements ProgramEvents {
         argv: this.cgroup === null || isStartedIn ? limited : entering(this.cgroup, limited),
         env: file === null ? env : { ...env, JOB_RESULT_FILE: file.path },
         cwd: directoryOf(launch),
-        ...{ umask, stdin, fourth: file?.descriptor ?? null },
+        umask,
+        stdin,
+        fourth: file?.descriptor ?? null,
         cgroup: isStartedIn ? this.cgroup!.openFolder() : null,
       }, this);
       this.#output.attach(pipes);

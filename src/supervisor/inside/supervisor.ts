@@ -128,7 +128,9 @@ export class Supervisor {
     const starter = createProgramStarter();
     const tree = ownTree();
     this.#host = {
-      ...{ clock: systemClock, starter, starts: new EarlyStarts(systemClock) },
+      clock: systemClock,
+      starter,
+      starts: new EarlyStarts(systemClock),
       deadlines: new DueTimes(systemClock, (command) => command.expire()),
       cgroups: tree && new CommandCgroups(tree, { canStart: () => starter.entersCgroups }),
       gather: (commands) => this.#gather(commands),

@@ -169,7 +169,12 @@ export class WorkerPool {
     let worker: WorkerProcess;
     try {
       worker = new WorkerProcess({
-        ...{ clock, mask, launch, memory, familyMarker, onLate },
+        clock,
+        mask,
+        launch,
+        memory,
+        familyMarker,
+        onLate,
         budgets: this.#budgets,
         id: `w${this.#started}`,
         // Not derived from the marker, which job code sees in its environment.
