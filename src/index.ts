@@ -15,7 +15,7 @@ import { silentLogger } from "./platform/logger.ts";
 import { ProcessHold } from "./platform/process/process_hold.ts";
 import { systemRandom } from "./platform/random.ts";
 import { VERSION } from "./platform/version.ts";
-import { storeOf } from "./store/module/create.ts";
+import { storeOver } from "./store/module/create.ts";
 import { createStore } from "./store/opening/open_store.ts";
 import type { ReplicaMedium } from "./store/replica/medium.ts";
 import type { Store } from "./store/store.ts";
@@ -90,7 +90,7 @@ export type {
   ScheduleOptions,
   WorkerStatus,
 } from "./manager/api.ts";
-export type { InstanceQuery, Page, PageRequest, Store } from "./store/store.ts";
+export type { InstanceQuery, Page, PageRequest } from "./store/store.ts";
 export type {
   MediumChange,
   MediumChanges,
@@ -127,7 +127,7 @@ export class Manager extends TypedManager {
     const workers = setup.workers ?? 4;
     const parts = { clock, random: systemRandom, logger };
     const store = typeof setup.store === "object" && !isStoreOptions(setup.store)
-      ? storeOf(setup.store, parts, "of this manager")
+      ? storeOver(setup.store, parts, "of this manager")
       : createStore(readStoreOptions(setup.store ?? "memory:"), parts);
     super({
       store,
@@ -199,5 +199,5 @@ export class Manager extends TypedManager {
 
 /** The store over a medium, to check the medium with `ts-job/conformance`. */
 export function replicaStore(medium: ReplicaMedium): Store {
-  return storeOf(medium, { clock: systemClock, random: systemRandom }, "of this medium");
+  return storeOver(medium, { clock: systemClock, random: systemRandom }, "of this medium");
 }

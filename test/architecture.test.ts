@@ -98,7 +98,7 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
       "rpc/client/client.ts",
       "rpc/client/peer_proof.ts",
       "rpc/client/socket_client.ts",
-      "rpc/client/whereabouts.ts",
+      "rpc/client/connection_info.ts",
       "rpc/gen",
       "rpc/json/message_data.ts",
       "rpc/json/read_any_message.ts",

@@ -17,6 +17,7 @@ const PHRASES: readonly (readonly [phrase: RegExp, instead: string])[] = [
   [/\bas no other\b/, "unique, unambiguous"],
   [/\b(so|as) many times as\b/, "n times"],
   [/\bthat is asked\b/, "requested"],
+  [/\bst(ands?|ood|anding) still\b/, "is frozen, does not advance"],
   [/\bsuch that\b/, "so that, which"],
   [/\bbesides\b/, "also, except"],
   [/\b(told|tells) of\b/, "reports, says, shows"],

@@ -24,7 +24,7 @@ export async function startBenchManager(
   isolation: "inline" | "process" = "inline",
 ): Promise<BenchManager> {
   const scratch = await scratchStore(settings.store);
-  const manager = new Manager({ store: scratch.open(), workers: settings.workers });
+  const manager = new Manager({ store: scratch.options, workers: settings.workers });
   const job = manager.registerJob({ kind: "noop", params: "n?: number", run: () => {} });
   if (isolation === "process") {
     const path = join(scratch.dir, "noop.ts");

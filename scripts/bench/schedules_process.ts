@@ -6,7 +6,7 @@
 import { parseArgs } from "node:util";
 import { Manager } from "../../src/index.ts";
 import { cpuBetween, processCost } from "./machine.ts";
-import { openStore } from "./scratch_store.ts";
+import { storeOptions } from "./scratch_store.ts";
 import { wait } from "./wait.ts";
 
 const { values } = parseArgs({
@@ -23,7 +23,7 @@ const idleMs = Number(values.idle);
 
 /** Jobs with a schedule that is not due before next year. */
 async function start(): Promise<Manager> {
-  const manager = new Manager({ store: openStore(values.store, values.prefix), workers: 16 });
+  const manager = new Manager({ store: storeOptions(values.store, values.prefix), workers: 16 });
   const job = manager.registerJob({ kind: "noop", run: () => {} });
   const base = { everyMs: null, timezone: "UTC", overlap: "skip", misfire: "latest" } as const;
   for (let index = 0; index < count; index++) {

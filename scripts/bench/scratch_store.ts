@@ -7,6 +7,7 @@ import { STORE_DEFAULTS } from "../../src/core/settings/store_config.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import { systemRandom } from "../../src/platform/random.ts";
+import type { StoreOptions } from "../../src/index.ts";
 import { createStore } from "../../src/store/opening/open_store.ts";
 import type { Store } from "../../src/store/store.ts";
 import { requireServers } from "./require_servers.ts";
@@ -24,7 +25,9 @@ export interface ScratchStore {
   readonly dir: string;
   /** The store in a daemon's environment. */
   readonly env: Readonly<Record<string, string>>;
-  /** For a manager in this process: not yet open, another one with each call. */
+  /** For a manager in this process. */
+  readonly options: StoreOptions;
+  /** Without a manager: not yet open, another one with each call. */
   open(): Store;
   /** Take away what was written; call when nothing uses the store any more. */
   clean(): Promise<void>;
@@ -48,6 +51,7 @@ export async function scratchStore(store: string): Promise<ScratchStore> {
   return {
     dir,
     env: { JOBCTL_STORE_URL: url, JOBCTL_STORE_PREFIX: prefix },
+    options: storeOptions(url, prefix),
     open: () => openStore(url, prefix),
     async clean() {
       await clean();
@@ -60,6 +64,12 @@ export async function scratchStore(store: string): Promise<ScratchStore> {
 export function openStore(url: string, prefix: string): Store {
   const parts = { clock: systemClock, random: systemRandom, logger: silentLogger };
   return createStore({ ...STORE_DEFAULTS, address: parseStoreUrl(url), url, prefix }, parts);
+}
+
+/** The same store for a manager of the library. */
+export function storeOptions(url: string, prefix: string): StoreOptions {
+  const { type } = parseStoreUrl(url);
+  return type === "valkey" || type === "etcd" ? { url, prefix } : { url };
 }
 
 async function placeOf(store: string, dir: string, prefix: string): Promise<Place> {

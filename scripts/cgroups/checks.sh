@@ -93,7 +93,7 @@ suite() { # NAME SECONDS: how long a command is frozen
   check "$1: a command is frozen" has 'running: frozen' "$(JOBCTL_OUTPUT=table jobctl list instances 2>&1)"
   before=$(numbers)
   sleep 8
-  check "$1: and stands still" [ "$(numbers)" = "$before" ]
+  check "$1: and is frozen" [ "$(numbers)" = "$before" ]
   check "$1: its log says so" has 'Frozen: disk' "$(jobctl logs last:count 2>&1)"
   check "$1: doctor finds groups" has 'each command has a group of its own' "$(jobctl doctor --verbose -o table 2>&1)"
   sleep "$2"
@@ -108,7 +108,7 @@ mkdir -p /etc/jobctl /var/lib/jobctl
 jobs >/etc/jobctl/config.toml
 jobctl install-service --force >/root/install.log 2>&1 || eval "$(sed -n 's/^hint: Run: //p' /root/install.log | sed 's/sudo //g')" >>/root/install.log 2>&1
 until_is ready
-# Longer than its time limit, which has to stand still.
+# Longer than its time limit, which must not count.
 suite jobctl.service 120
 count
 systemctl restart jobctl

@@ -1,6 +1,6 @@
 import { GRPC_PORT_DEFAULT } from "../core/address.ts";
 import { LOG_LEVELS } from "../core/instance.ts";
-import { WORKERS_MAX } from "../core/job/job.ts";
+import { WORKERS_MAX } from "../core/job/limits.ts";
 import { TAGS_MAX } from "../core/job/tags.ts";
 import { defaultKeys } from "./option_keys.ts";
 import {

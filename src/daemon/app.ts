@@ -41,7 +41,8 @@ import type { ConnectOptions } from "../rpc/client/connect_options.ts";
 import { runtimeDir } from "../rpc/socket_path.ts";
 import { createStore } from "../store/opening/open_store.ts";
 import { checkFormat } from "../store/sqlite/open_database.ts";
-import { createCommandExecutor, type OutlivingOptions } from "../supervisor/command_executor.ts";
+import { createCommandExecutor } from "../supervisor/command_executor.ts";
+import type { OutlivingOptions } from "../supervisor/supervisor_records.ts";
 import { commandFolder } from "../supervisor/command_folder.ts";
 import {
   disabledKinds,

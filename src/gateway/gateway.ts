@@ -16,7 +16,7 @@ import { afterStart } from "../platform/network/listening.ts";
 import { threadUrl } from "../platform/system/runtime.ts";
 import type { AuthConfig } from "../platform/network/server_config.ts";
 import { fromPlainError } from "./batches.ts";
-import { Desk } from "./desk.ts";
+import { ManagerEndpoint } from "./manager_endpoint.ts";
 import type {
   Descriptors,
   FromGateway,
@@ -208,7 +208,7 @@ class GatewayThread {
   readonly #options: GatewayOptions;
   readonly #listening: (addresses: GatewayAddresses) => void;
   readonly #worker: Worker;
-  readonly #desk: Desk;
+  readonly #endpoint: ManagerEndpoint;
   readonly #started = Promise.withResolvers<void>();
   readonly #stopped = Promise.withResolvers<void>();
   readonly #databaseClosed = Promise.withResolvers<void>();
@@ -226,7 +226,7 @@ class GatewayThread {
     this.#listening = listening;
     const { manager, facts, clock, mask } = options;
     this.#worker = new Worker(threadUrl(import.meta.url, "gateway_thread"));
-    this.#desk = new Desk({
+    this.#endpoint = new ManagerEndpoint({
       backend: new Lazy(async () => {
         const { LocalBackend } = await import("../rpc/handlers/local_backend.ts");
         return new LocalBackend(manager);
@@ -270,7 +270,7 @@ class GatewayThread {
 
   /** End the thread at once. */
   async end(): Promise<void> {
-    this.#desk.stop();
+    this.#endpoint.stop();
     await this.#worker.terminate();
   }
 
@@ -279,7 +279,7 @@ class GatewayThread {
   }
 
   #fail(error: unknown): void {
-    this.#desk.stop();
+    this.#endpoint.stop();
     this.#started.reject(
       new JobError("internal", `Cannot listen: ${messageOf(error)}`, { cause: error }),
     );
@@ -288,7 +288,7 @@ class GatewayThread {
   }
 
   #take(message: FromGateway): void {
-    if (message instanceof ArrayBuffer) return this.#desk.receive(message);
+    if (message instanceof ArrayBuffer) return this.#endpoint.receive(message);
     switch (message.type) {
       case "started":
         this.#listening(message.addresses);
@@ -302,7 +302,7 @@ class GatewayThread {
       case "stopped":
         return this.#stopped.resolve();
       case "batch":
-        return this.#desk.receive(message);
+        return this.#endpoint.receive(message);
       case "token":
         return this.#options.mask?.add([message.token]);
       case "log":

@@ -1,6 +1,6 @@
 import { parentPort } from "node:worker_threads";
 import type { SessionSource } from "../http/server/access.ts";
-import type { HttpApp } from "../http/server/front.ts";
+import type { HttpApp } from "../http/server/app_handler.ts";
 import { HttpServer } from "../http/server/server.ts";
 import { systemClock } from "../platform/clock.ts";
 import type { Logger, LoggerLevel } from "../platform/logger.ts";

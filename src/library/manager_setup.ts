@@ -1,6 +1,6 @@
 import { quoteValue } from "../core/text/quote_value.ts";
 import { JobError } from "../core/errors.ts";
-import { WORKERS_MAX } from "../core/job/job.ts";
+import { WORKERS_MAX } from "../core/job/limits.ts";
 import {
   FLAG,
   isDuration,
@@ -14,16 +14,15 @@ import {
 } from "../core/text/object_keys.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { ReplicaMedium } from "../store/replica/medium.ts";
-import type { Store } from "../store/store.ts";
 import type { StoreOptions } from "./store_options.ts";
 
 /** Options of a manager of the library; all have defaults. */
 export interface ManagerSetup {
   /**
    * "memory:" (the default), "sqlite:PATH", the URL of a server, the path of a module, one of these
-   * with options, or a store or medium of your own.
+   * with options, or a medium of your own.
    */
-  readonly store?: string | StoreOptions | Store | ReplicaMedium;
+  readonly store?: string | StoreOptions | ReplicaMedium;
   /** Most concurrent attempts; 4 by default. */
   readonly workers?: number;
   /** Most concurrent attempts of the jobs of each pool. */
@@ -49,7 +48,7 @@ export interface ManagerSetup {
 
 /** The options of a manager, and their checks. */
 export const SETUP_KEYS: KeysOf<ManagerSetup> = {
-  store: ["a store, or the URL of one", (value) => isFilled(value) || isObject(value)],
+  store: ["a medium, or the URL of a store", (value) => isFilled(value) || isObject(value)],
   workers: [`a whole number from 0 to ${WORKERS_MAX}`, isWithin(0, WORKERS_MAX)],
   pools: [
     "an object of whole numbers by the names of pools",

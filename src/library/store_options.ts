@@ -100,13 +100,13 @@ const USED_BY: Readonly<Partial<Record<keyof StoreOptions, readonly StoreAddress
   fsync: ["sqlite"],
 };
 
-/** True if a value is options of a store, and not a store. */
+/** True if a value is options of a store, and not a medium. */
 export function isStoreOptions(value: object): value is StoreOptions {
   const names = Object.keys(value);
   const isOption = (name: string) => Object.hasOwn(OPTION_KEYS, name);
   // Options without a URL are refused as options, not as a store.
   const isLike = Object.hasOwn(value, "url") || (names.length > 0 && names.every(isOption));
-  return isLike && !("open" in value) && !("claim" in value);
+  return isLike && !("commit" in value) && !("claim" in value);
 }
 
 /**
@@ -165,7 +165,7 @@ function addressOf(url: string): StoreAddress {
     if (!isJobError(error)) throw error;
     throw new JobError("invalid_argument", `${FAILURE}: ${error.message}`, {
       path: "store",
-      hint: error.hint ?? "Or pass an object that implements Store",
+      hint: error.hint ?? "Or pass a ReplicaMedium",
     });
   }
 }

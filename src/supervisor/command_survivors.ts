@@ -1,4 +1,5 @@
 import { messageOf } from "../core/errors.ts";
+import type { SecretMask } from "../core/text/secret_mask.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import { type ProcessIdentity, thisProcess } from "../platform/process/process_identity.ts";
@@ -16,6 +17,7 @@ import type { FoundSupervisor } from "./find_supervisors.ts";
 import { type FoundRun, markerOfRun } from "./protocol.ts";
 import { SupervisedCommand } from "./supervised_command.ts";
 import { updateRecord } from "./supervisor_folder.ts";
+import type { SupervisorPool } from "./supervisor_pool.ts";
 import type { SupervisorProcess } from "./supervisor_process.ts";
 import type { SupervisorSystem } from "./supervisor_system.ts";
 import { type LeftClaims, readLeftClaims } from "./waiting_claims.ts";
@@ -26,12 +28,11 @@ const LEFT_MS_MIN = 1_000;
 interface SurvivorsOptions {
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly mask: SecretMask;
   readonly system: SupervisorSystem;
   readonly folder: () => string;
-  /** Take a supervisor that was found among those of the executor. */
-  readonly supervise: (found: FoundSupervisor) => SupervisorProcess;
-  /** Let it take new commands. @returns false if it is to end with its last one */
-  readonly reuse: (supervisor: SupervisorProcess, found: FoundSupervisor) => boolean;
+  /** Takes the supervisors that were found. */
+  readonly pool: Pick<SupervisorPool, "adopt" | "reuse">;
   /** Continue a command as an attempt. */
   readonly resume: (task: AttemptTask, sink: AttemptSink, command: SupervisedCommand) => Attempt;
 }
@@ -130,11 +131,14 @@ export class CommandSurvivors implements Survivors {
     { supervisor, run }: FoundCommand,
     attempt: { readonly task: AttemptTask; readonly lines: number } | null = null,
   ): SupervisedCommand {
-    const { clock } = this.#options;
+    const { clock, mask } = this.#options;
     const process = this.#processOf(supervisor);
     const sinceMs = clock.now().monotonicMs - this.#foundMs;
     const command = new SupervisedCommand(process, {
-      ...{ clock, number: run.run, marker: markerOfRun(supervisor.record.token, run.run) },
+      clock,
+      mask,
+      number: run.run,
+      marker: markerOfRun(supervisor.record.token, run.run),
       limits: attempt && usageLimits(attempt.task.job),
       start: null,
       begun: {
@@ -178,7 +182,7 @@ export class CommandSurvivors implements Survivors {
       for (const run of supervisor.runs) {
         if (!this.#adopted.has(run)) this.#commandOf({ supervisor, run }).discard();
       }
-      if (!this.#options.reuse(process, supervisor)) process.end();
+      if (!this.#options.pool.reuse(process, supervisor)) process.end();
     }
     this.#forget();
   }
@@ -215,7 +219,7 @@ export class CommandSurvivors implements Survivors {
   #processOf(supervisor: FoundSupervisor): SupervisorProcess {
     const known = this.#processes.get(supervisor);
     if (known !== undefined) return known;
-    const process = this.#options.supervise(supervisor);
+    const process = this.#options.pool.adopt(supervisor);
     this.#processes.set(supervisor, process);
     return process;
   }

@@ -53,7 +53,7 @@ export interface FoundSupervisor {
   leave(): void;
 }
 
-interface Surroundings {
+interface SearchDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly identity: Pick<ProcessIdentity, "fateOf">;
@@ -66,11 +66,11 @@ interface Surroundings {
  */
 export async function findSupervisors(
   folder: string,
-  surroundings: Surroundings,
+  deps: SearchDeps,
 ): Promise<readonly FoundSupervisor[]> {
-  const places = placesIn(folder, surroundings.logger);
+  const places = placesIn(folder, deps.logger);
   if (places.length === 0) return [];
-  const search = await Search.begin(surroundings);
+  const search = await Search.begin(deps);
   const found = await Promise.all(places.map((place) => search.find(place)));
   await search.end();
   return found.filter((each) => each !== null);
@@ -89,7 +89,7 @@ function placesIn(folder: string, logger: Logger): readonly SupervisorPlace[] {
 
 /** The search for all supervisors of a folder: the processes of the system are read once. */
 class Search {
-  readonly #surroundings: Surroundings;
+  readonly #deps: SearchDeps;
   /** The processes that are supervisors or theirs, by marker; null if that cannot be known. */
   readonly #marked: ReadonlyMap<string, readonly number[]> | null;
   /** Tokens of supervisors that have not yet said what they run. */
@@ -101,17 +101,17 @@ class Search {
   readonly #wake: Timer;
 
   private constructor(
-    surroundings: Surroundings,
+    deps: SearchDeps,
     marked: ReadonlyMap<string, readonly number[]> | null,
   ) {
-    this.#surroundings = surroundings;
+    this.#deps = deps;
     this.#marked = marked;
-    this.#wake = surroundings.clock.timer(CONTINUE_MS, () => this.#continue(), { unref: true });
+    this.#wake = deps.clock.timer(CONTINUE_MS, () => this.#continue(), { unref: true });
   }
 
-  static async begin(surroundings: Surroundings): Promise<Search> {
+  static async begin(deps: SearchDeps): Promise<Search> {
     const isLinux = process.platform === "linux";
-    return new Search(surroundings, isLinux ? await markedProcesses(surroundings.clock) : null);
+    return new Search(deps, isLinux ? await markedProcesses(deps.clock) : null);
   }
 
   async find(place: SupervisorPlace): Promise<FoundSupervisor | null> {
@@ -120,7 +120,7 @@ class Search {
       const socket = await connectTo(socketOf(place));
       const found = socket && await this.#look(place, record, socket);
       if (found !== null) return found;
-      const fate = this.#surroundings.identity.fateOf(record.daemon);
+      const fate = this.#deps.identity.fateOf(record.daemon);
       // It may be starting if its daemon is alive, and hang if the fate of its daemon is unknown.
       if (fate === "alive" || (fate === "unknown" && socket !== null)) return null;
       if (fate === "gone") {
@@ -150,7 +150,7 @@ class Search {
   /** End supervisors that do not respond, and what they or dead ones left. */
   async end(): Promise<void> {
     this.#wake.cancel();
-    const { clock, logger } = this.#surroundings;
+    const { clock, logger } = this.#deps;
     if (this.#dead.size + this.#nameless.size === 0) return;
     const tokens = new Set(this.#dead.values());
     const isDead = (marker: string) => {
@@ -195,7 +195,7 @@ class Search {
       socket.destroy();
       return null;
     }
-    const peer = new FoundPeer(socket, this.#surroundings.clock);
+    const peer = new FoundPeer(socket, this.#deps.clock);
     this.#silent.add(token);
     peer.send({ type: "list", version: SUPERVISOR_VERSION, secret });
     const runs = await peer.list(LIST_MS_MAX);
@@ -207,7 +207,12 @@ class Search {
       return null;
     }
     return {
-      ...{ place, record, runs, peer, program: peer.program, lastRun: peer.lastRun },
+      place,
+      record,
+      runs,
+      peer,
+      program: peer.program,
+      lastRun: peer.lastRun,
       leave: () => peer.close(),
     };
   }
@@ -250,7 +255,9 @@ class FoundPeer implements SupervisorPeer {
   constructor(stream: Socket, clock: Clock) {
     this.#clock = clock;
     this.#channel = new ChildChannel({
-      ...{ clock, stream, lineBytesMax: MESSAGE_BYTES_MAX },
+      clock,
+      stream,
+      lineBytesMax: MESSAGE_BYTES_MAX,
       onMessage: (message) => {
         if (this.#events === null) this.#look(message);
         else this.#events.onMessage(message);

@@ -78,9 +78,9 @@ export interface FoundRun {
   readonly endedAgoMs: number | null;
   /** How long it may still run, in milliseconds. */
   readonly leftMs: number;
-  /** True if it stands still now. */
+  /** True if it is frozen now. */
   readonly isFrozen: boolean;
-  /** How long it has stood still in all, in milliseconds. */
+  /** How long it has been frozen in all, in milliseconds. */
   readonly frozenMs: number;
   /** Why a daemon has signaled it; null if none has. Older versions leave it out. */
   readonly aborted?: AbortCause | null;
@@ -110,7 +110,7 @@ export type ToSupervisor =
     /** Why the attempt is aborted. It is kept: this daemon may end before it records that. */
     readonly cause?: AbortCause;
   }
-  /** All processes of the command are to stand still, or to continue. */
+  /** Freeze all processes of the command, or let them continue. */
   | { readonly type: "freeze"; readonly run: number; readonly isFrozen: boolean }
   /**
    * The store has the first `lines` printed lines of these commands, and the outcomes of those in

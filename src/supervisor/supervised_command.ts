@@ -1,6 +1,7 @@
 import { JobError, messageOf } from "../core/errors.ts";
 import { isPrinted, type LiveUsage, type LogEntry } from "../core/instance.ts";
 import { NO_LIMITS, type ProcessLimits } from "../core/job/job.ts";
+import type { SecretMask } from "../core/text/secret_mask.ts";
 import { type Clock, inTime } from "../platform/clock.ts";
 import { LazyTimer } from "../platform/lazy_timer.ts";
 import { type Family, findFamilyInTurns } from "../platform/process/descendants.ts";
@@ -9,7 +10,8 @@ import { isResourceError } from "../platform/process/resources.ts";
 import type { AbortCause, FreezeProblem } from "../worker/executor.ts";
 import { UsageWatch } from "../worker/process/usage_watch.ts";
 import type { WorkerEnding } from "../worker/process/worker_ending.ts";
-import type { RunHost, WorkerRun } from "../worker/process/worker_run.ts";
+import type { HostedRun, RunHost } from "../worker/process/run_host.ts";
+import type { AttemptResult } from "../worker/protocol.ts";
 import {
   type ClaimOfRun,
   type CommandLaunch,
@@ -24,13 +26,14 @@ const RESPONSE_MS_MAX = 20;
 /** How long it may take to report the end of a command whose processes were killed. */
 const REPORT_MS_MAX = 5_000;
 
-type LogMessage = Extract<FromSupervisor, { readonly type: "log" }>;
 /** How long it may take to freeze a command. */
 const FREEZE_MS_MAX = 5_000;
 
+type LogMessage = Extract<FromSupervisor, { readonly type: "log" }>;
+
 /** Makes what a supervisor needs to begin a run. @throws JobError if it cannot run */
 export type StartOfCommand = (
-  run: WorkerRun,
+  run: HostedRun,
 ) => { readonly claim: SealedClaim; readonly command: CommandLaunch };
 
 /** What a supervisor says of a command. */
@@ -69,9 +72,9 @@ export interface CommandSupervisor {
 interface BegunCommand {
   /** How long ago, in milliseconds. */
   readonly ageMs: number;
-  /** True if it stands still. */
+  /** True if it is frozen. */
   readonly isFrozen: boolean;
-  /** How long it has stood still in all, in milliseconds. */
+  /** How long it has been frozen in all, in milliseconds. */
   readonly frozenMs: number;
   /** How long ago it ended, in milliseconds; null if it runs. */
   readonly endedAgoMs: number | null;
@@ -88,6 +91,7 @@ export class SupervisedCommand implements RunHost {
   /** Its first process; null until that has started. */
   leader: number | null = null;
   readonly #clock: Clock;
+  readonly #mask: SecretMask;
   readonly #supervisor: CommandSupervisor;
   readonly #limits: ProcessLimits | null;
   readonly #begun: BegunCommand | null;
@@ -95,7 +99,7 @@ export class SupervisedCommand implements RunHost {
   #start: StartOfCommand | null;
   /** Null unless it is being killed. */
   #report: LazyTimer | null = null;
-  #run: WorkerRun | null = null;
+  #run: HostedRun | null = null;
   #usage: UsageWatch | null = null;
   /** Takes the response to a request to freeze. */
   #frozen: ((problem: FreezeProblem | null) => void) | null = null;
@@ -108,6 +112,8 @@ export class SupervisedCommand implements RunHost {
     supervisor: CommandSupervisor,
     options: {
       readonly clock: Clock;
+      /** Masks the secrets of all jobs: the supervisor masks only those of the command itself. */
+      readonly mask: SecretMask;
       readonly number: number;
       readonly marker: string;
       readonly limits: ProcessLimits | null;
@@ -119,6 +125,7 @@ export class SupervisedCommand implements RunHost {
     this.number = options.number;
     this.marker = options.marker;
     this.#clock = options.clock;
+    this.#mask = options.mask;
     this.#supervisor = supervisor;
     this.#start = options.start;
     this.#limits = options.limits;
@@ -150,7 +157,7 @@ export class SupervisedCommand implements RunHost {
     return 1;
   }
 
-  run(run: WorkerRun): void {
+  run(run: HostedRun): void {
     this.#run = run;
     this.#supervisor.take(this);
     if (this.#begun === null || this.#run === null) return;
@@ -180,7 +187,7 @@ export class SupervisedCommand implements RunHost {
     return this.#begun?.aborted ?? null;
   }
 
-  #started(run: WorkerRun, isBounded: boolean, agoMs?: number): void {
+  #started(run: HostedRun, isBounded: boolean, agoMs?: number): void {
     this.#watchUsage(run, isBounded);
     const adoptedAt = this.isFound ? this.#clock.now().wallMs : null;
     run.sink.placed({ pid: this.leader, supervisorPid: this.#supervisor.pid, adoptedAt });
@@ -197,7 +204,7 @@ export class SupervisedCommand implements RunHost {
 
   takeBack(): void {}
 
-  wakeAt(_run: WorkerRun, dueMs: number | null): void {
+  wakeAt(_run: HostedRun, dueMs: number | null): void {
     if (this.#run !== null) this.#supervisor.wakeAt(this, dueMs);
   }
 
@@ -212,7 +219,7 @@ export class SupervisedCommand implements RunHost {
     return true;
   }
 
-  abort(_run: WorkerRun, cause: AbortCause): void {
+  abort(_run: HostedRun, cause: AbortCause): void {
     this.#supervisor.send({ type: "signal", run: this.number, signal: "SIGTERM", cause });
   }
 
@@ -252,7 +259,7 @@ export class SupervisedCommand implements RunHost {
     return { type: "run", run: this.number, claim, command, untilMs, startAt, wantsStarted };
   }
 
-  /** Let its processes stand still, or continue. */
+  /** Freeze its processes, or let them continue. */
   async freeze(isFrozen: boolean): Promise<FreezeProblem | null> {
     this.#frozen?.({ type: "state", message: "another request has replaced this one" });
     const { promise, resolve } = Promise.withResolvers<FreezeProblem | null>();
@@ -286,7 +293,12 @@ export class SupervisedCommand implements RunHost {
         const { error } = result.type === "error" ? result : {};
         if (error?.name === MEMORY_LIMIT_ERROR) run.exceeded(error);
         const tookMs = this.#clock.now().monotonicMs - this.#startMs - agoMs;
-        return this.end({ type: "result", result, stderrTail, tookMs, isSilent: false });
+        return this.end({
+          type: "result",
+          result: withTail(result, stderrTail),
+          tookMs,
+          isSilent: false,
+        });
       }
     }
   }
@@ -295,9 +307,12 @@ export class SupervisedCommand implements RunHost {
     this.#run?.sink.used(usage);
   }
 
-  #log(run: WorkerRun, { first, entries }: LogMessage): void {
+  #log(run: HostedRun, { first, entries }: LogMessage): void {
     const known = (this.#begun?.lines ?? 0) - first;
-    run.sink.log(known <= 0 ? entries : withoutPrinted(entries, known));
+    const fresh = known <= 0 ? entries : withoutPrinted(entries, known);
+    const mask = this.#mask;
+    if (mask.isEmpty) return run.sink.log(fresh);
+    run.sink.log(fresh.map((entry) => ({ ...entry, message: mask.text(entry.message) })));
   }
 
   /** It did not begin. */
@@ -307,7 +322,6 @@ export class SupervisedCommand implements RunHost {
     this.end({
       type: "result",
       result: { type, error },
-      stderrTail: "",
       tookMs: null,
       isSilent: true,
     });
@@ -331,7 +345,7 @@ export class SupervisedCommand implements RunHost {
     return true;
   }
 
-  #forget(): WorkerRun | null {
+  #forget(): HostedRun | null {
     const run = this.#run;
     this.#run = null;
     this.#isUnwanted = false;
@@ -347,7 +361,7 @@ export class SupervisedCommand implements RunHost {
   }
 
   /** @param isBounded true if the kernel bounds its memory */
-  #watchUsage(run: WorkerRun, isBounded: boolean): void {
+  #watchUsage(run: HostedRun, isBounded: boolean): void {
     const { cpuMs, memoryBytes } = this.#limits ?? NO_LIMITS;
     if (cpuMs === null && (isBounded || memoryBytes === null)) return;
     this.#usage = new UsageWatch({
@@ -363,6 +377,13 @@ export class SupervisedCommand implements RunHost {
       },
     });
   }
+}
+
+/** A result, with the last lines of stderr in its error. */
+function withTail(result: AttemptResult, stderrTail: string): AttemptResult {
+  if (result.type !== "error" || stderrTail === "") return result;
+  const { error } = result;
+  return { ...result, error: { ...error, message: `${error.message}: ${stderrTail}` } };
 }
 
 /** The entries behind the first `count` printed ones. */

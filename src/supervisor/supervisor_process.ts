@@ -366,7 +366,8 @@ export class SupervisorProcess implements CommandSupervisor {
   /** Only a command, which has the same rights, can have sent this. */
   #violated(problem: string): void {
     this.#options.logger.warn("Ended the supervisor of commands, which runs no more", {
-      ...{ pid: this.pid, commands: this.#commands.size },
+      pid: this.pid,
+      commands: this.#commands.size,
       problem: `it sent ${problem}`,
     });
     this.#connection?.close();
@@ -385,7 +386,9 @@ export class SupervisorProcess implements CommandSupervisor {
     }
     if (this.#phase === "attaching") {
       this.#options.logger.warn("Ended a supervisor that does not hand over its commands", {
-        ...{ pid: this.pid, commands: this.#commands.size, seconds: ATTACH_MS_MAX / 1_000 },
+        pid: this.pid,
+        commands: this.#commands.size,
+        seconds: ATTACH_MS_MAX / 1_000,
       });
     }
     this.giveUp();
@@ -415,7 +418,9 @@ export class SupervisorProcess implements CommandSupervisor {
       this.#options.logger.warn(
         "A supervisor of commands has ended: its running commands are lost",
         {
-          ...{ pid: this.pid, ...exit, commands: this.#commands.size },
+          pid: this.pid,
+          ...exit,
+          commands: this.#commands.size,
         },
       );
     }

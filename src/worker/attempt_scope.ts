@@ -25,7 +25,7 @@ export interface WorkerInfo {
   readonly node: string | null;
 }
 
-/** Surroundings of a scope. */
+/** What a scope needs of its process. */
 export interface ScopeHost {
   readonly workerId: string;
   readonly clock: Clock;

@@ -140,8 +140,8 @@ export interface Attempt {
    */
   leave?(): boolean;
   /**
-   * Let all of its processes stand still, or continue; absent if that is never possible. Its time
-   * limit stands still meanwhile. An abort lets them continue.
+   * Freeze all of its processes, or let them continue; absent if that is never possible. Its time
+   * limit does not count meanwhile. An abort lets them continue.
    *
    * @returns null if it is done
    */

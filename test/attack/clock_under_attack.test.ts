@@ -46,7 +46,7 @@ for (const name of NAMES) {
   });
 }
 
-test("measureIn() finds the lost ticks of a daemon that stands still", async () => {
+test("measureIn() finds the lost ticks of a daemon that is frozen", async () => {
   world.daemon.signal("SIGSTOP");
   setTimeout(() => world.daemon.signal("SIGCONT"), 2_500);
   const report = await measureIn(world, null, { ...SHORT, seconds: 3 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
-import { Desk } from "../../src/gateway/desk.ts";
+import { ManagerEndpoint } from "../../src/gateway/manager_endpoint.ts";
 import { RemoteBackend } from "../../src/gateway/remote_backend.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { Lazy } from "../../src/platform/lazy.ts";
@@ -12,7 +12,7 @@ import { memorySessions } from "../support/worlds/memory_sessions.ts";
 /** Both sides in one thread; the test completes the calls. */
 function world() {
   const begun: PromiseWithResolvers<Uint8Array>[] = [];
-  const desk: Desk = new Desk({
+  const endpoint: ManagerEndpoint = new ManagerEndpoint({
     backend: new Lazy(() =>
       Promise.resolve({
         complete() {
@@ -30,7 +30,7 @@ function world() {
     clock: systemClock,
     post: (batch) => remote.receive(batch),
   });
-  const remote: RemoteBackend = new RemoteBackend(systemClock, (batch) => desk.receive(batch));
+  const remote: RemoteBackend = new RemoteBackend(systemClock, (batch) => endpoint.receive(batch));
   const call = () => {
     let cancel = () => {};
     let isCanceled = false;

@@ -2,10 +2,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import test from "node:test";
 import { Manager } from "../../src/index.ts";
-import { MemoryStore } from "../../src/store/memory/store.ts";
-import type { Store } from "../../src/store/store.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 import { sleep } from "../support/wait.ts";
+import { jobOf, ManagerWorld } from "../support/worlds/manager_world.ts";
 
 /**
  * Defects of go-job that must not return; for its client and configuration see test/e2e and
@@ -98,27 +97,15 @@ test("no period passes between jobs: a hundred run one after the other in no hun
 });
 
 test("an instance of a kind that no node runs waits, and no node claims it again and again", async () => {
-  const store = new MemoryStore();
-  let claims = 0;
-  const counted = new Proxy(store, {
-    get(target, key) {
-      const value = Reflect.get(target, key);
-      if (typeof value !== "function") return value;
-      if (key === "claim") claims += 1;
-      return value.bind(target);
-    },
-  }) as Store;
-  const first = new Manager({ store, workers: 0 });
-  first.registerJob({ kind: "foreign", run: () => {} });
-  await withManager(first, async () => {
-    await first.scheduleJob("foreign");
-  });
-  await withManager(new Manager({ store: counted, node: "other" }), async (manager) => {
-    await sleep(200);
-    assert.ok(claims <= 5, `${claims} claims in 200 ms`);
-    const { items } = await manager.lookupInstances({ kinds: ["foreign"] });
-    assert.deepEqual(items.map(({ state }) => state), ["scheduled"]);
-  });
+  const first = await new ManagerWorld({ jobs: [jobOf("foreign")], workers: 0 }).started();
+  await first.of(first.manager.scheduleJob("foreign"));
+  const other = await new ManagerWorld({ before: first }).started();
+  await other.clock.advance(60_000);
+  assert.ok(other.link.count("claim") <= 5, `${other.link.count("claim")} claims in a minute`);
+  const { items } = await other.of(other.manager.lookupInstances({ kinds: ["foreign"] }));
+  assert.deepEqual(items.map(({ state }) => state), ["scheduled"]);
+  await other.of(other.manager.stop());
+  await first.of(first.manager.stop());
 });
 
 for (const type of ["memory", "sqlite"]) {

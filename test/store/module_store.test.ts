@@ -30,15 +30,15 @@ function storeOf(path: string) {
 const BROKEN: readonly (readonly [source: string | null, said: RegExp])[] = [
   [null, /there is no file .*store\.ts$/],
   ["export const x = 1;", /it has no default export$/],
-  ["export default 42;", /number "42" is neither a Store nor a ReplicaMedium$/],
-  ["export default {};", /an object with no members is neither a Store nor a ReplicaMedium$/],
-  ["export default () => null;", /null is neither/],
+  ["export default 42;", /number "42" is not a ReplicaMedium$/],
+  ["export default {};", /an object with no members is not a ReplicaMedium$/],
+  ["export default () => null;", /null is not a ReplicaMedium$/],
   ['export default () => { throw new Error("boom"); };', /its function failed: boom$/],
   ['throw new Error("early");', /loading it failed: early$/],
   [`export default { ${MEDIUM} commit() {} };`, /an incomplete ReplicaMedium: watch missing$/],
   [
-    "export default { enqueue() {} };",
-    /an incomplete Store: open, close, claim, .*compact missing$/,
+    "export default { open() {}, close() {}, version() {}, enqueue() {}, claim() {} };",
+    /store "\.\/store\.ts": it is a whole Store, and jobctl makes stores itself, over a medium$/,
   ],
 ];
 
@@ -50,6 +50,7 @@ for (const [source, said] of BROKEN) {
       await assert.rejects(storeOf(path).open(REQUEST), (error) => {
         assert.ok(isJobError(error, "invalid_config"));
         assert.match(error.message, said);
+        assert.match(error.hint!, /^Export a medium with load, version, commit, watch, close: /);
         return true;
       });
     });

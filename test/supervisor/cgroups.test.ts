@@ -151,7 +151,7 @@ testHere("what a command leaves to run goes on", async () => {
   await whenGone(pid, 1_000);
 });
 
-testHere("a frozen command stands still with all of its processes, and continues", async () => {
+testHere("a command is frozen with all of its processes, and continues", async () => {
   const path = join(folder, "frozen");
   const script = `sh -c 'while [ ! -e ${path} ]; do sleep 0.01; done; echo child' & echo $$; wait`;
   const { sink, attempt } = begin(script);
@@ -187,7 +187,7 @@ testHere("a frozen command is killed at the end of its lease", async () => {
   assert.equal((await attempt.outcome).type, "aborted");
 });
 
-testHere("the time limit of a frozen command stands still", async () => {
+testHere("the time limit of a frozen command does not count", async () => {
   const timed = commandJob(["/bin/sh", "-c", "echo begun; sleep 0.2"]);
   const sink = new RecordingSink();
   const attempt = executor.run(makeTask(timed, [], { instance: { timeoutMs: 1_000 } }), sink);
@@ -198,7 +198,7 @@ testHere("the time limit of a frozen command stands still", async () => {
   assert.equal((await attempt.outcome).type, "ok");
 });
 
-testHere("a frozen command is adopted as such, and its time limit stands still", async () => {
+testHere("a frozen command is adopted as such, and its time limit does not count", async () => {
   const place = join(mkdtempSync(join(tmpdir(), "cgroups-adoption-")), "folder");
   const open = () =>
     createCommandExecutor({

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { JobDefinition } from "../../src/core/job/job.ts";
 import { type GatedAttempt, ShortJobGate } from "../../src/worker/batching/short_job_gate.ts";
-import { type FollowingRun, giveBack } from "../../src/worker/process/worker_run.ts";
+import { type FollowingRun, giveBack } from "../../src/worker/process/run_host.ts";
 import { makeJob } from "../support/attempts.ts";
 import { SimClock } from "../support/worlds/sim_clock.ts";
 

@@ -1,5 +1,4 @@
-import { Manager } from "../../../src/index.ts";
-import type { Store } from "../../../src/store/store.ts";
+import { Manager, type StoreOptions } from "../../../src/index.ts";
 import { type Daemon, startDaemon } from "../../../test/support/processes/daemon.ts";
 import { startEtcd } from "../../../test/support/servers/etcd_server.ts";
 import { startValkey } from "../../../test/support/servers/valkey_server.ts";
@@ -12,7 +11,7 @@ import {
   type Scenario,
   type Settings,
 } from "../scenario.ts";
-import { openStore, VALKEY_CONFIG } from "../scratch_store.ts";
+import { storeOptions, VALKEY_CONFIG } from "../scratch_store.ts";
 import { wait } from "../wait.ts";
 
 /** How many daemons share the server, one measurement each. */
@@ -42,7 +41,7 @@ interface Feeder {
   stop(): Promise<void>;
 }
 
-async function startFeeder(store: Store): Promise<Feeder> {
+async function startFeeder(store: StoreOptions): Promise<Feeder> {
   const manager = new Manager({ store, workers: 1 });
   manager.registerJob({ kind: "noop", params: "n?: number", run: () => {} });
   await manager.start();
@@ -56,7 +55,7 @@ async function startFeeder(store: Store): Promise<Feeder> {
         await manager.scheduleJobs(Array.from({ length: size }, () => ({ kind: "noop" })));
       }
       const lateAt = performance.now() + DONE_MS_MAX;
-      while (((await store.stats()).kinds.get("noop")?.completed ?? 0) < total) {
+      while (await manager.count({ kinds: ["noop"], states: ["completed"] }) < total) {
         if (performance.now() > lateAt) throw new Error(`${jobs} jobs take over ${DONE_MS_MAX} ms`);
         await wait(POLL_MS);
       }
@@ -83,7 +82,7 @@ function startNode({ url }: Server, id: string, { workers }: Settings): Promise<
 async function measure(server: Server, count: number, settings: Settings): Promise<Figures> {
   const jobs = scaled(settings, JOBS, 200);
   const daemons: Daemon[] = [];
-  const feeder = await startFeeder(openStore(server.url, PREFIX));
+  const feeder = await startFeeder(storeOptions(server.url, PREFIX));
   try {
     while (daemons.length < count) {
       daemons.push(await startNode(server, `node-${daemons.length}`, settings));

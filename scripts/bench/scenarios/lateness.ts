@@ -52,7 +52,7 @@ async function withManager(
   action: (manager: Manager) => Promise<void>,
 ): Promise<void> {
   const scratch: ScratchStore = await scratchStore(settings.store);
-  const manager = new Manager({ store: scratch.open(), workers: settings.workers });
+  const manager = new Manager({ store: scratch.options, workers: settings.workers });
   manager.registerJob({ kind: "tick", params: "context: Context, due?: number", run });
   try {
     await action(manager);

@@ -17,7 +17,7 @@ export default function stamp(): number {
 
 async function inline(settings: Settings): Promise<Figures> {
   const scratch = await scratchStore(settings.store);
-  const manager = new Manager({ store: scratch.open(), workers: settings.workers });
+  const manager = new Manager({ store: scratch.options, workers: settings.workers });
   let startedAt = 0;
   manager.registerJob({ kind: "stamp", run: () => void (startedAt = performance.now()) });
   await manager.start();

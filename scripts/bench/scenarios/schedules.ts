@@ -51,7 +51,7 @@ async function instant(settings: Settings): Promise<Figures> {
   const scratch = await scratchStore(settings.store);
   const count = scaled(settings, SCHEDULES, 50);
   const startsAt = Date.now() + (settings.isQuick ? 500 : LEAD_MS + count / 2);
-  const manager = new Manager({ store: scratch.open(), workers: settings.workers });
+  const manager = new Manager({ store: scratch.options, workers: settings.workers });
   const job = manager.registerJob({ kind: "noop", run: () => {} });
   const base = { cron: null, timezone: "UTC", overlap: "skip", misfire: "latest" } as const;
   const spec = { ...base, everyMs: 86_400_000, startsAt, misfireWithinMs: 86_400_000, jitterMs: 0 };

@@ -39,16 +39,16 @@ export interface ListFigure {
 export async function measureLists(options: ScaleOptions): Promise<readonly ListFigure[]> {
   const { store: name, file, isFilled, volume, note } = options;
   const scratch = await scratchStore(name === "sqlite" ? "sqlite:" : name);
-  const open = () => file === null ? scratch.open() : openStore(`sqlite:${file}`, "");
+  const place = file === null ? scratch.options : { url: `sqlite:${file}` };
   try {
     if (!isFilled) {
-      const store = open();
+      const store = file === null ? scratch.open() : openStore(place.url, "");
       await store.open({ at: systemClock.now(), node: "fill" });
       await fill(store, volume, (count) => note(`${count} instances`));
       await store.close();
     }
     note("filled");
-    const manager = new Manager({ store: open(), workers: 1 });
+    const manager = new Manager({ store: place, workers: 1 });
     await manager.start();
     note("opened");
     try {

@@ -40,13 +40,13 @@ export class DaemonSession {
   /** The daemon and what named it: `localhost:59051 (the default)`. */
   async daemonText(): Promise<string> {
     const { settings, source } = await this.find();
-    return `${(await this.#whereabouts())?.address ?? addressText(settings)} (${source})`;
+    return `${(await this.#connectionInfo())?.address ?? addressText(settings)} (${source})`;
   }
 
   /** The error with where the daemon was looked for, if it was not found. */
   async explained(error: unknown): Promise<unknown> {
     if (!isJobError(error, "unavailable") || this.#client === null) return error;
-    const at = await this.#whereabouts();
+    const at = await this.#connectionInfo();
     // It was found: something that it needs is unavailable.
     if (this.#io.connect !== undefined || at?.isReady()) return error;
     const { source, passedOver } = await this.find();
@@ -70,10 +70,10 @@ export class DaemonSession {
   }
 
   /** What the client knows of its connection; null if it has none yet, or a test replaced it. */
-  async #whereabouts() {
+  async #connectionInfo() {
     if (this.#client === null || this.#io.connect !== undefined) return null;
-    const { whereabouts } = await import("../../rpc/client/whereabouts.ts");
-    return await whereabouts(this.#client);
+    const { connectionInfo } = await import("../../rpc/client/connection_info.ts");
+    return await connectionInfo(this.#client);
   }
 }
 

@@ -228,9 +228,6 @@ export function handlersThat(has: (name: HandlerName) => boolean): JobDefinition
 /** The handlers of a job without any. */
 export const NO_HANDLERS: JobDefinition["hasHandler"] = handlersThat(() => false);
 
-/** Most workers of one node. */
-export const WORKERS_MAX = 1_000;
-
 /**
  * Highest priority number, which runs last. The lowest is its negative. Both fit in the 32 bits of
  * the wire.

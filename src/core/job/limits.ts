@@ -5,6 +5,8 @@ import { didYouMean } from "../text/nearest.ts";
 import type { Signature, TypeShape } from "../arguments/signature.ts";
 import { missingTags } from "./tags.ts";
 
+/** Most workers of one node. */
+export const WORKERS_MAX = 1_000;
 /** Longest `by`, in paths. */
 export const BY_PATHS_MAX = 8;
 

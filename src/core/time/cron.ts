@@ -1,5 +1,5 @@
 import { nextWallSecond } from "./calendar.ts";
-import type { CronExpression, CronField } from "./cron_expression.ts";
+import { type CronExpression, type CronField, NICKNAMES } from "./cron_expression.ts";
 import { cronError, FIELD_NAMES, readCronField } from "./cron_field.ts";
 import { countText } from "../text/count_text.ts";
 import { didYouMean } from "../text/nearest.ts";
@@ -13,17 +13,6 @@ export interface CronOptions {
   /** Determines `H` and `~`: the kind of the job. Without it they are refused. */
   readonly seed?: string;
 }
-
-/** The expression of each nickname. */
-export const NICKNAMES: Readonly<Record<string, string>> = {
-  "@yearly": "0 0 1 1 *",
-  "@annually": "0 0 1 1 *",
-  "@monthly": "0 0 1 * *",
-  "@weekly": "0 0 * * 0",
-  "@daily": "0 0 * * *",
-  "@midnight": "0 0 * * *",
-  "@hourly": "0 * * * *",
-};
 
 /** Any start serves: within 50 years every date that exists comes on every weekday. */
 const CHECK_FROM_SECOND = 946_684_800;

@@ -1,3 +1,14 @@
+/** The expression of each nickname. */
+export const NICKNAMES: Readonly<Record<string, string>> = {
+  "@yearly": "0 0 1 1 *",
+  "@annually": "0 0 1 1 *",
+  "@monthly": "0 0 1 * *",
+  "@weekly": "0 0 * * 0",
+  "@daily": "0 0 * * *",
+  "@midnight": "0 0 * * *",
+  "@hourly": "0 * * * *",
+};
+
 /** One parsed field of an expression. */
 export interface CronField {
   /** Its text, with `H` and `~` resolved. */

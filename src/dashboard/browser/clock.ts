@@ -5,7 +5,7 @@ export function nowMs(): number {
   return Date.now();
 }
 
-/** The current second, in epoch milliseconds; it stands still while the page is hidden. */
+/** The current second, in epoch milliseconds; it does not advance while the page is hidden. */
 export const second: Signal<number> = signal(Date.now());
 
 /** The begin of the current minute: for what need not be drawn again each second. */

@@ -1,3 +1,4 @@
+import { LOG_LEVELS, type LogLevel } from "../../core/instance.ts";
 import type { LogEntry } from "../gen/api_types.ts";
 import { withoutAnsi } from "../text/ansi.ts";
 
@@ -14,8 +15,6 @@ export interface LogLine {
   /** As it was written, with its colors. */
   readonly text: string;
 }
-
-const LEVELS = ["debug", "info", "warn", "error"];
 
 /** Most columns of a line that are shown wrapped; the download has all of it. */
 const COLUMNS_MAX = 20_000;
@@ -128,7 +127,7 @@ export class LogLines {
    * @returns false if nothing has changed
    */
   arrange(level: string, columns: number): boolean {
-    const levelMin = Math.max(0, LEVELS.indexOf(level));
+    const levelMin = Math.max(0, LOG_LEVELS.indexOf(level as LogLevel));
     if (levelMin === this.#levelMin && columns === this.#columns) return false;
     this.#levelMin = levelMin;
     this.#columns = columns;
@@ -154,7 +153,7 @@ export class LogLines {
 
   #show(at: number): void {
     const { isHeading, level } = this.all[at]!;
-    if (!isHeading && Math.max(0, LEVELS.indexOf(level)) < this.#levelMin) return;
+    if (!isHeading && Math.max(0, LOG_LEVELS.indexOf(level as LogLevel)) < this.#levelMin) return;
     this.#shown.push(at);
     const rows = this.#columns === Infinity
       ? 1

@@ -7,15 +7,12 @@ import type { CalendarCell, CalendarResponse } from "../gen/api_types.ts";
 import { overview } from "../live/overview.ts";
 import { Loaded } from "../parts/notes.tsx";
 import { Page } from "../parts/page.tsx";
+import { MONTHS } from "../text/cron_words.ts";
 import { failureStep } from "../text/failure_share.ts";
 import { formatCount, plural, timeParts } from "../text/format_time.ts";
 import { FAILED } from "../text/instance_state.ts";
 
 const WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
-const MONTHS = [
-  ...["January", "February", "March", "April", "May", "June", "July", "August", "September"],
-  ...["October", "November", "December"],
-];
 const DAY_MS = 86_400_000;
 
 /** A month as "2026-11". */

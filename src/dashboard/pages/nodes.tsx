@@ -1,5 +1,6 @@
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
+import { WORKERS_MAX } from "../../core/job/limits.ts";
 import { apiUrl, segment, send } from "../api/client.ts";
 import { noteChange, useResource } from "../api/resource.ts";
 import { may } from "../state/access.ts";
@@ -21,9 +22,6 @@ const TONES: Readonly<Record<string, string>> = {
   left: "off",
   lost: "bad",
 };
-
-/** Most workers that a node may get here. */
-const WORKERS_MAX = 10_000;
 
 function ResizeDialog({ node, onClose }: {
   readonly node: Node;

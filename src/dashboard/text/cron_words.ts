@@ -1,20 +1,13 @@
+import { WEEKDAYS } from "../../core/time/calendar.ts";
+import { NICKNAMES } from "../../core/time/cron_expression.ts";
+
 const DAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
-const DAY_NAMES = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
-const MONTHS = [
+/** The months from January on. */
+export const MONTHS: readonly string[] = [
   ...["January", "February", "March", "April", "May", "June", "July", "August", "September"],
   ...["October", "November", "December"],
 ];
 const MONTH_NAMES = MONTHS.map((name) => name.slice(0, 3).toLowerCase());
-
-const NICKNAMES: Readonly<Record<string, string>> = {
-  "@hourly": "0 * * * *",
-  "@daily": "0 0 * * *",
-  "@midnight": "0 0 * * *",
-  "@weekly": "0 0 * * 0",
-  "@monthly": "0 0 1 * *",
-  "@yearly": "0 0 1 1 *",
-  "@annually": "0 0 1 1 *",
-};
 
 const UNIT_WORDS: Readonly<Record<string, string>> = {
   s: "second",
@@ -96,11 +89,11 @@ function weekdayWords(field: string): string | null {
   if (["0,6", "6,0", "6-7", "sat,sun", "sat-sun", "6,7"].includes(lower)) return "at weekends";
   const range = /^([\da-z]+)-([\da-z]+)$/.exec(lower);
   if (range !== null) {
-    const [from, to] = [range[1]!, range[2]!].map((one) => numbersOf(one, DAY_NAMES)?.[0]);
+    const [from, to] = [range[1]!, range[2]!].map((one) => numbersOf(one, WEEKDAYS)?.[0]);
     if (from === undefined || to === undefined) return null;
     return `from ${DAYS[from % 7]} to ${DAYS[to % 7]}`;
   }
-  const days = numbersOf(field, DAY_NAMES);
+  const days = numbersOf(field, WEEKDAYS);
   if (days === null || days.some((one) => one > 7)) return null;
   return `on ${listed(days.map((one) => DAYS[one % 7]!))}`;
 }

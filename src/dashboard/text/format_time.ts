@@ -1,3 +1,5 @@
+import { roughDuration, runText } from "../../core/time/duration.ts";
+
 /** How much of a time is shown. */
 export type TimeDetail = "short" | "minute" | "full";
 
@@ -95,26 +97,13 @@ export function nextDate(date: string): string {
   return new Date(Date.parse(`${date}T00:00:00Z`) + 86_400_000).toISOString().slice(0, 10);
 }
 
-const UNITS: readonly (readonly [ms: number, name: string])[] = [
-  [86_400_000, "d"],
-  [3_600_000, "h"],
-  [60_000, "m"],
-  [1_000, "s"],
-];
-
 /** A duration in its two largest units: "2h 5m", "3.2 s", "45 ms". */
 export function formatDuration(ms: number): string {
   if (!Number.isFinite(ms)) return "–";
   if (ms < 0) return `−${formatDuration(-ms)}`;
   if (ms < 1_000) return `${Math.round(ms)} ms`;
-  if (ms < 10_000) return `${(Math.floor(ms / 100) / 10).toFixed(1)} s`;
-  if (ms < 60_000) return `${Math.floor(ms / 1_000)} s`;
-  const at = UNITS.findIndex(([unit]) => ms >= unit);
-  const [unit, name] = UNITS[at]!;
-  const [below, belowName] = UNITS[at + 1]!;
-  const whole = Math.floor(ms / unit);
-  const rest = Math.floor((ms - whole * unit) / below);
-  return rest === 0 ? `${whole}${name}` : `${whole}${name} ${rest}${belowName}`;
+  if (ms < 60_000) return runText(ms).replace("s", " s");
+  return roughDuration(ms).replace(/[a-z](?=\d)/, "$& ");
 }
 
 /** The distance of a time from now: "in 5m", "2h 3m ago", "now". */

@@ -1,3 +1,4 @@
+import { unicodeEscape } from "../../core/text/safe_text.ts";
 import { withoutAnsi } from "./ansi.ts";
 
 /**
@@ -21,9 +22,6 @@ export function visibleText(text: string): string {
 export function visibleJson(json: string): string {
   return json.replace(
     UNSEEN,
-    (found) =>
-      [...Array(found.length).keys()].map((at) =>
-        `\\u${found.charCodeAt(at).toString(16).padStart(4, "0")}`
-      ).join(""),
+    (found) => found.replace(/[^]/g, unicodeEscape),
   );
 }

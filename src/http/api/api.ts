@@ -6,7 +6,7 @@ import { memberOf } from "../../rpc/field_names.ts";
 import { ListRegisteredJobsResponseSchema } from "../../rpc/gen/job_pb.ts";
 import type { StreamName, UnaryName } from "../../rpc/backend.ts";
 import type { Calls } from "../../rpc/server/call_policy.ts";
-import type { ApiRequest, ApiResponse, PlainResponse } from "./api_messages.ts";
+import type { HttpRequest, HttpResponse, PlainResponse } from "../request/http_types.ts";
 import { CREATES, placeOf } from "./created.ts";
 import { readBody } from "./json_body.ts";
 import { problemResponse } from "./problem.ts";
@@ -15,7 +15,8 @@ import { contractRoutes, type PathMatch, type Route, RouteTable } from "./routes
 import { isEnd, nextOf, streamEvents } from "./stream_events.ts";
 import { writeMessage } from "../../rpc/json/write_message.ts";
 
-export type { ApiEvent, ApiRequest, ApiResponse } from "./api_messages.ts";
+/** A request of the API, from any server of HTTP. */
+type ApiRequest = Omit<HttpRequest, "isHead" | "admit" | "address" | "isSecure" | "user">;
 
 const JSON_HEADERS = { "content-type": "application/json", "cache-control": "no-store" };
 const EVENT_HEADERS = { "content-type": "text/event-stream", "cache-control": "no-store" };
@@ -47,7 +48,7 @@ export class Api {
   }
 
   /** The response to a request whose path begins with `/api/v1`; never fails. */
-  async respond(request: ApiRequest): Promise<ApiResponse> {
+  async respond(request: ApiRequest): Promise<HttpResponse> {
     let hasBody = false;
     try {
       if (request.path === DOCUMENT_PATH) return await this.#document(request);
@@ -71,7 +72,7 @@ export class Api {
     values: readonly string[],
     request: ApiRequest,
     caller: Caller,
-  ): Promise<ApiResponse> {
+  ): Promise<HttpResponse> {
     const { headers, query, peer, from } = request;
     const key = headers["idempotency-key"];
     const lastEventId = textOf(headers["last-event-id"]);
@@ -107,7 +108,7 @@ export class Api {
   }
 
   /** The API as a document, with the jobs that the caller may see. */
-  async #document(request: ApiRequest): Promise<ApiResponse> {
+  async #document(request: ApiRequest): Promise<HttpResponse> {
     const { headers, method, peer, from, signal } = request;
     if (method !== "GET" && method !== "HEAD") return methodRefused(method, READ_VERBS);
     const caller = await request.authorize("listRegisteredJobs");

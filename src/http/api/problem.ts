@@ -1,6 +1,6 @@
 import type { JobError } from "../../core/errors.ts";
 import { HTTP_STATUS } from "../../core/http_status.ts";
-import type { PlainResponse } from "./api_messages.ts";
+import type { PlainResponse } from "../request/http_types.ts";
 
 /** Titles of the statuses that errors have. */
 const TITLES: Readonly<Record<number, string>> = {

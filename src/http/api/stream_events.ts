@@ -1,6 +1,6 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { toJobError } from "../../core/errors.ts";
-import type { ApiEvent } from "./api_messages.ts";
+import type { ApiEvent } from "../request/http_types.ts";
 import { planOf } from "../../rpc/json/message_plan.ts";
 import { problemText } from "./problem.ts";
 import { fieldTexts, joinFields } from "../../rpc/json/write_message.ts";

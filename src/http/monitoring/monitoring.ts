@@ -6,7 +6,7 @@ import { makeVisible } from "../../core/text/safe_text.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { Lazy } from "../../platform/lazy.ts";
 import type { Logger } from "../../platform/logger.ts";
-import type { PlainResponse } from "../api/api_messages.ts";
+import type { PlainResponse } from "../request/http_types.ts";
 import { Paced } from "../../rpc/guard/paced.ts";
 import { PingQuota } from "./ping_quota.ts";
 import { isForeign, keyOfPing, PING_PATH, readPing } from "./ping_request.ts";

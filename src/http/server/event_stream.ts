@@ -3,7 +3,7 @@ import type { Clock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { CallTracker } from "../../rpc/guard/call_tracker.ts";
 import { UNREAD_MS } from "../../rpc/limits.ts";
-import type { ApiEvent, EventsResponse } from "../api/api_messages.ts";
+import type { ApiEvent, EventsResponse } from "../request/http_types.ts";
 import { problemText } from "../api/problem.ts";
 import type { HttpConnection } from "../wire/connection.ts";
 

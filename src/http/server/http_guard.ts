@@ -1,6 +1,6 @@
 import { connectionKey } from "../../rpc/auth/auth.ts";
 import type { TrackedGuard } from "../../rpc/guard/call_tracker.ts";
-import type { Visitors } from "./visitors.ts";
+import type { ConnectionLimit } from "./connection_limit.ts";
 import type { HttpConnection } from "../wire/connection.ts";
 
 /** Refused calls after which a connection is closed. */
@@ -12,15 +12,15 @@ export class HttpGuard implements TrackedGuard {
   /** Names the connection for the authenticator; its parts come from the runtime each time. */
   readonly key: string;
   readonly #connection: HttpConnection;
-  readonly #visitors: Visitors;
+  readonly #connections: ConnectionLimit;
   #isAdmitted = false;
   #complaint: string | null = null;
   #refusalCount = 0;
   #onRequestBytes: (change: number) => void = () => {};
 
-  constructor(connection: HttpConnection, visitors: Visitors) {
+  constructor(connection: HttpConnection, connections: ConnectionLimit) {
     this.#connection = connection;
-    this.#visitors = visitors;
+    this.#connections = connections;
     this.key = connectionKey(connection.socket);
     this.peer = `http:${connection.clientAddress}:${connection.socket.remotePort}`;
   }
@@ -35,7 +35,9 @@ export class HttpGuard implements TrackedGuard {
 
   admit(): void {
     this.#isAdmitted = true;
-    if (!this.#visitors.admit(this.#connection)) this.complain("too many connections of callers");
+    if (!this.#connections.admit(this.#connection)) {
+      this.complain("too many connections of callers");
+    }
   }
 
   refuse(): void {

@@ -3,11 +3,11 @@ import { admitCall } from "../../rpc/auth/admission.ts";
 import { allow, type Caller, type CallName } from "../../rpc/auth/auth.ts";
 import type { TrackedCall } from "../../rpc/guard/call_tracker.ts";
 import { MESSAGE_BYTES_MAX } from "../../rpc/limits.ts";
-import type { Client } from "../request/clients.ts";
+import type { ProxyClient } from "../request/proxy_client.ts";
 import type { CancelSignal } from "../../rpc/server/call_policy.ts";
 import type { Access, SessionSource } from "./access.ts";
-import type { PlainResponse } from "../api/api_messages.ts";
-import type { HttpRequest } from "../request/exchange.ts";
+import type { PlainResponse } from "../request/http_types.ts";
+import type { HttpRequest } from "../request/http_types.ts";
 import type { HttpGuard } from "./http_guard.ts";
 import type { HttpConnection } from "../wire/connection.ts";
 import type { RequestProblem } from "../wire/request_head.ts";
@@ -17,7 +17,7 @@ import type { WireRequest } from "../wire/wire_request.ts";
 interface Parts {
   readonly access: Access;
   readonly sessions: SessionSource | null;
-  readonly client: Client;
+  readonly client: ProxyClient;
   readonly guard: HttpGuard;
   readonly connection: HttpConnection;
   /** Path and query, without the base path. */

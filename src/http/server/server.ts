@@ -8,8 +8,8 @@ import {
   type ListenerStart,
   PatientListener,
 } from "../../rpc/server/patient_listener.ts";
-import { type Exposure, exposureOf } from "./exposure.ts";
-import type { Front, HttpServerOptions } from "./front.ts";
+import { type ListenerPolicy, policyOf } from "./listener_policy.ts";
+import type { HttpRouter, HttpServerOptions } from "./http_router.ts";
 
 /** Where the server listens. */
 export interface HttpAddress {
@@ -24,24 +24,24 @@ const NO_PROXY: SiteSettings = { basePath: "/", publicUrl: null };
 export class HttpServer {
   readonly #options: HttpServerOptions;
   /** Loaded with the first connection: many daemons never get one. */
-  readonly #front: Lazy<Front>;
+  readonly #router: Lazy<HttpRouter>;
   /** Connections that wait for it. */
   readonly #waiting = new Set<Socket>();
-  #exposure: Exposure | null = null;
+  #policy: ListenerPolicy | null = null;
   #tcp: PatientListener | null = null;
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
-    this.#front = new Lazy(async () => {
-      const { Front } = await import("./front.ts");
-      return new Front(options, this.#exposure);
+    this.#router = new Lazy(async () => {
+      const { HttpRouter } = await import("./http_router.ts");
+      return new HttpRouter(options, this.#policy);
     });
   }
 
   /** Where it listens, or is to listen. */
   get address(): HttpAddress {
     const { host, port } = this.#options;
-    const isTls = this.#exposure?.hasTls ?? false;
+    const isTls = this.#policy?.hasTls ?? false;
     return { host, port: this.#tcp?.listener?.port ?? port, isTls };
   }
 
@@ -57,14 +57,18 @@ export class HttpServer {
    */
   async start(start: ListenerStart = FIRST_START): Promise<void> {
     const { host, port, logger, clock, app, onListening } = this.#options;
-    this.#exposure = app && exposureOf(host, app.server);
-    const tls = this.#exposure?.hasTls
+    this.#policy = app && policyOf(host, app.server);
+    const tls = this.#policy?.hasTls
       ? await loadTls(app!.server.tls!, { nowMs: clock.now().wallMs, logger })
       : null;
     const tcp = this.#tcp = new PatientListener({
       listen: (descriptor) =>
         listenTcp({
-          ...{ host, port, descriptor, tls, clock },
+          host,
+          port,
+          descriptor,
+          tls,
+          clock,
           protocol: "http/1.1",
           keys: 'server.http ("" turns it off)',
           // One more makes room for itself.
@@ -76,7 +80,8 @@ export class HttpServer {
         onListening?.();
       },
       isAnyPort: port === 0,
-      ...{ clock, logger },
+      clock,
+      logger,
     });
     await tcp.start(start);
     if (tcp.listener !== null) this.#logListening();
@@ -86,8 +91,8 @@ export class HttpServer {
     this.#tcp?.stop();
     for (const socket of this.#waiting) socket.destroy();
     // If it failed to load, there is nothing to stop.
-    const front = await this.#front.loading?.catch(() => null);
-    await front?.stop();
+    const router = await this.#router.loading?.catch(() => null);
+    await router?.stop();
   }
 
   #logListening(): void {
@@ -95,12 +100,12 @@ export class HttpServer {
   }
 
   #accept(socket: Socket): void {
-    const { value } = this.#front;
+    const { value } = this.#router;
     if (value !== null) return value.accept(socket);
     if (this.#waiting.size >= this.#options.connectionsMax) return void socket.destroy();
     this.#waiting.add(socket);
-    this.#front.get().finally(() => this.#waiting.delete(socket)).then((front) => {
-      if (!socket.destroyed) front.accept(socket);
+    this.#router.get().finally(() => this.#waiting.delete(socket)).then((router) => {
+      if (!socket.destroyed) router.accept(socket);
     }, () => socket.destroy());
   }
 }

@@ -2,13 +2,7 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
 import { errorCode, JobError } from "../../core/errors.ts";
-
-/** A file of the dashboard as a response. */
-export interface SiteResponse {
-  readonly status: 200 | 304;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: Buffer;
-}
+import type { PlainResponse } from "../request/http_types.ts";
 
 /** What a browser says about a file that it wants. */
 export interface SiteConditions {
@@ -62,7 +56,7 @@ export class DashboardFiles {
   }
 
   /** The page, which is the same at every path of the dashboard. */
-  page({ ifNoneMatch }: SiteConditions): SiteResponse {
+  page({ ifNoneMatch }: SiteConditions): PlainResponse {
     const { body, etag } = this.#page;
     // The page of a later version names other files: browsers have to ask.
     const headers = { etag, "cache-control": "no-cache" };
@@ -80,7 +74,7 @@ export class DashboardFiles {
    * @param path below the base path, such as "assets/app-0123456789ab.js"
    * @returns null if there is no such file
    */
-  file(path: string, { acceptEncoding, ifNoneMatch }: SiteConditions): SiteResponse | null {
+  file(path: string, { acceptEncoding, ifNoneMatch }: SiteConditions): PlainResponse | null {
     const name = path.startsWith(ASSETS) ? path.slice(ASSETS.length) : "";
     const file = this.#files.get(name);
     if (file === undefined) return null;

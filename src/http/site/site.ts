@@ -7,10 +7,11 @@ import type { Clock } from "../../platform/clock.ts";
 import { Lazy } from "../../platform/lazy.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { AuthConfig } from "../../platform/network/server_config.ts";
-import type { Authenticator, Caller, CallName } from "../../rpc/auth/auth.ts";
+import type { Authenticator, Caller } from "../../rpc/auth/auth.ts";
 import type { SessionCallers } from "../../rpc/auth/session_callers.ts";
 import { isSessionCaller, type SessionCaller } from "../../rpc/auth/session_proof.ts";
-import { type Client, Clients, type Headers } from "../request/clients.ts";
+import type { HttpRequest, PlainResponse } from "../request/http_types.ts";
+import { type Headers, isSameOrigin } from "../request/proxy_client.ts";
 import { DashboardFiles } from "./dashboard_files.ts";
 import { leadingPage, LOGIN_HEADERS, loginPage } from "./login_page.ts";
 import { type LoginProof, Logins } from "./logins.ts";
@@ -18,32 +19,10 @@ import { type CookieScope, readSessionCookie, sessionCookie } from "./session_co
 import { SITE_HEADERS } from "./site_headers.ts";
 
 /** A request for something other than the API. */
-export interface SiteRequest {
-  readonly method: string;
-  /** The path below the base path, with a slash at its beginning. */
-  readonly path: string;
-  readonly query: URLSearchParams;
-  readonly headers: Headers;
-  /** The address of the client. */
-  readonly address: string;
-  /** True if it is connected by TLS. */
-  readonly isSecure: boolean;
-  /** The user of the client on this machine; null if it is elsewhere, or nobody knows. */
-  user(): Promise<number | null>;
-  /** True for HEAD, whose method is GET here. */
-  readonly isHead: boolean;
-  /** The whole body. @throws JobError if it has more bytes */
-  body(bytesMax: number): Promise<Uint8Array>;
-  /** The caller if it may make a call, or the refusal. */
-  authorize(call: CallName): Caller | JobError | Promise<Caller | JobError>;
-}
-
-/** A response of the site. */
-export interface SiteResponse {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | Uint8Array;
-}
+export type SiteRequest = Omit<
+  HttpRequest,
+  "admit" | "peer" | "from" | "signal" | "cancelSignal"
+>;
 
 /** Options of {@link Site}. */
 export interface SiteOptions {
@@ -81,14 +60,14 @@ const TOO_MANY = "Too many attempts. Try again in a minute.";
 /** The pages for people: the dashboard, for those who have logged in, and the login. */
 export class Site {
   readonly #options: SiteOptions;
-  readonly #clients: Clients;
+  readonly #origin: string | null;
   readonly #logins: Logins;
   readonly #files: Lazy<DashboardFiles>;
 
   constructor(options: SiteOptions) {
     this.#options = options;
     const { config } = options;
-    this.#clients = new Clients(config);
+    this.#origin = config.publicUrl === null ? null : new URL(config.publicUrl).origin;
     this.#logins = new Logins(options);
     this.#files = new Lazy(() => DashboardFiles.load(config.basePath));
   }
@@ -113,7 +92,7 @@ export class Site {
   }
 
   /** Respond to a request. @throws JobError `not_found` if there is nothing at its path */
-  async respond(request: SiteRequest): Promise<SiteResponse> {
+  async respond(request: SiteRequest): Promise<PlainResponse> {
     const { path, method } = request;
     const isRead = method === "GET";
     if (path === `/${LOGIN_PATH}`) {
@@ -131,13 +110,13 @@ export class Site {
     return path.startsWith(ASSETS) ? await this.#file(request) : await this.#page(request);
   }
 
-  async #file({ path, headers }: SiteRequest): Promise<SiteResponse> {
+  async #file({ path, headers }: SiteRequest): Promise<PlainResponse> {
     const file = (await this.#files.get()).file(path.slice(1), conditionsOf(headers));
     if (file === null) throw nothingAt(path);
     return { ...file, headers: { ...SITE_HEADERS, ...file.headers } };
   }
 
-  async #page(request: SiteRequest): Promise<SiteResponse> {
+  async #page(request: SiteRequest): Promise<PlainResponse> {
     const { path, query, headers } = request;
     const { config: { basePath } } = this.#options;
     if (!await this.#isKnown(request)) {
@@ -159,7 +138,7 @@ export class Site {
     return !(await request.authorize("getVersion") instanceof JobError);
   }
 
-  async #showLogin(request: SiteRequest): Promise<SiteResponse> {
+  async #showLogin(request: SiteRequest): Promise<PlainResponse> {
     const { query, headers, isHead } = request;
     const code = query.get("code");
     const next = this.#nextOf(query.get("next"));
@@ -177,7 +156,7 @@ export class Site {
     return this.#form({ next, problem: null, status: 200, code });
   }
 
-  async #logIn(request: SiteRequest): Promise<SiteResponse> {
+  async #logIn(request: SiteRequest): Promise<PlainResponse> {
     const type = textOf(request.headers["content-type"]) ?? "";
     if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(type)) {
       return this.#form({ next: "", problem: "Send a form.", status: 415 });
@@ -185,7 +164,7 @@ export class Site {
     const form = new URLSearchParams(Buffer.from(await request.body(FORM_BYTES_MAX)).toString());
     const next = this.#nextOf(form.get("next"));
     const code = form.get("code");
-    const isForeign = !this.#clients.isSameOrigin(request.headers);
+    const isForeign = !isSameOrigin(request.headers, this.#origin);
     if (isForeign) {
       if (code === null) return this.#form({ next: "", problem: FOREIGN, status: 403 });
       // The page of jobctl open is a file. A page of a stranger would have a stranger's code.
@@ -203,7 +182,7 @@ export class Site {
     request: SiteRequest,
     proof: LoginProof,
     { next, isForeign }: { readonly next: string; readonly isForeign: boolean },
-  ): Promise<SiteResponse> {
+  ): Promise<PlainResponse> {
     let opened: OpenedSession | null;
     try {
       opened = await this.#logins.logIn(proof, request);
@@ -230,8 +209,8 @@ export class Site {
     return { status: 200, headers: { ...LOGIN_HEADERS, ...headers }, body: leadingPage(next) };
   }
 
-  async #logOut(request: SiteRequest): Promise<SiteResponse> {
-    if (!this.#clients.isSameOrigin(request.headers)) {
+  async #logOut(request: SiteRequest): Promise<PlainResponse> {
+    if (!isSameOrigin(request.headers, this.#origin)) {
       return this.#form({ next: "", problem: FOREIGN, status: 403 });
     }
     const caller = await this.find(request);
@@ -248,7 +227,7 @@ export class Site {
       readonly status: number;
       readonly code?: string | null;
     },
-  ): SiteResponse {
+  ): PlainResponse {
     const action = `${this.#options.config.basePath}${LOGIN_PATH}`;
     return {
       status,
@@ -257,7 +236,11 @@ export class Site {
         ...(status === 429 ? { "retry-after": String(RETRY_AFTER_S) } : {}),
       },
       body: loginPage({
-        ...{ action, next, problem, code, takesTokens: this.#options.authMode === "token" },
+        action,
+        next,
+        problem,
+        code,
+        takesTokens: this.#options.authMode === "token",
       }),
     };
   }
@@ -279,7 +262,7 @@ export class Site {
     return readSessionCookie(textOf(request.headers["cookie"]), this.#scopeOf(request));
   }
 
-  #scopeOf({ isSecure }: Pick<Client, "isSecure">): CookieScope {
+  #scopeOf({ isSecure }: Pick<SiteRequest, "isSecure">): CookieScope {
     const { port, config: { basePath } } = this.#options;
     return { port, basePath, isTls: isSecure };
   }
@@ -311,7 +294,7 @@ function isNavigation({ "sec-fetch-site": site, "sec-fetch-dest": destination }:
 function redirect(
   location: string,
   headers: Readonly<Record<string, string>> = {},
-): SiteResponse {
+): PlainResponse {
   return {
     status: 303,
     headers: { ...SITE_HEADERS, "cache-control": "no-store", location, ...headers },
@@ -323,7 +306,7 @@ function nothingAt(path: string): JobError {
   return new JobError("not_found", `Cannot find "${makeVisible(path)}"`, { hint: "See /" });
 }
 
-function notAllowed(allow: string): SiteResponse {
+function notAllowed(allow: string): PlainResponse {
   return {
     status: 405,
     headers: { ...SITE_HEADERS, allow, "content-type": "text/plain; charset=utf-8" },

@@ -2,17 +2,10 @@ import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { clientUser } from "../../platform/network/peer_owner.ts";
 import type { Clock, Timer } from "../../platform/clock.ts";
+import type { PlainResponse } from "../request/http_types.ts";
 import { readHead, type RequestHead, type RequestProblem } from "./request_head.ts";
 import { type BodySource, WireRequest } from "./wire_request.ts";
 import { writeHead } from "./response_head.ts";
-
-/** A response whose body is known. */
-export interface WireResponse {
-  readonly status: number;
-  /** Visible ASCII; without the length of the body and what is about the connection. */
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | Uint8Array;
-}
 
 /** How a response is sent. */
 export interface SendOptions {
@@ -28,7 +21,7 @@ export interface ConnectionOptions {
   /** Called with each request, which it must answer. */
   readonly onRequest: (request: WireRequest, connection: HttpConnection) => void;
   /** Called for what is not a request; returns the response, after which the connection closes. */
-  readonly onProblem: (problem: RequestProblem) => WireResponse;
+  readonly onProblem: (problem: RequestProblem) => PlainResponse;
   readonly onClose: (connection: HttpConnection) => void;
 }
 
@@ -125,7 +118,7 @@ export class HttpConnection implements BodySource {
   }
 
   /** Answer the request. */
-  respond({ status, headers, body }: WireResponse, { isLast, onSent }: SendOptions = {}): void {
+  respond({ status, headers, body }: PlainResponse, { isLast, onSent }: SendOptions = {}): void {
     if (this.#phase === "closing") return onSent?.();
     if (isLast === true) this.#isLast = true;
     const length = typeof body === "string" ? Buffer.byteLength(body) : body.byteLength;

@@ -18,7 +18,7 @@ import { checkFsync, timeFsync } from "./fsync_check.ts";
 import { checkLimits, readLimits } from "./limits_check.ts";
 import { checkListeners, readListeners } from "./listeners_check.ts";
 import { checkNodes } from "./nodes_check.ts";
-import type { Patient } from "./patient.ts";
+import type { Target } from "./target.ts";
 import { checkPermissions, readPermissions } from "./permissions_check.ts";
 import { checkReach, reachAll, receiversOf } from "./reach_check.ts";
 import type { Check } from "./run_checks.ts";
@@ -70,8 +70,8 @@ export function earlyChecks(options: DoctorOptions, config: Config | null): Chec
 }
 
 /** The checks that need to know whether a daemon runs. */
-export function lateChecks(patient: Patient): Check[] {
-  const { options, loaded, found, daemon, pid, uid, restart } = patient;
+export function lateChecks(target: Target): Check[] {
+  const { options, loaded, found, daemon, pid, uid, restart } = target;
   const { isService, spool, clock } = options;
   const workers = loaded?.config.worker.count ?? 1;
   const always: Check[] = [
@@ -90,9 +90,9 @@ export function lateChecks(patient: Patient): Check[] {
   const isRunning = found.type === "unknown" ? null : found.type === "running";
   return [
     ...always,
-    { subject: "store", run: () => storeFindings(patient, config) },
-    { subject: "store", run: () => backupFindings(patient, config) },
-    { subject: "unit", run: () => mailFindings(patient, config) },
+    { subject: "store", run: () => storeFindings(target, config) },
+    { subject: "store", run: () => backupFindings(target, config) },
+    { subject: "unit", run: () => mailFindings(target, config) },
     {
       subject: "tokens",
       run: () => checkTokens(readTokens(config, { nowMs: clock.now().wallMs, uid })),
@@ -117,7 +117,7 @@ export function lateChecks(patient: Patient): Check[] {
   ];
 }
 
-async function storeFindings({ daemon, uid, options }: Patient, { store }: Config) {
+async function storeFindings({ daemon, uid, options }: Target, { store }: Config) {
   const { address, url, tls } = store;
   const { clock, configFile, sandbox } = options;
   const isRemote = address.type === "valkey" || address.type === "etcd";
@@ -133,7 +133,7 @@ async function storeFindings({ daemon, uid, options }: Patient, { store }: Confi
   });
 }
 
-function backupFindings({ options, uid }: Patient, { backup }: Config) {
+function backupFindings({ options, uid }: Target, { backup }: Config) {
   if (backup === null) return [];
   const { path } = backup;
   const problems = backupFolderProblems({
@@ -143,7 +143,7 @@ function backupFindings({ options, uid }: Patient, { backup }: Config) {
   return problems.map(({ message, remedy }) => findingsOf("store").error(message, remedy));
 }
 
-function mailFindings({ options: { sandbox } }: Patient, { notices }: Config) {
+function mailFindings({ options: { sandbox } }: Target, { notices }: Config) {
   if (sandbox === null || sandbox.hasSetuid) return [];
   return localMailProblems(notices, sandbox.unit).map(({ path, message, hint }) =>
     findingsOf("unit").error(`${path}: ${message}`, hint ?? null)

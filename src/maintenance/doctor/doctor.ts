@@ -2,7 +2,7 @@ import type { LoadedConfig } from "../../config/config.ts";
 import { messageOf } from "../../core/errors.ts";
 import { SecretMask } from "../../core/text/secret_mask.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
-import { patientOf } from "./patient.ts";
+import { targetOf } from "./target.ts";
 import { earlyChecks, lateChecks } from "./checks.ts";
 import { findConfig } from "./config_check.ts";
 import type { DoctorOptions, FoundDaemon } from "./facts.ts";
@@ -33,7 +33,7 @@ export async function diagnose(options: DoctorOptions): Promise<Finding[]> {
     failed: (error) => ({ type: "unknown", why: messageOf(error) }),
   });
   const late = await runChecks(
-    lateChecks(await patientOf(options, { loaded, found: asked })),
+    lateChecks(await targetOf(options, { loaded, found: asked })),
     { clock, deadlineMs: LATE_MS_MAX },
   );
   const all = [...findings, ...skipped(loaded), ...await early, ...late];

@@ -250,8 +250,8 @@ export interface InstanceApi extends InstanceReads {
     options?: { readonly all?: boolean; readonly isForced?: boolean },
   ): Promise<readonly Instance[]>;
   /**
-   * Let the running command of an instance stand still, or continue with `thaw`. Its timeout stands
-   * still meanwhile, its lease does not.
+   * Freeze the running command of an instance, or let it continue with `thaw`. Its timeout does not
+   * count meanwhile, but its lease does.
    *
    * @returns `changed` false if it was so already
    * @throws JobError `conflict` if it runs no command on this node; `unimplemented` without control

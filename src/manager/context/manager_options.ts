@@ -2,7 +2,8 @@ import type { ConfigInForce } from "../../core/settings/config_settings.ts";
 import type { JobOptions } from "../../core/job/gen/job_options.ts";
 import { quoteValue } from "../../core/text/quote_value.ts";
 import { JobError } from "../../core/errors.ts";
-import { type JobDefinition, WORKERS_MAX } from "../../core/job/job.ts";
+import type { JobDefinition } from "../../core/job/job.ts";
+import { WORKERS_MAX } from "../../core/job/limits.ts";
 import type { SecretMask } from "../../core/text/secret_mask.ts";
 import type {
   BackupFolderContext,

@@ -1,11 +1,4 @@
 import { encodeError } from "../../core/arguments/encode.ts";
-import type {
-  AttemptUsage,
-  LiveUsage,
-  LogEntry,
-  ProcessPlace,
-  Progress,
-} from "../../core/instance.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
 import { isNoticeKind } from "../../notices/context/notice_kinds.ts";
 import { BACKUP_KIND } from "../../core/settings/backup_settings.ts";
@@ -50,41 +43,6 @@ interface AttemptRunnerOptions extends
   readonly mayBegin: (running: RunningAttempt) => boolean;
   /** Called once for each attempt given to {@link AttemptRunner.run}. */
   readonly ended: (running: RunningAttempt, outcome: AttemptOutcome) => void;
-}
-
-/** Where an attempt writes: there may be thousands, so it is one small object for each. */
-class RunningSink implements AttemptSink {
-  readonly #running: RunningAttempt;
-  readonly #calls: JobCalls;
-
-  constructor(running: RunningAttempt, calls: JobCalls) {
-    this.#running = running;
-    this.#calls = calls;
-  }
-
-  log(entries: readonly LogEntry[]): void {
-    this.#running.log(entries);
-  }
-
-  progress(progress: Progress): void {
-    this.#running.progress(progress);
-  }
-
-  placed(place: ProcessPlace): void {
-    this.#running.place = place;
-  }
-
-  endedAgo(ms: number): void {
-    this.#running.endedAgo(ms);
-  }
-
-  used(usage: AttemptUsage | LiveUsage): void {
-    this.#running.usage = usage;
-  }
-
-  call(method: string, args: readonly unknown[]): Promise<unknown> {
-    return this.#calls.handle(this.#running, method, args);
-  }
 }
 
 /** Runs claimed attempts: in the executor, or in the manager for system jobs. */
@@ -225,8 +183,8 @@ export class AttemptRunner {
     const { instance } = running;
     const after = events.handled(instance.id);
     try {
-      const sink = new RunningSink(running, this.#calls);
-      running.attempt = run({ job, instance, deadlineMs, after }, sink);
+      running.calls = this.#calls;
+      running.attempt = run({ job, instance, deadlineMs, after }, running);
     } catch (error) {
       return ended(running, { type: "lost", error: encodeError(error) });
     }

@@ -14,7 +14,7 @@ import {
 import type { JobDefinition } from "../../core/job/job.ts";
 import type { Timer } from "../../platform/clock.ts";
 import type { SettleResult } from "../../store/store.ts";
-import type { Attempt } from "../../worker/executor.ts";
+import type { Attempt, AttemptSink } from "../../worker/executor.ts";
 import type { PartContext } from "../context/part_context.ts";
 import type { Adopted } from "./adopted.ts";
 
@@ -33,8 +33,13 @@ interface Writing {
   readonly progress: Progress | undefined;
 }
 
-/** A claim of this node, until its settlement is recorded. */
-export class RunningAttempt {
+/** Answers what the code of an attempt asks of its manager. */
+interface Calls {
+  handle(running: RunningAttempt, method: string, args: readonly unknown[]): Promise<unknown>;
+}
+
+/** A claim of this node, until its settlement is recorded. Its attempt writes here. */
+export class RunningAttempt implements AttemptSink {
   /** Null when the kind was removed between the claim and its start. */
   readonly job: JobDefinition | null;
   readonly instance: Instance;
@@ -46,6 +51,8 @@ export class RunningAttempt {
   endedMs: number | null = null;
   /** Null until started, and for system jobs, which cannot be stopped. */
   attempt: Attempt | null = null;
+  /** Null until started, and for system jobs. */
+  calls: Calls | null = null;
   /** True once the executor has given the outcome of the attempt. */
   hasOutcome = false;
   /** Where its command runs; null if that is unknown, or it is none. */
@@ -87,9 +94,21 @@ export class RunningAttempt {
     return running;
   }
 
-  /** Since when its command stands still, epoch ms; null if it does not. */
+  /** When its command was frozen, epoch ms; null if it is not frozen. */
   get frozenAt(): number | null {
     return this.#frozenAt;
+  }
+
+  placed(place: ProcessPlace): void {
+    this.place = place;
+  }
+
+  used(usage: AttemptUsage | LiveUsage): void {
+    this.usage = usage;
+  }
+
+  call(method: string, args: readonly unknown[]): Promise<unknown> {
+    return this.calls!.handle(this, method, args);
   }
 
   /** It ended while no daemon ran. */
@@ -128,7 +147,7 @@ export class RunningAttempt {
     this.#arm();
   }
 
-  /** Its command stands still since a time, or continues with null. */
+  /** Its command was frozen at a time, or continues with null. */
   froze(frozenAt: number | null, { at, reason }: { readonly at: number; readonly reason: string }) {
     this.#frozenAt = frozenAt;
     this.progress({ done: 0, total: null, frozenAt });

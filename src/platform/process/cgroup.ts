@@ -29,7 +29,7 @@ export class Cgroup {
     return this.#valueOf("cgroup.events", "populated") === 1;
   }
 
-  /** True once all of its processes stand still. */
+  /** True once all of its processes are frozen. */
   get isFrozen(): boolean {
     return this.#valueOf("cgroup.events", "frozen") === 1;
   }
@@ -77,7 +77,7 @@ export class Cgroup {
   }
 
   /**
-   * Let all processes stand still, or continue. They may take a moment to stop.
+   * Freeze all processes, or let them continue. They may take a moment to stop.
    *
    * @throws Error with the code of the system
    */

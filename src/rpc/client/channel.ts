@@ -9,7 +9,7 @@ import type { ConnectOptions } from "./connect_options.ts";
 import { gathering } from "../server/gathering_socket.ts";
 import { MESSAGE_BYTES_MAX } from "../limits.ts";
 import type { CalledPeer } from "./call_error.ts";
-import type { Whereabouts } from "./whereabouts.ts";
+import type { ConnectionInfo } from "./connection_info.ts";
 import { findSocket, type Target } from "./find_socket.ts";
 import { type ProofOptions, provePeer } from "./peer_proof.ts";
 import { probeSocket, tokenPath } from "../socket_path.ts";
@@ -19,7 +19,7 @@ import { findDistrust } from "../../platform/files/trusted_path.ts";
 import { readTokenFile } from "../auth/token_file.ts";
 
 /** A connection to a daemon, opened again when it breaks. */
-export interface Channel extends CalledPeer, Whereabouts {
+export interface Channel extends CalledPeer, ConnectionInfo {
   readonly client: grpc.Client;
   readonly metadata: () => grpc.Metadata;
   /**

@@ -17,7 +17,7 @@ import {
 } from "./connect_options.ts";
 import { encodeRequest } from "./encode_request.ts";
 import { TRAILERS } from "../errors.ts";
-import { withWhereabouts } from "./whereabouts.ts";
+import { withConnectionInfo } from "./connection_info.ts";
 import { JobService } from "../gen/job_pb.ts";
 import type { StreamName, UnaryName } from "../backend.ts";
 
@@ -78,7 +78,7 @@ export function connect(options: ConnectOptions = {}): JobClient {
   }
   const close = () => void opening?.then((channel) => channel.close(), () => {});
   const client = { ...methods as unknown as JobMethods & StreamMethods, close };
-  return withWhereabouts(client, () => opening);
+  return withConnectionInfo(client, () => opening);
 }
 
 /**

@@ -17,7 +17,7 @@ import { type CalledPeer, type CallFailure, emptyResponse, toClientError } from 
 import type { CallOptions } from "./connect_options.ts";
 import type { FoundSocket } from "./find_socket.ts";
 import { provePeer } from "./peer_proof.ts";
-import type { Whereabouts } from "./whereabouts.ts";
+import type { ConnectionInfo } from "./connection_info.ts";
 
 /** Bytes before each message: a flag for compression, and the length. */
 const PREFIX_BYTES = 5;
@@ -44,7 +44,7 @@ export interface SocketCall extends CallOptions {
  * A connection to the daemon's Unix socket for calls with one response: what gRPC is over HTTP/2,
  * without the library. Loading that takes longer than the call.
  */
-export class SocketChannel implements CalledPeer, Whereabouts {
+export class SocketChannel implements CalledPeer, ConnectionInfo {
   readonly address: string;
   readonly isTls = false;
   readonly triedSockets: readonly string[];

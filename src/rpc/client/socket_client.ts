@@ -10,7 +10,7 @@ import { CALL_TIMEOUT_MS, type CallOptions, type ConnectOptions } from "./connec
 import { findSocket } from "./find_socket.ts";
 import { decodeMessage, encodeMessage } from "./message_codec.ts";
 import { SocketChannel } from "./socket_channel.ts";
-import { withWhereabouts } from "./whereabouts.ts";
+import { withConnectionInfo } from "./connection_info.ts";
 
 const SERVICE = "job.v1.JobService";
 const STREAMS = ["follow", "watch", "workOnStore"] as const satisfies readonly StreamName[];
@@ -29,7 +29,10 @@ export async function connectAtOnce(options: ConnectOptions): Promise<JobClient>
   const connect = async () => (await import("./client.ts")).connect(options);
   if (found === null) return await connect();
   const channel = new SocketChannel(found, tried);
-  return withWhereabouts(socketClient(channel, options, connect), () => Promise.resolve(channel));
+  return withConnectionInfo(
+    socketClient(channel, options, connect),
+    () => Promise.resolve(channel),
+  );
 }
 
 function socketClient(
@@ -44,7 +47,10 @@ function socketClient(
     const path = `/${SERVICE}/${method}`;
     methods[name] = async (request: object = {}, { signal, timeoutMs }: CallOptions = {}) => {
       const bytes = await channel.call({
-        ...{ method, path, headers, signal },
+        method,
+        path,
+        headers,
+        signal,
         request: encodeMessage(input, request),
         timeoutMs: timeoutMs ?? options.timeoutMs ?? CALL_TIMEOUT_MS,
       });

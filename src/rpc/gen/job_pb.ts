@@ -566,8 +566,8 @@ export type JobInstance = Message<"job.v1.JobInstance"> & {
   process?: RunningProcess | undefined;
 
   /**
-   * Since when the running command stands still; absent unless it does. Its timeout stands still,
-   * too.
+   * Since when the running command is frozen; absent unless it is. Its timeout does not count
+   * meanwhile.
    *
    * @generated from field: optional google.protobuf.Timestamp frozen_at = 181;
    */

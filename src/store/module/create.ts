@@ -8,7 +8,6 @@ import { ReplicaStore } from "../replica/store.ts";
 import type { ReplicaMedium } from "../replica/medium.ts";
 import type { Store } from "../store.ts";
 import { GuardedMedium } from "./guarded_medium.ts";
-import { shapeOf } from "./store_methods.ts";
 
 /** The argument of a module's function that makes a store. */
 export interface StoreContext {
@@ -20,14 +19,12 @@ export interface StoreContext {
   readonly prefix: string;
 }
 
-/**
- * The default export of a module named by `store.url`: a store, a medium for one, or a function
- * that makes either.
- */
+/** The default export of a module named by `store.url`: a medium, or a function that makes one. */
 export type StoreModule =
-  | Store
   | ReplicaMedium
-  | ((context: StoreContext) => Store | ReplicaMedium | Promise<Store | ReplicaMedium>);
+  | ((context: StoreContext) => ReplicaMedium | Promise<ReplicaMedium>);
+
+const METHODS = ["load", "version", "commit", "watch", "close"] as const;
 
 /** Parts to make a store of. */
 interface Parts {
@@ -37,28 +34,38 @@ interface Parts {
   readonly maxSkewMs?: number;
 }
 
-/** Make a store of a store or a medium. @throws JobError `invalid_config` for anything else */
-export function storeOf(
+/** Make the store over a medium. @throws JobError `invalid_config` for anything else */
+export function storeOver(
   value: unknown,
   { clock, random, maxSkewMs }: Parts,
   name: string,
 ): Store {
-  const shape = shapeOf(value);
-  switch (shape.type) {
-    case "store":
-      return shape.store;
-    case "medium": {
-      const medium = new GuardedMedium(shape.medium);
-      return new ReplicaStore({ medium, clock, random, maxSkewMs });
-    }
-    case "incomplete":
-      throw refused(
-        name,
-        `it is an incomplete ${shape.meant}: ${shape.missing.join(", ")} missing`,
-      );
-    case "neither":
-      throw refused(name, `${wordFor(value)} is neither a Store nor a ReplicaMedium`);
+  const problem = mediumProblem(value);
+  if (problem !== null) throw refused(name, problem);
+  const medium = new GuardedMedium(value as ReplicaMedium);
+  return new ReplicaStore({ medium, clock, random, maxSkewMs });
+}
+
+/** Why a value is not a medium; null if it is one. */
+function mediumProblem(value: unknown): string | null {
+  if (typeof value !== "object" || value === null) {
+    return `${wordFor(value)} is not a ReplicaMedium`;
   }
+  const typeOf = (name: string) => typeof Reflect.get(value, name);
+  const missing: string[] = METHODS.filter((name) => typeOf(name) !== "function");
+  if (missing.includes("commit") && typeOf("enqueue") === "function") {
+    return "it is a whole Store, and jobctl makes stores itself, over a medium";
+  }
+  if (METHODS.every((name) => name === "close" || missing.includes(name))) {
+    return `${wordFor(value)} is not a ReplicaMedium`;
+  }
+  for (const name of ["type", "location"]) {
+    if (typeOf(name) !== "string") missing.push(`${name} (a string)`);
+  }
+  if (typeOf("isDurable") !== "boolean") missing.push("isDurable (true or false)");
+  return missing.length === 0
+    ? null
+    : `it is an incomplete ReplicaMedium: ${missing.join(", ")} missing`;
 }
 
 /**
@@ -86,7 +93,7 @@ export async function loadModuleStore(
   }
   const exported = module.default;
   if (exported === undefined) throw refused(url, "it has no default export");
-  if (typeof exported !== "function") return storeOf(exported, parts, url);
+  if (typeof exported !== "function") return storeOver(exported, parts, url);
   let made: unknown;
   try {
     const context: StoreContext = { url, prefix, directory: directory ?? dirname(file) };
@@ -95,7 +102,7 @@ export async function loadModuleStore(
     if (thrown instanceof JobError) throw thrown;
     throw refused(url, `its function failed: ${messageOf(thrown)}`, thrown);
   }
-  return storeOf(made, parts, url);
+  return storeOver(made, parts, url);
 }
 
 function wordFor(value: unknown): string {
@@ -107,7 +114,7 @@ function wordFor(value: unknown): string {
 function refused(name: string, problem: string, cause?: unknown): JobError {
   return new JobError("invalid_config", `Cannot use store "${name}": ${problem}`, {
     path: "store.url",
-    hint: '"jobctl docs stores" has an example of a module that is a store',
+    hint: `Export a medium with ${METHODS.join(", ")}: "jobctl docs stores" has an example`,
     cause,
   });
 }

@@ -10,7 +10,7 @@ import type { TransferBudget } from "../../worker/output/transfer_budget.ts";
 import { StderrTail } from "../../worker/output/stderr_tail.ts";
 import { ENTRIES_LENGTH_MAX, ENTRIES_MAX } from "../protocol.ts";
 
-/** Surroundings of the outputs of all commands. */
+/** What the outputs of all commands share. */
 export interface OutputHost {
   readonly clock: Clock;
   readonly budget: TransferBudget;

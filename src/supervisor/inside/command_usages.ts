@@ -13,7 +13,7 @@ const COMMANDS_MAX = 100;
 /** Looks take at most this part of a processor. */
 const SHARE = 1 / 2_000;
 
-/** Surroundings of {@link CommandUsages}. */
+/** What {@link CommandUsages} needs of its supervisor. */
 interface UsageHost<Command extends TrackedCommand> {
   readonly clock: Clock;
   /** Processor time that this process has used, in ms. */
@@ -148,7 +148,9 @@ export class CommandUsages<Command extends TrackedCommand> {
       if (!orphans.has(pid)) lostTicks += last;
     }
     const usage = {
-      ...{ rssBytes, openFiles, processes },
+      rssBytes,
+      openFiles,
+      processes,
       maxRssBytes: Math.max(rssBytes, before?.usage.maxRssBytes ?? 0),
       // Less only if it lost a process that nobody waited for.
       cpuMs: Math.max(msOf(ticks + lostTicks), before?.usage.cpuMs ?? 0),

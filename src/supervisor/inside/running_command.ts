@@ -50,12 +50,12 @@ const WITHDRAWN: AttemptResult = {
   error: { name: "AbortError", message: "Aborted before its time" },
 };
 
-/** A command that never stood still. */
+/** A command that was never frozen. */
 export const NO_STANDSTILL = { isFrozen: false, frozenMs: 0 };
 
 type RunMessage = Extract<ToSupervisor, { readonly type: "run" }>;
 
-/** Surroundings of running commands. */
+/** What running commands need of their supervisor. */
 export interface CommandHost extends OutputHost {
   /** When commands expire. */
   readonly deadlines: DueTimes<RunningCommand>;
@@ -106,9 +106,9 @@ export class RunningCommand implements ProgramEvents {
   #lines = 0;
   #file: ResultFile | null = null;
   #startMs = 0;
-  /** Since when it stands still, in monotonic ms; null if it does not. */
+  /** When it was frozen, in monotonic ms; null if it is not frozen. */
   #frozenSinceMs: number | null = null;
-  /** How long it stood still before that. */
+  /** How long it was frozen before that. */
   #frozenMs = 0;
   /** From when on output is read as it comes, in monotonic ms. */
   #listenMs = 0;
@@ -171,7 +171,9 @@ export class RunningCommand implements ProgramEvents {
         argv: this.cgroup === null || isStartedIn ? limited : entering(this.cgroup, limited),
         env: file === null ? env : { ...env, JOB_RESULT_FILE: file.path },
         cwd: directoryOf(launch),
-        ...{ umask, stdin, fourth: file?.descriptor ?? null },
+        umask,
+        stdin,
+        fourth: file?.descriptor ?? null,
         cgroup: isStartedIn ? this.cgroup!.openFolder() : null,
       }, this);
       this.#output.attach(pipes);
@@ -211,13 +213,13 @@ export class RunningCommand implements ProgramEvents {
     return this.leader === 0 || this.#exit !== null ? null : nowMs - this.#startMs;
   }
 
-  /** Let its processes stand still, or continue. */
+  /** Freeze its processes, or let them continue. */
   freeze(isFrozen: boolean): void {
     this.#host.send({ type: "frozen", run: this.run, problem: this.#freeze(isFrozen) });
   }
 
-  /** Whether it stands still, and how long it has in all. */
-  standstill(nowMs: number): Pick<FoundRun, "isFrozen" | "frozenMs"> {
+  /** True if it is frozen, and how long it has been in all. */
+  freezeState(nowMs: number): Pick<FoundRun, "isFrozen" | "frozenMs"> {
     const sinceMs = this.#frozenSinceMs;
     const frozenMs = this.#frozenMs + (sinceMs === null ? 0 : nowMs - sinceMs);
     return { isFrozen: sinceMs !== null, frozenMs: Math.floor(frozenMs) };
@@ -232,7 +234,7 @@ export class RunningCommand implements ProgramEvents {
     try {
       this.cgroup.freeze(isFrozen);
       const nowMs = this.#host.clock.now().monotonicMs;
-      ({ frozenMs: this.#frozenMs } = this.standstill(nowMs));
+      ({ frozenMs: this.#frozenMs } = this.freezeState(nowMs));
       this.#frozenSinceMs = isFrozen ? nowMs : null;
       return null;
     } catch (error) {

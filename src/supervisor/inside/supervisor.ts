@@ -128,7 +128,9 @@ export class Supervisor {
     const starter = createProgramStarter();
     const tree = ownTree();
     this.#host = {
-      ...{ clock: systemClock, starter, starts: new EarlyStarts(systemClock) },
+      clock: systemClock,
+      starter,
+      starts: new EarlyStarts(systemClock),
       deadlines: new DueTimes(systemClock, (command) => command.expire()),
       cgroups: tree && new CommandCgroups(tree, { canStart: () => starter.entersCgroups }),
       gather: (commands) => this.#gather(commands),
@@ -197,7 +199,7 @@ export class Supervisor {
   list(): readonly FoundRun[] {
     const nowMs = systemClock.now().monotonicMs;
     return (this.#runs?.list(nowMs) ?? []).map((kept) => {
-      return { ...kept, ...this.#commands.get(kept.run)?.standstill(nowMs) ?? NO_STANDSTILL };
+      return { ...kept, ...this.#commands.get(kept.run)?.freezeState(nowMs) ?? NO_STANDSTILL };
     });
   }
 

@@ -1,5 +1,6 @@
 import { isJobError, JobError } from "../../core/errors.ts";
-import { NICKNAMES, parseCron } from "../../core/time/cron.ts";
+import { parseCron } from "../../core/time/cron.ts";
+import { NICKNAMES } from "../../core/time/cron_expression.ts";
 import type { CronieEntry } from "./cronie.ts";
 
 // As crond.c of busybox 1.37: an item that it cannot read is logged, and the items before it apply.

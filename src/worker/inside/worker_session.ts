@@ -30,7 +30,7 @@ import { SessionCalls } from "./session_calls.ts";
 
 type RunMessage = Extract<ToWorker, { readonly type: "run" }>;
 
-/** Surroundings of a session. */
+/** What a session needs of its process. */
 export interface SessionHost {
   readonly guard: Guard;
   send(message: FromWorker): void;
@@ -41,7 +41,7 @@ export interface SessionHost {
 }
 
 /** One run of this worker, until its result is sent. */
-interface CurrentRun {
+interface SessionRun {
   readonly message: RunMessage;
   readonly scope: AttemptScope;
   /** Monotonic ms at which it began. */
@@ -64,7 +64,7 @@ const BATCH_MS_MAX = 50;
 
 /** A run that is over and not yet reported. */
 interface Ended {
-  readonly current: CurrentRun;
+  readonly current: SessionRun;
   readonly result: AttemptResult;
   readonly tookMs: number;
   /** The processes that it left behind. */
@@ -83,7 +83,7 @@ export class WorkerSession {
     process.env[MARKER_VARIABLE] ?? "",
     process.pid,
   );
-  #current: CurrentRun | null = null;
+  #current: SessionRun | null = null;
   #lastRun = 0;
   #traces: AttemptTraces | null = null;
   #isTainted = false;
@@ -184,7 +184,7 @@ export class WorkerSession {
       progress: (progress) => this.#host.send({ type: "progress", run, progress }),
       call: (method, args) => this.#calls.call(run, method, args),
     }, message.handler?.type === "stateChange" ? message.handler.state : "processing");
-    const current: CurrentRun = {
+    const current: SessionRun = {
       message,
       scope,
       ...this.#readSpent(),
@@ -201,7 +201,7 @@ export class WorkerSession {
     });
   }
 
-  #readSpent(): Pick<CurrentRun, "startMs" | "spentMs"> {
+  #readSpent(): Pick<SessionRun, "startMs" | "spentMs"> {
     const startMs = systemClock.now().monotonicMs;
     if (startMs - this.#spent.atMs > SPENT_AGE_MS_MAX) {
       this.#spent = { ms: spentMs(), atMs: startMs };
@@ -209,7 +209,7 @@ export class WorkerSession {
     return { startMs, spentMs: this.#spent.ms };
   }
 
-  async #runModule(current: CurrentRun, job: WireJob): Promise<AttemptResult> {
+  async #runModule(current: SessionRun, job: WireJob): Promise<AttemptResult> {
     const { message, scope } = current;
     let code = this.#code.get(message.ref);
     if (!code) {
@@ -238,14 +238,14 @@ export class WorkerSession {
   }
 
   // The daemon has the result before the handler begins: it survives a handler that spins or exits.
-  async #decide(current: CurrentRun, result: AttemptResult): Promise<void> {
+  async #decide(current: SessionRun, result: AttemptResult): Promise<void> {
     // A function that an uncaught error has failed may still end.
     if (this.#current !== current || current.decided !== null) return;
     current.decided = result;
     await this.#host.deliver({ type: "decided", run: current.message.run, result });
   }
 
-  #finish(current: CurrentRun, result: AttemptResult): void {
+  #finish(current: SessionRun, result: AttemptResult): void {
     if (this.#current !== current) return;
     this.#current = null;
     const { run } = current.message;
@@ -315,7 +315,7 @@ export class WorkerSession {
   }
 
   /** If the worker may be used again, and a log line about what was left behind. */
-  #checkTraces(current: CurrentRun, sweep: Sweep): Verdict {
+  #checkTraces(current: SessionRun, sweep: Sweep): Verdict {
     if (this.#isTainted || !this.#host.isIntact()) return { reuse: null, note: null };
     const { found, names } = sweep;
     const { reuse, left } = found > 0

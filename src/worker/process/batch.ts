@@ -4,7 +4,7 @@ import { BATCH_MAX, BatchMemory } from "../batching/batch_memory.ts";
 import type { ResultMessage } from "../protocol.ts";
 import { validateMessage } from "../validate_message.ts";
 import { usageLimits } from "./worker_launch.ts";
-import type { FollowingRun, WorkerRun } from "./worker_run.ts";
+import type { FollowingRun, HostedRun } from "./run_host.ts";
 
 /** Attempts with a shorter timeout need the worker to report when job code begins. */
 const TIMEOUT_MS_MIN = 1_000;
@@ -49,7 +49,7 @@ export class Batch {
    * Monotonic ms by which job code must have ended while `run` is the current run; null for no
    * limit. Any run behind it may already be executing, so the earliest deadline counts.
    */
-  deadlineMs(run: WorkerRun): number | null {
+  deadlineMs(run: HostedRun): number | null {
     let deadlineMs = run.deadlineMs ?? Infinity;
     for (const follower of this.#followers) {
       deadlineMs = Math.min(deadlineMs, follower.deadlineMs ?? Infinity);
@@ -74,7 +74,7 @@ export class Batch {
   }
 
   /** Take back the runs behind `run`, and `run` itself if it follows, unless they have begun. */
-  takeBack(run: WorkerRun): readonly FollowingRun[] {
+  takeBack(run: HostedRun): readonly FollowingRun[] {
     const from = Math.max(0, this.#followers.indexOf(run as FollowingRun));
     let kept = this.#followers.length;
     while (kept > from && this.#memory?.takeBack(this.#place + kept - 1)) kept -= 1;
@@ -82,7 +82,7 @@ export class Batch {
   }
 
   /** True if a run is queued behind the current one, or has begun unseen. */
-  has(run: WorkerRun): boolean {
+  has(run: HostedRun): boolean {
     return this.#followers.includes(run as FollowingRun);
   }
 

@@ -14,7 +14,7 @@ import {
 import { type TaskInstance, taskInstance } from "../protocol.ts";
 import type { WorkerEnding } from "./worker_ending.ts";
 import type { WorkerProcess } from "./worker_process.ts";
-import type { WorkerRun } from "./worker_run.ts";
+import type { HostedRun } from "./run_host.ts";
 
 const NAMES: Readonly<Record<HandlerCall["type"], string>> = {
   stateChange: "onStateChange",
@@ -27,7 +27,7 @@ export function noteTo(task: HandlerTask, clock: Clock, message: string): void {
 }
 
 /** One call of a handler in a worker process. */
-export class HandlerRun implements WorkerRun {
+export class HandlerRun implements HostedRun {
   readonly job: JobDefinition;
   readonly instance: TaskInstance;
   readonly handler: HandlerCall;

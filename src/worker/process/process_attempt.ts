@@ -19,7 +19,7 @@ import {
 import { type AttemptResult, type TaskInstance, taskInstance } from "../protocol.ts";
 import type { Exit } from "./worker_child.ts";
 import type { WorkerEnding } from "./worker_ending.ts";
-import type { FollowingRun, RunHost } from "./worker_run.ts";
+import type { FollowingRun, RunHost } from "./run_host.ts";
 
 /** Longest time between the abort signal and SIGTERM. */
 const TERM_AFTER_MS_MAX = 2_000;
@@ -34,10 +34,14 @@ const REFUSALS_MAX = 3;
 /** For the gate: the end of an attempt without a result. */
 const UNKNOWN_END: GatedEnd = { tookMs: null, isSilent: false };
 
-/** Surroundings of attempts, which all of an executor share. */
+/** What all attempts of an executor share. */
 export interface AttemptHost {
   readonly clock: Clock;
   readonly mask: SecretMask;
+  /** What executes attempts, for messages. */
+  readonly executedBy: string;
+  /** True if a success counts that came after the time limit: the abort did not cause it. */
+  readonly keepsLateSuccess: boolean;
   /** Where an attempt of a job can run. @throws JobError if it cannot */
   readonly acquire: (job: JobDefinition) => RunHost;
   readonly onEnd: (attempt: ProcessAttempt, end: GatedEnd) => void;
@@ -351,9 +355,8 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
     const result = this.#resultOf(ending);
     const mayDecide = this.#cause === null || this.#cause === "drain" || isTimeLimit(this.#cause);
     if (this.#decided !== null && mayDecide) return this.#decidedOutcome(result ?? this.#decided);
-    // The function returned before the abort reached it. A command may exit because of the abort.
-    const isFunction = this.job.source.type === "module";
-    if (isFunction && result?.type === "ok" && isTimeLimit(this.#cause)) return result;
+    const isLate = result?.type === "ok" && isTimeLimit(this.#cause);
+    if (isLate && this.#host.keepsLateSuccess) return result;
     if (this.#cause !== null) {
       const ended = ending.type === "exit"
         ? { exitCode: ending.code ?? undefined, signal: ending.signal ?? undefined }
@@ -371,26 +374,22 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
     if (this.#exceeded !== null) {
       return { type: "error", reason: "limit", error: this.#exceeded, ...this.#unasked(true) };
     }
+    const { executedBy } = this.#host;
     switch (ending.type) {
       case "result":
-        return this.#resultOutcome(ending);
+        return this.#resultOutcome(ending.result);
       case "refused":
         return workerError("lost", `No worker took the attempt: ${REFUSALS_MAX} refused it`);
       case "unstarted":
         if (ending.whose === "system") return unstarted(ending.message);
         return ending.whose === "worker"
-          ? workerError("lost", `The ${this.#executedBy} could not be started: ${ending.message}`)
+          ? workerError("lost", `The ${executedBy} could not be started: ${ending.message}`)
           : workerError("error", `The attempt did not begin: ${ending.message}`);
       case "exit":
-        return { ...exitOutcome(this.#executedBy, ending), ...this.#unasked(true) };
+        return { ...exitOutcome(executedBy, ending), ...this.#unasked(true) };
       case "expired":
         return workerError("lost", "It was killed because its lease was not extended in time");
     }
-  }
-
-  /** What executes it, for messages. */
-  get #executedBy(): string {
-    return this.job.source.type === "command" ? "supervisor of commands" : "worker";
   }
 
   /** The last result that the worker reported; it may have ended in a handler after that. */
@@ -413,21 +412,15 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
   }
 
   #unasked(isUnasked: boolean): { readonly isUnasked?: boolean } {
-    return isUnasked && this.job.source.type === "module" ? { isUnasked } : {};
+    const { onTerminate, retryDelay } = this.job.hasHandler;
+    return isUnasked && (onTerminate || retryDelay) ? { isUnasked } : {};
   }
 
-  #resultOutcome(
-    { result, stderrTail }: Extract<WorkerEnding, { readonly type: "result" }>,
-  ): AttemptOutcome {
-    if (result.type === "ok") {
-      const { type, resultsJson, exitCode = 0 } = result;
-      if (exitCode !== 0) this.#note(`Exit code ${exitCode} counts as success`);
-      return { type, resultsJson };
-    }
-    if (result.type === "snooze" || result.type === "unstarted") return result;
-    if (this.job.source.type !== "command" || stderrTail === "") return result;
-    const { error } = result;
-    return { type: "error", error: { ...error, message: `${error.message}: ${stderrTail}` } };
+  #resultOutcome(result: AttemptResult): AttemptOutcome {
+    if (result.type !== "ok") return result;
+    const { type, resultsJson, exitCode = 0 } = result;
+    if (exitCode !== 0) this.#note(`Exit code ${exitCode} counts as success`);
+    return { type, resultsJson };
   }
 }
 

@@ -18,7 +18,7 @@ import { HandlerRun, noteTo } from "./handler_run.ts";
 import { type AttemptHost, ProcessAttempt } from "./process_attempt.ts";
 import { WorkerPool, type WorkerSettings } from "./worker_pool.ts";
 import type { WorkerProcess } from "./worker_process.ts";
-import type { WorkerRun } from "./worker_run.ts";
+import type { HostedRun } from "./run_host.ts";
 
 /** Most handlers that run at once, in workers beside those of attempts. */
 const HANDLER_WORKERS_MAX = 2;
@@ -52,7 +52,7 @@ class ProcessExecutor implements Executor {
   readonly #host: AttemptHost;
   #pool: WorkerPool;
   /** Attempts whose job takes none of the `count` workers. */
-  #beside = 0;
+  #slotless = 0;
   #isStopped = false;
 
   constructor(options: ProcessExecutorOptions) {
@@ -72,11 +72,14 @@ class ProcessExecutor implements Executor {
     });
     const { clock, mask } = this.#settings;
     this.#host = {
-      ...{ clock, mask },
+      clock,
+      mask,
+      executedBy: "worker",
+      keepsLateSuccess: true,
       acquire: (job) => this.#pool.acquire(job),
       onEnd: (attempt, end) => {
         this.#attempts.delete(attempt);
-        if (isBeside(attempt.job)) this.#beside -= 1;
+        if (isSlotless(attempt.job)) this.#slotless -= 1;
         this.#gate.leave(attempt, end);
       },
       onReturn: (attempt) => this.#gate.readmit(attempt),
@@ -116,7 +119,7 @@ class ProcessExecutor implements Executor {
     this.#settings.mask.add(secretsOf(source));
     const attempt = new ProcessAttempt(task, sink, this.#host);
     this.#attempts.add(attempt);
-    if (isBeside(task.job)) this.#beside += 1;
+    if (isSlotless(task.job)) this.#slotless += 1;
     this.#gate.enter(attempt);
     return attempt;
   }
@@ -142,7 +145,7 @@ class ProcessExecutor implements Executor {
   /** How many more attempts may begin: none without workers, not even those that take none. */
   get #capacity(): number {
     const { count } = this.#pool;
-    return count === 0 ? 0 : count - (this.#attempts.size - this.#beside - this.waiting);
+    return count === 0 ? 0 : count - (this.#attempts.size - this.#slotless - this.waiting);
   }
 
   resize(count: number): void {
@@ -173,12 +176,12 @@ class ProcessExecutor implements Executor {
     return new WorkerPool({
       ...this.#settings,
       count,
-      beside: () => this.#beside,
+      slotless: () => this.#slotless,
       onLate: (worker, run, error) => this.#late(worker, run, error),
     });
   }
 
-  #late(worker: WorkerProcess, run: WorkerRun | null, thrown: ErrorInfo): void {
+  #late(worker: WorkerProcess, run: HostedRun | null, thrown: ErrorInfo): void {
     const { clock, logger, mask } = this.#settings;
     const error = mask.error(thrown);
     const message = `Uncaught after the attempt had ended: ${error.stack ?? error.message}`;
@@ -189,6 +192,6 @@ class ProcessExecutor implements Executor {
 }
 
 /** True if its attempts take none of the workers that {@link Executor.resize} sets. */
-function isBeside({ options }: JobDefinition): boolean {
+function isSlotless({ options }: JobDefinition): boolean {
   return options.workerSlot === false;
 }

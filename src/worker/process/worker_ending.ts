@@ -14,7 +14,6 @@ export type WorkerEnding =
   | {
     readonly type: "result";
     readonly result: AttemptResult;
-    readonly stderrTail: string;
     /** How long its job code took; null if the worker did not report it. */
     readonly tookMs: number | null;
     /** True if it wrote nothing. */
@@ -28,11 +27,11 @@ export type WorkerEnding =
   | { readonly type: "refused" };
 
 /** The ending of a run that has its result. */
-export function resultEnding(message: ResultMessage, stderrTail: string): WorkerEnding {
+export function resultEnding(message: ResultMessage): WorkerEnding {
   const { result, tookMs, isSilent = false } = message;
   // Job code may have changed the clock.
   const ms = tookMs !== undefined && tookMs >= 0 ? tookMs : null;
-  return { type: "result", result, stderrTail, tookMs: ms, isSilent };
+  return { type: "result", result, tookMs: ms, isSilent };
 }
 
 /** Why a worker's process could not be started. */

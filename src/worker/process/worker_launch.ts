@@ -40,7 +40,7 @@ export function poolKey(job: JobDefinition): string {
   let key = keys.get(job);
   if (key === undefined) {
     const spec = specOf(job);
-    key = spec === null ? PLAIN_KEY : JSON.stringify(surroundings(spec));
+    key = spec === null ? PLAIN_KEY : JSON.stringify(settingsOf(spec));
     keys.set(job, key);
   }
   return key;
@@ -59,7 +59,7 @@ export function usageLimits(job: JobDefinition): ProcessLimits | null {
   return limits;
 }
 
-function surroundings(spec: ProcessSpec): readonly unknown[] {
+function settingsOf(spec: ProcessSpec): readonly unknown[] {
   const { user, group, nice, ionice, limits, cwd, umask, env } = spec;
   const variables = Object.entries(env).sort(([a], [b]) => (a < b ? -1 : 1));
   const shared = [user, group, nice ?? null, ionice ?? null, limits?.openFiles ?? null];

@@ -39,7 +39,7 @@ export interface WorkerSettings {
 
 interface WorkerPoolOptions extends WorkerSettings {
   /** How many more workers than `count` may run now. */
-  readonly beside: () => number;
+  readonly slotless: () => number;
   readonly onLate: WorkerProcessOptions["onLate"];
 }
 
@@ -56,7 +56,7 @@ export class WorkerPool {
   readonly #idle: WorkerProcess[] = [];
   readonly #reaper: LazyTimer;
   readonly #budgets: WorkerProcessOptions["budgets"];
-  /** Most workers, not counting those beside it. */
+  /** Most workers, not counting those for slotless attempts. */
   count: number;
   #started = 0;
   #onEmpty: (() => void) | null = null;
@@ -97,7 +97,7 @@ export class WorkerPool {
       worker.end();
     }
     // An idle worker of another key makes room.
-    if (this.#workers.size >= this.count + this.#options.beside()) this.#idle.shift()?.end();
+    if (this.#workers.size >= this.count + this.#options.slotless()) this.#idle.shift()?.end();
     return this.#spawn(key, specOf(job));
   }
 
@@ -169,7 +169,12 @@ export class WorkerPool {
     let worker: WorkerProcess;
     try {
       worker = new WorkerProcess({
-        ...{ clock, mask, launch, memory, familyMarker, onLate },
+        clock,
+        mask,
+        launch,
+        memory,
+        familyMarker,
+        onLate,
         budgets: this.#budgets,
         id: `w${this.#started}`,
         // Not derived from the marker, which job code sees in its environment.
@@ -212,7 +217,7 @@ export class WorkerPool {
   }
 
   #trim(): void {
-    let surplus = this.#workers.size - this.count - this.#options.beside();
+    let surplus = this.#workers.size - this.count - this.#options.slotless();
     while (surplus > 0 && this.#idle.length > 0) {
       this.#idle.shift()!.end();
       surplus -= 1;

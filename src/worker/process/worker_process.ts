@@ -27,7 +27,7 @@ import {
   type WorkerEnding,
 } from "./worker_ending.ts";
 import { usageLimits } from "./worker_launch.ts";
-import { type FollowingRun, giveBack, type RunHost, type WorkerRun } from "./worker_run.ts";
+import { type FollowingRun, giveBack, type HostedRun, type RunHost } from "./run_host.ts";
 
 /** How long a worker may take from its spawn to its first message. */
 const HELLO_MS_MAX = 30_000;
@@ -44,12 +44,12 @@ export interface WorkerProcessOptions extends WorkerStart {
   /** The process is gone. */
   readonly onGone: (worker: WorkerProcess) => void;
   /** Code that an ended run left behind threw an error; the worker takes no more runs. */
-  readonly onLate: (worker: WorkerProcess, run: WorkerRun | null, error: ErrorInfo) => void;
+  readonly onLate: (worker: WorkerProcess, run: HostedRun | null, error: ErrorInfo) => void;
 }
 
 /** The run that a worker executes, and what is known of it. */
-interface CurrentRun {
-  readonly run: WorkerRun;
+interface RunState {
+  readonly run: HostedRun;
   readonly number: number;
   /** True until the worker reports that job code begins, if it has to. */
   isWaitingForStart: boolean;
@@ -82,9 +82,9 @@ export class WorkerProcess implements RunHost {
   readonly #limit: LazyTimer;
   readonly #wake: LazyTimer;
   readonly #recheck: LazyTimer;
-  #current: CurrentRun | null = null;
+  #current: RunState | null = null;
   /** The run before it: code that it left behind may throw after the current one has begun. */
-  #last: CurrentRun | null = null;
+  #last: RunState | null = null;
   /** Messages to send once it has started; null afterwards. */
   #backlog: ToWorker[] | null = [];
   /** True if it takes no more runs. */
@@ -135,7 +135,7 @@ export class WorkerProcess implements RunHost {
   }
 
   /** Execute a run, then its followers, at most `batchMax - 1`. It must be usable and not busy. */
-  run(run: WorkerRun, followers: readonly FollowingRun[] = []): void {
+  run(run: HostedRun, followers: readonly FollowingRun[] = []): void {
     const { job, instance, handler } = run;
     const { token } = this.#options;
     const number = this.runs + 1;
@@ -159,7 +159,7 @@ export class WorkerProcess implements RunHost {
   }
 
   /** Take back the runs queued behind `run`, and `run` itself, unless they have begun. */
-  takeBack(run: WorkerRun): void {
+  takeBack(run: HostedRun): void {
     const returned = this.#batch.takeBack(run);
     this.#takeResults();
     if (this.#current && returned.length > 0) this.#setGuard();
@@ -169,18 +169,18 @@ export class WorkerProcess implements RunHost {
   }
 
   /** Call the run's `wake` at this monotonic time; null for never. */
-  wakeAt(run: WorkerRun, dueMs: number | null): void {
+  wakeAt(run: HostedRun, dueMs: number | null): void {
     if (this.#current?.run === run) this.#wake.set(dueMs);
   }
 
   /** The run's deadline has changed. @returns true if it is the current run */
-  extend(run: WorkerRun): boolean {
+  extend(run: HostedRun): boolean {
     if (this.#current?.run !== run) return false;
     this.#setGuard();
     return true;
   }
 
-  abort(run: WorkerRun, cause: AbortCause): void {
+  abort(run: HostedRun, cause: AbortCause): void {
     if (this.#current?.run !== run) return;
     this.#send({ type: "abort", run: this.#current.number, cause });
   }
@@ -191,7 +191,7 @@ export class WorkerProcess implements RunHost {
     this.#child.kill(signal);
   }
 
-  missing(run: WorkerRun): string | null {
+  missing(run: HostedRun): string | null {
     if (this.#child.isGone) return "its worker is gone";
     if (this.#current?.run !== run && !this.#batch.has(run)) return "its worker does not have it";
     const { pid } = this;
@@ -218,7 +218,7 @@ export class WorkerProcess implements RunHost {
   }
 
   /** Make a run the current one. */
-  #take(run: WorkerRun, number: number, wantsStarted: boolean): void {
+  #take(run: HostedRun, number: number, wantsStarted: boolean): void {
     this.#current = {
       run,
       number,
@@ -247,7 +247,7 @@ export class WorkerProcess implements RunHost {
     run.started();
   }
 
-  #watchUsage(run: WorkerRun, limits: ProcessLimits): UsageWatch {
+  #watchUsage(run: HostedRun, limits: ProcessLimits): UsageWatch {
     const { clock } = this.#options;
     const family = this.#child.family!;
     return new UsageWatch({
@@ -277,7 +277,7 @@ export class WorkerProcess implements RunHost {
       this.#last = last;
       this.#take(next, last.number + 1, false);
       this.#child.output!.passOn(next, last.number + 1);
-      last.run.ended(resultEnding(result, ""));
+      last.run.ended(resultEnding(result));
       next.promoted();
     }
   }
@@ -336,7 +336,7 @@ export class WorkerProcess implements RunHost {
     }
   }
 
-  #callsOf(current: CurrentRun): RunCalls {
+  #callsOf(current: RunState): RunCalls {
     const { clock, budgets } = this.#options;
     return new RunCalls({
       clock,
@@ -366,7 +366,7 @@ export class WorkerProcess implements RunHost {
     this.kill("SIGKILL");
   }
 
-  #ended(message: ResultMessage, current: CurrentRun): void {
+  #ended(message: ResultMessage, current: RunState): void {
     this.#endBatch(current.run);
     if (this.#current !== current) return;
     current.result = message;
@@ -379,7 +379,7 @@ export class WorkerProcess implements RunHost {
   }
 
   /** Let nothing queued behind `run` begin. A worker that has begun one of those is broken. */
-  #endBatch(run: WorkerRun): void {
+  #endBatch(run: HostedRun): void {
     this.takeBack(run);
     if (!this.#batch.isEmpty) this.kill("SIGKILL");
   }
@@ -456,13 +456,13 @@ export class WorkerProcess implements RunHost {
       if (this.#isBad) this.end();
       else this.#options.onIdle(this);
     }
-    run.ended(exitEnding ?? resultEnding(result!, output?.stderrTail ?? ""));
+    run.ended(exitEnding ?? resultEnding(result!));
     giveBack(returned);
     for (const follower of begun) follower.ended({ type: "exit", code: null, signal: "SIGKILL" });
   }
 
   /** How a run ended that has no result. */
-  #exitEnding({ isWaitingForStart }: CurrentRun): WorkerEnding {
+  #exitEnding({ isWaitingForStart }: RunState): WorkerEnding {
     if (this.#isRefused) return { type: "refused" };
     const { output, startError } = this.#child;
     const fault = startError === null ? this.#fault : spawnFault(startError);
@@ -475,7 +475,7 @@ export class WorkerProcess implements RunHost {
 }
 
 function expectedRun(
-  { job, handler }: WorkerRun,
+  { job, handler }: HostedRun,
   given: Pick<ExpectedRun, "number" | "wantsStarted" | "token">,
 ): ExpectedRun {
   const { onComplete, onTerminate, retryDelay } = job.hasHandler;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
-import type { ApiResponse } from "../../../src/http/api/api.ts";
+import type { HttpResponse } from "../../../src/http/request/http_types.ts";
 import { Manager } from "../../../src/index.ts";
 import { OWNER } from "../../../src/rpc/auth/auth.ts";
 import {
@@ -73,7 +73,7 @@ async function answerTo(
   { path, query, headers, body }: FuzzedRequest,
 ): Promise<{ readonly status: number; readonly type: string; readonly body: unknown }> {
   const abort = new AbortController();
-  const response: ApiResponse = await api.respond({
+  const response: HttpResponse = await api.respond({
     method: verb.toUpperCase(),
     path,
     query: new URLSearchParams(query),

@@ -3,7 +3,7 @@ import { createHmac } from "node:crypto";
 import { test } from "node:test";
 import { JobError } from "../../../src/core/errors.ts";
 import { type HookForm, type JobHook, parseHookSource } from "../../../src/core/hooks/hook.ts";
-import type { HttpRequest } from "../../../src/http/request/exchange.ts";
+import type { HttpRequest } from "../../../src/http/request/http_types.ts";
 import { BODY_BYTES_MAX, Hooks } from "../../../src/http/hooks/hooks.ts";
 import { ManagerStatusSource } from "../../../src/http/monitoring/status_source.ts";
 import { STRANGERS_MAX } from "../../../src/rpc/limits.ts";

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 import { JobError } from "../../../src/core/errors.ts";
-import type { ApiEvent, ApiResponse } from "../../../src/http/api/api.ts";
-import type { HttpRequest, Responder } from "../../../src/http/request/exchange.ts";
+import type { ApiEvent, HttpResponse } from "../../../src/http/request/http_types.ts";
+import type { HttpRequest, Responder } from "../../../src/http/request/http_types.ts";
 import type { Caller } from "../../../src/rpc/auth/auth.ts";
 import {
   type HttpWorld,
@@ -18,7 +18,7 @@ type Events = (request: HttpRequest) => AsyncIterable<ApiEvent>;
 /** Responds to every caller with events. */
 function streaming(events: Events): Responder {
   return {
-    async respond(request): Promise<ApiResponse> {
+    async respond(request): Promise<HttpResponse> {
       await request.authorize("follow");
       return { status: 200, headers: {}, events: events(request) };
     },

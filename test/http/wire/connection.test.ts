@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import { test } from "node:test";
-import type { ApiResponse } from "../../../src/http/api/api.ts";
-import type { HttpRequest, Responder } from "../../../src/http/request/exchange.ts";
+import type { HttpResponse } from "../../../src/http/request/http_types.ts";
+import type { HttpRequest, Responder } from "../../../src/http/request/http_types.ts";
 import { httpWorld, type RawClient } from "../../support/worlds/http_world.ts";
 import { SimClock } from "../../support/worlds/sim_clock.ts";
 
@@ -17,7 +17,7 @@ async function statusOf(client: RawClient): Promise<number | null> {
 
 /** Responds as a function says, to callers who may call anything. */
 function responder(
-  respond: (request: HttpRequest) => Promise<ApiResponse> | ApiResponse,
+  respond: (request: HttpRequest) => Promise<HttpResponse> | HttpResponse,
 ): Responder {
   return {
     async respond(request) {
@@ -30,7 +30,7 @@ function responder(
 /** A response that ends when told to. */
 function held() {
   const begun = Promise.withResolvers<HttpRequest>();
-  const response = Promise.withResolvers<ApiResponse>();
+  const response = Promise.withResolvers<HttpResponse>();
   const api = responder((request) => {
     begun.resolve(request);
     return response.promise;
@@ -38,7 +38,7 @@ function held() {
   return { api, begun: begun.promise, end: () => response.resolve(OK) };
 }
 
-const OK: ApiResponse = { status: 200, headers: {}, body: "ok" };
+const OK: HttpResponse = { status: 200, headers: {}, body: "ok" };
 
 /** Responds with what it was sent. */
 const ECHO = responder(async (request) => {

@@ -12,7 +12,7 @@ import { test } from "node:test";
 import { isJobError, type JobError } from "../../../src/core/errors.ts";
 import { MESSAGE_BYTES_MAX } from "../../../src/rpc/limits.ts";
 import { connectAtOnce } from "../../../src/rpc/client/socket_client.ts";
-import { whereabouts } from "../../../src/rpc/client/whereabouts.ts";
+import { connectionInfo } from "../../../src/rpc/client/connection_info.ts";
 import { rpcWorld } from "../../support/worlds/rpc_world.ts";
 
 async function errorOf(promise: Promise<unknown>): Promise<JobError> {
@@ -128,10 +128,10 @@ test("the first call rejects when nobody listens at the named socket", async () 
   assert.equal(error.message, "Cannot reach the daemon at /tmp/no/such.sock: ENOENT");
 });
 
-test("whereabouts() has the socket of a client", async () => {
+test("connectionInfo() has the socket of a client", async () => {
   await using given = await socketWorld();
   await given.client.getVersion();
-  const found = await whereabouts(given.client);
+  const found = await connectionInfo(given.client);
   assert.equal(found?.address, given.socket);
   assert.deepEqual([found.triedSockets, found.isReady()], [[], true]);
 });

@@ -207,7 +207,7 @@ test("open() refuses an older copy of the file, and takes another database in it
     const world = await open(path);
     await world.addOne();
     await world.store.close();
-    // The clock of files stands still for some milliseconds.
+    // The clock of files does not advance for some milliseconds.
     await sleep(20);
     copyFileSync(join(folder, "older.db"), path);
     assert.match((await refusal(path)).message, /3 commits up to .* are missing: it has 2 of 5/);

@@ -180,7 +180,7 @@ class CheckedCommand {
       return this.#happened(earlier, (each) => each.type === "away" || isKillOfSupervisor(each));
     }
     if (end === undefined) return this.#happened(span, (each) => this.#isLong(each));
-    // The supervisor keeps a result, unless a daemon that stood still did not read it in time.
+    // The supervisor keeps a result, unless a daemon that was frozen did not read it in time.
     const later = { from: end.at, to: span.to };
     return this.#happened(later, (each) => each.isFreeze && this.#isLong(each));
   }

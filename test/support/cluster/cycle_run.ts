@@ -70,7 +70,7 @@ export interface Happening {
   readonly what: string;
   /** "away": no daemon renewed a lease. */
   readonly type: "away" | "supervisor killed" | "supervisor frozen";
-  /** True if the daemon stood still, and had its claims again afterwards. */
+  /** True if the daemon was frozen, and had its claims again afterwards. */
   readonly isFreeze: boolean;
   /** Epoch ms. */
   readonly from: number;

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { Api, type ApiResponse } from "../../../src/http/api/api.ts";
+import { Api } from "../../../src/http/api/api.ts";
+import type { HttpResponse } from "../../../src/http/request/http_types.ts";
 import { JobError } from "../../../src/core/errors.ts";
 import { MESSAGE_BYTES_MAX } from "../../../src/rpc/limits.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
@@ -113,7 +114,7 @@ async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
   throw new JobError("resource_exhausted", "Cannot read the body: it is too large");
 }
 
-async function write(answer: ApiResponse, response: ServerResponse): Promise<void> {
+async function write(answer: HttpResponse, response: ServerResponse): Promise<void> {
   if (!("events" in answer)) return void response.write(answer.body);
   for await (const { id, event, data } of answer.events) {
     const lines = [

@@ -1,7 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { Api } from "../../../src/http/api/api.ts";
 import type { SessionSource } from "../../../src/http/server/access.ts";
-import type { Responder } from "../../../src/http/request/exchange.ts";
+import type { Responder } from "../../../src/http/request/http_types.ts";
 import { Hooks } from "../../../src/http/hooks/hooks.ts";
 import { HttpServer } from "../../../src/http/server/server.ts";
 import { ManagerStatusSource } from "../../../src/http/monitoring/status_source.ts";

@@ -8,8 +8,13 @@ import {
   type SessionHolder,
 } from "../../../src/manager/sessions/session.ts";
 import type { AuthConfig } from "../../../src/platform/network/server_config.ts";
-import { type Client, Clients, type Headers } from "../../../src/http/request/clients.ts";
-import { Site, type SiteRequest, type SiteResponse } from "../../../src/http/site/site.ts";
+import {
+  type Headers,
+  type ProxyClient,
+  TrustedProxies,
+} from "../../../src/http/request/proxy_client.ts";
+import type { PlainResponse } from "../../../src/http/request/http_types.ts";
+import { Site, type SiteRequest } from "../../../src/http/site/site.ts";
 import { ConfiguredAuthenticator } from "../../../src/rpc/auth/authenticator.ts";
 import { SessionCallers } from "../../../src/rpc/auth/session_callers.ts";
 import { memorySessions } from "./memory_sessions.ts";
@@ -43,7 +48,7 @@ export class SiteWorld {
   readonly authenticator: ConfiguredAuthenticator;
   readonly callers: SessionCallers;
   readonly site: Site;
-  readonly #clients: Clients;
+  readonly #proxies: TrustedProxies;
   /** What the listener decides about a caller with a certificate. */
   #certificateCaller: Caller | JobError = new JobError("unauthenticated", "no certificate");
   /** Name and value, as the browser sends it. */
@@ -65,7 +70,7 @@ export class SiteWorld {
       sessions: sessionFactsOf(this.sessions),
     });
     const whole = { basePath: "/", publicUrl: null, trustedProxies: [], ...config };
-    this.#clients = new Clients(whole);
+    this.#proxies = new TrustedProxies(whole);
     this.site = new Site({
       ...{ callers: this.callers, authenticator: this.authenticator, authMode },
       ...{ clock, logger, port: 59_052, config: whole },
@@ -78,7 +83,7 @@ export class SiteWorld {
   }
 
   /** Send a request; a cookie in the response is kept. */
-  async visit(target: string, visit: Visit = {}): Promise<SiteResponse> {
+  async visit(target: string, visit: Visit = {}): Promise<PlainResponse> {
     const { method = visit.form ? "POST" : "GET", form } = visit;
     const [path = "", query = ""] = target.split("?", 2);
     const defaults = method === "POST"
@@ -114,7 +119,10 @@ export class SiteWorld {
   }
 
   /** What the server finds out about the other end of the connection. */
-  #clientOf(headers: Headers, { address = "10.0.0.1", isTls: isSecure = false }: Visit): Client {
-    return this.#clients.clientOf(headers, { address, isSecure });
+  #clientOf(
+    headers: Headers,
+    { address = "10.0.0.1", isTls: isSecure = false }: Visit,
+  ): ProxyClient {
+    return this.#proxies.clientOf(headers, { address, isSecure });
   }
 }

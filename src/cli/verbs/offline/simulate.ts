@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { formatProblem } from "../../../config/values/problems.ts";
-import { WORKERS_MAX } from "../../../core/job/job.ts";
+import { WORKERS_MAX } from "../../../core/job/limits.ts";
 import { parseDuration } from "../../../core/time/duration.ts";
 import { JobState } from "../../../rpc/gen/job_pb.ts";
 import type { SimulatedTick } from "../../../tools/simulation/engine.ts";

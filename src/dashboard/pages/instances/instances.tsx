@@ -241,7 +241,7 @@ function InstanceListPage({ list }: { readonly list: ListKind }): JSX.Element {
   const page = useLoaded(
     key,
     (signal) => readPage(list.path, conditionsOf(filter), token, signal),
-    // Older pages stand still while they are read.
+    // Older pages do not change while they are read.
     { watched: token === "" ? [revision] : [], keeps: true },
   );
   const counts = filter.kind === ""

@@ -1,5 +1,6 @@
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
+import { isSystemKind } from "../../../core/job/kind.ts";
 import { type Resource, SLOWLY, useResource } from "../../api/resource.ts";
 import { may } from "../../state/access.ts";
 import { href, place, setQuery } from "../../state/router.ts";
@@ -68,11 +69,6 @@ const COLUMNS: readonly Column<Row>[] = [
   { title: "Succeeded", cell: ({ counts }) => <RateBar counts={counts} /> },
 ];
 
-/** True for a job of the program itself. */
-function isSystem({ kind }: Job): boolean {
-  return kind.startsWith("system.");
-}
-
 function rowsOf(jobs: readonly Job[], text: string): readonly Row[] {
   const wanted = text.toLowerCase();
   const paused = new Set((overview.pauses.value ?? []).map(({ kind }) => kind ?? "*"));
@@ -87,7 +83,7 @@ function rowsOf(jobs: readonly Job[], text: string): readonly Row[] {
     counts: overview.kinds.value.get(job.kind),
     isPaused: paused.has(job.kind) || paused.has("*"),
     nextAt: next.get(job.kind),
-  })).sort((a, b) => Number(isSystem(a.job)) - Number(isSystem(b.job)));
+  })).sort((a, b) => Number(isSystemKind(a.job.kind)) - Number(isSystemKind(b.job.kind)));
 }
 
 function Disabled(): JSX.Element | null {
@@ -111,7 +107,7 @@ function Actions({ shown, hasMore }: {
   const isAsking = useSignal(false);
   if (!may("operator")) return null;
   const isPaused = (overview.pauses.value ?? []).some(({ kind }) => kind === undefined);
-  const kinds = shown?.filter((row) => !row.isPaused && !isSystem(row.job))
+  const kinds = shown?.filter((row) => !row.isPaused && !isSystemKind(row.job.kind))
     .map(({ job }) => job.kind);
   const what = kinds === undefined
     ? "everything"

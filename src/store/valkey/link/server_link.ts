@@ -13,7 +13,7 @@ import { Pulse } from "./pulse.ts";
 import { refusal, remedyOf, tooManyError, unreachable } from "./reply_errors.ts";
 import { type Reply, ReplyError } from "./resp.ts";
 import { checkServer, type ServerFacts } from "./server_facts.ts";
-import { TroubleLog } from "./trouble_log.ts";
+import { LinkLog } from "./link_log.ts";
 
 /** Most times that one call is sent. More would mean that the call itself breaks the connection. */
 const SENDINGS_MAX = 8;
@@ -71,7 +71,7 @@ export class ServerLink {
   #deadlineTimer: Timer | null = null;
   /** Listeners by channel. They survive a change of the connection. */
   readonly #channels = new Map<string, (message: Uint8Array) => void>();
-  readonly #trouble: TroubleLog;
+  readonly #log: LinkLog;
   readonly #pulse: Pulse;
   #stop = new AbortController();
   #greeting: (run: GreetingRun) => Promise<void> = () => Promise.resolve();
@@ -89,7 +89,7 @@ export class ServerLink {
     this.#options = options;
     this.#limits = { ...LINK_LIMITS, ...options.limits };
     this.location = locationOf(address);
-    this.#trouble = new TroubleLog(logger, clock, this.location);
+    this.#log = new LinkLog(logger, clock, this.location);
     this.#pulse = new Pulse(clock, this.#limits);
   }
 
@@ -143,12 +143,12 @@ export class ServerLink {
           await this.close();
           throw problem;
         }
-        this.#trouble.lost(problem.message);
+        this.#log.lost(problem.message);
         // The last attempt is made when the time is over.
         await sleep(clock, Math.min(waitMs, leftMs), this.#stop.signal);
       }
     }
-    this.#trouble.found();
+    this.#log.found();
     for (const warning of this.#facts!.warnings) logger.warn(warning);
   }
 
@@ -258,7 +258,7 @@ export class ServerLink {
     this.#deadlineTimer?.cancel();
     this.#deadlineTimer = null;
     this.#armDeadline();
-    this.#trouble.lost(reason);
+    this.#log.lost(reason);
     this.#connecting ??= this.#reconnect().finally(() => this.#connecting = null);
   }
 
@@ -275,7 +275,7 @@ export class ServerLink {
       try {
         const before = this.#facts;
         const line = await this.#connect();
-        this.#trouble.found();
+        this.#log.found();
         this.#logChange(before);
         this.#use(line);
         this.#reconnected();
@@ -283,7 +283,7 @@ export class ServerLink {
         // Lost again at once: this loop continues.
       } catch (error) {
         this.#problem = this.#asJobError(error);
-        this.#trouble.lost(this.#problem.message);
+        this.#log.lost(this.#problem.message);
         isRefused = this.#problem.code !== "unavailable";
         if (isRefused) this.#rejectAll(this.#problem);
         failures += 1;
@@ -295,7 +295,7 @@ export class ServerLink {
     const now = this.#facts!;
     const isAnother = before !== null && before.runId !== now.runId;
     const canLose = this.#options.address.topology !== "single" || !now.survivesCrash;
-    if (isAnother && canLose) this.#trouble.changed();
+    if (isAnother && canLose) this.#log.changed();
   }
 
   #send(connection: Connection, call: WaitingCall): void {

@@ -1,10 +1,10 @@
-import { LOGIN_PATH } from "../../core/address.ts";
+import { LOGIN_PATH, type SiteConfig } from "../../core/address.ts";
 import { type JobError, toJobError } from "../../core/errors.ts";
 import { isHookPath } from "../../core/hooks/hook.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Lazy } from "../../platform/lazy.ts";
 import { Quota } from "../../rpc/guard/quota.ts";
-import type { Clients } from "../request/clients.ts";
+import { TrustedProxies } from "../request/proxy_client.ts";
 import type { Access, SessionSource } from "./access.ts";
 import {
   isOfNamedOrigin,
@@ -14,36 +14,45 @@ import {
   siteRefusal,
 } from "./cross_site.ts";
 import { sendEvents } from "./event_stream.ts";
-import type { ApiResponse, EventsResponse, PlainResponse } from "../api/api_messages.ts";
-import type { Responder } from "../request/exchange.ts";
+import type {
+  EventsResponse,
+  HttpResponse,
+  PlainResponse,
+  Responder,
+} from "../request/http_types.ts";
 import { HttpGuard } from "./http_guard.ts";
 import { OpenRequest } from "./open_request.ts";
 import { problemResponse } from "../api/problem.ts";
-import type { Visitors } from "./visitors.ts";
+import type { ServerConfig } from "../../platform/network/server_config.ts";
+import type { ListenerPolicy } from "./listener_policy.ts";
+import type { ConnectionLimit } from "./connection_limit.ts";
 import type { HttpConnection } from "../wire/connection.ts";
 import { requestError } from "../wire/request_head.ts";
 import type { WireRequest } from "../wire/wire_request.ts";
 
-/** Options of {@link AppGate}. */
-export interface AppGateOptions {
-  readonly access: Access;
+/** What responds to requests that are not for the monitoring paths. */
+export interface HttpApp {
+  readonly api: Lazy<Responder>;
+  /** Takes deliveries to the hooks of jobs. */
+  readonly hooks: Lazy<Responder>;
+  /** The dashboard; null if there is none. */
+  readonly site: Lazy<Responder> | null;
+  /** Shared with the gRPC server; called once that has started. */
+  readonly access: () => Access;
   /** Null if there are none. */
   readonly sessions: SessionSource | null;
-  /** Answers the paths of the API; loaded with the first request. */
-  readonly api: Lazy<Responder>;
-  /** Takes deliveries to hooks, which are signed: neither callers nor cookies are looked at. */
-  readonly hooks: Lazy<Responder>;
-  /** Answers the other paths; null if there are none. */
-  readonly site: Lazy<Responder> | null;
   /** Origins of other sites whose pages may use the API. */
   readonly origins: readonly string[];
-  /** Why nothing is answered here; null if it is. */
-  readonly refusal: JobError | null;
-  /** True if connections have TLS. */
-  readonly isSecure: boolean;
-  readonly clients: Clients;
-  readonly visitors: Visitors;
+  /** Who may call, and the certificate. */
+  readonly server: ServerConfig;
+}
+
+/** Where an {@link AppHandler} is reached. */
+interface AppHandlerOptions {
+  readonly policy: ListenerPolicy;
+  readonly connections: ConnectionLimit;
   readonly connectionsMax: number;
+  readonly site: SiteConfig;
   readonly clock: Clock;
 }
 
@@ -61,15 +70,21 @@ const HEADERS: Readonly<Record<string, string>> = {
  * Takes requests for the API, the dashboard and the hooks of jobs: refuses those of other sites,
  * finds their callers, watches their calls together with those of gRPC, and sends the responses.
  */
-export class AppGate {
-  readonly #options: AppGateOptions;
+export class AppHandler {
+  readonly #app: HttpApp;
+  readonly #options: AppHandlerOptions;
+  readonly #access: Access;
+  readonly #proxies: TrustedProxies;
   readonly #guards = new WeakMap<HttpConnection, HttpGuard>();
   readonly #streams: Quota;
   /** Requests whose responses are streams. */
   readonly #following = new Set<WireRequest>();
 
-  constructor(options: AppGateOptions) {
+  constructor(app: HttpApp, options: AppHandlerOptions) {
+    this.#app = app;
     this.#options = options;
+    this.#access = app.access();
+    this.#proxies = new TrustedProxies(options.site);
     const { connectionsMax: max } = options;
     this.#streams = new Quota("event streams", {
       max: Math.ceil(max / 2),
@@ -85,12 +100,13 @@ export class AppGate {
   ): void {
     const guard = this.#guards.get(connection) ?? this.#join(connection);
     if (guard === null) return connection.destroy();
-    const { access, sessions, clients, isSecure, origins } = this.#options;
+    const { sessions, origins } = this.#app;
     const { clientAddress: address } = connection;
     const { method, headers } = request;
-    const client = clients.clientOf(headers, { address, isSecure });
+    const isSecure = this.#options.policy.hasTls;
+    const client = this.#proxies.clientOf(headers, { address, isSecure });
     const open = new OpenRequest(request, {
-      access,
+      access: this.#access,
       sessions,
       guard,
       connection,
@@ -111,21 +127,26 @@ export class AppGate {
 
   /** Watch a connection together with those of gRPC; null if it has closed already. */
   #join(connection: HttpConnection): HttpGuard | null {
-    const { access: { tracker, authenticator }, visitors, connectionsMax } = this.#options;
+    const { tracker, authenticator } = this.#access;
+    const { connections, connectionsMax } = this.#options;
     const { socket } = connection;
     if (socket.remotePort === undefined) return null;
-    const guard = new HttpGuard(connection, visitors);
+    const guard = new HttpGuard(connection, connections);
     this.#guards.set(connection, guard);
     tracker.addConnection(socket, {
-      ...{ guard, peer: guard.peer, isStranger: true, principal: null, connectionsMax },
+      guard,
+      peer: guard.peer,
+      isStranger: true,
+      principal: null,
+      connectionsMax,
     });
     authenticator.admit(socket);
-    visitors.release(connection);
+    connections.release(connection);
     return guard;
   }
 
-  async #answer(open: OpenRequest, request: WireRequest): Promise<ApiResponse> {
-    const { api, site, hooks } = this.#options;
+  async #answer(open: OpenRequest, request: WireRequest): Promise<HttpResponse> {
+    const { api, site, hooks } = this.#app;
     const { path } = open;
     const isHook = isHookPath(path);
     if (!isHook) {
@@ -143,7 +164,8 @@ export class AppGate {
 
   /** @throws JobError if nothing is answered here, or not to the page that sends the request */
   #assertOwn({ isSecure, path }: OpenRequest, { method, headers }: WireRequest): void {
-    const { refusal, origins, site } = this.#options;
+    const { policy: { refusal } } = this.#options;
+    const { origins, site } = this.#app;
     if (refusal) throw refusal;
     // The page of jobctl open sends one from a file: the site decides about it.
     if (site !== null && method === "POST" && path === `/${LOGIN_PATH}`) return;
@@ -151,7 +173,7 @@ export class AppGate {
     if (foreign) throw foreign;
   }
 
-  #send(response: ApiResponse, open: OpenRequest): void {
+  #send(response: HttpResponse, open: OpenRequest): void {
     if (!("events" in response)) return this.#sendBody(response, open);
     if (!open.isHead) return void this.#follow(response, open);
     // Nobody reads them: what they come from must end too.
@@ -171,8 +193,9 @@ export class AppGate {
     headers: Readonly<Record<string, string>>,
     open: OpenRequest,
   ): Readonly<Record<string, string>> {
-    if (this.#options.origins.length === 0) return { ...HEADERS, ...headers };
-    const cors = originHeaders(open.headers, this.#options.origins);
+    const { origins } = this.#app;
+    if (origins.length === 0) return { ...HEADERS, ...headers };
+    const cors = originHeaders(open.headers, origins);
     const { vary } = headers;
     const all = { ...HEADERS, ...headers, ...cors };
     return vary === undefined || cors.vary === undefined
@@ -181,7 +204,8 @@ export class AppGate {
   }
 
   async #follow(response: EventsResponse, open: OpenRequest): Promise<void> {
-    const { access: { tracker }, clock, sessions } = this.#options;
+    const { tracker } = this.#access;
+    const { clock } = this.#options;
     const { peer, connection, request, caller } = open;
     let release: () => void;
     try {
@@ -192,7 +216,7 @@ export class AppGate {
       return this.#refuse(toJobError(error, "Cannot send events"), open);
     }
     const end = () => request.abort();
-    const unwatch = open.hasSession && caller ? sessions?.watch(caller, end) : undefined;
+    const unwatch = open.hasSession && caller ? this.#app.sessions?.watch(caller, end) : undefined;
     this.#following.add(request);
     const headers = this.#headersOf(response.headers, open);
     const { signal } = request;

@@ -9,7 +9,7 @@ import type { DaemonFacts, DoctorOptions, FoundDaemon } from "./facts.ts";
 import { sqliteOwner } from "./sqlite_look.ts";
 
 /** What the checks that come after the questions to the daemon work on. */
-export interface Patient {
+export interface Target {
   readonly options: DoctorOptions;
   /** Null if the configuration cannot be used. */
   readonly loaded: LoadedConfig | null;
@@ -25,10 +25,10 @@ export interface Patient {
 }
 
 /** Find out about the daemon's process and user. */
-export async function patientOf(
+export async function targetOf(
   options: DoctorOptions,
-  { loaded, found: asked }: Pick<Patient, "loaded" | "found">,
-): Promise<Patient> {
+  { loaded, found: asked }: Pick<Target, "loaded" | "found">,
+): Promise<Target> {
   const daemon = asked.type === "running" ? asked.daemon : null;
   const node = daemon?.nodes.find(({ id }) => id === daemon.node);
   const listed = node?.host === hostname() ? node.pid : null;
@@ -40,7 +40,10 @@ export async function patientOf(
   const pid = known !== null && isProcess(known) ? known : null;
   const isSilent = asked.type === "none" || asked.type === "unknown" && asked.isForeign === true;
   return {
-    ...{ options, loaded, daemon, pid },
+    options,
+    loaded,
+    daemon,
+    pid,
     found: pid !== null && isSilent ? silent(pid) : asked,
     uid: userOf(pid, options, loaded?.config ?? null),
     restart: options.isService ? "sudo systemctl restart jobctl" : "restart jobctl serve",

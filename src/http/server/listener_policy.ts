@@ -3,7 +3,7 @@ import { JobError } from "../../core/errors.ts";
 import type { ServerConfig } from "../../platform/network/server_config.ts";
 
 /** Who can reach the HTTP server, and how. */
-export interface Exposure {
+export interface ListenerPolicy {
   /** True if it speaks TLS. */
   readonly hasTls: boolean;
   /** Why only the monitoring paths are answered; null if all are. */
@@ -17,7 +17,7 @@ export interface Exposure {
  *
  * @throws JobError `invalid_config`
  */
-export function exposureOf(host: string, server: ServerConfig): Exposure {
+export function policyOf(host: string, server: ServerConfig): ListenerPolicy {
   if (isLoopback(host)) return { hasTls: false, refusal: null };
   const hasAuth = server.auth.mode !== "none";
   if (server.allowInsecure) return { hasTls: false, refusal: hasAuth ? null : noAuth(host) };

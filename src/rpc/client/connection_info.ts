@@ -1,5 +1,5 @@
 /** Where a client's daemon is, and the sockets at which there was none. */
-export interface Whereabouts {
+export interface ConnectionInfo {
   /** For messages: `host:port` or the path of the socket. */
   readonly address: string;
   /** The sockets of the daemon's port that were tried first, at which nobody listens. */
@@ -8,18 +8,18 @@ export interface Whereabouts {
   readonly isReady: () => boolean;
 }
 
-type Look = () => Promise<Whereabouts> | null;
+type Look = () => Promise<ConnectionInfo> | null;
 
 /** By client; null until it connects. */
 const LOOKS = new WeakMap<object, Look>();
 
-/** The same client, with an answer for {@link whereabouts}. */
-export function withWhereabouts<Client extends object>(client: Client, look: Look): Client {
+/** The same client, with an answer for {@link connectionInfo}. */
+export function withConnectionInfo<Client extends object>(client: Client, look: Look): Client {
   LOOKS.set(client, look);
   return client;
 }
 
 /** Where a client's daemon is; null if the client has not connected. */
-export async function whereabouts(client: object): Promise<Whereabouts | null> {
+export async function connectionInfo(client: object): Promise<ConnectionInfo | null> {
   return await LOOKS.get(client)?.()?.catch(() => null) ?? null;
 }

@@ -14,8 +14,8 @@ import type { Answer, Batch, Change, Facts, PostBatch, Question, Request } from 
 /** Most changes listed in one batch. */
 const CHANGES_MAX = 100;
 
-/** Options of the desk. */
-export interface DeskOptions {
+/** Options of the endpoint. */
+export interface ManagerEndpointOptions {
   readonly backend: Lazy<Backend<CallInfo>>;
   readonly source: StatusSource;
   readonly facts: LiveFacts;
@@ -29,7 +29,12 @@ export interface DeskOptions {
 
 /** Questions about the manager that are not facts of its own. */
 const FROM_SOURCE: Readonly<Record<keyof StatusSource, true>> = {
-  ...{ readiness: true, metrics: true, ping: true, pingKeys: true, hooks: true, deliver: true },
+  readiness: true,
+  metrics: true,
+  ping: true,
+  pingKeys: true,
+  hooks: true,
+  deliver: true,
 };
 
 interface OpenStream {
@@ -38,8 +43,8 @@ interface OpenStream {
 }
 
 /** The manager's side: completes requests of the listeners' thread. */
-export class Desk {
-  readonly #options: DeskOptions;
+export class ManagerEndpoint {
+  readonly #options: ManagerEndpointOptions;
   readonly #sender: BatchSender<Answer>;
   readonly #sessions: SessionFacts;
   readonly #calls = new Set<number>();
@@ -50,7 +55,7 @@ export class Desk {
   #unsubscribe: (() => void) | null = null;
   #isStopped = false;
 
-  constructor(options: DeskOptions) {
+  constructor(options: ManagerEndpointOptions) {
     this.#options = options;
     this.#sessions = sessionFactsOf(options.sessions);
     this.#sender = new BatchSender(ANSWER_CODEC, options.clock, options.post);

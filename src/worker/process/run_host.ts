@@ -11,15 +11,15 @@ export interface RunHost {
   /** How many runs of this job it can be given at once. */
   batchMax(job: JobDefinition): number;
   /** Execute a run, then its followers, at most `batchMax - 1`. */
-  run(run: WorkerRun, followers?: readonly FollowingRun[]): void;
+  run(run: HostedRun, followers?: readonly FollowingRun[]): void;
   /** Take back the runs queued behind `run`, and `run` itself, unless they have begun. */
-  takeBack(run: WorkerRun): void;
+  takeBack(run: HostedRun): void;
   /** Call the run's `wake` at this monotonic time; null for never. */
-  wakeAt(run: WorkerRun, dueMs: number | null): void;
+  wakeAt(run: HostedRun, dueMs: number | null): void;
   /** The run's deadline has changed. @returns true if it is the current run */
-  extend(run: WorkerRun): boolean;
+  extend(run: HostedRun): boolean;
   /** Send the run its abort signal: for a command SIGTERM. */
-  abort(run: WorkerRun, cause: AbortCause): void;
+  abort(run: HostedRun, cause: AbortCause): void;
   /** Signal the processes of the current run. */
   kill(signal: "SIGTERM" | "SIGKILL"): void;
   /** The store has the first `lines` lines of its run. */
@@ -30,18 +30,18 @@ export interface RunHost {
   readonly canLeave?: boolean;
   /** Leave its run to the next daemon: it will not report anything. False: it cannot be left. */
   leave?(): boolean;
-  /** Let the processes of the current run stand still, or continue; absent for workers. */
+  /** Freeze the processes of the current run, or let them continue; absent for workers. */
   freeze?(isFrozen: boolean): Promise<FreezeProblem | null>;
   /** Why nothing can execute a run of it, as far as is known; null if something may. */
-  missing(run: WorkerRun): string | null;
-  /** True if the current run stood still when it was taken over. */
+  missing(run: HostedRun): string | null;
+  /** True if the current run was frozen when it was taken over. */
   readonly isFrozen?: boolean;
   /** Why an earlier daemon aborted the current run; null if it did not. */
   readonly aborted?: AbortCause | null;
 }
 
 /** One attempt, or one call of a handler, given to a worker. */
-export interface WorkerRun {
+export interface HostedRun {
   readonly job: JobDefinition;
   readonly instance: TaskInstance;
   /** Null for an attempt. */
@@ -64,7 +64,7 @@ export interface WorkerRun {
 }
 
 /** A run that is queued behind others of its batch, all of one job. */
-export interface FollowingRun extends WorkerRun {
+export interface FollowingRun extends HostedRun {
   /** Those before it have ended, and it has begun. */
   promoted(): void;
   /** It has not begun, and will not begin in this worker. */

@@ -1,11 +1,14 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { JobError } from "../../core/errors.ts";
-import type { CancelSignal } from "../../rpc/server/call_policy.ts";
 import type { Caller, CallName } from "../../rpc/auth/auth.ts";
+import type { CancelSignal } from "../../rpc/server/call_policy.ts";
 
-/** A request of the API, from any server of HTTP. */
-export interface ApiRequest {
+/** A request, as a {@link Responder} gets it. */
+export interface HttpRequest {
+  /** "GET" for HEAD as well: only the body of the response is left out. */
   readonly method: string;
+  /** True for HEAD. */
+  readonly isHead: boolean;
   /** As in the request line: with its percent signs, without the query and the base path. */
   readonly path: string;
   readonly query: URLSearchParams;
@@ -19,6 +22,14 @@ export interface ApiRequest {
   body(bytesMax?: number): Promise<Uint8Array>;
   /** The caller if it may make a call, or the refusal. */
   authorize(call: CallName): Caller | JobError | Promise<Caller | JobError>;
+  /** Keep its connection although others need room: its sender has proved who it is. */
+  admit(): void;
+  /** The address of the client, behind trusted proxies. */
+  readonly address: string;
+  /** True if the client is connected by TLS, as far as trusted proxies say so. */
+  readonly isSecure: boolean;
+  /** The user of the client on this machine; null if it is elsewhere or behind a proxy. */
+  user(): Promise<number | null>;
   /** The tracker's name of its connection. */
   readonly peer: string;
   /** The client behind trusted proxies, for the log; absent without any. */
@@ -32,6 +43,7 @@ export interface ApiRequest {
 /** A response with a body, which a server does not send to HEAD. */
 export interface PlainResponse {
   readonly status: number;
+  /** Visible ASCII; without the length of the body and what is about the connection. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | Uint8Array;
 }
@@ -52,4 +64,10 @@ export interface EventsResponse {
 }
 
 /** What a server sends. */
-export type ApiResponse = PlainResponse | EventsResponse;
+export type HttpResponse = PlainResponse | EventsResponse;
+
+/** A part of the server that answers requests. */
+export interface Responder {
+  /** @throws JobError, which becomes the response */
+  respond(request: HttpRequest): Promise<HttpResponse>;
+}

@@ -7,7 +7,7 @@ const AGAIN_MS = 30_000;
 const LINE_MS = 1_000;
 
 /** Logs when the server is lost and found, at most one line a second. */
-export class TroubleLog {
+export class LinkLog {
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #location: string;

@@ -15,7 +15,7 @@ const UNREAD_BYTES_MAX = 32 * 1_048_576;
  * The connections of the HTTP server. One that is silent, slow or greedy is closed when its time is
  * over, and if there are too many, the oldest that has had its chance makes room.
  */
-export class Visitors {
+export class ConnectionLimit {
   readonly #clock: Clock;
   readonly #connectionsMax: number;
   /** Those without a request yet, oldest first. */

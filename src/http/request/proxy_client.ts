@@ -5,7 +5,7 @@ import { isInNetworks, type Network, readNetwork } from "../../core/network.ts";
 export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /** What is known about the client of a request. */
-export interface Client {
+export interface ProxyClient {
   /** Its address; that of the nearest unknown proxy if it came through some. */
   readonly address: string;
   /** True if it is connected by TLS, as far as its proxies are trusted to say so. */
@@ -18,7 +18,7 @@ export interface Client {
 const HOPS_MAX = 20;
 
 /** Finds out about clients, which may be behind proxies. */
-export class Clients {
+export class TrustedProxies {
   readonly #trusted: readonly Network[];
   readonly #publicUrl: URL | null;
 
@@ -28,7 +28,7 @@ export class Clients {
   }
 
   /** @param connection what the listener knows of the other end of the connection */
-  clientOf(headers: Headers, connection: Omit<Client, "isProxied">): Client {
+  clientOf(headers: Headers, connection: Omit<ProxyClient, "isProxied">): ProxyClient {
     const isSecure = connection.isSecure || this.#isPublicTls(headers);
     const { address } = connection;
     if (!this.#isTrusted(address)) return { address, isSecure, isProxied: false };
@@ -38,19 +38,6 @@ export class Clients {
       isSecure: protocol === "" ? isSecure : protocol === "https",
       isProxied: true,
     };
-  }
-
-  /**
-   * True if a browser says that a page of this site sends the request. Browsers that do not say it
-   * name the page's origin, which must be that of the site; other clients send neither.
-   */
-  isSameOrigin(headers: Headers): boolean {
-    const site = textOf(headers["sec-fetch-site"]);
-    if (site !== "") return site === "same-origin";
-    const origin = textOf(headers["origin"]);
-    if (origin === "") return true;
-    if (origin === this.#publicUrl?.origin) return true;
-    return URL.parse(origin)?.host === textOf(headers["host"]);
   }
 
   // From the right, where each proxy adds who is connected to it.
@@ -75,6 +62,20 @@ export class Clients {
     return this.#publicUrl?.protocol === "https:" &&
       this.#publicUrl.host === textOf(headers["host"]).toLowerCase();
   }
+}
+
+/**
+ * True if a browser says that a page of this site sends the request. Browsers that do not say it
+ * name the page's origin, which must be that of the site; other clients send neither.
+ *
+ * @param publicOrigin of the URL at which browsers find the site; null if none is configured
+ */
+export function isSameOrigin(headers: Headers, publicOrigin: string | null): boolean {
+  const site = textOf(headers["sec-fetch-site"]);
+  if (site !== "") return site === "same-origin";
+  const origin = textOf(headers["origin"]);
+  if (origin === "" || origin === publicOrigin) return true;
+  return URL.parse(origin)?.host === textOf(headers["host"]);
 }
 
 /** The text of a header; empty if it is absent. */

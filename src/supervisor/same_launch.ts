@@ -6,7 +6,12 @@ import type { SupervisorLaunch } from "./command_launch.ts";
 
 /** What processes inherit of each other's rights, in the names of /proc/PID/status. */
 const RIGHTS = [
-  ...["CapBnd", "NoNewPrivs", "Seccomp", "Seccomp_filters", "Umask", "Cpus_allowed"],
+  "CapBnd",
+  "NoNewPrivs",
+  "Seccomp",
+  "Seccomp_filters",
+  "Umask",
+  "Cpus_allowed",
   "Mems_allowed",
 ];
 /** The same of those that do not change their user or group. */
@@ -29,7 +34,7 @@ const NAMESPACES = ["ipc", "net", "pid", "user"];
  *
  * @param nice its priority if it has one of its own
  */
-export function isStartedAlike(
+export function hasSameLaunch(
   pid: number,
   { argv, env }: Pick<SupervisorLaunch, "argv" | "env">,
   nice: number | null,
@@ -40,7 +45,7 @@ export function isStartedAlike(
       read(pid, "cmdline") === `${argv.join("\0")}\0` &&
       hasVariables(read(pid, "environ"), env) &&
       getPriority(pid) === (nice ?? getPriority()) &&
-      hasSurroundings(
+      hasSameRights(
         pid,
         argv.at(-1)!.includes('"account":') ? RIGHTS : [...RIGHTS, ...OWN_RIGHTS],
       );
@@ -59,7 +64,7 @@ function hasVariables(environ: string, env: Readonly<Record<string, string>>): b
   return Object.entries(env).every(([name, value]) => given.has(`${name}=${value}`));
 }
 
-function hasSurroundings(pid: number, rights: readonly string[]): boolean {
+function hasSameRights(pid: number, rights: readonly string[]): boolean {
   const isSameSpace = (name: string) => {
     return readlinkSync(`/proc/${pid}/ns/${name}`) === readlinkSync(`/proc/self/ns/${name}`);
   };

@@ -3,42 +3,21 @@ import type { Socket } from "node:net";
 import { hostname } from "node:os";
 import type { SiteConfig } from "../../core/address.ts";
 import type { Clock } from "../../platform/clock.ts";
-import type { Lazy } from "../../platform/lazy.ts";
 import type { Logger } from "../../platform/logger.ts";
-import type { ServerConfig } from "../../platform/network/server_config.ts";
 import { STOP_GRACE_MS } from "../../rpc/limits.ts";
-import type { Access, SessionSource } from "./access.ts";
 import { isHookPath } from "../../core/hooks/hook.ts";
 import { problemResponse } from "../api/problem.ts";
-import { AppGate, isApiPath } from "./app_gate.ts";
-import { Clients } from "../request/clients.ts";
-import type { Responder } from "../request/exchange.ts";
-import type { Exposure } from "./exposure.ts";
+import { AppHandler, type HttpApp, isApiPath } from "./app_handler.ts";
+import type { PlainResponse } from "../request/http_types.ts";
+import type { ListenerPolicy } from "./listener_policy.ts";
 import { isKnownHost, type KnownHosts } from "./known_host.ts";
 import { Monitoring, unknownHost } from "../monitoring/monitoring.ts";
 import { pathOf } from "./open_request.ts";
 import type { StatusSource } from "../monitoring/status_source.ts";
-import { Visitors } from "./visitors.ts";
-import { HttpConnection, type WireResponse } from "../wire/connection.ts";
+import { ConnectionLimit } from "./connection_limit.ts";
+import { HttpConnection } from "../wire/connection.ts";
 import { requestError, type RequestProblem } from "../wire/request_head.ts";
 import type { WireRequest } from "../wire/wire_request.ts";
-
-/** What responds to requests that are not for the monitoring paths. */
-export interface HttpApp {
-  readonly api: Lazy<Responder>;
-  /** Takes deliveries to the hooks of jobs. */
-  readonly hooks: Lazy<Responder>;
-  /** The dashboard; null if there is none. */
-  readonly site: Lazy<Responder> | null;
-  /** Shared with the gRPC server; called once that has started. */
-  readonly access: () => Access;
-  /** Null if there are none. */
-  readonly sessions: SessionSource | null;
-  /** Origins of other sites whose pages may use the API. */
-  readonly origins: readonly string[];
-  /** Who may call, and the certificate. */
-  readonly server: ServerConfig;
-}
 
 /** Options of the HTTP server. */
 export interface HttpServerOptions {
@@ -61,60 +40,49 @@ export interface HttpServerOptions {
 }
 
 /** Takes connections and requests, and finds who responds; loaded with the first connection. */
-export class Front {
+export class HttpRouter {
   readonly #options: HttpServerOptions;
   readonly #known: KnownHosts;
   readonly #monitoring: Monitoring;
-  readonly #visitors: Visitors;
-  readonly #gate: AppGate | null;
+  readonly #connections: ConnectionLimit;
+  readonly #app: AppHandler | null;
   /** The last Host header that names this daemon: most are the same. */
   #knownHost: string | undefined;
 
-  /** @param exposure null for the monitoring paths alone */
-  constructor(options: HttpServerOptions, exposure: Exposure | null) {
+  /** @param policy null for the monitoring paths alone */
+  constructor(options: HttpServerOptions, policy: ListenerPolicy | null) {
     this.#options = options;
     const { clock, host, hosts, site, connectionsMax } = options;
     const { publicUrl } = site;
     const publicHosts = publicUrl === null ? [] : [new URL(publicUrl).hostname];
     this.#known = { bound: host, machine: hostname(), others: [...hosts, ...publicHosts] };
     this.#monitoring = new Monitoring(options);
-    this.#visitors = new Visitors(clock, connectionsMax);
+    this.#connections = new ConnectionLimit(clock, connectionsMax);
     const { app } = options;
-    this.#gate = app && exposure && this.#createGate(app, exposure);
+    this.#app = app && policy &&
+      new AppHandler(app, { ...options, policy, connections: this.#connections });
   }
 
   /** Take a new connection. */
   accept(socket: Socket): void {
-    if (!this.#visitors.makeRoom()) return void socket.destroy();
+    if (!this.#connections.makeRoom()) return void socket.destroy();
     const connection = new HttpConnection(socket, {
       clock: this.#options.clock,
       onRequest: (request) => this.#route(request, connection),
       onProblem: (problem) => problemPage(problem),
-      onClose: () => this.#visitors.remove(connection),
+      onClose: () => this.#connections.remove(connection),
     });
-    this.#visitors.add(connection);
+    this.#connections.add(connection);
   }
 
   /** End streams and close connections, after the responses that are being made. */
   async stop(): Promise<void> {
-    this.#gate?.beginStop();
-    await this.#visitors.close(STOP_GRACE_MS);
-  }
-
-  #createGate(app: HttpApp, { hasTls, refusal }: Exposure): AppGate {
-    const { clock, connectionsMax } = this.#options;
-    const { api, hooks, site, sessions, origins, access } = app;
-    return new AppGate({
-      ...{ api, hooks, site, sessions, origins, refusal, clock, connectionsMax },
-      access: access(),
-      clients: new Clients(this.#options.site),
-      isSecure: hasTls,
-      visitors: this.#visitors,
-    });
+    this.#app?.beginStop();
+    await this.#connections.close(STOP_GRACE_MS);
   }
 
   #route(request: WireRequest, connection: HttpConnection): void {
-    this.#visitors.noteRequest(connection);
+    this.#connections.noteRequest(connection);
     if (!this.#isKnownHost(request.headers.host)) {
       return connection.respond(unknownHost(), { isLast: true });
     }
@@ -122,7 +90,7 @@ export class Front {
     const path = pathOf(target);
     const isApp = isApiPath(path) || isHookPath(path) ||
       !!this.#options.app?.site && !this.#monitoring.has(path);
-    if (this.#gate !== null && isApp) return this.#gate.handle(request, { target, connection });
+    if (this.#app !== null && isApp) return this.#app.handle(request, { target, connection });
     void this.#monitor(request, target, connection);
   }
 
@@ -146,12 +114,12 @@ export class Front {
     const address = connection.clientAddress;
     const response = await this.#monitoring.respond(request, { target, address });
     if (request.method !== "HEAD") {
-      this.#visitors.countPage(connection, Buffer.byteLength(response.body));
+      this.#connections.countPage(connection, Buffer.byteLength(response.body));
     }
     connection.respond(response, { isLast: true });
   }
 }
 
-function problemPage(problem: RequestProblem): WireResponse {
+function problemPage(problem: RequestProblem): PlainResponse {
   return problemResponse(requestError(problem), problem.status);
 }
