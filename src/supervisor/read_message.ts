@@ -80,7 +80,7 @@ const READERS: Readonly<
     const runs = given.map(readCommandUsage);
     return runs.every((run) => run !== null) ? { type: "usage", runs } : null;
   },
-  ended: ({ run, result: given, stderrTail, usage: used, agoMs }) => {
+  ended: ({ run, result: given, stderrTail, usage: used, agoMs, aborted }) => {
     const result = given === null ? null : readResult(given);
     if (!isWhole(run) || typeof stderrTail !== "string") return null;
     if (given !== null && result === null) return null;
@@ -88,7 +88,11 @@ const READERS: Readonly<
     if (usage === null && used !== undefined && used !== null) return null;
     const tail = cutText(stderrTail, TEXT_BYTES_MAX);
     const ended = { type: "ended", run, result, stderrTail: tail, usage } as const;
-    return isWhole(agoMs) ? { ...ended, agoMs } : ended;
+    return {
+      ...ended,
+      ...(isWhole(agoMs) ? { agoMs } : {}),
+      ...(CAUSES.includes(aborted) ? { aborted: aborted as AbortCause } : {}),
+    };
   },
 };
 

@@ -223,13 +223,13 @@ export class SupervisedCommand implements RunHost {
     this.#supervisor.send({ type: "signal", run: this.number, signal: "SIGTERM", cause });
   }
 
-  kill(signal: "SIGTERM" | "SIGKILL"): void {
+  kill(signal: "SIGTERM" | "SIGKILL", cause?: AbortCause): void {
     if (this.#run === null && !this.#isUnwanted) return;
     if (!this.hasStarted) {
       this.#supervisor.drop(this);
       return this.end({ type: "exit", code: null, signal });
     }
-    this.#signal(signal);
+    this.#supervisor.send({ type: "signal", run: this.number, signal, ...(cause && { cause }) });
     if (signal === "SIGKILL") this.#awaitReport(RESPONSE_MS_MAX);
   }
 
@@ -286,7 +286,8 @@ export class SupervisedCommand implements RunHost {
       case "log":
         return this.#log(run, message);
       case "ended": {
-        const { result, stderrTail, usage, agoMs = 0 } = message;
+        const { result, stderrTail, usage, agoMs = 0, aborted } = message;
+        if (aborted !== undefined) run.wasAborted?.(aborted);
         if (usage !== null) run.sink.used(usage);
         if (agoMs > 0) run.sink.endedAgo(agoMs);
         if (result === null) return this.end({ type: "expired" });
@@ -354,10 +355,6 @@ export class SupervisedCommand implements RunHost {
     this.#usage?.stop();
     this.#frozen?.({ type: "state", message: "it has ended" });
     return run;
-  }
-
-  #signal(signal: "SIGTERM" | "SIGKILL"): void {
-    this.#supervisor.send({ type: "signal", run: this.number, signal });
   }
 
   /** @param isBounded true if the kernel bounds its memory */

@@ -50,6 +50,7 @@ interface ParentOptions {
   readonly user?: string;
   readonly recorded?: { readonly lines: number; readonly isDone: boolean };
   readonly aborts?: AbortCause;
+  readonly abortsAfterMs?: number;
 }
 
 /** A daemon that runs these scripts; resolves once each has written a line. */
@@ -514,6 +515,23 @@ for (const cause of ["timeout", "canceled", "lease"] as const) {
     },
   );
 }
+
+test("adopt() learns why a command was aborted after it was found", {
+  skip: !isLinux,
+}, async () => {
+  const folder = makeFolder();
+  const script = "trap 'exit 143' TERM; echo up; sleep 60 & wait";
+  const parent = await startParent(folder, [script], { aborts: "lease", abortsAfterMs: 1_500 });
+  const executor = makeExecutor(folder);
+  const [found] = await executor.survivors!.find();
+  await sleep(3_000);
+  await kill(parent);
+  const { attempt } = adopt(executor, found!);
+  executor.survivors!.begin();
+  const outcome = await attempt.outcome;
+  assert.ok(outcome.type === "aborted", JSON.stringify(outcome));
+  assert.equal(outcome.cause, "lease");
+});
 
 test("a supervisor that a daemon looks at keeps what ended after the lease", {
   skip: !isLinux,

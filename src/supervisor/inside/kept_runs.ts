@@ -79,12 +79,18 @@ export class KeptRuns {
     if (kept !== undefined) kept.deadlineMs = deadlineMs;
   }
 
-  keep(message: LogMessage | EndedMessage, nowMs: number): void {
+  /** @returns the message, with why a daemon has aborted the run: another one may receive it */
+  keep(message: LogMessage | EndedMessage, nowMs: number): LogMessage | EndedMessage {
     const kept = this.#runs.get(message.run);
-    if (kept === undefined) return;
-    if (message.type === "log") kept.logs.push(message);
-    else [kept.ended, kept.endMs] = [message, nowMs];
+    if (kept === undefined) return message;
     this.#bytes += bytesOf(message);
+    if (message.type === "log") {
+      kept.logs.push(message);
+      return message;
+    }
+    kept.ended = kept.aborted === null ? message : { ...message, aborted: kept.aborted };
+    kept.endMs = nowMs;
+    return kept.ended;
   }
 
   /** The first `lines` printed lines of a run are recorded. */

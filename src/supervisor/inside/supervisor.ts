@@ -298,8 +298,9 @@ export class Supervisor {
   #send(message: FromSupervisor): void {
     // Kept first: without a daemon this is all that happens to it.
     const { monotonicMs } = systemClock.now();
-    if (message.type === "log" || message.type === "ended") this.#runs?.keep(message, monotonicMs);
-    this.#link?.send(message);
+    const isKept = message.type === "log" || message.type === "ended";
+    const sent = isKept ? this.#runs?.keep(message, monotonicMs) ?? message : message;
+    this.#link?.send(sent);
     if (message.type !== "ended" || this.#link !== null) return;
     this.#adoption?.ends?.write(this.#runs!.ended(monotonicMs, message.run));
   }

@@ -297,6 +297,10 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
     this.#violation ??= error;
   }
 
+  wasAborted(cause: AbortCause): void {
+    this.#cause ??= cause;
+  }
+
   ended(ending: WorkerEnding): void {
     if (ending.type === "refused" && this.#cause === null && this.#refusals < REFUSALS_MAX) {
       this.#refusals += 1;
@@ -319,7 +323,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
   }
 
   #kill(): void {
-    this.#worker!.kill("SIGKILL");
+    this.#worker!.kill("SIGKILL", this.#cause ?? undefined);
     this.#worker!.wakeAt(this, null);
   }
 

@@ -20,8 +20,8 @@ export interface RunHost {
   extend(run: HostedRun): boolean;
   /** Send the run its abort signal: for a command SIGTERM. */
   abort(run: HostedRun, cause: AbortCause): void;
-  /** Signal the processes of the current run. */
-  kill(signal: "SIGTERM" | "SIGKILL"): void;
+  /** Signal the processes of the current run. @param cause why its attempt is aborted, if it is */
+  kill(signal: "SIGTERM" | "SIGKILL", cause?: AbortCause): void;
   /** The store has the first `lines` lines of its run. */
   linesRecorded?(lines: number): void;
   /** The store has the outcome of its run, or needs none. */
@@ -60,6 +60,8 @@ export interface HostedRun {
   violated(error: ErrorInfo): void;
   /** The time set by `wakeAt` of the worker has come. */
   wake(): void;
+  /** Another daemon had aborted it before it ended: absent where there is none. */
+  wasAborted?(cause: AbortCause): void;
   ended(ending: WorkerEnding): void;
 }
 

@@ -6,14 +6,17 @@ import { commandJob, makeTask, RecordingSink, workerCommand } from "../attempts.
 
 // A daemon for the tests that kill one whose commands outlive it: runs one command for each script,
 // and prints "up" once each has written a line. Its store has what `recorded` says of the first; it
-// has aborted the first for the reason `aborts`.
+// has aborted the first for the reason `aborts`, or does so `abortsAfterMs` after "up".
 const [folder, optionsText, ...scripts] = process.argv.slice(2);
-const { leaseMs, graceMs, user, recorded, aborts } = JSON.parse(optionsText!) as {
+const { leaseMs, graceMs, user, recorded, aborts, abortsAfterMs = 0 } = JSON.parse(
+  optionsText!,
+) as {
   readonly leaseMs: number;
   readonly graceMs: number | null;
   readonly user?: string;
   readonly recorded?: { readonly lines: number; readonly isDone: boolean };
   readonly aborts?: AbortCause;
+  readonly abortsAfterMs?: number;
 };
 
 const executor = createCommandExecutor({
@@ -34,6 +37,10 @@ if (recorded !== undefined) {
   } else first!.attempt.linesRecorded!(recorded.lines);
   // Until it is acknowledged.
   await new Promise<void>((resolve) => systemClock.timer(200, resolve));
+}
+if (abortsAfterMs > 0) {
+  console.log("up");
+  await new Promise<void>((resolve) => systemClock.timer(abortsAfterMs, resolve));
 }
 if (aborts !== undefined) {
   first!.attempt.abort(aborts);
