@@ -194,8 +194,8 @@ export type FromSupervisor =
     readonly usage: AttemptUsage | null;
     /** How long ago that was, in milliseconds, if no daemon could be told; else absent. */
     readonly agoMs?: number;
-    /** Why a daemon had signaled it; absent if none had. Older versions leave it out. */
-    readonly aborted?: AbortCause;
+    /** Why a daemon had signaled it before; null if none had. Older versions leave it out. */
+    readonly aborted?: AbortCause | null;
   };
 
 /** Name of the error of a command that needed more memory than it may use. */

@@ -91,7 +91,9 @@ const READERS: Readonly<
     return {
       ...ended,
       ...(isWhole(agoMs) ? { agoMs } : {}),
-      ...(CAUSES.includes(aborted) ? { aborted: aborted as AbortCause } : {}),
+      ...(aborted === null || CAUSES.includes(aborted)
+        ? { aborted: aborted as AbortCause | null }
+        : {}),
     };
   },
 };

@@ -136,6 +136,20 @@ test("run() ends a command before its deadline although its supervisor is frozen
   assert.ok(outcome.type === "aborted" && outcome.cause === "lease");
 });
 
+test("run() has the result of a command that ended before it was aborted for its lease", {
+  skip: !isLinux,
+}, async () => {
+  const outliving = { folder: () => join(folder, "outliving"), graceMs: null };
+  const { attempt, sink } = begin(makeExecutor({ outliving }), "echo up; sleep 0.3; exit 3");
+  await sink.line("");
+  // This process does not hear of the end.
+  const endMs = performance.now() + 1_500;
+  while (performance.now() < endMs);
+  attempt.abort("lease");
+  const outcome = await attempt.outcome;
+  assert.ok(outcome.type === "error" && outcome.error.exitCode === 3, JSON.stringify(outcome));
+});
+
 test("run() has other commands go on when one stops its supervisor", {
   skip: !isLinux,
 }, async () => {

@@ -68,7 +68,7 @@ export class KeptRuns {
     if (kept !== undefined) kept.pid = pid;
   }
 
-  /** A daemon aborts a run. One that has ended did so by itself. */
+  /** A daemon aborts a run whose command has not exited by itself. */
   abort(run: number, cause: AbortCause): void {
     const kept = this.#runs.get(run);
     if (kept?.ended === null) kept.aborted ??= cause;
@@ -88,7 +88,7 @@ export class KeptRuns {
       kept.logs.push(message);
       return message;
     }
-    kept.ended = kept.aborted === null ? message : { ...message, aborted: kept.aborted };
+    kept.ended = { ...message, aborted: kept.aborted };
     kept.endMs = nowMs;
     return kept.ended;
   }

@@ -208,6 +208,10 @@ export class RunningCommand implements ProgramEvents {
     killGroup(this.leader, "SIGTERM");
   }
 
+  get hasExited(): boolean {
+    return this.#exit !== null;
+  }
+
   /** How long it has run; null if it does not run. */
   ageMs(nowMs: number): number | null {
     return this.leader === 0 || this.#exit !== null ? null : nowMs - this.#startMs;

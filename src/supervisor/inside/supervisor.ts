@@ -171,9 +171,12 @@ export class Supervisor {
         return this.#begin(message);
       case "until":
         return this.#extend(message.runs, message.untilMs);
-      case "signal":
-        if (message.cause !== undefined) this.#runs?.abort(message.run, message.cause);
-        return this.#commands.get(message.run)?.signal(message.signal);
+      case "signal": {
+        const { run, signal, cause } = message;
+        const command = this.#commands.get(run);
+        if (cause !== undefined && command?.hasExited === false) this.#runs?.abort(run, cause);
+        return command?.signal(signal);
+      }
       case "freeze":
         return this.#commands.get(message.run)?.freeze(message.isFrozen);
       case "ack":

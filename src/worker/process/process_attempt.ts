@@ -297,8 +297,10 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
     this.#violation ??= error;
   }
 
-  wasAborted(cause: AbortCause): void {
-    this.#cause ??= cause;
+  wasAborted(cause: AbortCause | null): void {
+    if (cause !== null) this.#cause ??= cause;
+    // It had ended by itself before: the store decides whether the claim still counts.
+    else if (this.#cause === "lease") this.#cause = null;
   }
 
   ended(ending: WorkerEnding): void {

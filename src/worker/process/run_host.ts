@@ -60,8 +60,8 @@ export interface HostedRun {
   violated(error: ErrorInfo): void;
   /** The time set by `wakeAt` of the worker has come. */
   wake(): void;
-  /** Another daemon had aborted it before it ended: absent where there is none. */
-  wasAborted?(cause: AbortCause): void;
+  /** Why a daemon had aborted it before it ended; null if none had. */
+  wasAborted?(cause: AbortCause | null): void;
   ended(ending: WorkerEnding): void;
 }
 
