@@ -9,4 +9,5 @@ run("buf", ["generate", "--template", "buf.gen.etcd.yaml"]);
 run("bun", [join(ROOT, "scripts", "generate", "write.ts")]);
 run("bun", [join(ROOT, "scripts", "generate", "message_tables.ts")]);
 run("bun", [join(ROOT, "scripts", "generate", "json_tables.ts")]);
+run("bun", [join(ROOT, "scripts", "generate", "method_rules.ts")]);
 run("bun", [join(ROOT, "scripts", "generate", "dashboard_types.ts")]);
