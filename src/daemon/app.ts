@@ -36,6 +36,7 @@ import { takeServiceSocket } from "../platform/process/service_socket.ts";
 import { unitFate } from "../platform/process/unit_fate.ts";
 import { systemRandom } from "../platform/random.ts";
 import { VERSION } from "../platform/version.ts";
+import { METHOD_RULES } from "../rpc/gen/method_rules.ts";
 import type { JobClient } from "../rpc/client/client.ts";
 import type { ConnectOptions } from "../rpc/client/connect_options.ts";
 import { runtimeDir } from "../rpc/socket_path.ts";
@@ -480,17 +481,16 @@ function isLocal({ store }: Config): boolean {
 
 function createGateway(config: Config, manager: Manager, parts: GatewayParts): Gateway {
   const { server, store } = config;
-  const api = isLocal(config) ? manager : answerInTime(manager, systemClock, store.url);
+  const waits = { location: store.url, times: METHOD_RULES };
   const { http, httpHosts: hosts, httpOrigins: origins, site, metricsKinds, ...rpc } = server;
-  const database = store.address.type === "sqlite" ? store.address.path : null;
   return new Gateway({
-    manager: api,
+    manager: isLocal(config) ? manager : answerInTime(manager, systemClock, waits),
     facts: manager,
     config: {
       rpc,
       http: http && { ...http, hosts, origins, site },
       connectionsMax: connectionLimits(openFilesMax(), config.worker.count),
-      database,
+      database: store.address.type === "sqlite" ? store.address.path : null,
     },
     clock: systemClock,
     metricsKinds,

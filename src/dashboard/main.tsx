@@ -2,7 +2,7 @@ import { render } from "preact";
 import { loadSession } from "./state/access.ts";
 import { startKeyboard } from "./app/keyboard.ts";
 import { startLive } from "./live/overview.ts";
-import { NAVIGATION } from "./app/navigation.tsx";
+import { NAVIGATION } from "./app/navigation_items.ts";
 import { CurrentPage } from "./app/pages.tsx";
 import { startRouter } from "./state/router.ts";
 import { startTheme } from "./state/settings.ts";

@@ -1,5 +1,5 @@
-import { METHOD_ROLE } from "../rpc/auth/auth.ts";
 import type { UnaryName } from "../rpc/backend.ts";
+import { METHOD_RULES } from "../rpc/gen/method_rules.ts";
 import type { FrameCodec } from "./batches.ts";
 import type { Answer, Request } from "./messages.ts";
 
@@ -11,7 +11,7 @@ const CANCEL = 2;
  */
 const FIRST_CALL = 3;
 // Not from the contract: an idle daemon does not load its messages.
-const METHODS = Object.keys(METHOD_ROLE) as UnaryName[];
+const METHODS = Object.keys(METHOD_RULES) as UnaryName[];
 const CALL_CODES = new Map(METHODS.map((method, index) => [method, FIRST_CALL + index]));
 
 /** Codes of the listeners' requests. */

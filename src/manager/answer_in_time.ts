@@ -9,24 +9,19 @@ const ANSWER_MS = 4_000;
 /** How long it waits after one has waited in vain, until the store responds again. */
 const AWAY_MS = 500;
 
-/** Requests that pass through many instances, wait for something, or do not ask the store. */
-const UNTIMED: ReadonlySet<keyof ManagerApi> = new Set<keyof ManagerApi>([
-  "backfill",
+/** Methods that take as long as it takes, and are not in the contract under their name. */
+const UNTIMED: ReadonlySet<string> = new Set([
   "clearInstanceHistory",
   "clearInstanceLogs",
   "countUpTo",
   "kindsOfTag",
   "processesOf",
-  "reloadConfig",
-  "resizeWorkers",
-  "testNotice",
-  "waitInstance",
 ]);
-/** Requests that take a call or two of the store if they are about one instance. */
-const TIMED_FOR_ONE: ReadonlySet<keyof ManagerApi> = new Set<keyof ManagerApi>([
-  "cancelInstances",
-  "redriveInstances",
-]);
+
+/** How long the methods of the contract may take; short ones have no entry. */
+export type MethodTimes = Readonly<
+  Partial<Record<string, { readonly time?: "long" | "long for many" }>>
+>;
 
 type Method = (...args: unknown[]) => unknown;
 
@@ -35,9 +30,13 @@ type Method = (...args: unknown[]) => unknown;
  * as `unavailable` in time if the store is slow; the manager itself keeps waiting, so the request
  * may still take effect. One that passes through many instances takes as long as it takes.
  *
- * @param location of the store, without secrets
+ * @param options.location of the store, without secrets
  */
-export function answerInTime(manager: ManagerApi, clock: Clock, location: string): ManagerApi {
+export function answerInTime(
+  manager: ManagerApi,
+  clock: Clock,
+  { location, times }: { readonly location: string; readonly times: MethodTimes },
+): ManagerApi {
   let isAway = false;
   const inTime = <T>(answer: Promise<T>): Promise<T> => {
     const waitMs = isAway ? AWAY_MS : ANSWER_MS;
@@ -60,8 +59,9 @@ export function answerInTime(manager: ManagerApi, clock: Clock, location: string
   });
   return createMethods<ManagerApi>({ version, daemon, sessions }, (name) => {
     const method = (...args: unknown[]) => (manager[name] as Method)(...args);
-    if (UNTIMED.has(name)) return method;
-    const isTimed = TIMED_FOR_ONE.has(name) ? isForOne : () => true;
+    const time = UNTIMED.has(name) ? "long" : times[name]?.time;
+    if (time === "long") return method;
+    const isTimed = time === "long for many" ? isForOne : () => true;
     return (...args) => {
       const answer = method(...args);
       return answer instanceof Promise && isTimed(args[0]) ? inTime(answer) : answer;

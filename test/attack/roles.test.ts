@@ -4,8 +4,9 @@ import { join } from "node:path";
 import process from "node:process";
 import test from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
-import { METHOD_ROLE, type Role, ROLES } from "../../src/rpc/auth/auth.ts";
+import { type Role, ROLES } from "../../src/rpc/auth/auth.ts";
 import { connect, type JobClient } from "../../src/rpc/client/client.ts";
+import { METHOD_RULES } from "../../src/rpc/gen/method_rules.ts";
 import { type Daemon, type RunResult, startDaemon } from "../support/processes/daemon.ts";
 import { until } from "../support/wait.ts";
 
@@ -142,7 +143,8 @@ test("viewers and operators are refused every method that asks for more", async 
   try {
     for (const [role, token] of Object.entries(TOKENS) as [Role, string][]) {
       await withClient(daemon, token, async (client) => {
-        for (const [name, needed] of Object.entries(METHOD_ROLE) as [keyof JobClient, Role][]) {
+        for (const [method, { role: needed }] of Object.entries(METHOD_RULES)) {
+          const name = method as keyof JobClient;
           const isAllowed = ROLES.indexOf(needed) <= ROLES.indexOf(role);
           if (isAllowed) continue;
           const answer = (client[name] as (request: object) => unknown)({});

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
-import { CALL_ROLE, type CallName, FIELD_ROLE, type Role, ROLES } from "../../src/rpc/auth/auth.ts";
+import type { MethodName } from "../../src/rpc/backend.ts";
+import { type CallName, type Role, roleOf, ROLES } from "../../src/rpc/auth/auth.ts";
 import { JobService } from "../../src/rpc/gen/job_pb.ts";
+import { METHOD_RULES } from "../../src/rpc/gen/method_rules.ts";
 import { ServerReflection } from "../../src/rpc/gen/reflection_v1_pb.ts";
 
 function read(path: string): string {
@@ -15,8 +17,8 @@ function read(path: string): string {
  */
 const METHODS = [...JobService.methods, ...ServerReflection.methods].map(({ name, localName }) => ({
   name,
-  role: CALL_ROLE[localName as CallName],
-  fields: (FIELD_ROLE as Partial<Record<string, Readonly<Record<string, Role>>>>)[localName] ?? {},
+  role: roleOf(localName as CallName)!,
+  fields: METHOD_RULES[localName as MethodName]?.fields ?? {},
 }));
 
 /** What the columns of the roles say for a method that asks for `role`. */

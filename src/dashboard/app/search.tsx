@@ -2,7 +2,7 @@ import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { isSearchOpen } from "./keyboard.ts";
-import { NAVIGATION } from "./navigation.tsx";
+import { NAVIGATION } from "./navigation_items.ts";
 import { go, href } from "../state/router.ts";
 import { get, segment } from "../api/client.ts";
 import { after } from "../browser/clock.ts";

@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { isHelpOpen } from "./keyboard.ts";
-import { NAVIGATION } from "./navigation.tsx";
+import { NAVIGATION } from "./navigation_items.ts";
 import { Dialog } from "../parts/dialog.tsx";
 
 const KEYS: readonly (readonly [keys: readonly string[], text: string])[] = [

@@ -1,6 +1,7 @@
 import { JobError } from "../../core/errors.ts";
 import type { Role } from "../../platform/files/tokens_file.ts";
 import type { MethodName } from "../backend.ts";
+import { METHOD_RULES } from "../gen/method_rules.ts";
 
 export { type Role, ROLES } from "../../platform/files/tokens_file.ts";
 
@@ -19,87 +20,13 @@ export interface Caller {
  */
 export const OWNER: Caller = { name: "the owner", role: "admin", jobs: null };
 
-/** The role that each method requires; a higher role includes the lower ones. */
-export const METHOD_ROLE: Readonly<Record<MethodName, Role>> = {
-  getVersion: "viewer",
-  listRegisteredJobs: "viewer",
-  getJob: "viewer",
-  lookupInstances: "viewer",
-  getInstance: "viewer",
-  waitInstance: "viewer",
-  lookupInstanceHistory: "viewer",
-  lookupInstanceLogs: "viewer",
-  follow: "viewer",
-  listSchedules: "viewer",
-  getSchedule: "viewer",
-  getWorkers: "viewer",
-  getStatus: "viewer",
-  listNodes: "viewer",
-  countInstances: "viewer",
-  getJobStats: "viewer",
-  listUpcoming: "viewer",
-  forecast: "viewer",
-  calendar: "viewer",
-  lookupTimeline: "viewer",
-  watch: "viewer",
-  scheduleJob: "operator",
-  scheduleJobs: "operator",
-  cancelInstances: "operator",
-  retryInstance: "operator",
-  freezeInstance: "operator",
-  redriveInstances: "operator",
-  resizeWorkers: "admin",
-  reloadConfig: "admin",
-  stopDaemon: "admin",
-  upgradeDaemon: "admin",
-  // It names files, users and hosts.
-  getConfig: "admin",
-  getStore: "viewer",
-  explain: "viewer",
-  listPauses: "viewer",
-  runSchedule: "operator",
-  skipTicks: "operator",
-  backfill: "operator",
-  pause: "operator",
-  resume: "operator",
-  updateSchedule: "admin",
-  deleteSchedule: "admin",
-  listIncidents: "viewer",
-  acknowledgeIncident: "operator",
-  setSilence: "operator",
-  removeSilence: "operator",
-  listSilences: "viewer",
-  listChannels: "viewer",
-  // It shows addresses, and reaches people.
-  testNotice: "admin",
-  reportRun: "operator",
-  getPingKey: "admin",
-  workOnStore: "admin",
-  // A session has no more rights than the caller who opens it, and ends with them. Callers other
-  // than admins see and end only their own.
-  createLoginCode: "viewer",
-  getCaller: "viewer",
-  listSessions: "viewer",
-  revokeSessions: "viewer",
-};
-
 /** A call that requires a role: a method of JobService, or reflection of either version. */
 export type CallName = MethodName | "serverReflectionInfo";
 
-/** The role that each call requires. */
-export const CALL_ROLE: Readonly<Record<CallName, Role>> = {
-  ...METHOD_ROLE,
-  serverReflectionInfo: "viewer",
-};
-
-/** Request fields that require another role than their method, by method. */
-export const FIELD_ROLE = {
-  // A recurring schedule outlives the token of its caller.
-  scheduleJob: { cron: "admin" },
-  // It would also hide that a node died or that the store failed.
-  setSilence: { all: "admin" },
-  removeSilence: { all: "admin" },
-} as const satisfies Partial<Record<MethodName, Readonly<Record<string, Role>>>>;
+/** The role that a call requires, or a higher one; null if nobody may make it. */
+export function roleOf(call: CallName): Role | null {
+  return call === "serverReflectionInfo" ? "viewer" : METHOD_RULES[call]?.role ?? null;
+}
 
 const RANK: Readonly<Record<Role, number>> = { viewer: 0, operator: 1, admin: 2 };
 
@@ -141,10 +68,16 @@ export function createFixedAuthenticator(caller: Caller): Authenticator | null {
   return { check: (method) => allow(caller, method) };
 }
 
+/** True if a caller has a role, or a higher one. */
+export function hasRole({ role }: Pick<Caller, "role">, needed: Role): boolean {
+  return RANK[role] >= RANK[needed];
+}
+
 /** The caller if its role suffices for a method, or the refusal. */
 export function allow(caller: Caller, method: CallName): Caller | JobError {
-  const needed = CALL_ROLE[method];
-  if (RANK[caller.role] >= RANK[needed]) return caller;
+  const needed = roleOf(method);
+  if (needed === null) return withoutRule(method);
+  if (hasRole(caller, needed)) return caller;
   return new JobError(
     "permission_denied",
     `Cannot call ${method} as "${caller.name}": its role is ${caller.role}, ` +
@@ -153,5 +86,14 @@ export function allow(caller: Caller, method: CallName): Caller | JobError {
       hint: "Use a token of that role (--token-file FILE), or a certificate; on the Unix socket, " +
         "root and the daemon's user are admins",
     },
+  );
+}
+
+/** The refusal of a call of a method to which the contract gives no rule. */
+export function withoutRule(method: string): JobError {
+  return new JobError(
+    "permission_denied",
+    `Cannot call ${method}: the contract does not say who may call it`,
+    { hint: "Report this as a bug: a method of job.proto has no option (call)" },
   );
 }

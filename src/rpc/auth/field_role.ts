@@ -1,64 +1,57 @@
+import type { DescMessage } from "@bufbuild/protobuf";
 import { JobError } from "../../core/errors.ts";
-import { RemoveSilenceRequestSchema, ScheduleJobRequestSchema } from "../gen/job_pb.ts";
+import type { MethodName } from "../backend.ts";
+import { JobService } from "../gen/job_pb.ts";
+import { METHOD_RULES } from "../gen/method_rules.ts";
 import { decodeRequest } from "../messages/message_codec.ts";
-import { type Caller, FIELD_ROLE } from "./auth.ts";
+import { type Caller, hasRole } from "./auth.ts";
+
+/** The words of a refusal, by field. */
+const WORDS: Readonly<Record<string, { readonly action: string; readonly hint: string }>> = {
+  cron: {
+    action: "make a recurring schedule",
+    hint: "Put the schedule in the configuration, or use an admin token",
+  },
+  all: {
+    action: "silence everything, or end that",
+    hint: "Name a job, or use an admin token",
+  },
+};
 
 /**
- * The refusal of a ScheduleJob request by its content, to a caller who may call the method; null if
- * allowed. A dry run changes nothing and requires only the method's role. Bytes that cannot be
- * decoded are left to the handler.
+ * The refusal of a request that sets a field above its caller's role, to a caller who may call the
+ * method; null if allowed. A dry run changes nothing and requires only the method's role. Bytes
+ * that cannot be decoded are left to the handler.
  *
  * @param caller null for a caller that was not authenticated
  */
-export function scheduleRefusal(
+export function fieldRefusal(
+  method: MethodName,
   caller: Pick<Caller, "name" | "role"> | null,
   request: Uint8Array,
 ): JobError | null {
-  if (caller?.role === FIELD_ROLE.scheduleJob.cron) return null;
-  if (!makesSchedule(request)) return null;
-  const { name = "nobody", role = "none" } = caller ?? {};
-  return new JobError(
-    "permission_denied",
-    `Cannot make a recurring schedule as "${name}": its role is ${role}, ` +
-      `${FIELD_ROLE.scheduleJob.cron} is needed`,
-    { path: "cron", hint: "Put the schedule in the configuration, or use an admin token" },
-  );
-}
-
-/**
- * The refusal of a SetSilence or RemoveSilence request about everything, to a caller who may call
- * the method; null if allowed. Bytes that cannot be decoded are left to the handler.
- *
- * @param caller null for a caller that was not authenticated
- */
-export function silenceRefusal(
-  caller: Pick<Caller, "name" | "role"> | null,
-  request: Uint8Array,
-): JobError | null {
-  if (caller?.role === FIELD_ROLE.setSilence.all) return null;
-  if (!isOfEverything(request)) return null;
-  const { name = "nobody", role = "none" } = caller ?? {};
-  return new JobError(
-    "permission_denied",
-    `Cannot silence everything, or end that, as "${name}": its role is ${role}, ` +
-      `${FIELD_ROLE.setSilence.all} is needed`,
-    { path: "all", hint: "Name a job, or use an admin token" },
-  );
-}
-
-/** Both requests have these fields, with the same numbers. */
-function isOfEverything(request: Uint8Array): boolean {
-  try {
-    return decodeRequest(RemoveSilenceRequestSchema, request).all;
-  } catch {
-    return false;
+  const fields = METHOD_RULES[method]?.fields ?? {};
+  for (const field in fields) {
+    const needed = fields[field]!;
+    if (caller !== null && hasRole(caller, needed)) continue;
+    if (!isSet(JobService.method[method].input, field, request)) continue;
+    const { name = "nobody", role = "none" } = caller ?? {};
+    const { action, hint } = WORDS[field] ?? { action: `set ${field}`, hint: "Leave it out" };
+    return new JobError(
+      "permission_denied",
+      `Cannot ${action} as "${name}": its role is ${role}, ${needed} is needed`,
+      { path: field, hint },
+    );
   }
+  return null;
 }
 
-function makesSchedule(request: Uint8Array): boolean {
+function isSet(input: DescMessage, name: string, request: Uint8Array): boolean {
+  const field = input.fields.find((one) => one.name === name);
+  if (field === undefined) return true;
   try {
-    const { cron = "", dryRun = false } = decodeRequest(ScheduleJobRequestSchema, request);
-    return cron !== "" && !dryRun;
+    const values = decodeRequest(input, request) as unknown as Readonly<Record<string, unknown>>;
+    return Boolean(values[field.localName]) && values["dryRun"] !== true;
   } catch {
     return false;
   }

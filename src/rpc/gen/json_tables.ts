@@ -2,6 +2,8 @@
 
 /** The fields of each message in JSON: name in code, name in JSON, type; `*` is a list. */
 export const JSON_FIELDS: Readonly<Record<string, string>> = {
+  "job.v1.CallRule": "role role text,fields fields job.v1.FieldRule*,effect effect text,caller caller text,time time text",
+  "job.v1.FieldRule": "name name text,role role text",
   "job.v1.VersionRequest": "",
   "job.v1.VersionResponse": "version version text,apiVersion api_version text",
   "job.v1.Job": "kind kind text,description description text,registeredAt registered_at time,cronSpec cron_spec text,scheduleAt schedule_at time,priority priority int,timeoutMs timeout_ms long,maxRetries max_retries int,signatureJson signature json,usage usage text,source source text,isolation isolation text,limits limits text*,cronSpecs cron_specs text*,needs needs text*,timezone timezone text,notices notices job.v1.JobNotices,hook hook job.v1.JobHook",

@@ -12,6 +12,7 @@ import {
 } from "../messages/convert.ts";
 import { inBrief, withoutPayload, withoutRest } from "../messages/fit.ts";
 import type { TickReportSchema } from "../gen/job_pb.ts";
+import type { MethodOf } from "../gen/method_rules.ts";
 import type { Handlers } from "./handler.ts";
 import { schedulesToWire, targetOf } from "./recurring_handlers.ts";
 import { timelineHandlers } from "./timeline_handlers.ts";
@@ -30,25 +31,6 @@ import {
 } from "../messages/requests.ts";
 import type { WireRecord } from "../messages/wire_record.ts";
 import type { BulkAction } from "../../manager/api/instances.ts";
-
-/** Methods that only read the store, and may read much of it. */
-export const READ_METHODS = [
-  "lookupInstances",
-  "lookupInstanceHistory",
-  "lookupInstanceLogs",
-  "getInstance",
-  "countInstances",
-  "getJobStats",
-  "listUpcoming",
-  "forecast",
-  "calendar",
-  "lookupTimeline",
-  "listSchedules",
-  "explain",
-] as const;
-
-/** One of {@link READ_METHODS}. */
-export type ReadMethod = typeof READ_METHODS[number];
 
 /** Most rows that a request may look at. */
 const LOOK_MAX = 100_000;
@@ -111,8 +93,8 @@ function reportToWire(
   };
 }
 
-/** Handlers of the methods that only read the store. */
-export function readHandlers(manager: ReadApi): Pick<Handlers, ReadMethod> {
+/** Handlers of the methods that only read the store: those with the effect "read". */
+export function readHandlers(manager: ReadApi): Pick<Handlers, MethodOf<"read">> {
   return {
     async lookupInstances({ query, brief, lookMax }, call) {
       const conditions = await readInstanceQuery(query, manager);

@@ -3,20 +3,13 @@ import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { Audit } from "../auth/audit.ts";
 import { type Requester, requesterName } from "../auth/requester.ts";
-import type { Caller } from "../auth/auth.ts";
+import { type Caller, withoutRule } from "../auth/auth.ts";
 import { sessionsOf } from "../auth/session_proof.ts";
-import { scheduleRefusal, silenceRefusal } from "../auth/field_role.ts";
+import { fieldRefusal } from "../auth/field_role.ts";
 import type { CallTracker, Origin } from "../guard/call_tracker.ts";
 import { Quota } from "../guard/quota.ts";
-import type {
-  Backend,
-  CallerInfo,
-  CallSignal,
-  MethodName,
-  StreamName,
-  UnaryName,
-} from "../backend.ts";
-import { READ_METHODS } from "../handlers/read_handlers.ts";
+import type { Backend, CallerInfo, CallSignal, StreamName, UnaryName } from "../backend.ts";
+import { METHOD_RULES } from "../gen/method_rules.ts";
 import { FOLLOWS, READS_WAITING, WAITS } from "../limits.ts";
 import { restOfWait } from "../messages/wait_response.ts";
 import { ReadGate } from "./read_gate.ts";
@@ -57,21 +50,6 @@ type Policy = (
   context: RequestContext,
 ) => Promise<Uint8Array>;
 
-/** Methods that wait at the gate: reads, and responses that grow with the number of jobs. */
-const READS: ReadonlySet<UnaryName> = new Set([
-  ...READ_METHODS,
-  ...["listRegisteredJobs", "getStatus", "listIncidents", "listSilences"] as const,
-]);
-/** Methods about the sessions of their caller. */
-const SESSION_METHODS = ["createLoginCode", "getCaller", "listSessions", "revokeSessions"] as const;
-/** Methods that depend on their caller: they keep its name, or allow an admin more. */
-const PERSONAL: ReadonlySet<MethodName> = new Set([
-  "acknowledgeIncident",
-  "setSilence",
-  "cancelInstances",
-  ...SESSION_METHODS,
-]);
-
 /**
  * Completes the calls of every transport under the same policies: reads pass a gate, waits and
  * streams are limited in number, changes are logged, and some requests are refused by their
@@ -110,10 +88,15 @@ export class Calls {
 
   /** How calls of a method are completed: {@link complete} for one method. */
   policyOf(method: UnaryName): Policy {
-    if (READS.has(method)) return this.#read;
+    return METHOD_RULES[method]?.fields ? this.#checked : this.#plainPolicyOf(method);
+  }
+
+  #plainPolicyOf(method: UnaryName): Policy {
+    const rule = METHOD_RULES[method];
+    if (rule === undefined) return refuse;
+    if (rule.effect === "read" || rule.effect === "list") return this.#read;
     if (method === "waitInstance") return this.#wait;
     if (method === "scheduleJob") return this.#schedule;
-    if (method === "setSilence" || method === "removeSilence") return this.#silence;
     return Audit.has(method) ? this.#change : this.#pass;
   }
 
@@ -128,7 +111,11 @@ export class Calls {
     request: Uint8Array,
     context: StreamContext,
   ): AsyncGenerator<Uint8Array> {
-    const { signal, peer } = context;
+    const { signal, peer, caller } = context;
+    const refusal = METHOD_RULES[method]
+      ? fieldRefusal(method, caller, request)
+      : withoutRule(method);
+    if (refusal) throw refusal;
     const call = { signal, jobs: jobsOf(context), isJson: context.isJson };
     if (method === "workOnStore") {
       this.#audit.noteStart(method, { ...this.#requesterOf(context), request });
@@ -155,21 +142,19 @@ export class Calls {
   readonly #pass: Policy = (method, request, context) =>
     this.#complete(method, request, this.#signalOf(method, context));
 
-  readonly #schedule: Policy = (method, request, context) => {
-    const refusal = scheduleRefusal(context.caller, request);
+  readonly #checked: Policy = (method, request, context) => {
+    const refusal = fieldRefusal(method, context.caller, request);
     if (refusal) return Promise.reject(refusal);
-    return this.#pass(method, request, context).then((response) => {
+    return this.#plainPolicyOf(method)(method, request, context);
+  };
+
+  readonly #schedule: Policy = (method, request, context) =>
+    this.#pass(method, request, context).then((response) => {
       if (Audit.hasSchedule(response)) {
         this.#log(method, context, { request, response, since: this.#audit.now() });
       }
       return response;
     });
-  };
-
-  readonly #silence: Policy = (method, request, context) => {
-    const refusal = silenceRefusal(context.caller, request);
-    return refusal ? Promise.reject(refusal) : this.#change(method, request, context);
-  };
 
   readonly #change: Policy = async (method, request, context) => {
     const since = this.#audit.now();
@@ -228,7 +213,7 @@ export class Calls {
       isCanceled: () => signal.aborted,
       onCancel: (listener) => signal.addEventListener("abort", listener, { once: true }),
       jobs: jobsOf(context),
-      caller: PERSONAL.has(method) ? this.#callerInfo(method, context) : undefined,
+      caller: METHOD_RULES[method]?.caller && this.#callerInfo(method, context),
       isJson: context.isJson,
     };
   }
@@ -236,11 +221,10 @@ export class Calls {
   #callerInfo(method: UnaryName, context: RequestContext): CallerInfo {
     const { role, jobs } = context.caller ?? {};
     const requester = this.#requesterOf(context);
-    const isAboutSessions = SESSION_METHODS.some((each) => each === method);
     return {
       name: requesterName(requester),
       isAdmin: role === "admin" && jobs === null,
-      ...(isAboutSessions ? sessionsOf(requester) : {}),
+      ...(METHOD_RULES[method]?.caller === "sessions" ? sessionsOf(requester) : {}),
     };
   }
 
@@ -260,6 +244,8 @@ export class Calls {
     this.#audit.log(method, { ...this.#requesterOf(context), ...outcome });
   }
 }
+
+const refuse: Policy = (method) => Promise.reject(withoutRule(method));
 
 function canceled(): JobError {
   return new JobError("canceled", "Canceled: the client disconnected before the read started");

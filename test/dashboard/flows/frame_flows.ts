@@ -1,14 +1,12 @@
 import assert from "node:assert/strict";
+import { NAVIGATION } from "../../../src/dashboard/app/navigation_items.ts";
 import { closeWindow } from "../../support/browser/browser.ts";
 import { logIn, TOKENS, visit } from "../../support/browser/dashboard_world.ts";
 import { until } from "../../support/wait.ts";
 import type { Flow } from "./flow.ts";
 
-/** Paths of all pages of the navigation. */
-export const PATHS = [
-  ...["/", "/timeline", "/calendar", "/jobs", "/jobs/report", "/instances", "/schedules"],
-  ...["/dead-letters", "/incidents", "/nodes", "/store", "/config", "/docs", "/none"],
-];
+/** Paths of all pages of the navigation, of a job, and of no page. */
+export const PATHS = [...NAVIGATION.flat().map(({ path }) => path), "/jobs/report", "/none"];
 
 /** What surrounds the pages: keyboard, themes, clocks, phones, and the pages about the daemon. */
 export const FRAME_FLOWS: readonly Flow[] = [

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pathOf } from "../../../src/http/api/openapi/operations.ts";
 import { contractRoutes, type Route } from "../../../src/http/api/routes.ts";
-import { METHOD_ROLE, ROLES } from "../../../src/rpc/auth/auth.ts";
+import { roleOf, ROLES } from "../../../src/rpc/auth/auth.ts";
 import { apiWorld } from "../../support/worlds/api_world.ts";
 import { NO_AUTH, tokenEntry } from "../../support/worlds/rpc_world.ts";
 import { fakeJob } from "../../support/worlds/fake_manager.ts";
@@ -310,7 +310,7 @@ test("every request needs the role of its method, and a token", async () => {
     const what = `${route.verb} ${route.path}`;
     assert.equal(await statusFor(route, null), 401, what);
     for (const role of ROLES) {
-      const isAllowed = ROLES.indexOf(role) >= ROLES.indexOf(METHOD_ROLE[route.name]);
+      const isAllowed = ROLES.indexOf(role) >= ROLES.indexOf(roleOf(route.name)!);
       assert.equal(await statusFor(route, role) !== 403, isAllowed, `${what} as ${role}`);
     }
   }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { contractRoutes, type Route } from "../../../src/http/api/routes.ts";
 import type { Caller } from "../../../src/rpc/auth/auth.ts";
-import { METHOD_ROLE, type Role, ROLES } from "../../../src/rpc/auth/auth.ts";
+import { type Role, roleOf, ROLES } from "../../../src/rpc/auth/auth.ts";
 import { sessionHolderOf } from "../../../src/rpc/auth/session_proof.ts";
 import { type BrowserWorld, browserWorld } from "../../support/worlds/browser_world.ts";
 import { NO_AUTH, tokenEntry } from "../../support/worlds/rpc_world.ts";
@@ -65,7 +65,7 @@ for (const [name, { role, jobs }] of Object.entries(TOKENS)) {
         await world.send(path, { ...init, headers: { ...headers, ...token } }),
       );
       const byCookie = await statusOf(await world.browse(path, cookie, init));
-      if (rank(role) < rank(METHOD_ROLE[route.name])) {
+      if (rank(role) < rank(roleOf(route.name)!)) {
         assert.deepEqual([byToken, byCookie], [403, 403], what);
         continue;
       }

@@ -3,9 +3,12 @@ import test from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
 import type { ManagerApi } from "../../../src/manager/api.ts";
 import { answerInTime } from "../../../src/manager/answer_in_time.ts";
+import { METHOD_RULES } from "../../../src/rpc/gen/method_rules.ts";
 import { sleep } from "../../../src/platform/clock.ts";
 import { LEASE_MS, ManagerWorld } from "../../support/worlds/manager_world.ts";
 import { SimClock } from "../../support/worlds/sim_clock.ts";
+
+const STORE = { location: "etcd://h", times: METHOD_RULES };
 
 test("fault 20: a claim whose answer is late runs while it can be renewed in time, and is given back after", async () => {
   for (const [lateMs, isRun] of [[LEASE_MS * 0.44, true], [LEASE_MS * 0.46, false]] as const) {
@@ -56,7 +59,7 @@ test("fault 18: answerInTime() refuses a request after 4 s without a response of
   const manager = answerInTime(
     { listPauses: () => late(3_999), listNodes: () => late(4_001) } as unknown as ManagerApi,
     clock,
-    "etcd://h",
+    STORE,
   );
   const answers = Promise.allSettled([manager.listPauses(), manager.listNodes()]);
   await clock.advance(4_000);
@@ -77,7 +80,7 @@ test("answerInTime() limits what asks for one instance, and nothing that takes i
   const clock = new SimClock();
   const late = () => sleep(clock, 5_000).then(() => 1 as never);
   const given = { workers: () => 2, waitInstance: late, cancelInstances: late, scheduleJob: late };
-  const manager = answerInTime(given as unknown as ManagerApi, clock, "etcd://h");
+  const manager = answerInTime(given as unknown as ManagerApi, clock, STORE);
   assert.equal(manager.workers(), 2);
   const answers = Promise.allSettled([
     manager.waitInstance("a"),

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { silentLogger } from "../../../src/platform/logger.ts";
 import { JobError } from "../../../src/core/errors.ts";
-import { type Caller, METHOD_ROLE } from "../../../src/rpc/auth/auth.ts";
+import { type Caller, roleOf } from "../../../src/rpc/auth/auth.ts";
 import { ConfiguredAuthenticator } from "../../../src/rpc/auth/authenticator.ts";
 import type { MethodName } from "../../../src/rpc/backend.ts";
+import { METHOD_RULES } from "../../../src/rpc/gen/method_rules.ts";
 import { SimClock } from "../../support/worlds/sim_clock.ts";
 import { keepingLogger, NO_AUTH, tokenEntry } from "../../support/worlds/rpc_world.ts";
 import type { LoggedLine } from "../../support/worlds/rpc_world.ts";
@@ -55,15 +56,16 @@ for (
 test("check() allows what the role includes and names the role that is needed", () => {
   const { check } = authenticator();
   const rank = { viewer: 0, operator: 1, admin: 2 };
-  for (const method of Object.keys(METHOD_ROLE) as (keyof typeof METHOD_ROLE)[]) {
+  for (const method of Object.keys(METHOD_RULES) as MethodName[]) {
+    const needed = roleOf(method)!;
     for (const { token, role } of TOKENS) {
       const refusal = check(method, `Bearer ${token}`);
-      if (rank[role] >= rank[METHOD_ROLE[method]]) {
+      if (rank[role] >= rank[needed]) {
         assert.equal(refusal, null, `${role} ${method}`);
         continue;
       }
       assert.equal(refusal?.code, "permission_denied");
-      assert.ok(refusal.message.includes(METHOD_ROLE[method]));
+      assert.ok(refusal.message.includes(needed));
     }
   }
 });

@@ -2,16 +2,20 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { isJobError } from "../../../src/core/errors.ts";
-import { FIELD_ROLE, type Role } from "../../../src/rpc/auth/auth.ts";
-import { JobService, ScheduleJobRequestSchema } from "../../../src/rpc/gen/job_pb.ts";
-import { scheduleRefusal } from "../../../src/rpc/auth/field_role.ts";
+import type { Role } from "../../../src/rpc/auth/auth.ts";
+import { fieldRefusal } from "../../../src/rpc/auth/field_role.ts";
+import {
+  RemoveSilenceRequestSchema,
+  ScheduleJobRequestSchema,
+  SetSilenceRequestSchema,
+} from "../../../src/rpc/gen/job_pb.ts";
 
 function refusal(role: Role | null, request: MessageInitShape<typeof ScheduleJobRequestSchema>) {
   const bytes = toBinary(ScheduleJobRequestSchema, create(ScheduleJobRequestSchema, request));
-  return scheduleRefusal(role && { name: "ci", role }, bytes);
+  return fieldRefusal("scheduleJob", role && { name: "ci", role }, bytes);
 }
 
-test("scheduleRefusal() lets only an admin make a recurring schedule", () => {
+test("fieldRefusal() lets only an admin make a recurring schedule", () => {
   const request = { kind: "sum", cron: "* * * * *" };
   assert.equal(refusal("admin", request), null);
   for (const role of ["operator", null] as const) {
@@ -20,18 +24,26 @@ test("scheduleRefusal() lets only an admin make a recurring schedule", () => {
   }
 });
 
-test("scheduleRefusal() lets an operator schedule once, and try a recurring schedule", () => {
+test("fieldRefusal() lets an operator schedule once, and try a recurring schedule", () => {
   assert.equal(refusal("operator", { kind: "sum", arguments: ["1"] }), null);
   assert.equal(refusal("operator", { kind: "sum", cron: "" }), null);
   assert.equal(refusal("operator", { kind: "sum", cron: "* * * * *", dryRun: true }), null);
-  assert.equal(scheduleRefusal(null, new Uint8Array([255])), null);
+  assert.equal(fieldRefusal("scheduleJob", null, new Uint8Array([255])), null);
 });
 
-test("FIELD_ROLE names fields that the requests of its methods have", () => {
-  for (const [method, fields] of Object.entries(FIELD_ROLE)) {
-    const { input } = JobService.method[method as keyof typeof FIELD_ROLE];
-    for (const name of Object.keys(fields)) {
-      assert.ok(input.fields.some((field) => field.name === name), `${method} ${name}`);
-    }
+test("fieldRefusal() lets only an admin silence everything, and an operator a job", () => {
+  const operator = { name: "ci", role: "operator" } as const;
+  for (
+    const [method, schema] of [
+      ["setSilence", SetSilenceRequestSchema],
+      ["removeSilence", RemoveSilenceRequestSchema],
+    ] as const
+  ) {
+    const all = toBinary(schema, create(schema, { all: true }));
+    const one = toBinary(schema, create(schema, { kind: "sum" }));
+    const error = fieldRefusal(method, operator, all);
+    assert.ok(isJobError(error, "permission_denied") && error.path === "all" && error.hint);
+    assert.equal(fieldRefusal(method, { ...operator, role: "admin" }, all), null);
+    assert.equal(fieldRefusal(method, operator, one), null);
   }
 });

@@ -14,7 +14,7 @@ import {
   type ServerReflectionResponse,
   ServerReflectionResponseSchema,
 } from "../../../src/rpc/gen/reflection_v1_pb.ts";
-import { http, JobService } from "../../../src/rpc/gen/job_pb.ts";
+import { call, http, JobService } from "../../../src/rpc/gen/job_pb.ts";
 import { NO_AUTH, rpcWorld, tokenEntry } from "../../support/worlds/rpc_world.ts";
 import { SimClock } from "../../support/worlds/sim_clock.ts";
 
@@ -143,7 +143,7 @@ test("reflection finds files by name, methods, messages and fields, and reports 
   );
 });
 
-test("reflection finds the option that the contract adds to methods", async () => {
+test("reflection finds the options that the contract adds to methods", async () => {
   await using world = await rpcWorld();
   using client = new ReflectionClient(world.port);
   const { typeName } = MethodOptionsSchema;
@@ -156,7 +156,7 @@ test("reflection finds the option that the contract adds to methods", async () =
   );
   const { messageResponse } = numbers!;
   assert.equal(messageResponse.case, "allExtensionNumbersResponse");
-  assert.deepEqual(messageResponse.value.extensionNumber, [http.number]);
+  assert.deepEqual(messageResponse.value.extensionNumber, [http.number, call.number]);
   assert.deepEqual(filesOf(found!).map(({ name }) => name), [
     "job.proto",
     "google/protobuf/descriptor.proto",
