@@ -7,6 +7,5 @@ install();
 run("buf", ["generate"]);
 run("buf", ["generate", "--template", "buf.gen.etcd.yaml"]);
 run("bun", [join(ROOT, "scripts", "generate", "write.ts")]);
-run("bun", [join(ROOT, "scripts", "generate", "message_tables.ts")]);
-run("bun", [join(ROOT, "scripts", "generate", "json_tables.ts")]);
+run("bun", [join(ROOT, "scripts", "generate", "messages.ts")]);
 run("bun", [join(ROOT, "scripts", "generate", "dashboard_types.ts")]);

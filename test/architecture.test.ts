@@ -100,8 +100,7 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
       "rpc/client/socket_client.ts",
       "rpc/client/connection_info.ts",
       "rpc/gen",
-      "rpc/json/message_data.ts",
-      "rpc/json/read_any_message.ts",
+      "rpc/model",
     ],
     types: ["store/store.ts"],
   },
@@ -111,7 +110,7 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "cron-parser": ["core"],
   "@grpc/grpc-js": ["rpc", "store"],
-  "@bufbuild/protobuf": ["rpc", "store", "client", "http"],
+  "@bufbuild/protobuf": ["rpc", "store", "client"],
   "yargs": ["cli"],
   "yargs-parser": ["cli"],
   "nodemailer": ["notices"],

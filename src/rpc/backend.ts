@@ -1,8 +1,8 @@
 import type { SessionHolder } from "../manager/sessions/session.ts";
-import type { JobService } from "./gen/job_pb.ts";
+import type { METHODS } from "./gen/messages.ts";
 
 /** Name of a method of JobService, as generated. */
-export type MethodName = keyof typeof JobService["method"];
+export type MethodName = keyof typeof METHODS;
 
 /** A method that returns a stream. */
 export type StreamName = "follow" | "watch" | "workOnStore";

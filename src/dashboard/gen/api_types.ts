@@ -10,19 +10,6 @@ export type JobState =
   | "completed"
   | "terminated";
 
-/** HttpRule of job.proto as JSON. */
-export interface HttpRule {
-  readonly get?: string;
-  readonly put?: string;
-  readonly post?: string;
-  readonly delete?: string;
-  readonly patch?: string;
-  readonly body: string;
-  readonly additional_bindings: readonly HttpRule[];
-  readonly when: string;
-  readonly set: string;
-}
-
 /** VersionRequest of job.proto as JSON. */
 export interface VersionRequest {
 }

@@ -1,5 +1,5 @@
 import { JobError } from "../../core/errors.ts";
-import { RemoveSilenceRequestSchema, ScheduleJobRequestSchema } from "../gen/job_pb.ts";
+import type { RemoveSilenceRequest, ScheduleJobRequest } from "../gen/job_pb.ts";
 import { decodeRequest } from "../messages/message_codec.ts";
 import { type Caller, FIELD_ROLE } from "./auth.ts";
 
@@ -49,7 +49,7 @@ export function silenceRefusal(
 /** Both requests have these fields, with the same numbers. */
 function isOfEverything(request: Uint8Array): boolean {
   try {
-    return decodeRequest(RemoveSilenceRequestSchema, request).all;
+    return decodeRequest<RemoveSilenceRequest>("job.v1.RemoveSilenceRequest", request).all;
   } catch {
     return false;
   }
@@ -57,7 +57,8 @@ function isOfEverything(request: Uint8Array): boolean {
 
 function makesSchedule(request: Uint8Array): boolean {
   try {
-    const { cron = "", dryRun = false } = decodeRequest(ScheduleJobRequestSchema, request);
+    const asked = decodeRequest<ScheduleJobRequest>("job.v1.ScheduleJobRequest", request);
+    const { cron = "", dryRun = false } = asked;
     return cron !== "" && !dryRun;
   } catch {
     return false;

@@ -1,10 +1,8 @@
-import type { DescMessage, DescMethod } from "@bufbuild/protobuf";
 import { JobError, toJobError } from "../../core/errors.ts";
 import { throwScoped } from "../../manager/scope.ts";
-import { JobService } from "../gen/job_pb.ts";
 import { ITEMS_MAX, MESSAGE_BYTES_MAX } from "../limits.ts";
 import { decodeRequest, encodeResponse } from "../messages/message_codec.ts";
-import type { WireRecord } from "../messages/wire_record.ts";
+import { type Method, METHOD_OF } from "../model/methods.ts";
 import type { CallerInfo, CallInfo, UnaryName } from "../backend.ts";
 import type { CallState, Handlers } from "./handler.ts";
 
@@ -51,7 +49,7 @@ export class ScopedHandlers<Api> {
   /** Complete one call, from bytes to bytes. @throws JobError */
   complete(method: UnaryName, request: Uint8Array, call: CallInfo): Promise<Uint8Array> {
     const { handlers } = this.#viewFor(call.jobs);
-    const response = completeCall(JobService.method[method], handlers, request, call);
+    const response = completeCall(METHOD_OF[method], handlers, request, call);
     return call.jobs === null ? response : response.catch(throwScoped);
   }
 
@@ -76,16 +74,16 @@ export class ScopedHandlers<Api> {
  * If the response exceeds one message, the request is repeated with a smaller page, or in brief.
  */
 async function completeCall(
-  method: DescMethod,
+  method: Method,
   handlers: Partial<Handlers>,
   bytes: Uint8Array,
   { isCanceled, caller = NOBODY, isJson = false }: CallInfo,
 ): Promise<Uint8Array> {
   const request = decodeRequest(method.input, bytes);
-  const handle = handlers[method.localName as UnaryName] as unknown as (
+  const handle = handlers[method.name as UnaryName] as unknown as (
     request: unknown,
     call: CallState,
-  ) => Promise<WireRecord<DescMessage>>;
+  ) => Promise<object>;
   const call: CallState = {
     isCanceled,
     caller,
@@ -107,14 +105,14 @@ async function completeCall(
       call.pageLimit = Math.max(1, Math.floor(call.pageItems * share));
     }
   } catch (error) {
-    throw toJobError(error, `Cannot complete ${method.name}`);
+    throw toJobError(error, `Cannot complete ${method.title}`);
   }
 }
 
-function tooLarge(method: DescMethod, bytes: number): JobError {
+function tooLarge(method: Method, bytes: number): JobError {
   const problem =
     `the response has ${bytes} bytes, at most ${MESSAGE_BYTES_MAX} fit into one message`;
-  return new JobError("resource_exhausted", `Cannot complete ${method.name}: ${problem}`, {
+  return new JobError("resource_exhausted", `Cannot complete ${method.title}: ${problem}`, {
     hint: "Keep large data in a file or a database and pass its name",
   });
 }

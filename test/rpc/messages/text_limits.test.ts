@@ -46,10 +46,10 @@ for (const { name, input } of JobService.methods) {
   for (const { name: field, lengthMax, init } of requestsOf(input, null)) {
     test(`decodeRequest() takes ${field} of ${name} with ${lengthMax} characters and not one more`, () => {
       const bytes = toBinary(input, create(input, init));
-      assert.ok(decodeRequest(input, bytes));
+      assert.ok(decodeRequest(input.typeName, bytes));
       const [longer] = [...requestsOf(input, lengthMax + 1)].filter((one) => one.name === field);
       const tooLong = toBinary(input, create(input, longer!.init));
-      assert.throws(() => decodeRequest(input, tooLong), {
+      assert.throws(() => decodeRequest(input.typeName, tooLong), {
         code: "invalid_argument",
         path: field,
         message: `Cannot read field "${field}": found ${lengthMax + 1} characters, ` +
