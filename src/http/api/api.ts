@@ -32,7 +32,7 @@ const TAG_LENGTH = 27;
 
 /** Options of {@link Api}. */
 export interface ApiOptions {
-  readonly calls: Pick<Calls, "complete" | "stream">;
+  readonly calls: Pick<Calls, "complete" | "readJson" | "stream">;
   /** Path of the server behind a proxy, such as "/jobs"; empty if it has none. */
   readonly basePath?: string;
 }
@@ -106,6 +106,8 @@ export class Api {
       return { status: 200, headers: EVENT_HEADERS, events: streamEvents(open) };
     }
     const context = { ...who, signal: request.cancelSignal ?? request.signal };
+    const json = this.#calls.readJson(name as UnaryName, message, context);
+    if (json !== null) return cacheable(await json, headers["if-none-match"]);
     const bytes = encodeMessage(input, message);
     const response = await this.#calls.complete(name as UnaryName, bytes, context);
     return this.#answer(route, response, headers["if-none-match"]);

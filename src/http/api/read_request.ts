@@ -50,23 +50,16 @@ interface Variable {
   readonly outer: FieldName | null;
 }
 
-const variables = new WeakMap<Route, readonly Variable[]>();
-
-function variablesOf(route: Route): readonly Variable[] {
-  let known = variables.get(route);
-  if (known === undefined) {
-    const { method: { input }, segments } = route;
-    const fields = segments.filter((segment) => typeof segment !== "string");
-    known = fields.map(({ field }) => fieldAt(input, field));
-    variables.set(route, known);
-  }
-  return known;
-}
-
 /** A body may repeat what the path says, and not contradict it. */
-function setPath(route: Route, init: MessageInit, values: readonly string[]) {
-  for (const [index, variable] of variablesOf(route).entries()) {
+function setPath(
+  { method: { input }, segments }: Route,
+  init: MessageInit,
+  values: readonly string[],
+) {
+  const fields = segments.filter((segment) => typeof segment !== "string");
+  for (const [index, { field }] of fields.entries()) {
     const text = values[index]!;
+    const variable = fieldAt(input, field);
     const { found, outer } = variable;
     const given = init[found.field.name];
     if (given === undefined || outer !== null) setField(FIELDS_OF_PATH, init, { variable, text });

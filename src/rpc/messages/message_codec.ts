@@ -55,7 +55,7 @@ function readMessage<T extends Message>(typeName: T["$typeName"], bytes: Uint8Ar
  *
  * @throws JobError `invalid_argument` naming the field
  */
-function checkTexts(typeName: string, message: object, prefix = ""): void {
+export function checkTexts(typeName: string, message: object, prefix = ""): void {
   for (const field of tableOf(typeName).fields) {
     const value: unknown = Reflect.get(message, field.name);
     if (value === undefined || value === "") continue;
