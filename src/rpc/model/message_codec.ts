@@ -215,7 +215,7 @@ function readValue(reader: WireReader, { kind, type }: Field, known: unknown): u
     case "json":
       return reader.text();
     case "flag":
-      return reader.flag();
+      return reader.int64() !== 0n;
     case "int":
     case "choice":
       return reader.uint32() | 0;

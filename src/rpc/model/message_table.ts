@@ -4,21 +4,22 @@ import { snakeCase } from "../../core/text/snake_case.ts";
 // The message model: one table, which is read as it is needed, for all forms of a message. To
 // inspect the descriptors of all messages takes longer than everything else that a client does.
 
-const KINDS = {
-  s: "text",
-  b: "flag",
-  i: "int",
-  z: "sint",
-  l: "long",
-  d: "double",
-  y: "bytes",
-  t: "time",
+/** The types of scalars, and what is read if there is no value. */
+const SCALARS = {
+  s: ["text", ""],
+  b: ["flag", false],
+  i: ["int", 0],
+  z: ["sint", 0],
+  l: ["long", 0n],
+  d: ["double", 0],
+  y: ["bytes", new Uint8Array(0)],
+  t: ["time", undefined],
   /** JSON text in a message, and any value in JSON. */
-  j: "json",
+  j: ["json", ""],
 } as const;
 
 /** The type of a field's values. */
-export type FieldKind = typeof KINDS[keyof typeof KINDS] | "choice" | "message";
+export type FieldKind = typeof SCALARS[keyof typeof SCALARS][0] | "choice" | "message";
 
 /** A field of a message. */
 export interface Field {
@@ -51,20 +52,6 @@ export interface MessageTable {
   readonly lists: readonly string[];
 }
 
-const ZEROS: Readonly<Record<FieldKind, unknown>> = {
-  text: "",
-  json: "",
-  flag: false,
-  int: 0,
-  sint: 0,
-  choice: 0,
-  long: 0n,
-  double: 0,
-  bytes: new Uint8Array(0),
-  time: undefined,
-  message: undefined,
-};
-
 const tables = new Map<string, MessageTable>();
 
 /** The table of a type, such as `job.v1.Job`. */
@@ -81,8 +68,12 @@ function readTable(typeName: string): MessageTable {
   const names = new Set(parts.map(([name]) => name!));
   const fields = parts.map(([name, number, mark, json]): Field => {
     const [, type, end] = /^([\w.]+)([?*]?)$/.exec(mark!) as unknown as [string, string, string];
-    const scalar = Object.hasOwn(KINDS, type) ? KINDS[type as keyof typeof KINDS] : undefined;
-    const kind = scalar ?? (Object.hasOwn(CHOICES, type) ? "choice" : "message");
+    const isScalar = Object.hasOwn(SCALARS, type);
+    const [kind, zero] = isScalar
+      ? SCALARS[type as keyof typeof SCALARS]
+      : Object.hasOwn(CHOICES, type)
+      ? ["choice", 0] as const
+      : ["message", undefined] as const;
     const isTexts = names.has(`${name}Json`);
     const isJson = kind === "json" && names.has(name!.replace(/Json$/, ""));
     const isOptional = end === "?";
@@ -90,12 +81,12 @@ function readTable(typeName: string): MessageTable {
       name: name!,
       number: Number(number),
       kind,
-      type: scalar === undefined ? type : "",
+      type: isScalar ? "" : type,
       isOptional,
       isList: end === "*",
       json: json === undefined ? snakeCase(name!) : json === "-" ? null : json,
       form: isTexts ? "texts" : isJson ? "json" : null,
-      zero: isOptional ? undefined : ZEROS[kind],
+      zero: isOptional ? undefined : zero,
     };
   });
   const byNumber: (Field | undefined)[] = [];

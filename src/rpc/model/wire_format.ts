@@ -24,8 +24,8 @@ const TAG_LAST_MAX = 15;
 const GROUPS_MAX = 100;
 /** Invalid UTF-8 is read as this. */
 const REPLACED = "\ufffd";
-/** Longest text that is written character by character. */
-const COPIED_MAX = 48;
+/** Longest text whose length in bytes always takes one byte. */
+const SHORT_MAX = 42;
 const TEXT = new TextDecoder("utf-8", { fatal: true });
 
 /** Reads values one after the other. Every method throws an Error if the bytes end too early. */
@@ -61,13 +61,6 @@ export class WireReader {
       if (byte < 128) return value >>> 0;
     }
     throw new Error("a number is too long, or cut");
-  }
-
-  flag(): boolean {
-    const byte = this.#all[this.pos]!;
-    if (!(byte < 128)) return this.int64() !== 0n;
-    this.pos += 1;
-    return byte !== 0;
   }
 
   int64(): bigint {
@@ -210,29 +203,17 @@ export class WireWriter {
   }
 
   text(value: string): void {
-    const { length } = value;
-    if (length > COPIED_MAX || !this.#asciiText(value)) {
+    if (value.length > SHORT_MAX) {
       const count = Buffer.byteLength(value);
       this.uint(count);
       this.#reserve(count);
       this.#pos += this.#bytes.write(value, this.#pos);
+      return;
     }
-  }
-
-  #asciiText(value: string): boolean {
-    const { length } = value;
-    this.#reserve(length + 1);
-    const start = this.#pos;
-    this.#bytes[this.#pos++] = length;
-    for (let index = 0; index < length; index++) {
-      const code = value.charCodeAt(index);
-      if (code > 127) {
-        this.#pos = start;
-        return false;
-      }
-      this.#bytes[this.#pos++] = code;
-    }
-    return true;
+    this.#reserve(1 + 3 * SHORT_MAX);
+    const count = this.#bytes.write(value, this.#pos + 1);
+    this.#bytes[this.#pos] = count;
+    this.#pos += 1 + count;
   }
 
   /** Begin a value that {@link close} gives its length. @returns its place */

@@ -27,35 +27,22 @@ function listText(field: Field, items: readonly unknown[] | undefined): string {
 }
 
 /** Undefined if there is no value. */
-function valueText({ kind, type }: Field, value: unknown): string | undefined {
+function valueText(field: Field, value: unknown): string | undefined {
   if (value === undefined) return undefined;
-  switch (kind) {
+  switch (field.kind) {
     case "text":
       return JSON.stringify((value as string).toWellFormed());
-    case "flag":
-    case "int":
-    case "sint":
-      return String(value);
     case "long":
       return String(Number.isSafeInteger(value) ? value : BigInt(value as number | bigint));
-    case "double":
-      // JSON has neither infinity nor NaN.
-      return Number.isFinite(value) ? String(value) : "null";
-    case "choice":
-      return value === 0 ? undefined : `"${wordOf(type, value as number)}"`;
     case "time":
       return timeText(value as number | Time);
     case "json":
       return checkedJson(value as string);
     case "message":
-      return writeJson(type, value as object);
-    case "bytes":
-      throw new TypeError("Bytes have no form in JSON");
+      return writeJson(field.type, value as object);
+    default:
+      return JSON.stringify(valueData(field, value));
   }
-}
-
-function wordOf(choice: string, value: number): string {
-  return CHOICES[choice]![value] ?? String(value);
 }
 
 let lastMs = NaN;
@@ -119,15 +106,18 @@ function valueData({ kind, type }: Field, value: unknown): unknown {
     case "long":
       return Number.isSafeInteger(Number(value)) ? Number(value) : value;
     case "double":
+      // JSON has neither infinity nor NaN.
       return Number.isFinite(value) ? value : null;
     case "choice":
-      return value === 0 ? undefined : wordOf(type, value as number);
+      return value === 0 ? undefined : CHOICES[type]![value as number] ?? String(value);
     case "time":
       return isoText(msOfTime(value as Time));
     case "json":
       return jsonValue(value as string);
     case "message":
       return dataOf(type, value as object);
+    case "bytes":
+      throw new TypeError("Bytes have no form in JSON");
     default:
       return value;
   }
