@@ -190,6 +190,23 @@ const packages: Rule = (file) =>
     return PACKAGES[name.join("/")]?.includes(file.folder) ? [] : [`${at} ${found.specifier}`];
   });
 
+/**
+ * Who may load the descriptors of messages and the protobuf library with them: others have the
+ * message model, and the daemon and its client start without them.
+ */
+const DESCRIPTOR_READERS = [
+  "src/client.ts",
+  "src/rpc/client",
+  "src/rpc/server/reflection.ts",
+  "src/store/etcd",
+];
+
+const descriptors: Rule = ({ path, imports }) =>
+  path.includes("/gen/") || within(path, DESCRIPTOR_READERS)
+    ? []
+    : imports.filter(({ isType, specifier }) => !isType && specifier.endsWith("_pb.ts"))
+      .map(({ line, specifier }) => `${path}:${line}: may not load ${specifier}`);
+
 /** Whether an identifier is used as a value here, not as the name of a key, a member or a type. */
 function isReference(node: SyntaxNode, parent: SyntaxNode | undefined): boolean {
   if (parent === undefined) return true;
@@ -360,6 +377,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   "parse": (file) => file.syntaxError === null ? [] : [`${file.path}: ${file.syntaxError}`],
   "import only along the arrows of the design": arrows,
   "import packages only where they belong": packages,
+  "load descriptors only for the library and reflection": descriptors,
   "read clock and chance only in platform": purity,
   "name a runtime only in platform": runtimes,
   "hold only erasable syntax": erasable,
@@ -396,6 +414,12 @@ const BREAKERS: readonly [name: string, path: string, text: string, count: numbe
     "src/core/a.ts",
     'import "node:fs"; import "yargs/helpers";',
     2,
+  ],
+  [
+    "load descriptors only for the library and reflection",
+    "src/http/a.ts",
+    'import { JobSchema } from "../rpc/gen/job_pb.ts"; import type { Job } from "../rpc/gen/job_pb.ts";',
+    1,
   ],
   [
     "read clock and chance only in platform",
