@@ -2,7 +2,8 @@ import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import type { FollowStep, ManagerApi } from "../../manager/api.ts";
 import { systemClock } from "../../platform/clock.ts";
-import { decodeRequest, encodeResponse } from "../messages/message_codec.ts";
+import { decodeRequest } from "../messages/message_codec.ts";
+import { encodeMessage } from "../model/message_codec.ts";
 import { instanceToWire, logToWire } from "../messages/convert.ts";
 import type { StreamSignal } from "../backend.ts";
 import type { FollowRequest, FollowResponse } from "../gen/job_pb.ts";
@@ -69,13 +70,13 @@ function encodeStep(step: FollowStep, isJson: boolean): Uint8Array {
   const encoded = isJson ? ENCODED_JSON : ENCODED_TEXTS;
   const known = isShared ? encoded.get(instance) : undefined;
   if (known?.cursor === cursor) return known.bytes;
-  const bytes = encodeResponse<FollowResponse>("job.v1.FollowResponse", {
+  const bytes = encodeMessage<FollowResponse>("job.v1.FollowResponse", {
     entries: entries.map(logToWire),
     cursor,
     instance: instance && instanceToWire(instance),
     changed: step.changed.map(instanceToWire),
     changesMissed: step.hasMissed,
-  }, isJson);
+  }, isJson ? "json" : "texts");
   if (isShared) encoded.set(instance, { cursor, bytes });
   return bytes;
 }

@@ -1,7 +1,8 @@
 import { JobError, toJobError } from "../../core/errors.ts";
 import { throwScoped } from "../../manager/scope.ts";
 import { ITEMS_MAX, JSON_LENGTH_MAX, MESSAGE_BYTES_MAX } from "../limits.ts";
-import { checkTexts, decodeRequest, encodeResponse } from "../messages/message_codec.ts";
+import { checkTexts, decodeRequest } from "../messages/message_codec.ts";
+import { encodeMessage } from "../model/message_codec.ts";
 import { type Method, METHOD_OF } from "../model/methods.ts";
 import { writeJson } from "../model/write_json.ts";
 import type { CallerInfo, CallInfo, LocalReads, UnaryName } from "../backend.ts";
@@ -60,7 +61,7 @@ export class ScopedHandlers<Api> implements LocalReads {
     const { input, output } = METHOD_OF[method];
     return this.#complete(method, call, {
       read: () => decodeRequest(input, request),
-      write: (response) => encodeResponse(output, response, call.isJson),
+      write: (response) => encodeMessage(output, response, call.isJson ? "json" : "texts"),
       lengthMax: MESSAGE_BYTES_MAX,
     });
   }

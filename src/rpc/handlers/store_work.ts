@@ -1,7 +1,8 @@
 import type { StoreStep, StoreWork } from "../../maintenance/step.ts";
 import type { ManagerApi } from "../../manager/api.ts";
 import type { WorkOnStoreRequest } from "../gen/job_pb.ts";
-import { decodeRequest, encodeResponse } from "../messages/message_codec.ts";
+import { decodeRequest } from "../messages/message_codec.ts";
+import { encodeMessage } from "../model/message_codec.ts";
 import { isSet, refuse } from "../messages/requests.ts";
 
 /** The messages of a WorkOnStore call. @throws JobError `invalid_argument` */
@@ -12,7 +13,7 @@ export async function* workSteps(
 ): AsyncGenerator<Uint8Array> {
   const work = readWork(decodeRequest<WorkOnStoreRequest>("job.v1.WorkOnStoreRequest", request));
   for await (const step of manager.workOnStore(work, { signal })) {
-    yield encodeResponse("job.v1.WorkOnStoreResponse", stepToWire(step));
+    yield encodeMessage("job.v1.WorkOnStoreResponse", stepToWire(step));
   }
 }
 

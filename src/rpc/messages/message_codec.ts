@@ -2,7 +2,7 @@ import type { Message } from "@bufbuild/protobuf";
 import { JobError, messageOf } from "../../core/errors.ts";
 import { TEXT_LENGTH_MAX } from "../../core/text/text_limits.ts";
 import { snakeCase } from "../../core/text/snake_case.ts";
-import { decodeMessage, encodeMessage, type RecordOf } from "../model/message_codec.ts";
+import { decodeMessage } from "../model/message_codec.ts";
 import { type Field, tableOf } from "../model/message_table.ts";
 import { refuse } from "./requests.ts";
 
@@ -76,17 +76,4 @@ function checkText({ name, kind, type }: Field, value: unknown, prefix: string):
   if (lengthMax === null || length <= lengthMax) return;
   const path = prefix + snakeCase(name);
   throw refuse(path, `found ${length} characters, wanted at most ${lengthMax}`);
-}
-
-/**
- * Encode a response.
- *
- * @param isJson arguments and results as JSON text, and not as texts
- */
-export function encodeResponse<T extends Message>(
-  typeName: T["$typeName"],
-  response: RecordOf<T>,
-  isJson = false,
-): Uint8Array {
-  return encodeMessage<T>(typeName, response, isJson ? "json" : "texts");
 }

@@ -146,12 +146,7 @@ export function msOfTime({ seconds, nanos }: Time): number {
 /** The point in time of epoch ms. */
 export function timeOfMs(ms: number): Time {
   const seconds = Math.floor(ms / 1_000);
-  return timeOf(BigInt(seconds), (ms - seconds * 1_000) * 1_000_000);
-}
-
-function timeOf(seconds: bigint, nanos: number): Time {
-  const time = { $typeName: "google.protobuf.Timestamp", seconds, nanos };
-  return time;
+  return { seconds: BigInt(seconds), nanos: (ms - seconds * 1_000) * 1_000_000 };
 }
 
 function writeTime(writer: WireWriter, time: number | Time): void {
@@ -250,7 +245,8 @@ function readTime(reader: WireReader, known: Time | undefined): Time {
     else if (tag >>> 3 === 2) nanos = reader.uint32() | 0;
     else reader.skip(tag);
   }
-  return timeOf(seconds, nanos);
+  const time = { $typeName: "google.protobuf.Timestamp", seconds, nanos };
+  return time;
 }
 
 /** The end of a value that begins with its length. */

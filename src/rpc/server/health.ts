@@ -2,7 +2,8 @@ import type * as grpc from "@grpc/grpc-js";
 import { JobError, toJobError } from "../../core/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
-import { decodeRequest, encodeResponse } from "../messages/message_codec.ts";
+import { decodeRequest } from "../messages/message_codec.ts";
+import { encodeMessage } from "../model/message_codec.ts";
 import { toStatus } from "./calls.ts";
 import type {
   HealthCheckRequest,
@@ -64,7 +65,7 @@ export class HealthService {
         hint: `Known: "" and "${SERVICE}"`,
       });
     }
-    return encodeResponse(RESPONSE, { status: await this.#status() });
+    return encodeMessage(RESPONSE, { status: await this.#status() });
   }
 
   async #status(): Promise<ServingStatus> {
@@ -108,7 +109,7 @@ export class HealthService {
   #send(stream: Stream, status: ServingStatus): void {
     if (!this.#watches.has(stream)) return;
     this.#watches.set(stream, status);
-    stream.write(encodeResponse(RESPONSE, { status }));
+    stream.write(encodeMessage(RESPONSE, { status }));
   }
 }
 

@@ -6,7 +6,7 @@ import type { CallTracker, Origin } from "../guard/call_tracker.ts";
 import { Quota } from "../guard/quota.ts";
 import type { StreamName } from "../backend.ts";
 import { REFLECTION, UNREAD_MS } from "../limits.ts";
-import { encodeResponse } from "../messages/message_codec.ts";
+import { encodeMessage } from "../model/message_codec.ts";
 import type { Calls } from "./call_policy.ts";
 import { callerOf, toStatus, wantsJson } from "./calls.ts";
 import type { ReflectionStream } from "./reflection.ts";
@@ -58,7 +58,7 @@ export class Streams {
     void this.#serve(stream, "Cannot work on the store", async (signal) => {
       const heartbeat = new LazyTimer(clock, () => {
         heartbeat.setIn(HEARTBEAT_MS);
-        const bytes = encodeResponse("job.v1.WorkOnStoreResponse", { progress: "…" });
+        const bytes = encodeMessage("job.v1.WorkOnStoreResponse", { progress: "…" });
         void writeMessage(stream, bytes, { clock, signal }).catch(() => {});
       });
       heartbeat.setIn(HEARTBEAT_MS);
