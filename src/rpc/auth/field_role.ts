@@ -1,6 +1,6 @@
 import { JobError } from "../../core/errors.ts";
 import type { RemoveSilenceRequest, ScheduleJobRequest } from "../gen/job_pb.ts";
-import { decodeRequest } from "../messages/message_codec.ts";
+import { decodeRequest } from "../messages/decode_request.ts";
 import { type Caller, FIELD_ROLE } from "./auth.ts";
 
 /**

@@ -2,7 +2,7 @@ import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import type { FollowStep, ManagerApi } from "../../manager/api.ts";
 import { systemClock } from "../../platform/clock.ts";
-import { decodeRequest } from "../messages/message_codec.ts";
+import { decodeRequest } from "../messages/decode_request.ts";
 import { encodeMessage } from "../model/message_codec.ts";
 import { instanceToWire, logToWire } from "../messages/convert.ts";
 import type { StreamSignal } from "../backend.ts";

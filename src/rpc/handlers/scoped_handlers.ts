@@ -1,7 +1,7 @@
 import { JobError, toJobError } from "../../core/errors.ts";
 import { throwScoped } from "../../manager/scope.ts";
 import { ITEMS_MAX, JSON_LENGTH_MAX, MESSAGE_BYTES_MAX } from "../limits.ts";
-import { checkTexts, decodeRequest } from "../messages/message_codec.ts";
+import { checkTexts, decodeRequest } from "../messages/decode_request.ts";
 import { encodeMessage } from "../model/message_codec.ts";
 import { type Method, METHOD_OF } from "../model/methods.ts";
 import { writeJson } from "../model/write_json.ts";

@@ -1,7 +1,7 @@
 import type { StoreStep, StoreWork } from "../../maintenance/step.ts";
 import type { ManagerApi } from "../../manager/api.ts";
 import type { WorkOnStoreRequest } from "../gen/job_pb.ts";
-import { decodeRequest } from "../messages/message_codec.ts";
+import { decodeRequest } from "../messages/decode_request.ts";
 import { encodeMessage } from "../model/message_codec.ts";
 import { isSet, refuse } from "../messages/requests.ts";
 

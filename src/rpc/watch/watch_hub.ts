@@ -2,7 +2,7 @@ import { JobError } from "../../core/errors.ts";
 import type { Timer } from "../../platform/clock.ts";
 import type { WatchRequest } from "../gen/job_pb.ts";
 import type { StreamSignal } from "../backend.ts";
-import { decodeRequest } from "../messages/message_codec.ts";
+import { decodeRequest } from "../messages/decode_request.ts";
 import { textOf } from "../messages/requests.ts";
 import {
   QUIET_MS,

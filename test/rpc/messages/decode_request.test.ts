@@ -2,7 +2,7 @@ import { create, type DescMessage, ScalarType, toBinary } from "@bufbuild/protob
 import assert from "node:assert/strict";
 import test from "node:test";
 import { TEXT_LENGTH_MAX } from "../../../src/core/text/text_limits.ts";
-import { decodeRequest } from "../../../src/rpc/messages/message_codec.ts";
+import { decodeRequest } from "../../../src/rpc/messages/decode_request.ts";
 import { JobService } from "../../../src/rpc/gen/job_pb.ts";
 
 /** Fields whose text is limited like arguments, or cut. */
