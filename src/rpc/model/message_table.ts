@@ -1,11 +1,24 @@
 import { CHOICES, MESSAGES } from "../gen/messages.ts";
-import { snakeCase } from "../../core/text/snake_case.ts";
 
 // The message model: one table, which is read as it is needed, for all forms of a message. To
 // inspect the descriptors of all messages takes longer than everything else that a client does.
 
-/** The types of scalars, and what is read if there is no value. */
-const SCALARS = {
+/** The type of a field's values; `json` is JSON text in a message, and any value in JSON. */
+export type FieldKind =
+  | "text"
+  | "flag"
+  | "int"
+  | "sint"
+  | "long"
+  | "double"
+  | "bytes"
+  | "time"
+  | "json"
+  | "choice"
+  | "message";
+
+/** The types of the generated texts that are no names, and what is read without a value. */
+const SCALARS: Readonly<Record<string, readonly [FieldKind, unknown]>> = {
   s: ["text", ""],
   b: ["flag", false],
   i: ["int", 0],
@@ -14,12 +27,10 @@ const SCALARS = {
   d: ["double", 0],
   y: ["bytes", new Uint8Array(0)],
   t: ["time", undefined],
-  /** JSON text in a message, and any value in JSON. */
   j: ["json", ""],
-} as const;
+};
 
-/** The type of a field's values. */
-export type FieldKind = typeof SCALARS[keyof typeof SCALARS][0] | "choice" | "message";
+type FieldText = readonly [name: string, number: string, type: string, json: string];
 
 /** A field of a message. */
 export interface Field {
@@ -64,28 +75,26 @@ export function tableOf(typeName: string): MessageTable {
 function readTable(typeName: string): MessageTable {
   const text = MESSAGES[typeName];
   if (text === undefined) throw new TypeError(`${typeName} is not a message of the contract`);
-  const parts = text === "" ? [] : text.split(",").map((part) => part.split(" "));
-  const names = new Set(parts.map(([name]) => name!));
+  const parts = (text === "" ? [] : text.split(",")).map((part) =>
+    part.split(" ") as unknown as FieldText
+  );
+  const names = new Set(parts.map(([name]) => name));
   const fields = parts.map(([name, number, mark, json]): Field => {
-    const [, type, end] = /^([\w.]+)([?*]?)$/.exec(mark!) as unknown as [string, string, string];
-    const isScalar = Object.hasOwn(SCALARS, type);
-    const [kind, zero] = isScalar
-      ? SCALARS[type as keyof typeof SCALARS]
-      : Object.hasOwn(CHOICES, type)
-      ? ["choice", 0] as const
-      : ["message", undefined] as const;
-    const isTexts = names.has(`${name}Json`);
-    const isJson = kind === "json" && names.has(name!.replace(/Json$/, ""));
-    const isOptional = end === "?";
+    const isOptional = mark.endsWith("?");
+    const isList = mark.endsWith("*");
+    const type = isOptional || isList ? mark.slice(0, -1) : mark;
+    const scalar = SCALARS[type];
+    const [kind, zero] = scalar ?? (CHOICES[type] ? ["choice", 0] : ["message", undefined]);
+    const isJson = kind === "json" && names.has(name.slice(0, -"Json".length));
     return {
-      name: name!,
+      name,
       number: Number(number),
       kind,
-      type: isScalar ? "" : type,
+      type: scalar ? "" : type,
       isOptional,
-      isList: end === "*",
-      json: json === undefined ? snakeCase(name!) : json === "-" ? null : json,
-      form: isTexts ? "texts" : isJson ? "json" : null,
+      isList,
+      json: json === "-" ? null : json,
+      form: isJson ? "json" : names.has(`${name}Json`) ? "texts" : null,
       zero: isOptional ? undefined : zero,
     };
   });
