@@ -100,8 +100,7 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
       "rpc/client/socket_client.ts",
       "rpc/client/connection_info.ts",
       "rpc/gen",
-      "rpc/json/message_data.ts",
-      "rpc/json/read_any_message.ts",
+      "rpc/model",
     ],
     types: ["store/store.ts"],
   },
@@ -111,7 +110,7 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "cron-parser": ["core"],
   "@grpc/grpc-js": ["rpc", "store"],
-  "@bufbuild/protobuf": ["rpc", "store", "client", "http"],
+  "@bufbuild/protobuf": ["rpc", "store", "client"],
   "yargs": ["cli"],
   "yargs-parser": ["cli"],
   "nodemailer": ["notices"],
@@ -190,6 +189,23 @@ const packages: Rule = (file) =>
     const name = found.specifier.split("/").slice(0, found.specifier.startsWith("@") ? 2 : 1);
     return PACKAGES[name.join("/")]?.includes(file.folder) ? [] : [`${at} ${found.specifier}`];
   });
+
+/**
+ * Who may load the descriptors of messages and the protobuf library with them: others have the
+ * message model, and the daemon and its client start without them.
+ */
+const DESCRIPTOR_READERS = [
+  "src/client.ts",
+  "src/rpc/client",
+  "src/rpc/server/reflection.ts",
+  "src/store/etcd",
+];
+
+const descriptors: Rule = ({ path, imports }) =>
+  path.includes("/gen/") || within(path, DESCRIPTOR_READERS)
+    ? []
+    : imports.filter(({ isType, specifier }) => !isType && specifier.endsWith("_pb.ts"))
+      .map(({ line, specifier }) => `${path}:${line}: may not load ${specifier}`);
 
 /** Whether an identifier is used as a value here, not as the name of a key, a member or a type. */
 function isReference(node: SyntaxNode, parent: SyntaxNode | undefined): boolean {
@@ -361,6 +377,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   "parse": (file) => file.syntaxError === null ? [] : [`${file.path}: ${file.syntaxError}`],
   "import only along the arrows of the design": arrows,
   "import packages only where they belong": packages,
+  "load descriptors only for the library and reflection": descriptors,
   "read clock and chance only in platform": purity,
   "name a runtime only in platform": runtimes,
   "hold only erasable syntax": erasable,
@@ -397,6 +414,12 @@ const BREAKERS: readonly [name: string, path: string, text: string, count: numbe
     "src/core/a.ts",
     'import "node:fs"; import "yargs/helpers";',
     2,
+  ],
+  [
+    "load descriptors only for the library and reflection",
+    "src/http/a.ts",
+    'import { JobSchema } from "../rpc/gen/job_pb.ts"; import type { Job } from "../rpc/gen/job_pb.ts";',
+    1,
   ],
   [
     "read clock and chance only in platform",

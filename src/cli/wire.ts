@@ -1,8 +1,9 @@
 import { parseState } from "../core/state.ts";
 import type { JobMethods } from "../rpc/client/client.ts";
-import type { JobInstance, JobState as WireState } from "../rpc/gen/job_pb.ts";
+import type { JobState as WireState } from "../rpc/gen/job_pb.ts";
+import { msOfTime, type Time, timeOfMs } from "../rpc/model/message_codec.ts";
 
-export type { WireState };
+export type { Time as Timestamp, WireState };
 
 /** The fields of a message: what a request is written as, without the messages made of them. */
 export type PlainInit<T> = Exclude<T, { readonly $typeName: string }>;
@@ -10,9 +11,6 @@ export type PlainInit<T> = Exclude<T, { readonly $typeName: string }>;
 export type RequestOf<Name extends keyof JobMethods> = PlainInit<
   NonNullable<Parameters<JobMethods[Name]>[0]>
 >;
-
-/** A point in time on the wire. */
-export type Timestamp = Pick<NonNullable<JobInstance["createdAt"]>, "seconds" | "nanos">;
 
 // The generated enum is a module that loads the protobuf library; the wire's numbers cannot change.
 const STATE_NAMES: Readonly<Record<number, string>> = {
@@ -60,24 +58,19 @@ export function unfinishedStates(): WireState[] {
 }
 
 /** Epoch milliseconds of a timestamp; undefined if absent. */
-export function msOf(timestamp: Timestamp | undefined): number | undefined {
-  if (!timestamp) return undefined;
-  return Number(timestamp.seconds) * 1_000 + Math.floor(timestamp.nanos / 1_000_000);
+export function msOf(timestamp: Time | undefined): number | undefined {
+  return timestamp && msOfTime(timestamp);
 }
 
 /** ISO text of a timestamp; undefined if absent. */
-export function isoOf(timestamp: Timestamp | undefined): string | undefined {
+export function isoOf(timestamp: Time | undefined): string | undefined {
   const ms = msOf(timestamp);
   return ms === undefined ? undefined : new Date(ms).toISOString();
 }
 
 /** Epoch milliseconds as a timestamp for a request; undefined stays so. */
-export function timestampOf(
-  ms: number | undefined,
-): { readonly seconds: bigint; readonly nanos: number } | undefined {
-  if (ms === undefined) return undefined;
-  const seconds = Math.floor(ms / 1_000);
-  return { seconds: BigInt(seconds), nanos: Math.round(ms - seconds * 1_000) * 1_000_000 };
+export function timestampOf(ms: number | undefined): Time | undefined {
+  return ms === undefined ? undefined : timeOfMs(Math.round(ms));
 }
 
 /** A duration in milliseconds for a request; undefined stays so. */

@@ -5,7 +5,14 @@ import { createReads } from "../manager/reads.ts";
 import { ScopedQueries, scopedReads } from "../manager/scoped_reads.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { ThreadMemory } from "../rpc/guard/thread_memory.ts";
-import type { Backend, CallSignal, StreamName, StreamSignal, UnaryName } from "../rpc/backend.ts";
+import type {
+  Backend,
+  CallSignal,
+  LocalReads,
+  StreamName,
+  StreamSignal,
+  UnaryName,
+} from "../rpc/backend.ts";
 import { followSteps } from "../rpc/handlers/follow.ts";
 import { readHandlers } from "../rpc/handlers/read_handlers.ts";
 import { ScopedHandlers } from "../rpc/handlers/scoped_handlers.ts";
@@ -52,11 +59,19 @@ export class DatabaseBackend implements Backend {
     });
   }
 
+  readonly reads: LocalReads = {
+    has: (method) => this.#handlers.has(method),
+    json: (...call) => this.#handlers.json(...call).finally(() => this.#noteRead()),
+  };
+
   complete(method: UnaryName, request: Uint8Array, call: CallSignal): Promise<Uint8Array> {
-    const { remote, memory } = this.#options;
+    const { remote } = this.#options;
     if (!this.#handlers.has(method)) return remote.complete(method, request, call);
-    return this.#handlers.complete(method, request, call)
-      .finally(() => memory.noteRead(() => this.#reader.rest()));
+    return this.#handlers.complete(method, request, call).finally(() => this.#noteRead());
+  }
+
+  #noteRead(): void {
+    this.#options.memory.noteRead(() => this.#reader.rest());
   }
 
   stream(method: StreamName, request: Uint8Array, call: StreamSignal): AsyncIterable<Uint8Array> {

@@ -1,8 +1,8 @@
 import type { SessionHolder } from "../manager/sessions/session.ts";
-import type { JobService } from "./gen/job_pb.ts";
+import type { METHODS } from "./gen/messages.ts";
 
 /** Name of a method of JobService, as generated. */
-export type MethodName = keyof typeof JobService["method"];
+export type MethodName = keyof typeof METHODS;
 
 /** A method that returns a stream. */
 export type StreamName = "follow" | "watch" | "workOnStore";
@@ -46,12 +46,21 @@ export interface StreamSignal extends Pick<CallInfo, "jobs" | "isJson"> {
   readonly signal: AbortSignal;
 }
 
+/** The reads that a thread completes itself. */
+export interface LocalReads {
+  has(method: UnaryName): boolean;
+  /** The response to a whole message, as JSON text. @throws JobError */
+  json(method: UnaryName, request: object, call: CallInfo): Promise<string>;
+}
+
 /**
  * Completes accepted calls, bytes in and bytes out: with the manager in this thread, or through the
  * thread that has it. Callers are already authenticated and may call the method; the backend
  * enforces their list of jobs.
  */
 export interface Backend<Call extends CallInfo = CallSignal> {
+  /** Absent if it passes all calls on. */
+  readonly reads?: LocalReads;
   /** @throws JobError */
   complete(method: UnaryName, request: Uint8Array, call: Call): Promise<Uint8Array>;
   /**

@@ -1,5 +1,7 @@
 /** Largest message, request or response, in bytes. */
 export const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
+/** Longest JSON of a response that is made without such a message. */
+export const JSON_LENGTH_MAX = 2 * MESSAGE_BYTES_MAX;
 /** Longest free text in a response that must be brief to fit into a message. */
 export const BRIEF_CHARACTERS = 100;
 /** Most items of one page, batch or condition; the store's own limit. */

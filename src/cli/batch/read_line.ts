@@ -4,7 +4,7 @@ import { isDeeperThan, parseJson, sizeProblem } from "../../core/arguments/json_
 import { repeatedMember } from "../../core/arguments/repeated_member.ts";
 import { isJobError, type JobError } from "../../core/errors.ts";
 import { isObject } from "../../core/text/object_keys.ts";
-import { readAnyMessage } from "../../rpc/json/read_any_message.ts";
+import { MessageReader } from "../../rpc/model/read_json.ts";
 import type { RequestOf } from "../wire.ts";
 import { type Line, LINE_BYTES_MAX } from "./batch_file.ts";
 
@@ -13,6 +13,7 @@ const LEVELS_MAX = 1_000;
 const MESSAGE = "job.v1.ScheduleJobRequest";
 /** Begins the messages of the reader, and is left out. */
 const FAILURE = "-";
+const READER = new MessageReader(FAILURE);
 /** Fields of a request that a line cannot have, and why. */
 const REFUSED: Readonly<Record<string, string>> = {
   cron: "Make recurring schedules with jobctl schedule KIND --cron",
@@ -93,7 +94,7 @@ function readObject(
     return fail("", 'it has no "kind"', 'Add "kind", or name the job: jobctl schedule KIND --from');
   }
   try {
-    const request = readAnyMessage(MESSAGE, { ...value, kind: own }, FAILURE) as BatchRequest;
+    const request = READER.message(MESSAGE, { ...value, kind: own }) as BatchRequest;
     return { request, text };
   } catch (error) {
     if (!isJobError(error)) throw error;

@@ -1,4 +1,4 @@
-import type { AnyMessage } from "../../rpc/json/message_data.ts";
+import type { AnyMessage } from "../../rpc/model/write_json.ts";
 import { formatDuration } from "../../core/time/duration.ts";
 import type { Job, JobInstance } from "../../rpc/gen/job_pb.ts";
 import { messageRecord } from "../output/message_record.ts";

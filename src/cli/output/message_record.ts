@@ -1,4 +1,5 @@
-import { type AnyMessage, fieldNames, messageData } from "../../rpc/json/message_data.ts";
+import { jsonFields } from "../../rpc/model/json_names.ts";
+import { type AnyMessage, messageData } from "../../rpc/model/write_json.ts";
 import type { PlainRecord } from "./view.ts";
 
 /** Messages whose id is also there as `uuid`, as in go-job. */
@@ -36,6 +37,6 @@ export function wholeRecord(message: AnyMessage & Texts): PlainRecord {
 
 /** The keys of the records of a message type, in their order. */
 export function messageKeys(typeName: string): string[] {
-  const keys = fieldNames(typeName);
+  const keys = jsonFields(typeName).map(({ json }) => json);
   return typeName === WITH_UUID ? [...new Set(["kind", "id", "uuid", ...keys])] : keys;
 }

@@ -1,4 +1,4 @@
-import type { AnyMessage } from "../../rpc/json/message_data.ts";
+import type { AnyMessage } from "../../rpc/model/write_json.ts";
 import { type CliIo, writeIfRead } from "../io.ts";
 import type { OutputFormat } from "./format.ts";
 import { assertFields, columnField, fieldColumn, pickFields, plainText } from "./fields.ts";

@@ -1,4 +1,4 @@
-import type { AnyMessage } from "../../rpc/json/message_data.ts";
+import type { AnyMessage } from "../../rpc/model/write_json.ts";
 import { snakeCase } from "../../core/text/snake_case.ts";
 import type { Cell, Heading, Style } from "./table.ts";
 

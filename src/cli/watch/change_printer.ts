@@ -1,4 +1,4 @@
-import type { AnyMessage } from "../../rpc/json/message_data.ts";
+import type { AnyMessage } from "../../rpc/model/write_json.ts";
 import type { CliIo } from "../io.ts";
 import { stringify } from "../output/json.ts";
 import { messageRecord } from "../output/message_record.ts";

@@ -1,19 +1,20 @@
 import { createHash } from "node:crypto";
-import { fromBinary, ScalarType } from "@bufbuild/protobuf";
 import { JobError, renameOptions, toJobError } from "../../core/errors.ts";
 import type { Caller } from "../../rpc/auth/auth.ts";
 import { memberOf } from "../../rpc/field_names.ts";
-import { ListRegisteredJobsResponseSchema } from "../../rpc/gen/job_pb.ts";
+import type { ListRegisteredJobsResponse } from "../../rpc/gen/job_pb.ts";
 import type { StreamName, UnaryName } from "../../rpc/backend.ts";
 import type { Calls } from "../../rpc/server/call_policy.ts";
 import type { HttpRequest, HttpResponse, PlainResponse } from "../request/http_types.ts";
-import { CREATES, placeOf } from "./created.ts";
+import { type Created, CREATES, placeOf } from "./created.ts";
 import { readBody } from "./json_body.ts";
 import { problemResponse } from "./problem.ts";
 import { readRequest } from "./read_request.ts";
 import { contractRoutes, type PathMatch, type Route, RouteTable } from "./routes.ts";
-import { isEnd, nextOf, streamEvents } from "./stream_events.ts";
-import { writeMessage } from "../../rpc/json/write_message.ts";
+import { isEnd, nextOf, type OpenStream, streamEvents } from "./stream_events.ts";
+import { decodeMessage, encodeMessage } from "../../rpc/model/message_codec.ts";
+import { tableOf } from "../../rpc/model/message_table.ts";
+import { writeJson } from "../../rpc/model/write_json.ts";
 
 /** A request of the API, from any server of HTTP. */
 type ApiRequest = Omit<HttpRequest, "isHead" | "admit" | "address" | "isSecure" | "user">;
@@ -31,7 +32,7 @@ const TAG_LENGTH = 27;
 
 /** Options of {@link Api}. */
 export interface ApiOptions {
-  readonly calls: Pick<Calls, "complete" | "stream">;
+  readonly calls: Pick<Calls, "complete" | "readJson" | "stream">;
   /** Path of the server behind a proxy, such as "/jobs"; empty if it has none. */
   readonly basePath?: string;
 }
@@ -76,7 +77,7 @@ export class Api {
     const { headers, query, peer, from } = request;
     const key = headers["idempotency-key"];
     const lastEventId = textOf(headers["last-event-id"]);
-    const isStream = route.method.methodKind === "server_streaming";
+    const isStream = route.method.isStream;
     if (isStream && lastEventId !== undefined) {
       if (isEnd(lastEventId)) return { status: 204, headers: {}, body: "" };
       query.set("cursor", lastEventId);
@@ -87,23 +88,28 @@ export class Api {
     }
     if (sent.byteLength > 0 && !isJson(headers["content-type"])) return notJson();
     const body = readBody(sent);
-    const bytes = readRequest(route, { values, query, body, key: textOf(key) });
+    const message = readRequest(route, { values, query, body, key: textOf(key) });
     const who = { caller, peer, from, isJson: true };
     if (isStream && request.method === "HEAD") {
       return { status: 200, headers: EVENT_HEADERS, body: "" };
     }
+    const { name, method: { input, output } } = route;
     if (isStream) {
       const context = { ...who, signal: request.signal };
-      const stream = this.#calls.stream(route.name as StreamName, bytes, context);
+      const bytes = encodeMessage(input, message);
+      const stream = this.#calls.stream(name as StreamName, bytes, context);
       const messages = stream[Symbol.asyncIterator]();
       // The first message comes at once: a refusal is then a response like any other.
       const first = await nextOf(messages);
-      const hasEnd = route.name === "follow";
-      const open = { schema: route.method.output, first, rest: messages, hasEnd };
+      const hasEnd = name === "follow";
+      const open = { type: output as OpenStream["type"], first, rest: messages, hasEnd };
       return { status: 200, headers: EVENT_HEADERS, events: streamEvents(open) };
     }
     const context = { ...who, signal: request.cancelSignal ?? request.signal };
-    const response = await this.#calls.complete(route.name as UnaryName, bytes, context);
+    const json = this.#calls.readJson(name as UnaryName, message, context);
+    if (json !== null) return cacheable(await json, headers["if-none-match"]);
+    const bytes = encodeMessage(input, message);
+    const response = await this.#calls.complete(name as UnaryName, bytes, context);
     return this.#answer(route, response, headers["if-none-match"]);
   }
 
@@ -115,7 +121,8 @@ export class Api {
     if (caller instanceof JobError) return problemResponse(caller);
     const context = { caller, peer, from, signal, isJson: true };
     const bytes = await this.#calls.complete("listRegisteredJobs", EMPTY, context);
-    const { jobs } = fromBinary(ListRegisteredJobsResponseSchema, bytes);
+    const type = "job.v1.ListRegisteredJobsResponse";
+    const { jobs } = decodeMessage<ListRegisteredJobsResponse>(type, bytes);
     const { apiDocument } = await import("./openapi/document.ts");
     return cacheable(JSON.stringify(apiDocument(jobs, this.#basePath)), headers["if-none-match"]);
   }
@@ -125,10 +132,11 @@ export class Api {
     bytes: Uint8Array,
     ifNoneMatch: string | undefined,
   ): PlainResponse {
-    const body = writeMessage(output, bytes);
+    const message = decodeMessage(output, bytes);
+    const body = writeJson(output, message);
     if (verb === "GET") return cacheable(body, ifNoneMatch);
     if (!CREATES.has(name)) return { status: 200, headers: JSON_HEADERS, body };
-    const place = placeOf(output, bytes, this.#basePath);
+    const place = placeOf(message as Created, this.#basePath);
     // A dry run creates nothing.
     const isCreated = place !== null || (name === "scheduleJobs" && bytes.byteLength > 0);
     const headers = place === null ? JSON_HEADERS : { ...JSON_HEADERS, location: place };
@@ -185,8 +193,8 @@ function methodRefused(method: string, verbs: ReadonlySet<string>): PlainRespons
 
 /** The longest body of a route; undefined for that of a message. */
 function bytesMaxOf({ method }: Route): number | undefined {
-  const isShort = method.input.fields.every(({ fieldKind, scalar }) =>
-    fieldKind === "scalar" && scalar !== ScalarType.STRING && scalar !== ScalarType.BYTES
+  const isShort = tableOf(method.input).fields.every(({ kind, isList }) =>
+    !isList && ["flag", "int", "sint", "long", "double"].includes(kind)
   );
   return isShort ? SHORT_BYTES_MAX : undefined;
 }

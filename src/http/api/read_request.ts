@@ -1,8 +1,8 @@
-import { create, type DescMessage, toBinary } from "@bufbuild/protobuf";
 import { JobError } from "../../core/errors.ts";
 import { unknownMember } from "../../core/text/object_keys.ts";
-import { type FieldName, type MessagePlan, planOf } from "../../rpc/json/message_plan.ts";
-import { type MessageInit, MessageReader } from "../../rpc/json/read_message.ts";
+import { type FieldName, jsonFields, namesOf } from "../../rpc/model/json_names.ts";
+import { fillMessage } from "../../rpc/model/message_codec.ts";
+import { type MessageInit, MessageReader } from "../../rpc/model/read_json.ts";
 import type { Route } from "./routes.ts";
 
 /** What a request says, apart from its method and path. */
@@ -26,11 +26,11 @@ const FIELDS_OF_PATH = new MessageReader("Cannot read the path");
 const FIELDS_OF_KEY = new MessageReader("Cannot read the header Idempotency-Key");
 
 /**
- * The bytes of the request message of a route.
+ * The request message of a route.
  *
  * @throws JobError `invalid_argument` with the path of the field, as it is named in JSON
  */
-export function readRequest(route: Route, parts: RequestParts): Uint8Array {
+export function readRequest(route: Route, parts: RequestParts): object {
   const { method: { input }, hasBody } = route;
   const init: MessageInit = hasBody ? FIELDS_OF_BODY.message(input, parts.body) : {};
   setPath(route, init, parts.values);
@@ -40,7 +40,7 @@ export function readRequest(route: Route, parts: RequestParts): Uint8Array {
   }
   setQuery(route, init, parts.query);
   if (parts.key !== undefined) setKey(route, init, parts.key);
-  return toBinary(input, create(input, init));
+  return fillMessage(input, init);
 }
 
 /** A field that a variable of a path sets. */
@@ -50,27 +50,20 @@ interface Variable {
   readonly outer: FieldName | null;
 }
 
-const variables = new WeakMap<Route, readonly Variable[]>();
-
-function variablesOf(route: Route): readonly Variable[] {
-  let known = variables.get(route);
-  if (known === undefined) {
-    const { method: { input }, segments } = route;
-    const fields = segments.filter((segment) => typeof segment !== "string");
-    known = fields.map(({ field }) => fieldAt(input, field));
-    variables.set(route, known);
-  }
-  return known;
-}
-
 /** A body may repeat what the path says, and not contradict it. */
-function setPath(route: Route, init: MessageInit, values: readonly string[]) {
-  for (const [index, variable] of variablesOf(route).entries()) {
+function setPath(
+  { method: { input }, segments }: Route,
+  init: MessageInit,
+  values: readonly string[],
+) {
+  const fields = segments.filter((segment) => typeof segment !== "string");
+  for (const [index, { field }] of fields.entries()) {
     const text = values[index]!;
+    const variable = fieldAt(input, field);
     const { found, outer } = variable;
-    const given = init[found.plan.field.localName];
+    const given = init[found.field.name];
     if (given === undefined || outer !== null) setField(FIELDS_OF_PATH, init, { variable, text });
-    else if (given !== text) throw contradiction(found.plan.name, "the path");
+    else if (given !== text) throw contradiction(found.field.json, "the path");
   }
 }
 
@@ -82,11 +75,11 @@ function contradiction(name: string, place: string): JobError {
 }
 
 /** The field at a path of at most two names. */
-function fieldAt(input: DescMessage, path: string): Variable {
+function fieldAt(input: string, path: string): Variable {
   const [first, second] = path.split(".") as [string, string | undefined];
-  const found = planOf(input).names.get(first)!;
+  const found = namesOf(input).get(first)!;
   if (second === undefined) return { found, outer: null };
-  return { found: planOf(found.plan.message!).names.get(second)!, outer: found };
+  return { found: namesOf(found.field.type).get(second)!, outer: found };
 }
 
 function setField(
@@ -94,30 +87,13 @@ function setField(
   init: MessageInit,
   { variable: { found, outer }, text }: { readonly variable: Variable; readonly text: string },
 ): void {
-  reader.setTexts(innerOf(init, outer), found, [text], found.plan.name);
+  reader.setTexts(innerOf(init, outer), found, [text], found.field.json);
 }
 
 /** The members of a nested message, which begin with the first of them. */
 function innerOf(init: MessageInit, outer: FieldName | null): MessageInit {
   if (outer === null) return init;
-  return (init[outer.plan.field.localName] ??= {}) as MessageInit;
-}
-
-/** What the parameters of a query may be named. */
-interface Parameters {
-  readonly own: MessagePlan;
-  /** The conditions; null if the message has none. */
-  readonly conditions: { readonly outer: FieldName; readonly plan: MessagePlan } | null;
-}
-
-function parametersOf(input: DescMessage): Parameters {
-  const own = planOf(input);
-  const outer = own.names.get(QUERY);
-  const message = outer?.plan.message;
-  return {
-    own,
-    conditions: outer && message ? { outer, plan: planOf(message) } : null,
-  };
+  return (init[outer.field.name] ??= {}) as MessageInit;
 }
 
 function setQuery(
@@ -126,31 +102,32 @@ function setQuery(
   query: URLSearchParams,
 ) {
   if (query.size === 0) return;
-  const { own, conditions } = parametersOf(input);
+  const own = namesOf(input);
+  const outer = own.get(QUERY);
   for (const name of new Set(query.keys())) {
     if (hasBody) throw inBody(name);
     const texts = query.getAll(name);
-    const short = conditions && name.startsWith(`${QUERY}.`) ? name.slice(QUERY.length + 1) : name;
-    const found = short === name ? own.names.get(name) : undefined;
-    if (found !== undefined && found.plan.kind !== "message") {
+    const short = outer && name.startsWith(`${QUERY}.`) ? name.slice(QUERY.length + 1) : name;
+    const found = short === name ? own.get(name) : undefined;
+    if (found !== undefined && found.field.kind !== "message") {
       FIELDS_OF_QUERY.setTexts(init, found, texts, name);
       continue;
     }
-    const condition = conditions && conditionOf(conditions.plan, short, texts);
-    if (!condition) throw unknownParameter(name, own, conditions?.plan);
-    const inner = innerOf(init, conditions!.outer);
-    FIELDS_OF_QUERY.setTexts(inner, condition, texts, name);
+    const condition = outer && conditionOf(outer.field.type, short, texts);
+    if (!condition) throw unknownParameter(name, input, outer);
+    FIELDS_OF_QUERY.setTexts(innerOf(init, outer), condition, texts, name);
   }
 }
 
 /** The condition of a name; several values make a list of a singular one. */
 function conditionOf(
-  { names }: MessagePlan,
+  conditions: string,
   name: string,
   texts: readonly string[],
 ): FieldName | undefined {
+  const names = namesOf(conditions);
   const found = names.get(name);
-  const plural = found && texts.length > 1 ? PLURALS[found.plan.name] : undefined;
+  const plural = found && texts.length > 1 ? PLURALS[found.field.json] : undefined;
   return plural === undefined ? found : names.get(plural);
 }
 
@@ -162,10 +139,10 @@ function inBody(name: string): JobError {
   });
 }
 
-function unknownParameter(name: string, own: MessagePlan, conditions?: MessagePlan): JobError {
-  const known = [...own.fields, ...conditions?.fields ?? []]
+function unknownParameter(name: string, input: string, outer: FieldName | undefined): JobError {
+  const known = jsonFields(input).concat(outer ? jsonFields(outer.field.type) : [])
     .filter(({ kind }) => kind !== "message" && kind !== "json")
-    .map((field) => field.name);
+    .map(({ json }) => json);
   return unknownMember(name.slice(0, 100), known, {
     failure: "Cannot read the query",
     noun: "parameter",
@@ -179,7 +156,7 @@ function setKey(
   key: string,
 ): void {
   if (verb !== "POST") return;
-  const id = planOf(input).names.get("id");
+  const id = namesOf(input).get("id");
   const isInPath = segments.some((one) => typeof one !== "string" && one.field.includes("uuid"));
   if (id === undefined || isInPath) {
     throw new JobError(
@@ -188,10 +165,10 @@ function setKey(
       { hint: "Leave the header out; it works with POST /api/v1/jobs/KIND/runs" },
     );
   }
-  const { localName } = id.plan.field;
-  if (init[localName] !== undefined && init[localName] !== key) {
+  const { name } = id.field;
+  if (init[name] !== undefined && init[name] !== key) {
     throw contradiction("id", "the header Idempotency-Key");
   }
-  delete init[localName];
+  delete init[name];
   FIELDS_OF_KEY.setTexts(init, id, [key], "Idempotency-Key");
 }

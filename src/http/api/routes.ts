@@ -1,6 +1,6 @@
-import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
 import { JobError } from "../../core/errors.ts";
-import { http, type HttpRule, JobService } from "../../rpc/gen/job_pb.ts";
+import { ROUTES } from "../../rpc/gen/messages.ts";
+import { type Method, METHOD_OF } from "../../rpc/model/methods.ts";
 import type { MethodName } from "../../rpc/backend.ts";
 
 /** The verbs of requests that the contract has rules for. */
@@ -8,7 +8,7 @@ export type Verb = "GET" | "PUT" | "POST" | "DELETE" | "PATCH";
 
 /** A rule of the contract: which requests call a method. */
 export interface Route {
-  readonly method: DescMethod;
+  readonly method: Method;
   readonly name: MethodName;
   readonly verb: Verb;
   /** True for the first rule of its method. */
@@ -33,32 +33,28 @@ export interface PathMatch {
 
 /** The routes of the contract. */
 export function contractRoutes(): Route[] {
-  return JobService.methods.filter((method) => hasOption(method, http)).flatMap((method) => {
-    const rule = getOption(method, http);
-    return [rule, ...rule.additionalBindings].map((one) => routeOf(method, one, one === rule));
+  const known = new Set<string>();
+  return ROUTES.map((text) => {
+    const [name, verb, path, ...rest] = text.split(" ") as [MethodName, Verb, string];
+    const rules = new Map(rest.map((one: string) => [one.slice(0, one.indexOf("=")), one]));
+    const valueOf = (rule: string) => rules.get(rule)?.slice(rule.length + 1) ?? null;
+    const isMain = !known.has(name);
+    known.add(name);
+    const [field, value] = valueOf("set")?.split("=") as [string, string] ?? [];
+    return {
+      method: METHOD_OF[name],
+      name,
+      verb,
+      isMain,
+      path,
+      segments: path.split("/").slice(1).map((part) =>
+        part.startsWith("{") ? { field: part.slice(1, -1) } : part
+      ),
+      hasBody: rules.has("body"),
+      when: valueOf("when"),
+      set: field === undefined ? null : { field, value },
+    };
   });
-}
-
-function routeOf(
-  method: DescMethod,
-  { pattern, body, when, set }: HttpRule,
-  isMain: boolean,
-): Route {
-  const path = pattern.value ?? "";
-  const [field = "", value = ""] = set.split("=");
-  return {
-    method,
-    name: method.localName as MethodName,
-    verb: (pattern.case ?? "get").toUpperCase() as Verb,
-    isMain,
-    path,
-    segments: path.split("/").slice(1).map((part) =>
-      part.startsWith("{") ? { field: part.slice(1, -1) } : part
-    ),
-    hasBody: body !== "",
-    when: when === "" ? null : when,
-    set: set === "" ? null : { field, value },
-  };
 }
 
 /** A part of the paths: its routes, and what may follow. */

@@ -1,16 +1,16 @@
-import type { DescMessage } from "@bufbuild/protobuf";
 import { toJobError } from "../../core/errors.ts";
+import type { FollowResponse, WatchResponse } from "../../rpc/gen/job_pb.ts";
+import { decodeMessage } from "../../rpc/model/message_codec.ts";
+import { writeJson } from "../../rpc/model/write_json.ts";
 import type { ApiEvent } from "../request/http_types.ts";
-import { planOf } from "../../rpc/json/message_plan.ts";
 import { problemText } from "./problem.ts";
-import { fieldTexts, joinFields } from "../../rpc/json/write_message.ts";
+
+type StreamMessage = FollowResponse | WatchResponse;
 
 /** Ends the id of the last event of a stream that is over. */
 const END = ";end";
 /** Fields that every message of a stream has. */
-const ALWAYS: ReadonlySet<string> = new Set(["cursor", "at"]);
-/** What fields without a value have in JSON. */
-const NOTHING: ReadonlySet<string | undefined> = new Set([undefined, "false", '""', "[]"]);
+const ALWAYS: ReadonlySet<string> = new Set(["$typeName", "cursor", "at"]);
 
 /** True if a client has seen the end of its stream: nothing follows. */
 export function isEnd(lastEventId: string): boolean {
@@ -20,7 +20,7 @@ export function isEnd(lastEventId: string): boolean {
 /** The messages of a stream, of which the first one has come. */
 export interface OpenStream {
   /** Type of its messages; each has a cursor. */
-  readonly schema: DescMessage;
+  readonly type: StreamMessage["$typeName"];
   /** Null if there is none. */
   readonly first: Uint8Array | null;
   readonly rest: AsyncIterator<Uint8Array>;
@@ -50,12 +50,12 @@ export function streamEvents(open: OpenStream): AsyncIterableIterator<ApiEvent> 
 }
 
 async function* generateEvents(
-  { schema, first, rest, hasEnd }: OpenStream,
+  { type, first, rest, hasEnd }: OpenStream,
 ): AsyncGenerator<ApiEvent> {
   let id = "";
   try {
     for (let bytes = first; bytes !== null; bytes = await nextOf(rest)) {
-      const event = eventOf(schema, bytes);
+      const event = eventOf(type, bytes);
       id = event.id;
       yield event;
     }
@@ -68,16 +68,16 @@ async function* generateEvents(
   }
 }
 
-function eventOf(schema: DescMessage, bytes: Uint8Array): ApiEvent & { readonly id: string } {
+function eventOf(type: OpenStream["type"], bytes: Uint8Array): ApiEvent & { readonly id: string } {
   const known = EVENTS.get(bytes);
   if (known !== undefined) return known;
-  const texts = fieldTexts(schema, bytes);
-  const { fields } = planOf(schema);
-  const cursor = texts[fields.findIndex(({ name }) => name === "cursor")] ?? '""';
+  const message = decodeMessage<StreamMessage>(type, bytes);
   // A message that only says that the connection works has nothing but these.
-  const isAlive = fields.every(({ name }, at) => ALWAYS.has(name) || NOTHING.has(texts[at]));
+  const isAlive = Object.entries(message).every(([name, value]) =>
+    ALWAYS.has(name) || !value || Array.isArray(value) && value.length === 0
+  );
   const name = isAlive ? "alive" : "news";
-  const event = { id: JSON.parse(cursor) as string, event: name, data: joinFields(schema, texts) };
+  const event = { id: message.cursor, event: name, data: writeJson(type, message) };
   EVENTS.set(bytes, event);
   return event;
 }

@@ -1,11 +1,12 @@
-import { type DescMethod, fromBinary, type MessageShape } from "@bufbuild/protobuf";
-import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
+import type { MessageShape } from "@bufbuild/protobuf";
 import { BurstLog } from "../../platform/burst_log.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { timeOfId } from "../../platform/ids.ts";
 import type { LogFields, Logger } from "../../platform/logger.ts";
 import { type Requester, requesterName } from "./requester.ts";
-import { JobService, type Query } from "../gen/job_pb.ts";
+import type { JobService, Query } from "../gen/job_pb.ts";
+import { decodeMessage, msOfTime, type Time } from "../model/message_codec.ts";
+import { METHOD_OF } from "../model/methods.ts";
 import type { MethodName } from "../backend.ts";
 
 type Methods = typeof JobService["method"];
@@ -157,12 +158,12 @@ export class Audit {
       readonly response: Uint8Array;
     },
   ): void {
-    const { input, output }: DescMethod = JobService.method[method];
+    const { input, output } = METHOD_OF[method];
     const { request, response, since } = call;
     const line = LINES[method] as
       | ((request: unknown, response: unknown, since: number) => Line | null)
       | undefined;
-    const found = line?.(fromBinary(input, request), fromBinary(output, response), since);
+    const found = line?.(decodeMessage(input, request), decodeMessage(output, response), since);
     if (found) this.#write(found, call);
   }
 
@@ -170,10 +171,9 @@ export class Audit {
   noteStart(method: MethodName, call: Requester & { readonly request: Uint8Array }): void {
     const line = FIRST_LINES[method] as ((request: unknown) => Line) | undefined;
     if (!line) return;
-    const { input }: DescMethod = JobService.method[method];
     let request: unknown;
     try {
-      request = fromBinary(input, call.request);
+      request = decodeMessage(METHOD_OF[method].input, call.request);
     } catch {
       return;
     }
@@ -205,8 +205,8 @@ function ofMany(message: string, count: number, query: Query | undefined): Line 
   return count > 0 ? [message, { count, ...queryFields(query) }] : null;
 }
 
-function timeText(time: Timestamp | undefined): string | undefined {
-  return time && timestampDate(time).toISOString();
+function timeText(time: Time | undefined): string | undefined {
+  return time && new Date(msOfTime(time)).toISOString();
 }
 
 /** Values separated by commas. A comma in a value becomes `\\,`, a backslash `\\\\`. */

@@ -1,9 +1,10 @@
-import type { DescMessage } from "@bufbuild/protobuf";
+import type { Message } from "@bufbuild/protobuf";
 import { JobError } from "../../core/errors.ts";
 import type { MethodName } from "../backend.ts";
-import { JobService } from "../gen/job_pb.ts";
+import { METHODS } from "../gen/messages.ts";
 import { METHOD_RULES } from "../gen/method_rules.ts";
-import { decodeRequest } from "../messages/message_codec.ts";
+import { decodeRequest } from "../messages/decode_request.ts";
+import { tableOf } from "../model/message_table.ts";
 import { type Caller, hasRole } from "./auth.ts";
 
 /** The words of a refusal, by field. */
@@ -34,7 +35,7 @@ export function fieldRefusal(
   for (const field in fields) {
     const needed = fields[field]!;
     if (caller !== null && hasRole(caller, needed)) continue;
-    if (!isSet(JobService.method[method].input, field, request)) continue;
+    if (!isSet(METHODS[method].split(" ")[1]!, field, request)) continue;
     const { name = "nobody", role = "none" } = caller ?? {};
     const { action, hint } = WORDS[field] ?? { action: `set ${field}`, hint: "Leave it out" };
     return new JobError(
@@ -46,12 +47,11 @@ export function fieldRefusal(
   return null;
 }
 
-function isSet(input: DescMessage, name: string, request: Uint8Array): boolean {
-  const field = input.fields.find((one) => one.name === name);
-  if (field === undefined) return true;
+function isSet(type: string, name: string, request: Uint8Array): boolean {
+  if (!tableOf(type).fields.some((field) => field.name === name)) return true;
   try {
-    const values = decodeRequest(input, request) as unknown as Readonly<Record<string, unknown>>;
-    return Boolean(values[field.localName]) && values["dryRun"] !== true;
+    const values: object = decodeRequest(type as Message["$typeName"], request);
+    return Boolean(Reflect.get(values, name)) && Reflect.get(values, "dryRun") !== true;
   } catch {
     return false;
   }

@@ -2,17 +2,16 @@ import { GRPC_PORT_DEFAULT } from "../../core/address.ts";
 import { JobError, messageOf } from "../../core/errors.ts";
 import { userId } from "../../platform/system/accounts.ts";
 import { JSON_VALUES, VALUES_HEADER } from "../call_headers.ts";
-import { METHODS } from "../gen/message_tables.ts";
 import type { StreamName } from "../backend.ts";
+import { decodeMessage, encodeMessage } from "../model/message_codec.ts";
+import { METHOD_OF } from "../model/methods.ts";
 import { openSocket } from "../socket_path.ts";
 import type { JobClient } from "./client.ts";
 import { CALL_TIMEOUT_MS, type CallOptions, type ConnectOptions } from "./connect_options.ts";
 import { findSocket } from "./find_socket.ts";
-import { decodeMessage, encodeMessage } from "./message_codec.ts";
 import { SocketChannel } from "./socket_channel.ts";
 import { withConnectionInfo } from "./connection_info.ts";
 
-const SERVICE = "job.v1.JobService";
 const STREAMS = ["follow", "watch", "workOnStore"] as const satisfies readonly StreamName[];
 
 /**
@@ -42,19 +41,18 @@ function socketClient(
 ): JobClient {
   const headers = options.values === "json" ? { [VALUES_HEADER]: JSON_VALUES } : {};
   const methods: Record<string, unknown> = {};
-  for (const [name, text] of Object.entries(METHODS)) {
-    const [method, input, output] = text.split(" ") as [string, string, string];
-    const path = `/${SERVICE}/${method}`;
+  for (const { name, title, path, input, output, isStream } of Object.values(METHOD_OF)) {
+    if (isStream) continue;
     methods[name] = async (request: object = {}, { signal, timeoutMs }: CallOptions = {}) => {
       const bytes = await channel.call({
-        method,
+        method: title,
         path,
         headers,
         signal,
         request: encodeMessage(input, request),
         timeoutMs: timeoutMs ?? options.timeoutMs ?? CALL_TIMEOUT_MS,
       });
-      return decode(output, bytes, `Cannot call ${method} at ${channel.address}`);
+      return decode(output, bytes, `Cannot call ${title} at ${channel.address}`);
     };
   }
   let streaming: Promise<JobClient> | null = null;

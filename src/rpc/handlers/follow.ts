@@ -2,10 +2,11 @@ import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import type { FollowStep, ManagerApi } from "../../manager/api.ts";
 import { systemClock } from "../../platform/clock.ts";
-import { decodeRequest, encodeResponse } from "../messages/message_codec.ts";
+import { decodeRequest } from "../messages/decode_request.ts";
+import { encodeMessage } from "../model/message_codec.ts";
 import { instanceToWire, logToWire } from "../messages/convert.ts";
 import type { StreamSignal } from "../backend.ts";
-import { FollowRequestSchema, FollowResponseSchema } from "../gen/job_pb.ts";
+import type { FollowRequest, FollowResponse } from "../gen/job_pb.ts";
 import { readLogQuery } from "../messages/requests.ts";
 
 /**
@@ -18,7 +19,7 @@ export async function* followSteps(
   bytes: Uint8Array,
   { signal, isJson = false }: Pick<StreamSignal, "signal" | "isJson">,
 ): AsyncGenerator<Uint8Array> {
-  const request = decodeRequest(FollowRequestSchema, bytes);
+  const request = decodeRequest<FollowRequest>("job.v1.FollowRequest", bytes);
   const { after, before, ...query } = readLogQuery(request);
   if (after !== undefined || before !== undefined) {
     throw new JobError("invalid_argument", "Cannot follow logs within a time range", {
@@ -69,13 +70,13 @@ function encodeStep(step: FollowStep, isJson: boolean): Uint8Array {
   const encoded = isJson ? ENCODED_JSON : ENCODED_TEXTS;
   const known = isShared ? encoded.get(instance) : undefined;
   if (known?.cursor === cursor) return known.bytes;
-  const bytes = encodeResponse(FollowResponseSchema, {
+  const bytes = encodeMessage<FollowResponse>("job.v1.FollowResponse", {
     entries: entries.map(logToWire),
     cursor,
     instance: instance && instanceToWire(instance),
     changed: step.changed.map(instanceToWire),
     changesMissed: step.hasMissed,
-  }, isJson);
+  }, isJson ? "json" : "texts");
   if (isShared) encoded.set(instance, { cursor, bytes });
   return bytes;
 }

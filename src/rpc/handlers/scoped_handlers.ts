@@ -1,11 +1,11 @@
-import type { DescMessage, DescMethod } from "@bufbuild/protobuf";
 import { JobError, toJobError } from "../../core/errors.ts";
 import { throwScoped } from "../../manager/scope.ts";
-import { JobService } from "../gen/job_pb.ts";
-import { ITEMS_MAX, MESSAGE_BYTES_MAX } from "../limits.ts";
-import { decodeRequest, encodeResponse } from "../messages/message_codec.ts";
-import type { WireRecord } from "../messages/wire_record.ts";
-import type { CallerInfo, CallInfo, UnaryName } from "../backend.ts";
+import { ITEMS_MAX, JSON_LENGTH_MAX, MESSAGE_BYTES_MAX } from "../limits.ts";
+import { checkTexts, decodeRequest } from "../messages/decode_request.ts";
+import { encodeMessage } from "../model/message_codec.ts";
+import { type Method, METHOD_OF } from "../model/methods.ts";
+import { writeJson } from "../model/write_json.ts";
+import type { CallerInfo, CallInfo, LocalReads, UnaryName } from "../backend.ts";
 import type { CallState, Handlers } from "./handler.ts";
 
 /** Most cached views: there is one per distinct list of jobs. */
@@ -27,8 +27,16 @@ export interface ScopedHandlersOptions<Api> {
   readonly handlersOf: (api: Api) => Partial<Handlers>;
 }
 
+/** A call in one of its forms. */
+interface CallForm<Response> {
+  /** The request. @throws JobError */
+  read(): object;
+  write(response: object): Response;
+  readonly lengthMax: number;
+}
+
 /** Completes unary calls with the handlers over an API, each caller limited to its own jobs. */
-export class ScopedHandlers<Api> {
+export class ScopedHandlers<Api> implements LocalReads {
   readonly #options: ScopedHandlersOptions<Api>;
   readonly #whole: View<Api>;
   readonly #limited = new Map<string, View<Api>>();
@@ -50,8 +58,34 @@ export class ScopedHandlers<Api> {
 
   /** Complete one call, from bytes to bytes. @throws JobError */
   complete(method: UnaryName, request: Uint8Array, call: CallInfo): Promise<Uint8Array> {
+    const { input, output } = METHOD_OF[method];
+    return this.#complete(method, call, {
+      read: () => decodeRequest(input, request),
+      write: (response) => encodeMessage(output, response, call.isJson ? "json" : "texts"),
+      lengthMax: MESSAGE_BYTES_MAX,
+    });
+  }
+
+  /** Complete one call, from its message to JSON text. @throws JobError */
+  json(method: UnaryName, request: object, call: CallInfo): Promise<string> {
+    const { input, output } = METHOD_OF[method];
+    return this.#complete(method, call, {
+      read() {
+        checkTexts(input, request);
+        return request;
+      },
+      write: (response) => writeJson(output, response),
+      lengthMax: JSON_LENGTH_MAX,
+    });
+  }
+
+  #complete<Response extends { readonly length: number }>(
+    method: UnaryName,
+    call: CallInfo,
+    form: CallForm<Response>,
+  ): Promise<Response> {
     const { handlers } = this.#viewFor(call.jobs);
-    const response = completeCall(JobService.method[method], handlers, request, call);
+    const response = completeCall(METHOD_OF[method], handlers, call, form);
     return call.jobs === null ? response : response.catch(throwScoped);
   }
 
@@ -75,17 +109,17 @@ export class ScopedHandlers<Api> {
 /**
  * If the response exceeds one message, the request is repeated with a smaller page, or in brief.
  */
-async function completeCall(
-  method: DescMethod,
+async function completeCall<Response extends { readonly length: number }>(
+  method: Method,
   handlers: Partial<Handlers>,
-  bytes: Uint8Array,
-  { isCanceled, caller = NOBODY, isJson = false }: CallInfo,
-): Promise<Uint8Array> {
-  const request = decodeRequest(method.input, bytes);
-  const handle = handlers[method.localName as UnaryName] as unknown as (
+  { isCanceled, caller = NOBODY }: CallInfo,
+  { read, write, lengthMax }: CallForm<Response>,
+): Promise<Response> {
+  const request = read();
+  const handle = handlers[method.name as UnaryName] as unknown as (
     request: unknown,
     call: CallState,
-  ) => Promise<WireRecord<DescMessage>>;
+  ) => Promise<object>;
   const call: CallState = {
     isCanceled,
     caller,
@@ -96,25 +130,25 @@ async function completeCall(
   };
   try {
     for (;;) {
-      const response = encodeResponse(method.output, await handle(request, call), isJson);
-      if (response.byteLength <= MESSAGE_BYTES_MAX) return response;
+      const response = write(await handle(request, call));
+      const { length } = response;
+      if (length <= lengthMax) return response;
       if (call.pageItems <= 1 && call.canBeBrief && !call.isBrief) {
         call.isBrief = true;
         continue;
       }
-      if (call.pageItems <= 1) throw tooLarge(method, response.byteLength);
-      const share = MESSAGE_BYTES_MAX / response.byteLength * 0.8;
+      if (call.pageItems <= 1) throw tooLarge(method, length, lengthMax);
+      const share = lengthMax / length * 0.8;
       call.pageLimit = Math.max(1, Math.floor(call.pageItems * share));
     }
   } catch (error) {
-    throw toJobError(error, `Cannot complete ${method.name}`);
+    throw toJobError(error, `Cannot complete ${method.title}`);
   }
 }
 
-function tooLarge(method: DescMethod, bytes: number): JobError {
-  const problem =
-    `the response has ${bytes} bytes, at most ${MESSAGE_BYTES_MAX} fit into one message`;
-  return new JobError("resource_exhausted", `Cannot complete ${method.name}: ${problem}`, {
+function tooLarge(method: Method, length: number, lengthMax: number): JobError {
+  const problem = `the response has ${length} bytes, at most ${lengthMax} fit into one message`;
+  return new JobError("resource_exhausted", `Cannot complete ${method.title}: ${problem}`, {
     hint: "Keep large data in a file or a database and pass its name",
   });
 }

@@ -1,13 +1,9 @@
 import type { StoreStep, StoreWork } from "../../maintenance/step.ts";
 import type { ManagerApi } from "../../manager/api.ts";
-import {
-  type WorkOnStoreRequest,
-  WorkOnStoreRequestSchema,
-  WorkOnStoreResponseSchema,
-} from "../gen/job_pb.ts";
-import { decodeRequest, encodeResponse } from "../messages/message_codec.ts";
+import type { WorkOnStoreRequest } from "../gen/job_pb.ts";
+import { decodeRequest } from "../messages/decode_request.ts";
+import { encodeMessage } from "../model/message_codec.ts";
 import { isSet, refuse } from "../messages/requests.ts";
-import type { WireRecord } from "../messages/wire_record.ts";
 
 /** The messages of a WorkOnStore call. @throws JobError `invalid_argument` */
 export async function* workSteps(
@@ -15,9 +11,9 @@ export async function* workSteps(
   request: Uint8Array,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
-  const work = readWork(decodeRequest(WorkOnStoreRequestSchema, request));
+  const work = readWork(decodeRequest<WorkOnStoreRequest>("job.v1.WorkOnStoreRequest", request));
   for await (const step of manager.workOnStore(work, { signal })) {
-    yield encodeResponse(WorkOnStoreResponseSchema, stepToWire(step));
+    yield encodeMessage("job.v1.WorkOnStoreResponse", stepToWire(step));
   }
 }
 
@@ -45,13 +41,14 @@ function readWork({ work, to, prefix, compact }: WorkOnStoreRequest): StoreWork 
   throw refuse("work", `found "${work}", wanted info, verify, gc, backup, migrate or undo`);
 }
 
-function stepToWire(step: StoreStep): WireRecord<typeof WorkOnStoreResponseSchema> {
+/** The response with one of its fields: they exclude each other. */
+function stepToWire(step: StoreStep): object {
   switch (step.type) {
     case "progress":
-      return { step: { case: "progress", value: step.text } };
+      return { progress: step.text };
     case "chunk":
-      return { step: { case: "chunk", value: step.bytes } };
+      return { chunk: step.bytes };
     case "report":
-      return { step: { case: "reportJson", value: JSON.stringify(step.report) } };
+      return { reportJson: JSON.stringify(step.report) };
   }
 }

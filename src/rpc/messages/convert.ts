@@ -17,29 +17,29 @@ import { nextRunAt } from "../../core/time/next_run.ts";
 import { formatScheduleText } from "../../core/time/ticks.ts";
 import type { StoreContent } from "../../maintenance/step.ts";
 import type { ManagerStatus, NodeStatus, SchedulePreview } from "../../manager/api.ts";
-import {
-  type GetStatusResponseSchema,
-  type GetStoreResponseSchema,
-  type HistoryEntrySchema,
-  type JobHookSchema,
-  type JobInstanceSchema,
-  type JobSchema,
+import type {
+  GetStatusResponseSchema,
+  GetStoreResponseSchema,
+  HistoryEntrySchema,
+  JobHookSchema,
+  JobInstanceSchema,
+  JobSchema,
   JobState as WireState,
-  type LogEntrySchema,
-  type NodeSchema,
-  type ScheduleSchema,
+  LogEntrySchema,
+  NodeSchema,
+  ScheduleSchema,
 } from "../gen/job_pb.ts";
 import type { WireRecord } from "./wire_record.ts";
 
 /** Wire value of each state. */
 export const WIRE_STATE: Readonly<Record<JobState, WireState>> = {
-  created: WireState.CREATED,
-  scheduled: WireState.SCHEDULED,
-  processing: WireState.PROCESSING,
-  completed: WireState.COMPLETED,
-  terminated: WireState.TERMINATED,
-  canceled: WireState.CANCELLED,
-  timedOut: WireState.TIMED_OUT,
+  created: 1,
+  scheduled: 2,
+  processing: 4,
+  completed: 32,
+  terminated: 64,
+  canceled: 8,
+  timedOut: 16,
 };
 
 const STATE_OF_WIRE: ReadonlyMap<WireState, JobState> = new Map(
@@ -48,7 +48,7 @@ const STATE_OF_WIRE: ReadonlyMap<WireState, JobState> = new Map(
 
 /** State of a wire value; null for "unset", undefined for an unknown value. */
 export function stateOfWire(value: WireState): JobState | null | undefined {
-  return value === WireState.UNSET ? null : STATE_OF_WIRE.get(value);
+  return value === 0 ? null : STATE_OF_WIRE.get(value);
 }
 
 /** One value as go-job's clients show it: a string unchanged, any other value as JSON text. */
@@ -129,7 +129,7 @@ export function listedToWire(
 export function previewToWire(preview: SchedulePreview): WireRecord<typeof JobInstanceSchema> {
   return {
     kind: preview.kind,
-    state: WireState.CREATED,
+    state: WIRE_STATE.created,
     arguments: valueTexts(preview.argumentsJson),
     argumentsJson: preview.argumentsJson,
     priority: preview.priority,

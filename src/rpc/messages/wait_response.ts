@@ -1,9 +1,8 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { Instance } from "../../core/instance.ts";
 import { instanceChars } from "../../core/payload_chars.ts";
 import { instanceToWire } from "./convert.ts";
-import { LookupInstancesRequestSchema, WaitInstanceResponseSchema } from "../gen/job_pb.ts";
-import type { WireRecord } from "./wire_record.ts";
+import type { WaitInstanceResponse } from "../gen/job_pb.ts";
+import { decodeMessage, encodeMessage, type RecordOf } from "../model/message_codec.ts";
 
 // Hundreds of calls may wait for one instance of megabytes, and all of them end together. So the
 // wait for an instance that is not small returns its id alone; each call then reads it through the
@@ -15,9 +14,7 @@ const LARGE_CHARS = 8_000;
 const ONLY_ID_BYTES = 2 + 2 + 36;
 
 /** The response of a wait: the final instance, or the id of one that has to be read. */
-export function waitResponse(
-  ended: Instance | string,
-): WireRecord<typeof WaitInstanceResponseSchema> {
+export function waitResponse(ended: Instance | string): RecordOf<WaitInstanceResponse> {
   if (typeof ended === "string") return { instance: { uuid: ended } };
   return {
     instance: instanceChars(ended) < LARGE_CHARS ? instanceToWire(ended) : { uuid: ended.id },
@@ -28,7 +25,6 @@ export function waitResponse(
 export function restOfWait(response: Uint8Array): Uint8Array | null {
   // A whole instance also has a kind and times.
   if (response.byteLength !== ONLY_ID_BYTES) return null;
-  const { instance } = fromBinary(WaitInstanceResponseSchema, response);
-  const request = create(LookupInstancesRequestSchema, { query: { uuid: instance!.uuid } });
-  return toBinary(LookupInstancesRequestSchema, request);
+  const { instance } = decodeMessage<WaitInstanceResponse>("job.v1.WaitInstanceResponse", response);
+  return encodeMessage("job.v1.LookupInstancesRequest", { query: { uuid: instance!.uuid } });
 }

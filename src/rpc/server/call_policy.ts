@@ -164,17 +164,36 @@ export class Calls {
     return response;
   };
 
-  readonly #read: Policy = async (method, request, context) => {
+  /**
+   * Complete a read of the store by this thread, as JSON text: it is encoded only once.
+   *
+   * @param request the whole message
+   * @returns null for a method that is completed elsewhere
+   */
+  readJson(method: UnaryName, request: object, context: RequestContext): Promise<string> | null {
+    const { reads } = this.#backend;
+    if (!reads?.has(method) || METHOD_RULES[method]?.fields) return null;
+    return this.#atGate(method, context, (signal) => reads.json(method, request, signal));
+  }
+
+  readonly #read: Policy = (method, request, context) =>
+    this.#atGate(method, context, (signal) => this.#complete(method, request, signal));
+
+  async #atGate<Response>(
+    method: UnaryName,
+    context: RequestContext,
+    read: (signal: CallSignal) => Promise<Response>,
+  ): Promise<Response> {
     const origin = this.#tracker.originOf(context.peer);
     const signal = this.#signalOf(method, context);
     const release = this.#waitingReads.take(origin);
     if (!await this.#reads.enter(origin, signal).finally(release)) throw canceled();
     try {
-      return await this.#complete(method, request, signal);
+      return await read(signal);
     } finally {
       this.#reads.leave();
     }
-  };
+  }
 
   readonly #wait: Policy = async (method, request, context) => {
     const origin = this.#tracker.originOf(context.peer);

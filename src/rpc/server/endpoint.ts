@@ -1,17 +1,15 @@
 import type { Socket } from "node:net";
-import type { DescService } from "@bufbuild/protobuf";
 import * as grpc from "@grpc/grpc-js";
 import { toJobError } from "../../core/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
-import { methodPath, toBuffer } from "../../platform/network/grpc_bytes.ts";
+import { toBuffer } from "../../platform/network/grpc_bytes.ts";
 import type { Authenticator, CallName } from "../auth/auth.ts";
-import type { MethodName, UnaryName } from "../backend.ts";
+import type { UnaryName } from "../backend.ts";
 import type { CallTracker } from "../guard/call_tracker.ts";
 import type { ConnectionGuard } from "../guard/connection_guard.ts";
 import type { Calls } from "./call_policy.ts";
 import { createInterceptor, GrpcContext, toStatus } from "./calls.ts";
-import { Health } from "../gen/health_pb.ts";
-import { JobService } from "../gen/job_pb.ts";
+import { METHOD_OF } from "../model/methods.ts";
 import { gathering } from "./gathering_socket.ts";
 import { HealthService } from "./health.ts";
 import { IDLE_MS, MESSAGE_BYTES_MAX, STREAMS_MAX } from "../limits.ts";
@@ -22,10 +20,13 @@ const REFLECTION_PATHS = ["v1", "v1alpha"].map((version) =>
   `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`
 );
 
+const HEALTH = [
+  { name: "check", path: "/grpc.health.v1.Health/Check", isStream: false },
+  { name: "watch", path: "/grpc.health.v1.Health/Watch", isStream: true },
+];
+
 const METHODS: ReadonlyMap<string, CallName> = new Map<string, CallName>([
-  ...JobService.methods.map((method) =>
-    [methodPath(method), method.localName as MethodName] as const
-  ),
+  ...Object.values(METHOD_OF).map(({ path, name }) => [path, name] as const),
   ...REFLECTION_PATHS.map((path) => [path, "serverReflectionInfo"] as const),
 ]);
 
@@ -47,13 +48,12 @@ function handlerOf(
  * A service for grpc-js. Messages are passed as bytes and decoded by the handlers: an invalid one
  * then gets the right status, and only after the call was authenticated.
  */
-function serviceDefinition(service: DescService): grpc.ServiceDefinition {
+function serviceDefinition(
+  methods: Iterable<{ readonly name: string; readonly path: string; readonly isStream: boolean }>,
+): grpc.ServiceDefinition {
   const definition: Record<string, grpc.MethodDefinition<Uint8Array, Uint8Array>> = {};
-  for (const method of service.methods) {
-    definition[method.localName] = methodDefinition(methodPath(method), {
-      requestStream: false,
-      responseStream: method.methodKind === "server_streaming",
-    });
+  for (const { name, path, isStream: responseStream } of methods) {
+    definition[name] = methodDefinition(path, { requestStream: false, responseStream });
   }
   return definition;
 }
@@ -77,10 +77,8 @@ function jobServiceImplementation(
   { follow, watch, workOnStore }: Streams,
 ): grpc.UntypedServiceImplementation {
   const implementation: grpc.UntypedServiceImplementation = { follow, watch, workOnStore };
-  for (const { methodKind, localName } of JobService.methods) {
-    if (methodKind === "unary") {
-      implementation[localName] = handlerOf(calls, localName as UnaryName);
-    }
+  for (const { isStream, name } of Object.values(METHOD_OF)) {
+    if (!isStream) implementation[name] = handlerOf(calls, name as UnaryName);
   }
   return implementation;
 }
@@ -125,10 +123,10 @@ export class Endpoint {
       ],
     });
     server.addService(
-      serviceDefinition(JobService),
+      serviceDefinition(Object.values(METHOD_OF)),
       jobServiceImplementation(this.#calls, this.#streams),
     );
-    server.addService(serviceDefinition(Health), this.#health.handlers);
+    server.addService(serviceDefinition(HEALTH), this.#health.handlers);
     for (const path of REFLECTION_PATHS) {
       const definition = methodDefinition(path, { requestStream: true, responseStream: true });
       server.addService({ serverReflectionInfo: definition }, {

@@ -2,15 +2,20 @@ import type * as grpc from "@grpc/grpc-js";
 import { JobError, toJobError } from "../../core/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
-import { decodeRequest, encodeResponse } from "../messages/message_codec.ts";
+import { decodeRequest } from "../messages/decode_request.ts";
+import { encodeMessage } from "../model/message_codec.ts";
 import { toStatus } from "./calls.ts";
-import {
-  HealthCheckRequestSchema,
+import type {
+  HealthCheckRequest,
   HealthCheckResponse_ServingStatus as ServingStatus,
-  HealthCheckResponseSchema,
 } from "../gen/health_pb.ts";
-import { JobService } from "../gen/job_pb.ts";
+import { SERVICE } from "../model/methods.ts";
 
+const REQUEST = "grpc.health.v1.HealthCheckRequest";
+const RESPONSE = "grpc.health.v1.HealthCheckResponse";
+const SERVING = 1;
+const NOT_SERVING = 2;
+const SERVICE_UNKNOWN = 3;
 /** How often the status is checked while anyone watches it. */
 const WATCH_MS = 5_000;
 /** Most concurrent watches. */
@@ -47,31 +52,31 @@ export class HealthService {
     this.#isStopping = true;
     this.#checking.cancel();
     for (const [stream, last] of this.#watches) {
-      if (last !== ServingStatus.SERVICE_UNKNOWN) this.#send(stream, ServingStatus.NOT_SERVING);
+      if (last !== SERVICE_UNKNOWN) this.#send(stream, NOT_SERVING);
       stream.end();
     }
     this.#watches.clear();
   }
 
   async #check(bytes: Uint8Array): Promise<Uint8Array> {
-    const { service } = decodeRequest(HealthCheckRequestSchema, bytes);
+    const { service } = decodeRequest<HealthCheckRequest>(REQUEST, bytes);
     if (!isKnown(service)) {
       throw new JobError("not_found", `Cannot check service "${service}": no such service`, {
-        hint: `Known: "" and "${JobService.typeName}"`,
+        hint: `Known: "" and "${SERVICE}"`,
       });
     }
-    return encodeResponse(HealthCheckResponseSchema, { status: await this.#status() });
+    return encodeMessage(RESPONSE, { status: await this.#status() });
   }
 
   async #status(): Promise<ServingStatus> {
     const isServing = !this.#isStopping && await this.#isServing().catch(() => false);
-    return isServing ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
+    return isServing ? SERVING : NOT_SERVING;
   }
 
   #watch(stream: Stream): void {
     let service: string;
     try {
-      service = decodeRequest(HealthCheckRequestSchema, stream.request).service;
+      service = decodeRequest<HealthCheckRequest>(REQUEST, stream.request).service;
       if (this.#watches.size >= WATCHES_MAX) {
         throw new JobError(
           "resource_exhausted",
@@ -84,7 +89,7 @@ export class HealthService {
     }
     this.#watches.set(stream, null);
     stream.on("cancelled", () => void this.#watches.delete(stream));
-    if (!isKnown(service)) return this.#send(stream, ServingStatus.SERVICE_UNKNOWN);
+    if (!isKnown(service)) return this.#send(stream, SERVICE_UNKNOWN);
     void this.#status().then((status) => this.#send(stream, status));
     this.#checking.setWithin(WATCH_MS);
   }
@@ -94,7 +99,7 @@ export class HealthService {
     const status = await this.#status();
     if (this.#isStopping) return;
     for (const [stream, last] of this.#watches) {
-      if (last !== null && last !== status && last !== ServingStatus.SERVICE_UNKNOWN) {
+      if (last !== null && last !== status && last !== SERVICE_UNKNOWN) {
         this.#send(stream, status);
       }
     }
@@ -104,10 +109,10 @@ export class HealthService {
   #send(stream: Stream, status: ServingStatus): void {
     if (!this.#watches.has(stream)) return;
     this.#watches.set(stream, status);
-    stream.write(encodeResponse(HealthCheckResponseSchema, { status }));
+    stream.write(encodeMessage(RESPONSE, { status }));
   }
 }
 
 function isKnown(service: string): boolean {
-  return service === "" || service === JobService.typeName;
+  return service === "" || service === SERVICE;
 }

@@ -1,13 +1,20 @@
-import { createRegistry, type DescFile, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import {
+  create,
+  createRegistry,
+  type DescFile,
+  fromBinary,
+  type MessageInitShape,
+  toBinary,
+} from "@bufbuild/protobuf";
 import {
   file_google_protobuf_descriptor,
   file_google_protobuf_timestamp,
   FileDescriptorProtoSchema,
 } from "@bufbuild/protobuf/wkt";
 import type * as grpc from "@grpc/grpc-js";
-import { JobError } from "../../core/errors.ts";
+import { JobError, messageOf } from "../../core/errors.ts";
+import { TEXT_LENGTH_MAX } from "../../core/text/text_limits.ts";
 import type { Clock } from "../../platform/clock.ts";
-import { decodeRequest, encodeResponse } from "../messages/message_codec.ts";
 import { GRPC_STATUS } from "../errors.ts";
 import { file_health } from "../gen/health_pb.ts";
 import { file_job } from "../gen/job_pb.ts";
@@ -110,11 +117,31 @@ function problem(errorCode: number, errorMessage: string): Response {
 
 /** The response to the bytes of one request. @throws JobError `invalid_argument` */
 function respond(bytes: Uint8Array): Uint8Array {
-  const originalRequest = decodeRequest(ServerReflectionRequestSchema, bytes);
-  return encodeResponse(ServerReflectionResponseSchema, {
+  const originalRequest = readRequest(bytes);
+  const response = create(ServerReflectionResponseSchema, {
     validHost: originalRequest.host,
     originalRequest,
     messageResponse: responseTo(originalRequest),
+  });
+  return toBinary(ServerReflectionResponseSchema, response);
+}
+
+function readRequest(bytes: Uint8Array): ServerReflectionRequest {
+  let request: ServerReflectionRequest;
+  try {
+    request = fromBinary(ServerReflectionRequestSchema, bytes, { readUnknownFields: false });
+  } catch (error) {
+    throw invalid(messageOf(error), "The bytes must be a protobuf message");
+  }
+  const { host, messageRequest: { value } } = request;
+  const name = typeof value === "object" ? value.containingType : value ?? "";
+  if (Math.max(host.length, name.length) <= TEXT_LENGTH_MAX.name) return request;
+  throw invalid(`a text is longer than ${TEXT_LENGTH_MAX.name} characters`);
+}
+
+function invalid(problem: string, hint?: string): JobError {
+  return new JobError("invalid_argument", `Cannot read ServerReflectionRequest: ${problem}`, {
+    hint,
   });
 }
 

@@ -2,12 +2,11 @@ import type * as grpc from "@grpc/grpc-js";
 import { JobError, toJobError } from "../../core/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
-import { WorkOnStoreResponseSchema } from "../gen/job_pb.ts";
 import type { CallTracker, Origin } from "../guard/call_tracker.ts";
 import { Quota } from "../guard/quota.ts";
 import type { StreamName } from "../backend.ts";
 import { REFLECTION, UNREAD_MS } from "../limits.ts";
-import { encodeResponse } from "../messages/message_codec.ts";
+import { encodeMessage } from "../model/message_codec.ts";
 import type { Calls } from "./call_policy.ts";
 import { callerOf, toStatus, wantsJson } from "./calls.ts";
 import type { ReflectionStream } from "./reflection.ts";
@@ -57,10 +56,9 @@ export class Streams {
   readonly workOnStore = (stream: Stream): void => {
     const { clock } = this.#options;
     void this.#serve(stream, "Cannot work on the store", async (signal) => {
-      const step = { step: { case: "progress", value: "…" } } as const;
       const heartbeat = new LazyTimer(clock, () => {
         heartbeat.setIn(HEARTBEAT_MS);
-        const bytes = encodeResponse(WorkOnStoreResponseSchema, step);
+        const bytes = encodeMessage("job.v1.WorkOnStoreResponse", { progress: "…" });
         void writeMessage(stream, bytes, { clock, signal }).catch(() => {});
       });
       heartbeat.setIn(HEARTBEAT_MS);

@@ -1,8 +1,8 @@
 import { JobError } from "../../core/errors.ts";
 import type { Timer } from "../../platform/clock.ts";
-import { WatchRequestSchema } from "../gen/job_pb.ts";
+import type { WatchRequest } from "../gen/job_pb.ts";
 import type { StreamSignal } from "../backend.ts";
-import { decodeRequest } from "../messages/message_codec.ts";
+import { decodeRequest } from "../messages/decode_request.ts";
 import { textOf } from "../messages/requests.ts";
 import {
   QUIET_MS,
@@ -58,7 +58,7 @@ export class WatchHub {
     bytes: Uint8Array,
     { jobs, signal, isJson = false }: StreamSignal,
   ): AsyncGenerator<Uint8Array> {
-    const request = decodeRequest(WatchRequestSchema, bytes);
+    const request = decodeRequest<WatchRequest>("job.v1.WatchRequest", bytes);
     const question = this.#questionOf({ jobs, isJson, kind: textOf(request.kind) });
     const { log } = question;
     let place = log.placeOf(request.cursor);

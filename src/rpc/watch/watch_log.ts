@@ -1,14 +1,8 @@
 import { NOTICE_KINDS } from "../../core/notices/notice.ts";
-import { create, toBinary } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import {
-  type ChangedInstance,
-  ChangedInstanceSchema,
-  type KindCounts,
-  KindCountsSchema,
-  WatchResponseSchema,
-} from "../gen/job_pb.ts";
+import type { KindCounts, WatchResponse } from "../gen/job_pb.ts";
+import { encodeMessage, fillMessage } from "../model/message_codec.ts";
+import { tableOf } from "../model/message_table.ts";
+import { DELIMITED, WireWriter } from "../model/wire_format.ts";
 
 /** Most kinds, and most changed instances, in one message. */
 const KINDS_MAX = 1_000;
@@ -16,20 +10,18 @@ const CHANGES_MAX = 100;
 /** Most messages whose changed instances are remembered, for those who read slowly. */
 const REMEMBERED_MAX = 60;
 
-const { field: FIELD } = WatchResponseSchema;
-/** Parts of a message that are responses of other methods, with the numbers of their fields. */
-const PART_NUMBER = {
-  status: FIELD.status.number,
-  running: FIELD.running.number,
-  upcoming: FIELD.upcoming.number,
-  failures: FIELD.failures.number,
-  incidents: FIELD.incidents.number,
-  pauses: FIELD.pauses.number,
-  nodes: FIELD.nodes.number,
-} as const;
+const WATCH = "job.v1.WatchResponse";
+const COUNTS_OF_KIND = "job.v1.KindCounts";
 
-/** A part of a message. */
-export type PartName = keyof typeof PART_NUMBER;
+/** A part of a message: the response of another method. */
+export type PartName =
+  | "status"
+  | "running"
+  | "upcoming"
+  | "failures"
+  | "incidents"
+  | "pauses"
+  | "nodes";
 
 /** Counts of a kind, and the message in which they came. */
 interface KnownCounts {
@@ -40,7 +32,7 @@ interface KnownCounts {
 /** The instances that changed before a message. */
 interface KnownChanges {
   readonly seq: number;
-  readonly changes: readonly ChangedInstance[];
+  readonly changes: readonly { readonly uuid: string; readonly kind: string }[];
   readonly hasMissed: boolean;
 }
 
@@ -102,8 +94,8 @@ export class WatchLog {
   /** Set the counts of all kinds. @returns true if any has changed */
   setKinds(kinds: readonly KindCounts[]): boolean {
     const seq = this.#seq + 1;
-    const totals = create(KindCountsSchema);
-    const shown = create(KindCountsSchema);
+    const totals = countsOf("");
+    const shown = countsOf("");
     const gone = new Set(this.#kinds.keys());
     let hasChanged = false;
     for (const counts of kinds) {
@@ -117,7 +109,7 @@ export class WatchLog {
     }
     for (const kind of gone) {
       if (hasSameCounts(this.#kinds.get(kind)!.counts, NONE)) continue;
-      this.#kinds.set(kind, { counts: create(KindCountsSchema, { kind }), seq });
+      this.#kinds.set(kind, { counts: countsOf(kind), seq });
       hasChanged = true;
     }
     if (!this.#totals || !hasSameCounts(this.#totals.counts, totals)) {
@@ -139,7 +131,7 @@ export class WatchLog {
     if (listed.length === 0 && !hasMissed) return;
     const known: KnownChanges = {
       seq: this.#seq + 1,
-      changes: listed.slice(0, CHANGES_MAX).map((one) => create(ChangedInstanceSchema, one)),
+      changes: listed.slice(0, CHANGES_MAX),
       hasMissed: hasMissed || listed.length > CHANGES_MAX,
     };
     this.#changes = [...this.#changes, known].slice(-REMEMBERED_MAX);
@@ -164,12 +156,7 @@ export class WatchLog {
 
   /** A message that says nothing. */
   silence(at: number): Uint8Array {
-    const cursor = this.#cursor();
-    const problem = this.#problem;
-    return toBinary(
-      WatchResponseSchema,
-      create(WatchResponseSchema, { cursor, at: timestampFromMs(at), problem }),
-    );
+    return encodeMessage(WATCH, { cursor: this.#cursor(), at, problem: this.#problem });
   }
 
   /** The message after that of a number, or everything for 0. All who ask share the bytes. */
@@ -195,9 +182,9 @@ export class WatchLog {
       }
       kinds.push(known.counts);
     }
-    const head = create(WatchResponseSchema, {
+    const start = encodeMessage<WatchResponse>(WATCH, {
       cursor: this.#cursor(),
-      at: timestampFromMs(this.#at),
+      at: this.#at,
       isWhole,
       totals: this.#shown && this.#shown.seq > seq ? this.#shown.counts : undefined,
       kinds,
@@ -205,18 +192,15 @@ export class WatchLog {
       problem: this.#problem,
       ...(isWhole ? {} : this.#changesAfter(seq)),
     });
-    const writer = new BinaryWriter();
-    for (const [name, part] of this.#parts) {
-      if (part.seq > seq) {
-        writer.tag(PART_NUMBER[name], WireType.LengthDelimited).bytes(part.bytes);
-      }
+    const writer = new WireWriter();
+    writer.raw(start);
+    for (const { name, number } of tableOf(WATCH).fields) {
+      const part = this.#parts.get(name as PartName);
+      if (part === undefined || part.seq <= seq) continue;
+      writer.uint(number * 8 + DELIMITED);
+      writer.bytes(part.bytes);
     }
-    const parts = writer.finish();
-    const start = toBinary(WatchResponseSchema, head);
-    const message = new Uint8Array(start.byteLength + parts.byteLength);
-    message.set(start);
-    message.set(parts, start.byteLength);
-    return message;
+    return writer.finish();
   }
 
   #changesAfter(seq: number) {
@@ -236,7 +220,11 @@ const COUNTS = [
   ...["scheduled", "processing", "completed", "terminated", "canceled", "timedOut"] as const,
 ];
 
-const NONE = create(KindCountsSchema);
+function countsOf(kind: string): KindCounts {
+  return fillMessage(COUNTS_OF_KIND, { kind }) as KindCounts;
+}
+
+const NONE = countsOf("");
 
 function hasSameCounts(left: KindCounts, right: KindCounts): boolean {
   return COUNTS.every((name) => left[name] === right[name]);

@@ -1,10 +1,12 @@
-import { create, type DescMessage, fromBinary, toBinary } from "@bufbuild/protobuf";
-import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { toJobError } from "../../core/errors.ts";
 import type { ChangeOfInstance } from "../../manager/instances/followers.ts";
 import { Scope } from "../../manager/scope.ts";
 import type { Clock } from "../../platform/clock.ts";
-import { GetStatusResponseSchema, JobService, JobState } from "../gen/job_pb.ts";
+import type { GetStatusResponse, JobService } from "../gen/job_pb.ts";
+import { WIRE_STATE } from "../messages/convert.ts";
+import { decodeMessage, encodeMessage } from "../model/message_codec.ts";
+import { METHOD_OF } from "../model/methods.ts";
 import type { CallSignal, UnaryName } from "../backend.ts";
 import { WatchLog } from "./watch_log.ts";
 
@@ -175,7 +177,7 @@ export class WatchQuestion {
       await this.#readPart("running", "lookupInstances", {
         query: {
           kinds,
-          states: [JobState.PROCESSING],
+          states: [WIRE_STATE.processing],
           pageSize: RUNNING_MAX,
           oldestFirst: true,
         },
@@ -187,7 +189,7 @@ export class WatchQuestion {
     if (failed === 0n) log.setPart("failures", NOTHING);
     else if (isSlow || failed !== failedBefore || !log.has("failures")) {
       await this.#readPart("failures", "lookupInstances", {
-        query: { kinds, states: [JobState.TERMINATED, JobState.TIMED_OUT], pageSize: LIST_MAX },
+        query: { kinds, states: [WIRE_STATE.terminated, WIRE_STATE.timedOut], pageSize: LIST_MAX },
         brief: true,
       });
     }
@@ -201,14 +203,15 @@ export class WatchQuestion {
   }
 
   async #readStatus() {
-    const status = fromBinary(GetStatusResponseSchema, await this.#ask("getStatus", {}));
+    const bytes = await this.#ask("getStatus", {});
+    const status = decodeMessage<GetStatusResponse>("job.v1.GetStatusResponse", bytes);
     const { kind } = this.#subject;
     const counts = kind === undefined
       ? status.kinds
       : status.kinds.filter((one) => one.kind === kind);
     const hasChanged = this.log.setKinds(counts);
     const shown = { ...status, kinds: [], disabled: status.disabled.slice(0, LIST_MAX) };
-    this.log.setPart("status", toBinary(GetStatusResponseSchema, shown));
+    this.log.setPart("status", encodeMessage("job.v1.GetStatusResponse", shown));
     return { hasChanged, hasOthers: status.nodes > 1 };
   }
 
@@ -224,9 +227,8 @@ export class WatchQuestion {
     method: Name,
     request: MessageInitShape<Methods[Name]["input"]>,
   ): Promise<Uint8Array> {
-    const schema: DescMessage = JobService.method[method].input;
-    const message: MessageShape<DescMessage> = create(schema, request);
-    return this.#source.complete(method, toBinary(schema, message), this.#call);
+    const bytes = encodeMessage(METHOD_OF[method].input, request);
+    return this.#source.complete(method, bytes, this.#call);
   }
 }
 

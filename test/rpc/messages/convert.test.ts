@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Message } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Instance } from "../../../src/core/instance.ts";
 import { JOB_STATES } from "../../../src/core/state.ts";
 import {
   type JobInstance,
   JobInstanceSchema,
-  LookupInstancesResponseSchema,
+  type LookupInstancesResponse,
 } from "../../../src/rpc/gen/job_pb.ts";
 import {
   instanceToWire,
@@ -15,7 +16,7 @@ import {
   valueTexts,
   WIRE_STATE,
 } from "../../../src/rpc/messages/convert.ts";
-import { toMessage } from "../../../src/rpc/messages/wire_record.ts";
+import { decodeMessage, encodeMessage } from "../../../src/rpc/model/message_codec.ts";
 import {
   cancelInstance,
   claimInstance,
@@ -24,6 +25,10 @@ import {
 } from "../../../src/store/ledger/rules.ts";
 import { fakeInstance, fakeJob } from "../../support/worlds/fake_manager.ts";
 import { unreadMembers } from "../../support/unread_members.ts";
+
+function toMessage<T extends Message>(type: T["$typeName"], record: object, isJson = false): T {
+  return decodeMessage<T>(type, encodeMessage(type, record, isJson ? "json" : "texts"));
+}
 
 const SPEC = {
   cron: null,
@@ -72,7 +77,7 @@ for (
 ) {
   test(`instanceToWire() gives ${field} when the state is ${state}, and no other end`, () => {
     const instance = fakeInstance(1, { state, settledAt: 1_767_225_600_123 });
-    const wire = toMessage(JobInstanceSchema, instanceToWire(instance));
+    const wire = toMessage<JobInstance>(JobInstanceSchema.typeName, instanceToWire(instance));
     const ends = ["completedAt", "terminatedAt", "canceledAt", "timedOutAt"] as const;
     for (const end of ends) {
       const time = wire[end];
@@ -81,11 +86,12 @@ for (
   });
 }
 
-test("toMessage() gives arguments and results as texts or as JSON text, and never twice", () => {
+test("a response gives arguments and results as texts or as JSON text, and never twice", () => {
   const instance = fakeInstance(1, { argumentsJson: '["1",1]', resultsJson: "[null]" });
   const record = { instances: [instanceToWire(instance)] };
-  const texts = toMessage(LookupInstancesResponseSchema, record).instances[0]!;
-  const json = toMessage(LookupInstancesResponseSchema, record, true).instances[0]!;
+  const type = "job.v1.LookupInstancesResponse";
+  const texts = toMessage<LookupInstancesResponse>(type, record).instances[0]!;
+  const json = toMessage<LookupInstancesResponse>(type, record, true).instances[0]!;
   const fieldsOf = (wire: JobInstance) => [
     wire.arguments,
     wire.results,
@@ -105,7 +111,7 @@ test("instanceToWire() gives arguments, results, error, attempts and times", () 
     scheduledAt: 5,
     processedAt: 6,
   });
-  const wire = toMessage(JobInstanceSchema, instanceToWire(instance));
+  const wire = toMessage<JobInstance>(JobInstanceSchema.typeName, instanceToWire(instance));
   assert.deepEqual(wire.arguments, ["a", "2"]);
   assert.deepEqual(wire.results, ["4", "{}"]);
   assert.equal(wire.error, "no");
@@ -166,7 +172,10 @@ const DURATIONS: Readonly<Record<string, readonly [() => Instance, ms: number | 
 
 for (const [what, [make, ms]] of Object.entries(DURATIONS)) {
   test(`instanceToWire() gives ${ms === undefined ? "no duration" : "a duration"} of what ${what}`, () => {
-    const { durationMs } = toMessage(JobInstanceSchema, instanceToWire(make()));
+    const { durationMs } = toMessage<JobInstance>(
+      JobInstanceSchema.typeName,
+      instanceToWire(make()),
+    );
     assert.equal(durationMs, ms === undefined ? undefined : BigInt(ms));
   });
 }

@@ -21,7 +21,7 @@ import {
 } from "../../../src/rpc/gen/job_pb.ts";
 import { ScopedHandlers } from "../../../src/rpc/handlers/scoped_handlers.ts";
 import { timelineHandlers } from "../../../src/rpc/handlers/timeline_handlers.ts";
-import { writeMessage } from "../../../src/rpc/json/write_message.ts";
+import { writeJson } from "../../../src/rpc/model/write_json.ts";
 import { fromBinary } from "@bufbuild/protobuf";
 import { MemoryStore } from "../../../src/store/memory/store.ts";
 import { TimelineWorld } from "../../manager/timeline/timeline_world.ts";
@@ -81,9 +81,7 @@ test("forecast, calendar and timeline have everything on the wire, and in JSON",
     ],
   );
   assert.equal(future.waiting, 1n);
-  const json = JSON.parse(
-    writeMessage(ForecastResponseSchema, toBinary(ForecastResponseSchema, future)),
-  );
+  const json = JSON.parse(writeJson(ForecastResponseSchema.typeName, future));
   assert.deepEqual(json.entries[2], {
     at: "2026-01-01T00:02:01.000Z",
     kind: "mail",

@@ -10,7 +10,9 @@ import type { Authenticator } from "../../../src/rpc/auth/auth.ts";
 import { ConfiguredAuthenticator } from "../../../src/rpc/auth/authenticator.ts";
 import { CallTracker } from "../../../src/rpc/guard/call_tracker.ts";
 import { ThreadMemory } from "../../../src/rpc/guard/thread_memory.ts";
+import type { CallInfo, LocalReads, UnaryName } from "../../../src/rpc/backend.ts";
 import { LocalBackend } from "../../../src/rpc/handlers/local_backend.ts";
+import { METHOD_RULES } from "../../../src/rpc/gen/method_rules.ts";
 import { Calls } from "../../../src/rpc/server/call_policy.ts";
 import { FakeManager } from "./fake_manager.ts";
 import { keepingLogger, type LoggedLine, NO_AUTH } from "./rpc_world.ts";
@@ -33,17 +35,39 @@ export interface ApiWorld {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** Completes reads only as JSON. */
+class ReadingBackend extends LocalBackend {
+  readonly reads: LocalReads = {
+    has: isRead,
+    json: (...call) => this.json(...call),
+  };
+
+  override complete(method: UnaryName, request: Uint8Array, call: CallInfo): Promise<Uint8Array> {
+    // A wait reads its instance as a message.
+    if (!isRead(method) || method === "lookupInstances") {
+      return super.complete(method, request, call);
+    }
+    return Promise.reject(new Error("a read was encoded as a message"));
+  }
+}
+
+function isRead(method: UnaryName): boolean {
+  return METHOD_RULES[method]?.effect === "read";
+}
+
 /** Start a server on a free port; everybody has all rights, unless `auth` says otherwise. */
 export async function apiWorld(
-  { manager = new FakeManager(), auth = NO_AUTH, basePath }: {
+  { manager = new FakeManager(), auth = NO_AUTH, basePath, readsHere = false }: {
     readonly manager?: FakeManager;
     readonly auth?: AuthConfig;
     readonly basePath?: string;
+    /** True if the thread of the server completes the reads itself, as it does on SQLite. */
+    readonly readsHere?: boolean;
   } = {},
 ): Promise<ApiWorld> {
   const lines: LoggedLine[] = [];
   const calls = new Calls({
-    backend: new LocalBackend(manager) as never,
+    backend: (readsHere ? new ReadingBackend(manager) : new LocalBackend(manager)) as never,
     clock: systemClock,
     tracker: new CallTracker(systemClock, new ThreadMemory(systemClock)),
     logger: keepingLogger(lines),

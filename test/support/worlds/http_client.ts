@@ -155,7 +155,7 @@ async function send(
 ): Promise<object> {
   const json = toJson(method.input, create(method.input, request as never) as unknown as Plain);
   // Variables of paths may have several bindings: the first one whose variables have values.
-  const fitting = ROUTES.filter((one) => one.method === method && one.set === null)
+  const fitting = ROUTES.filter((one) => one.name === method.localName && one.set === null)
     .map((route) => ({ route, found: requestOf(route, json) }))
     .find(({ found }) => found !== null);
   if (!fitting) throw new TypeError(`${method.name} has no path for ${JSON.stringify(json)}`);

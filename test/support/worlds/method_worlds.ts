@@ -22,8 +22,12 @@ type MethodWorldOptions = Pick<RpcWorldOptions, "manager"> & {
 /** Starts the server of a test. */
 export type OpenWorld = (options?: MethodWorldOptions) => Promise<MethodWorld>;
 
-async function httpWorld({ manager, server }: MethodWorldOptions = {}): Promise<MethodWorld> {
+async function httpWorld(
+  { manager, server }: MethodWorldOptions = {},
+  readsHere = false,
+): Promise<MethodWorld> {
   const world = await apiWorld({
+    readsHere,
     ...(manager === undefined ? {} : { manager }),
     ...(server?.auth === undefined ? {} : { auth: server.auth }),
   });
@@ -35,11 +39,13 @@ async function httpWorld({ manager, server }: MethodWorldOptions = {}): Promise<
   };
 }
 
-/** A test of methods, which runs over gRPC and over HTTP. */
+/** A test of methods, which runs over gRPC, and over HTTP with both ways to read. */
 export function testMethods(
   name: string,
   run: (open: OpenWorld, transport: "gRPC" | "HTTP") => Promise<void>,
 ): void {
   test(name, () => run(rpcWorld, "gRPC"));
   test(`${name}, over HTTP`, () => run(httpWorld, "HTTP"));
+  test(`${name}, over HTTP with reads in the server's thread`, () =>
+    run((options) => httpWorld(options, true), "HTTP"));
 }

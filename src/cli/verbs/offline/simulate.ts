@@ -2,7 +2,6 @@ import { hostname } from "node:os";
 import { formatProblem } from "../../../config/values/problems.ts";
 import { WORKERS_MAX } from "../../../core/job/limits.ts";
 import { parseDuration } from "../../../core/time/duration.ts";
-import { JobState } from "../../../rpc/gen/job_pb.ts";
 import type { SimulatedTick } from "../../../tools/simulation/engine.ts";
 import { lookupInstances } from "../../lookup.ts";
 import { membersOf, type RecordView } from "../../output/view.ts";
@@ -13,7 +12,7 @@ import { CONFIG_OPTION, loadOptionsOf, neededConfigFile } from "../../parsing/co
 import { parseTime } from "../../parsing/time.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { simulationLines, simulationRecord } from "../../views/simulation_view.ts";
-import { msOf } from "../../wire.ts";
+import { msOf, stateOfName } from "../../wire.ts";
 
 // Below a minute: jobs that run every minute, as many do, would seem to overlap.
 const ASSUMED_DEFAULT = "30s";
@@ -69,7 +68,7 @@ async function historyDurations({ client }: VerbContext): Promise<Map<string, nu
     const { jobs } = await connection.listRegisteredJobs({});
     for (const { kind } of jobs) {
       const times: number[] = [];
-      const query = { kind, states: [JobState.COMPLETED] };
+      const query = { kind, states: [stateOfName("completed")!] };
       for await (const instance of lookupInstances(connection, query, HISTORY_RUNS)) {
         const [began, ended] = [msOf(instance.processedAt), msOf(instance.completedAt)];
         if (began !== undefined && ended !== undefined) times.push(ended - began);

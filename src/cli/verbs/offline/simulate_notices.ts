@@ -1,4 +1,3 @@
-import { JobState } from "../../../rpc/gen/job_pb.ts";
 import { lookupInstances } from "../../lookup.ts";
 import { countText } from "../../../core/text/count_text.ts";
 import { membersOf, type RecordView } from "../../output/view.ts";
@@ -8,13 +7,13 @@ import { loadOptionsOf } from "../../parsing/config_file.ts";
 import type { PastRun, SimulatedNotice } from "../../../tools/simulation/simulate_notices.ts";
 import { settledAt } from "../../views/instance_view.ts";
 import type { VerbContext } from "../../verb.ts";
-import { msOf, timestampOf } from "../../wire.ts";
+import { msOf, stateOfName, timestampOf } from "../../wire.ts";
 
 const SPAN_DEFAULT_MS = 30 * 86_400_000;
 /** Most runs that are read. */
 const RUNS_MAX = 100_000;
 
-const STATES = [JobState.COMPLETED, JobState.TERMINATED, JobState.TIMED_OUT];
+const STATES = ["completed", "terminated", "timedOut"] as const;
 
 const NOTICE_VIEW: RecordView<SimulatedNotice> = {
   name: ({ channel, at }) => `${channel}@${at}`,
@@ -89,7 +88,8 @@ async function pastRuns(
   toMs: number,
 ): Promise<readonly PastRun[]> {
   const connection = await client();
-  const query = { states: STATES, after: timestampOf(fromMs), before: timestampOf(toMs) };
+  const states = STATES.map((state) => stateOfName(state)!);
+  const query = { states, after: timestampOf(fromMs), before: timestampOf(toMs) };
   const runs: PastRun[] = [];
   for await (const instance of lookupInstances(connection, query, RUNS_MAX)) {
     const { uuid: id, kind, reason = "", errorDetail } = instance;
@@ -101,13 +101,7 @@ async function pastRuns(
       : instance.error === undefined
       ? null
       : { name: "Error", message: instance.error };
-    runs.push({ id, kind, state: STATE_NAMES[instance.state]!, reason, error, endedAt });
+    runs.push({ id, kind, state: STATES[states.indexOf(instance.state)]!, reason, error, endedAt });
   }
   return runs;
 }
-
-const STATE_NAMES: Readonly<Partial<Record<JobState, PastRun["state"]>>> = {
-  [JobState.COMPLETED]: "completed",
-  [JobState.TERMINATED]: "terminated",
-  [JobState.TIMED_OUT]: "timedOut",
-};

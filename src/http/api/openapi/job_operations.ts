@@ -1,11 +1,7 @@
 import { type JsonSchema, signatureSchema } from "../../../core/arguments/json_schema.ts";
 import { decodeSignature } from "../../../core/arguments/signature_json.ts";
 import { isSystemKind } from "../../../core/job/kind.ts";
-import {
-  type Job,
-  ScheduleJobRequestSchema,
-  ScheduleJobResponseSchema,
-} from "../../../rpc/gen/job_pb.ts";
+import type { Job } from "../../../rpc/gen/job_pb.ts";
 import type { Route } from "../routes.ts";
 import { IDEMPOTENCY_KEY, jsonBody, type Operation, responsesOf } from "./operations.ts";
 import { schemaRef, type Schemas } from "./schemas.ts";
@@ -29,8 +25,8 @@ export function jobOperations(
   schemas: Schemas,
 ): readonly JobOperation[] {
   const names = new Set<string>();
-  const options = schemas.properties(ScheduleJobRequestSchema, WITHOUT);
-  const responses = responsesOf(route, schemas.message(ScheduleJobResponseSchema, "response"));
+  const options = schemas.properties(route.method.input, WITHOUT);
+  const responses = responsesOf(route, schemas.message(route.method.output, "response"));
   return jobs.filter(({ kind }) => !isSystemKind(kind)).map((job) => {
     const name = freeName(job.kind, names);
     const own = argumentsOf(job, name);

@@ -1,7 +1,7 @@
-import type { DescMessage } from "@bufbuild/protobuf";
 import type { JsonSchema } from "../../../core/arguments/json_schema.ts";
 import { CREATES } from "../created.ts";
-import { type FieldPlan, planOf } from "../../../rpc/json/message_plan.ts";
+import { type JsonField, jsonFields, namesOf } from "../../../rpc/model/json_names.ts";
+import { snakeCase } from "../../../core/text/snake_case.ts";
 import type { Route } from "../routes.ts";
 import { durationOf, schemaRef, type Schemas } from "./schemas.ts";
 
@@ -14,7 +14,7 @@ const QUERY = "query";
 /** The path of a route, with the names of its variables in JSON. */
 export function pathOf({ method: { input }, segments }: Route): string {
   const parts = segments.map((segment) =>
-    typeof segment === "string" ? segment : `{${fieldAt(input, segment.field).name}}`
+    typeof segment === "string" ? segment : `{${fieldAt(input, segment.field).json}}`
   );
   return `/${parts.join("/")}`;
 }
@@ -28,7 +28,7 @@ export function operationOf(routes: readonly Route[], schemas: Schemas): Operati
     ...(hasBody ? [] : routes.flatMap((one) => queryParameters(one, schemas))),
   ];
   const known = new Map(parameters.map((one) => [`${one["in"]} ${one["name"]}`, one]));
-  const texts = routes.map((one) => schemas.comments.get(`JobService.${one.method.name}`))
+  const texts = routes.map((one) => schemas.comments.get(`JobService.${one.method.title}`))
     .filter((text) => text !== undefined);
   return {
     operationId: operationId(route),
@@ -46,26 +46,26 @@ function operationId({ name, segments, method, isMain }: Route): string {
   if (isMain) return name;
   if (last === undefined) return `${name}In${pascalCase(String(segments.at(-1)))}`;
   const variable = (last as { readonly field: string }).field;
-  return `${name}By${pascalCase(fieldAt(method.input, variable).name)}`;
+  return `${name}By${pascalCase(fieldAt(method.input, variable).json)}`;
 }
 
 function pascalCase(name: string): string {
   return name.replaceAll(/(?:^|[-_])(\w)/g, (_, letter: string) => letter.toUpperCase());
 }
 
-function fieldAt(input: DescMessage, path: string): FieldPlan {
+function fieldAt(input: string, path: string): JsonField {
   const [first, second] = path.split(".") as [string, string | undefined];
-  const { plan } = planOf(input).names.get(first)!;
-  return second === undefined ? plan : planOf(plan.message!).names.get(second)!.plan;
+  const { field } = namesOf(input).get(first)!;
+  return second === undefined ? field : namesOf(field.type).get(second)!.field;
 }
 
 function pathParameters({ method: { input }, segments }: Route, schemas: Schemas): JsonSchema[] {
   return segments.filter((segment) => typeof segment !== "string").map(({ field }) => {
-    const plan = fieldAt(input, field);
-    const owner = field.includes(".") ? planOf(input).names.get(QUERY)!.plan.message! : input;
-    const { description, ...schema } = schemas.field(owner, plan, "request");
+    const found = fieldAt(input, field);
+    const owner = field.includes(".") ? namesOf(input).get(QUERY)!.field.type : input;
+    const { description, ...schema } = schemas.field(owner, found, "request");
     return {
-      name: plan.name,
+      name: found.json,
       in: "path",
       required: true,
       ...(description === undefined ? {} : { description }),
@@ -80,24 +80,26 @@ function queryParameters(
 ): JsonSchema[] {
   const taken = new Set(segments.map((one) => typeof one === "string" ? "" : one.field));
   if (set !== null) taken.add(set.field);
-  const parametersOf = (desc: DescMessage, prefix: string): JsonSchema[] =>
-    planOf(desc).fields.flatMap((plan) => {
-      if (taken.has(prefix + plan.field.name) || plan.kind === "json") return [];
-      if (plan.kind !== "message") return [...parametersFor(desc, plan, schemas)];
-      return plan.name === QUERY ? parametersOf(plan.message!, `${QUERY}.`) : [];
+  const parametersOf = (type: string, prefix: string): JsonSchema[] =>
+    jsonFields(type).flatMap((field) => {
+      if (taken.has(prefix + snakeCase(field.name)) || field.kind === "json") return [];
+      if (field.kind !== "message") return [...parametersFor(type, field, schemas)];
+      return field.json === QUERY ? parametersOf(field.type, `${QUERY}.`) : [];
     });
   return parametersOf(input, "");
 }
 
 /** The parameter of a field, and that of its duration if it is one of milliseconds. */
 function* parametersFor(
-  desc: DescMessage,
-  plan: FieldPlan,
+  type: string,
+  field: JsonField,
   schemas: Schemas,
 ): Generator<JsonSchema> {
-  yield parameter(plan.name, schemas.field(desc, plan, "request"));
-  for (const [name, found] of planOf(desc).names) {
-    if (found.isDuration && found.plan === plan) yield parameter(name, durationOf(plan.name));
+  yield parameter(field.json, schemas.field(type, field, "request"));
+  for (const [name, found] of namesOf(type)) {
+    if (found.isDuration && found.field.name === field.name) {
+      yield parameter(name, durationOf(field.json));
+    }
   }
 }
 
@@ -124,7 +126,7 @@ export const IDEMPOTENCY_KEY: JsonSchema = {
 
 function requestBody({ method: { input }, segments }: Route, schemas: Schemas): JsonSchema {
   const inPath = new Set(
-    segments.flatMap((one) => typeof one === "string" ? [] : [fieldAt(input, one.field).name]),
+    segments.flatMap((one) => typeof one === "string" ? [] : [fieldAt(input, one.field).json]),
   );
   const properties = schemas.properties(input, inPath);
   return jsonBody({ type: "object", properties, additionalProperties: false });
@@ -137,7 +139,7 @@ export function jsonBody(schema: JsonSchema): JsonSchema {
 
 /** The responses of a route. */
 export function responsesOf({ name, verb, method }: Route, schema: JsonSchema): JsonSchema {
-  if (method.methodKind === "server_streaming") return { 200: streamOf(schema), ...FAILURES };
+  if (method.isStream) return { 200: streamOf(schema), ...FAILURES };
   const ok = { description: "Done.", ...jsonBody(schema) };
   if (verb === "GET") {
     return {

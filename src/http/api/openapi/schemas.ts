@@ -1,6 +1,6 @@
-import type { DescEnum, DescMessage } from "@bufbuild/protobuf";
 import type { JsonSchema } from "../../../core/arguments/json_schema.ts";
-import { type FieldPlan, planOf, wordsOf } from "../../../rpc/json/message_plan.ts";
+import { snakeCase } from "../../../core/text/snake_case.ts";
+import { type JsonField, jsonFields, namesOf, wordsOf } from "../../../rpc/model/json_names.ts";
 import { JOB_PROTO } from "../../../rpc/gen/job_proto.ts";
 
 /** Which way a message goes: requests may leave out what responses always have. */
@@ -28,24 +28,25 @@ export class Schemas {
   }
 
   /** A reference to the schema of a message. */
-  message(desc: DescMessage, direction: Direction): JsonSchema {
-    const isInput = direction === "request" && !desc.name.endsWith("Request");
-    const name = isInput ? `${desc.name}Input` : desc.name;
-    this.#make(name, () => this.#object(desc, direction));
+  message(type: string, direction: Direction): JsonSchema {
+    const plain = nameOf(type);
+    const isInput = direction === "request" && !plain.endsWith("Request");
+    const name = isInput ? `${plain}Input` : plain;
+    this.#make(name, () => this.#object(type, direction));
     return schemaRef(name);
   }
 
   /** The properties of the message of a request, without some of its fields. */
-  properties(desc: DescMessage, without: ReadonlySet<string>): Record<string, JsonSchema> {
-    const fields = planOf(desc).fields.filter(({ name }) => !without.has(name));
-    return this.#properties(desc, fields, "request");
+  properties(type: string, without: ReadonlySet<string>): Record<string, JsonSchema> {
+    const fields = jsonFields(type).filter(({ json }) => !without.has(json));
+    return this.#properties(type, fields, "request");
   }
 
   /** The schema of a field: a parameter of a query, or a property. */
-  field(desc: DescMessage, plan: FieldPlan, direction: Direction): JsonSchema {
-    const value = this.#value(plan, direction);
-    const schema = plan.isList ? { type: "array", items: value } : value;
-    const description = this.comments.get(`${desc.name}.${plan.field.name}`);
+  field(type: string, field: JsonField, direction: Direction): JsonSchema {
+    const value = this.#value(field, direction);
+    const schema = field.isList ? { type: "array", items: value } : value;
+    const description = this.comments.get(`${nameOf(type)}.${snakeCase(field.name)}`);
     return description === undefined ? schema : { ...schema, description };
   }
 
@@ -56,12 +57,12 @@ export class Schemas {
     this.#made.set(name, make());
   }
 
-  #object(desc: DescMessage, direction: Direction): JsonSchema {
-    const { fields } = planOf(desc);
-    const properties = this.#properties(desc, fields, direction);
-    const description = this.comments.get(desc.name);
+  #object(type: string, direction: Direction): JsonSchema {
+    const fields = jsonFields(type);
+    const properties = this.#properties(type, fields, direction);
+    const description = this.comments.get(nameOf(type));
     const isInput = direction === "request";
-    const required = isInput ? [] : fields.filter(isAlwaysThere).map(({ name }) => name);
+    const required = isInput ? [] : fields.filter(isAlwaysThere).map(({ json }) => json);
     return {
       type: "object",
       ...(description === undefined ? {} : { description }),
@@ -72,26 +73,27 @@ export class Schemas {
   }
 
   #properties(
-    desc: DescMessage,
-    fields: readonly FieldPlan[],
+    type: string,
+    fields: readonly JsonField[],
     direction: Direction,
   ): Record<string, JsonSchema> {
     const properties: Record<string, JsonSchema> = {};
-    for (const plan of fields) properties[plan.name] = this.field(desc, plan, direction);
+    for (const field of fields) properties[field.json] = this.field(type, field, direction);
     if (direction === "response") return properties;
-    for (const [name, { plan, isDuration }] of planOf(desc).names) {
-      if (isDuration && fields.includes(plan)) properties[name] = durationOf(plan.name);
+    for (const [name, { field: { json }, isDuration }] of namesOf(type)) {
+      if (isDuration && json in properties) properties[name] = durationOf(json);
     }
     return properties;
   }
 
-  #value({ kind, name, field, message }: FieldPlan, direction: Direction): JsonSchema {
+  #value({ kind, json, type }: JsonField, direction: Direction): JsonSchema {
     switch (kind) {
       case "text":
         return { type: "string" };
       case "flag":
         return { type: "boolean" };
       case "int":
+      case "sint":
         return { type: "integer", format: "int32", minimum: -INT_MAX, maximum: INT_MAX - 1 };
       case "long":
         return {
@@ -106,20 +108,27 @@ export class Schemas {
         // JSON has no form for infinity.
         return direction === "response" ? { type: ["number", "null"] } : { type: "number" };
       case "choice":
-        return this.#choice(field.enum!);
+        return this.#choice(type);
       case "time":
         return { type: "string", format: "date-time" };
       case "json":
-        return jsonValue(name, direction);
+        return jsonValue(json, direction);
       case "message":
-        return this.message(message!, direction);
+        return this.message(type, direction);
+      case "bytes":
+        throw new TypeError("Bytes have no form in JSON");
     }
   }
 
-  #choice(choices: DescEnum): JsonSchema {
-    this.#make(choices.name, () => ({ type: "string", enum: wordsOf(choices) }));
-    return schemaRef(choices.name);
+  #choice(type: string): JsonSchema {
+    this.#make(nameOf(type), () => ({ type: "string", enum: wordsOf(type) }));
+    return schemaRef(nameOf(type));
   }
+}
+
+/** The name of a type, without its package. */
+function nameOf(type: string): string {
+  return type.slice(type.lastIndexOf(".") + 1);
 }
 
 /** A duration in place of milliseconds. @param name of the field of milliseconds */
@@ -137,7 +146,7 @@ function jsonValue(name: string, direction: Direction): JsonSchema {
 }
 
 /** True if every response has a field: zeros and empty lists too. */
-function isAlwaysThere({ kind, isOptional }: FieldPlan): boolean {
+function isAlwaysThere({ kind, isOptional }: JsonField): boolean {
   return !isOptional && kind !== "json" && kind !== "choice";
 }
 

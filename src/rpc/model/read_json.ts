@@ -1,21 +1,14 @@
-import type { DescMessage } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { quoteValue } from "../../core/text/quote_value.ts";
 import { jsonText } from "../../core/arguments/json_text.ts";
 import { JobError } from "../../core/errors.ts";
 import { isObject, unknownMember, wrongMember } from "../../core/text/object_keys.ts";
 import { parseDuration } from "../../core/time/duration.ts";
 import { parseZonedTime } from "../../core/time/wall_time.ts";
-import {
-  type FieldName,
-  type FieldPlan,
-  type MessagePlan,
-  planOf,
-  valueOfWord,
-  wordsOf,
-} from "./message_plan.ts";
+import { type FieldName, jsonFields, namesOf, numberOfWord, wordsOf } from "./json_names.ts";
+import { type Time, timeOfMs } from "./message_codec.ts";
+import type { Field } from "./message_table.ts";
 
-/** The members of a message, as its `create` takes them. */
+/** The members of a message, as requests are written. */
 export type MessageInit = Record<string, unknown>;
 
 /** Most values of one list: more than any list of a request may have. */
@@ -44,25 +37,24 @@ export class MessageReader {
    * @param prefix path of the message with a final period; empty for the whole
    * @throws JobError `invalid_argument` with the path of the member
    */
-  message(schema: DescMessage, value: unknown, prefix = ""): MessageInit {
+  message(typeName: string, value: unknown, prefix = ""): MessageInit {
     if (!isObject(value)) {
       throw this.#wrong(prefix.slice(0, -1), value, "an object");
     }
     const init: MessageInit = {};
-    const plan = planOf(schema);
     for (const key of Object.keys(value)) {
-      const found = this.name(plan, key, prefix);
+      const found = this.name(typeName, key, prefix);
       this.#set(init, found, this.#field(found, value[key], prefix + key), prefix + key);
     }
     return init;
   }
 
   /** The field of a name. @throws JobError `invalid_argument` with the nearest name */
-  name(plan: MessagePlan, name: string, prefix: string): FieldName {
-    const found = plan.names.get(name);
+  name(typeName: string, name: string, prefix: string): FieldName {
+    const found = namesOf(typeName).get(name);
     if (found !== undefined) return found;
     // A long name would only be repeated.
-    const known = plan.fields.map((field) => field.name);
+    const known = jsonFields(typeName).map(({ json }) => json);
     throw unknownMember(name.slice(0, 100), known, {
       failure: this.#failure,
       noun: "field",
@@ -76,7 +68,7 @@ export class MessageReader {
    * @throws JobError `invalid_argument` with the name
    */
   setTexts(init: MessageInit, found: FieldName, texts: readonly string[], name: string): void {
-    const { isList } = found.plan;
+    const { isList } = found.field;
     if (!isList && texts.length > 1) {
       throw this.#refusal(name, `"${name}" is given ${texts.length} times, wanted once`);
     }
@@ -84,16 +76,15 @@ export class MessageReader {
     this.#set(init, found, isList ? texts.map(read) : read(texts[0]!), name);
   }
 
-  #set(init: MessageInit, { plan }: FieldName, value: unknown, path: string): void {
-    const { localName } = plan.field;
-    if (Object.hasOwn(init, localName)) {
+  #set(init: MessageInit, { field: { name } }: FieldName, value: unknown, path: string): void {
+    if (Object.hasOwn(init, name)) {
       throw this.#refusal(path, `"${path}" is given twice, under different names`);
     }
-    init[localName] = value;
+    init[name] = value;
   }
 
   #field(found: FieldName, value: unknown, path: string): unknown {
-    if (!found.plan.isList) return this.#value(found, value, path);
+    if (!found.field.isList) return this.#value(found, value, path);
     if (!Array.isArray(value)) throw this.#wrong(path, value, "an array");
     if (value.length > ITEMS_MAX) {
       throw this.#wrong(path, value, `an array of at most ${ITEMS_MAX}`);
@@ -101,15 +92,16 @@ export class MessageReader {
     return value.map((item, index) => this.#value(found, item, `${path}[${index}]`));
   }
 
-  #value({ plan, isDuration, isJsonText }: FieldName, value: unknown, path: string): unknown {
+  #value({ field, isDuration, isJsonText }: FieldName, value: unknown, path: string): unknown {
     if (isDuration) return this.#duration(value, path);
-    switch (plan.kind) {
+    switch (field.kind) {
       case "text":
         return this.#text(value, path);
       case "flag":
         if (typeof value === "boolean") return value;
         throw this.#wrong(path, value, "true or false");
       case "int":
+      case "sint":
         return this.#int(value, path);
       case "long":
         if (Number.isSafeInteger(value)) return BigInt(value as number);
@@ -118,23 +110,26 @@ export class MessageReader {
         if (Number.isFinite(value)) return value;
         throw this.#wrong(path, value, "a number");
       case "choice":
-        return this.#choice(plan, value, path);
+        return this.#choice(field, value, path);
       case "time":
         return this.#time(value, path);
       case "json":
         return isJsonText ? this.#text(value, path) : jsonText(value);
       case "message":
-        return this.message(plan.message!, value, `${path}.`);
+        return this.message(field.type, value, `${path}.`);
+      case "bytes":
+        throw new TypeError("Bytes have no form in JSON");
     }
   }
 
   /** The value of a text, by the type of its field; a wrong one is refused as such. */
-  #typed({ plan: { kind }, isDuration }: FieldName, text: string, name: string): unknown {
+  #typed({ field: { kind }, isDuration }: FieldName, text: string, name: string): unknown {
     if (isDuration) return text;
     switch (kind) {
       case "flag":
         return Object.hasOwn(FLAGS, text) ? FLAGS[text] : text;
       case "int":
+      case "sint":
       case "long":
         return WHOLE.test(text) ? Number(text) : text;
       case "double":
@@ -161,16 +156,16 @@ export class MessageReader {
     throw this.#wrong(path, value, "a whole number of 32 bits");
   }
 
-  #choice({ field }: FieldPlan, value: unknown, path: string): number {
-    const found = typeof value === "string" ? valueOfWord(field.enum!, value) : undefined;
+  #choice({ type }: Field, value: unknown, path: string): number {
+    const found = typeof value === "string" ? numberOfWord(type, value) : undefined;
     if (found !== undefined) return found;
-    throw this.#wrong(path, value, wordsOf(field.enum!).join(", "));
+    throw this.#wrong(path, value, wordsOf(type).join(", "));
   }
 
-  #time(value: unknown, path: string): unknown {
+  #time(value: unknown, path: string): Time {
     const text = typeof value === "string" ? value.trim() : "";
     try {
-      if (ZONED.test(text)) return timestampFromMs(msOf(text));
+      if (ZONED.test(text)) return timeOfMs(msOf(text));
     } catch {
       // Refused below: it has the form of a time, and is none.
     }

@@ -3,25 +3,28 @@ import { test } from "node:test";
 import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { placeOf } from "../../../src/http/api/created.ts";
-import { writeMessage } from "../../../src/rpc/json/write_message.ts";
 import {
   DensitySchema,
   JobInstanceSchema,
   JobState,
   ListSchedulesResponseSchema,
   ProgressSchema,
-  ScheduleJobResponseSchema,
 } from "../../../src/rpc/gen/job_pb.ts";
+import { decodeMessage } from "../../../src/rpc/model/message_codec.ts";
+import { messageData, writeJson } from "../../../src/rpc/model/write_json.ts";
 
 const AT = Date.UTC(2026, 10, 28, 7, 0, 0, 5);
 const TEXT = "2026-11-28T07:00:00.005Z";
 
-function written<T extends DescMessage>(schema: T, init: MessageInitShape<T>): unknown {
-  return JSON.parse(writeMessage(schema, toBinary(schema, create(schema, init))));
+function jsonOf({ typeName }: DescMessage, bytes: Uint8Array): string {
+  return writeJson(typeName, decodeMessage(typeName, bytes));
 }
 
-test("writeMessage() writes values by their kinds, and leaves out what is absent", () => {
+function written<T extends DescMessage>(schema: T, init: MessageInitShape<T>): unknown {
+  return JSON.parse(jsonOf(schema, toBinary(schema, create(schema, init))));
+}
+
+test("writeJson() writes values by their kinds, and leaves out what is absent", () => {
   const instance = written(JobInstanceSchema, {
     kind: 'a"\n',
     uuid: "u",
@@ -46,9 +49,9 @@ test("writeMessage() writes values by their kinds, and leaves out what is absent
   assert.equal("node" in instance, false);
 });
 
-test("writeMessage() keeps all digits of a number of 64 bits, and of stored JSON", () => {
+test("writeJson() keeps all digits of a number of 64 bits, and of stored JSON", () => {
   const init = { fence: 2n ** 53n + 1n, argumentsJson: "[9007199254740993]" };
-  const text = writeMessage(
+  const text = jsonOf(
     JobInstanceSchema,
     toBinary(JobInstanceSchema, create(JobInstanceSchema, init)),
   );
@@ -56,7 +59,7 @@ test("writeMessage() keeps all digits of a number of 64 bits, and of stored JSON
   assert.match(text, /"arguments":\[9007199254740993\]/);
 });
 
-test("writeMessage() writes lists: none, of messages, and of numbers in one piece", () => {
+test("writeJson() writes lists: none, of messages, and of numbers in one piece", () => {
   assert.deepEqual(written(ListSchedulesResponseSchema, {}), { schedules: [] });
   const { schedules } = written(ListSchedulesResponseSchema, {
     schedules: [{ id: "a" }, { id: "b" }],
@@ -68,29 +71,25 @@ test("writeMessage() writes lists: none, of messages, and of numbers in one piec
   });
 });
 
-test("writeMessage() writes null for a number that JSON does not have", () => {
+test("writeJson() writes null for a number that JSON does not have", () => {
   assert.deepEqual(written(ProgressSchema, { done: NaN, total: Infinity }), {
     done: null,
     total: null,
   });
 });
 
-test("writeMessage() skips fields that it does not know", () => {
+test("writeJson() skips fields that it does not know", () => {
   const writer = new BinaryWriter();
   writer.tag(9_000, WireType.LengthDelimited).string("new").tag(1, WireType.LengthDelimited);
-  const text = writeMessage(JobInstanceSchema, writer.string("mail").finish());
+  const text = jsonOf(JobInstanceSchema, writer.string("mail").finish());
   assert.equal((JSON.parse(text) as { readonly kind: string }).kind, "mail");
 });
 
-test("placeOf() names the instance, or the schedule, and nothing of a dry run", () => {
-  const place = (init: MessageInitShape<typeof ScheduleJobResponseSchema>) =>
-    placeOf(
-      ScheduleJobResponseSchema,
-      toBinary(ScheduleJobResponseSchema, create(ScheduleJobResponseSchema, init)),
-      "/base",
-    );
-  assert.equal(place({ instance: { kind: "k", uuid: "u-1" } }), "/base/api/v1/instances/u-1");
-  assert.equal(place({ schedule: { id: "a b" } }), "/base/api/v1/schedules/a%20b");
-  assert.equal(place({ instance: { kind: "k" } }), null);
-  assert.equal(place({}), null);
+test("messageData() keeps digits, and leaves out what is absent", () => {
+  const message = create(JobInstanceSchema, { fence: 2n ** 53n + 1n, argumentsJson: "x" });
+  const data = messageData(message);
+  assert.equal(data.fence, 9007199254740993n);
+  assert.equal(data.arguments, "x");
+  assert.equal("node" in data, false);
+  assert.deepEqual(messageData(create(ProgressSchema, { done: NaN })), { done: null });
 });

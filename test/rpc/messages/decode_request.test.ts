@@ -2,7 +2,7 @@ import { create, type DescMessage, ScalarType, toBinary } from "@bufbuild/protob
 import assert from "node:assert/strict";
 import test from "node:test";
 import { TEXT_LENGTH_MAX } from "../../../src/core/text/text_limits.ts";
-import { decodeRequest } from "../../../src/rpc/messages/message_codec.ts";
+import { decodeRequest } from "../../../src/rpc/messages/decode_request.ts";
 import { JobService } from "../../../src/rpc/gen/job_pb.ts";
 
 /** Fields whose text is limited like arguments, or cut. */
@@ -46,10 +46,10 @@ for (const { name, input } of JobService.methods) {
   for (const { name: field, lengthMax, init } of requestsOf(input, null)) {
     test(`decodeRequest() takes ${field} of ${name} with ${lengthMax} characters and not one more`, () => {
       const bytes = toBinary(input, create(input, init));
-      assert.ok(decodeRequest(input, bytes));
+      assert.ok(decodeRequest(input.typeName, bytes));
       const [longer] = [...requestsOf(input, lengthMax + 1)].filter((one) => one.name === field);
       const tooLong = toBinary(input, create(input, longer!.init));
-      assert.throws(() => decodeRequest(input, tooLong), {
+      assert.throws(() => decodeRequest(input.typeName, tooLong), {
         code: "invalid_argument",
         path: field,
         message: `Cannot read field "${field}": found ${lengthMax + 1} characters, ` +

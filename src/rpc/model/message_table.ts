@@ -1,0 +1,122 @@
+import { CHOICES, MESSAGES } from "../gen/messages.ts";
+
+// The message model: one table, which is read as it is needed, for all forms of a message. To
+// inspect the descriptors of all messages takes longer than everything else that a client does.
+
+/** The type of a field's values; `json` is JSON text in a message, and any value in JSON. */
+export type FieldKind =
+  | "text"
+  | "flag"
+  | "int"
+  | "sint"
+  | "long"
+  | "double"
+  | "bytes"
+  | "time"
+  | "json"
+  | "choice"
+  | "message";
+
+/** The types of the generated texts that are no names, and what is read without a value. */
+const SCALARS: Readonly<Record<string, readonly [FieldKind, unknown]>> = {
+  s: ["text", ""],
+  b: ["flag", false],
+  i: ["int", 0],
+  z: ["sint", 0],
+  l: ["long", 0n],
+  d: ["double", 0],
+  y: ["bytes", new Uint8Array(0)],
+  t: ["time", undefined],
+  j: ["json", ""],
+};
+
+type FieldText = readonly [name: string, number: string, type: string, json: string];
+
+/** A field of a message. */
+export interface Field {
+  /** Its name in code. */
+  readonly name: string;
+  readonly number: number;
+  readonly kind: FieldKind;
+  /** Name of its message or enumeration; empty for other values. */
+  readonly type: string;
+  readonly isOptional: boolean;
+  readonly isList: boolean;
+  /** Its name in JSON; null if another field has the same value there. */
+  readonly json: string | null;
+  /** The form of its values, if another field has them in the other form. */
+  readonly form: "texts" | "json" | null;
+  /** Its value if it has none, and need not have one; undefined if it is then absent. */
+  readonly zero: unknown;
+}
+
+/** The fields of a type of messages. */
+export interface MessageTable {
+  readonly typeName: string;
+  /** As in the contract. */
+  readonly fields: readonly Field[];
+  /** By number; in this order they are written. */
+  readonly sorted: readonly Field[];
+  readonly byNumber: readonly (Field | undefined)[];
+  /** A message without any value, except for the lists. */
+  readonly blank: Readonly<Record<string, unknown>>;
+  readonly lists: readonly string[];
+}
+
+const tables = new Map<string, MessageTable>();
+
+/** The table of a type, such as `job.v1.Job`. */
+export function tableOf(typeName: string): MessageTable {
+  let table = tables.get(typeName);
+  if (table === undefined) tables.set(typeName, table = readTable(typeName));
+  return table;
+}
+
+function readTable(typeName: string): MessageTable {
+  const text = MESSAGES[typeName];
+  if (text === undefined) throw new TypeError(`${typeName} is not a message of the contract`);
+  const parts = (text === "" ? [] : text.split(",")).map((part) =>
+    part.split(" ") as unknown as FieldText
+  );
+  const names = new Set(parts.map(([name]) => name));
+  const fields = parts.map(([name, number, mark, json]): Field => {
+    const isOptional = mark.endsWith("?");
+    const isList = mark.endsWith("*");
+    const type = isOptional || isList ? mark.slice(0, -1) : mark;
+    const scalar = SCALARS[type];
+    const [kind, zero] = scalar ?? (CHOICES[type] ? ["choice", 0] : ["message", undefined]);
+    const isJson = kind === "json" && names.has(name.slice(0, -"Json".length));
+    return {
+      name,
+      number: Number(number),
+      kind,
+      type: scalar ? "" : type,
+      isOptional,
+      isList,
+      json: json === "-" ? null : json,
+      form: isJson ? "json" : names.has(`${name}Json`) ? "texts" : null,
+      zero: isOptional ? undefined : zero,
+    };
+  });
+  const byNumber: (Field | undefined)[] = [];
+  for (const field of fields) byNumber[field.number] = field;
+  const blank: Record<string, unknown> = { $typeName: typeName };
+  for (const { name, isList, zero } of fields) {
+    if (!isList && zero !== undefined) blank[name] = zero;
+  }
+  return {
+    typeName,
+    fields,
+    sorted: fields.toSorted((one, other) => one.number - other.number),
+    byNumber,
+    blank,
+    lists: fields.filter(({ isList }) => isList).map(({ name }) => name),
+  };
+}
+
+/** A message without any value. */
+export function blankMessage({ blank, lists }: MessageTable): Record<string, unknown> {
+  const message: Record<string, unknown> = { ...blank };
+  for (const list of lists) message[list] = [];
+  return message;
+}
