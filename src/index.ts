@@ -8,7 +8,7 @@ import { checkOptions, type Exact } from "./core/text/object_keys.ts";
 import { openZone } from "./core/time/zone.ts";
 import { type ManagerSetup, SETUP_KEYS } from "./library/manager_setup.ts";
 import { isStoreOptions, readStoreOptions } from "./library/store_options.ts";
-import { LIBRARY_JOB_OPTIONS, TypedManager } from "./library/typed_manager.ts";
+import { LIBRARY_JOB_OPTIONS, TypedManager } from "./library/manager.ts";
 import { systemClock } from "./platform/clock.ts";
 import { createIdSource } from "./platform/ids.ts";
 import { silentLogger } from "./platform/logger.ts";
@@ -67,7 +67,7 @@ export type {
 export type { StandardSchema } from "./library/standard_schema.ts";
 export type { ManagerSetup } from "./library/manager_setup.ts";
 export type { StoreOptions, StoreTlsOptions } from "./library/store_options.ts";
-export type { JobReference, LibraryJob, RegisterOptions } from "./library/typed_manager.ts";
+export type { JobReference, LibraryJob, RegisterOptions } from "./library/manager.ts";
 export type { LibraryJobInput } from "./library/library_job.ts";
 export type {
   ArgumentInput,
