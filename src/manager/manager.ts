@@ -126,16 +126,6 @@ export class Manager implements ManagerApi, LiveFacts {
     await this.life.stop(readOptions("stop", options, "stop the manager"));
   }
 
-  /**
-   * Resolves when this node runs nothing and nothing is due that it could run.
-   *
-   * @throws JobError `timeout` if `timeoutMs` passed first; `unavailable` if it is not running or
-   * stops first
-   */
-  protected async waitIdle(timeoutMs?: number): Promise<void> {
-    await this.life.waitIdle(timeoutMs);
-  }
-
   /** Cuts {@link stop} short. */
   get stopControl(): StopControl {
     return this.life.stopControl;
