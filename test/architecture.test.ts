@@ -6,23 +6,8 @@ import { readSource, readSources, visit } from "./support/source_tree.ts";
 /** What a folder may import: a folder, a file or subfolder of one, or only the types of either. */
 const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly types?: string[] }>> = {
   main: { values: ["cli", "worker", "supervisor", "jobs", "platform", "core"] },
-  library: {
-    values: ["core", "jobs", "manager"],
-    types: ["platform", "store", "worker/attempt_scope.ts"],
-  },
-  index: {
-    values: [
-      "library",
-      "manager",
-      "store",
-      "core",
-      "jobs",
-      "worker",
-      "supervisor",
-      "platform",
-      "config",
-    ],
-  },
+  library: { values: ["core", "platform", "jobs", "store", "worker", "supervisor", "manager"] },
+  index: { values: ["library", "manager", "store", "core", "jobs", "platform"] },
   client: { values: ["core", "rpc/client/client.ts", "rpc/gen"] },
   daemon: {
     values: [

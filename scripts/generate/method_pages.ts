@@ -66,9 +66,10 @@ function pathRows(): readonly string[] {
   return contractRoutes()
     .map((route) => ({ ...route, path: pathOf(route).replace("/api/v1", "") }))
     .sort((a, b) => a.path < b.path ? -1 : a.path > b.path ? 1 : rankOf(a) - rankOf(b))
-    .map(({ verb, path, when, method: { name } }) =>
-      `| \`${verb} ${path}${when === null ? "" : `?${when}=30s`}\` | \`${name}\` |`
-    );
+    .map(({ verb, path, when, method }) => {
+      const { name } = JobService.method[method.name];
+      return `| \`${verb} ${path}${when === null ? "" : `?${when}=30s`}\` | \`${name}\` |`;
+    });
 }
 
 writeTable("security.md", "| method | viewer | operator | admin | what it does |", roleRows);

@@ -15,7 +15,7 @@ export interface HeartbeatStatus {
   readonly workers: { readonly failedStarts?: number };
 }
 
-/** The surroundings of a {@link Heartbeat}. */
+/** What a {@link Heartbeat} depends on. */
 export interface HeartbeatOptions {
   readonly clock: Clock;
   readonly logger: Logger;

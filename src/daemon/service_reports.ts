@@ -21,7 +21,7 @@ export interface ServiceStop {
   readonly keepsCommands: boolean;
 }
 
-/** The surroundings of {@link ServiceReports}. */
+/** What {@link ServiceReports} depend on. */
 export interface ServiceReportsOptions {
   readonly socket: ServiceSocket;
   readonly clock: Clock;

@@ -2,6 +2,8 @@ import type { ArgumentInput, Signature } from "../core/arguments/signature.ts";
 import { convertArguments as convert } from "../core/arguments/convert.ts";
 import { quoteValue } from "../core/text/quote_value.ts";
 import type { JobInput } from "../core/job/define.ts";
+import type { JobOptions } from "../core/job/gen/job_options.ts";
+import { JOB_DEFAULTS } from "../core/job/option_table.ts";
 import { JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { JobDefinition, JobFunction } from "../core/job/job.ts";
@@ -11,6 +13,9 @@ import { resolveFunctionJob } from "../jobs/loading/function_job.ts";
 import { UNTYPED_SIGNATURE } from "../jobs/types/read_signature.ts";
 import { isSchema, type StandardSchema, validateAll } from "./standard_schema.ts";
 import type { SchemaParams } from "./typed_job.ts";
+
+/** Default options of jobs: their functions run in this process. */
+export const LIBRARY_JOB_OPTIONS: JobOptions = { ...JOB_DEFAULTS, isolation: "inline" };
 
 /** A definition as the library accepts it. */
 export interface LibraryJobInput extends Omit<JobInput, "params"> {

@@ -80,7 +80,7 @@ export interface StoreWorkContext {
   readonly signal?: AbortSignal;
 }
 
-/** The surroundings of a backup into a folder. */
+/** What a backup into a folder depends on. */
 export interface BackupFolderContext {
   /** Of the start, epoch ms. */
   readonly nowMs: number;

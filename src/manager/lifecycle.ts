@@ -215,7 +215,12 @@ export class Lifecycle {
     return () => void this.#stopListeners.delete(listener);
   }
 
-  /** See {@link Manager.waitIdle}. */
+  /**
+   * Resolves when this node runs nothing and nothing is due that it could run.
+   *
+   * @throws JobError `timeout` if `timeoutMs` passed first; `unavailable` if it is not running or
+   * stops first
+   */
   async waitIdle(timeoutMs?: number): Promise<void> {
     if (!this.#isStarted) throw noIdle("unavailable", "it is not running", "Start it first");
     const ended = Promise.withResolvers<never>();

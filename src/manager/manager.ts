@@ -1,4 +1,3 @@
-import type { JobHook } from "../core/hooks/hook.ts";
 import type { HistoryEntry, Instance, RunningProcess, StoredLogEntry } from "../core/instance.ts";
 import {
   type BulkFilter,
@@ -25,9 +24,8 @@ import { inMilliseconds } from "../core/job/schedule_options.ts";
 import type { ConfigInForce } from "../core/settings/config_settings.ts";
 import type { Exact } from "../core/text/object_keys.ts";
 import type { ScheduleRecord } from "../core/time/schedule.ts";
-import type { StoreContent } from "../maintenance/step.ts";
 import { lazyMethods } from "../platform/lazy.ts";
-import type { Page, Pause, StoreInfo } from "../store/store.ts";
+import type { Page, StoreInfo } from "../store/store.ts";
 import type {
   BackfillRequest,
   BackfillResult,
@@ -126,16 +124,6 @@ export class Manager implements ManagerApi, LiveFacts {
     await this.life.stop(readOptions("stop", options, "stop the manager"));
   }
 
-  /**
-   * Resolves when this node runs nothing and nothing is due that it could run.
-   *
-   * @throws JobError `timeout` if `timeoutMs` passed first; `unavailable` if it is not running or
-   * stops first
-   */
-  protected async waitIdle(timeoutMs?: number): Promise<void> {
-    await this.life.waitIdle(timeoutMs);
-  }
-
   /** Cuts {@link stop} short. */
   get stopControl(): StopControl {
     return this.life.stopControl;
@@ -160,13 +148,8 @@ export class Manager implements ManagerApi, LiveFacts {
     this.life.addJob(job);
   }
 
-  listJobs(): readonly JobDefinition[] {
-    return this.parts.registry.list();
-  }
-
-  getJob(kind: string): JobDefinition {
-    return this.parts.registry.get(kind);
-  }
+  readonly listJobs: ManagerApi["listJobs"] = () => this.parts.registry.list();
+  readonly getJob: ManagerApi["getJob"] = (kind) => this.parts.registry.get(kind);
 
   scheduleJob(kind: string, options: HandledScheduleOptions = {}): Promise<Instance> {
     return this.#intake.schedule(kind, options);
@@ -231,15 +214,10 @@ export class Manager implements ManagerApi, LiveFacts {
   readonly pingKeyHashes = () => this.parts.external.pingKeyHashes();
   readonly ping: ManagerApi["ping"] = (...args) => this.parts.external.ping(...args);
 
-  hooks(): ReadonlyMap<string, JobHook> {
-    return this.parts.registry.hooks;
-  }
-
+  readonly hooks: ManagerApi["hooks"] = () => this.parts.registry.hooks;
   readonly deliver: ManagerApi["deliver"] = (...args) => this.#intake.deliver(...args);
 
-  siteUrl(): string | null {
-    return this.parts.options.siteUrl?.() ?? null;
-  }
+  readonly siteUrl = () => this.parts.options.siteUrl?.() ?? null;
 
   readonly explain = this.#reads.explain;
   readonly forecast = this.#reads.forecast;
@@ -393,9 +371,7 @@ export class Manager implements ManagerApi, LiveFacts {
     return await clearLogs(this.parts.store, this.parts.options.clock, query);
   }
 
-  workers(): WorkerStatus {
-    return workerStatus(this.parts);
-  }
+  readonly workers = () => workerStatus(this.parts);
 
   async resizeWorkers(count: number): Promise<WorkerStatus> {
     const { dispatcher, membership, options } = this.parts;
@@ -408,13 +384,8 @@ export class Manager implements ManagerApi, LiveFacts {
   readonly freezeInstance: ManagerApi["freezeInstance"] = freezer(() => this.parts);
   readonly pause: ManagerApi["pause"] = (...args) => pause(this.parts, ...args);
 
-  resume(kind: string | null): Promise<boolean> {
-    return resume(this.parts, kind);
-  }
-
-  listPauses(): Promise<readonly Pause[]> {
-    return this.parts.store.listPauses();
-  }
+  readonly resume: ManagerApi["resume"] = (kind) => resume(this.parts, kind);
+  readonly listPauses = () => this.parts.store.listPauses();
 
   readonly listIncidents: ManagerApi["listIncidents"] = this.#notices.listIncidents;
   readonly acknowledgeIncident: ManagerApi["acknowledgeIncident"] =
@@ -481,15 +452,11 @@ export class Manager implements ManagerApi, LiveFacts {
     throw new JobError("unimplemented", "Cannot list the configuration: this manager has none");
   }
 
-  storeContent(): Promise<StoreContent> {
-    return this.#storeMaintenance.content(this.life.storeInfo);
-  }
+  readonly storeContent = () => this.#storeMaintenance.content(this.life.storeInfo);
 
   workOnStore(...[work, options]: Parameters<ManagerApi["workOnStore"]>) {
     return this.#storeMaintenance.run(work, this.life.storeInfo, options?.signal);
   }
 
-  subscribe(listener: (event: ManagerEvent) => void): () => void {
-    return this.parts.events.subscribe(listener);
-  }
+  readonly subscribe: ManagerApi["subscribe"] = (listener) => this.parts.events.subscribe(listener);
 }

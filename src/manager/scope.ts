@@ -66,10 +66,10 @@ export class Scope {
   readonly hasBlock = ({ limit, name }: Block): boolean =>
     limit !== "pool" && this.allows(kindOfKey(name) ?? name);
 
-  /** The refusal of an action that affects other jobs too. */
-  tooWide(action: string): JobError {
+  /** @throws JobError `permission_denied` always, for an action that affects other jobs too */
+  refuse(action: string): never {
     const hint = "Name one of these jobs, or use a token without a list of jobs";
-    return this.#denied(`Cannot ${action}:`, { hint });
+    throw this.#denied(`Cannot ${action}:`, { hint });
   }
 
   #denied(problem: string, options: JobErrorOptions): JobError {

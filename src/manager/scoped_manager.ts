@@ -47,13 +47,11 @@ function instanceRules(manager: ManagerApi, queries: ScopedQueries) {
       scope.check(kind);
       return await manager.reportRun(kind, reported);
     },
-    ping: () => Promise.reject(scope.tooWide("ping jobs")),
-    hooks() {
-      throw scope.tooWide("read the hooks");
-    },
-    deliver: () => Promise.reject(scope.tooWide("deliver to hooks")),
-    pingKeyHashes: () => Promise.reject(scope.tooWide("read the ping keys of jobs")),
-    pingKeys: (kind) => Promise.reject(scope.tooWide(`show the ping keys of job "${kind}"`)),
+    ping: async () => scope.refuse("ping jobs"),
+    hooks: () => scope.refuse("read the hooks"),
+    deliver: async () => scope.refuse("deliver to hooks"),
+    pingKeyHashes: async () => scope.refuse("read the ping keys of jobs"),
+    pingKeys: async (kind) => scope.refuse(`show the ping keys of job "${kind}"`),
     previewJob(kind, options) {
       scope.check(kind);
       return manager.previewJob(kind, options);
@@ -72,13 +70,11 @@ function instanceRules(manager: ManagerApi, queries: ScopedQueries) {
       if (narrowed === null) return [];
       return await manager.redriveInstances(narrowed, { isForced: options?.isForced });
     },
-    clearInstanceHistory: () => Promise.reject(scope.tooWide("clear the history")),
-    clearInstanceLogs: () => Promise.reject(scope.tooWide("clear the logs")),
+    clearInstanceHistory: async () => scope.refuse("clear the history"),
+    clearInstanceLogs: async () => scope.refuse("clear the logs"),
     waitInstance: async (id, timeoutMs) =>
       await manager.waitInstance((await queries.getInstance(id)).id, timeoutMs),
-    subscribe() {
-      throw scope.tooWide("listen to all events");
-    },
+    subscribe: () => scope.refuse("listen to all events"),
   } satisfies Partial<ManagerApi>;
 }
 
@@ -109,12 +105,12 @@ function scheduleRules(manager: ManagerApi, scope: Scope) {
       return await manager.backfill(request);
     },
     async pause(kind, options) {
-      if (kind === null) throw scope.tooWide("pause everything");
+      if (kind === null) scope.refuse("pause everything");
       scope.check(kind);
       return await manager.pause(kind, options);
     },
     async resume(kind) {
-      if (kind === null) throw scope.tooWide("resume everything");
+      if (kind === null) scope.refuse("resume everything");
       scope.check(kind);
       return await manager.resume(kind);
     },
@@ -130,18 +126,18 @@ function noticeRules(manager: ManagerApi, scope: Scope) {
     },
     async acknowledgeIncident(subject, options) {
       if (subject.type !== "job") {
-        throw scope.tooWide(`acknowledge what is about a ${subject.type}`);
+        scope.refuse(`acknowledge what is about a ${subject.type}`);
       }
       scope.check(subject.name);
       return await manager.acknowledgeIncident(subject, options);
     },
     async silence(kind, options) {
-      if (kind === null) throw scope.tooWide("silence everything");
+      if (kind === null) scope.refuse("silence everything");
       scope.check(kind);
       return await manager.silence(kind, options);
     },
     async removeSilence(kind) {
-      if (kind === null) throw scope.tooWide("end the silence of everything");
+      if (kind === null) scope.refuse("end the silence of everything");
       scope.check(kind);
       return await manager.removeSilence(kind);
     },
@@ -149,10 +145,8 @@ function noticeRules(manager: ManagerApi, scope: Scope) {
     listSilences: async () =>
       (await manager.listSilences()).filter(({ kind }) => kind === null || scope.allows(kind)),
     // Their patterns name other jobs.
-    listChannels() {
-      throw scope.tooWide("list the channels");
-    },
-    testNotice: () => Promise.reject(scope.tooWide("test a channel")),
+    listChannels: () => scope.refuse("list the channels"),
+    testNotice: async () => scope.refuse("test a channel"),
   } satisfies Partial<ManagerApi>;
 }
 
@@ -165,22 +159,18 @@ function nodeRules(manager: ManagerApi, scope: Scope) {
     listNodes: async () => (await manager.listNodes()).map((node) => nodeOf(node, scope)),
     workers: () => manager.workers(),
     status: async () => statusOf(await manager.status(), scope),
-    resizeNode: () => Promise.reject(scope.tooWide("change the workers of a node")),
-    resizeWorkers: () => Promise.reject(scope.tooWide("change the workers")),
-    reloadConfig: () => Promise.reject(scope.tooWide("reload the configuration")),
+    resizeNode: async () => scope.refuse("change the workers of a node"),
+    resizeWorkers: async () => scope.refuse("change the workers"),
+    reloadConfig: async () => scope.refuse("reload the configuration"),
     daemon: {
-      stop() {
-        throw scope.tooWide("stop the daemon");
-      },
-      upgrade: () => Promise.reject(scope.tooWide("upgrade the daemon")),
+      stop: () => scope.refuse("stop the daemon"),
+      upgrade: async () => scope.refuse("upgrade the daemon"),
     },
-    config() {
-      throw scope.tooWide("list the configuration");
-    },
-    storeContent: () => Promise.reject(scope.tooWide("describe the store")),
+    config: () => scope.refuse("list the configuration"),
+    storeContent: async () => scope.refuse("describe the store"),
     // deno-lint-ignore require-yield
     async *workOnStore() {
-      throw scope.tooWide("work on the store");
+      scope.refuse("work on the store");
     },
   } satisfies Partial<ManagerApi>;
 }

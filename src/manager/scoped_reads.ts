@@ -61,7 +61,7 @@ export class ScopedQueries {
     if (query.kind !== undefined) return query;
     const { only } = this.scope;
     if (only !== null) return { ...query, kind: only };
-    throw this.scope.tooWide(`${action} of all jobs`);
+    return this.scope.refuse(`${action} of all jobs`);
   }
 
   async lookupInstances(query: InstanceQuery, page = WHOLE_PAGE): Promise<Page<Instance>> {

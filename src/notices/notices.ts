@@ -40,7 +40,7 @@ export type NoticeOutcome =
     readonly wish?: number | "never";
   };
 
-/** The surroundings of {@link Notices}. */
+/** What {@link Notices} depend on. */
 export interface NoticesOptions extends Omit<NoticeContext, "channels" | "flood"> {
   readonly channels: readonly Channel[];
   /** True if some job has expectations, so that its incidents are of interest without channels. */

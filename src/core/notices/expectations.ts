@@ -159,7 +159,7 @@ function longAfterMs({ p99Ms }: DurationBand): number {
   return Math.max(p99Ms * LONG_FACTOR, p99Ms + LONG_MARGIN_MS);
 }
 
-/** The surroundings of an expectation that is not met. */
+/** What is known when an expectation is not met. */
 export interface BrokenContext {
   /** True if the run has started in the meantime. */
   readonly isStarted?: boolean;

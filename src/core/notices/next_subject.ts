@@ -59,7 +59,7 @@ export interface SubjectStep {
   readonly repeats?: readonly PlannedNotice[];
 }
 
-/** The surroundings of a step. */
+/** What a step depends on. */
 export interface SubjectContext {
   readonly subject: NoticeSubject;
   readonly channels: readonly SubjectChannel[];

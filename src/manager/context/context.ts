@@ -5,7 +5,7 @@ import type { Random } from "../../platform/random.ts";
 import type { Store } from "../../store/store.ts";
 import type { Executor } from "../../worker/executor.ts";
 
-/** The surroundings of a manager. Each of its parts picks the members that it uses. */
+/** What a manager depends on; each part picks what it needs. */
 export interface Context {
   readonly store: Store;
   readonly executor: Executor;

@@ -6,7 +6,7 @@ import type { Registry } from "./registry.ts";
 import type { TickCounter } from "./tick_counter.ts";
 import type { StoreHealth } from "./store_health.ts";
 
-/** The surroundings of a manager, with the parts and facts that most other parts use. */
+/** What a manager depends on, with the parts and facts that most other parts use. */
 export interface PartContext extends Context {
   readonly registry: Registry;
   readonly events: Events;

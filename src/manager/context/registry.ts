@@ -14,10 +14,10 @@ import { isNoticeKind } from "../../notices/context/notice_kinds.ts";
 /** How many kinds an error lists at most. */
 const LISTED_KINDS_MAX = 10;
 
-/** Kinds whose attempts take a worker of the node, and kinds that run beside them. */
+/** Kinds whose attempts take a worker of the node, and kinds whose attempts take none. */
 interface KindsBySlot {
   readonly taking: ReadonlySet<string>;
-  readonly beside: ReadonlySet<string>;
+  readonly slotless: ReadonlySet<string>;
 }
 
 /** True for jobs of the manager itself that take no worker: notices and backups. */
@@ -83,11 +83,11 @@ export class Registry {
     const jobs = [...this.kinds].map((kind) => this.#jobs.get(kind)!);
     const kindsOf = (isWanted: (job: JobDefinition) => boolean) =>
       new Set(jobs.filter(isWanted).map(({ kind }) => kind));
-    const beside = kindsOf(({ options }) => options.workerSlot === false);
-    const taking = beside.size === 0 ? this.kinds : kindsOf(({ kind }) => !beside.has(kind));
+    const slotless = kindsOf(({ options }) => options.workerSlot === false);
+    const taking = slotless.size === 0 ? this.kinds : kindsOf(({ kind }) => !slotless.has(kind));
     return {
-      some: { taking, beside },
-      none: { taking: new Set<string>(), beside: kindsOf(isOwnWork) },
+      some: { taking, slotless },
+      none: { taking: new Set<string>(), slotless: kindsOf(isOwnWork) },
     };
   }
 

@@ -21,7 +21,7 @@ const CLAIM_MAX = 500;
 /** Most attempts that the executor has beyond the workers, to begin when it chooses. */
 const HANDED_MAX = 64;
 /** Most attempts at once that take no worker of the node: each is a process of some megabytes. */
-const BESIDE_MAX = 1_000;
+const SLOTLESS_MAX = 1_000;
 /** Longest sleep: the wall clock may be set meanwhile. */
 const SLEEP_MS_MAX = 60_000;
 /** How long outcomes wait for others while workers have more to do. */
@@ -69,7 +69,7 @@ export class Dispatcher {
   #count: number;
   #busy = 0;
   /** Attempts that run and take none of the workers. */
-  #beside = 0;
+  #slotless = 0;
   #isStarted = false;
   #isClaiming = false;
   #isStepping = false;
@@ -211,7 +211,7 @@ export class Dispatcher {
       if (!running.leave()) continue;
       this.#running.delete(id);
       if (running.hasSlot) this.#busy -= 1;
-      else this.#beside -= 1;
+      else this.#slotless -= 1;
     }
     return before - this.#running.size;
   }
@@ -328,11 +328,11 @@ export class Dispatcher {
 
   /** How many to claim of the kinds that take a worker, and of the others: those need not wait. */
   #wanted(): readonly KindsToClaim[] {
-    const { taking, beside } = this.#options.registry.kindsBySlot(this.#count);
+    const { taking, slotless } = this.#options.registry.kindsBySlot(this.#count);
     const room = this.#count - this.#busy - this.#buffer.size;
     const both = [
       { limit: Math.min(room + this.#buffer.most, CLAIM_MAX), kinds: taking },
-      { limit: Math.min(BESIDE_MAX - this.#beside, CLAIM_MAX), kinds: beside },
+      { limit: Math.min(SLOTLESS_MAX - this.#slotless, CLAIM_MAX), kinds: slotless },
     ];
     return both.filter(({ limit, kinds }) => limit > 0 && kinds.size > 0);
   }
@@ -401,7 +401,7 @@ export class Dispatcher {
 
   #takeSlot(running: RunningAttempt): void {
     this.#watch.begin();
-    if (!running.hasSlot) return void (this.#beside += 1);
+    if (!running.hasSlot) return void (this.#slotless += 1);
     if (this.#busy === 0) this.#buffer.began();
     this.#busy += 1;
     if (this.#busy >= this.#count) this.#options.full();
@@ -410,7 +410,7 @@ export class Dispatcher {
   /** An attempt no longer runs: its worker is free for the next one. */
   #ended(running: RunningAttempt, outcome: AttemptOutcome): void {
     if (!running.hasSlot) {
-      this.#beside -= 1;
+      this.#slotless -= 1;
       return this.#settle(running, outcome);
     }
     this.#busy -= 1;
@@ -448,7 +448,7 @@ export class Dispatcher {
   // back at the next start.
   #mustKeep(running: RunningAttempt): boolean {
     if (!this.#isClaimed(running.instance)) return false;
-    if (this.#isStarted || this.#busy + this.#beside > 0) return true;
+    if (this.#isStarted || this.#busy + this.#slotless > 0) return true;
     const nowMs = this.#options.clock.now().monotonicMs;
     this.#giveUpMs ??= nowMs + GIVE_UP_MS;
     if (nowMs < this.#giveUpMs) return true;

@@ -8,7 +8,7 @@ import { DaemonNotices } from "./daemon_notices.ts";
 import type { Peers } from "../nodes/peers.ts";
 import type { PartContext } from "../context/part_context.ts";
 
-/** The surroundings of the parts that notify people. */
+/** What the parts that notify people depend on. */
 export interface NoticePartsContext extends PartContext {
   readonly options: ManagerSettings;
   readonly dispatcher: Dispatcher;

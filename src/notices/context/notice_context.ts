@@ -7,7 +7,7 @@ import type { Store } from "../../store/store.ts";
 import type { Channel } from "../channels/channel.ts";
 import type { FloodGate } from "./flood_gate.ts";
 
-/** The surroundings of notices. Each part picks the members that it uses. */
+/** What notices depend on; each part picks what it needs. */
 export interface NoticeContext {
   readonly store: Store;
   readonly clock: Clock;

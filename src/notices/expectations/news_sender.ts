@@ -8,7 +8,7 @@ import { JOB_MEMO, type News, type Store } from "../../store/store.ts";
 /** Most ids of news that are remembered. */
 const SENT_MAX = 10_000;
 
-/** The surroundings of what sends news. */
+/** What a {@link NewsSender} depends on. */
 export interface NewsContext {
   readonly store: Pick<Store, "addNews">;
   readonly clock: Clock;

@@ -31,7 +31,7 @@ export interface RunEvent {
   readonly durationMs?: number;
 }
 
-/** The surroundings of the watcher. */
+/** What the watcher depends on. */
 export interface WatcherContext extends NewsContext {
   readonly store: Pick<
     Store,

@@ -1,10 +1,14 @@
-import { JOB_DEFAULTS, SCHEDULE_DEFAULTS } from "../core/job/option_table.ts";
+import { SCHEDULE_DEFAULTS } from "../core/job/option_table.ts";
 import type { ArgumentInput } from "../core/arguments/signature.ts";
-import type { JobOptions } from "../core/job/gen/job_options.ts";
 import { type DurationInput, readDuration } from "../core/time/duration.ts";
 import { JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
-import type { BulkFilter, BulkOptions, InstanceFilter } from "../core/job/instance_filter.ts";
+import type {
+  BulkFilter,
+  BulkOptions,
+  InstanceFilter,
+  LogTailFilter,
+} from "../core/job/instance_filter.ts";
 import type { JobDefinition, JobFunction } from "../core/job/job.ts";
 import {
   checkOptions,
@@ -18,13 +22,16 @@ import {
 import type { ScheduleRecord } from "../core/time/schedule.ts";
 import { checkScheduleOptions, kindOfReference } from "../core/job/schedule_options.ts";
 import { pagesOf } from "../core/query.ts";
+import { createOptions } from "./create_options.ts";
 import {
   failureOf,
+  LIBRARY_JOB_OPTIONS,
   type LibraryJobInput,
   resolveLibraryJob,
   resultsOf,
   withValues,
 } from "./library_job.ts";
+import type { ManagerSetup } from "./manager_setup.ts";
 import { type StandardSchema, validateAll } from "./standard_schema.ts";
 import type {
   JobHandle,
@@ -41,6 +48,9 @@ import type {
   TextJobInput,
 } from "./typed_job.ts";
 import type {
+  FindOptions,
+  FollowOptions,
+  FollowStep,
   RecurringOptions,
   RetryOptions,
   ScheduleOptions,
@@ -49,11 +59,8 @@ import type {
 import { checkTimeout, inRequest, type PageInput } from "../manager/context/call_options.ts";
 import { checkRequests } from "../manager/instances/new_instance.ts";
 import { Manager as CoreManager } from "../manager/manager.ts";
+import { ProcessHold } from "../platform/process/process_hold.ts";
 import type { Page } from "../store/store.ts";
-import type { FindOptions } from "../manager/api/instances.ts";
-
-/** Default options of jobs: their functions run in this process. */
-export const LIBRARY_JOB_OPTIONS: JobOptions = { ...JOB_DEFAULTS, isolation: "inline" };
 
 /** Instances that {@link Manager.instances} reads at a time. */
 const PAGE_SIZE = 200;
@@ -76,13 +83,68 @@ const ORDER_KEYS = {
   order: ['"newest" or "oldest"', isOneOf(["newest", "oldest"])],
 } as const;
 
-/** The manager of the library: jobs are functions of this process, with their declared types. */
-export abstract class TypedManager extends CoreManager {
+/**
+ * Schedules, runs and records jobs in this process.
+ *
+ * ```ts
+ * const manager = new Manager({ store: "sqlite:jobs.db", workers: 4 });
+ * manager.registerJob({ kind: "sum", params: "x: number, y: number", run: (x, y) => x + y });
+ * await manager.start();
+ * const instance = await manager.scheduleJob("sum", { arguments: ["42", "58"] });
+ * console.log(resultsOf(await manager.wait(instance))); // [100]
+ * await manager.stop();
+ * ```
+ */
+export class Manager extends CoreManager {
   /** Registered jobs, by kind. */
   readonly #given = new Map<
     string,
     { readonly run: unknown; readonly schemas: readonly StandardSchema[] | null }
   >();
+  readonly #keepAlive: boolean;
+  readonly #process = new ProcessHold();
+  #release: (() => void) | null = null;
+
+  constructor(setup: ManagerSetup = {}) {
+    super(createOptions(setup));
+    this.#keepAlive = setup.keepAlive ?? true;
+  }
+
+  /**
+   * Open the store and start to work. Keeps the process alive until {@link stop}, unless
+   * `keepAlive` is false. A stopped manager can be started again.
+   *
+   * @throws JobError `conflict` if it is running
+   */
+  override async start(): Promise<void> {
+    await this.#process.during(() => super.start());
+    if (this.#keepAlive) this.#release ??= this.#process.hold();
+  }
+
+  override async stop(options: { readonly drainMs?: number } = {}): Promise<void> {
+    try {
+      await this.#process.during(() => super.stop(options));
+    } finally {
+      this.#release?.();
+      this.#release = null;
+    }
+  }
+
+  override waitInstance(id: string, timeoutMs?: number): Promise<Instance | null> {
+    return this.#process.during(() => super.waitInstance(id, timeoutMs));
+  }
+
+  override async *follow<Filter extends LogTailFilter>(
+    filter: Exact<Filter, LogTailFilter>,
+    options?: FollowOptions,
+  ): AsyncGenerator<FollowStep> {
+    const release = this.#process.hold();
+    try {
+      yield* super.follow(filter, options);
+    } finally {
+      release();
+    }
+  }
 
   /**
    * Register a function as a job, under its own name, or a definition with `kind` and `run`. The
@@ -221,7 +283,7 @@ export abstract class TypedManager extends CoreManager {
    */
   async idle(options?: { readonly timeout?: DurationInput }): Promise<void> {
     const { timeout } = checkOptions(options, IDLE_KEYS, { failure: "Cannot wait" });
-    await this.waitIdle(timeoutOf(timeout));
+    await this.#process.during(() => this.life.waitIdle(timeoutOf(timeout)));
   }
 
   /** Every instance that matches, newest first; read on demand, a few hundred at a time. */
