@@ -16,6 +16,7 @@ import { PICK_UP } from "./scenarios/pick_up.ts";
 import { RECOVERY } from "./scenarios/recovery.ts";
 import { SCHEDULES_COST } from "./scenarios/schedules.ts";
 import { SIMULATION } from "./scenarios/simulation.ts";
+import { TAB } from "./scenarios/tab.ts";
 import { THROUGHPUT } from "./scenarios/throughput.ts";
 import { WATCH } from "./scenarios/watch.ts";
 
@@ -29,6 +30,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...HTTP,
   ...WATCH,
   CLIENT,
+  TAB,
   ...DAEMON,
   ...DAEMONS,
   ...SCHEDULES_COST,

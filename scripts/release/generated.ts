@@ -1,10 +1,7 @@
 // Files for users that are made from the tables of the program: man pages and completions.
 import { shellScript } from "../../src/cli/completion/shell_script.ts";
-import { loadVerbs } from "../../src/cli/verbs.ts";
 import { configPage } from "./manual/config_page.ts";
 import { verbPages } from "./manual/verb_pages.ts";
-
-const VERBS = await loadVerbs();
 
 /** Names that the shells' folders want. */
 const COMPLETIONS = {
@@ -26,7 +23,7 @@ export function generatedFiles(
   const edition = { version, date: new Date(atMs).toISOString().slice(0, 10) };
   const pages = [...verbPages(edition), ["jobctl.toml.5", configPage(edition)] as const];
   const scripts = Object.entries(COMPLETIONS).map(([shell, name]) =>
-    [`completions/${name}`, shellScript(shell, VERBS)] as const
+    [`completions/${name}`, shellScript(shell)] as const
   );
   return new Map([...scripts, ...pages.map(([name, text]) => [`man/${name}`, text] as const)]);
 }

@@ -103,7 +103,6 @@ async function withContext<T>(
     fields,
     isGoJob,
   });
-  const verbs = async () => await (await import("./verbs.ts")).loadVerbs();
   const session = verb.isOffline
     ? null
     : await openSession(args, io, { ...verb, values: printer.values });
@@ -115,7 +114,7 @@ async function withContext<T>(
   const daemon = async () => await needed().find();
   const daemonText = async () => await needed().daemonText();
   try {
-    return await action(args, { io, printer, client, daemon, daemonText, verbs });
+    return await action(args, { io, printer, client, daemon, daemonText });
   } catch (error) {
     throw session === null ? error : await session.explained(error);
   } finally {

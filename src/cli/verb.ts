@@ -22,8 +22,6 @@ export interface VerbContext {
   daemon(): Promise<FoundDaemon>;
   /** The daemon of {@link client}, and what named it: `localhost:59051 (the default)`. */
   daemonText(): Promise<string>;
-  /** Every verb, loaded at first use. */
-  verbs(): Promise<readonly (Verb | VerbGroup)[]>;
 }
 
 /** A verb as data, from which the parser, the help and the check of the documentation derive. */
@@ -76,6 +74,12 @@ export function optionsOf(verb: Verb): OptionSpecs {
   const connection = verb.isOffline ? {} : CONNECTION_OPTIONS;
   const watch = verb.watches === undefined ? {} : WATCH_OPTIONS;
   return { ...connection, ...OUTPUT_OPTIONS, ...watch, ...verb.options };
+}
+
+/** The options known before the next verb. In a group any of its verbs may follow. */
+export function optionsAt(entry: VerbEntry): OptionSpecs {
+  if (!isGroup(entry)) return optionsOf(entry);
+  return Object.assign({}, ...entry.verbs.map(optionsAt));
 }
 
 /** How a verb is written: `jobctl schedule KIND [ARGS…]`. */

@@ -61,6 +61,9 @@ const LOADS: Readonly<Record<string, Load>> = {
   version: async () => (await import("./verbs/help/version.ts")).SHOW_VERSION,
 };
 
+/** The names of all verbs, in the order of the help. */
+export const VERB_NAMES: readonly string[] = Object.keys(LOADS);
+
 /** All verbs, in the order of the help. */
 export async function loadVerbs(): Promise<readonly (Verb | VerbGroup)[]> {
   return await Promise.all(Object.values(LOADS).map((load) => load()));

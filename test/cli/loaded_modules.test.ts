@@ -14,7 +14,11 @@ const RECORDER = join(ROOT, "test/support/processes/record_modules.ts");
 /** Most modules of ours, and of packages, that a verb loads. Each adds to the time of its start. */
 const MODULES_MAX = 140;
 
-async function modulesOf(words: readonly string[], folder: string): Promise<readonly string[]> {
+async function modulesOf(
+  words: readonly string[],
+  folder: string,
+  input = "",
+): Promise<readonly string[]> {
   const file = join(folder, "modules");
   const args = ["--preload", RECORDER, join(ROOT, "src/main.ts"), ...words];
   const child = spawn(process.execPath, args, {
@@ -25,8 +29,9 @@ async function modulesOf(words: readonly string[], folder: string): Promise<read
       JOBCTL_SOCKET: join(folder, "s.sock"),
       JOBCTL_OUTPUT: "",
     },
-    stdio: ["ignore", "ignore", "inherit"],
+    stdio: ["pipe", "ignore", "inherit"],
   });
+  child.stdin.end(input);
   const [code] = await once(child, "close");
   assert.equal(code, 0);
   return readFileSync(file, "utf8").trim().split("\n").map((path) => path.replace(ROOT, ""));
@@ -67,3 +72,18 @@ for (const line of LINES) {
     }
   });
 }
+
+test("a Tab loads the verb on the line, and nothing of a daemon that it does not ask", {
+  skip: runtimeName() !== "bun",
+}, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "jobctl-modules-"));
+  try {
+    const line = "\n\0jobctl list instances --st\0";
+    const modules = await modulesOf(["__complete", "bash"], folder, line);
+    assert.ok(modules.includes("src/cli/verbs/look/list.ts"));
+    assert.deepEqual(modules.filter((path) => /node_modules|\/rpc\/|\/contexts\//.test(path)), []);
+    assert.ok(modules.length <= MODULES_MAX / 2, `${modules.length}: ${modules.join("\n")}`);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});

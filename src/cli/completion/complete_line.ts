@@ -1,147 +1,216 @@
-import type { Offer } from "../parsing/options.ts";
-import { loadVerbs } from "../verbs.ts";
-import { type Answer, type Choice, type LineTable, lineTable, type Place } from "./line_table.ts";
+import {
+  CONNECTION_OPTIONS,
+  type Offer,
+  type OptionSpec,
+  type OptionSpecs,
+  PROGRAM_OPTIONS,
+} from "../parsing/options.ts";
+import {
+  isGroup,
+  optionsAt,
+  optionsOf,
+  type Verb,
+  type VerbEntry,
+  type VerbGroup,
+} from "../verb.ts";
+import { loadVerb, VERB_NAMES } from "../verbs.ts";
+
+/** A word that a shell offers, and what it is. */
+export interface OfferedName {
+  readonly name: string;
+  readonly describe: string;
+}
 
 /** What can come at the end of a line. */
 export interface LineAnswer {
   /** Fixed words. */
-  readonly choices: readonly Choice[];
+  readonly choices: readonly OfferedName[];
   /** What else is offered; null for nothing. */
   readonly offer: Offer | null;
-  /** The beginning of the last word, without `--name=` before a value. */
+  /** `--name=` if the last word begins with it, and a value follows. */
+  readonly head: string;
+  /** The rest of the last word: the beginning of a name. */
   readonly prefix: string;
   /** The first word after the verb. */
   readonly kind: string;
   /** The parameter by its name, or the argument by its position. */
   readonly which: string;
-  /** Options of the connection: `--host=web1`. */
-  readonly connection: readonly string[];
+  /** Options of the connection, as `--host=web1`; null if only the shell could expand them. */
+  readonly connection: readonly string[] | null;
 }
 
-/** Most words of a line. */
-const WORDS_MAX = 1_000;
-
-/** The words of a line as a shell sends them: a JSON array. Empty if it is not one. */
-export function readWords(text: string): readonly string[] {
-  try {
-    const words: unknown = JSON.parse(text);
-    const isList = Array.isArray(words) && words.length <= WORDS_MAX &&
-      words.every((word) => typeof word === "string");
-    return isList ? words : [];
-  } catch {
-    return [];
-  }
-}
-
-/**
- * What can come in place of the last word of a line, whose first one is the program. The scripts of
- * bash, zsh and fish do the same by themselves.
- */
-export async function completeLine(words: readonly string[]): Promise<LineAnswer> {
-  const table = lineTable(await loadVerbs());
-  const line = readBefore(words.slice(1, -1), table);
-  const last = words.at(-1) ?? "";
-  const base = { kind: line.first, connection: line.connection, which: "" };
-  if (line.place === null) return { ...base, choices: [], offer: null, prefix: last };
-  const { place, isAfterDashes } = line;
-  const pending = isLoose(line.pending, last, table) ? null : line.pending;
-  const [, option, joined] = !isAfterDashes && pending === null
-    ? /^(--[^=]+)=(.*)$/s.exec(last) ?? []
-    : [];
-  const name = pending ?? option;
-  if (name !== undefined) {
-    const answer = valueAnswer(name, place, table);
-    const prefix = joined ?? last;
-    const isParameter = answer === null && place.takesNamed;
-    return {
-      ...{ ...base, choices: wordsOf(answer), prefix },
-      offer: isParameter ? "value" : answer?.offer ?? null,
-      which: isParameter ? name.slice(2) : "",
-    };
-  }
-  const rest = { ...base, prefix: last };
-  if (!isAfterDashes && last.startsWith("-")) {
-    const shared = place.shared.flatMap((group) => table.shared[group]);
-    const offer = place.takesNamed && line.first !== "" ? "parameter" as const : null;
-    return { ...rest, choices: [...place.options, ...shared], offer };
-  }
-  if (!isAfterDashes && place.verbs.length > 0) {
-    return { ...rest, choices: place.verbs, offer: place.words[0]?.offer ?? null };
-  }
-  const answer = wordAt(place, line);
-  const which = answer?.offer === "argument" ? String(line.count - 1) : "";
-  return { ...rest, choices: wordsOf(answer), offer: answer?.offer ?? null, which };
-}
-
+/** The line before its last word. */
 interface Line {
   /** Null if a word is not a verb. */
-  readonly place: Place | null;
+  readonly entry: VerbEntry | null;
   readonly first: string;
-  /** Words after the verb. */
+  /** Number of words after the verb. */
   readonly count: number;
-  readonly isAfterDashes: boolean;
+  /** How many words there are after `--`; null without it. */
+  readonly afterDashes: number | null;
   /** The option whose value comes next; null for none. */
   readonly pending: string | null;
-  readonly connection: readonly string[];
+  readonly connection: readonly string[] | null;
 }
 
-function readBefore(words: readonly string[], table: LineTable): Line {
-  let place = table.places.find(({ path }) => path === "")!;
+/** In place of a verb before the first one is known. Its verbs are loaded by name. */
+const PROGRAM: VerbGroup<Verb | VerbGroup> = { name: "", summary: "", verbs: [] };
+const HELP: OptionSpec = { describe: "Show the help", isFlag: true };
+
+/**
+ * Say what can come in place of the last word of a line, whose first word is the program. Only the
+ * verb on the line is loaded: somebody waits at a prompt.
+ *
+ * @param unclear positions of words that only the shell could expand
+ */
+export async function completeLine(
+  words: readonly string[],
+  unclear: ReadonlySet<number> = new Set(),
+): Promise<LineAnswer> {
+  const { entry, ...line } = await readBefore(words.slice(0, -1), unclear);
+  const last = words.at(-1) ?? "";
+  const { first: kind, afterDashes, connection } = line;
+  const nothing = { choices: [], offer: null, head: "", prefix: last, kind, which: "", connection };
+  if (entry === null) return nothing;
+  if (line.pending !== null && !isLoose(line.pending, entry, last)) {
+    return { ...nothing, ...valueOf(line.pending, entry) };
+  }
+  if (afterDashes !== null) return { ...nothing, ...wordAt(entry, line, last) };
+  const head = /^--[^=]+=/.exec(last)?.[0];
+  if (head !== undefined) {
+    const prefix = last.slice(head.length);
+    return { ...nothing, ...valueOf(head.slice(0, -1), entry), head, prefix };
+  }
+  if (last.startsWith("-")) {
+    const offer = takesNamed(entry) && kind !== "" ? "parameter" : null;
+    return { ...nothing, choices: listedOptions(entry), offer };
+  }
+  if (!isGroup(entry)) return { ...nothing, ...wordAt(entry, line, last) };
+  const offer = entry.otherwise?.words?.[0]?.offers ?? null;
+  return { ...nothing, choices: await verbsAt(entry, last), offer };
+}
+
+async function readBefore(words: readonly string[], unclear: ReadonlySet<number>): Promise<Line> {
+  let first = "";
+  let count = 0;
+  let entry: VerbEntry | null = PROGRAM;
   let pending: string | null = null;
-  let [first, count, isAfterDashes] = ["", 0, false];
+  let afterDashes: number | null = null;
   const connection: string[] = [];
-  const line = (at: Place | null): Line => ({
-    ...{ place: at, first, count, isAfterDashes, pending, connection },
-  });
+  let isClear = true;
   for (const [index, given] of words.entries()) {
-    const isValue: boolean = pending !== null && !isLoose(pending, given, table);
+    if (index === 0) continue;
+    if (pending !== null && isLoose(pending, entry, given)) pending = null;
+    const isValue: boolean = pending !== null;
     const word: string = isValue ? `${pending}=${given}` : given;
     pending = null;
-    if (isAfterDashes) count += 1;
-    else if (!isValue && word === "--") isAfterDashes = true;
-    else if (!isValue && takesValue(word, place, table)) pending = word;
-    else if (!isValue && word === "help" && index === 0) continue;
-    else if (word.startsWith("-")) {
-      if (table.connection.includes(word.split("=", 1)[0]!)) connection.push(word);
-    } else if (place.verbs.length > 0) {
-      const path = place.path === "" ? word : `${place.path} ${word}`;
-      const next = table.places.find((each) => each.path === path);
-      if (next === undefined) return line(null);
-      place = next;
-    } else {
+    if (!isValue && afterDashes !== null) {
+      afterDashes += 1;
+      count += 1;
+    } else if (!isValue && word === "--") {
+      afterDashes = 0;
+    } else if (!isValue && takesValue(word, entry)) {
+      pending = word;
+    } else if (word.startsWith("-")) {
+      if (optionNamed(word.split("=", 1)[0]!, CONNECTION_OPTIONS) === undefined) continue;
+      connection.push(word);
+      isClear &&= !unclear.has(index);
+    } else if (!isGroup(entry)) {
       first ||= word;
       count += 1;
+    } else if (word !== "help" || index > 1) {
+      entry = await verbNamed(word, entry);
+      if (entry === null) break;
     }
   }
-  return line(place);
+  return { entry, first, count, afterDashes, pending, connection: isClear ? connection : null };
+}
+
+async function verbNamed(
+  word: string,
+  group: VerbGroup<Verb | VerbGroup>,
+): Promise<VerbEntry | null> {
+  if (group === PROGRAM) return await loadVerb(word);
+  return group.verbs.find(({ name }) => name === word) ?? null;
+}
+
+/** The verbs of a group; of the program, only those that begin like the word, if there are any. */
+async function verbsAt(
+  group: VerbGroup<Verb | VerbGroup>,
+  begun: string,
+): Promise<OfferedName[]> {
+  const found = VERB_NAMES.filter((name) => name.startsWith(begun));
+  const verbs = group === PROGRAM
+    ? await Promise.all((found.length > 0 ? found : VERB_NAMES).map(loadVerb))
+    : group.verbs;
+  return verbs.map((verb) => ({ name: verb!.name, describe: verb!.summary }));
 }
 
 /** True for an option whose value is the next word; also for a parameter of a job. */
-function takesValue(word: string, place: Place, table: LineTable): boolean {
-  if (table.valued.includes(word)) return true;
-  if (!place.takesNamed || !word.startsWith("--") || word.includes("=")) return false;
-  const known = [...place.options, ...place.shared.flatMap((group) => table.shared[group])];
-  return known.every(({ text }) => text !== word);
+function takesValue(word: string, entry: VerbEntry): boolean {
+  const spec = optionNamed(word, knownAt(entry));
+  if (spec !== undefined) return !spec.isFlag;
+  // Options of a verb may come before it.
+  return (takesNamed(entry) || entry === PROGRAM) && /^--[^=]+$/.test(word);
 }
 
 /** True if a parameter has no value, as another option comes after it. */
-function isLoose(pending: string | null, word: string, { valued }: LineTable): boolean {
-  return pending !== null && word.startsWith("-") && !valued.includes(pending);
+function isLoose(pending: string, entry: VerbEntry, word: string): boolean {
+  return word.startsWith("-") && optionNamed(pending, knownAt(entry)) === undefined;
 }
 
-/** The answer for an option's value; null if the verb has no such option. */
-function valueAnswer(name: string, { path }: Place, table: LineTable): Answer | null {
-  if (!table.valued.includes(name)) return null;
-  return table.answers.find(({ names, paths }) =>
-    names.includes(name) && (paths === null || paths.includes(path))
-  ) ?? { offer: null, words: [] };
+/** The answer for the value of an option, or of a parameter of a job. */
+function valueOf(option: string, entry: VerbEntry): Partial<LineAnswer> {
+  const spec = optionNamed(option, knownAt(entry));
+  if (spec !== undefined) return offered(spec);
+  return takesNamed(entry) ? { offer: "value", which: option.slice(2) } : {};
 }
 
-function wordAt({ words }: Place, { count, isAfterDashes }: Line): Answer | undefined {
-  const found = words[count] ?? words.findLast(({ isRest }) => isRest);
-  return found?.isBeforeDashes && isAfterDashes ? undefined : found;
+function wordAt(entry: VerbEntry, line: Omit<Line, "entry">, last: string): Partial<LineAnswer> {
+  const { count, afterDashes } = line;
+  const words = (isGroup(entry) ? entry.otherwise?.words : entry.words) ?? [];
+  const word = words[count] ?? words.findLast(({ isRest }) => isRest);
+  if (word === undefined || (word.isBeforeDashes && afterDashes !== null)) return {};
+  const answer = offered(word);
+  if (answer.offer === "argument") return { ...answer, which: String(count - 1) };
+  // A program, then its arguments.
+  const isArgument = afterDashes !== 0 || last.includes("/");
+  return answer.offer === "command" && isArgument ? { ...answer, offer: "file" } : answer;
 }
 
-function wordsOf(answer: Answer | null | undefined): Choice[] {
-  return answer?.words.map((text) => ({ text, describe: "" })) ?? [];
+function offered(
+  { offers, suggests, choices }: Pick<OptionSpec, "offers" | "suggests" | "choices">,
+): Pick<LineAnswer, "choices" | "offer"> {
+  const names = choices ?? suggests ?? [];
+  return { choices: names.map((name) => ({ name, describe: "" })), offer: offers ?? null };
+}
+
+function takesNamed(entry: VerbEntry): boolean {
+  return !isGroup(entry) && entry.takesNamed === true;
+}
+
+/** The options that are read at a place of the line. */
+function knownAt(entry: VerbEntry): OptionSpecs {
+  return { ...entry === PROGRAM ? PROGRAM_OPTIONS : optionsAt(entry), help: HELP };
+}
+
+/** The options that are offered there: a group has none of its verbs' own. */
+function listedOptions(entry: VerbEntry): OfferedName[] {
+  const { version: _, ...shared } = PROGRAM_OPTIONS;
+  const options = entry === PROGRAM
+    ? PROGRAM_OPTIONS
+    : isGroup(entry)
+    ? shared
+    : { ...entry.options, ...optionsOf(entry) };
+  return Object.entries({ ...options, help: HELP }).flatMap(([name, { alias, describe }]) => [
+    { name: `--${name}`, describe },
+    ...alias === undefined ? [] : [{ name: `-${alias}`, describe }],
+  ]);
+}
+
+/** The option that a word names, with its dashes. */
+function optionNamed(word: string, options: OptionSpecs): OptionSpec | undefined {
+  if (!word.startsWith("--")) return Object.values(options).find((one) => word === `-${one.alias}`);
+  const name = word.slice(2);
+  return Object.hasOwn(options, name) ? options[name] : undefined;
 }

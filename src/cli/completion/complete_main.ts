@@ -1,42 +1,32 @@
+import { readSync } from "node:fs";
 import process from "node:process";
+import { errorCode } from "../../core/errors.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
-import type { JobClient } from "../../rpc/client/client.ts";
 import { type CliIo, processIo } from "../io.ts";
-import { findDaemon } from "../contexts/find_daemon.ts";
-import { Args } from "../parsing/args.ts";
-import {
-  CONNECTION_OPTIONS,
-  DAEMON_OFFERS,
-  type DaemonOffer,
-  LOCAL_OFFERS,
-} from "../parsing/options.ts";
-import type { LiveName } from "./line_table.ts";
-import { liveNames, type LiveQuestion, NAMES_MAX } from "./live_names.ts";
+import { isTerminal } from "../standard_streams.ts";
+import { DAEMON_OFFERS, type DaemonOffer, LOCAL_OFFERS } from "../parsing/options.ts";
+import { completeLine, type LineAnswer, type OfferedName } from "./complete_line.ts";
+import { readShellLine } from "./shell_line.ts";
 
-/** Longest wait for the daemon: somebody waits at a prompt. */
-const WAIT_MS = 1_000;
-/** Most bytes of the options of the connection. */
+type LocalOffer = typeof LOCAL_OFFERS[number];
+
+/** Most bytes of a line. */
 const INPUT_MAX = 64 * 1024;
-/** Longest name that is offered. */
-const NAME_MAX = 200;
 /** Longest description of a name. */
 const DESCRIBE_MAX = 60;
-/** The question that has the whole line. */
-const LINE = "line";
 
 /**
- * Answer a shell that completes a command line: `jobctl __complete OFFER PREFIX [KIND [WHICH]]`.
- * Stdin has the options of the connection, `--host=web1`, a line each: other users cannot read it,
- * as they can the arguments of a process. `jobctl __complete line` has the whole line there, for
- * shells whose scripts do not take it apart.
+ * Answer a shell that completes a command line: `jobctl __complete SHELL`. Stdin has the line, as
+ * `readShellLine` reads it: other users cannot read it, as they can the arguments of a process.
  *
- * Prints a name and what it is in each line, with a tab between them. Whatever goes wrong, it
- * prints nothing and succeeds.
+ * Prints a name and what it is in each line, with a tab between them. A line `:file` leaves names
+ * of files to the shell; it also knows folders, users and commands. Whatever goes wrong, it prints
+ * nothing and succeeds.
  */
 export async function completeMain(argv: readonly string[]): Promise<void> {
   const io = processIo();
   try {
-    const text = await answerCompletion(argv, io);
+    const text = await answerCompletion(argv, readInput(), io);
     if (text !== "") await io.stdout.write(text);
   } catch {
     // An error would be in the way of what somebody types.
@@ -47,38 +37,65 @@ export async function completeMain(argv: readonly string[]): Promise<void> {
 
 /** The lines that answer a shell; see {@link completeMain}. @throws JobError */
 export async function answerCompletion(
-  [offer = "", prefix = "", kind = "", which = ""]: readonly string[],
+  [shell = "", ...question]: readonly string[],
+  input: string,
   io: CliIo,
 ): Promise<string> {
-  if (offer === LINE) return await answerLine(await readInput(io), io);
-  if (isLocal(offer)) return linesOf(await localNames(offer, io), prefix);
-  if (!isFromDaemon(offer)) return "";
-  const given = connectionOf(await readInput(io));
-  return linesOf(await askDaemon(given, { offer, prefix, kind, which }, io), prefix);
+  const line = readShellLine(shell, input);
+  if (line === null) return await answerQuestion(shell, question, input, io);
+  if (line.words.length < 2) return "";
+  const answer = await completeLine(line.words, line.unclear);
+  const { choices, offer, head, prefix } = answer;
+  const fixed = line.picks ? choices : startingWith(prefix, choices);
+  const asked = await namesOf(answer, io);
+  const names = [...fixed, ...asked];
+  // The shell itself knows files, users and programs.
+  const isOfShell = offer !== null && !isFromDaemon(offer) && !isLocal(offer);
+  return (isOfShell ? `:${offer}\n` : "") +
+    linesOf(names, (name) => line.insert === undefined ? name : line.insert(name, head));
 }
 
-/** The whole line of a shell, of which the last word is completed. */
-async function answerLine(input: string, io: CliIo): Promise<string> {
-  const { completeLine, readWords } = await import("./complete_line.ts");
-  const words = readWords(input);
-  const { choices, offer, connection, ...question } = await completeLine(words);
-  const given = connectionOf(connection.join("\n"));
-  const asked = offer !== null && isFromDaemon(offer)
-    ? await askDaemon(given, { ...question, offer }, io)
-    : offer !== null && isLocal(offer)
-    ? await localNames(offer, io)
-    : [];
-  const fixed = choices.map(({ text, describe }) => ({ name: text, describe }));
-  // A parameter of the name of an option cannot be given as one.
-  const taken = new Set(fixed.map(({ name }) => name));
-  const others = asked.filter(({ name }) => !taken.has(name));
-  const isOfSystem = offer !== null && !isFromDaemon(offer) && !isLocal(offer);
-  // The shell itself knows files, users and programs.
-  return (isOfSystem ? `:${offer}\n` : "") + linesOf([...fixed, ...others], question.prefix);
+/**
+ * Answer the scripts of earlier builds, which read the line themselves: `__complete OFFER PREFIX
+ * [KIND [WHICH]]`, with the options of the connection in stdin, a line each.
+ */
+async function answerQuestion(
+  offer: string,
+  [prefix = "", kind = "", which = ""]: readonly string[],
+  input: string,
+  io: CliIo,
+): Promise<string> {
+  if (!isFromDaemon(offer) && !isLocal(offer)) return "";
+  const line = await completeLine(["jobctl", "schedule", ...input.split("\n"), "--"]);
+  const names = await namesOf({ ...line, offer, prefix, kind, which }, io);
+  return linesOf(names, (name) => name);
+}
+
+/** The names that are not fixed, each with a short description. */
+async function namesOf(answer: LineAnswer, io: CliIo): Promise<OfferedName[]> {
+  const taken = new Set(answer.choices.map(({ name }) => name));
+  const found = await findNames(answer, taken, io);
+  return startingWith(answer.prefix, found).filter(({ name }) => !taken.has(name))
+    .map(({ name, describe }) => ({
+      name,
+      describe: [...makeVisible(describe)].slice(0, DESCRIBE_MAX).join(""),
+    }));
+}
+
+async function findNames(
+  { offer, connection, ...question }: LineAnswer,
+  taken: ReadonlySet<string>,
+  io: CliIo,
+): Promise<OfferedName[]> {
+  if (offer === null || connection === null) return [];
+  if (isLocal(offer)) return await localNames(offer, io);
+  if (!isFromDaemon(offer)) return [];
+  const { askDaemon } = await import("./ask_daemon.ts");
+  return await askDaemon(connection, { ...question, offer, taken }, io);
 }
 
 /** Names that the program knows itself. */
-async function localNames(offer: typeof LOCAL_OFFERS[number], io: CliIo): Promise<LiveName[]> {
+async function localNames(offer: LocalOffer, io: CliIo): Promise<OfferedName[]> {
   if (offer === "context") return await contextNames(io);
   const { loadPages } = await import("../docs/pages.ts");
   return (await loadPages()).map(({ name, text }) => ({
@@ -87,7 +104,7 @@ async function localNames(offer: typeof LOCAL_OFFERS[number], io: CliIo): Promis
   }));
 }
 
-async function contextNames({ env }: CliIo): Promise<LiveName[]> {
+async function contextNames({ env }: CliIo): Promise<OfferedName[]> {
   const { contextsPath, readContexts } = await import("../contexts/contexts_file.ts");
   const path = contextsPath(env);
   if (path === null) return [];
@@ -98,100 +115,45 @@ async function contextNames({ env }: CliIo): Promise<LiveName[]> {
   }));
 }
 
-async function askDaemon(
-  values: Record<string, string | true>,
-  question: Omit<LiveQuestion, "nowMs">,
-  io: CliIo,
-): Promise<LiveName[]> {
-  const { wallMs: nowMs } = io.clock.now();
-  const args = new Args({
-    ...{ words: {}, values, specs: CONNECTION_OPTIONS, env: io.env, nowMs, named: [] },
-  });
-  const { settings } = await findDaemon(args, io);
-  const hasLimit = args.text("call-timeout") !== undefined;
-  const timeoutMs = hasLimit ? settings.timeoutMs! : WAIT_MS;
-  const connect = io.connect ??
-    (await import("../../rpc/client/socket_client.ts")).connectAtOnce;
-  const client = await connect({ ...settings, timeoutMs });
-  try {
-    return await gather(client, { ...question, nowMs }, io, timeoutMs);
-  } finally {
-    client.close();
-  }
-}
-
 function isFromDaemon(text: string): text is DaemonOffer {
   return DAEMON_OFFERS.some((offer) => offer === text);
 }
 
-function isLocal(text: string): text is typeof LOCAL_OFFERS[number] {
+function isLocal(text: string): text is LocalOffer {
   return LOCAL_OFFERS.some((offer) => offer === text);
 }
 
-async function readInput({ stdin, isInteractive }: CliIo): Promise<string> {
+/** All of stdin. The stream of the runtime takes longer to load than the rest of an answer. */
+function readInput(): string {
   // Somebody runs it by hand.
-  if (isInteractive) return "";
-  let text = "";
-  const decoder = new TextDecoder();
-  for await (const chunk of stdin) {
-    text += typeof chunk === "string" ? chunk : decoder.decode(chunk, { stream: true });
-    if (text.length > INPUT_MAX) return "";
+  if (isTerminal(0)) return "";
+  const bytes = Buffer.alloc(INPUT_MAX + 1);
+  let used = 0;
+  for (let read = 1; read > 0 && used < bytes.length; used += read) read = readSome(bytes, used);
+  return used > INPUT_MAX ? "" : bytes.toString("utf8", 0, used);
+}
+
+function readSome(bytes: Buffer, offset: number): number {
+  try {
+    return readSync(0, bytes, offset, bytes.length - offset, null);
+  } catch (error) {
+    // The end of a pipe on Windows.
+    if (errorCode(error) === "EOF") return 0;
+    throw error;
   }
-  return text;
 }
 
-/** The options of the connection; others are left out. */
-function connectionOf(text: string): Record<string, string | true> {
-  const values: Record<string, string | true> = {};
-  for (const line of text.split("\n")) {
-    const [, dashes, given, value] = /^(--?)([A-Za-z-]+)(?:=(.*))?$/.exec(line) ?? [];
-    const name = dashes === "-" ? longName(given!) : given;
-    if (name === undefined || !Object.hasOwn(CONNECTION_OPTIONS, name)) continue;
-    values[name] = CONNECTION_OPTIONS[name]!.isFlag ? true : value ?? "";
-  }
-  return values;
+function startingWith(prefix: string, names: readonly OfferedName[]): OfferedName[] {
+  return names.filter(({ name }) => name.startsWith(prefix));
 }
 
-function longName(letter: string): string | undefined {
-  return Object.keys(CONNECTION_OPTIONS)
-    .find((name) => CONNECTION_OPTIONS[name]!.alias === letter);
-}
-
-/** What was found until the time is over. */
-async function gather(
-  client: JobClient,
-  question: LiveQuestion,
-  { clock }: CliIo,
-  timeoutMs: number,
-): Promise<LiveName[]> {
-  const names = new Map<string, LiveName>();
-  const read = async () => {
-    for await (const found of liveNames(client, question)) {
-      if (isOffered(found, question)) names.set(found.name, found);
-      if (names.size === NAMES_MAX) return;
-    }
-  };
-  const { promise: late, resolve: stop } = Promise.withResolvers<void>();
-  const timer = clock.timer(timeoutMs, stop);
-  // If a call fails, what came before is better than nothing.
-  await Promise.race([read().catch(() => {}), late]);
-  timer.cancel();
-  return [...names.values()];
-}
-
-/** The names that begin with `prefix`, a line each. */
-function linesOf(names: readonly LiveName[], prefix: string): string {
-  return names.filter(({ name }) => name.startsWith(prefix)).map(({ name, describe }) => {
-    const shown = [...makeVisible(describe)].slice(0, DESCRIBE_MAX).join("");
-    return `${name}\t${shown}\n`;
+/** A line for each name, as the shell inserts it. */
+function linesOf(
+  names: readonly OfferedName[],
+  insert: (name: string) => string | null,
+): string {
+  return names.map(({ name, describe }) => {
+    const text = insert(name);
+    return text === null ? "" : `${text}\t${describe}\n`;
   }).join("");
-}
-
-/**
- * True if a name can be offered. One with a line break or an escape sequence cannot be shown as it
- * is, and one that begins with a dash would be read as an option.
- */
-function isOffered({ name }: LiveName, { prefix, offer }: LiveQuestion): boolean {
-  return name !== "" && name.length <= NAME_MAX && name.startsWith(prefix) &&
-    (offer === "parameter" || !name.startsWith("-")) && makeVisible(name) === name;
 }

@@ -4,11 +4,10 @@ import { formatRelative } from "../../core/time/duration.ts";
 import type { JobClient } from "../../rpc/client/client.ts";
 import type { Incident, Job, JobInstance } from "../../rpc/gen/job_pb.ts";
 import { listIncidents, lookupInstances, pages } from "../lookup.ts";
-import type { LiveName } from "./line_table.ts";
 import type { DaemonOffer } from "../parsing/options.ts";
-import { optionsOf } from "../verb.ts";
 import { msOf, timestampOf, unfinishedStates } from "../wire.ts";
 import { stateCell } from "../views/state_words.ts";
+import type { OfferedName } from "./complete_line.ts";
 
 /** Most names that a shell gets. */
 export const NAMES_MAX = 200;
@@ -33,6 +32,8 @@ export interface LiveQuestion {
   readonly kind: string;
   /** The parameter by its name, or the argument by its position; empty for other questions. */
   readonly which: string;
+  /** Options of the verb on the line, with their dashes: a parameter has another name. */
+  readonly taken: ReadonlySet<string>;
   readonly nowMs: number;
 }
 
@@ -40,7 +41,7 @@ export interface LiveQuestion {
 export async function* liveNames(
   client: JobClient,
   question: LiveQuestion,
-): AsyncGenerator<LiveName> {
+): AsyncGenerator<OfferedName> {
   switch (question.offer) {
     case "kind":
       return yield* kinds(client, question.prefix);
@@ -85,7 +86,7 @@ export async function* liveNames(
   }
 }
 
-async function* kinds(client: JobClient, kindPrefix: string): AsyncGenerator<LiveName> {
+async function* kinds(client: JobClient, kindPrefix: string): AsyncGenerator<OfferedName> {
   const { jobs } = await client.listRegisteredJobs({ kindPrefix, limit: NAMES_MAX });
   for (const { kind, description, cronSpecs } of jobs) {
     yield { name: kind, describe: description || cronSpecs.join(", ") };
@@ -106,17 +107,14 @@ async function jobOf(client: JobClient, word: string): Promise<Job | undefined> 
 
 async function* parameters(
   client: JobClient,
-  { offer, kind, which }: LiveQuestion,
-): AsyncGenerator<LiveName> {
+  { offer, kind, which, taken }: LiveQuestion,
+): AsyncGenerator<OfferedName> {
   const job = await jobOf(client, kind);
   const { signatureOf } = await import("../views/signature_lines.ts");
   const signature = job === undefined ? null : signatureOf(job);
   if (signature === null) return;
   const { parameterOptions, valuesAt, valuesOf } = await import("./parameter_names.ts");
-  if (offer === "parameter") {
-    const { SCHEDULE } = await import("../verbs/run/schedule.ts");
-    yield* parameterOptions(signature, new Set(Object.keys(optionsOf(SCHEDULE))));
-  }
+  if (offer === "parameter") yield* parameterOptions(signature, taken);
   if (offer === "value") yield* valuesOf(which, signature);
   if (offer === "argument") yield* valuesAt(Number(which), signature);
 }
@@ -127,7 +125,7 @@ async function* instances(
   client: JobClient,
   { prefix, nowMs }: LiveQuestion,
   conditions: Conditions,
-): AsyncGenerator<LiveName> {
+): AsyncGenerator<OfferedName> {
   const typed = prefix.toLowerCase();
   if (!/^[0-9a-f-]*$/.test(typed)) return;
   // Ids may be given by clients: their digits are then no time.
@@ -154,14 +152,14 @@ function timesOf(prefix: string) {
   };
 }
 
-function nameOf(instance: JobInstance, nowMs: number): LiveName {
+function nameOf(instance: JobInstance, nowMs: number): OfferedName {
   const { uuid, kind } = instance;
   const createdMs = msOf(instance.createdAt);
   const when = createdMs === undefined ? "" : `, ${formatRelative(createdMs, nowMs)}`;
   return { name: uuid, describe: `${kind}, ${stateCell(instance).text}${when}` };
 }
 
-async function* schedules(client: JobClient, kind: string): AsyncGenerator<LiveName> {
+async function* schedules(client: JobClient, kind: string): AsyncGenerator<OfferedName> {
   const found = pages(null, async (pageSize, pageToken) => {
     const query = { kind: kind === "" ? undefined : kind, pageSize, pageToken };
     const answer = await client.listSchedules(query);
@@ -172,7 +170,7 @@ async function* schedules(client: JobClient, kind: string): AsyncGenerator<LiveN
   }
 }
 
-async function* incidents(client: JobClient, nowMs: number): AsyncGenerator<LiveName> {
+async function* incidents(client: JobClient, nowMs: number): AsyncGenerator<OfferedName> {
   const { subjectText } = await import("../views/notice_views.ts");
   for await (const incident of listIncidents(client, { withClosed: false })) {
     const { type, name, events } = incident;

@@ -2,7 +2,15 @@ import { JobError } from "../../core/errors.ts";
 import { nearest } from "../../core/text/nearest.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
-import { isGroup, optionsOf, usageOf, type Verb, type VerbEntry, type VerbGroup } from "../verb.ts";
+import {
+  isGroup,
+  optionsAt,
+  optionsOf,
+  usageOf,
+  type Verb,
+  type VerbEntry,
+  type VerbGroup,
+} from "../verb.ts";
 import { verbsFor } from "../verbs.ts";
 import { HELP_TOPICS } from "../verb_groups.ts";
 import { usageError } from "./args.ts";
@@ -119,12 +127,6 @@ function findVerb(
     const isOther = isGroup(entry) && next === entry.otherwise;
     place = { titles: isOther ? titles : [...titles, next.name], entry: next };
   }
-}
-
-/** The options known before the next verb. In a group any of its verbs may follow. */
-function optionsAt(entry: VerbEntry): OptionSpecs {
-  if (!isGroup(entry)) return optionsOf(entry);
-  return Object.assign({}, ...entry.verbs.map(optionsAt));
 }
 
 /** The verb that the word at a position names or is for, or that the group stands for alone. */

@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { completeLine, readWords } from "../../../src/cli/completion/complete_line.ts";
+import { completeLine } from "../../../src/cli/completion/complete_line.ts";
 import { shellScript } from "../../../src/cli/completion/shell_script.ts";
-import { loadVerbs } from "../../../src/cli/verbs.ts";
 
 /** What is offered at the end of a line, whose last word may be empty. */
 async function at(line: string) {
   const { choices, ...rest } = await completeLine(line.split(" "));
-  return { ...rest, words: choices.map(({ text }) => text) };
+  return { ...rest, words: choices.map(({ name }) => name) };
 }
 
 test("completeLine() offers verbs, and the verbs of a group", async () => {
@@ -62,21 +61,36 @@ test("completeLine() hands on the options of the connection", async () => {
   assert.deepEqual((await at(line)).connection, ["--host=web1", "-x=prod", "--port=1"]);
 });
 
+test("completeLine() asks no daemon that only the shell could name", async () => {
+  const words = ["jobctl", "get", "--token", "$(cat token)", "job", "$x", ""];
+  assert.equal((await completeLine(words, new Set([3, 5]))).connection, null);
+  assert.deepEqual((await completeLine(words, new Set([5]))).connection, ["--token=$(cat token)"]);
+});
+
+test("completeLine() offers the verbs that begin like the word, or all if none does", async () => {
+  assert.deepEqual((await at("jobctl up")).words, ["upgrade-daemon", "update"]);
+  assert.ok((await at("jobctl service")).words.includes("install-service"));
+});
+
+test("completeLine() offers programs, then files for their arguments", async () => {
+  assert.equal((await at("jobctl wrap mail -- gi")).offer, "command");
+  for (const line of ["wrap mail -- ./gi", "wrap mail -- git st", "wrap mail gi"]) {
+    assert.equal((await at(`jobctl ${line}`)).offer, "file", line);
+  }
+});
+
+test("completeLine() reads an option of a verb before it", async () => {
+  assert.ok((await at("jobctl --kind mail list in")).words.includes("instances"));
+  assert.ok((await at("jobctl --help li")).words.includes("list"));
+});
+
 test("completeLine() offers no options after two dashes", async () => {
   assert.deepEqual((await at("jobctl schedule report -- -")).words, []);
 });
 
-test("readWords() reads a list of texts only", () => {
-  assert.deepEqual(readWords('["a","b c"]'), ["a", "b c"]);
-  for (const text of ["", "x", "{}", "[1]", "null", JSON.stringify(Array(2_000).fill(""))]) {
-    assert.deepEqual(readWords(text), [], text.slice(0, 20));
-  }
-});
-
-test("the scripts of nushell and PowerShell leave the line to the program, and run nothing of it", async () => {
-  const verbs = await loadVerbs();
+test("the scripts of nushell and PowerShell leave the line to the program, and run nothing of it", () => {
   for (const shell of ["nushell", "powershell"]) {
-    const script = shellScript(shell, verbs);
+    const script = shellScript(shell);
     assert.match(script, /__complete line/);
     assert.doesNotMatch(script, /Invoke-Expression|\beval\b|Invoke-Command|\bsource\b/);
     for (const [open, close] of ["{}", "[]"].map((pair) => [...pair])) {

@@ -38,16 +38,13 @@ async function ask(
     },
   }) as JobClient;
   const io = {
-    stdin: (async function* () {
-      yield input;
-    })(),
-    ...{ env, clock, isInteractive: false, cwd: "/nowhere" },
+    ...{ env, clock, cwd: "/nowhere" },
     connect(given: ConnectOptions) {
       settings.push(given);
       return client;
     },
   } as unknown as CliIo;
-  const text = await answerCompletion(argv, io);
+  const text = await answerCompletion(argv, input, io);
   return { lines: text.split("\n").slice(0, -1), settings: settings[0], requests };
 }
 

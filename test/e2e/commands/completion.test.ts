@@ -164,6 +164,18 @@ test("bash completes verbs, options, choices and names of the daemon", WITHOUT_S
   assert.deepEqual(bash("jobctl", "unknown", ""), []);
 });
 
+test(
+  "bash asks the program of the line, or of PATH if only the shell could say which it is",
+  WITHOUT_SHELLS,
+  () => {
+    assert.deepEqual(bash(`~/nowhere/jobctl`, "li"), []);
+    assert.deepEqual(bash(JOBCTL.replace("jobctl", "job\\ctl"), "li"), ["list"]);
+    assert.deepEqual(bash("$NOWHERE/jobctl", "li"), ["list"]);
+    assert.deepEqual(bash("$(touch pwned)/jobctl", "li"), []);
+    assert.equal(existsSync(join(dir, "pwned")), false);
+  },
+);
+
 test("bash asks the daemon that the line names", WITHOUT_SHELLS, () => {
   assert.deepEqual(bash("jobctl", "--socket", "/nowhere", "get", "job", "mai"), []);
   assert.deepEqual(bash("jobctl", "get", "job", "--port", "=", "1", "mai"), []);
@@ -186,6 +198,8 @@ test("fish completes verbs, options, files and names of the daemon", WITHOUT_SHE
   assert.deepEqual(first("jobctl check --config conf"), ["config.toml"]);
   assert.deepEqual(first("jobctl check --config=conf"), ["--config=config.toml"]);
   assert.deepEqual(fish("jobctl --socket=/nowhere get job mai"), []);
+  assert.ok(first("jobctl get job 'quo").some((kind) => kind!.includes("and")));
+  assert.deepEqual(fish("jobctl --token '$(x)' get job mai"), []);
   const kinds = first("jobctl get job ");
   assert.ok(kinds.includes("\\$\\(touch\\ pwned\\)"), kinds.join("\n"));
   assert.ok(!kinds.includes("-rf"));
@@ -292,4 +306,9 @@ test("__complete is silent when the daemon is away or refuses", async () => {
   assert.deepEqual(await ask(`--port=${daemon.port}\n--token=wrong-token-0123456789\n`), silent);
   assert.deepEqual(await ask("--port=x\n"), silent);
   assert.deepEqual(await ask("", "nothing"), silent);
+  assert.deepEqual(await ask("jobctl\0--socket\0/nowhere\0get\0job\0\0", "zsh"), silent);
+  for (const shell of ["bash", "zsh", "fish", "line"]) {
+    assert.deepEqual(await ask("x".repeat(100_000), shell), silent);
+    assert.deepEqual(await ask("", shell), silent);
+  }
 });

@@ -8,6 +8,7 @@ export const COMPLETION: Verb = {
   name: "completion",
   summary: "Print the completion script of a shell, for verbs, options, kinds, ids and files",
   details: [
+    "The script asks this program at each Tab, so it also fits later versions.",
     "Kinds, their parameters, ids of instances and schedules, nodes, channels and incidents come",
     "from the daemon of the command line. If it does not respond within a second, none are offered.",
   ].join(" "),
@@ -20,8 +21,8 @@ export const COMPLETION: Verb = {
     ["jobctl completion powershell | Out-String | Invoke-Expression", "In $PROFILE"],
   ],
   isOffline: true,
-  async run(args, { io, verbs }) {
+  async run(args, { io }) {
     const { shellScript } = await import("../../completion/shell_script.ts");
-    await io.stdout.write(shellScript(args.word("SHELL"), await verbs()));
+    await io.stdout.write(shellScript(args.word("SHELL")));
   },
 };

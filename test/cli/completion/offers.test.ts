@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import test from "node:test";
 import { programPath, skipWithout } from "../../../scripts/programs/install.mjs";
-import { lineTable } from "../../../src/cli/completion/line_table.ts";
+import { completeLine } from "../../../src/cli/completion/complete_line.ts";
 import { shellScript } from "../../../src/cli/completion/shell_script.ts";
 import { isGroup, optionsOf, type Verb, type VerbEntry } from "../../../src/cli/verb.ts";
 import { loadVerbs } from "../../../src/cli/verbs.ts";
@@ -51,36 +51,48 @@ test("an option takes a value everywhere or nowhere, so that shells can read a l
   }
 });
 
-test("lineTable() has only words that need no quotes in any shell", () => {
-  const { places, answers, shared } = lineTable(VERBS);
-  const words = [
-    ...places.flatMap(({ verbs, options }) => [...verbs, ...options].map(({ text }) => text)),
-    ...Object.values(shared).flatMap((choices) => choices.map(({ text }) => text)),
-    ...[...places.flatMap((place) => place.words), ...answers].flatMap((answer) => answer.words),
-  ];
+test("fixed words need no quotes in any shell", () => {
+  const words = LEAVES.flatMap((verb) => {
+    const specs = [...verb.words ?? [], ...Object.values(optionsOf(verb))];
+    const fixed = specs.flatMap(({ suggests = [], ...spec }) =>
+      "choices" in spec && spec.choices ? spec.choices : suggests
+    );
+    return [verb.name, ...Object.keys(optionsOf(verb)), ...fixed];
+  });
   assert.ok(words.length > 200);
   assert.deepEqual(words.filter((word) => !/^[\w-]+$/.test(word)), []);
 });
 
-test("lineTable() has every verb and every option", () => {
-  const { places, shared } = lineTable(VERBS);
-  assert.equal(places.filter(({ verbs }) => verbs.length === 0).length, LEAVES.length);
-  const list = places.find(({ path }) => path === "list instances")!;
-  const names = [...list.options, ...list.shared.flatMap((name) => shared[name])];
-  for (const word of ["--kind", "-k", "--all", "--host", "-o", "--help"]) {
-    assert.ok(names.some(({ text }) => text === word), word);
-  }
+test("completeLine() offers every verb and every option", async () => {
+  const check = async (entry: VerbEntry, path: readonly string[]) => {
+    const offered = async (last: string) => {
+      const { choices } = await completeLine(["jobctl", ...path, last]);
+      return choices.map(({ name }) => name);
+    };
+    const options = isGroup(entry) ? [] : Object.entries(optionsOf(entry))
+      .flatMap(([name, { alias }]) =>
+        alias === undefined ? [`--${name}`] : [`--${name}`, `-${alias}`]
+      );
+    const found = await offered("-");
+    for (const word of ["--help", "--output", "-o", ...options]) {
+      assert.ok(found.includes(word), `${path.join(" ")} ${word}`);
+    }
+    if (!isGroup(entry)) return;
+    assert.deepEqual(await offered(""), entry.verbs.map(({ name }) => name));
+    for (const verb of entry.verbs) await check(verb, [...path, verb.name]);
+  };
+  await check({ name: "", summary: "", verbs: VERBS }, []);
 });
 
 for (const shell of ["bash", "zsh", "fish"]) {
   test(`completion ${shell} prints a script that the shell can read`, async () => {
     const { code, stdout } = await cli(["completion", shell]);
     assert.equal(code, 0);
-    assert.equal(stdout, shellScript(shell, VERBS));
+    assert.equal(stdout, shellScript(shell));
   });
 
   test(`${shell} can read what completion ${shell} prints`, { skip: skipWithout(shell) }, () => {
-    const stdout = shellScript(shell, VERBS);
+    const stdout = shellScript(shell);
     const run = spawnSync(programPath(shell), ["-n"], { input: stdout, encoding: "utf8" });
     assert.deepEqual([run.status, run.stderr], [0, ""]);
   });
@@ -88,7 +100,7 @@ for (const shell of ["bash", "zsh", "fish"]) {
 
 test("shellcheck finds nothing in the script for bash", { skip: skipWithout("shellcheck") }, () => {
   const run = spawnSync(programPath("shellcheck"), ["-"], {
-    input: shellScript("bash", VERBS),
+    input: shellScript("bash"),
     encoding: "utf8",
   });
   assert.deepEqual([run.status, run.stdout], [0, ""]);
