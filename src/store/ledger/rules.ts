@@ -1,6 +1,6 @@
 import { type ErrorInfo, type Instance, isElsewhere, type Reason } from "../../core/instance.ts";
 import { type FinalState, isFinal } from "../../core/state.ts";
-import { AHEAD_MS_MAX, type NewInstance, type Settlement } from "../store.ts";
+import { AHEAD_MS_MAX, type Settlement } from "../store.ts";
 import type { EndedAttempt } from "../records.ts";
 import type { Dated } from "./state.ts";
 import { storable, storableError } from "./storable.ts";
@@ -15,52 +15,6 @@ const FENCE_TIME_MAX = Number.MAX_SAFE_INTEGER - 2 ** 40;
 export interface Step {
   readonly instance: Instance;
   readonly ended: EndedAttempt | null;
-}
-
-function uniqueUntil({ uniqueKey, unique }: NewInstance, from: number): number | null {
-  if (uniqueKey === null || !unique || unique.forMs === null) return null;
-  return Math.min(from + Math.ceil(unique.forMs), Number.MAX_SAFE_INTEGER);
-}
-
-/** The accepted instance of a request whose names have been checked. */
-export function acceptInstance(input: NewInstance, { at, stamp, wallMs }: Dated): Instance {
-  return {
-    id: input.id,
-    kind: input.kind,
-    state: "scheduled",
-    reason: null,
-    priority: input.priority,
-    queueKey: input.queueKey,
-    uniqueKey: input.uniqueKey,
-    uniqueUntil: uniqueUntil(input, stamp),
-    argumentsJson: storable(input.argumentsJson),
-    resultsJson: null,
-    error: null,
-    scheduleId: input.scheduleId,
-    scheduledFor: input.scheduledFor,
-    dueAt: Math.ceil(input.dueAt ?? wallMs),
-    createdAt: at,
-    scheduledAt: at,
-    processedAt: null,
-    settledAt: null,
-    cancelRequestedAt: null,
-    attempt: 0,
-    failures: 0,
-    crashes: 0,
-    fence: 0,
-    node: null,
-    retryOf: input.retryOf,
-    version: null,
-    progress: null,
-    usage: null,
-    deadlineAt: input.deadlineAt === null ? null : Math.ceil(input.deadlineAt),
-    redrivenAs: null,
-    retryMax: input.retryMax,
-    crashesMax: input.crashesMax,
-    timeoutMs: input.timeoutMs,
-    keepSuccessMs: input.keepSuccessMs,
-    keepFailureMs: input.keepFailureMs,
-  };
 }
 
 /** The fence of the next claim; it also rises when a backup is restored. */

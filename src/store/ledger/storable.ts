@@ -31,3 +31,8 @@ export function storableError(error: ErrorInfo | null): ErrorInfo | null {
     ...(signal === undefined ? {} : { signal: storable(signal) }),
   };
 }
+
+/** A time in whole milliseconds, not before the given one. */
+export function wholeTime(ms: number | null): number | null {
+  return ms === null ? null : Math.ceil(ms);
+}
