@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { isJobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
-import { usualFields } from "../store/instance_fields.ts";
+import { USUAL_FIELDS } from "../store/instance_fields.ts";
 import { BATCH_MAX } from "../store/store.ts";
 import { textFields } from "./plain_instance.ts";
 import { START, type StoreCases } from "./store_world.ts";
@@ -171,7 +171,7 @@ export const enqueueCases: StoreCases = {
     });
     const { value } = await world.store.enqueue({ at: world.at, instances: [input] });
     const times = { createdAt: START, scheduledAt: START };
-    const expected = { ...usualFields(), ...input, ...times, state: "scheduled" };
+    const expected = { ...USUAL_FIELDS, ...input, ...times, state: "scheduled" };
     assert.equal(value[0]!.outcome, "accepted");
     assert.deepEqual(value[0]!.instance, expected);
     assert.deepEqual(await world.store.get(input.id), expected);

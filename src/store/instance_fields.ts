@@ -88,12 +88,17 @@ export const FIELD_ENTRIES = Object.entries(INSTANCE_FIELDS) as readonly [
   InstanceField,
 ][];
 
-/** The usual values of the fields of a part of them. */
-export function usualFields(
-  isPart: (field: InstanceField) => boolean = () => true,
-): Partial<Instance> {
-  return Object.fromEntries(
-    FIELD_ENTRIES.filter(([, field]) => field.usual !== undefined && isPart(field))
-      .map(([name, { usual }]) => [name, usual]),
-  );
+const USUAL = FIELD_ENTRIES.filter(([, { usual }]) => usual !== undefined);
+
+/** The fields that have a usual value, with it. */
+export const USUAL_FIELDS = valuesOf(USUAL) as Pick<
+  Instance,
+  Having<{ usual: null | number | string }>
+>;
+
+/** Likewise, those that instances in backups of earlier versions lack. */
+export const NEWER_FIELDS = valuesOf(USUAL.filter(([, { isNewer }]) => isNewer));
+
+function valuesOf(entries: typeof FIELD_ENTRIES): Partial<Instance> {
+  return Object.fromEntries(entries.map(([name, { usual }]) => [name, usual]));
 }

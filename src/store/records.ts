@@ -2,7 +2,7 @@ import type { Instance, Reason, StoredLogEntry } from "../core/instance.ts";
 import type { MovedTo } from "../core/settings/store_address.ts";
 import type { ScheduleRecord, TickFate } from "../core/time/schedule.ts";
 import type { Instant } from "../platform/clock.ts";
-import { usualFields } from "./instance_fields.ts";
+import { NEWER_FIELDS } from "./instance_fields.ts";
 import type { Committed, Memo, Pause } from "./requests.ts";
 
 /**
@@ -275,12 +275,9 @@ export function placeOfText(texts: readonly string[], text: string): number {
   return low;
 }
 
-/** The usual values of fields that instances in older backups lack. */
-const NEWER: Readonly<Record<string, unknown>> = usualFields(({ isNewer }) => isNewer === true);
-
 /** The instance of a record, also of an older backup. */
 export function wholeInstance(recorded: Instance): Instance {
-  return { ...NEWER, ...recorded };
+  return { ...NEWER_FIELDS, ...recorded };
 }
 
 /**
@@ -291,7 +288,8 @@ export function canonicalText(record: StoreRecord): string {
   const { order: _, ...rest } = record as StoreRecord & { readonly order?: number };
   if (!("instance" in rest)) return JSON.stringify(sorted(rest));
   // Backups of older versions do not mention them.
-  const unusual = Object.entries(rest.instance).filter(([name, value]) => value !== NEWER[name]);
+  const newer: Readonly<Record<string, unknown>> = NEWER_FIELDS;
+  const unusual = Object.entries(rest.instance).filter(([name, value]) => value !== newer[name]);
   return JSON.stringify(sorted({ ...rest, instance: Object.fromEntries(unusual) }));
 }
 

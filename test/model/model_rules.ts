@@ -1,4 +1,4 @@
-import { usualFields } from "../../src/store/instance_fields.ts";
+import { USUAL_FIELDS } from "../../src/store/instance_fields.ts";
 import type { HistoryEntry, Instance } from "../../src/core/instance.ts";
 import type { NewInstance, Settlement } from "../../src/store/store.ts";
 
@@ -13,14 +13,14 @@ export function acceptedInstance(
   const { waitingMax: _, unique, ...kept } = input;
   const forMs = input.uniqueKey === null ? null : unique?.forMs ?? null;
   return {
-    ...usualFields(),
+    ...USUAL_FIELDS,
     ...kept,
     dueAt: input.dueAt ?? wallMs,
     state: "scheduled",
     uniqueUntil: forMs === null ? null : at + forMs,
     createdAt: at,
     scheduledAt: at,
-  } as Instance;
+  };
 }
 
 /** The two first transitions of every instance. */
