@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { isJobError } from "../core/errors.ts";
+import type { Instance } from "../core/instance.ts";
+import { USUAL_FIELDS } from "../store/instance_fields.ts";
 import { BATCH_MAX } from "../store/store.ts";
+import { textFields } from "./plain_instance.ts";
 import { START, type StoreCases } from "./store_world.ts";
 
 const HOUR_MS = 3_600_000;
@@ -149,6 +152,7 @@ export const enqueueCases: StoreCases = {
 
   "enqueue() keeps every field": async (world) => {
     const input = world.newInstance({
+      ...textFields(),
       kind: "grüße/日本 😀",
       priority: -7,
       queueKey: "eu",
@@ -166,31 +170,21 @@ export const enqueueCases: StoreCases = {
       deadlineAt: START + 86_400_000,
     });
     const { value } = await world.store.enqueue({ at: world.at, instances: [input] });
-    const expected = {
-      ...input,
-      uniqueUntil: null,
-      version: null,
-      progress: null,
-      usage: null,
-      redrivenAs: null,
-      state: "scheduled",
-      reason: null,
-      resultsJson: null,
-      error: null,
-      createdAt: START,
-      scheduledAt: START,
-      processedAt: null,
-      settledAt: null,
-      cancelRequestedAt: null,
-      attempt: 0,
-      failures: 0,
-      crashes: 0,
-      fence: 0,
-      node: null,
-    };
+    const times = { createdAt: START, scheduledAt: START };
+    const expected = { ...USUAL_FIELDS, ...input, ...times, state: "scheduled" };
     assert.equal(value[0]!.outcome, "accepted");
     assert.deepEqual(value[0]!.instance, expected);
     assert.deepEqual(await world.store.get(input.id), expected);
+  },
+
+  "enqueue() keeps a field that is given alone": async (world) => {
+    const times = { scheduledFor: START, deadlineAt: START + HOUR_MS };
+    const all: Partial<Instance> = { uniqueKey: "k", scheduleId: "s", retryOf: "r", ...times };
+    for (const [name, value] of Object.entries({ ...all, ...textFields() })) {
+      const instance = await world.addOne({ [name]: value });
+      assert.equal(instance[name as keyof Instance], value, name);
+      assert.deepEqual(await world.store.get(instance.id), instance);
+    }
   },
 
   "enqueue() without a due time takes that of the clock which decides, also after it was set back":

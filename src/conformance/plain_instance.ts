@@ -1,4 +1,5 @@
 // Apart: tests of one store use it without the suite.
+import { FIELD_ENTRIES } from "../store/instance_fields.ts";
 import type { NewInstance } from "../store/store.ts";
 
 /** An instance to accept, with defaults for everything but its id and due time. */
@@ -23,4 +24,10 @@ export function plainInstance(
     keepFailureMs: 120_000,
     ...given,
   };
+}
+
+/** A text for each field that requests may give or leave out. */
+export function textFields(): Partial<NewInstance> {
+  const names = FIELD_ENTRIES.filter(([, { given, isOptional }]) => given === "text" && isOptional);
+  return Object.fromEntries(names.map(([name]) => [name, `${name} ä \u{1f600}`]));
 }

@@ -9,6 +9,7 @@ import {
   type StoreRecord,
 } from "../store/records.ts";
 import type { Settlement, Store } from "../store/store.ts";
+import { textFields } from "./plain_instance.ts";
 import { failed, LEASE_MS, START, type StoreCases, type StoreWorld } from "./store_world.ts";
 
 const MINUTE = 60_000;
@@ -33,9 +34,8 @@ const retry = (dueAt: number): Settlement["outcome"] => ({
  */
 async function fill(world: StoreWorld): Promise<void> {
   const { store } = world;
-  await world.finish({ argumentsJson: '["ü\u{1f600}",9007199254740993]' }, {
-    logs: [line("done")],
-  });
+  const argumentsJson = '["ü\u{1f600}",9007199254740993]';
+  await world.finish({ ...textFields(), argumentsJson }, { logs: [line("done")] });
   await world.finish({ uniqueKey: "kept", unique: { forMs: MINUTE, onConflict: "keep" } });
   const dead = await world.finish({}, {
     outcome: failed(),

@@ -5,6 +5,7 @@ import {
   RECORD_TYPES,
   type RecordKey,
   type StoreRecord,
+  wholeInstance,
 } from "../store/records.ts";
 import { type Content, ContentHash, pagesOf, type RecordSource } from "./content.ts";
 
@@ -199,8 +200,7 @@ function readRecord(value: { readonly type?: unknown }, name: string): StoreReco
   if ((RECORD_TYPES as readonly unknown[]).includes(value.type)) {
     const record = value as StoreRecord;
     if (record.type !== "instance") return record;
-    // Older versions did not record it.
-    return { ...record, instance: { ...record.instance, usage: record.instance.usage ?? null } };
+    return { ...record, instance: wholeInstance(record.instance) };
   }
   throw damaged(`a line of type "${String(value.type)}" is not a record`, name);
 }

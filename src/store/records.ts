@@ -2,6 +2,7 @@ import type { Instance, Reason, StoredLogEntry } from "../core/instance.ts";
 import type { MovedTo } from "../core/settings/store_address.ts";
 import type { ScheduleRecord, TickFate } from "../core/time/schedule.ts";
 import type { Instant } from "../platform/clock.ts";
+import { NEWER_FIELDS } from "./instance_fields.ts";
 import type { Committed, Memo, Pause } from "./requests.ts";
 
 /**
@@ -274,6 +275,11 @@ export function placeOfText(texts: readonly string[], text: string): number {
   return low;
 }
 
+/** The instance of a record, also of an older backup. */
+export function wholeInstance(recorded: Instance): Instance {
+  return { ...NEWER_FIELDS, ...recorded };
+}
+
 /**
  * A record as text, the same from every store: JSON with members ordered by name, without undefined
  * members and without the store's own numbers (`order`).
@@ -281,9 +287,10 @@ export function placeOfText(texts: readonly string[], text: string): number {
 export function canonicalText(record: StoreRecord): string {
   const { order: _, ...rest } = record as StoreRecord & { readonly order?: number };
   if (!("instance" in rest)) return JSON.stringify(sorted(rest));
-  // Backups of older versions do not mention the usage.
-  const { usage, ...instance } = rest.instance;
-  return JSON.stringify(sorted({ ...rest, instance: { ...instance, usage: usage ?? undefined } }));
+  // Backups of older versions do not mention them.
+  const newer: Readonly<Record<string, unknown>> = NEWER_FIELDS;
+  const unusual = Object.entries(rest.instance).filter(([name, value]) => value !== newer[name]);
+  return JSON.stringify(sorted({ ...rest, instance: Object.fromEntries(unusual) }));
 }
 
 /**

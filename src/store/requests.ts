@@ -2,7 +2,6 @@ import type {
   AttemptUsage,
   ErrorInfo,
   Instance,
-  InstancePolicy,
   LogEntry,
   LogLevel,
   Progress,
@@ -13,6 +12,7 @@ import type { ClaimLimits, UniqueRule } from "../core/job/limits.ts";
 import type { Overlap, ScheduleRecord, TickFate } from "../core/time/schedule.ts";
 import type { FinalState } from "../core/state.ts";
 import type { Instant } from "../platform/clock.ts";
+import type { GivenFields } from "./instance_fields.ts";
 
 /** Most items of one request, page or batch. */
 export const BATCH_MAX = 1_000;
@@ -49,25 +49,15 @@ export type ChangeHint =
    */
   | { readonly type: "deadlines" };
 
-/** An instance to accept. */
-export interface NewInstance extends InstancePolicy {
-  /** UUID chosen by the caller. Accepting the same id twice accepts it once. */
-  readonly id: string;
-  readonly kind: string;
-  readonly priority: number;
-  readonly queueKey: string;
-  readonly uniqueKey: string | null;
+/** An instance to accept: the fields that it is given, and rules for accepting it. */
+export interface NewInstance extends GivenFields {
+  /** Epoch ms; null: when it is accepted, by the clock that decides what is due. */
+  readonly dueAt: number | null;
   /**
    * The form that its unique key had in earlier versions, without the kind. An instance of its kind
    * that was accepted with it has the key.
    */
   readonly formerKey?: string;
-  readonly argumentsJson: string;
-  /** Epoch ms; null: when it is accepted, by the clock that decides what is due. */
-  readonly dueAt: number | null;
-  readonly scheduleId: string | null;
-  readonly scheduledFor: number | null;
-  readonly retryOf: string | null;
   /**
    * How long it keeps its unique key, and what happens to another with that key. Absent: until it
    * is final, and other arguments are refused.
@@ -75,8 +65,6 @@ export interface NewInstance extends InstancePolicy {
   readonly unique?: UniqueRule;
   /** Refused if this many of its kind are waiting; absent: never. */
   readonly waitingMax?: number;
-  /** Epoch ms by which it must have ended; null for none. */
-  readonly deadlineAt: number | null;
 }
 
 /** The result of accepting one instance. */

@@ -1,3 +1,4 @@
+import { USUAL_FIELDS } from "../../src/store/instance_fields.ts";
 import type { HistoryEntry, Instance } from "../../src/core/instance.ts";
 import type { NewInstance, Settlement } from "../../src/store/store.ts";
 
@@ -12,27 +13,13 @@ export function acceptedInstance(
   const { waitingMax: _, unique, ...kept } = input;
   const forMs = input.uniqueKey === null ? null : unique?.forMs ?? null;
   return {
+    ...USUAL_FIELDS,
     ...kept,
     dueAt: input.dueAt ?? wallMs,
     state: "scheduled",
-    reason: null,
     uniqueUntil: forMs === null ? null : at + forMs,
-    resultsJson: null,
-    error: null,
     createdAt: at,
     scheduledAt: at,
-    processedAt: null,
-    settledAt: null,
-    cancelRequestedAt: null,
-    attempt: 0,
-    failures: 0,
-    crashes: 0,
-    fence: 0,
-    node: null,
-    version: null,
-    progress: null,
-    usage: null,
-    redrivenAs: null,
   };
 }
 

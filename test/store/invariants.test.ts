@@ -4,44 +4,22 @@ import type { Instance, StoredLogEntry } from "../../src/core/instance.ts";
 import type { JobState } from "../../src/core/state.ts";
 import { checkInvariants, type Observations } from "../support/invariants/invariants.ts";
 import type { StoreRecord } from "../support/servers/recording_store.ts";
+import { USUAL_FIELDS } from "../../src/store/instance_fields.ts";
 
 /** A record without what {@link history} fills in. */
 type Draft = { readonly type: StoreRecord["type"] } & Readonly<Record<string, unknown>>;
 
 const instanceOf = (given: Partial<Instance> = {}): Instance => ({
+  ...USUAL_FIELDS,
   id: "a",
   kind: "mail",
   state: "scheduled",
-  reason: null,
-  priority: 5,
   queueKey: "mail",
-  uniqueKey: null,
-  argumentsJson: "[]",
-  resultsJson: null,
-  error: null,
-  scheduleId: null,
-  scheduledFor: null,
   dueAt: 0,
   createdAt: 0,
   scheduledAt: 0,
-  processedAt: null,
-  settledAt: null,
-  cancelRequestedAt: null,
-  attempt: 0,
-  failures: 0,
-  crashes: 0,
-  fence: 0,
-  node: null,
-  retryOf: null,
-  version: null,
-  progress: null,
-  usage: null,
-  redrivenAs: null,
-  uniqueUntil: null,
-  deadlineAt: null,
   retryMax: 1,
   crashesMax: 1,
-  timeoutMs: 0,
   keepSuccessMs: 100,
   keepFailureMs: 200,
   ...given,

@@ -22,6 +22,7 @@ import type { ParameterShape, Signature } from "../../src/core/arguments/signatu
 import { systemClock } from "../../src/platform/clock.ts";
 import { runtimeName } from "../../src/platform/system/runtime.ts";
 import type { AttemptSink, AttemptTask } from "../../src/worker/executor.ts";
+import { USUAL_FIELDS } from "../../src/store/instance_fields.ts";
 
 const NO_TYPES: Signature = {
   parameters: [],
@@ -131,38 +132,19 @@ export function makeInstance(
   count += 1;
   const now = Date.UTC(2026, 0, 1);
   return {
+    ...USUAL_FIELDS,
     id: `00000000-0000-7000-8000-${String(count).padStart(12, "0")}`,
     kind: job.kind,
     state: "processing",
-    reason: null,
-    priority: 5,
     queueKey: job.kind,
-    uniqueKey: null,
     argumentsJson: JSON.stringify(args),
-    resultsJson: null,
-    error: null,
-    scheduleId: null,
-    scheduledFor: null,
     dueAt: now,
     createdAt: now,
     scheduledAt: now,
     processedAt: now,
-    settledAt: null,
-    cancelRequestedAt: null,
     attempt: 1,
-    failures: 0,
-    crashes: 0,
     fence: 7,
     node: "node-1",
-    retryOf: null,
-    version: null,
-    progress: null,
-    usage: null,
-    redrivenAs: null,
-    uniqueUntil: null,
-    deadlineAt: null,
-    retryMax: 0,
-    crashesMax: 3,
     timeoutMs: job.options.timeoutMs,
     keepSuccessMs: 1_000,
     keepFailureMs: 1_000,

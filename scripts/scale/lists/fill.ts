@@ -5,6 +5,7 @@ import { systemClock } from "../../../src/platform/clock.ts";
 import type { InstanceRecord, StoreRecord } from "../../../src/store/records.ts";
 import { BATCH_MAX, type Store } from "../../../src/store/store.ts";
 import { scheduleRecord, scheduleSpec } from "../../../test/support/schedules.ts";
+import { USUAL_FIELDS } from "../../../src/store/instance_fields.ts";
 
 /** What a store is filled with. */
 export interface Volume {
@@ -96,22 +97,29 @@ function instance(
   const durationMs = 50 + place % 997;
   const settledAt = isFinal ? createdAt + durationMs : null;
   return {
-    ...{ id: idOf(place, createdAt), kind, state, priority: 5, queueKey: kind, uniqueKey: null },
-    ...{ reason: isFailed ? "failed" : isFinal ? "ok" : null, uniqueUntil: null },
+    ...USUAL_FIELDS,
+    id: idOf(place, createdAt),
+    kind,
+    state,
+    queueKey: kind,
+    reason: isFailed ? "failed" : isFinal ? "ok" : null,
     argumentsJson: `["customer-${place % 50_000}",{"amount":${place % 977},"note":"plain"}]`,
     resultsJson: state === "completed" ? "[true]" : null,
     error: isFailed
       ? { name: "Error", message: `Cannot reach host ${place % 40}: timeout after ${place} ms` }
       : null,
-    ...{ scheduleId: kind === "k0" ? BUSY_SCHEDULE : null, scheduledFor: null },
+    scheduleId: kind === "k0" ? BUSY_SCHEDULE : null,
     dueAt: isFinal ? createdAt : now + DAY_MS + place % DAY_MS,
-    ...{ createdAt, scheduledAt: createdAt, processedAt: isFinal ? createdAt : null, settledAt },
-    ...{ cancelRequestedAt: null, attempt: isFinal ? 1 : 0, failures: isFailed ? 1 : 0 },
-    ...{ crashes: 0, fence: isFinal ? place + 1 : 0, node: isFinal ? `node-${place % 7}` : null },
-    ...{ retryOf: null, version: null, progress: null, usage: null },
-    ...{ deadlineAt: null, redrivenAs: null },
-    ...{ retryMax: 0, crashesMax: 3, timeoutMs: 0 },
-    ...{ keepSuccessMs: 400 * DAY_MS, keepFailureMs: 400 * DAY_MS },
+    createdAt,
+    scheduledAt: createdAt,
+    processedAt: isFinal ? createdAt : null,
+    settledAt,
+    attempt: isFinal ? 1 : 0,
+    failures: isFailed ? 1 : 0,
+    fence: isFinal ? place + 1 : 0,
+    node: isFinal ? `node-${place % 7}` : null,
+    keepSuccessMs: 400 * DAY_MS,
+    keepFailureMs: 400 * DAY_MS,
   };
 }
 

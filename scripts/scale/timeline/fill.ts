@@ -4,6 +4,7 @@ import type { ScheduleRecord, ScheduleSpec } from "../../../src/core/time/schedu
 import { nextTickOf } from "../../../src/core/time/ticks.ts";
 import type { StoreRecord } from "../../../src/store/records.ts";
 import type { Store } from "../../../src/store/store.ts";
+import { USUAL_FIELDS } from "../../../src/store/instance_fields.ts";
 
 const DAY_MS = 86_400_000;
 /** Days over which the instances are spread. */
@@ -148,22 +149,22 @@ function instanceOf(index: number, { instances, nowMs }: Content): Instance {
   const ended = isLater ? null : createdAt + 1_500;
   const text = index.toString(16).padStart(12, "0");
   return {
+    ...USUAL_FIELDS,
     id: `019b76da-a800-7000-8000-${text}`,
-    ...{ kind, state, reason: isLater ? null : "ok", priority: 5, queueKey: kind, uniqueKey: null },
-    ...{ uniqueUntil: null, argumentsJson: "[1]", resultsJson: null, error: null },
-    ...{ scheduleId: null, scheduledFor: null, createdAt, scheduledAt: createdAt },
+    kind,
+    state,
+    reason: isLater ? null : "ok",
+    queueKey: kind,
+    argumentsJson: "[1]",
     dueAt: isLater ? nowMs + 1 + (index * 7_919) % (5 * DAY_MS) : createdAt,
-    ...{ processedAt: isLater ? null : createdAt + 500, settledAt: ended },
-    ...{ cancelRequestedAt: null, attempt: isLater ? 0 : 1, failures: 0, crashes: 0 },
-    ...{ fence: isLater ? 0 : 1, node: isLater ? null : "n1", retryOf: null, version: null },
-    ...{
-      progress: null,
-      usage: null,
-      deadlineAt: null,
-      redrivenAs: null,
-      retryMax: 0,
-      crashesMax: 3,
-    },
-    ...{ timeoutMs: 0, keepSuccessMs: 90 * DAY_MS, keepFailureMs: 90 * DAY_MS },
+    createdAt,
+    scheduledAt: createdAt,
+    processedAt: isLater ? null : createdAt + 500,
+    settledAt: ended,
+    attempt: isLater ? 0 : 1,
+    fence: isLater ? 0 : 1,
+    node: isLater ? null : "n1",
+    keepSuccessMs: 90 * DAY_MS,
+    keepFailureMs: 90 * DAY_MS,
   };
 }

@@ -1,7 +1,7 @@
 import { JobError } from "../../core/errors.ts";
 import { PAYLOAD_BYTES_MAX } from "../../core/payload_chars.ts";
 import { KIND_LENGTH_MAX } from "../../core/job/kind.ts";
-import { isStorable, storable } from "./rules.ts";
+import { isStorable, storable } from "./storable.ts";
 import { BATCH_MAX, type NewInstance, type PageRequest } from "../store.ts";
 
 /** Longest id, key or name, in characters. */

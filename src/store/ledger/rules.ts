@@ -1,8 +1,9 @@
 import { type ErrorInfo, type Instance, isElsewhere, type Reason } from "../../core/instance.ts";
 import { type FinalState, isFinal } from "../../core/state.ts";
-import { AHEAD_MS_MAX, type NewInstance, type Settlement } from "../store.ts";
+import { AHEAD_MS_MAX, type Settlement } from "../store.ts";
 import type { EndedAttempt } from "../records.ts";
 import type { Dated } from "./state.ts";
+import { storable, storableError } from "./storable.ts";
 
 /**
  * Room below 2^53 for the +1 of later claims, once the clock's own share exceeds it (in the year
@@ -14,84 +15,6 @@ const FENCE_TIME_MAX = Number.MAX_SAFE_INTEGER - 2 ** 40;
 export interface Step {
   readonly instance: Instance;
   readonly ended: EndedAttempt | null;
-}
-
-/**
- * Characters that not every store can keep: a lone surrogate has no UTF-8, and NUL ends a text in
- * some runtimes' SQLite.
- */
-const UNSTORABLE = /\0|\p{Surrogate}/gu;
-
-/**
- * The text with U+FFFD for characters that cannot be stored, so that every store keeps the same.
- */
-export function storable<T extends string | null>(text: T): T {
-  if (text === null || isStorable(text)) return text;
-  return text.replace(UNSTORABLE, "\ufffd") as T;
-}
-
-/** True if a text is stored as it is. */
-export function isStorable(text: string): boolean {
-  return text.isWellFormed() && !text.includes("\0");
-}
-
-/** An error whose texts can be stored. */
-export function storableError(error: ErrorInfo | null): ErrorInfo | null {
-  if (error === null) return null;
-  const { name, message, stack, exitCode, signal } = error;
-  return {
-    name: storable(name),
-    message: storable(message),
-    ...(stack === undefined ? {} : { stack: storable(stack) }),
-    ...(exitCode === undefined ? {} : { exitCode }),
-    ...(signal === undefined ? {} : { signal: storable(signal) }),
-  };
-}
-
-function uniqueUntil({ uniqueKey, unique }: NewInstance, from: number): number | null {
-  if (uniqueKey === null || !unique || unique.forMs === null) return null;
-  return Math.min(from + Math.ceil(unique.forMs), Number.MAX_SAFE_INTEGER);
-}
-
-/** The accepted instance of a request whose names have been checked. */
-export function acceptInstance(input: NewInstance, { at, stamp, wallMs }: Dated): Instance {
-  return {
-    id: input.id,
-    kind: input.kind,
-    state: "scheduled",
-    reason: null,
-    priority: input.priority,
-    queueKey: input.queueKey,
-    uniqueKey: input.uniqueKey,
-    uniqueUntil: uniqueUntil(input, stamp),
-    argumentsJson: storable(input.argumentsJson),
-    resultsJson: null,
-    error: null,
-    scheduleId: input.scheduleId,
-    scheduledFor: input.scheduledFor,
-    dueAt: Math.ceil(input.dueAt ?? wallMs),
-    createdAt: at,
-    scheduledAt: at,
-    processedAt: null,
-    settledAt: null,
-    cancelRequestedAt: null,
-    attempt: 0,
-    failures: 0,
-    crashes: 0,
-    fence: 0,
-    node: null,
-    retryOf: input.retryOf,
-    version: null,
-    progress: null,
-    usage: null,
-    deadlineAt: input.deadlineAt === null ? null : Math.ceil(input.deadlineAt),
-    redrivenAs: null,
-    retryMax: input.retryMax,
-    crashesMax: input.crashesMax,
-    timeoutMs: input.timeoutMs,
-    keepSuccessMs: input.keepSuccessMs,
-    keepFailureMs: input.keepFailureMs,
-  };
 }
 
 /** The fence of the next claim; it also rises when a backup is restored. */

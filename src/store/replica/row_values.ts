@@ -1,6 +1,7 @@
 import type { Instance } from "../../core/instance.ts";
 import type { StoredLine } from "../memory/logs.ts";
 import type { Row } from "../ledger/tables/row.ts";
+import { FIELD_ENTRIES } from "../instance_fields.ts";
 
 /** About the length of a value without its texts, with its key. */
 export const VALUE_LENGTH = 200;
@@ -8,48 +9,9 @@ export const VALUE_LENGTH = 200;
 /** Members of a value that were written by a newer version, and are kept. */
 export type Extra = Readonly<Record<string, unknown>>;
 
-/**
- * Every member of an instance with its usual value, which is left out; undefined: never left out.
- */
-const MEMBERS: Readonly<Record<keyof Instance, unknown>> = {
-  id: undefined,
-  kind: undefined,
-  state: undefined,
-  reason: null,
-  priority: 5,
-  queueKey: undefined,
-  uniqueKey: null,
-  uniqueUntil: null,
-  argumentsJson: "[]",
-  resultsJson: null,
-  error: null,
-  scheduleId: null,
-  scheduledFor: null,
-  dueAt: undefined,
-  createdAt: undefined,
-  scheduledAt: undefined,
-  processedAt: null,
-  settledAt: null,
-  cancelRequestedAt: null,
-  attempt: 0,
-  failures: 0,
-  crashes: 0,
-  fence: 0,
-  node: null,
-  retryOf: null,
-  version: null,
-  progress: null,
-  usage: null,
-  deadlineAt: null,
-  redrivenAs: null,
-  retryMax: 0,
-  crashesMax: 3,
-  timeoutMs: 0,
-  keepSuccessMs: undefined,
-  keepFailureMs: undefined,
-};
-const NAMES = Object.keys(MEMBERS) as (keyof Instance)[];
-const USUAL = NAMES.map((name) => MEMBERS[name]);
+const NAMES = FIELD_ENTRIES.map(([name]) => name);
+/** The values that are left out; undefined: never left out. */
+const USUAL: readonly unknown[] = FIELD_ENTRIES.map(([, { usual }]) => usual);
 const KNOWN: ReadonlySet<string> = new Set([...NAMES, "leaseMs", "held"]);
 
 /** An instance as stored in its row. */

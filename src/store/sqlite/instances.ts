@@ -1,23 +1,22 @@
-import type { ErrorInfo, Instance } from "../../core/instance.ts";
-import { isFinal, JOB_STATES } from "../../core/state.ts";
+import { isFinal } from "../../core/state.ts";
 import { instanceChars } from "../../core/payload_chars.ts";
 import { type Row, stateIndex } from "../ledger/tables/row.ts";
 import type { CountedIndex, Index, InstanceTable, Range, Tally } from "../ledger/tables/tables.ts";
-import { readStored } from "./error.ts";
+import {
+  INSERT,
+  insertValues,
+  packExtra,
+  readInstance,
+  REST,
+  restValues,
+} from "./gen/instance_row.ts";
 import type { Fields, Statements, Value } from "./statements.ts";
 import { type Kinds, SqliteTable } from "./kinds.ts";
-
-const INSERT = `INSERT INTO instance (seq, id, kind, state, ready, priority, due_at, created_at,
-  scheduled_at, queue_key, unique_key, schedule_id, scheduled_for, retry_of, retry_max, crashes_max,
-  timeout_ms, keep_success_ms, keep_failure_ms, arguments, deadline_at, extra)`;
 
 // SQLite rewrites the indexes of every column in a statement, so each step names only those that it
 // changes.
 const CLAIM = `UPDATE instance SET state = 2, ready = NULL, reason = NULL, processed_at = ?,
   attempt = ?, fence = ?, node = ? WHERE seq = ?`;
-const REST = `UPDATE instance SET reason = ?, processed_at = ?, settled_at = ?, expire_at = ?,
-  cancel_at = ?, attempt = ?, failures = ?, crashes = ?, fence = ?, node = ?, results = ?, error = ?,
-  version = ? WHERE seq = ?`;
 const END = `UPDATE instance SET state = ?, reason = ?, settled_at = ?, expire_at = ?,
   cancel_at = ?, failures = ?, crashes = ?, results = ?, error = ?, version = ?, extra = ?
   WHERE seq = ?`;
@@ -48,11 +47,6 @@ const SAMPLE_ROWS = 64;
 /** What counting a range costs in addition, in rows. */
 const RANGE_ROWS = 20;
 
-/** Members that not every instance has. */
-type Extra = Partial<Pick<Instance, "progress" | "usage" | "redrivenAs" | "uniqueUntil">>;
-
-const NO_EXTRA: Extra = {};
-
 /** The table `instance`. */
 export class SqliteInstances extends SqliteTable implements InstanceTable {
   /**
@@ -71,39 +65,11 @@ export class SqliteInstances extends SqliteTable implements InstanceTable {
   insert(row: Row): void {
     const { instance: i, seq } = row;
     if (this.#idMax !== null && i.id > this.#idMax) this.#idMax = i.id;
-    const queueKey = i.queueKey === i.kind ? null : i.queueKey;
-    this.statements.insert(INSERT, [
-      seq,
-      i.id,
-      this.kinds.idOf(i.kind),
-      stateIndex(i.state),
-      readyOf(row),
-      i.priority,
-      i.dueAt,
-      i.createdAt,
-      i.scheduledAt,
-      queueKey,
-      i.uniqueKey,
-      i.scheduleId,
-      i.scheduledFor,
-      i.retryOf,
-      i.retryMax,
-      i.crashesMax,
-      i.timeoutMs,
-      i.keepSuccessMs,
-      i.keepFailureMs,
-      i.argumentsJson,
-      i.deadlineAt,
-      packExtra(i),
-    ]);
+    const kind = this.kinds.idOf(i.kind);
+    this.statements.insert(INSERT, insertValues(i, { seq, ready: readyOf(row), kind }));
     // Of new instances only held ones have a reason.
     if (i.fence === 0 && i.state === "scheduled" && i.reason === null) return;
-    const errorJson = i.error === null ? null : JSON.stringify(i.error);
-    this.statements.run(
-      REST,
-      ...[i.reason, i.processedAt, i.settledAt, row.expireAt, i.cancelRequestedAt, i.attempt],
-      ...[i.failures, i.crashes, i.fence, i.node, i.resultsJson, errorJson, i.version, seq],
-    );
+    this.statements.run(REST, ...restValues(i, seq, row.expireAt));
   }
 
   update(before: Row, after: Row): void {
@@ -248,70 +214,14 @@ function readyOf({ isReady, isBehind }: Row): number | null {
   return isReady === null ? null : 0;
 }
 
-function packExtra({ progress, usage, redrivenAs, uniqueUntil }: Instance): string | null {
-  const isOrdinary = progress === null && usage === null;
-  if (isOrdinary && redrivenAs === null && uniqueUntil === null) return null;
-  const extra: Extra = {
-    ...(progress === null ? {} : { progress }),
-    ...(usage === null ? {} : { usage }),
-    ...(redrivenAs === null ? {} : { redrivenAs }),
-    ...(uniqueUntil === null ? {} : { uniqueUntil }),
-  };
-  return JSON.stringify(extra);
-}
-
 /** A row from the columns of table `instance`. */
 export function readRow(kinds: Kinds, fields: Fields): Row {
-  const kind = kinds.nameOf(fields.kind as number);
-  const error = fields.error as string | null;
   const ready = fields.ready as number | null;
-  const packed = fields.extra as string | null;
-  const extra: Extra = packed === null
-    ? NO_EXTRA
-    : readStored(packed, ["instance", fields.id as string]);
   const row: Row = {
     seq: fields.seq as number,
     isReady: ready === null ? null : ready > 0,
     expireAt: fields.expire_at as number | null,
-    instance: {
-      id: fields.id as string,
-      kind,
-      state: JOB_STATES[fields.state as number]!,
-      reason: fields.reason as string | null,
-      priority: fields.priority as number,
-      queueKey: (fields.queue_key as string | null) ?? kind,
-      uniqueKey: fields.unique_key as string | null,
-      uniqueUntil: extra.uniqueUntil ?? null,
-      argumentsJson: fields.arguments as string,
-      resultsJson: fields.results as string | null,
-      error: error === null
-        ? null
-        : readStored<ErrorInfo>(error, ["instance", fields.id as string]),
-      scheduleId: fields.schedule_id as string | null,
-      scheduledFor: fields.scheduled_for as number | null,
-      dueAt: fields.due_at as number,
-      createdAt: fields.created_at as number,
-      scheduledAt: fields.scheduled_at as number,
-      processedAt: fields.processed_at as number | null,
-      settledAt: fields.settled_at as number | null,
-      cancelRequestedAt: fields.cancel_at as number | null,
-      attempt: fields.attempt as number,
-      failures: fields.failures as number,
-      crashes: fields.crashes as number,
-      fence: fields.fence as number,
-      node: fields.node as string | null,
-      retryOf: fields.retry_of as string | null,
-      version: fields.version as string | null,
-      progress: extra.progress ?? null,
-      usage: extra.usage ?? null,
-      deadlineAt: fields.deadline_at as number | null,
-      redrivenAs: extra.redrivenAs ?? null,
-      retryMax: fields.retry_max as number,
-      crashesMax: fields.crashes_max as number,
-      timeoutMs: fields.timeout_ms as number,
-      keepSuccessMs: fields.keep_success_ms as number,
-      keepFailureMs: fields.keep_failure_ms as number,
-    },
+    instance: readInstance(fields, kinds.nameOf(fields.kind as number)),
   };
   return ready === 2 ? { ...row, isBehind: true } : row;
 }

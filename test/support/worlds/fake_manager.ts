@@ -23,6 +23,7 @@ import { memorySessions } from "./memory_sessions.ts";
 import { withoutNull } from "../../../src/manager/schedules/schedule_spec.ts";
 import type { InstanceQuery, StateCounts } from "../../../src/store/store.ts";
 import type { UpcomingRun } from "../../../src/manager/api/instances.ts";
+import { USUAL_FIELDS } from "../../../src/store/instance_fields.ts";
 
 const START = Date.UTC(2026, 0, 1);
 
@@ -63,39 +64,14 @@ export function fakeJob(kind: string, options: Partial<JobDefinition> = {}): Job
 export function fakeInstance(index: number, options: Partial<Instance> = {}): Instance {
   const kind = options.kind ?? "echo";
   return {
+    ...USUAL_FIELDS,
     id: `019b77c0-0000-7000-8000-${index.toString(16).padStart(12, "0")}`,
     kind,
     state: "scheduled",
-    reason: null,
-    priority: 5,
     queueKey: kind,
-    uniqueKey: null,
-    argumentsJson: "[]",
-    resultsJson: null,
-    error: null,
-    scheduleId: null,
-    scheduledFor: null,
     dueAt: START,
     createdAt: START + index,
     scheduledAt: START + index,
-    processedAt: null,
-    settledAt: null,
-    cancelRequestedAt: null,
-    attempt: 0,
-    failures: 0,
-    crashes: 0,
-    fence: 0,
-    node: null,
-    retryOf: null,
-    version: null,
-    progress: null,
-    usage: null,
-    redrivenAs: null,
-    uniqueUntil: null,
-    deadlineAt: null,
-    retryMax: 0,
-    crashesMax: 3,
-    timeoutMs: 0,
     keepSuccessMs: 1,
     keepFailureMs: 1,
     ...options,

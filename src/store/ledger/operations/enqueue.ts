@@ -4,7 +4,7 @@ import { instanceChars, PAGE_CHARS_MAX } from "../../../core/payload_chars.ts";
 import { checkBatch, checkNewInstance, QuotaError } from "../checks.ts";
 import { replaceRow } from "./cancel.ts";
 import { waitingError } from "../refusals.ts";
-import { acceptInstance } from "../rules.ts";
+import { acceptInstance } from "../accept_instance.ts";
 import type { LedgerState, Moment } from "../state.ts";
 import { assertSame, keyHolder, resolveConflict } from "./unique.ts";
 

@@ -11,7 +11,9 @@ import {
   UNREPORTED,
 } from "../../external_runs.ts";
 import { checkBatch, checkNewInstance, checkTime, QuotaError } from "../checks.ts";
-import { acceptInstance, isStorable, settleInstance } from "../rules.ts";
+import { acceptInstance } from "../accept_instance.ts";
+import { settleInstance } from "../rules.ts";
+import { isStorable } from "../storable.ts";
 import type { LedgerState, Moment } from "../state.ts";
 import type { Row } from "../tables/row.ts";
 import { fateOf } from "./fates.ts";

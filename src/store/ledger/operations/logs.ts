@@ -2,7 +2,7 @@ import type { LogEntry, Progress } from "../../../core/instance.ts";
 import type { ClaimKey, LogAppend } from "../../store.ts";
 import { checkBatch } from "../checks.ts";
 import type { Row } from "../tables/row.ts";
-import { storable } from "../rules.ts";
+import { storable } from "../storable.ts";
 import type { Lease, LedgerState, Moment } from "../state.ts";
 
 /** Append log lines to claims. @returns the stale ones */

@@ -24,7 +24,8 @@ import {
   NAME_LENGTH_MAX,
 } from "../checks.ts";
 import { memoChangedError } from "../refusals.ts";
-import { acceptInstance, storable } from "../rules.ts";
+import { acceptInstance } from "../accept_instance.ts";
+import { storable } from "../storable.ts";
 import type { LedgerState, Moment } from "../state.ts";
 import type { MemoRange } from "../tables/tables.ts";
 import { insertInstance } from "./enqueue.ts";

@@ -19,7 +19,7 @@ import {
   nodesFullError,
   noNodeError,
 } from "../refusals.ts";
-import { isStorable } from "../rules.ts";
+import { isStorable } from "../storable.ts";
 import type { LedgerState, Moment, NodeEntry } from "../state.ts";
 
 /** Longest host, version or tag, in characters. */

@@ -1,6 +1,6 @@
 import type { Pause } from "../../store.ts";
 import { checkTime } from "../checks.ts";
-import { storable } from "../rules.ts";
+import { storable } from "../storable.ts";
 import type { LedgerState, Moment } from "../state.ts";
 
 /** Pause a kind, or all, until a time or until resumed. */

@@ -3,7 +3,7 @@ import type { NewInstance, RedriveResult } from "../../store.ts";
 import { checkBatch, checkNewInstance } from "../checks.ts";
 import { insertInstance } from "./enqueue.ts";
 import { redriveError } from "../refusals.ts";
-import { acceptInstance } from "../rules.ts";
+import { acceptInstance } from "../accept_instance.ts";
 import type { LedgerState, Moment } from "../state.ts";
 
 /** @throws JobError `invalid_argument` for new instances that cannot take the place of others */

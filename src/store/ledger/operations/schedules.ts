@@ -2,7 +2,7 @@ import type { ScheduleRecord } from "../../../core/time/schedule.ts";
 import type { PutSchedule } from "../../store.ts";
 import { checkTime } from "../checks.ts";
 import { generationError } from "../refusals.ts";
-import { storable } from "../rules.ts";
+import { storable } from "../storable.ts";
 import type { LedgerState, Moment } from "../state.ts";
 
 /** Write a schedule if its generation and, if given, its cursor are as expected. */

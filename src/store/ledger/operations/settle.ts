@@ -6,7 +6,8 @@ import { noteFreed } from "./cancel.ts";
 import { writeLogs } from "./logs.ts";
 import { addNewsOfOutput } from "./memos.ts";
 import type { Row } from "../tables/row.ts";
-import { endOf, expireAt, isRepeated, settleInstance, storable } from "../rules.ts";
+import { endOf, expireAt, isRepeated, settleInstance } from "../rules.ts";
+import { storable } from "../storable.ts";
 import type { LedgerState, Moment } from "../state.ts";
 
 /** Record outcomes of claims, each with its logs and its consequences. */

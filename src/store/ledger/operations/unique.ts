@@ -3,7 +3,8 @@ import { UNIQUE_DEFAULT } from "../../../core/job/limits.ts";
 import { isFinal } from "../../../core/state.ts";
 import type { NewInstance } from "../../store.ts";
 import { runsError, takenError } from "../refusals.ts";
-import { isClaimedEarly, storable } from "../rules.ts";
+import { isClaimedEarly } from "../rules.ts";
+import { storable } from "../storable.ts";
 import type { LedgerState, Moment } from "../state.ts";
 import type { Range } from "../tables/tables.ts";
 

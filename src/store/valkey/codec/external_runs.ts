@@ -1,6 +1,6 @@
 import type { TickKey } from "../../../core/time/tick_of_run.ts";
 import { JOB_STATES } from "../../../core/state.ts";
-import { storable, storableError } from "../../ledger/rules.ts";
+import { storable, storableError } from "../../ledger/storable.ts";
 import type { RecordRuns, RunReport, RunResult, RunsResult } from "../../external_runs.ts";
 import { readWhole } from "./instances.ts";
 import { packNewsOfMissed } from "./memos.ts";

@@ -1,5 +1,5 @@
 import type { Instance } from "../../../core/instance.ts";
-import { acceptInstance } from "../../ledger/rules.ts";
+import { acceptInstance } from "../../ledger/accept_instance.ts";
 import type { Dated } from "../../ledger/state.ts";
 import type { EnqueueResult, NewInstance, RedriveResult } from "../../store.ts";
 import { RESULT } from "../script/constants.ts";

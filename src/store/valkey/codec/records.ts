@@ -1,7 +1,8 @@
 import type { RecordKey, StoreRecord } from "../../records.ts";
+import { packRow } from "./gen/instance_row.ts";
 import { packNews } from "./memos.ts";
 import type { Packable } from "./msgpack.ts";
-import { packFixed, packRow } from "./rows.ts";
+import { packFixed } from "./rows.ts";
 import { packFate, packSchedule } from "./schedules.ts";
 
 /** A record in the form of the script: its type and its contents. */

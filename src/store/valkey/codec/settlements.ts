@@ -1,6 +1,7 @@
 import type { ErrorInfo, Instance } from "../../../core/instance.ts";
 import { JOB_STATES } from "../../../core/state.ts";
-import { endOf, settleInstance, storable, storableError } from "../../ledger/rules.ts";
+import { endOf, settleInstance } from "../../ledger/rules.ts";
+import { storable, storableError } from "../../ledger/storable.ts";
 import type { LogAppend, Settlement, SettleResult } from "../../store.ts";
 import { RESULT } from "../script/constants.ts";
 import type { Packable, Unpacker } from "./msgpack.ts";

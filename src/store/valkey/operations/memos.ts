@@ -1,6 +1,6 @@
 import { checkLimit } from "../../ledger/checks.ts";
 import { checkAddNews, checkPutMemo } from "../../ledger/operations/memos.ts";
-import { storable } from "../../ledger/rules.ts";
+import { storable } from "../../ledger/storable.ts";
 import type { MemoRange } from "../../ledger/tables/tables.ts";
 import { compareText } from "../../records.ts";
 import type { Memo, Store } from "../../store.ts";

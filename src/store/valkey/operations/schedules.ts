@@ -5,7 +5,7 @@ import { copyToStore } from "../../ledger/operations/schedules.ts";
 import { pageOfFates, pageOfSchedules } from "../../ledger/reading/pages.ts";
 import { checkUpcoming, upcomingSchedules } from "../../ledger/reading/upcoming.ts";
 import { generationError } from "../../ledger/refusals.ts";
-import { storable } from "../../ledger/rules.ts";
+import { storable } from "../../ledger/storable.ts";
 import type { Range, ScheduleTable } from "../../ledger/tables/tables.ts";
 import type { AdvanceResult, Pause, Store } from "../../store.ts";
 import { readInstances } from "../codec/instances.ts";

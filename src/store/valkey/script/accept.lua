@@ -85,14 +85,9 @@ function S.next_seq()
 end
 
 function S.new_row(item)
-  local extra, members = item[IN_EXTRA], false
-  if extra then
-    members = {uniqueKey = extra.uniqueKey, scheduleId = extra.scheduleId, retryOf = extra.retryOf,
-      deadlineAt = extra.deadlineAt}
-    if extra.uniqueKey and extra.forMs then
-      members.uniqueUntil = S.min(S.stamp + extra.forMs, MAX)
-    end
-  end
+  local extra = item[IN_EXTRA]
+  local members = extra and extra.members
+  if extra and extra.forMs then members.uniqueUntil = S.min(S.stamp + extra.forMs, MAX) end
   return {SCHEDULED, 0, members, false, false, false, 0, false, false, S.next_seq(), item[IN_KIND],
     item[IN_QUEUE], item[IN_SUCCESS], item[IN_FAILURE], item[IN_PRIORITY], item[IN_DUE] or S.wall, S.at,
     S.at}

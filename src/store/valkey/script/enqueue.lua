@@ -14,7 +14,7 @@ function S.resolve(item, id, r, fixed)
   local rule = item[IN_EXTRA].onConflict or 'refuse'
   if rule == 'refuse' or item[IN_KIND] ~= r[KIND] then
     if S.is_same(item, id, r, fixed) then return 'answer' end
-    return nil, {'taken', 'uniqueKey', item[IN_EXTRA].uniqueKey, item[IN_KIND], id, r[KIND]}
+    return nil, {'taken', 'uniqueKey', item[IN_EXTRA].members.uniqueKey, item[IN_KIND], id, r[KIND]}
   end
   if rule == 'keep' or r[STATE] > PROCESSING then return 'answer' end
   if r[STATE] ~= PROCESSING then return 'replace' end
@@ -49,7 +49,7 @@ function S.plan_item(plan, item, i)
     plan.results[i] = {SAME_ID, id}
     return nil
   end
-  local key, replaced = extra and extra.uniqueKey, false
+  local key, replaced = extra and extra.members.uniqueKey, false
   local holder = key and (plan.by_key[key] or S.key_holder(key) or S.former_holder(item))
   if holder then
     local planned = plan.by_id[holder]
@@ -127,7 +127,7 @@ function S.redrive(op)
   local results = {}
   for i = 1, #items do
     local item = items[i]
-    local past_id = item[IN_EXTRA].retryOf
+    local past_id = item[IN_EXTRA].members.retryOf
     local past = S.row(past_id)
     local outcome, new_id = 'accepted', false
     if not past then

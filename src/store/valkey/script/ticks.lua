@@ -87,7 +87,7 @@ function S.fire_one(record, fire, request, result)
   local decided = S.fate_of(schedule, tick)
   if decided and not S.is_void(record, decided, tick) then return end
   if decided then S.cut_out(schedule, decided, fire[4], result.counted) end
-  local key = item[IN_EXTRA].uniqueKey
+  local key = item[IN_EXTRA].members.uniqueKey
   local holder = key and S.key_holder(key)
   local reason = S.skip_reason(record, fire, request, holder)
   if reason then
@@ -212,7 +212,7 @@ function S.backfill(op)
   for _, fire in ipairs(fires) do
     local item, tick = fire[1], fire[2]
     local fate = S.fate_of(schedule, tick)
-    local key = item[IN_EXTRA].uniqueKey
+    local key = item[IN_EXTRA].members.uniqueKey
     local is_there = (fate and fate[4] == 'fired') or S.row(item[IN_ID])
     if not is_there and not (key and S.key_holder(key)) then
       if fate then S.cut_out(schedule, fate, fire[3], counted) end

@@ -1,0 +1,104 @@
+import type { Instance } from "../core/instance.ts";
+
+/** How stores keep a field of instances. */
+export interface InstanceField {
+  /** Its value where nothing sets it, which rows leave out. Absent: something always sets it. */
+  readonly usual?: null | number | string;
+  /**
+   * If requests to accept an instance have it: "as is", "text" with characters that every store can
+   * keep, or a "time" in whole milliseconds.
+   */
+  readonly given?: "as is" | "text" | "time";
+  /** True if requests may leave it out, because they were written before it was added. */
+  readonly isOptional?: true;
+  /** Column of SQLite; absent: a member of the JSON in the column `extra`. */
+  readonly column?: string;
+  /** Place in the rows of Valkey, see `ROW`; absent: {@link fixed}, or among the rare members. */
+  readonly place?: string;
+  /** True if Valkey keeps it in the part that never changes. */
+  readonly isFixed?: true;
+  /** Name among the rare members of Valkey, if not its own. */
+  readonly rareName?: string;
+  /** True for an object: JSON text in a column, and among the rare members of Valkey. */
+  readonly isJson?: true;
+  /** True if backups of earlier versions lack it. */
+  readonly isNewer?: true;
+}
+
+/**
+ * Every field of an instance. A new one has `usual`, and no column or place: it needs no other
+ * format of the store. If callers give it, it is `given` and `isOptional`. What requests, rows,
+ * backups and tests have of it derives from here, by `npm run generate`.
+ *
+ * The order is the one of members in the rows of etcd.
+ */
+export const INSTANCE_FIELDS = {
+  id: { given: "as is", column: "id" },
+  kind: { given: "as is", column: "kind", place: "KIND" },
+  state: { column: "state", place: "STATE" },
+  reason: { usual: null, column: "reason", place: "REASON" },
+  priority: { usual: 5, given: "as is", column: "priority", place: "PRIORITY" },
+  queueKey: { given: "as is", column: "queue_key", place: "QUEUE" },
+  uniqueKey: { usual: null, given: "as is", column: "unique_key" },
+  uniqueUntil: { usual: null },
+  argumentsJson: { usual: "[]", given: "text", column: "arguments", isFixed: true },
+  resultsJson: { usual: null, column: "results", place: "RESULTS" },
+  error: { usual: null, column: "error", isJson: true },
+  scheduleId: { usual: null, given: "as is", column: "schedule_id" },
+  scheduledFor: { usual: null, given: "as is", column: "scheduled_for", isFixed: true },
+  dueAt: { column: "due_at", place: "DUE" },
+  createdAt: { column: "created_at", place: "CREATED" },
+  scheduledAt: { column: "scheduled_at", place: "SCHEDULED_AT" },
+  processedAt: { usual: null, column: "processed_at", place: "PROCESSED" },
+  settledAt: { usual: null, column: "settled_at", place: "SETTLED" },
+  cancelRequestedAt: { usual: null, column: "cancel_at", rareName: "cancelAt" },
+  attempt: { usual: 0, column: "attempt", place: "ATTEMPT" },
+  failures: { usual: 0, column: "failures" },
+  crashes: { usual: 0, column: "crashes" },
+  fence: { usual: 0, column: "fence", place: "FENCE" },
+  node: { usual: null, column: "node", place: "NODE" },
+  retryOf: { usual: null, given: "as is", column: "retry_of" },
+  version: { usual: null, column: "version" },
+  progress: { usual: null, isJson: true },
+  usage: { usual: null, isJson: true, isNewer: true },
+  deadlineAt: { usual: null, given: "time", column: "deadline_at" },
+  redrivenAs: { usual: null },
+  retryMax: { usual: 0, given: "as is", column: "retry_max", isFixed: true },
+  crashesMax: { usual: 3, given: "as is", column: "crashes_max", isFixed: true },
+  timeoutMs: { usual: 0, given: "as is", column: "timeout_ms", isFixed: true },
+  keepSuccessMs: { given: "as is", column: "keep_success_ms", place: "KEEP_SUCCESS" },
+  keepFailureMs: { given: "as is", column: "keep_failure_ms", place: "KEEP_FAILURE" },
+} as const satisfies Readonly<Record<keyof Instance, InstanceField>>;
+
+type Fields = typeof INSTANCE_FIELDS;
+type Having<Part extends InstanceField> = {
+  [Name in keyof Fields]: Fields[Name] extends Part ? Name : never;
+}[keyof Fields];
+type Given = Having<{ given: "as is" | "text" | "time" }>;
+type Optional = Having<{ isOptional: true }>;
+
+/** The fields of an instance that requests to accept it give. */
+export type GivenFields =
+  & Pick<Instance, Exclude<Given, Optional>>
+  & Partial<Pick<Instance, Optional>>;
+
+/** The fields by name, in order. */
+export const FIELD_ENTRIES = Object.entries(INSTANCE_FIELDS) as readonly [
+  keyof Instance,
+  InstanceField,
+][];
+
+const USUAL = FIELD_ENTRIES.filter(([, { usual }]) => usual !== undefined);
+
+/** The fields that have a usual value, with it. */
+export const USUAL_FIELDS = valuesOf(USUAL) as Pick<
+  Instance,
+  Having<{ usual: null | number | string }>
+>;
+
+/** Likewise, those that instances in backups of earlier versions lack. */
+export const NEWER_FIELDS = valuesOf(USUAL.filter(([, { isNewer }]) => isNewer));
+
+function valuesOf(entries: typeof FIELD_ENTRIES): Partial<Instance> {
+  return Object.fromEntries(entries.map(([name, { usual }]) => [name, usual]));
+}

@@ -1,0 +1,38 @@
+import type { ErrorInfo } from "../../core/instance.ts";
+
+/**
+ * Characters that not every store can keep: a lone surrogate has no UTF-8, and NUL ends a text in
+ * some runtimes' SQLite.
+ */
+const UNSTORABLE = /\0|\p{Surrogate}/gu;
+
+/**
+ * The text with U+FFFD for characters that cannot be stored, so that every store keeps the same.
+ */
+export function storable<T extends string | null>(text: T): T {
+  if (text === null || isStorable(text)) return text;
+  return text.replace(UNSTORABLE, "\ufffd") as T;
+}
+
+/** True if a text is stored as it is. */
+export function isStorable(text: string): boolean {
+  return text.isWellFormed() && !text.includes("\0");
+}
+
+/** An error whose texts can be stored. */
+export function storableError(error: ErrorInfo | null): ErrorInfo | null {
+  if (error === null) return null;
+  const { name, message, stack, exitCode, signal } = error;
+  return {
+    name: storable(name),
+    message: storable(message),
+    ...(stack === undefined ? {} : { stack: storable(stack) }),
+    ...(exitCode === undefined ? {} : { exitCode }),
+    ...(signal === undefined ? {} : { signal: storable(signal) }),
+  };
+}
+
+/** A time in whole milliseconds, not before the given one. */
+export function wholeTime(ms: number | null): number | null {
+  return ms === null ? null : Math.ceil(ms);
+}
