@@ -11,7 +11,8 @@ const ROOTS: readonly (readonly [file: string, names: readonly string[]])[] = [
   ["core/state.ts", ["JobState"]],
   ["core/arguments/signature.ts", ["Int", "Duration", "ArgumentInput"]],
   ["core/job/job.ts", ["InstanceLog", "InstanceHandle", "Context"]],
-  ["core/job/job_manager.ts", ["ScheduleOptions", "JobManager"]],
+  ["core/job/gen/run_options.ts", ["ScheduleOptions"]],
+  ["core/job/job_manager.ts", ["JobManager"]],
   ["worker/attempt_scope.ts", ["WorkerInfo"]],
   ["core/job/define.ts", ["JobInput"]],
 ];

@@ -1,17 +1,19 @@
-// Writes the types of job options, the types for authors of jobs, the rows of instances, and the
-// files of services.
+// Writes the types of options of jobs, instances and schedules, the types for authors of jobs, the
+// rows of instances, and the files of services.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { JOB_OPTIONS } from "../../src/core/job/options.ts";
+import { RUN_OPTIONS } from "../../src/core/job/run_options.ts";
 import { ambientModule } from "./author_types.ts";
 import { instanceModules } from "./instance_rows.ts";
-import { typesModule } from "./option_types.ts";
+import { runOptionsModule, typesModule } from "./option_types.ts";
 import { contribFiles } from "./service_files.ts";
 
 const path = (name: string) => new URL(`../../src/${name}`, import.meta.url);
 
 writeFileSync(path("core/job/gen/job_options.ts"), typesModule(JOB_OPTIONS));
+writeFileSync(path("core/job/gen/run_options.ts"), runOptionsModule(RUN_OPTIONS));
 mkdirSync(path("jobs/types/gen/"), { recursive: true });
 writeFileSync(path("jobs/types/gen/ambient.ts"), ambientModule());
 for (const [name, text] of Object.entries(instanceModules())) {

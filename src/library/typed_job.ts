@@ -1,7 +1,8 @@
 import type { JobInput } from "../core/job/define.ts";
 import type { Instance } from "../core/instance.ts";
 import type { Context, InstanceHandle, JobDefinition, JobHandlers } from "../core/job/job.ts";
-import type { JobManager, ScheduleOptions } from "../core/job/job_manager.ts";
+import type { ScheduleOptions } from "../core/job/gen/run_options.ts";
+import type { JobManager } from "../core/job/job_manager.ts";
 import type { WorkerInfo } from "../worker/attempt_scope.ts";
 import type { SchemaInput, SchemaOutput, StandardSchema } from "./standard_schema.ts";
 

@@ -13,7 +13,8 @@ export type * from "./api/instances.ts";
 export type * from "./api/nodes.ts";
 export type * from "./api/reads.ts";
 export type * from "./api/schedules.ts";
-export type { RetryOptions, ScheduleOptions } from "../core/job/job_manager.ts";
+export type { ScheduleOptions } from "../core/job/gen/run_options.ts";
+export type { RetryOptions } from "../core/job/job_manager.ts";
 
 /**
  * The manager as its adapters see it: gRPC, HTTP, the CLI and the library are thin layers over it.

@@ -1,22 +1,11 @@
+import { NAMED_OPTIONS } from "../core/job/run_options.ts";
 import { snakeCase } from "../core/text/snake_case.ts";
 
-/** Options of the library whose fields have other names than theirs in snake case. */
+/** Fields by the options of the library. */
 const FIELDS: Readonly<Record<string, string>> = {
-  after: "after_ms",
-  jitter: "jitter_ms",
-  timeout: "timeout_ms",
-  deadline: "deadline_ms",
-  uniqueFor: "unique_for_ms",
-  retries: "max_retries",
-  id: "uuid",
+  ...Object.fromEntries(NAMED_OPTIONS.map(({ name, field }) => [name, field])),
   instanceId: "uuid",
   kinds: "query.kinds",
-  startsAt: "recurrence.starts_at",
-  endsAt: "recurrence.ends_at",
-  blackout: "recurrence.blackout",
-  runsMax: "recurrence.runs_max",
-  queueMax: "recurrence.queue_max",
-  misfireWithin: "recurrence.misfire_within_ms",
 };
 
 /** The field of a request that has an option of the library; a field is returned unchanged. */

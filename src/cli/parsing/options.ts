@@ -230,17 +230,6 @@ export const ARGS_JSON_OPTION: OptionSpec = {
   describe: "Arguments as JSON: an array by position or an object by name",
 };
 
-/** Options of the attempts of an instance, or of each run of a schedule. */
-export const ATTEMPT_OPTIONS: OptionSpecs = {
-  priority: {
-    value: "N",
-    describe:
-      "Lower numbers run first: 0 high, 5 default, 10 low; below 0 runs before all of these",
-  },
-  timeout: { value: "DURATION", describe: "Time limit of one attempt; 0 for none" },
-  retries: { value: "N", describe: "How many retries after a failed attempt; -1 for no limit" },
-};
-
 /** The options of the program without a verb. */
 export const PROGRAM_OPTIONS: OptionSpecs = {
   ...CONNECTION_OPTIONS,

@@ -1,50 +1,60 @@
 import { quoteValue } from "../text/quote_value.ts";
-import { type DurationInput, readDuration } from "../time/duration.ts";
+import { readDuration } from "../time/duration.ts";
 import { JobError } from "../errors.ts";
-import { CONFLICTS, type ScheduleOptions } from "./job_manager.ts";
 import {
   ARGUMENTS,
   checkOptions,
   DURATION,
   FUNCTION,
+  isListOf,
   isObject,
-  isOneOf,
   isText,
   type Keys,
-  type KeysOf,
+  type KeyValue,
   NUMBER,
   TEXT,
 } from "../text/object_keys.ts";
+import {
+  INSTANCE_OPTIONS,
+  NAMED_OPTIONS,
+  type NamedOption,
+  type RunOptionForm,
+  SCHEDULE_OPTIONS,
+} from "./run_options.ts";
 
-/** Checks only types: values are checked where the instance is created, for every caller. */
-const SCHEDULE_KEYS: KeysOf<ScheduleOptions> = {
+/** Only types: values are checked where the instance or schedule is made, for every caller. */
+const FORM_KEYS: Readonly<Record<RunOptionForm, KeyValue>> = {
   arguments: ARGUMENTS,
+  choice: TEXT,
+  duration: DURATION,
   id: ["a UUID", (value) => value === null || isText(value)],
-  priority: NUMBER,
-  at: [
+  instant: ["a time in epoch milliseconds", NUMBER[1]],
+  integer: NUMBER,
+  moment: [
     "a Date or epoch milliseconds",
     (value) => typeof value === "number" || value instanceof Date,
   ],
-  after: DURATION,
-  afterMs: NUMBER,
-  jitter: DURATION,
-  jitterMs: NUMBER,
-  timeout: DURATION,
-  timeoutMs: NUMBER,
-  deadline: DURATION,
-  deadlineMs: NUMBER,
-  retries: NUMBER,
-  uniqueKey: TEXT,
-  uniqueFor: DURATION,
-  uniqueForMs: NUMBER,
-  onConflict: [CONFLICTS.map((word) => `"${word}"`).join(", "), isOneOf(CONFLICTS)],
+  text: TEXT,
+  texts: ["a list of texts", isListOf(isText)],
 };
+
+function keysOf(options: readonly NamedOption[]): Keys {
+  return Object.fromEntries(options.flatMap(({ name, key, form }) => [
+    [name, FORM_KEYS[form]],
+    [key, form === "duration" ? NUMBER : FORM_KEYS[form]],
+  ]));
+}
+
+const INSTANCE_KEYS = keysOf(INSTANCE_OPTIONS);
+
+/** The keys of the options of a recurring schedule. */
+export const RECURRING_KEYS: Keys = keysOf(SCHEDULE_OPTIONS);
 
 /**
  * Options that only the library accepts: `cron`, which makes a recurring schedule, and handlers.
  */
 const LIBRARY_KEYS: Keys = {
-  ...SCHEDULE_KEYS,
+  ...INSTANCE_KEYS,
   cron: TEXT,
   onComplete: FUNCTION,
   onTerminate: FUNCTION,
@@ -63,7 +73,7 @@ export function checkScheduleOptions(
   options: object,
   where: "job" | "library" = "job",
 ): void {
-  const keys = where === "library" ? LIBRARY_KEYS : SCHEDULE_KEYS;
+  const keys = where === "library" ? LIBRARY_KEYS : INSTANCE_KEYS;
   checkOptions(options, keys, { failure: `Cannot schedule job "${kind}"` });
 }
 
@@ -86,11 +96,7 @@ export function kindOfReference(job: unknown, action = "schedule a job"): string
 }
 
 /** Options that may be written as a duration. With "Ms" at the end they are in milliseconds. */
-const DURATIONS = ["after", "jitter", "timeout", "deadline", "uniqueFor", "misfireWithin"] as const;
-
-type DurationOptions = {
-  readonly [Name in (typeof DURATIONS)[number]]?: DurationInput | null;
-};
+const DURATIONS = NAMED_OPTIONS.filter(({ form }) => form === "duration").map(({ name }) => name);
 
 /**
  * Options of an instance or a schedule with each duration in milliseconds: `{ after: "2h" }`
@@ -99,12 +105,13 @@ type DurationOptions = {
  * @throws JobError `invalid_argument` naming the option, for text that is not a duration, or a
  * duration that is given twice
  */
-export function inMilliseconds<Options extends DurationOptions>(options: Options): Options {
+export function inMilliseconds<Options extends object>(given: Options): Options {
+  const options = given as Readonly<Record<string, unknown>>;
   // Fast path: most instances, thousands at a time, are scheduled with none of these options.
-  const given = DURATIONS.filter((name) => options[name] !== undefined);
-  if (given.length === 0) return options;
+  const names = DURATIONS.filter((name) => options[name] !== undefined);
+  if (names.length === 0) return given;
   const plain: Record<string, unknown> = { ...options };
-  for (const name of given) {
+  for (const name of names) {
     const inMs = `${name}Ms`;
     if (plain[inMs] !== undefined) {
       throw new JobError("invalid_argument", `Cannot use both "${name}" and "${inMs}"`, {
@@ -129,4 +136,53 @@ function millisecondsOf(name: string, value: unknown): number | null {
     });
   }
   return readDuration(name, value);
+}
+
+/** Checks of values by their keys. */
+const CHECKS: ReadonlyMap<string, (value: unknown) => void> = new Map(
+  NAMED_OPTIONS.flatMap((option) => {
+    const { key, form } = option;
+    if (form === "choice") return [[key, choiceCheck(option)]];
+    return form === "integer" || form === "duration" || form === "instant"
+      ? [[key, rangeCheck(option)]]
+      : [];
+  }),
+);
+
+function choiceCheck({ name, words = [] }: NamedOption) {
+  return (value: unknown) => {
+    if (words.includes(value as string)) return;
+    throw new JobError("invalid_argument", `Cannot use "${name}" "${value}": no such choice`, {
+      options: [name],
+      hint: `Write one of: ${words.join(", ")}`,
+    });
+  };
+}
+
+function rangeCheck({ name, range: [min, max] }: NamedOption) {
+  return (value: unknown) => {
+    if (Number.isInteger(value) && value as number >= min && value as number <= max) return;
+    throw unusable(name, String(value), `is not a whole number from ${min} to ${max}`);
+  };
+}
+
+/**
+ * Check the numbers and choices of options in milliseconds. An undefined value counts as absent,
+ * and null as removed.
+ *
+ * @throws JobError `invalid_argument` naming the option
+ */
+export function checkValues(options: object): void {
+  for (const key of Object.keys(options)) {
+    const value = (options as Readonly<Record<string, unknown>>)[key];
+    if (value !== undefined && value !== null) CHECKS.get(key)?.(value);
+  }
+}
+
+/** The error of an option whose value cannot be used. */
+export function unusable(option: string, value: string, problem: string, hint?: string): JobError {
+  return new JobError("invalid_argument", `Cannot use "${option}" "${value}": it ${problem}`, {
+    options: [option],
+    hint,
+  });
 }

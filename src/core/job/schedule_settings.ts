@@ -30,27 +30,18 @@ export function specsOf(
   settings: ScheduleSettings,
   inherited: InheritedSchedule,
 ): ScheduleSpec[] {
-  const { defaults } = inherited;
-  return texts.map((text) => {
-    const timezone = text.timezone ?? settings.timezone ?? inherited.timezone;
-    const rare = {
+  return texts.map(({ cron, everyMs, timezone: own }) => {
+    const timezone = own ?? settings.timezone ?? inherited.timezone;
+    // Absent ones are left out, because a schedule's hash covers the members that it has.
+    return withoutUndefined({
+      ...inherited.defaults,
+      ...withoutUndefined(settings),
+      cron,
+      everyMs,
+      timezone,
       startsAt: timeOf("startsAt", settings.startsAt, timezone),
       endsAt: timeOf("endsAt", settings.endsAt, timezone),
-      blackout: settings.blackout,
-      runsMax: settings.runsMax,
-      queueMax: settings.queueMax,
-    };
-    return {
-      cron: text.cron,
-      everyMs: text.everyMs,
-      timezone,
-      overlap: settings.overlap ?? defaults.overlap,
-      misfire: settings.misfire ?? defaults.misfire,
-      misfireWithinMs: settings.misfireWithinMs ?? defaults.misfireWithinMs,
-      jitterMs: settings.jitterMs ?? defaults.jitterMs,
-      // Absent ones are left out, because a schedule's hash covers the members that it has.
-      ...withoutUndefined(rare),
-    };
+    });
   });
 }
 

@@ -6,7 +6,8 @@ import type {
   RunningProcess,
   StoredLogEntry,
 } from "../../core/instance.ts";
-import type { RetryOptions, ScheduleOptions } from "../../core/job/job_manager.ts";
+import type { ScheduleOptions } from "../../core/job/gen/run_options.ts";
+import type { RetryOptions } from "../../core/job/job_manager.ts";
 import type { Block } from "../../core/job/limits.ts";
 import type { DurationBand } from "../../core/notices/expectations.ts";
 import type { FinalState, JobState } from "../../core/state.ts";

@@ -1,48 +1,9 @@
-import type { ArgumentInput } from "../../core/arguments/signature.ts";
 import type { Instance } from "../../core/instance.ts";
-import type { DurationInput } from "../../core/time/duration.ts";
-import type { Misfire, Overlap, ScheduleRecord } from "../../core/time/schedule.ts";
+import type { Clearable, RecurringOptions } from "../../core/job/gen/run_options.ts";
+import type { ScheduleRecord } from "../../core/time/schedule.ts";
 import type { Page, PageRequest, Pause } from "../../store/store.ts";
 
-/** A recurring schedule made at run time. */
-export interface RecurringOptions {
-  readonly cron: string;
-  /** IANA zone; the manager's default otherwise. */
-  readonly timezone?: string;
-  readonly arguments?: ArgumentInput;
-  readonly priority?: number;
-  /** Limit of one attempt: milliseconds, or text such as "5m". So are the other durations. */
-  readonly timeout?: DurationInput;
-  readonly timeoutMs?: number;
-  readonly retries?: number;
-  readonly overlap?: Overlap;
-  /** With overlap "queue": most ticks that wait. */
-  readonly queueMax?: number;
-  readonly misfire?: Misfire;
-  readonly misfireWithin?: DurationInput;
-  readonly misfireWithinMs?: number;
-  readonly jitter?: DurationInput;
-  readonly jitterMs?: number;
-  /** No tick before this time, epoch ms; also the first tick of `@every`. */
-  readonly startsAt?: number;
-  /** No tick at or after this time, epoch ms. */
-  readonly endsAt?: number;
-  /** Windows without runs, such as `22:00-06:00`, `sat-sun` or `2026-12-24/2026-12-27`. */
-  readonly blackout?: readonly string[];
-  /** The schedule finishes after this many runs. */
-  readonly runsMax?: number;
-}
-
-/** Options that a change can remove. */
-type Clearable =
-  | "startsAt"
-  | "endsAt"
-  | "blackout"
-  | "runsMax"
-  | "priority"
-  | "timeout"
-  | "timeoutMs"
-  | "retries";
+export type { RecurringOptions };
 
 /** A change of a schedule: absent options stay; null removes one, or leaves it to the job. */
 export type ScheduleChange = {

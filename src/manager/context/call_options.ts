@@ -4,7 +4,6 @@ import {
   ARGUMENTS,
   type Check,
   copyOptions,
-  DURATION,
   FLAG,
   isListOf,
   isOneOf,
@@ -17,18 +16,14 @@ import {
   TEXT,
   withoutUndefined,
 } from "../../core/text/object_keys.ts";
+import { RECURRING_KEYS } from "../../core/job/schedule_options.ts";
 import { BATCH_MAX, type PageRequest } from "../../store/store.ts";
 import type { IncidentQuery } from "../../notices/incidents/incidents.ts";
 import type { SilenceOptions } from "../../notices/incidents/silences.ts";
 import type { CalendarQuery, ForecastQuery, SpanQuery, TimelineQuery } from "../api/timeline.ts";
 import type { RetryOptions } from "../../core/job/job_manager.ts";
 import type { FollowOptions } from "../api/instances.ts";
-import type {
-  BackfillRequest,
-  ExplainQuery,
-  RecurringOptions,
-  ScheduleTarget,
-} from "../api/schedules.ts";
+import type { BackfillRequest, ExplainQuery, ScheduleTarget } from "../api/schedules.ts";
 
 /** A page of a listing; by default the first one, of at most 1,000 items. */
 export type PageInput = Partial<PageRequest>;
@@ -42,27 +37,6 @@ const PAGE_KEYS: KeysOf<PageRequest> = {
   token: TEXT,
   order: ['"newest" or "oldest"', isOneOf(["newest", "oldest"])],
   lookMax: ["a whole number from 1 to 100000", isWithin(1, 100_000)],
-};
-
-const RECURRING_KEYS: KeysOf<RecurringOptions> = {
-  cron: TEXT,
-  timezone: TEXT,
-  arguments: ARGUMENTS,
-  priority: NUMBER,
-  timeout: DURATION,
-  timeoutMs: NUMBER,
-  retries: NUMBER,
-  overlap: TEXT,
-  queueMax: NUMBER,
-  misfire: TEXT,
-  misfireWithin: DURATION,
-  misfireWithinMs: NUMBER,
-  jitter: DURATION,
-  jitterMs: NUMBER,
-  startsAt: TIME,
-  endsAt: TIME,
-  blackout: ["a list of texts", isListOf(isText)],
-  runsMax: NUMBER,
 };
 
 /** A change may remove optional members of a schedule. */

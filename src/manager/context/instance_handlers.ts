@@ -1,6 +1,6 @@
 import type { Instance } from "../../core/instance.ts";
 import type { JobDefinition, JobHandlers } from "../../core/job/job.ts";
-import type { ScheduleOptions } from "../../core/job/job_manager.ts";
+import type { ScheduleOptions } from "../../core/job/gen/run_options.ts";
 import type { Logger } from "../../platform/logger.ts";
 
 /** Most instances whose handlers are kept; the oldest, which may have ended, are dropped. */

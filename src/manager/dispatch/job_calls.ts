@@ -6,7 +6,8 @@ import {
   readBulkFilter,
   readInstanceFilter,
 } from "../../core/job/instance_filter.ts";
-import type { JobManager, ScheduleOptions } from "../../core/job/job_manager.ts";
+import type { ScheduleOptions } from "../../core/job/gen/run_options.ts";
+import type { JobManager } from "../../core/job/job_manager.ts";
 import { checkScheduleOptions, kindOfReference } from "../../core/job/schedule_options.ts";
 import { BurstLog } from "../../platform/burst_log.ts";
 import type { ClaimKey } from "../../store/store.ts";

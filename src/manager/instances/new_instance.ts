@@ -5,27 +5,21 @@ import { convertArguments } from "../../core/arguments/convert.ts";
 import { quoteValue } from "../../core/text/quote_value.ts";
 import { encodeJson } from "../../core/arguments/encode.ts";
 import { JobError } from "../../core/errors.ts";
-import { DURATION_MS_MAX } from "../../core/time/duration.ts";
 import { type Instance, isUuid } from "../../core/instance.ts";
 import { assertRunsHere, RUN_TIMEOUT_MS } from "../../core/job/external.ts";
-import { type JobDefinition, PRIORITY_MAX } from "../../core/job/job.ts";
+import type { JobDefinition } from "../../core/job/job.ts";
 import { PAYLOAD_BYTES_MAX } from "../../core/payload_chars.ts";
-import { CONFLICTS } from "../../core/job/job_manager.ts";
 import { kindWord } from "../../core/job/kind.ts";
 import { argumentsText, keyText, queuePathsOf, type UniqueRule } from "../../core/job/limits.ts";
 import type { ScheduleRecord } from "../../core/time/schedule.ts";
 import { TEXT_LENGTH_MAX } from "../../core/text/text_limits.ts";
 import { BATCH_MAX, type NewInstance } from "../../store/store.ts";
-import { inMilliseconds } from "../../core/job/schedule_options.ts";
+import { TIME_MAX } from "../../core/job/run_options.ts";
+import { checkValues, inMilliseconds, unusable } from "../../core/job/schedule_options.ts";
 import { jitterOf } from "../../core/time/tick_decision.ts";
 import type { TickKey } from "../../core/time/tick_of_run.ts";
 import type { Context } from "../context/context.ts";
-import type { ScheduleOptions } from "../../core/job/job_manager.ts";
-
-/** The largest number of retries that fits the wire format. */
-const RETRIES_MAX = 2 ** 31 - 1;
-/** The latest time that a Date can represent, epoch ms. */
-export const TIME_MAX = 8.64e15;
+import type { ScheduleOptions } from "../../core/job/gen/run_options.ts";
 
 /** Longest readable key, in characters; a longer one is hashed. */
 const READABLE_LENGTH_MAX = 300;
@@ -56,8 +50,7 @@ export function seedOf(
 export function newInstance(job: JobDefinition, given: ScheduleOptions, seed: Seed): NewInstance {
   assertRunsHere(job);
   const options = inMilliseconds(given);
-  checkPolicy(options);
-  checkInteger("uniqueFor", options.uniqueForMs ?? 1, 1, DURATION_MS_MAX);
+  checkValues(options);
   const argumentsJson = argumentsFor(job, options.arguments ?? []);
   const dueAt = dueTime(options, seed);
   const deadlineMs = options.deadlineMs ?? job.options.deadlineMs;
@@ -77,10 +70,10 @@ export function newInstance(job: JobDefinition, given: ScheduleOptions, seed: Se
 function ownId(given: unknown): string {
   const id = String(given).toLowerCase();
   if (!isUuid(id)) {
-    throw invalid("id", id, "is not a UUID", "Leave it out, and the daemon makes one");
+    throw unusable("id", id, "is not a UUID", "Leave it out, and the daemon makes one");
   }
   if (!OWN_VERSIONS.has(id[VERSION_PLACE]!)) return id;
-  throw invalid(
+  throw unusable(
     "id",
     id,
     `is a UUID of version ${id[VERSION_PLACE]}, which the daemon makes for notices and hooks`,
@@ -187,21 +180,6 @@ export function argumentsFor(job: JobDefinition, input: ArgumentInput): string {
   });
 }
 
-/** Check the numbers of an instance's options. @throws JobError `invalid_argument` naming one */
-export function checkPolicy(
-  options: Pick<
-    ScheduleOptions,
-    "priority" | "retries" | "timeoutMs" | "deadlineMs" | "jitterMs"
-  >,
-): void {
-  const { priority = 0, retries = 0, timeoutMs = 0, deadlineMs = 0, jitterMs = 0 } = options;
-  checkInteger("priority", priority, -PRIORITY_MAX, PRIORITY_MAX);
-  checkInteger("retries", retries, -1, RETRIES_MAX);
-  checkInteger("timeout", timeoutMs, 0, TIME_MAX);
-  checkInteger("deadline", deadlineMs, 0, TIME_MAX);
-  checkInteger("jitter", jitterMs, 0, DURATION_MS_MAX);
-}
-
 /**
  * Check the requests of one batch.
  *
@@ -278,7 +256,6 @@ function uniqueKeyOf(
 ): UniqueKey {
   const { uniqueKey, uniqueForMs, onConflict } = options;
   const policy = job.options.unique;
-  checkChoice("onConflict", onConflict, CONFLICTS);
   if (uniqueKey !== undefined) {
     checkUniqueKey(uniqueKey);
     const hasRule = uniqueForMs !== undefined || onConflict !== undefined;
@@ -341,36 +318,9 @@ function dueTime(options: ScheduleOptions, seed: Seed): number | null {
   }
   const at = options.at instanceof Date ? options.at.getTime() : options.at;
   const afterMs = options.afterMs ?? 0;
-  checkInteger("after", afterMs, 0, TIME_MAX);
   const jitterMs = Math.floor(seed.random * (options.jitterMs ?? 0));
   if (at === undefined && afterMs + jitterMs === 0) return null;
   const dueAt = (at ?? seed.nowMs + afterMs) + jitterMs;
   if (Number.isFinite(dueAt) && dueAt >= 0 && dueAt <= TIME_MAX) return Math.floor(dueAt);
-  throw invalid("at", String(options.at), "is not a time", "Give a valid Date or epoch ms");
-}
-
-/** @throws JobError `invalid_argument` for what is not a whole number in the range */
-export function checkInteger(option: string, value: number, min: number, max: number): void {
-  if (Number.isInteger(value) && value >= min && value <= max) return;
-  throw invalid(option, String(value), `is not a whole number from ${min} to ${max}`);
-}
-
-/** @throws JobError `invalid_argument` for a value that is not one of the known ones */
-export function checkChoice(
-  option: string,
-  value: string | undefined,
-  known: readonly string[],
-): void {
-  if (value === undefined || known.includes(value)) return;
-  throw new JobError("invalid_argument", `Cannot use "${option}" "${value}": no such choice`, {
-    options: [option],
-    hint: `Write one of: ${known.join(", ")}`,
-  });
-}
-
-function invalid(option: string, value: string, problem: string, hint?: string): JobError {
-  return new JobError("invalid_argument", `Cannot use "${option}" "${value}": it ${problem}`, {
-    options: [option],
-    hint,
-  });
+  throw unusable("at", String(options.at), "is not a time", "Give a valid Date or epoch ms");
 }

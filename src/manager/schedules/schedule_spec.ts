@@ -1,15 +1,24 @@
 import { hash } from "node:crypto";
 import { BLACKOUTS_MAX, parseBlackout } from "../../core/time/blackout.ts";
-import { DURATION_MS_MAX } from "../../core/time/duration.ts";
 import { atPath, JobError } from "../../core/errors.ts";
-import { MISFIRES, OVERLAPS, REBOOT, type ScheduleSpec } from "../../core/time/schedule.ts";
+import { SCHEDULE_OPTIONS } from "../../core/job/run_options.ts";
+import { REBOOT, type ScheduleSpec } from "../../core/time/schedule.ts";
 import { formatLocal } from "../../core/time/local_time.ts";
 import { openZone } from "../../core/time/zone.ts";
 import { nextTickOf, parseScheduleText } from "../../core/time/ticks.ts";
-import { checkChoice, checkInteger, TIME_MAX } from "../instances/new_instance.ts";
-import type { RecurringOptions, ScheduleChange } from "../api/schedules.ts";
+import type { ScheduleChange } from "../api/schedules.ts";
 
-const COUNT_MAX = 2 ** 31 - 1;
+/** Options that are not members of the spec: its times, and those that its runs carry. */
+const APART: ReadonlySet<string> = new Set(
+  ["cron", "timezone", "arguments", "priority", "timeout", "retries"],
+);
+const SPEC_OPTIONS = SCHEDULE_OPTIONS.filter(({ name }) => !APART.has(name));
+
+// The order in which hashes cover the members: in another, all stored schedules would start anew.
+const COMMON = ["overlap", "misfire", "misfireWithinMs", "jitterMs"] as const;
+const RARE_FIRST = ["startsAt", "endsAt", "blackout", "runsMax"] as const;
+const RARE = new Set([...RARE_FIRST, ...SPEC_OPTIONS.map(({ key }) => key as keyof ScheduleSpec)]);
+for (const name of COMMON) RARE.delete(name);
 
 /**
  * The spec of a schedule made at run time.
@@ -25,7 +34,7 @@ export function specOf(
   base: ScheduleSpec,
   job: { readonly kind: string; readonly nowMs: number },
 ): ScheduleSpec {
-  checkOptions(withoutNull(options));
+  for (const text of windowsOf(options)) parseBlackout(text);
   const { kind: seed, nowMs } = job;
   const { cron } = options;
   const parsed = cron === undefined
@@ -33,19 +42,16 @@ export function specOf(
     : atPath("cron", () => parseScheduleText(cron, { seed }));
   const { timezone = parsed?.timezone ?? base.timezone } = options;
   atPath("timezone", () => openZone(timezone));
+  const changes: Record<string, unknown> = {};
+  for (const { key, canClear } of SPEC_OPTIONS) {
+    const value = options[key as keyof ScheduleChange];
+    if (value !== undefined) changes[key] = value ?? (canClear ? undefined : base[key as never]);
+  }
   const spec: ScheduleSpec = {
     ...base,
     ...(parsed === null ? {} : { cron: parsed.cron, everyMs: parsed.everyMs }),
     timezone,
-    overlap: options.overlap ?? base.overlap,
-    misfire: options.misfire ?? base.misfire,
-    misfireWithinMs: options.misfireWithinMs ?? base.misfireWithinMs,
-    jitterMs: options.jitterMs ?? base.jitterMs,
-    startsAt: changed(options.startsAt, base.startsAt) ?? undefined,
-    endsAt: changed(options.endsAt, base.endsAt) ?? undefined,
-    blackout: changed(options.blackout, base.blackout) ?? undefined,
-    runsMax: changed(options.runsMax, base.runsMax) ?? undefined,
-    queueMax: options.queueMax ?? base.queueMax,
+    ...changes,
   };
   if (spec.cron === REBOOT || nextTickOf(spec, nowMs, nowMs) !== null) return spec;
   const text = options.cron ?? base.cron ?? "";
@@ -65,16 +71,12 @@ export function hashOf(
   argumentsJson: string,
   priority: number | null,
 ): string {
-  const { startsAt, endsAt, blackout, runsMax, queueMax } = spec;
-  const rare = { startsAt, endsAt, blackout, runsMax, queueMax };
+  const rare = Object.fromEntries([...RARE].map((name) => [name, spec[name]]));
   const text = JSON.stringify([
     spec.cron,
     spec.everyMs,
     spec.timezone,
-    spec.overlap,
-    spec.misfire,
-    spec.misfireWithinMs,
-    spec.jitterMs,
+    ...COMMON.map((name) => spec[name]),
     argumentsJson,
     priority,
     ...(Object.values(rare).some((value) => value !== undefined) ? [rare] : []),
@@ -87,26 +89,11 @@ export function changed<T>(change: T | null | undefined, before: T): T | null {
   return change === undefined ? before : change;
 }
 
-/** The change without the values that it removes. */
-export function withoutNull(change: ScheduleChange): Partial<RecurringOptions> {
-  return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== null));
-}
-
-function checkOptions(options: Partial<RecurringOptions>): void {
-  checkChoice("overlap", options.overlap, OVERLAPS);
-  checkChoice("misfire", options.misfire, MISFIRES);
-  const { misfireWithinMs = 0, runsMax = 1, queueMax = 1, startsAt = 0, endsAt = 0 } = options;
-  checkInteger("misfireWithin", misfireWithinMs, 0, DURATION_MS_MAX);
-  checkInteger("runsMax", runsMax, 1, COUNT_MAX);
-  checkInteger("queueMax", queueMax, 1, 1_000);
-  checkInteger("startsAt", startsAt, 0, TIME_MAX);
-  checkInteger("endsAt", endsAt, 0, TIME_MAX);
-  const { blackout = [] } = options;
-  if (blackout.length > BLACKOUTS_MAX) {
-    const problem = `found ${blackout.length} windows, at most ${BLACKOUTS_MAX}`;
-    throw new JobError("invalid_argument", `Cannot use blackout: ${problem}`, {
-      options: ["blackout"],
-    });
-  }
-  for (const text of blackout) parseBlackout(text);
+/** @throws JobError `invalid_argument` for too many windows */
+function windowsOf({ blackout }: ScheduleChange): readonly string[] {
+  if (!blackout || blackout.length <= BLACKOUTS_MAX) return blackout ?? [];
+  const problem = `found ${blackout.length} windows, at most ${BLACKOUTS_MAX}`;
+  throw new JobError("invalid_argument", `Cannot use blackout: ${problem}`, {
+    options: ["blackout"],
+  });
 }

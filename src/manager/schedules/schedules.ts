@@ -1,10 +1,11 @@
 import { correctionOf } from "../../core/time/clock_correction.ts";
 import { isJobError, JobError } from "../../core/errors.ts";
 import type { JobDefinition, JobSchedule } from "../../core/job/job.ts";
+import { checkValues } from "../../core/job/schedule_options.ts";
 import type { ScheduleRecord, ScheduleSpec } from "../../core/time/schedule.ts";
 import { nextTickOf } from "../../core/time/ticks.ts";
 import type { ScheduleQuery } from "../../store/store.ts";
-import { argumentsFor, checkPolicy } from "../instances/new_instance.ts";
+import { argumentsFor } from "../instances/new_instance.ts";
 import type { Peers } from "../nodes/peers.ts";
 import { RemovedSchedules, takeUp } from "./removed_schedules.ts";
 import {
@@ -14,7 +15,7 @@ import {
   TRIES_MAX,
   unknownSchedule,
 } from "./stored_schedules.ts";
-import { changed, hashOf, specOf, withoutNull } from "./schedule_spec.ts";
+import { changed, hashOf, specOf } from "./schedule_spec.ts";
 import type { PartContext } from "../context/part_context.ts";
 import type { RecurringOptions, ScheduleChange } from "../api/schedules.ts";
 import type { ZonedScheduleDefaults } from "../context/manager_options.ts";
@@ -118,7 +119,7 @@ export class Schedules {
    * @throws JobError `invalid_argument` for a bad expression, zone or argument
    */
   async create(job: JobDefinition, options: RecurringOptions): Promise<ScheduleRecord> {
-    checkPolicy(options);
+    checkValues(options);
     const { store, clock, ids, tzVersion } = this.#options;
     const at = clock.now();
     const base = { cron: null, everyMs: null, ...this.defaults };
@@ -150,7 +151,7 @@ export class Schedules {
    * @throws JobError `not_found`; `conflict` for one of the configuration; `invalid_argument`
    */
   async update(id: string, options: ScheduleChange): Promise<ScheduleRecord> {
-    checkPolicy(withoutNull(options));
+    checkValues(options);
     const stored = await this.#options.store.getSchedule(id);
     if (stored !== null && stored.removedAt === undefined) await this.#options.settle(stored);
     return await this.change(id, "update", (record, nowMs) => {

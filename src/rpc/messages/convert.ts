@@ -195,11 +195,8 @@ export function scheduleToWire(
   const { spec, cursor, startAt } = record;
   return {
     ...record,
+    ...spec,
     cron: formatScheduleText(spec),
-    timezone: spec.timezone,
-    overlap: spec.overlap,
-    misfire: spec.misfire,
-    jitterMs: spec.jitterMs,
     recurrence: spec,
     arguments: valueTexts(record.argumentsJson),
     // The cursor of a schedule without a tick is its start.

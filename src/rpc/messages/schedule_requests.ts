@@ -2,9 +2,14 @@ import type { ArgumentInput } from "../../core/arguments/signature.ts";
 import { messageOf } from "../../core/errors.ts";
 import { withoutUndefined } from "../../core/text/object_keys.ts";
 import type { ReportedRun } from "../../core/job/external.ts";
-import { CONFLICTS } from "../../core/job/job_manager.ts";
+import {
+  INSTANCE_OPTIONS,
+  type NamedOption,
+  type RunOptionForm,
+  SCHEDULE_OPTIONS,
+} from "../../core/job/run_options.ts";
+import { snakeCase } from "../../core/text/snake_case.ts";
 import { parseJson, sizeProblem } from "../../core/arguments/json_text.ts";
-import { MISFIRES, OVERLAPS } from "../../core/time/schedule.ts";
 import type {
   RecurringOptions,
   RetryOptions,
@@ -31,17 +36,12 @@ import {
   textOf,
 } from "./requests.ts";
 
-/** Fields that a change of a schedule may clear. */
-const CLEARED = {
-  starts_at: "startsAt",
-  ends_at: "endsAt",
-  blackout: "blackout",
-  runs_max: "runsMax",
-  priority: "priority",
-  timeout_ms: "timeoutMs",
-  max_retries: "retries",
-} as const satisfies Readonly<Record<string, keyof ScheduleChange>>;
-const CLEARABLE = Object.keys(CLEARED) as (keyof typeof CLEARED)[];
+/** Fields that a change of a schedule may clear, with their options. */
+const CLEARED: ReadonlyMap<string, keyof ScheduleChange> = new Map(
+  SCHEDULE_OPTIONS.filter(({ canClear }) => canClear)
+    .map(({ member, key }) => [snakeCase(member), key as keyof ScheduleChange]),
+);
+const CLEARABLE = [...CLEARED.keys()];
 
 function readArguments(
   request: Pick<ScheduleJobRequest, "arguments" | "argumentsJson">,
@@ -79,31 +79,73 @@ function readPriority(
   return exactPriority ?? (priority === -1 ? undefined : priority);
 }
 
-function readRetries(value: number | undefined, field: string): number | undefined {
-  if (value === undefined || value >= -1) return value;
+function readInteger(value: number, field: string, { range: [min] }: NamedOption): number {
+  if (min !== -1 || value >= -1) return value;
   throw refuse(field, `found ${value}, wanted 0 or more, or -1 for no limit`);
 }
 
-/** Options that both kinds of scheduling have. */
-function readCarried(
-  request: Pick<
-    ScheduleJobRequest,
-    "arguments" | "argumentsJson" | "maxRetries" | "timeoutMs" | "jitterMs"
-  >,
-  priority: number | undefined,
+/** Readers of fields that are set, by the form of their options. */
+const READERS: Readonly<
+  Record<RunOptionForm, (value: never, field: string, option: NamedOption) => unknown>
+> = {
+  arguments: () => undefined,
+  choice: (value: string, field, { words = [] }) => readChoice(value, words, field),
+  duration: readMs,
+  id: readUuid,
+  instant: readTime,
+  integer: readInteger,
+  moment: readTime,
+  text: (value) => value,
+  texts: (value: readonly string[], field) => value.length > 0 ? bounded(value, field) : undefined,
+};
+
+/** A message as options are read from it. */
+type Fields = Readonly<Record<string, unknown>>;
+
+const inMessage = (options: readonly NamedOption[]): ReadonlyMap<string, NamedOption> =>
+  new Map(options.map((option) => [option.member, option]));
+/** Options by their members in messages. */
+const OF_INSTANCE = inMessage(INSTANCE_OPTIONS);
+const OF_SCHEDULE = inMessage(SCHEDULE_OPTIONS.filter((option) => !option.isInRecurrence));
+const OF_RECURRENCE = inMessage(SCHEDULE_OPTIONS.filter((option) => option.isInRecurrence));
+
+/** The options that a message sets, except arguments. An empty text counts as absent. */
+function readFields<Options>(
+  message: object,
+  options: ReadonlyMap<string, NamedOption>,
   prefix = "",
-) {
-  return withoutUndefined({
-    arguments: readArguments(request, prefix),
-    priority,
-    retries: readRetries(request.maxRetries, `${prefix}max_retries`),
-    timeoutMs: readSet(request.timeoutMs, readMs, `${prefix}timeout_ms`),
-    jitterMs: readSet(request.jitterMs, readMs, `${prefix}jitter_ms`),
-  });
+): Options {
+  const found: Record<string, unknown> = {};
+  // By the members of the message, as most of thousands have few.
+  for (const member of Object.keys(message)) {
+    const given = (message as Fields)[member];
+    if (given === undefined || given === "") continue;
+    const option = options.get(member);
+    if (option === undefined) continue;
+    const value = READERS[option.form](given as never, prefix + option.field, option);
+    if (value !== undefined) found[option.key] = value;
+  }
+  return found as Options;
+}
+
+function readRecurring<Options>(
+  request: Pick<ScheduleJobRequest, "recurrence">,
+): Options {
+  const options = readFields<Options>(request, OF_SCHEDULE);
+  const { recurrence } = request;
+  return recurrence ? { ...options, ...readFields<Options>(recurrence, OF_RECURRENCE) } : options;
+}
+
+/** Options with the arguments and the priority of a request to schedule. */
+function withCarried<Options>(options: Options, request: ScheduleJobRequest, prefix = ""): Options {
+  const args = readArguments(request, prefix);
+  return withoutUndefined({ ...options, arguments: args, priority: readPriority(request) });
 }
 
 /** Other arguments of an instance that runs again. @throws JobError `invalid_argument` */
-export function readRetryOptions(request: RetryInstanceRequest): RetryOptions {
+export function readRetryOptions(
+  request: Pick<RetryInstanceRequest, "arguments" | "argumentsJson">,
+): RetryOptions {
   const hasArguments = request.arguments.length > 0 || isSet(request.argumentsJson);
   return hasArguments ? { arguments: readArguments(request, "") } : {};
 }
@@ -115,86 +157,39 @@ export function readRetryOptions(request: RetryInstanceRequest): RetryOptions {
  * @throws JobError `invalid_argument`
  */
 export function readScheduleOptions(request: ScheduleJobRequest, prefix = ""): ScheduleOptions {
-  for (const field of ["timezone", "overlap", "misfire"] as const) {
-    if (!isSet(request[field])) continue;
+  for (const { of, member, field, isInRecurrence } of SCHEDULE_OPTIONS) {
+    const value = (request as unknown as Fields)[member];
+    if (of === "both" || isInRecurrence || value === undefined || value === "") continue;
     throw refuse(`${prefix}${field}`, 'it needs "cron"', 'Set "cron" to make a schedule');
   }
   if (request.at && request.afterMs !== undefined) {
     throw refuse(`${prefix}after_ms`, 'it cannot be combined with "at"', "Set only one of them");
   }
-  return withoutUndefined({
-    ...readCarried(request, readPriority(request), prefix),
-    deadlineMs: readSet(request.deadlineMs, readMs, `${prefix}deadline_ms`),
-    at: readSet(request.at, readTime, `${prefix}at`),
-    afterMs: readSet(request.afterMs, readMs, `${prefix}after_ms`),
-    uniqueKey: textOf(request.uniqueKey),
-    uniqueForMs: readSet(request.uniqueForMs, readMs, `${prefix}unique_for_ms`),
-    onConflict: isSet(request.onConflict)
-      ? readChoice(request.onConflict, CONFLICTS, `${prefix}on_conflict`)
-      : undefined,
-    id: readSet(textOf(request.uuid), readUuid, `${prefix}uuid`),
-  });
+  return withCarried(readFields<ScheduleOptions>(request, OF_INSTANCE, prefix), request, prefix);
 }
 
 /** Options of a recurring schedule. @throws JobError `invalid_argument` naming the field */
 export function readRecurringOptions(request: ScheduleJobRequest): RecurringOptions {
-  const foreign = {
-    at: request.at,
-    after_ms: request.afterMs,
-    unique_key: request.uniqueKey,
-    unique_for_ms: request.uniqueForMs,
-    on_conflict: request.onConflict,
-    uuid: request.uuid,
-    deadline_ms: request.deadlineMs,
-  };
-  for (const [field, value] of Object.entries(foreign)) {
-    if (value === undefined) continue;
+  for (const { of, member, field } of INSTANCE_OPTIONS) {
+    if (of === "both" || (request as unknown as Fields)[member] === undefined) continue;
     throw refuse(
       field,
       'it cannot be combined with "cron"',
       "A recurring schedule has no such field",
     );
   }
-  return withoutUndefined({
-    cron: request.cron ?? "",
-    ...readCarried(request, readPriority(request)),
-    timezone: textOf(request.timezone),
-    ...readRecurrence(request),
-  });
-}
-
-/** Options of a recurring schedule, except its times and the options of its instances. */
-function readRecurrence(
-  request: Pick<ScheduleJobRequest, "overlap" | "misfire" | "recurrence">,
-): Partial<RecurringOptions> {
-  const { overlap, misfire, recurrence } = request;
-  const { startsAt, endsAt, blackout = [], runsMax, queueMax, misfireWithinMs } = recurrence ?? {};
-  return withoutUndefined({
-    overlap: isSet(overlap) ? readChoice(overlap, OVERLAPS, "overlap") : undefined,
-    misfire: isSet(misfire) ? readChoice(misfire, MISFIRES, "misfire") : undefined,
-    startsAt: readSet(startsAt, readTime, "recurrence.starts_at"),
-    endsAt: readSet(endsAt, readTime, "recurrence.ends_at"),
-    blackout: blackout.length > 0 ? bounded(blackout, "recurrence.blackout") : undefined,
-    runsMax,
-    queueMax,
-    misfireWithinMs: readSet(misfireWithinMs, readMs, "recurrence.misfire_within_ms"),
-  });
+  return withCarried(readRecurring<RecurringOptions>(request), request);
 }
 
 /** The changes of a schedule. @throws JobError `invalid_argument` naming the field */
 export function readScheduleChange(request: UpdateScheduleRequest): ScheduleChange {
-  const { arguments: args, ...carried } = readCarried(request, request.priority);
-  const hasArguments = request.arguments.length > 0 || isSet(request.argumentsJson);
-  const set: Partial<RecurringOptions> = withoutUndefined({
-    ...carried,
-    arguments: hasArguments ? args : undefined,
-    cron: textOf(request.cron),
-    timezone: textOf(request.timezone),
-    ...readRecurrence(request),
-  });
+  const set: ScheduleChange = {
+    ...readRetryOptions(request),
+    ...readRecurring<ScheduleChange>(request),
+  };
   const cleared = request.clear.map((name, index) => {
     const field = `clear[${index}]`;
-    const option = CLEARED[readChoice(name, CLEARABLE, field)];
+    const option = CLEARED.get(readChoice(name, CLEARABLE, field))!;
     if (set[option] === undefined) return [option, null];
     throw refuse(field, `"${name}" also has a value`, "Set a value or clear it, not both");
   });

@@ -14,7 +14,13 @@ import {
 import { duration } from "../../../src/core/job/option_values.ts";
 import { JOB_OPTIONS, type JobOptionTable } from "../../../src/core/job/options.ts";
 import { checkKeys } from "../../../src/core/text/object_keys.ts";
-import { optionsText, settingsText, typesModule } from "../../../scripts/generate/option_types.ts";
+import {
+  optionsText,
+  runOptionsModule,
+  settingsText,
+  typesModule,
+} from "../../../scripts/generate/option_types.ts";
+import { RUN_OPTIONS } from "../../../src/core/job/run_options.ts";
 import { configRows } from "../../support/worlds/config_rows.ts";
 
 /** The table with one entry more. */
@@ -90,4 +96,6 @@ test("an option of one entry is in the types", () => {
 test("the types of options are those that `npm run generate` writes", () => {
   const file = new URL("../../../src/core/job/gen/job_options.ts", import.meta.url);
   assert.equal(readFileSync(file, "utf8"), typesModule(JOB_OPTIONS));
+  const runFile = new URL("run_options.ts", file);
+  assert.equal(readFileSync(runFile, "utf8"), runOptionsModule(RUN_OPTIONS));
 });

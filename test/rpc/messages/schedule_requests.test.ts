@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { NAMED_OPTIONS } from "../../../src/core/job/run_options.ts";
 import {
+  RecurrenceSchema,
   ScheduleJobRequestSchema,
   UpdateScheduleRequestSchema,
 } from "../../../src/rpc/gen/job_pb.ts";
@@ -125,4 +127,26 @@ test("readBatchEntry() names the entry when it is bad", () => {
   refuses("requests[3].cron", () => readBatchEntry(request({ cron: "* * * * *" }), 3));
   refuses("requests[0].kind", () => readBatchEntry(request({ kind: "" }), 0));
   refuses("requests[2].max_retries", () => readBatchEntry(request({ maxRetries: -9 }), 2));
+});
+
+test("each option is a field of its requests, and each field is an option", () => {
+  const namesOf = ({ fields }: { readonly fields: readonly { readonly localName: string }[] }) =>
+    fields.map(({ localName }) => localName).sort();
+  const membersOf = (...others: readonly string[]) => (options: typeof NAMED_OPTIONS) =>
+    [...options.map(({ member }) => member), ...others].sort();
+  const top = NAMED_OPTIONS.filter(({ isInRecurrence }) => !isInRecurrence);
+  assert.deepEqual(
+    namesOf(ScheduleJobRequestSchema),
+    membersOf("kind", "exactPriority", "argumentsJson", "recurrence", "dryRun")(top),
+  );
+  assert.deepEqual(
+    namesOf(UpdateScheduleRequestSchema),
+    membersOf("id", "argumentsJson", "recurrence", "clear")(
+      top.filter(({ of }) => of !== "instance"),
+    ),
+  );
+  assert.deepEqual(
+    namesOf(RecurrenceSchema),
+    membersOf()(NAMED_OPTIONS.filter(({ isInRecurrence }) => isInRecurrence)),
+  );
 });

@@ -20,7 +20,6 @@ import type {
 } from "../../../src/manager/api.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { memorySessions } from "./memory_sessions.ts";
-import { withoutNull } from "../../../src/manager/schedules/schedule_spec.ts";
 import type { InstanceQuery, StateCounts } from "../../../src/store/store.ts";
 import type { UpcomingRun } from "../../../src/manager/api/instances.ts";
 import { USUAL_FIELDS } from "../../../src/store/instance_fields.ts";
@@ -381,7 +380,10 @@ export class FakeManager implements ManagerApi {
   });
 
   updateSchedule: ManagerApi["updateSchedule"] = async (id, options) => ({
-    ...await this.scheduleRecurring("echo", { cron: "0 6 * * *", ...withoutNull(options) }),
+    ...await this.scheduleRecurring("echo", {
+      cron: "0 6 * * *",
+      ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null)),
+    }),
     id,
   });
 

@@ -1,36 +1,19 @@
-import { PRIORITY_MAX } from "../../../core/job/job.ts";
 import { findSchedule, present } from "../../lookup.ts";
-import { INT32_MAX, usageError } from "../../parsing/args.ts";
-import { ARGS_JSON_OPTION, ATTEMPT_OPTIONS, type OptionSpecs } from "../../parsing/options.ts";
-import { readRecurrence, RECURRENCE_OPTIONS } from "../../parsing/recurrence.ts";
+import { usageError } from "../../parsing/args.ts";
+import { ARGS_JSON_OPTION, type OptionSpecs } from "../../parsing/options.ts";
+import { CHANGE_OPTIONS, CLEARED, readRunOptions } from "../../parsing/run_options.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
 import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
-import { bigMs } from "../../wire.ts";
 import { confirm } from "../../confirm.ts";
 
-/** Options that can be removed, with their fields. */
-const CLEARED: Readonly<Record<string, string>> = {
-  "starts-at": "starts_at",
-  "ends-at": "ends_at",
-  blackout: "blackout",
-  "runs-max": "runs_max",
-  priority: "priority",
-  timeout: "timeout_ms",
-  retries: "max_retries",
-};
+const CLEARABLE = [...CLEARED.keys()];
 
 const OPTIONS: OptionSpecs = {
-  cron: { value: "CRON", describe: 'New times: "30 2 * * *", "@daily", "@every 15m"' },
-  ...RECURRENCE_OPTIONS,
-  jitter: {
-    value: "DURATION",
-    describe: "Start each run up to this much later, always by the same amount",
-  },
-  ...ATTEMPT_OPTIONS,
+  ...CHANGE_OPTIONS,
   clear: {
     value: "NAME",
-    describe: `Remove: ${Object.keys(CLEARED).join(", ")}; repeatable`,
-    choices: Object.keys(CLEARED),
+    describe: `Remove: ${CLEARABLE.join(", ")}; repeatable`,
+    choices: CLEARABLE,
   },
   "args-json": ARGS_JSON_OPTION,
 };
@@ -66,20 +49,15 @@ const UPDATE_SCHEDULE: Verb = {
       );
     }
     const request = {
-      cron: args.text("cron"),
-      ...await readRecurrence(args),
-      jitterMs: bigMs(args.durationMs("jitter")),
-      priority: args.integer("priority", { min: -PRIORITY_MAX, max: PRIORITY_MAX }),
-      timeoutMs: bigMs(args.durationMs("timeout")),
-      maxRetries: args.integer("retries", { min: -1, max: INT32_MAX }),
+      ...await readRunOptions(args, CHANGE_OPTIONS),
       argumentsJson: args.text("args-json"),
-      clear: args.list("clear").map((name) => CLEARED[name]!),
+      clear: args.list("clear").map((name) => CLEARED.get(name)!),
     };
     const connection = await client();
     const { id, timezone } = await findSchedule(connection, args.word("ID"));
     const whose = "the zone of the schedule";
     const zone = () => Promise.resolve({ timezone: request.timezone ?? timezone, whose });
-    const { recurrence } = await readRecurrence(args, { args, context, zone });
+    const { recurrence } = await readRunOptions(args, CHANGE_OPTIONS, { args, context, zone });
     const { schedule } = await connection.updateSchedule({ id, ...request, recurrence });
     await printer.one(SCHEDULE_VIEW, present(schedule, `Cannot update schedule "${id}"`));
   },

@@ -4,7 +4,8 @@ import { withInterrupt } from "../../follow.ts";
 import { present } from "../../lookup.ts";
 import { type Args, assertOneOf, INT32_MAX } from "../../parsing/args.ts";
 import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
-import { ATTEMPT_OPTIONS, type OptionSpecs } from "../../parsing/options.ts";
+import type { OptionSpecs } from "../../parsing/options.ts";
+import { CHANGE_OPTIONS } from "../../parsing/run_options.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { bigMs, isFinalState, type RequestOf, stateName } from "../../wire.ts";
 import {
@@ -17,7 +18,7 @@ import { printPreview, printRun, showRun } from "./show_run.ts";
 
 const OPTIONS: OptionSpecs = {
   config: CONFIG_OPTION,
-  timeout: ATTEMPT_OPTIONS.timeout!,
+  timeout: CHANGE_OPTIONS.timeout!,
   retries: {
     value: "N",
     describe: "How many retries after a failed attempt (default 0, whatever the job says)",

@@ -1,7 +1,4 @@
 import { isJobError } from "../../../core/errors.ts";
-import { isUuid } from "../../../core/instance.ts";
-import { PRIORITY_MAX } from "../../../core/job/job.ts";
-import { CONFLICTS } from "../../../core/job/job_manager.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import { splitZone } from "../../../core/time/zone.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
@@ -9,16 +6,21 @@ import type { JobInstance, Schedule, ScheduleJobResponse } from "../../../rpc/ge
 import { EXIT } from "../../exit_codes.ts";
 import { withInterrupt } from "../../follow.ts";
 import { collect, listSchedules, present } from "../../lookup.ts";
-import { type Args, assertOneOf, INT32_MAX, usageError } from "../../parsing/args.ts";
+import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
 import { writeMessage } from "../../output/written_file.ts";
 import { callTimeoutMs } from "../../parsing/connection.ts";
-import { jobTimeMs, zoneOfJob } from "../../parsing/job_time.ts";
-import { ATTEMPT_OPTIONS, type OptionSpecs, under } from "../../parsing/options.ts";
-import { CRON_ONLY_OPTIONS, readRecurrence, RECURRENCE_NAMES } from "../../parsing/recurrence.ts";
+import { zoneOfJob } from "../../parsing/job_time.ts";
+import { type OptionSpecs, under } from "../../parsing/options.ts";
+import {
+  CRON_ONLY,
+  INSTANCE_ONLY,
+  NEW_OPTIONS,
+  readRunOptions,
+} from "../../parsing/run_options.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
-import { bigMs, isFinalState, type RequestOf, timestampOf } from "../../wire.ts";
+import { isFinalState, msOf, type RequestOf, type Timestamp } from "../../wire.ts";
 import { noCommand } from "./argument_hints.ts";
 import {
   ARGUMENT_OPTIONS,
@@ -39,50 +41,7 @@ const OTHERS_MAX = 5;
 const WAIT_CALL_MS_MAX = 60_000;
 
 const OPTIONS: OptionSpecs = {
-  ...under("When it runs", {
-    at: {
-      value: "TIME",
-      describe:
-        'Run at this time, in the job\'s zone: "2026-11-24 09:00", "09:00", "tomorrow 9:00", "+10m"',
-    },
-    in: { value: "DURATION", describe: "Run after this delay: 90s, 10m, 2h, 7d" },
-    cron: { value: "CRON", describe: 'Run on a schedule: "30 2 * * *", "@daily", "@every 15m"' },
-  }),
-  ...under("With --cron", CRON_ONLY_OPTIONS),
-  ...under("How it runs", {
-    jitter: {
-      value: "DURATION",
-      describe: "Start up to this much later, at random; with --cron always by the same amount",
-    },
-    priority: ATTEMPT_OPTIONS.priority!,
-    timeout: ATTEMPT_OPTIONS.timeout!,
-    deadline: {
-      value: "DURATION",
-      describe:
-        "Time limit for all attempts together, waits included, from when it is due; 0 for none",
-    },
-    retries: ATTEMPT_OPTIONS.retries!,
-  }),
-  ...under("Only once", {
-    "unique-key": {
-      value: "KEY",
-      describe: "If an unfinished instance of the job has this key, return it instead of another",
-    },
-    "unique-for": {
-      value: "DURATION",
-      describe: "Keep the key taken for this long, even once the instance has finished",
-    },
-    "on-conflict": {
-      value: "RULE",
-      describe:
-        "If the key is taken: refuse other arguments, keep the existing instance, or replace it",
-      choices: CONFLICTS,
-    },
-    uuid: {
-      value: "ID",
-      describe: "Id of the instance: a second command with the same id does not create another",
-    },
-  }),
+  ...NEW_OPTIONS,
   ...under("Arguments", {
     ...ARGUMENT_OPTIONS,
     "dry-run": { describe: "Convert and check the arguments, but queue nothing", isFlag: true },
@@ -107,12 +66,12 @@ const OPTIONS: OptionSpecs = {
 
 function assertCombination(args: Args): void {
   assertOneOf(args, ["at", "in", "cron"]);
-  for (const name of ["unique-key", "unique-for", "on-conflict", "uuid", "deadline", "wait"]) {
+  for (const name of [...INSTANCE_ONLY, "wait"]) {
     assertOneOf(args, ["cron", name]);
   }
   assertOneOf(args, ["dry-run", "wait"]);
   const needs: Readonly<Record<string, string>> = {
-    ...Object.fromEntries(RECURRENCE_NAMES.map((name) => [name, "cron"])),
+    ...Object.fromEntries(CRON_ONLY.map((name) => [name, "cron"])),
     "wait-timeout": "wait",
     follow: "wait",
     batch: "from",
@@ -126,40 +85,18 @@ function assertCombination(args: Args): void {
   }
 }
 
-function readUuid(args: Args): string | undefined {
-  const uuid = args.text("uuid");
-  if (uuid === undefined) return undefined;
-  const id = uuid.toLowerCase();
-  if (isUuid(id)) return id;
-  throw usageError(
-    `Cannot read --uuid "${makeVisible(uuid)}": not a UUID`,
-    "Write it as 01938f2c-7d3e-7000-8000-000000000000, or leave it out",
-  );
-}
-
 /** Read the whole command line before anything is sent. */
 async function readRequest(args: Args, newId: () => string): Promise<Request> {
   assertCombination(args);
-  const atMs = args.timeMs("at", "future");
-  const cron = args.text("cron");
+  const { priority, ...own } = await readRunOptions(args, NEW_OPTIONS);
   const isDryRun = args.flag("dry-run");
-  // With an id from here, a request that is sent twice is accepted once.
-  const uuid = readUuid(args) ?? (cron === undefined && !isDryRun ? newId() : undefined);
   return {
     kind: args.word("KIND"),
-    ...readPriority(args),
-    at: timestampOf(atMs),
-    afterMs: bigMs(args.durationMs("in")),
-    cron,
-    ...await readRecurrence(args),
-    timeoutMs: bigMs(args.durationMs("timeout")),
-    deadlineMs: bigMs(args.durationMs("deadline")),
-    maxRetries: args.integer("retries", { min: -1, max: INT32_MAX }),
-    uniqueKey: args.text("unique-key"),
-    uniqueForMs: bigMs(args.durationMs("unique-for")),
-    onConflict: args.text("on-conflict"),
-    uuid,
-    jitterMs: bigMs(args.durationMs("jitter")),
+    ...own,
+    // In go-job's field, −1 means the job's own priority.
+    ...(priority === -1 ? { exactPriority: priority } : { priority }),
+    // With an id from here, a request that is sent twice is accepted once.
+    uuid: own.uuid ?? (own.cron === undefined && !isDryRun ? newId() : undefined),
     dryRun: isDryRun || undefined,
   };
 }
@@ -177,13 +114,10 @@ async function readTimes(
     zoned === undefined
       ? await zoneOfJob(client, kind)
       : { timezone: zoned, whose: "the zone of the schedule" };
-  const input = { args, context, zone };
-  const atMs = await jobTimeMs("at", { ...input, direction: "future" });
+  const { at, recurrence } = await readRunOptions(args, NEW_OPTIONS, { args, context, zone });
+  const atMs = msOf(at as Timestamp | undefined);
   if (atMs !== undefined) await writePast(atMs, args, context);
-  return {
-    at: timestampOf(atMs),
-    recurrence: (await readRecurrence(args, input)).recurrence,
-  };
+  return { at, recurrence };
 }
 
 /** Write to stderr that a time has passed. */
@@ -191,12 +125,6 @@ async function writePast(atMs: number, args: Args, { io }: VerbContext): Promise
   if (args.flag("quiet") || atMs > io.clock.now().wallMs - PAST_MS) return;
   const utc = `${new Date(atMs).toISOString().slice(0, 19)}Z`;
   await writeMessage(io, `${utc} has passed: it runs at once`);
-}
-
-// In go-job's field, −1 means the job's own priority.
-function readPriority(args: Args): Pick<Request, "priority" | "exactPriority"> {
-  const priority = args.integer("priority", { min: -PRIORITY_MAX, max: PRIORITY_MAX });
-  return priority === -1 ? { exactPriority: priority } : { priority };
 }
 
 async function send(client: JobClient, request: Request): Promise<ScheduleJobResponse> {
