@@ -1,10 +1,10 @@
-import type { Message } from "@bufbuild/protobuf";
 import { JobError } from "../../core/errors.ts";
+import { snakeCase } from "../../core/text/snake_case.ts";
 import type { MethodName } from "../backend.ts";
-import { METHODS } from "../gen/messages.ts";
 import { METHOD_RULES } from "../gen/method_rules.ts";
 import { decodeRequest } from "../messages/decode_request.ts";
 import { tableOf } from "../model/message_table.ts";
+import { METHOD_OF } from "../model/methods.ts";
 import { type Caller, hasRole } from "./auth.ts";
 
 /** The words of a refusal, by field. */
@@ -35,7 +35,7 @@ export function fieldRefusal(
   for (const field in fields) {
     const needed = fields[field]!;
     if (caller !== null && hasRole(caller, needed)) continue;
-    if (!isSet(METHODS[method].split(" ")[1]!, field, request)) continue;
+    if (!isSet(METHOD_OF[method].input, field, request)) continue;
     const { name = "nobody", role = "none" } = caller ?? {};
     const { action, hint } = WORDS[field] ?? { action: `set ${field}`, hint: "Leave it out" };
     return new JobError(
@@ -48,10 +48,11 @@ export function fieldRefusal(
 }
 
 function isSet(type: string, name: string, request: Uint8Array): boolean {
-  if (!tableOf(type).fields.some((field) => field.name === name)) return true;
+  const field = tableOf(type).fields.find((one) => snakeCase(one.name) === name);
+  if (field === undefined) return true;
   try {
-    const values: object = decodeRequest(type as Message["$typeName"], request);
-    return Boolean(Reflect.get(values, name)) && Reflect.get(values, "dryRun") !== true;
+    const values = decodeRequest(type, request);
+    return Boolean(Reflect.get(values, field.name)) && Reflect.get(values, "dryRun") !== true;
   } catch {
     return false;
   }
