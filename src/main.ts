@@ -29,7 +29,7 @@ async function main(argv: readonly string[]): Promise<void> {
     return await completeMain(argv.slice(1));
   }
   const { runCli } = await import("./cli/cli.ts");
-  const { processIo } = await import("./cli/io.ts");
+  const { processIo } = await import("./cli/io/io.ts");
   process.exitCode = await runCli([...argv], processIo());
   // The daemon ends by itself once all that it runs has.
   if (argv[0] !== "serve") await endSoon();

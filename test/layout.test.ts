@@ -65,6 +65,26 @@ function importCycles(files: readonly SourceFile[]): string[] {
   return cycles;
 }
 
+/**
+ * Pairs of folders of one room that import each other, types included; the files at the top of a
+ * room count as one folder.
+ */
+function folderPairs(files: readonly SourceFile[]): string[] {
+  const folderOf = (path: string) => path.split("/").slice(1, -1).slice(0, 2).join("/");
+  const found = new Map<string, SourceFile["path"]>();
+  for (const { path, folder: room, imports } of files) {
+    for (const { target } of imports) {
+      if (target === null) continue;
+      const [from, to] = [folderOf(path), folderOf(target)];
+      if (from !== to && to.split("/")[0] === room) found.set(`${from} → ${to}`, path);
+    }
+  }
+  return [...found].filter(([pair]) => {
+    const [from, to] = pair.split(" → ");
+    return from! < to! && found.has(`${to} → ${from}`);
+  }).map(([pair, path]) => `${pair}, and back: ${path}`);
+}
+
 /** Lines of comments that are too long; a URL may be. */
 function longComments({ path, text }: SourceFile): string[] {
   return text.split("\n").flatMap((line, index) =>
@@ -89,6 +109,10 @@ test("sources import each other in no circle, types included", () => {
   assert.deepEqual(importCycles(SOURCES), []);
 });
 
+test("no two folders of a room import each other", () => {
+  assert.deepEqual(folderPairs(SOURCES), []);
+});
+
 test("comments end at column 100", () => {
   assert.deepEqual(PROGRAMS.flatMap(longComments), []);
 });
@@ -98,6 +122,10 @@ test("the rules find what breaks them", () => {
   const b = readSource("src/core/b.ts", 'import { a } from "./a.ts";\n');
   assert.equal(importCycles([a, b]).length, 1);
   assert.deepEqual(chips([a, b]).length, 2);
+  const inside = readSource("src/core/x/c.ts", 'import type { A } from "../a.ts";\n');
+  const top = readSource("src/core/a.ts", 'import { c } from "./x/c.ts";\n');
+  assert.equal(folderPairs([inside, top]).length, 1);
+  assert.deepEqual(folderPairs([inside, a]), []);
   const reason = readSource("src/core/a.ts", `// Apart: it is also an entry.\n${a.text}`);
   assert.equal(chips([reason, b]).length, 1);
   assert.equal(longComments(readSource("src/core/a.ts", `// ${"a ".repeat(50)}\n`)).length, 1);

@@ -1,10 +1,10 @@
 import { JobError, toJobError } from "../core/errors.ts";
 import type { Args } from "./parsing/args.ts";
-import { EXIT, EXIT_CODES } from "./exit_codes.ts";
-import { type CliIo, isBrokenPipe, PLAIN_COLUMNS, writeIfRead } from "./io.ts";
+import { EXIT, EXIT_CODES } from "./io/exit_codes.ts";
+import { type CliIo, isBrokenPipe, PLAIN_COLUMNS, writeIfRead } from "./io/io.ts";
 import type { OutputFormat } from "./output/format.ts";
-import type { VerbRun } from "./parsing/parse.ts";
-import type { Verb, VerbContext } from "./verb.ts";
+import type { VerbRun } from "./parse.ts";
+import type { Verb, VerbContext } from "./verb/verb.ts";
 
 /**
  * Run one command line.
@@ -36,10 +36,10 @@ async function dispatch(argv: readonly string[], io: CliIo): Promise<number> {
     await io.stdout.write(`${VERSION}\n`);
     return EXIT.ok;
   }
-  const { readPlainLine } = await import("./parsing/plain_line.ts");
+  const { readPlainLine } = await import("./plain_line.ts");
   const plain = await readPlainLine(argv);
   if (plain) return await runVerb(plain, io);
-  const { parseCommandLine } = await import("./parsing/parse.ts");
+  const { parseCommandLine } = await import("./parse.ts");
   const commandLine = await parseCommandLine(argv, io.isTerminal ? io.columns : PLAIN_COLUMNS);
   if (commandLine.type === "run") return await runVerb(commandLine, io);
   await (commandLine.isAsked ? io.stdout : io.stderr).write(commandLine.text);
@@ -48,14 +48,14 @@ async function dispatch(argv: readonly string[], io: CliIo): Promise<number> {
 }
 
 async function verbOf(argv: readonly string[]): Promise<Verb | null> {
-  return await (await import("./parsing/parse.ts")).verbOf(argv);
+  return await (await import("./parse.ts")).verbOf(argv);
 }
 
 /** The error with the options of the verb in place of what they are to the daemon. */
 async function inOptions(error: JobError, verb: Verb | null): Promise<JobError> {
   if (verb === null || error.options.length === 0) return error;
   const { nameOptions } = await import("./parsing/option_names.ts");
-  const { optionsOf } = await import("./verb.ts");
+  const { optionsOf } = await import("./verb/verb.ts");
   return nameOptions(error, optionsOf(verb));
 }
 
@@ -83,7 +83,7 @@ async function withContext<T>(
   action: (args: Args, context: VerbContext) => Promise<T>,
 ): Promise<T> {
   const { Args } = await import("./parsing/args.ts");
-  const { optionsOf } = await import("./verb.ts");
+  const { optionsOf } = await import("./verb/verb.ts");
   const { Printer } = await import("./output/printer.ts");
   const { guardTerminal } = await import("./output/terminal_text.ts");
   const { wallMs: nowMs } = processIo.clock.now();

@@ -1,4 +1,4 @@
-import type { Verb, VerbGroup } from "./verb.ts";
+import type { Verb, VerbGroup } from "./verb/verb.ts";
 
 /** Verbs under one heading of the help. */
 export interface HelpGroup {

@@ -1,4 +1,4 @@
-import type { Verb, VerbGroup } from "./verb.ts";
+import type { Verb, VerbGroup } from "./verb/verb.ts";
 
 type Load = () => Promise<Verb | VerbGroup>;
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { writeBackup } from "../../src/cli/output/backup_file.ts";
+import { writeBackup } from "../../src/cli/verb/backup_file.ts";
 import { readBackup } from "../../src/maintenance/backup_file.ts";
 import { isJobError } from "../../src/core/errors.ts";
 import { withTempDir } from "../support/temp_dir.ts";

@@ -8,9 +8,9 @@ import {
   WATCH_OPTIONS,
 } from "../../src/cli/parsing/options.ts";
 import { OUTPUT_FORMATS } from "../../src/cli/output/format.ts";
-import { EXIT_CODES } from "../../src/cli/exit_codes.ts";
-import { usageOf } from "../../src/cli/verb.ts";
-import { isGroup } from "../../src/cli/verb.ts";
+import { EXIT_CODES } from "../../src/cli/io/exit_codes.ts";
+import { usageOf } from "../../src/cli/verb/verb.ts";
+import { isGroup } from "../../src/cli/verb/verb.ts";
 import type { OptionSpecs } from "../../src/cli/parsing/options.ts";
 import { loadVerbs } from "../../src/cli/verbs.ts";
 import { VERSION } from "../../src/platform/version.ts";

@@ -95,7 +95,7 @@ function reportOf(report: object) {
 
 test("runCli() ends quietly when nobody reads its output any more", async () => {
   const { runCli } = await import("../../src/cli/cli.ts");
-  const { processIo } = await import("../../src/cli/io.ts");
+  const { processIo } = await import("../../src/cli/io/io.ts");
   let stderr = "";
   const broken = Object.assign(new Error("write EPIPE"), { code: "EPIPE" });
   const code = await runCli(["--version"], {

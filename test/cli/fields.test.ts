@@ -9,7 +9,7 @@ import {
   logEntry,
   schedule,
 } from "../support/worlds/cli_messages.ts";
-import { isGroup, optionsOf, type Verb } from "../../src/cli/verb.ts";
+import { isGroup, optionsOf, type Verb } from "../../src/cli/verb/verb.ts";
 import { verbsFor } from "../../src/cli/verbs.ts";
 import { JobState } from "../../src/rpc/gen/job_pb.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { GUESSED, guessVerb, optionHint } from "../../src/cli/parsing/guesses.ts";
-import { optionsOf } from "../../src/cli/verb.ts";
+import { optionsOf } from "../../src/cli/verb/verb.ts";
 import { loadVerbs } from "../../src/cli/verbs.ts";
-import { isGroup } from "../../src/cli/verb.ts";
+import { isGroup } from "../../src/cli/verb/verb.ts";
 import { cli } from "../support/worlds/cli_world.ts";
 
 test("every verb that a hint names exists, and so do its options", async () => {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
-import { helpOf } from "../../src/cli/parsing/help.ts";
+import { helpOf } from "../../src/cli/help.ts";
 import { VALUE_NAMES } from "../../src/cli/parsing/options.ts";
-import { isGroup, optionsOf, type Verb, type VerbEntry } from "../../src/cli/verb.ts";
+import { isGroup, optionsOf, type Verb, type VerbEntry } from "../../src/cli/verb/verb.ts";
 import { FIRST_VERBS, helpGroups } from "../../src/cli/verb_groups.ts";
 import { loadVerbs } from "../../src/cli/verbs.ts";
 import { cli } from "../support/worlds/cli_world.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { loadVerbs } from "../../src/cli/verbs.ts";
-import { isGroup, type Verb, type VerbGroup } from "../../src/cli/verb.ts";
+import { isGroup, type Verb, type VerbGroup } from "../../src/cli/verb/verb.ts";
 import { JobError } from "../../src/core/errors.ts";
 import { JobService } from "../../src/rpc/gen/job_pb.ts";
 import { type Answers, cli, type CliRun, NOW } from "../support/worlds/cli_world.ts";

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { WATCH_OPTIONS } from "../../src/cli/parsing/options.ts";
-import { parseCommandLine } from "../../src/cli/parsing/parse.ts";
+import { parseCommandLine } from "../../src/cli/parse.ts";
 import { loadVerbs, verbsFor } from "../../src/cli/verbs.ts";
-import { readPlainLine } from "../../src/cli/parsing/plain_line.ts";
+import { readPlainLine } from "../../src/cli/plain_line.ts";
 import { readOptions } from "../../src/cli/parsing/read_options.ts";
 import { cli } from "../support/worlds/cli_world.ts";
 import { waiting } from "../support/worlds/cli_messages.ts";

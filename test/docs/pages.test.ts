@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import test from "node:test";
-import type { Verb, VerbGroup } from "../../src/cli/verb.ts";
-import { isGroup, optionsOf } from "../../src/cli/verb.ts";
+import type { Verb, VerbGroup } from "../../src/cli/verb/verb.ts";
+import { isGroup, optionsOf } from "../../src/cli/verb/verb.ts";
 import { loadVerbs } from "../../src/cli/verbs.ts";
 import {
   anchorsOf,

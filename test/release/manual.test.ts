@@ -5,7 +5,7 @@ import test from "node:test";
 import { generatedFiles } from "../../scripts/release/generated.ts";
 import { programPath, skipWithout } from "../../scripts/programs/install.mjs";
 import { escapeText, literal, markdownText, page } from "../../scripts/release/manual/roff.ts";
-import { isGroup } from "../../src/cli/verb.ts";
+import { isGroup } from "../../src/cli/verb/verb.ts";
 import { loadVerbs } from "../../src/cli/verbs.ts";
 import { JOB_SCHEMA } from "../../src/config/job_keys.ts";
 import { SCHEMA } from "../../src/config/keys.ts";

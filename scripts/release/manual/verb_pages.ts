@@ -15,7 +15,7 @@ import {
   type Verb,
   type VerbEntry,
   type VerbGroup,
-} from "../../../src/cli/verb.ts";
+} from "../../../src/cli/verb/verb.ts";
 import { helpGroups } from "../../../src/cli/verb_groups.ts";
 import { loadVerbs } from "../../../src/cli/verbs.ts";
 import { bold, entry, escapeText, italic, literal, markdownText, page } from "./roff.ts";

@@ -7,7 +7,7 @@ import { errorCode, isJobError, JobError, messageOf } from "../../core/errors.ts
 import { formatSize } from "../../core/text/size.ts";
 import { PRIVATE_FILE } from "../../platform/files/private_files.ts";
 import { isWindows } from "../../platform/system/runtime.ts";
-import type { CliIo } from "../io.ts";
+import type { CliIo } from "../io/io.ts";
 import { usageError } from "../parsing/args.ts";
 
 /** Longest line, in bytes: a call of the daemon takes 4 MiB. */

@@ -5,7 +5,7 @@ import { repeatedMember } from "../../core/arguments/repeated_member.ts";
 import { isJobError, type JobError } from "../../core/errors.ts";
 import { isObject } from "../../core/text/object_keys.ts";
 import { MessageReader } from "../../rpc/model/read_json.ts";
-import type { RequestOf } from "../wire.ts";
+import type { RequestOf } from "../io/wire.ts";
 import { type Line, LINE_BYTES_MAX } from "./batch_file.ts";
 
 /** Deepest nesting of a line, far beyond that of arguments. */

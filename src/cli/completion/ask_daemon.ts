@@ -1,7 +1,7 @@
 import { makeVisible } from "../../core/text/safe_text.ts";
 import type { JobClient } from "../../rpc/client/client.ts";
 import { findDaemon } from "../contexts/find_daemon.ts";
-import type { CliIo } from "../io.ts";
+import type { CliIo } from "../io/io.ts";
 import { Args } from "../parsing/args.ts";
 import { CONNECTION_OPTIONS } from "../parsing/options.ts";
 import type { OfferedName } from "./complete_line.ts";

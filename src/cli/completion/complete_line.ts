@@ -12,7 +12,7 @@ import {
   type Verb,
   type VerbEntry,
   type VerbGroup,
-} from "../verb.ts";
+} from "../verb/verb.ts";
 import { loadVerb, VERB_NAMES } from "../verbs.ts";
 
 /** A word that a shell offers, and what it is. */

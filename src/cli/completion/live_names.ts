@@ -3,9 +3,9 @@ import { NOTICE_KINDS } from "../../core/notices/notice.ts";
 import { formatRelative } from "../../core/time/duration.ts";
 import type { JobClient } from "../../rpc/client/client.ts";
 import type { Incident, Job, JobInstance } from "../../rpc/gen/job_pb.ts";
-import { listIncidents, lookupInstances, pages } from "../lookup.ts";
+import { listIncidents, lookupInstances, pages } from "../lookup/lookup.ts";
 import type { DaemonOffer } from "../parsing/options.ts";
-import { msOf, timestampOf, unfinishedStates } from "../wire.ts";
+import { msOf, timestampOf, unfinishedStates } from "../io/wire.ts";
 import { stateCell } from "../views/state_words.ts";
 import type { OfferedName } from "./complete_line.ts";
 
@@ -100,7 +100,7 @@ async function jobOf(client: JobClient, word: string): Promise<Job | undefined> 
   } catch (error) {
     if (!isJobError(error, "not_found")) throw error;
   }
-  const { findInstance } = await import("../find_instance.ts");
+  const { findInstance } = await import("../lookup/find_instance.ts");
   const { kind } = await findInstance(client, word, "");
   return (await client.getJob({ kind })).job;
 }

@@ -1,7 +1,7 @@
 import { isJobError, JobError } from "../../core/errors.ts";
 import { makeLinesVisible } from "../../core/text/safe_text.ts";
 import type { JobClient } from "../../rpc/client/client.ts";
-import type { CliIo } from "../io.ts";
+import type { CliIo } from "../io/io.ts";
 import type { Args } from "../parsing/args.ts";
 import { addressText, DEFAULT_SOURCE, findDaemon, type FoundDaemon } from "./find_daemon.ts";
 

@@ -1,5 +1,5 @@
 import type { AnyMessage } from "../../rpc/model/write_json.ts";
-import { type CliIo, writeIfRead } from "../io.ts";
+import { type CliIo, writeIfRead } from "../io/io.ts";
 import type { OutputFormat } from "./format.ts";
 import { assertFields, columnField, fieldColumn, pickFields, plainText } from "./fields.ts";
 import { formatJson } from "./json.ts";
@@ -334,7 +334,7 @@ export class Printer {
   /** Loaded only for the forms that write data. */
   async #messageRecords(): Promise<RecordOfMessage> {
     const { isGoJob, fields } = this.#options;
-    if (isGoJob) return (await import("../compat/go_job.ts")).goJobRecord;
+    if (isGoJob) return (await import("./go_job.ts")).goJobRecord;
     const { messageRecord, wholeRecord } = await import("./message_record.ts");
     return fields === null ? messageRecord : wholeRecord;
   }

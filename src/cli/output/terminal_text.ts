@@ -1,5 +1,5 @@
 import { makeVisible } from "../../core/text/safe_text.ts";
-import type { CliIo, TextSink } from "../io.ts";
+import type { CliIo, TextSink } from "../io/io.ts";
 
 // The characters that makeVisible() escapes, except line ends and tabs.
 const HIDDEN =

@@ -1,7 +1,7 @@
 import { formatRelative } from "../../core/time/duration.ts";
 import { formatLocal } from "../../core/time/local_time.ts";
 import { localOffsetMs } from "../../platform/local_offset.ts";
-import { msOf, type Timestamp } from "../wire.ts";
+import { msOf, type Timestamp } from "../io/wire.ts";
 
 /** A time in the local zone: "2026-11-24 16:53:33 +01:00". */
 export function formatAbsolute(atMs: number): string {

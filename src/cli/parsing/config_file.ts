@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { LoadProjectOptions } from "../../tools/load_project.ts";
-import type { CliIo } from "../io.ts";
+import type { CliIo } from "../io/io.ts";
 import { type Args, usageError } from "./args.ts";
 import type { OptionSpec } from "./options.ts";
 

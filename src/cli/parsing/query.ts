@@ -10,7 +10,7 @@ import {
   stateOfName,
   STATES,
   timestampOf,
-} from "../wire.ts";
+} from "../io/wire.ts";
 import type { OptionSpecs } from "./options.ts";
 
 /** A query for instances. */

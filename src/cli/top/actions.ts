@@ -1,7 +1,7 @@
 import { JobError } from "../../core/errors.ts";
 import type { JobClient } from "../../rpc/client/client.ts";
 import type { GetCallerResponse, JobInstance, PauseEntry } from "../../rpc/gen/job_pb.ts";
-import { present } from "../lookup.ts";
+import { present } from "../lookup/lookup.ts";
 import { shortId, type Subject } from "./sections.ts";
 
 /** What a key does once it is confirmed. */

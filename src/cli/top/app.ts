@@ -2,7 +2,7 @@ import { isJobError, JobError, toJobError } from "../../core/errors.ts";
 import { type Clock, sleep } from "../../platform/clock.ts";
 import type { JobClient } from "../../rpc/client/client.ts";
 import type { GetCallerResponse } from "../../rpc/gen/job_pb.ts";
-import { EXIT } from "../exit_codes.ts";
+import { EXIT } from "../io/exit_codes.ts";
 import type { Style } from "../output/table.ts";
 import { displayWidth } from "../output/table.ts";
 import type { Key } from "../screen/keys.ts";
@@ -10,7 +10,7 @@ import { formatLine, wrapWords } from "../screen/line.ts";
 import type { CursorPlace, Screen } from "../screen/screen.ts";
 import type { SessionEvents } from "../screen/session.ts";
 import type { Size } from "../screen/terminal.ts";
-import type { VerbContext } from "../verb.ts";
+import type { VerbContext } from "../verb/verb.ts";
 import { watchDaemon } from "../watch/watch_stream.ts";
 import {
   acknowledgeAction,

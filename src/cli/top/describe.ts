@@ -1,8 +1,8 @@
 import type { JobClient } from "../../rpc/client/client.ts";
-import { findInstance } from "../find_instance.ts";
+import { findInstance } from "../lookup/find_instance.ts";
 import { Printer } from "../output/printer.ts";
-import type { VerbContext } from "../verb.ts";
-import { describeInstance, describeJob } from "../verbs/look/describe.ts";
+import type { VerbContext } from "../verb/verb.ts";
+import { describeInstance, describeJob } from "../lookup/descriptions.ts";
 import { INCIDENT_VIEW } from "../views/notice_views.ts";
 import { NODE_VIEW } from "../views/node_view.ts";
 import { TextBuffer } from "../watch/change_printer.ts";

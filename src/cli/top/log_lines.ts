@@ -5,7 +5,7 @@ import type { JobClient } from "../../rpc/client/client.ts";
 import type { JobInstance, LogEntry } from "../../rpc/gen/job_pb.ts";
 import { clockText } from "../output/when.ts";
 import { keepReading } from "../watch/watch_stream.ts";
-import { isFinalState, msOf } from "../wire.ts";
+import { isFinalState, msOf } from "../io/wire.ts";
 
 /** Lines read at once. */
 const PAGE_LINES = 1_000;

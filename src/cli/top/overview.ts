@@ -5,7 +5,7 @@ import { displayWidth } from "../output/table.ts";
 import { clockText } from "../output/when.ts";
 import { formatLine, type Span } from "../screen/line.ts";
 import type { Size } from "../screen/terminal.ts";
-import { msOf } from "../wire.ts";
+import { msOf } from "../io/wire.ts";
 import { allotRows, columnWidths, rowSpans, windowStart } from "./layout.ts";
 import { type Row, type Section, sectionsOf } from "./sections.ts";
 import { NO_DATA, type TopData } from "./top_data.ts";

@@ -7,7 +7,7 @@ import { nodeStyle } from "../views/node_view.ts";
 import { errorLine, firstLine, progressText, settledAt } from "../views/instance_view.ts";
 import { failedCell } from "../views/state_words.ts";
 import { sizeText } from "../views/usage_view.ts";
-import { msOf } from "../wire.ts";
+import { msOf } from "../io/wire.ts";
 import type { TopData } from "./top_data.ts";
 
 /** A field of a row. */

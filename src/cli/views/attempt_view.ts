@@ -6,7 +6,7 @@ import type { Printer } from "../output/printer.ts";
 import { formatAbsolute } from "../output/when.ts";
 import { errorLine, firstLine } from "./instance_view.ts";
 import { failedCell, stateCell } from "./state_words.ts";
-import { msOf, stateName } from "../wire.ts";
+import { msOf, stateName } from "../io/wire.ts";
 
 /** Most attempts that are shown: the last ones. */
 const ATTEMPTS_SHOWN = 10;

@@ -4,7 +4,7 @@ import type { Printer } from "../output/printer.ts";
 import { makeLinesVisible, makeVisible } from "../../core/text/safe_text.ts";
 import { displayWidth } from "../output/table.ts";
 import { wrap } from "../output/wrap.ts";
-import { msOf, type Timestamp } from "../wire.ts";
+import { msOf, type Timestamp } from "../io/wire.ts";
 import { blockText, progressText, settledAt, tookText } from "./instance_view.ts";
 import { schedulesText } from "./job_view.ts";
 import { busyText, nodeStyle } from "./node_view.ts";

@@ -7,7 +7,7 @@ import type { MessageView, Viewpoint } from "../output/view.ts";
 import type { Block, JobInstance } from "../../rpc/gen/job_pb.ts";
 import { formatAbsolute, timeText } from "../output/when.ts";
 import { formatRelative, runText } from "../../core/time/duration.ts";
-import { msOf, stateName, type Timestamp } from "../wire.ts";
+import { msOf, stateName, type Timestamp } from "../io/wire.ts";
 import { stateCell } from "./state_words.ts";
 
 /** A time as a field of a table: relative, or in full if the table is wide. */

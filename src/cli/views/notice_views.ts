@@ -7,7 +7,7 @@ import type { Printer } from "../output/printer.ts";
 import type { Cell, Style } from "../output/table.ts";
 import type { Column, MessageView } from "../output/view.ts";
 import { absoluteTime, relativeTime, timeText } from "../output/when.ts";
-import { msOf } from "../wire.ts";
+import { msOf } from "../io/wire.ts";
 import { shortTime } from "./instance_view.ts";
 
 /** Kinds of jobs that look like another subject, such as `node:a`. */

@@ -4,7 +4,7 @@ import type { Style } from "../output/table.ts";
 import type { MessageView } from "../output/view.ts";
 import { formatRelative } from "../../core/time/duration.ts";
 import { formatAbsolute } from "../output/when.ts";
-import { msOf, stateName } from "../wire.ts";
+import { msOf, stateName } from "../io/wire.ts";
 import { stateCell } from "./state_words.ts";
 
 const LEVEL_STYLES: Readonly<Record<string, Style>> = { debug: "dim", warn: "warn", error: "bad" };

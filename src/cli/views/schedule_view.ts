@@ -2,7 +2,7 @@ import type { Schedule } from "../../rpc/gen/job_pb.ts";
 import type { Cell, Style } from "../output/table.ts";
 import type { MessageView } from "../output/view.ts";
 import { formatAbsolute } from "../output/when.ts";
-import { msOf } from "../wire.ts";
+import { msOf } from "../io/wire.ts";
 import { shortTime } from "./instance_view.ts";
 
 /** When a status is shown, and whether in a table that is not wide. */

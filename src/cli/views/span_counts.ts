@@ -11,7 +11,7 @@ import type { Style } from "../output/table.ts";
 import type { Column, PlainRecord } from "../output/view.ts";
 import { timeText } from "../output/when.ts";
 import type { QueryInit } from "../parsing/query.ts";
-import { finalStates, isoOf, msOf, stateName, type Timestamp, timestampOf } from "../wire.ts";
+import { finalStates, isoOf, msOf, stateName, type Timestamp, timestampOf } from "../io/wire.ts";
 
 /** Instances that are looked at for a page of those that ended in another span. */
 const LOOK_MAX = 20_000;

@@ -1,7 +1,7 @@
 import type { JobInstance } from "../../rpc/gen/job_pb.ts";
 import type { Cell, Style } from "../output/table.ts";
 import { parseState, stateWord } from "../../core/state.ts";
-import { stateName } from "../wire.ts";
+import { stateName } from "../io/wire.ts";
 
 const STYLES: Readonly<Record<string, Style>> = { done: "good", canceled: "warn" };
 

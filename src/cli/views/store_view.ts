@@ -5,7 +5,7 @@ import { roughSize } from "../../core/text/size.ts";
 import { configOf, type MovedTo, placeOf } from "../../core/settings/store_address.ts";
 import type { PlainRecord } from "../output/view.ts";
 import { timeText } from "../output/when.ts";
-import { timestampOf } from "../wire.ts";
+import { timestampOf } from "../io/wire.ts";
 import { fieldLines } from "./details.ts";
 
 function sizeText(bytes: unknown): string | undefined {

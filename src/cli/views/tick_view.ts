@@ -3,7 +3,7 @@ import { makeVisible } from "../../core/text/safe_text.ts";
 import type { Style } from "../output/table.ts";
 import type { MessageView } from "../output/view.ts";
 import { absoluteTime, relativeTime, zoneTime } from "../output/when.ts";
-import type { Timestamp } from "../wire.ts";
+import type { Timestamp } from "../io/wire.ts";
 import { fieldLines } from "./details.ts";
 import { shortTime } from "./instance_view.ts";
 import { statusCell } from "./schedule_view.ts";

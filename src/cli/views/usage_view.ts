@@ -5,7 +5,7 @@ import type { JobInstance } from "../../rpc/gen/job_pb.ts";
 import type { Cell } from "../output/table.ts";
 import type { Column } from "../output/view.ts";
 import { formatAbsolute } from "../output/when.ts";
-import { msOf } from "../wire.ts";
+import { msOf } from "../io/wire.ts";
 import { tookText } from "./instance_view.ts";
 
 /** Memory of the last attempt: "10.1 MiB at most"; of one that runs "8.0 MiB, 10.1 MiB at most". */

@@ -1,5 +1,5 @@
 import type { AnyMessage } from "../../rpc/model/write_json.ts";
-import type { CliIo } from "../io.ts";
+import type { CliIo } from "../io/io.ts";
 import { stringify } from "../output/json.ts";
 import { messageRecord } from "../output/message_record.ts";
 import {

@@ -2,7 +2,7 @@ import { isJobError } from "../../core/errors.ts";
 import { type Clock, sleep } from "../../platform/clock.ts";
 import type { JobClient } from "../../rpc/client/client.ts";
 import type { FollowResponse } from "../../rpc/gen/job_pb.ts";
-import { isFinalState } from "../wire.ts";
+import { isFinalState } from "../io/wire.ts";
 import { hasNews, keepReading, pollDaemon, watchDaemon } from "./watch_stream.ts";
 
 /** What is looked at: one instance by its whole id, one kind, or everything. */

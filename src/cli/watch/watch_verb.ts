@@ -1,15 +1,15 @@
 import { isJobError } from "../../core/errors.ts";
-import { EXIT } from "../exit_codes.ts";
-import { withInterrupt } from "../follow.ts";
-import type { CliIo } from "../io.ts";
-import { findNamed, resolveId, unlessMissing } from "../find_instance.ts";
+import { EXIT } from "../io/exit_codes.ts";
+import { withInterrupt } from "../verb/follow.ts";
+import type { CliIo } from "../io/io.ts";
+import { findNamed, resolveId, unlessMissing } from "../lookup/find_instance.ts";
 import { displayWidth } from "../output/table.ts";
 import { clockText } from "../output/when.ts";
 import { type Args, usageError } from "../parsing/args.ts";
 import { wrapCells } from "../screen/line.ts";
 import type { Screen } from "../screen/screen.ts";
 import type { Size } from "../screen/terminal.ts";
-import type { Verb, VerbContext } from "../verb.ts";
+import type { Verb, VerbContext } from "../verb/verb.ts";
 import { ChangePrinter, TextBuffer } from "./change_printer.ts";
 import { Changes, type WatchTarget } from "./changes.ts";
 

@@ -1,6 +1,6 @@
 import type { ReportedRun } from "../../core/job/external.ts";
-import type { RequestOf } from "../wire.ts";
-import { bigMs } from "../wire.ts";
+import type { RequestOf } from "../io/wire.ts";
+import { bigMs } from "../io/wire.ts";
 
 /** A run as it is reported, also later from a file. Times are epoch ms of this host. */
 export interface WrappedRun {

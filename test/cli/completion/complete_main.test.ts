@@ -4,7 +4,7 @@ import { join } from "node:path";
 import test from "node:test";
 import { JobError } from "../../../src/core/errors.ts";
 import { answerCompletion } from "../../../src/cli/completion/complete_main.ts";
-import type { CliIo } from "../../../src/cli/io.ts";
+import type { CliIo } from "../../../src/cli/io/io.ts";
 import type { ConnectOptions, JobClient } from "../../../src/rpc/client/client.ts";
 import { withTempDir } from "../../support/temp_dir.ts";
 import { SimClock } from "../../support/worlds/sim_clock.ts";

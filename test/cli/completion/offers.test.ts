@@ -4,7 +4,7 @@ import test from "node:test";
 import { programPath, skipWithout } from "../../../scripts/programs/install.mjs";
 import { completeLine } from "../../../src/cli/completion/complete_line.ts";
 import { shellScript } from "../../../src/cli/completion/shell_script.ts";
-import { isGroup, optionsOf, type Verb, type VerbEntry } from "../../../src/cli/verb.ts";
+import { isGroup, optionsOf, type Verb, type VerbEntry } from "../../../src/cli/verb/verb.ts";
 import { loadVerbs } from "../../../src/cli/verbs.ts";
 import { cli } from "../../support/worlds/cli_world.ts";
 

@@ -4,7 +4,7 @@ import { create } from "@bufbuild/protobuf";
 import { JobError } from "../../../src/core/errors.ts";
 import { TickReportSchema } from "../../../src/rpc/gen/job_pb.ts";
 import type { Schedule } from "../../../src/rpc/gen/job_pb.ts";
-import { msOf, timestampOf } from "../../../src/cli/wire.ts";
+import { msOf, timestampOf } from "../../../src/cli/io/wire.ts";
 import { schedule } from "../../support/worlds/cli_messages.ts";
 import { cli, type CliRun } from "../../support/worlds/cli_world.ts";
 

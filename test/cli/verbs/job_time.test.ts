@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { JobError } from "../../../src/core/errors.ts";
-import { msOf, type Timestamp } from "../../../src/cli/wire.ts";
+import { msOf, type Timestamp } from "../../../src/cli/io/wire.ts";
 import { schedule, waiting } from "../../support/worlds/cli_messages.ts";
 import { cli, type CliRun } from "../../support/worlds/cli_world.ts";
 

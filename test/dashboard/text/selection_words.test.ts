@@ -8,7 +8,7 @@ import {
   type InstanceFilter,
   selectionWords,
 } from "../../../src/dashboard/pages/instances/filter.ts";
-import { stateName } from "../../../src/cli/wire.ts";
+import { stateName } from "../../../src/cli/io/wire.ts";
 import type { JobState } from "../../../src/rpc/gen/job_pb.ts";
 import { seededRandom } from "../../support/seeded_random.ts";
 import { cli } from "../../support/worlds/cli_world.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
-import { isGroup, type VerbEntry } from "../../../src/cli/verb.ts";
+import { isGroup, type VerbEntry } from "../../../src/cli/verb/verb.ts";
 import { loadVerbs } from "../../../src/cli/verbs.ts";
 import { contractRoutes } from "../../../src/http/api/routes.ts";
 import { type Daemon, startDaemon } from "../../support/processes/daemon.ts";

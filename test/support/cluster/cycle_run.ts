@@ -1,6 +1,6 @@
 import { copyFileSync, linkSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { EXIT_CODES } from "../../../src/cli/exit_codes.ts";
+import { EXIT_CODES } from "../../../src/cli/io/exit_codes.ts";
 import { messageOf } from "../../../src/core/errors.ts";
 import { type Daemon, JOBCTL, startDaemon } from "../processes/daemon.ts";
 import { linesOf, sleep, until } from "../wait.ts";

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { runCli } from "../../../src/cli/cli.ts";
-import type { CliIo } from "../../../src/cli/io.ts";
+import type { CliIo } from "../../../src/cli/io/io.ts";
 import type { Terminal } from "../../../src/cli/screen/terminal.ts";
 import type { ConnectOptions, JobClient } from "../../../src/rpc/client/client.ts";
 import { createIdSource } from "../../../src/platform/ids.ts";

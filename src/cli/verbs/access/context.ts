@@ -13,11 +13,11 @@ import {
 } from "../../contexts/contexts_file.ts";
 import { addressText, settingsOfContext } from "../../contexts/find_daemon.ts";
 import { folderDaemon } from "../../contexts/folder_daemon.ts";
-import type { CliIo } from "../../io.ts";
+import type { CliIo } from "../../io/io.ts";
 import type { RecordView } from "../../output/view.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
 import { CONNECTION_OPTIONS, type OptionSpecs, type WordSpec } from "../../parsing/options.ts";
-import type { Verb, VerbContext, VerbGroup } from "../../verb.ts";
+import type { Verb, VerbContext, VerbGroup } from "../../verb/verb.ts";
 import { fieldLines } from "../../views/details.ts";
 
 /** A context as it is listed. */

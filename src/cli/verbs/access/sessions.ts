@@ -1,8 +1,8 @@
 import { countText } from "../../../core/text/count_text.ts";
-import { confirm } from "../../confirm.ts";
+import { confirm } from "../../lookup/confirm.ts";
 import { usageError } from "../../parsing/args.ts";
 import { FIELDS_OPTION } from "../../parsing/options.ts";
-import type { Verb, VerbGroup } from "../../verb.ts";
+import type { Verb, VerbGroup } from "../../verb/verb.ts";
 import { SESSION_VIEW } from "../../views/session_view.ts";
 
 const LIST: Verb = {

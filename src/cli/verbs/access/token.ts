@@ -16,9 +16,9 @@ import {
 } from "../../../platform/files/tokens_file.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
 import { CONFIG_OPTION, configFileOf, serviceConfigFile } from "../../parsing/config_file.ts";
-import { confirm } from "../../confirm.ts";
-import type { CliIo } from "../../io.ts";
-import type { Verb, VerbGroup } from "../../verb.ts";
+import { confirm } from "../../lookup/confirm.ts";
+import type { CliIo } from "../../io/io.ts";
+import type { Verb, VerbGroup } from "../../verb/verb.ts";
 import { FIELDS_OPTION, type OptionSpecs } from "../../parsing/options.ts";
 import { recordOf } from "../../output/view.ts";
 import { TOKEN_VIEW } from "../../views/token_view.ts";

@@ -3,9 +3,9 @@ import { didYouMean } from "../../../core/text/nearest.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { Incident } from "../../../rpc/gen/job_pb.ts";
-import { collect, listIncidents, present } from "../../lookup.ts";
+import { collect, listIncidents, present } from "../../lookup/lookup.ts";
 import { usageError } from "../../parsing/args.ts";
-import type { Verb } from "../../verb.ts";
+import type { Verb } from "../../verb/verb.ts";
 import { incidentText, subjectText } from "../../views/notice_views.ts";
 
 /** Beginning of an id. */

@@ -4,9 +4,9 @@ import { makeVisible } from "../../../core/text/safe_text.ts";
 import { shellWord } from "../../../core/text/shell_word.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
-import { confirmAll, findMatching } from "../../confirm.ts";
-import { resolveId } from "../../find_instance.ts";
-import { assertKinds, withTag } from "../../lookup.ts";
+import { confirmAll, findMatching } from "../../lookup/confirm.ts";
+import { resolveId } from "../../lookup/find_instance.ts";
+import { assertKinds, withTag } from "../../lookup/lookup.ts";
 import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
 import {
   detailsText,
@@ -17,9 +17,9 @@ import {
   readQuery,
   TIME_OPTIONS,
 } from "../../parsing/query.ts";
-import type { Verb, VerbContext } from "../../verb.ts";
+import type { Verb, VerbContext } from "../../verb/verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
-import { isFinalState, stateName, stateOfName, STATES, unfinishedStates } from "../../wire.ts";
+import { isFinalState, stateName, stateOfName, STATES, unfinishedStates } from "../../io/wire.ts";
 
 const QUERY_WORD = "instances";
 const QUERY_WORDS = [QUERY_WORD, "instance"];

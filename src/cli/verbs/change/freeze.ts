@@ -3,10 +3,10 @@ import { isUuid } from "../../../core/instance.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import { shellWord } from "../../../core/text/shell_word.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
-import { findNamed, isLast, resolveId } from "../../find_instance.ts";
-import { present } from "../../lookup.ts";
+import { findNamed, isLast, resolveId } from "../../lookup/find_instance.ts";
+import { present } from "../../lookup/lookup.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
-import type { VerbContext } from "../../verb.ts";
+import type { VerbContext } from "../../verb/verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 
 /** What could be a part of an id. */

@@ -1,9 +1,9 @@
 import { NOTICE_EVENTS } from "../../../core/notices/notice.ts";
 import { makeLinesVisible, makeVisible } from "../../../core/text/safe_text.ts";
-import { EXIT } from "../../exit_codes.ts";
+import { EXIT } from "../../io/exit_codes.ts";
 import { callTimeoutMs } from "../../parsing/connection.ts";
 import { FIELDS_OPTION } from "../../parsing/options.ts";
-import type { Verb, VerbGroup } from "../../verb.ts";
+import type { Verb, VerbGroup } from "../../verb/verb.ts";
 import { CHANNEL_VIEW } from "../../views/notice_views.ts";
 
 /** How long a test may take: mail servers can be slow. */

@@ -1,13 +1,13 @@
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import { shellWord } from "../../../core/text/shell_word.ts";
-import { confirm } from "../../confirm.ts";
-import { present } from "../../lookup.ts";
+import { confirm } from "../../lookup/confirm.ts";
+import { present } from "../../lookup/lookup.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
-import { jobTimeMs, zoneOfJob } from "../../parsing/job_time.ts";
+import { jobTimeMs, zoneOfJob } from "../../lookup/job_time.ts";
 import type { WordSpec } from "../../parsing/options.ts";
-import type { Verb } from "../../verb.ts";
+import type { Verb } from "../../verb/verb.ts";
 import { PAUSE_VIEW } from "../../views/tick_view.ts";
-import { timestampOf } from "../../wire.ts";
+import { timestampOf } from "../../io/wire.ts";
 import { freezeInstance, isInstanceWord, thawNamed } from "./freeze.ts";
 
 const KIND: WordSpec = {

@@ -1,10 +1,10 @@
 import { makeVisible } from "../../../core/text/safe_text.ts";
-import { present } from "../../lookup.ts";
+import { present } from "../../lookup/lookup.ts";
 import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
-import { jobTimeMs, zoneOfJob } from "../../parsing/job_time.ts";
-import type { Verb, VerbContext } from "../../verb.ts";
+import { jobTimeMs, zoneOfJob } from "../../lookup/job_time.ts";
+import type { Verb, VerbContext } from "../../verb/verb.ts";
 import { SILENCE_VIEW, silenceText } from "../../views/notice_views.ts";
-import { timestampOf } from "../../wire.ts";
+import { timestampOf } from "../../io/wire.ts";
 
 /** Most silences in a note. */
 const NAMED_MAX = 5;

@@ -1,9 +1,9 @@
 import { assertOneOf } from "../../parsing/args.ts";
-import { jobTimeMs } from "../../parsing/job_time.ts";
-import { TICKS_KIND, TICKS_SCHEDULE, ticksTarget, ticksZone } from "../../parsing/ticks_of_job.ts";
-import type { Verb } from "../../verb.ts";
+import { jobTimeMs } from "../../lookup/job_time.ts";
+import { TICKS_KIND, TICKS_SCHEDULE, ticksTarget, ticksZone } from "../../lookup/ticks_of_job.ts";
+import type { Verb } from "../../verb/verb.ts";
 import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
-import { timestampOf } from "../../wire.ts";
+import { timestampOf } from "../../io/wire.ts";
 
 const SKIPS_MAX = 10_000;
 

@@ -1,10 +1,10 @@
-import { findSchedule, present } from "../../lookup.ts";
+import { findSchedule, present } from "../../lookup/lookup.ts";
 import { usageError } from "../../parsing/args.ts";
 import { ARGS_JSON_OPTION, type OptionSpecs } from "../../parsing/options.ts";
-import { CHANGE_OPTIONS, CLEARED, readRunOptions } from "../../parsing/run_options.ts";
-import type { Verb, VerbGroup } from "../../verb.ts";
+import { CHANGE_OPTIONS, CLEARED, readRunOptions } from "../../lookup/run_options.ts";
+import type { Verb, VerbGroup } from "../../verb/verb.ts";
 import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
-import { confirm } from "../../confirm.ts";
+import { confirm } from "../../lookup/confirm.ts";
 
 const CLEARABLE = [...CLEARED.keys()];
 

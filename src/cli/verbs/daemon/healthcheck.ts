@@ -4,11 +4,17 @@ import { makeVisible } from "../../../core/text/safe_text.ts";
 import { formatDuration } from "../../../core/time/duration.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { GetStatusResponse } from "../../../rpc/gen/job_pb.ts";
-import { collect, hasChannels, listIncidents, lookupInstances, NO_CHANNELS } from "../../lookup.ts";
+import {
+  collect,
+  hasChannels,
+  listIncidents,
+  lookupInstances,
+  NO_CHANNELS,
+} from "../../lookup/lookup.ts";
 import { type Args, INT32_MAX, usageError } from "../../parsing/args.ts";
 import type { QueryInit } from "../../parsing/query.ts";
-import type { Verb } from "../../verb.ts";
-import { msOf, stateOfName } from "../../wire.ts";
+import type { Verb } from "../../verb/verb.ts";
+import { msOf, stateOfName } from "../../io/wire.ts";
 
 // Follows the development guidelines of the Monitoring Plugins: one line with status and
 // performance data, https://www.monitoring-plugins.org/doc/guidelines.html

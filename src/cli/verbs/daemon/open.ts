@@ -5,10 +5,10 @@ import { sleep } from "../../../platform/clock.ts";
 import type { ConnectOptions, JobClient } from "../../../rpc/client/client.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import type { PrivatePage } from "../../../platform/process/browser.ts";
-import type { CliIo } from "../../io.ts";
+import type { CliIo } from "../../io/io.ts";
 import type { Args } from "../../parsing/args.ts";
-import type { Verb } from "../../verb.ts";
-import { isoOf } from "../../wire.ts";
+import type { Verb } from "../../verb/verb.ts";
+import { isoOf } from "../../io/wire.ts";
 import { loginTarget, loginUrl, openingPage } from "./open_page.ts";
 
 /** How long a browser may take to log in, before its page is removed. */

@@ -4,10 +4,10 @@ import { makeVisible } from "../../../core/text/safe_text.ts";
 import { VERSION } from "../../../platform/version.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { ConfigChange, ReloadConfigResponse } from "../../../rpc/gen/job_pb.ts";
-import { EXIT } from "../../exit_codes.ts";
+import { EXIT } from "../../io/exit_codes.ts";
 import type { Printer } from "../../output/printer.ts";
-import { writeMessage } from "../../output/written_file.ts";
-import type { Verb } from "../../verb.ts";
+import { writeMessage } from "../../parsing/written_file.ts";
+import type { Verb } from "../../verb/verb.ts";
 
 /** Longest value of a setting that is shown, in characters. */
 const VALUE_CHARS_MAX = 60;

@@ -5,14 +5,14 @@ import type { ReportedRun } from "../../../core/job/external.ts";
 import { toJobError } from "../../../core/errors.ts";
 import { countText } from "../../../core/text/count_text.ts";
 import { makeLinesVisible, makeVisible } from "../../../core/text/safe_text.ts";
-import { EXIT } from "../../exit_codes.ts";
-import type { CliIo } from "../../io.ts";
+import { EXIT } from "../../io/exit_codes.ts";
+import type { CliIo } from "../../io/io.ts";
 import type { Printer } from "../../output/printer.ts";
 import { refusalLines } from "../../output/problem_lines.ts";
-import { writeMessage } from "../../output/written_file.ts";
+import { writeMessage } from "../../parsing/written_file.ts";
 import { Spool, spoolFolder } from "../../wrap/spool.ts";
 import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
-import type { Verb, VerbContext } from "../../verb.ts";
+import type { Verb, VerbContext } from "../../verb/verb.ts";
 
 /** Record the runs that this user's `jobctl wrap` could not report while the daemon was away. */
 async function deliverKept(

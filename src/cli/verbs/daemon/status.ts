@@ -17,12 +17,12 @@ import { countText } from "../../../core/text/count_text.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import type { Cell, Style } from "../../output/table.ts";
 import type { Column } from "../../output/view.ts";
-import type { Verb } from "../../verb.ts";
+import type { Verb } from "../../verb/verb.ts";
 import { fieldLines } from "../../views/details.ts";
 import { formatAbsolute, timeText } from "../../output/when.ts";
 import { incidentText, silenceText, worstFirst } from "../../views/notice_views.ts";
 import { blockText } from "../../views/instance_view.ts";
-import { stateOfName } from "../../wire.ts";
+import { stateOfName } from "../../io/wire.ts";
 import { missingText, silentText } from "../../views/record_views.ts";
 import { RUNNING_COLUMNS } from "../../views/usage_view.ts";
 

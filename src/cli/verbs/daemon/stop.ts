@@ -10,13 +10,13 @@ import type {
   JobInstance,
   StopDaemonResponse,
 } from "../../../rpc/gen/job_pb.ts";
-import { confirm } from "../../confirm.ts";
-import { EXIT } from "../../exit_codes.ts";
-import { unlessInterrupted, withInterrupt } from "../../follow.ts";
-import { collect, lookupInstances } from "../../lookup.ts";
-import { writeMessage } from "../../output/written_file.ts";
-import type { Verb, VerbContext } from "../../verb.ts";
-import { msOf, stateOfName } from "../../wire.ts";
+import { confirm } from "../../lookup/confirm.ts";
+import { EXIT } from "../../io/exit_codes.ts";
+import { unlessInterrupted, withInterrupt } from "../../verb/follow.ts";
+import { collect, lookupInstances } from "../../lookup/lookup.ts";
+import { writeMessage } from "../../parsing/written_file.ts";
+import type { Verb, VerbContext } from "../../verb/verb.ts";
+import { msOf, stateOfName } from "../../io/wire.ts";
 
 /** Most running instances that a message names. */
 const NAMED_MAX = 5;

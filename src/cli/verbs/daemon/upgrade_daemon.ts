@@ -5,11 +5,11 @@ import { roughDuration } from "../../../core/time/duration.ts";
 import { sleep } from "../../../platform/clock.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { GetStatusResponse } from "../../../rpc/gen/job_pb.ts";
-import { EXIT } from "../../exit_codes.ts";
-import { unlessInterrupted, withInterrupt } from "../../follow.ts";
-import { writeMessage } from "../../output/written_file.ts";
-import type { Verb, VerbContext } from "../../verb.ts";
-import { msOf } from "../../wire.ts";
+import { EXIT } from "../../io/exit_codes.ts";
+import { unlessInterrupted, withInterrupt } from "../../verb/follow.ts";
+import { writeMessage } from "../../parsing/written_file.ts";
+import type { Verb, VerbContext } from "../../verb/verb.ts";
+import { msOf } from "../../io/wire.ts";
 
 /** Longest wait for the daemon to load thousands of jobs from its new file. */
 const TRY_MS_MAX = 120_000;

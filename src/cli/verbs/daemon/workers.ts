@@ -1,6 +1,6 @@
 import { parseInteger } from "../../parsing/args.ts";
-import { present } from "../../lookup.ts";
-import type { Verb, VerbGroup } from "../../verb.ts";
+import { present } from "../../lookup/lookup.ts";
+import type { Verb, VerbGroup } from "../../verb/verb.ts";
 import { NODE_VIEW } from "../../views/node_view.ts";
 import { WORKERS_VIEW } from "../../views/record_views.ts";
 

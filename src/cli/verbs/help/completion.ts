@@ -1,4 +1,4 @@
-import type { Verb } from "../../verb.ts";
+import type { Verb } from "../../verb/verb.ts";
 
 // Loading the scripts to know their names would make every start longer; a test compares them.
 const SHELLS = ["bash", "zsh", "fish", "nushell", "powershell"] as const;

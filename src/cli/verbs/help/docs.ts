@@ -1,9 +1,9 @@
 import type { DocsPage } from "../../docs/pages.ts";
 import type { RecordView } from "../../output/view.ts";
 import type { Hit } from "../../docs/search.ts";
-import { PLAIN_COLUMNS } from "../../io.ts";
+import { PLAIN_COLUMNS } from "../../io/io.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
-import type { Verb, VerbContext } from "../../verb.ts";
+import type { Verb, VerbContext } from "../../verb/verb.ts";
 
 const PAGE_VIEW: RecordView<DocsPage> = {
   name: ({ name }) => name,

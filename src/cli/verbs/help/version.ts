@@ -6,7 +6,7 @@ import { isoText } from "../../output/when.ts";
 import type { PlainRecord } from "../../output/view.ts";
 import { fieldLines } from "../../views/details.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
-import type { Verb } from "../../verb.ts";
+import type { Verb } from "../../verb/verb.ts";
 
 /** What text for people calls the facts. */
 const LABELS: Readonly<Record<string, string>> = {

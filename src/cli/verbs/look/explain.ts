@@ -1,17 +1,17 @@
 import { isJobError, JobError } from "../../../core/errors.ts";
 import { openZone } from "../../../core/time/zone.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
-import { writeMessage } from "../../output/written_file.ts";
+import { writeMessage } from "../../parsing/written_file.ts";
 import { FIELDS_OPTION } from "../../parsing/options.ts";
-import { ownZone, writeZone, zoneOfJob } from "../../parsing/job_time.ts";
-import { findInstance, isLast } from "../../find_instance.ts";
-import { listSchedules } from "../../lookup.ts";
+import { ownZone, writeZone, zoneOfJob } from "../../lookup/job_time.ts";
+import { findInstance, isLast } from "../../lookup/find_instance.ts";
+import { listSchedules } from "../../lookup/lookup.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
-import { type RequestOf, timestampOf } from "../../wire.ts";
+import { type RequestOf, timestampOf } from "../../io/wire.ts";
 import type { TickReport } from "../../../rpc/gen/job_pb.ts";
 import { isWallTime, parseTime, type TimeOptions } from "../../parsing/time.ts";
-import type { Verb, VerbContext } from "../../verb.ts";
+import type { Verb, VerbContext } from "../../verb/verb.ts";
 import { TICK_REPORT_VIEW } from "../../views/tick_view.ts";
 
 const KIND = /^[\w.:-]+$/;

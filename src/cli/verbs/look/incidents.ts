@@ -1,8 +1,14 @@
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import { shellWord } from "../../../core/text/shell_word.ts";
-import { assertKinds, collect, hasChannels, listIncidents, NO_CHANNELS } from "../../lookup.ts";
+import {
+  assertKinds,
+  collect,
+  hasChannels,
+  listIncidents,
+  NO_CHANNELS,
+} from "../../lookup/lookup.ts";
 import { FIELDS_OPTION } from "../../parsing/options.ts";
-import type { Verb } from "../../verb.ts";
+import type { Verb } from "../../verb/verb.ts";
 import { ANY_INCIDENT_VIEW, INCIDENT_VIEW, newestFirst } from "../../views/notice_views.ts";
 
 /** `jobctl incidents` */

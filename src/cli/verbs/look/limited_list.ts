@@ -1,6 +1,6 @@
-import { collect } from "../../lookup.ts";
+import { collect } from "../../lookup/lookup.ts";
 import type { Printer } from "../../output/printer.ts";
-import type { SortOrder } from "../../output/sort.ts";
+import type { SortOrder } from "../../parsing/sort.ts";
 import type { View } from "../../output/view.ts";
 import type { Args } from "../../parsing/args.ts";
 import type { OptionSpecs } from "../../parsing/options.ts";
@@ -80,7 +80,7 @@ async function printSorted<T>(
 ): Promise<void> {
   const found = await collect(items(SORTED_MAX + 1));
   const isCut = found.length > SORTED_MAX;
-  const { sortItems } = await import("../../output/sort.ts");
+  const { sortItems } = await import("../../parsing/sort.ts");
   const { keys, of } = await printer.wholeRecords(view);
   const sorted = sortItems(found.slice(0, SORTED_MAX), order, { keys: keys(), of });
   const shown = sorted.slice(0, limit ?? SORTED_MAX);

@@ -1,12 +1,12 @@
 import { countText } from "../../../core/text/count_text.ts";
 import type { Schedule } from "../../../rpc/gen/job_pb.ts";
-import { assertKinds, collect, listSchedules } from "../../lookup.ts";
-import { readSort, sortOption } from "../../output/sort.ts";
+import { assertKinds, collect, listSchedules } from "../../lookup/lookup.ts";
+import { readSort, sortOption } from "../../parsing/sort.ts";
 import type { Args } from "../../parsing/args.ts";
 import { FIELDS_OPTION, fieldsOption } from "../../parsing/options.ts";
 import { FILTER_OPTIONS } from "../../parsing/query.ts";
-import type { Verb, VerbGroup } from "../../verb.ts";
-import { msOf } from "../../wire.ts";
+import type { Verb, VerbGroup } from "../../verb/verb.ts";
+import { msOf } from "../../io/wire.ts";
 import { emptyNote } from "./empty_list.ts";
 import { LIMIT_OPTIONS, printLimited, readLimit } from "./limited_list.ts";
 import { DEAD, INSTANCES } from "./list_instances.ts";

@@ -1,8 +1,8 @@
 import { NOTICE_KINDS } from "../../../core/notices/notice.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
-import { assertKinds, lookupInstances, withTag } from "../../lookup.ts";
-import { isSortedBy, readSort, sortOption } from "../../output/sort.ts";
+import { assertKinds, lookupInstances, withTag } from "../../lookup/lookup.ts";
+import { isSortedBy, readSort, sortOption } from "../../parsing/sort.ts";
 import { type Args, assertOneOf } from "../../parsing/args.ts";
 import { INSTANCE_FIELDS } from "../../parsing/options.ts";
 import {
@@ -13,7 +13,7 @@ import {
   readQuery,
   TIME_OPTIONS,
 } from "../../parsing/query.ts";
-import type { Verb, VerbContext } from "../../verb.ts";
+import type { Verb, VerbContext } from "../../verb/verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { emptyNote } from "./empty_list.ts";
 import { LIMIT_OPTIONS, printLimited, readLimit } from "./limited_list.ts";

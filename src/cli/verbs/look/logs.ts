@@ -3,18 +3,18 @@ import { makeVisible } from "../../../core/text/safe_text.ts";
 import { shellWord } from "../../../core/text/shell_word.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { JobInstance, LogEntry } from "../../../rpc/gen/job_pb.ts";
-import { EXIT } from "../../exit_codes.ts";
+import { EXIT } from "../../io/exit_codes.ts";
 import { timeText } from "../../output/when.ts";
-import { followSteps, type FollowTarget, withInterrupt } from "../../follow.ts";
-import { findRun, runToFollow } from "../../find_instance.ts";
-import { assertKinds, collect, lookupHistory, pages } from "../../lookup.ts";
+import { followSteps, type FollowTarget, withInterrupt } from "../../verb/follow.ts";
+import { findRun, runToFollow } from "../../lookup/find_instance.ts";
+import { assertKinds, collect, lookupHistory, pages } from "../../lookup/lookup.ts";
 import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
 import { FIELDS_OPTION, fieldsOption } from "../../parsing/options.ts";
-import type { Verb, VerbContext } from "../../verb.ts";
+import type { Verb, VerbContext } from "../../verb/verb.ts";
 import { HISTORY_VIEW, LOG_VIEW, LOGS_VIEW } from "../../views/record_views.ts";
 import { settledAt } from "../../views/instance_view.ts";
 import { stateCell } from "../../views/state_words.ts";
-import { stateName, timestampOf } from "../../wire.ts";
+import { stateName, timestampOf } from "../../io/wire.ts";
 import { endText } from "../run/show_run.ts";
 
 /** Most lines that are shown from the end. */

@@ -1,10 +1,10 @@
 import { isJobError } from "../../../core/errors.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
-import { findNamed } from "../../find_instance.ts";
+import { findNamed } from "../../lookup/find_instance.ts";
 import type { Printer } from "../../output/printer.ts";
 import { FIELDS_OPTION } from "../../parsing/options.ts";
-import type { Verb } from "../../verb.ts";
+import type { Verb } from "../../verb/verb.ts";
 import { showOther } from "./get_others.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { Verb } from "../../verb.ts";
+import type { Verb } from "../../verb/verb.ts";
 
 /** `jobctl top` */
 export const TOP: Verb = {
@@ -27,7 +27,7 @@ export const TOP: Verb = {
     const { assertScreen, callerOf, TopApp } = await import("../../top/app.ts");
     assertScreen(context);
     const { onWholeTerminal } = await import("../../screen/session.ts");
-    const { assertKinds } = await import("../../lookup.ts");
+    const { assertKinds } = await import("../../lookup/lookup.ts");
     const { io, printer } = context;
     const terminal = io.terminal ?? (await import("../../screen/terminal.ts")).processTerminal();
     const client = await context.client();

@@ -9,13 +9,13 @@ import type { FoundDaemon } from "../../../maintenance/doctor/facts.ts";
 import type { Finding, Level } from "../../../maintenance/doctor/finding.ts";
 import { VERSION } from "../../../platform/version.ts";
 import type { ConnectOptions, JobClient } from "../../../rpc/client/client.ts";
-import { EXIT } from "../../exit_codes.ts";
+import { EXIT } from "../../io/exit_codes.ts";
 import type { Printer } from "../../output/printer.ts";
 import type { Style } from "../../output/table.ts";
 import type { PlainRecord } from "../../output/view.ts";
 import { CONFIG_OPTION, configFileOf, serviceConfigFile } from "../../parsing/config_file.ts";
 import type { FoundDaemon as FoundSettings } from "../../contexts/find_daemon.ts";
-import type { Verb, VerbContext } from "../../verb.ts";
+import type { Verb, VerbContext } from "../../verb/verb.ts";
 import { spoolFolder } from "../../wrap/spool.ts";
 
 /** Exit codes by the worst finding; the second is also that of an invalid configuration. */

@@ -5,7 +5,7 @@ import type { ServiceResult, ServiceTarget } from "../../../tools/service/instal
 import { SERVICE_KINDS } from "../../../tools/service/service_settings.ts";
 import type { Args } from "../../parsing/args.ts";
 import type { OptionSpecs } from "../../parsing/options.ts";
-import type { Verb, VerbContext } from "../../verb.ts";
+import type { Verb, VerbContext } from "../../verb/verb.ts";
 
 const TARGET_OPTIONS: OptionSpecs = {
   kind: {

@@ -1,8 +1,8 @@
-import { EXIT } from "../../exit_codes.ts";
+import { EXIT } from "../../io/exit_codes.ts";
 import type { PlainRecord } from "../../output/view.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
-import { showProgress, STORE_OPTIONS, storePlace } from "../../store_work.ts";
-import type { Verb } from "../../verb.ts";
+import { showProgress, STORE_OPTIONS, storePlace } from "../../verb/store_work.ts";
+import type { Verb } from "../../verb/verb.ts";
 
 const SECONDS_DEFAULT = 2;
 const SECONDS_MAX = 3_600;

@@ -1,13 +1,19 @@
 import { countText } from "../../../core/text/count_text.ts";
 import { resolve } from "node:path";
 import { backupName, readBackup } from "../../../maintenance/backup_file.ts";
-import { writeBackup } from "../../output/backup_file.ts";
-import { confirm } from "../../confirm.ts";
-import { EXIT } from "../../exit_codes.ts";
+import { writeBackup } from "../../verb/backup_file.ts";
+import { confirm } from "../../lookup/confirm.ts";
+import { EXIT } from "../../io/exit_codes.ts";
 import type { PlainRecord } from "../../output/view.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
-import { moveTarget, showProgress, STORE_OPTIONS, storePlace, workOn } from "../../store_work.ts";
-import type { Verb, VerbGroup } from "../../verb.ts";
+import {
+  moveTarget,
+  showProgress,
+  STORE_OPTIONS,
+  storePlace,
+  workOn,
+} from "../../verb/store_work.ts";
+import type { Verb, VerbGroup } from "../../verb/verb.ts";
 import {
   backupLines,
   gcLines,

@@ -5,7 +5,7 @@ import { makeVisible } from "../../../core/text/safe_text.ts";
 import { buildFacts } from "../../../platform/version.ts";
 import type { VerifiedFile } from "../../../tools/verify/verify_file.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
-import type { Verb } from "../../verb.ts";
+import type { Verb } from "../../verb/verb.ts";
 
 /** The words that minisign's public keys begin with: `Ed` in base64. */
 const KEY_BEGINNING = /^RW[A-Za-z0-9+/=]+$/;

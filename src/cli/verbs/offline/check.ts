@@ -4,12 +4,12 @@ import { REBOOT } from "../../../core/time/schedule.ts";
 import { countText } from "../../../core/text/count_text.ts";
 import { makeLinesVisible, makeVisible } from "../../../core/text/safe_text.ts";
 import type { CheckResult, JobCheck } from "../../../tools/check.ts";
-import { EXIT } from "../../exit_codes.ts";
+import { EXIT } from "../../io/exit_codes.ts";
 import { problemLines, type ProblemStyle } from "../../output/problem_lines.ts";
 import type { Style } from "../../output/table.ts";
 import type { PlainRecord } from "../../output/view.ts";
 import { CONFIG_OPTION, loadOptionsOf, neededConfigFile } from "../../parsing/config_file.ts";
-import type { Verb } from "../../verb.ts";
+import type { Verb } from "../../verb/verb.ts";
 
 /** Most problems of each sort that people are shown. */
 const SHOWN_MAX = 100;

@@ -5,11 +5,11 @@ import {
   DIALECTS,
   guessDialect,
 } from "../../../tools/import/dialect.ts";
-import { EXIT } from "../../exit_codes.ts";
-import { OUT_OPTIONS, writeMessage, writeOut } from "../../output/written_file.ts";
+import { EXIT } from "../../io/exit_codes.ts";
+import { OUT_OPTIONS, writeMessage, writeOut } from "../../parsing/written_file.ts";
 import { usageError } from "../../parsing/args.ts";
 import { CONFIG_OPTION, loadOptionsOf, neededConfigFile } from "../../parsing/config_file.ts";
-import type { Verb, VerbGroup } from "../../verb.ts";
+import type { Verb, VerbGroup } from "../../verb/verb.ts";
 
 const CRONTAB: Verb = {
   name: "crontab",

@@ -9,11 +9,11 @@ import { type Dialect, DIALECTS, guessDialect } from "../../../tools/import/dial
 import type { ImportResult } from "../../../tools/import/import_crontab.ts";
 import type { OpenedCrontabs } from "../../../tools/import/open_crontabs.ts";
 import type { LineCheck } from "../../../tools/verify_crontab.ts";
-import { EXIT } from "../../exit_codes.ts";
-import type { CliIo } from "../../io.ts";
-import { OUT_OPTIONS, writeMessage, writeOut } from "../../output/written_file.ts";
+import { EXIT } from "../../io/exit_codes.ts";
+import type { CliIo } from "../../io/io.ts";
+import { OUT_OPTIONS, writeMessage, writeOut } from "../../parsing/written_file.ts";
 import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
-import type { Verb, VerbGroup } from "../../verb.ts";
+import type { Verb, VerbGroup } from "../../verb/verb.ts";
 
 /** Folders of users' crontabs: on Debian and Alpine, on SUSE, on Red Hat. */
 const SPOOLS = ["/var/spool/cron/crontabs", "/var/spool/cron/tabs", "/var/spool/cron"];

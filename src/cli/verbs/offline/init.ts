@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import { isWindows } from "../../../platform/system/runtime.ts";
-import type { Verb } from "../../verb.ts";
+import type { Verb } from "../../verb/verb.ts";
 
 /** `jobctl init [DIRECTORY]` */
 export const INIT: Verb = {

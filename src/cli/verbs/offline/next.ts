@@ -4,7 +4,7 @@ import { REBOOT } from "../../../core/time/schedule.ts";
 import { shellWord } from "../../../core/text/shell_word.ts";
 import { parseScheduleText } from "../../../core/time/ticks.ts";
 import type { NextRun } from "../../../tools/next.ts";
-import type { CliIo } from "../../io.ts";
+import type { CliIo } from "../../io/io.ts";
 import { membersOf, type RecordView } from "../../output/view.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
 import {
@@ -15,7 +15,7 @@ import {
 } from "../../parsing/config_file.ts";
 import { FIELDS_OPTION } from "../../parsing/options.ts";
 import { isTime } from "../../parsing/time.ts";
-import type { Verb } from "../../verb.ts";
+import type { Verb } from "../../verb/verb.ts";
 
 const COUNT_DEFAULT = 5;
 const COUNT_MAX = 1_000;

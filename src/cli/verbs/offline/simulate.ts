@@ -3,16 +3,16 @@ import { formatProblem } from "../../../config/values/problems.ts";
 import { WORKERS_MAX } from "../../../core/job/limits.ts";
 import { parseDuration } from "../../../core/time/duration.ts";
 import type { SimulatedTick } from "../../../tools/simulation/engine.ts";
-import { lookupInstances } from "../../lookup.ts";
+import { lookupInstances } from "../../lookup/lookup.ts";
 import { membersOf, type RecordView } from "../../output/view.ts";
 import { formatAbsolute, isoText } from "../../output/when.ts";
-import { writeMessage } from "../../output/written_file.ts";
+import { writeMessage } from "../../parsing/written_file.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
 import { CONFIG_OPTION, loadOptionsOf, neededConfigFile } from "../../parsing/config_file.ts";
 import { parseTime } from "../../parsing/time.ts";
-import type { Verb, VerbContext } from "../../verb.ts";
+import type { Verb, VerbContext } from "../../verb/verb.ts";
 import { simulationLines, simulationRecord } from "../../views/simulation_view.ts";
-import { msOf, stateOfName } from "../../wire.ts";
+import { msOf, stateOfName } from "../../io/wire.ts";
 
 // Below a minute: jobs that run every minute, as many do, would seem to overlap.
 const ASSUMED_DEFAULT = "30s";

@@ -1,4 +1,4 @@
-import { lookupInstances } from "../../lookup.ts";
+import { lookupInstances } from "../../lookup/lookup.ts";
 import { countText } from "../../../core/text/count_text.ts";
 import { membersOf, type RecordView } from "../../output/view.ts";
 import { formatAbsolute, isoText } from "../../output/when.ts";
@@ -6,8 +6,8 @@ import { type Args, usageError } from "../../parsing/args.ts";
 import { loadOptionsOf } from "../../parsing/config_file.ts";
 import type { PastRun, SimulatedNotice } from "../../../tools/simulation/simulate_notices.ts";
 import { settledAt } from "../../views/instance_view.ts";
-import type { VerbContext } from "../../verb.ts";
-import { msOf, stateOfName, timestampOf } from "../../wire.ts";
+import type { VerbContext } from "../../verb/verb.ts";
+import { msOf, stateOfName, timestampOf } from "../../io/wire.ts";
 
 const SPAN_DEFAULT_MS = 30 * 86_400_000;
 /** Most runs that are read. */

@@ -1,14 +1,14 @@
 import { countText } from "../../../core/text/count_text.ts";
 import { shellWord } from "../../../core/text/shell_word.ts";
-import { confirm } from "../../confirm.ts";
-import { unlessInterrupted } from "../../follow.ts";
+import { confirm } from "../../lookup/confirm.ts";
+import { unlessInterrupted } from "../../verb/follow.ts";
 import { formatAbsolute } from "../../output/when.ts";
 import { usageError } from "../../parsing/args.ts";
-import { jobTimeMs } from "../../parsing/job_time.ts";
-import { TICKS_KIND, TICKS_SCHEDULE, ticksTarget, ticksZone } from "../../parsing/ticks_of_job.ts";
-import type { Verb } from "../../verb.ts";
+import { jobTimeMs } from "../../lookup/job_time.ts";
+import { TICKS_KIND, TICKS_SCHEDULE, ticksTarget, ticksZone } from "../../lookup/ticks_of_job.ts";
+import type { Verb } from "../../verb/verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
-import { isoOf, msOf, timestampOf } from "../../wire.ts";
+import { isoOf, msOf, timestampOf } from "../../io/wire.ts";
 
 /** `jobctl backfill KIND` */
 export const BACKFILL: Verb = {

@@ -1,13 +1,13 @@
 import type { JobClient } from "../../../rpc/client/client.ts";
-import { EXIT } from "../../exit_codes.ts";
-import { withInterrupt } from "../../follow.ts";
-import { present } from "../../lookup.ts";
+import { EXIT } from "../../io/exit_codes.ts";
+import { withInterrupt } from "../../verb/follow.ts";
+import { present } from "../../lookup/lookup.ts";
 import { type Args, assertOneOf, INT32_MAX } from "../../parsing/args.ts";
 import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
 import type { OptionSpecs } from "../../parsing/options.ts";
-import { CHANGE_OPTIONS } from "../../parsing/run_options.ts";
-import type { Verb, VerbContext } from "../../verb.ts";
-import { bigMs, isFinalState, type RequestOf, stateName } from "../../wire.ts";
+import { CHANGE_OPTIONS } from "../../lookup/run_options.ts";
+import type { Verb, VerbContext } from "../../verb/verb.ts";
+import { bigMs, isFinalState, type RequestOf, stateName } from "../../io/wire.ts";
 import {
   ARGUMENT_OPTIONS,
   JOB_WORDS,

@@ -1,7 +1,7 @@
-import { confirmAll, findMatching } from "../../confirm.ts";
-import { resolveId } from "../../find_instance.ts";
+import { confirmAll, findMatching } from "../../lookup/confirm.ts";
+import { resolveId } from "../../lookup/find_instance.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
-import { assertKinds, collect, lookupInstances, withTag } from "../../lookup.ts";
+import { assertKinds, collect, lookupInstances, withTag } from "../../lookup/lookup.ts";
 import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
 import {
   assertDeadStates,
@@ -14,7 +14,7 @@ import {
   readQuery,
   TIME_OPTIONS,
 } from "../../parsing/query.ts";
-import type { Verb, VerbContext } from "../../verb.ts";
+import type { Verb, VerbContext } from "../../verb/verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 
 /** Options that select dead letters. */

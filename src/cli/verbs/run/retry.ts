@@ -1,12 +1,12 @@
 import { isJobError } from "../../../core/errors.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
-import { ENDED, findInstance, resolveId } from "../../find_instance.ts";
-import { present } from "../../lookup.ts";
+import { ENDED, findInstance, resolveId } from "../../lookup/find_instance.ts";
+import { present } from "../../lookup/lookup.ts";
 import { usageError } from "../../parsing/args.ts";
-import type { Verb } from "../../verb.ts";
+import type { Verb } from "../../verb/verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
-import type { RequestOf } from "../../wire.ts";
+import type { RequestOf } from "../../io/wire.ts";
 import { argumentsText } from "./argument_hints.ts";
 import {
   ARGUMENT_OPTIONS,

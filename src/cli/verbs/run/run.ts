@@ -3,12 +3,12 @@ import { makeVisible } from "../../../core/text/safe_text.ts";
 import { shellWord } from "../../../core/text/shell_word.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { JobInstance, Schedule } from "../../../rpc/gen/job_pb.ts";
-import { EXIT } from "../../exit_codes.ts";
-import { isLast } from "../../find_instance.ts";
-import { collect, findSchedule, listSchedules, present } from "../../lookup.ts";
+import { EXIT } from "../../io/exit_codes.ts";
+import { isLast } from "../../lookup/find_instance.ts";
+import { collect, findSchedule, listSchedules, present } from "../../lookup/lookup.ts";
 import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
 import type { OptionSpecs } from "../../parsing/options.ts";
-import type { Verb, VerbContext } from "../../verb.ts";
+import type { Verb, VerbContext } from "../../verb/verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { noCommand, withRetryHint } from "./argument_hints.ts";
 import {

@@ -3,24 +3,19 @@ import { makeVisible } from "../../../core/text/safe_text.ts";
 import { splitZone } from "../../../core/time/zone.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { JobInstance, Schedule, ScheduleJobResponse } from "../../../rpc/gen/job_pb.ts";
-import { EXIT } from "../../exit_codes.ts";
-import { withInterrupt } from "../../follow.ts";
-import { collect, listSchedules, present } from "../../lookup.ts";
+import { EXIT } from "../../io/exit_codes.ts";
+import { withInterrupt } from "../../verb/follow.ts";
+import { collect, listSchedules, present } from "../../lookup/lookup.ts";
 import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
-import { writeMessage } from "../../output/written_file.ts";
+import { writeMessage } from "../../parsing/written_file.ts";
 import { callTimeoutMs } from "../../parsing/connection.ts";
-import { zoneOfJob } from "../../parsing/job_time.ts";
+import { zoneOfJob } from "../../lookup/job_time.ts";
 import { type OptionSpecs, under } from "../../parsing/options.ts";
-import {
-  CRON_ONLY,
-  INSTANCE_ONLY,
-  NEW_OPTIONS,
-  readRunOptions,
-} from "../../parsing/run_options.ts";
-import type { Verb, VerbContext } from "../../verb.ts";
+import { CRON_ONLY, INSTANCE_ONLY, NEW_OPTIONS, readRunOptions } from "../../lookup/run_options.ts";
+import type { Verb, VerbContext } from "../../verb/verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
-import { isFinalState, msOf, type RequestOf, type Timestamp } from "../../wire.ts";
+import { isFinalState, msOf, type RequestOf, type Timestamp } from "../../io/wire.ts";
 import { noCommand } from "./argument_hints.ts";
 import {
   ARGUMENT_OPTIONS,

@@ -7,7 +7,7 @@ import { type Args, usageError } from "../../parsing/args.ts";
 import { mergeArguments, type NamedArgument } from "../../parsing/named_arguments.ts";
 import { ARGS_JSON_OPTION, type OptionSpecs, type WordSpec } from "../../parsing/options.ts";
 import { signatureOf } from "../../views/signature_lines.ts";
-import type { RequestOf } from "../../wire.ts";
+import type { RequestOf } from "../../io/wire.ts";
 
 type Request = RequestOf<"scheduleJob">;
 

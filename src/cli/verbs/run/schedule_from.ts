@@ -10,12 +10,12 @@ import {
   type Target,
 } from "../../batch/queue_file.ts";
 import type { LineProblem } from "../../batch/read_line.ts";
-import { EXIT } from "../../exit_codes.ts";
-import { withInterrupt } from "../../follow.ts";
-import { writeMessage } from "../../output/written_file.ts";
+import { EXIT } from "../../io/exit_codes.ts";
+import { withInterrupt } from "../../verb/follow.ts";
+import { writeMessage } from "../../parsing/written_file.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
 import type { OptionSpecs } from "../../parsing/options.ts";
-import type { VerbContext } from "../../verb.ts";
+import type { VerbContext } from "../../verb/verb.ts";
 
 /** Options that a file of instances takes; all others are on its lines. */
 const ALLOWED: readonly string[] = ["from", "batch", "dry-run"];

@@ -6,7 +6,7 @@ import { isJobError } from "../../../core/errors.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import type { Args } from "../../parsing/args.ts";
 import { loadOptionsOf } from "../../parsing/config_file.ts";
-import type { VerbContext } from "../../verb.ts";
+import type { VerbContext } from "../../verb/verb.ts";
 import { signatureLines, signatureOf, summaryLines } from "../../views/signature_lines.ts";
 
 /** Longest wait of a help text for the daemon. */

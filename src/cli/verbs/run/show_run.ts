@@ -6,16 +6,16 @@ import type {
   LogEntry,
   ScheduleJobResponse,
 } from "../../../rpc/gen/job_pb.ts";
-import { EXIT } from "../../exit_codes.ts";
+import { EXIT } from "../../io/exit_codes.ts";
 import type { Printer, RecordOfMessage } from "../../output/printer.ts";
-import { followSteps } from "../../follow.ts";
-import { present } from "../../lookup.ts";
-import type { VerbContext } from "../../verb.ts";
+import { followSteps } from "../../verb/follow.ts";
+import { present } from "../../lookup/lookup.ts";
+import type { VerbContext } from "../../verb/verb.ts";
 import { instanceLines } from "../../views/details.ts";
 import { timeText } from "../../output/when.ts";
 import { errorLine, progressText, tookText } from "../../views/instance_view.ts";
 import { stateCell } from "../../views/state_words.ts";
-import { isFinalState, stateName } from "../../wire.ts";
+import { isFinalState, stateName } from "../../io/wire.ts";
 
 /** Print the response to a dry run. */
 export async function printPreview(

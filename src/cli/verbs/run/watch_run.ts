@@ -4,13 +4,13 @@ import { shellWord } from "../../../core/text/shell_word.ts";
 import { formatRelative } from "../../../core/time/duration.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
-import { ask } from "../../confirm.ts";
-import { EXIT } from "../../exit_codes.ts";
-import { present } from "../../lookup.ts";
+import { ask } from "../../lookup/confirm.ts";
+import { EXIT } from "../../io/exit_codes.ts";
+import { present } from "../../lookup/lookup.ts";
 import type { Printer } from "../../output/printer.ts";
-import type { VerbContext } from "../../verb.ts";
+import type { VerbContext } from "../../verb/verb.ts";
 import { argumentsText, blockText } from "../../views/instance_view.ts";
-import { isFinalState, msOf, stateName } from "../../wire.ts";
+import { isFinalState, msOf, stateName } from "../../io/wire.ts";
 import { endText, existingText, printEnded, showRun } from "./show_run.ts";
 
 /** After this long without a start, the reason is shown. */

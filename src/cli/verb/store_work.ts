@@ -1,14 +1,14 @@
-import { isJobError, JobError } from "../core/errors.ts";
-import { TARGET_NAME } from "../core/settings/store_config.ts";
-import type { StorePlace } from "../maintenance/configured.ts";
-import type { StoreStep, StoreWork } from "../maintenance/step.ts";
+import { isJobError, JobError } from "../../core/errors.ts";
+import { TARGET_NAME } from "../../core/settings/store_config.ts";
+import type { StorePlace } from "../../maintenance/configured.ts";
+import type { StoreStep, StoreWork } from "../../maintenance/step.ts";
 import { withInterrupt } from "./follow.ts";
-import type { CliIo } from "./io.ts";
-import type { PlainRecord } from "./output/view.ts";
-import { writeMessage } from "./output/written_file.ts";
-import type { Args } from "./parsing/args.ts";
-import { CONFIG_OPTION, configFileOf } from "./parsing/config_file.ts";
-import type { OptionSpecs } from "./parsing/options.ts";
+import type { CliIo } from "../io/io.ts";
+import type { PlainRecord } from "../output/view.ts";
+import { writeMessage } from "../parsing/written_file.ts";
+import type { Args } from "../parsing/args.ts";
+import { CONFIG_OPTION, configFileOf } from "../parsing/config_file.ts";
+import type { OptionSpecs } from "../parsing/options.ts";
 import type { VerbContext } from "./verb.ts";
 
 /** Progress text that a daemon sends if there is no progress to report. */
@@ -84,8 +84,8 @@ async function stepsOf(
   if (work.type !== "salvage" && await hasDaemon(args, context)) {
     return fromDaemon(work, context, signal);
   }
-  const { workOffline } = await import("../maintenance/configured.ts");
-  const { silentLogger } = await import("../platform/logger.ts");
+  const { workOffline } = await import("../../maintenance/configured.ts");
+  const { silentLogger } = await import("../../platform/logger.ts");
   const { io } = context;
   return workOffline(work, storePlace(args, io), { logger: silentLogger, clock: io.clock, signal });
 }
@@ -100,7 +100,7 @@ export async function moveTarget(
   args: Args,
   context: VerbContext,
 ): Promise<{ readonly to: string; readonly prefix: string | null; readonly shown: string }> {
-  const { targetUrl } = await import("../maintenance/target_url.ts");
+  const { targetUrl } = await import("../../maintenance/target_url.ts");
   const { full, shown } = targetUrl(args.text("to"), context.io.cwd);
   const prefix = args.text("prefix") ?? null;
   const isNamed = TARGET_NAME.test(full);

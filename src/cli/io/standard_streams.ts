@@ -1,8 +1,8 @@
 import { fstatSync, write } from "node:fs";
 import process from "node:process";
-import { errorCode } from "../core/errors.ts";
-import { systemClock } from "../platform/clock.ts";
-import { isWindows } from "../platform/system/runtime.ts";
+import { errorCode } from "../../core/errors.ts";
+import { systemClock } from "../../platform/clock.ts";
+import { isWindows } from "../../platform/system/runtime.ts";
 
 /** A destination of text. A write resolves once the system has accepted it. */
 export interface TextSink {

@@ -1,9 +1,9 @@
-import { isJobError, JobError } from "../core/errors.ts";
-import { sleep } from "../platform/clock.ts";
-import type { FollowResponse } from "../rpc/gen/job_pb.ts";
-import type { JobClient } from "../rpc/client/client.ts";
+import { isJobError, JobError } from "../../core/errors.ts";
+import { sleep } from "../../platform/clock.ts";
+import type { FollowResponse } from "../../rpc/gen/job_pb.ts";
+import type { JobClient } from "../../rpc/client/client.ts";
 import type { VerbContext } from "./verb.ts";
-import { isFinalState } from "./wire.ts";
+import { isFinalState } from "../io/wire.ts";
 
 /** How long to wait for a daemon that went away. */
 const AWAY_MS_MAX = 60_000;

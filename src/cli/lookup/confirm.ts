@@ -1,13 +1,13 @@
-import { JobError } from "../core/errors.ts";
-import { countText } from "../core/text/count_text.ts";
-import { makeVisible } from "../core/text/safe_text.ts";
-import type { JobClient } from "../rpc/client/client.ts";
-import type { JobInstance } from "../rpc/gen/job_pb.ts";
-import type { CliIo } from "./io.ts";
+import { JobError } from "../../core/errors.ts";
+import { countText } from "../../core/text/count_text.ts";
+import { makeVisible } from "../../core/text/safe_text.ts";
+import type { JobClient } from "../../rpc/client/client.ts";
+import type { JobInstance } from "../../rpc/gen/job_pb.ts";
+import type { CliIo } from "../io/io.ts";
 import { collect, lookupInstances } from "./lookup.ts";
-import { usageError } from "./parsing/args.ts";
-import type { QueryInit } from "./parsing/query.ts";
-import type { VerbContext } from "./verb.ts";
+import { usageError } from "../parsing/args.ts";
+import type { QueryInit } from "../parsing/query.ts";
+import type { VerbContext } from "../verb/verb.ts";
 
 /** Longest answer that is read, in characters. */
 const ANSWER_CHARS_MAX = 1_000;

@@ -1,11 +1,11 @@
 import process from "node:process";
-import { errorCode } from "../core/errors.ts";
-import { type Clock, systemClock } from "../platform/clock.ts";
-import { createIdSource, type IdSource } from "../platform/ids.ts";
-import { systemRandom } from "../platform/random.ts";
+import { errorCode } from "../../core/errors.ts";
+import { type Clock, systemClock } from "../../platform/clock.ts";
+import { createIdSource, type IdSource } from "../../platform/ids.ts";
+import { systemRandom } from "../../platform/random.ts";
 import { isTerminal, sinkOf, type TextSink } from "./standard_streams.ts";
-import type { Terminal } from "./screen/terminal.ts";
-import type { ConnectOptions, JobClient } from "../rpc/client/client.ts";
+import type { Terminal } from "../screen/terminal.ts";
+import type { ConnectOptions, JobClient } from "../../rpc/client/client.ts";
 
 export type { TextSink } from "./standard_streams.ts";
 
@@ -78,7 +78,7 @@ export function processIo(): CliIo {
     columns: (isShown ? process.stdout.columns : 0) || COLUMNS_DEFAULT,
     ...(isShown
       ? {
-        page: async (text) => (await import("./docs/pager.ts")).pageText(text, process.env),
+        page: async (text) => (await import("../docs/pager.ts")).pageText(text, process.env),
       }
       : {}),
     cwd: process.cwd(),

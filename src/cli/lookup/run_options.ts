@@ -2,10 +2,10 @@ import { isUuid } from "../../core/instance.ts";
 import { NAMED_OPTIONS, type NamedOption, type RunOptionForm } from "../../core/job/run_options.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { snakeCase } from "../../core/text/snake_case.ts";
-import { bigMs, type RequestOf, timestampOf } from "../wire.ts";
-import { type Args, usageError } from "./args.ts";
+import { bigMs, type RequestOf, timestampOf } from "../io/wire.ts";
+import { type Args, usageError } from "../parsing/args.ts";
 import { type JobTimeInput, jobTimeMs } from "./job_time.ts";
-import type { OptionSpec, OptionSpecs, ValueName } from "./options.ts";
+import type { OptionSpec, OptionSpecs, ValueName } from "../parsing/options.ts";
 
 /** An option of an instance or a schedule that the command line has. */
 interface CommandOption extends NamedOption {

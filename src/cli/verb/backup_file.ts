@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { type BackupWriter, writeBackupFile } from "../../maintenance/backup_file.ts";
-import { alreadyExists } from "./written_file.ts";
+import { alreadyExists } from "../parsing/written_file.ts";
 
 /**
  * Begin a backup at a path that the user named.

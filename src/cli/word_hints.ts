@@ -1,9 +1,9 @@
-import { makeVisible } from "../../core/text/safe_text.ts";
-import { shellWord } from "../../core/text/shell_word.ts";
-import { optionsOf, type Verb } from "../verb.ts";
-import type { WordSpec } from "./options.ts";
-import type { GivenLine } from "./read_options.ts";
-import { isTime } from "./time.ts";
+import { makeVisible } from "../core/text/safe_text.ts";
+import { shellWord } from "../core/text/shell_word.ts";
+import { optionsOf, type Verb } from "./verb/verb.ts";
+import type { WordSpec } from "./parsing/options.ts";
+import type { GivenLine } from "./parsing/read_options.ts";
+import { isTime } from "./parsing/time.ts";
 
 // What to do about an extra word, or a missing one.
 

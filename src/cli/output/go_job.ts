@@ -1,9 +1,9 @@
 import type { AnyMessage } from "../../rpc/model/write_json.ts";
 import { formatDuration } from "../../core/time/duration.ts";
 import type { Job, JobInstance } from "../../rpc/gen/job_pb.ts";
-import { messageRecord } from "../output/message_record.ts";
-import type { PlainRecord } from "../output/view.ts";
-import { isoOf, stateName } from "../wire.ts";
+import { messageRecord } from "./message_record.ts";
+import type { PlainRecord } from "./view.ts";
+import { isoOf, stateName } from "../io/wire.ts";
 
 /**
  * An instance or a job as go-job's clients read it: lists are JSON text, and the reader of jobs

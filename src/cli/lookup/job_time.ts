@@ -1,12 +1,12 @@
 import { isJobError } from "../../core/errors.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { openZone } from "../../core/time/zone.ts";
-import type { Args } from "./args.ts";
-import { listSchedules } from "../lookup.ts";
+import type { Args } from "../parsing/args.ts";
+import { listSchedules } from "./lookup.ts";
 import type { JobClient } from "../../rpc/client/client.ts";
-import { type Direction, isWallTime, parseTime } from "./time.ts";
-import type { VerbContext } from "../verb.ts";
-import { writeMessage } from "../output/written_file.ts";
+import { type Direction, isWallTime, parseTime } from "../parsing/time.ts";
+import type { VerbContext } from "../verb/verb.ts";
+import { writeMessage } from "../parsing/written_file.ts";
 
 /** A time zone, and whose it is in words. */
 export interface JobZone {

@@ -1,5 +1,5 @@
-import { isGroup, optionsOf, type Verb } from "../verb.ts";
-import { loadVerb } from "../verbs.ts";
+import { isGroup, optionsOf, type Verb } from "./verb/verb.ts";
+import { loadVerb } from "./verbs.ts";
 import type { VerbRun } from "./parse.ts";
 
 /** Words that no parser can take for an option or a flag's value, or strip of quotes. */

@@ -1,11 +1,11 @@
-import { isJobError, JobError } from "../core/errors.ts";
-import { kindsNeeding } from "../core/job/tags.ts";
-import { didYouMean } from "../core/text/nearest.ts";
-import { makeVisible } from "../core/text/safe_text.ts";
-import type { JobClient } from "../rpc/client/client.ts";
-import type { HistoryEntry, Incident, JobInstance, Schedule } from "../rpc/gen/job_pb.ts";
-import { usageError } from "./parsing/args.ts";
-import type { QueryInit } from "./parsing/query.ts";
+import { isJobError, JobError } from "../../core/errors.ts";
+import { kindsNeeding } from "../../core/job/tags.ts";
+import { didYouMean } from "../../core/text/nearest.ts";
+import { makeVisible } from "../../core/text/safe_text.ts";
+import type { JobClient } from "../../rpc/client/client.ts";
+import type { HistoryEntry, Incident, JobInstance, Schedule } from "../../rpc/gen/job_pb.ts";
+import { usageError } from "../parsing/args.ts";
+import type { QueryInit } from "../parsing/query.ts";
 
 /** How many kinds an error lists at most. */
 const NAMED_KINDS_MAX = 10;

@@ -1,14 +1,14 @@
-import { displayWidth } from "../output/table.ts";
-import { wrap } from "../output/wrap.ts";
-import { isGroup, usageOf, type Verb, type VerbEntry, type VerbGroup } from "../verb.ts";
-import { FIRST_VERBS, HELP_TOPICS, helpGroups } from "../verb_groups.ts";
+import { displayWidth } from "./output/table.ts";
+import { wrap } from "./output/wrap.ts";
+import { isGroup, usageOf, type Verb, type VerbEntry, type VerbGroup } from "./verb/verb.ts";
+import { FIRST_VERBS, HELP_TOPICS, helpGroups } from "./verb_groups.ts";
 import {
   CONNECTION_OPTIONS,
   type OptionSpecs,
   optionText,
   OUTPUT_OPTIONS,
   WATCH_OPTIONS,
-} from "./options.ts";
+} from "./parsing/options.ts";
 
 /** Longer lines are hard to read. */
 const WIDTH_MAX = 100;
@@ -151,7 +151,7 @@ export async function topicHelp(topic: string, columns: number): Promise<string>
   const width = Math.max(WIDTH_MIN, Math.min(columns, WIDTH_MAX));
   const section = PAGE_TOPICS[topic];
   if (section !== undefined) {
-    return await (await import("../docs/show.ts")).sectionText(section, width);
+    return await (await import("./docs/show.ts")).sectionText(section, width);
   }
   const specs = OPTION_TOPICS[topic as keyof typeof OPTION_TOPICS];
   return `${

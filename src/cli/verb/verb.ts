@@ -1,16 +1,16 @@
-import type { JobError } from "../core/errors.ts";
-import type { JobClient } from "../rpc/client/client.ts";
-import type { FoundDaemon } from "./contexts/find_daemon.ts";
-import type { CliIo } from "./io.ts";
-import type { Printer } from "./output/printer.ts";
-import type { Args } from "./parsing/args.ts";
+import type { JobError } from "../../core/errors.ts";
+import type { JobClient } from "../../rpc/client/client.ts";
+import type { FoundDaemon } from "../contexts/find_daemon.ts";
+import type { CliIo } from "../io/io.ts";
+import type { Printer } from "../output/printer.ts";
+import type { Args } from "../parsing/args.ts";
 import {
   CONNECTION_OPTIONS,
   type OptionSpecs,
   OUTPUT_OPTIONS,
   WATCH_OPTIONS,
   type WordSpec,
-} from "./parsing/options.ts";
+} from "../parsing/options.ts";
 
 /** The environment of a verb. */
 export interface VerbContext {

@@ -5,10 +5,10 @@ import { errorCode, isJobError, JobError } from "../../core/errors.ts";
 import { accountName } from "../../platform/system/accounts.ts";
 import { notWritten } from "../../platform/files/not_written.ts";
 import { PRIVATE_FILE } from "../../platform/files/private_files.ts";
-import type { Args } from "../parsing/args.ts";
-import { type CliIo, writeIfRead } from "../io.ts";
+import type { Args } from "./args.ts";
+import { type CliIo, writeIfRead } from "../io/io.ts";
 import { makeLinesVisible } from "../../core/text/safe_text.ts";
-import type { OptionSpecs } from "../parsing/options.ts";
+import type { OptionSpecs } from "./options.ts";
 
 /** Options of verbs that write a file, or its text to stdout. */
 export const OUT_OPTIONS: OptionSpecs = {

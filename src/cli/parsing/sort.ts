@@ -1,10 +1,10 @@
 import { JobError } from "../../core/errors.ts";
 import { didYouMean } from "../../core/text/nearest.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
-import { type Args, usageError } from "../parsing/args.ts";
-import type { OptionSpecs } from "../parsing/options.ts";
-import { plainText } from "./fields.ts";
-import type { Plain, PlainRecord } from "./view.ts";
+import { type Args, usageError } from "./args.ts";
+import type { OptionSpecs } from "./options.ts";
+import { plainText } from "../output/fields.ts";
+import type { Plain, PlainRecord } from "../output/view.ts";
 
 /** What `--sort` asks for. */
 export interface SortOrder {

@@ -1,7 +1,7 @@
 import type { JobClient } from "../../rpc/client/client.ts";
-import type { Args } from "./args.ts";
+import type { Args } from "../parsing/args.ts";
 import { zoneOfJob } from "./job_time.ts";
-import type { OptionSpecs, WordSpec } from "./options.ts";
+import type { OptionSpecs, WordSpec } from "../parsing/options.ts";
 
 /** The word that names the job of a verb about ticks. */
 export const TICKS_KIND: WordSpec = { name: "KIND", describe: "Kind of the job", offers: "kind" };

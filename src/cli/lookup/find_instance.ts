@@ -1,15 +1,15 @@
-import { isJobError, JobError } from "../core/errors.ts";
-import { isUuid } from "../core/instance.ts";
-import { NOTICE_KINDS } from "../core/notices/notice.ts";
-import { nearest } from "../core/text/nearest.ts";
-import { makeVisible } from "../core/text/safe_text.ts";
-import { shellWord } from "../core/text/shell_word.ts";
-import type { JobClient } from "../rpc/client/client.ts";
-import type { JobInstance } from "../rpc/gen/job_pb.ts";
+import { isJobError, JobError } from "../../core/errors.ts";
+import { isUuid } from "../../core/instance.ts";
+import { NOTICE_KINDS } from "../../core/notices/notice.ts";
+import { nearest } from "../../core/text/nearest.ts";
+import { makeVisible } from "../../core/text/safe_text.ts";
+import { shellWord } from "../../core/text/shell_word.ts";
+import type { JobClient } from "../../rpc/client/client.ts";
+import type { JobInstance } from "../../rpc/gen/job_pb.ts";
 import { assertKinds, PART_MIN, present } from "./lookup.ts";
-import { usageError } from "./parsing/args.ts";
-import { statesQuery } from "./parsing/query.ts";
-import { finalStates, msOf, stateOfName, type WireState } from "./wire.ts";
+import { usageError } from "../parsing/args.ts";
+import { statesQuery } from "../parsing/query.ts";
+import { finalStates, msOf, stateOfName, type WireState } from "../io/wire.ts";
 
 /** Word for the newest instance; `last:KIND` is the newest of a kind. */
 const LAST = "last";

@@ -1,7 +1,7 @@
-import { JobError } from "../../core/errors.ts";
-import { nearest } from "../../core/text/nearest.ts";
-import { makeVisible } from "../../core/text/safe_text.ts";
-import { shellWord } from "../../core/text/shell_word.ts";
+import { JobError } from "../core/errors.ts";
+import { nearest } from "../core/text/nearest.ts";
+import { makeVisible } from "../core/text/safe_text.ts";
+import { shellWord } from "../core/text/shell_word.ts";
 import {
   isGroup,
   optionsAt,
@@ -10,13 +10,13 @@ import {
   type Verb,
   type VerbEntry,
   type VerbGroup,
-} from "../verb.ts";
-import { verbsFor } from "../verbs.ts";
-import { HELP_TOPICS } from "../verb_groups.ts";
-import { usageError } from "./args.ts";
-import { adviceFor, guessVerb, optionHint, restText, type UnknownWord } from "./guesses.ts";
-import { type OptionSpecs, optionText, PROGRAM_OPTIONS, WATCH_OPTIONS } from "./options.ts";
-import { endOfOptions, type GivenLine, readOptions } from "./read_options.ts";
+} from "./verb/verb.ts";
+import { verbsFor } from "./verbs.ts";
+import { HELP_TOPICS } from "./verb_groups.ts";
+import { usageError } from "./parsing/args.ts";
+import { adviceFor, guessVerb, optionHint, restText, type UnknownWord } from "./parsing/guesses.ts";
+import { type OptionSpecs, optionText, PROGRAM_OPTIONS, WATCH_OPTIONS } from "./parsing/options.ts";
+import { endOfOptions, type GivenLine, readOptions } from "./parsing/read_options.ts";
 import { extraWordHint, missingWordHint } from "./word_hints.ts";
 
 // The grammar. Options may be anywhere before "--":
