@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { HTTP_STATUS } from "../../src/core/http_status.ts";
 import { pathOf } from "../../src/http/api/openapi/operations.ts";
 import { contractRoutes } from "../../src/http/api/routes.ts";
+import { JobService } from "../../src/rpc/gen/job_pb.ts";
 import { startDaemon } from "../support/processes/daemon.ts";
 
 const PAGE = readFileSync(new URL("../../docs/http.md", import.meta.url), "utf8");
@@ -69,7 +70,9 @@ test("docs/http.md has every path of the contract, and every status of an error"
   for (const route of contractRoutes()) {
     const path = pathOf(route).replace("/api/v1", "");
     const suffix = route.when === null ? "" : `?${route.when}=30s`;
-    const row = `| \`${route.verb} ${path}${suffix}\` | \`${route.method.name}\` |`;
+    const row = `| \`${route.verb} ${path}${suffix}\` | \`${
+      JobService.method[route.name].name
+    }\` |`;
     assert.ok(PAGE.includes(row), row);
   }
   for (const [code, status] of Object.entries(HTTP_STATUS)) {

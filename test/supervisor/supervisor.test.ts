@@ -262,7 +262,7 @@ test("run() keeps what a command leaves with leavesChildren, and only that", {
   const [left, other] = [join(folder, "left"), join(folder, "other")];
   const leave = (file: string) =>
     `(setsid sh -c 'echo $$ > ${file}; exec sleep 600' &)
-    until [ -s ${file} ]; do sleep 0.01; done; echo end`;
+    until [ -s ${file} ] && grep -q sleep /proc/$(cat ${file})/comm; do sleep 0.01; done; echo end`;
   const kept = await run(executor, leave(left), { spec: { leavesChildren: true } });
   assert.equal(kept.lines[0], "end");
   assert.match(kept.lines[1]!, /^Left running by the command: sleep \(\d+\)$/);

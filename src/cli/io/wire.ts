@@ -1,7 +1,7 @@
 import { parseState } from "../../core/state.ts";
 import type { JobMethods } from "../../rpc/client/client.ts";
 import type { JobState as WireState } from "../../rpc/gen/job_pb.ts";
-import { msOfTime, type Time, timeOfMs } from "../../rpc/model/message_codec.ts";
+import { msOfTime, type Time, timeOfMs } from "../../rpc/model/time.ts";
 
 export type { Time as Timestamp, WireState };
 

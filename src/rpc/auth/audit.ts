@@ -5,7 +5,8 @@ import { timeOfId } from "../../platform/ids.ts";
 import type { LogFields, Logger } from "../../platform/logger.ts";
 import { type Requester, requesterName } from "./requester.ts";
 import type { JobService, Query } from "../gen/job_pb.ts";
-import { decodeMessage, msOfTime, type Time } from "../model/message_codec.ts";
+import { decodeMessage } from "../model/message_codec.ts";
+import { msOfTime, type Time } from "../model/time.ts";
 import { METHOD_OF } from "../model/methods.ts";
 import type { MethodName } from "../backend.ts";
 

@@ -1,4 +1,5 @@
 import type { Message } from "@bufbuild/protobuf";
+import type { Time } from "./time.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { blankMessage, type Field, type MessageTable, tableOf } from "./message_table.ts";
 import { DELIMITED, FIXED64, VARINT, WireReader, WireWriter } from "./wire_format.ts";
@@ -130,23 +131,6 @@ function writeValue(
       return writer.close(place);
     }
   }
-}
-
-/** A point in time in a message. */
-export interface Time {
-  readonly seconds: bigint;
-  readonly nanos: number;
-}
-
-/** Its epoch ms. */
-export function msOfTime({ seconds, nanos }: Time): number {
-  return Number(seconds) * 1_000 + Math.floor(nanos / 1e6);
-}
-
-/** The point in time of epoch ms. */
-export function timeOfMs(ms: number): Time {
-  const seconds = Math.floor(ms / 1_000);
-  return { seconds: BigInt(seconds), nanos: (ms - seconds * 1_000) * 1_000_000 };
 }
 
 function writeTime(writer: WireWriter, time: number | Time): void {

@@ -5,7 +5,7 @@ import { isObject, unknownMember, wrongMember } from "../../core/text/object_key
 import { parseDuration } from "../../core/time/duration.ts";
 import { parseZonedTime } from "../../core/time/wall_time.ts";
 import { type FieldName, jsonFields, namesOf, numberOfWord, wordsOf } from "./json_names.ts";
-import { type Time, timeOfMs } from "./message_codec.ts";
+import { type Time, timeOfMs } from "./time.ts";
 import type { Field } from "./message_table.ts";
 
 /** The members of a message, as requests are written. */

@@ -1,6 +1,6 @@
 import { parseJson } from "../../core/arguments/json_text.ts";
 import { CHOICES } from "../gen/messages.ts";
-import { msOfTime, type Time } from "./message_codec.ts";
+import { msOfTime, type Time } from "./time.ts";
 import { type Field, tableOf } from "./message_table.ts";
 
 /**
