@@ -1,6 +1,7 @@
 // Makes the dashboard's types of the HTTP API from the message model.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { CHOICES, MESSAGES } from "../../src/rpc/gen/messages.ts";
+import { shortName } from "../../src/rpc/model/message_table.ts";
 import { type JsonField, jsonFields } from "../../src/rpc/model/json_names.ts";
 import type { FieldKind } from "../../src/rpc/model/message_table.ts";
 
@@ -19,11 +20,9 @@ const TYPES: Readonly<Partial<Record<FieldKind, string>>> = {
 /** Values that the contract has as texts or JSON text, and JSON as a list. */
 const VALUES = ["arguments", "results"];
 
-const nameOf = (type: string) => type.slice(type.lastIndexOf(".") + 1);
-
 function typeOf({ json, kind, type, isList }: JsonField): string {
   if (VALUES.includes(json)) return "readonly unknown[]";
-  const name = TYPES[kind] ?? nameOf(type);
+  const name = TYPES[kind] ?? shortName(type);
   return isList ? `readonly ${name}[]` : name;
 }
 
@@ -38,7 +37,7 @@ function interfaceOf(type: string): string {
     const isAbsent = isOptional || kind === "json" || VALUES.includes(json);
     return `  readonly ${json}${isAbsent ? "?" : ""}: ${typeOf(field)};`;
   });
-  const name = nameOf(type);
+  const name = shortName(type);
   return [`/** ${name} of job.proto as JSON. */`, `export interface ${name} {`]
     .concat(fields, "}").join("\n");
 }

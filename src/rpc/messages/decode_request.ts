@@ -3,7 +3,7 @@ import { JobError, messageOf } from "../../core/errors.ts";
 import { TEXT_LENGTH_MAX } from "../../core/text/text_limits.ts";
 import { snakeCase } from "../../core/text/snake_case.ts";
 import { decodeMessage } from "../model/message_codec.ts";
-import { type Field, tableOf } from "../model/message_table.ts";
+import { type Field, shortName, tableOf } from "../model/message_table.ts";
 import { refuse } from "./requests.ts";
 
 /**
@@ -42,8 +42,8 @@ function readMessage<T extends Message>(typeName: T["$typeName"], bytes: Uint8Ar
   try {
     return decodeMessage<T>(typeName, bytes);
   } catch (error) {
-    const name = typeName.slice(typeName.lastIndexOf(".") + 1);
-    throw new JobError("invalid_argument", `Cannot read ${name}: ${messageOf(error)}`, {
+    const failure = `Cannot read ${shortName(typeName)}: ${messageOf(error)}`;
+    throw new JobError("invalid_argument", failure, {
       hint: "The bytes must be a protobuf message, and its strings valid UTF-8",
       cause: error,
     });

@@ -1,7 +1,7 @@
 import { parseState } from "../../core/state.ts";
 import { snakeCase } from "../../core/text/snake_case.ts";
 import { CHOICES } from "../gen/messages.ts";
-import { type Field, tableOf } from "./message_table.ts";
+import { type Field, shortName, tableOf } from "./message_table.ts";
 
 const MS_SUFFIX = "_ms";
 const STATE = "job.v1.JobState";
@@ -62,9 +62,8 @@ export function wordsOf(choice: string): string[] {
 export function numberOfWord(choice: string, word: string): number | undefined {
   const state = choice === STATE ? parseState(word) : null;
   const wanted = lettersOf(state ?? word);
-  const start = choice.slice(choice.lastIndexOf(".") + 1);
   const found = Object.entries(CHOICES[choice]!).find(([, known]) =>
-    wanted === lettersOf(known) || wanted === lettersOf(start + known)
+    wanted === lettersOf(known) || wanted === lettersOf(shortName(choice) + known)
   );
   return found && Number(found[0]);
 }

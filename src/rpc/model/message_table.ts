@@ -63,6 +63,11 @@ export interface MessageTable {
   readonly lists: readonly string[];
 }
 
+/** The name of a type without its package, such as `Job`. */
+export function shortName(typeName: string): string {
+  return typeName.slice(typeName.lastIndexOf(".") + 1);
+}
+
 const tables = new Map<string, MessageTable>();
 
 /** The table of a type, such as `job.v1.Job`. */

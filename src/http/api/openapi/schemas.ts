@@ -1,6 +1,7 @@
 import type { JsonSchema } from "../../../core/arguments/json_schema.ts";
 import { snakeCase } from "../../../core/text/snake_case.ts";
 import { type JsonField, jsonFields, namesOf, wordsOf } from "../../../rpc/model/json_names.ts";
+import { shortName } from "../../../rpc/model/message_table.ts";
 import { JOB_PROTO } from "../../../rpc/gen/job_proto.ts";
 
 /** Which way a message goes: requests may leave out what responses always have. */
@@ -29,7 +30,7 @@ export class Schemas {
 
   /** A reference to the schema of a message. */
   message(type: string, direction: Direction): JsonSchema {
-    const plain = nameOf(type);
+    const plain = shortName(type);
     const isInput = direction === "request" && !plain.endsWith("Request");
     const name = isInput ? `${plain}Input` : plain;
     this.#make(name, () => this.#object(type, direction));
@@ -46,7 +47,7 @@ export class Schemas {
   field(type: string, field: JsonField, direction: Direction): JsonSchema {
     const value = this.#value(field, direction);
     const schema = field.isList ? { type: "array", items: value } : value;
-    const description = this.comments.get(`${nameOf(type)}.${snakeCase(field.name)}`);
+    const description = this.comments.get(`${shortName(type)}.${snakeCase(field.name)}`);
     return description === undefined ? schema : { ...schema, description };
   }
 
@@ -60,7 +61,7 @@ export class Schemas {
   #object(type: string, direction: Direction): JsonSchema {
     const fields = jsonFields(type);
     const properties = this.#properties(type, fields, direction);
-    const description = this.comments.get(nameOf(type));
+    const description = this.comments.get(shortName(type));
     const isInput = direction === "request";
     const required = isInput ? [] : fields.filter(isAlwaysThere).map(({ json }) => json);
     return {
@@ -121,14 +122,9 @@ export class Schemas {
   }
 
   #choice(type: string): JsonSchema {
-    this.#make(nameOf(type), () => ({ type: "string", enum: wordsOf(type) }));
-    return schemaRef(nameOf(type));
+    this.#make(shortName(type), () => ({ type: "string", enum: wordsOf(type) }));
+    return schemaRef(shortName(type));
   }
-}
-
-/** The name of a type, without its package. */
-function nameOf(type: string): string {
-  return type.slice(type.lastIndexOf(".") + 1);
 }
 
 /** A duration in place of milliseconds. @param name of the field of milliseconds */
