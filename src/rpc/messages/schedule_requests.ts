@@ -109,6 +109,12 @@ const OF_INSTANCE = inMessage(INSTANCE_OPTIONS);
 const OF_SCHEDULE = inMessage(SCHEDULE_OPTIONS.filter((option) => !option.isInRecurrence));
 const OF_RECURRENCE = inMessage(SCHEDULE_OPTIONS.filter((option) => option.isInRecurrence));
 
+/** Options that requests for the other do not have. */
+const ONLY_SCHEDULE = SCHEDULE_OPTIONS.filter((one) =>
+  one.of === "schedule" && !one.isInRecurrence
+);
+const ONLY_INSTANCE = INSTANCE_OPTIONS.filter((one) => one.of === "instance");
+
 /** The options that a message sets, except arguments. An empty text counts as absent. */
 function readFields<Options>(
   message: object,
@@ -157,9 +163,9 @@ export function readRetryOptions(
  * @throws JobError `invalid_argument`
  */
 export function readScheduleOptions(request: ScheduleJobRequest, prefix = ""): ScheduleOptions {
-  for (const { of, member, field, isInRecurrence } of SCHEDULE_OPTIONS) {
+  for (const { member, field } of ONLY_SCHEDULE) {
     const value = (request as unknown as Fields)[member];
-    if (of === "both" || isInRecurrence || value === undefined || value === "") continue;
+    if (value === undefined || value === "") continue;
     throw refuse(`${prefix}${field}`, 'it needs "cron"', 'Set "cron" to make a schedule');
   }
   if (request.at && request.afterMs !== undefined) {
@@ -170,8 +176,8 @@ export function readScheduleOptions(request: ScheduleJobRequest, prefix = ""): S
 
 /** Options of a recurring schedule. @throws JobError `invalid_argument` naming the field */
 export function readRecurringOptions(request: ScheduleJobRequest): RecurringOptions {
-  for (const { of, member, field } of INSTANCE_OPTIONS) {
-    if (of === "both" || (request as unknown as Fields)[member] === undefined) continue;
+  for (const { member, field } of ONLY_INSTANCE) {
+    if ((request as unknown as Fields)[member] === undefined) continue;
     throw refuse(
       field,
       'it cannot be combined with "cron"',
