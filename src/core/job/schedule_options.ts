@@ -39,10 +39,12 @@ const FORM_KEYS: Readonly<Record<RunOptionForm, KeyValue>> = {
 };
 
 function keysOf(options: readonly NamedOption[]): Keys {
-  return Object.fromEntries(options.flatMap(({ name, key, form }) => [
-    [name, FORM_KEYS[form]],
-    [key, form === "duration" ? NUMBER : FORM_KEYS[form]],
-  ]));
+  return Object.fromEntries(options.flatMap(({ name, key, form, words }) => {
+    const value: KeyValue = words === undefined
+      ? FORM_KEYS[form]
+      : [words.map((word) => `"${word}"`).join(", "), isText];
+    return [[name, value], [key, form === "duration" ? NUMBER : value]];
+  }));
 }
 
 const INSTANCE_KEYS = keysOf(INSTANCE_OPTIONS);
