@@ -93,11 +93,11 @@ function bound([name, { isJson }]: Entry): string {
 }
 
 /** The member of a column that was read. */
-function readColumn([name, { column, isJson }]: Entry): string {
+function readColumn([name, { column, isJson, usual }]: Entry): string {
   if (name === "kind") return "kind";
   if (name === "state") return "state: JOB_STATES[f.state as number]!";
   if (name === "queueKey") return "queueKey: (f.queue_key as string | null) ?? kind";
-  if (column === undefined) return `${name}: extra.${name} ?? null`;
+  if (column === undefined) return `${name}: extra.${name} ?? ${usual}`;
   const value = `f.${column} as Instance["${name}"]`;
   if (!isJson) return `${name}: ${value}`;
   return `${name}: f.${column} === null ? null : readStored(f.${column} as string, whoOf(f))`;
