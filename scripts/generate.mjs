@@ -1,5 +1,6 @@
-// Makes src/rpc/gen and src/store/etcd/gen from the .proto files beside them, the tables of methods
-// in docs/, and the types of job options; install() makes the modules of texts.
+// Generates src/rpc/gen and src/store/etcd/gen from the .proto files beside them, the tables of
+// methods in docs/, the types of options, and the rows of instances. install() writes the modules
+// with the texts of files.
 import { join } from "node:path";
 import { install, ROOT, run } from "./tasks.mjs";
 

@@ -52,7 +52,7 @@ export async function succeeds(command, args, options = {}) {
   });
 }
 
-/** Install the locked dependencies when one of them is not there, and write the modules of texts. */
+/** Write the modules with the texts of files, and install the dependencies if one is missing. */
 export function install() {
   writeTexts();
   const { dependencies, devDependencies } = JSON.parse(

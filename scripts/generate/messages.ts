@@ -1,5 +1,5 @@
-// Writes the message model: the messages, enumerations, methods and routes of the contract as short
-// texts, which `src/rpc/model` reads as they are needed.
+// Writes the message model: each message, enumeration, method and route of the contract as a short
+// text. `src/rpc/model` reads a text when it is first needed.
 import { writeFileSync } from "node:fs";
 import {
   type DescEnum,

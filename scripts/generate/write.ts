@@ -1,5 +1,5 @@
-// Writes the types of options of jobs, instances and schedules, the types for authors of jobs, the
-// rows of instances, and the files of services.
+// Writes the types of all options, the types for authors of jobs, the code for rows of instances,
+// and the files of services.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";

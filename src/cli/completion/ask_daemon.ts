@@ -80,8 +80,8 @@ async function gather(
 }
 
 /**
- * True if a name can be offered. One with a line break or an escape sequence cannot be shown as it
- * is, and one that begins with a dash would be read as an option.
+ * True if a name can be offered: a line break or an escape sequence could not be shown, and a dash
+ * at the beginning would make it an option.
  */
 function isOffered({ name }: OfferedName, { prefix, offer }: LiveQuestion): boolean {
   return name !== "" && name.length <= NAME_MAX && name.startsWith(prefix) &&

@@ -58,9 +58,9 @@ const PROGRAM: VerbGroup<Verb | VerbGroup> = { name: "", summary: "", verbs: [] 
 const HELP: OptionSpec = { describe: "Show the help", isFlag: true };
 
 /**
- * Say what can come in place of the last word of a line, whose first word is the program. Only the
- * verb on the line is loaded: somebody waits at a prompt.
+ * Complete the last word of a line. Loads only the verb on the line: somebody waits at a prompt.
  *
+ * @param words of the whole line; the first one is the program
  * @param unclear positions of words that only the shell could expand
  */
 export async function completeLine(
@@ -194,7 +194,7 @@ function knownAt(entry: VerbEntry): OptionSpecs {
   return { ...entry === PROGRAM ? PROGRAM_OPTIONS : optionsAt(entry), help: HELP };
 }
 
-/** The options that are offered there: a group has none of its verbs' own. */
+/** The options to offer at a place of the line. A group offers no options of its verbs. */
 function listedOptions(entry: VerbEntry): OfferedName[] {
   const { version: _, ...shared } = PROGRAM_OPTIONS;
   const options = entry === PROGRAM
