@@ -23,8 +23,17 @@ function textOf(node: unknown, constants: ReadonlyMap<string, string>): string |
   return type === "Identifier" ? constants.get(name as string) ?? null : null;
 }
 
-/** Problems of one call, such as `spawn("curl")`. */
+/** The name of what is called, also as a member: `child.spawn`. */
+function calleeOf({ type, name, property }: SyntaxNode): string | null {
+  if (type === "Identifier") return name as string;
+  const member = type === "MemberExpression" ? calleeOf(property as SyntaxNode) : null;
+  return member !== null && [...SPAWN, "execSync"].includes(member) ? member : null;
+}
+
+/** The problem of one call, such as `spawn("curl")`. */
 function problemOf(callee: string, name: string): string | null {
+  // Of a line for the shell, its first word.
+  if (callee === "execSync") return problemOf("spawn", name.trim().split(/\s/, 1)[0]!);
   if (SPAWN.includes(callee)) {
     if (name.includes("/") && !IN_SYSTEM.test(name) || NOWHERE.test(name)) return null;
     if (OF_THE_CALLER.includes(name) || LISTED.has(name) || LISTED.has(basename(name))) return null;
@@ -53,13 +62,13 @@ function problemsIn(program: SyntaxNode): string[] {
   const problems: string[] = [];
   visit(program, (node) => {
     if (node.type !== "CallExpression") return;
-    const callee = node.callee as SyntaxNode;
-    if (callee.type !== "Identifier") return;
+    const callee = calleeOf(node.callee as SyntaxNode);
+    if (callee === null) return;
     const asked = node.arguments as readonly SyntaxNode[];
     // Only skipWithout() takes several programs.
-    for (const argument of callee.name === "skipWithout" ? asked : asked.slice(0, 1)) {
+    for (const argument of callee === "skipWithout" ? asked : asked.slice(0, 1)) {
       const text = textOf(argument, constants);
-      const problem = text === null ? null : problemOf(callee.name as string, text);
+      const problem = text === null ? null : problemOf(callee, text);
       if (problem !== null) problems.push(`${node.loc.start.line}: ${problem}`);
     }
   });
@@ -77,6 +86,8 @@ test("tests run only programs that npm test installs", () => {
 test("a test that asks for another program is found", () => {
   const wrong = [
     'spawnSync("jq", []);',
+    'child.spawnSync("jq", []);',
+    'execSync("jq . x.json");',
     'const JQ = "/usr/bin/jq"; spawn(JQ, []);',
     'test("x", { skip: skipWithout("curl", "jq") }, () => {});',
     'unpackedFolder("jq");',
