@@ -9,10 +9,13 @@ import { ROOT } from "../tasks.mjs";
 
 const USAGE = `Usage: npm run fresh -- [--with PACKAGE,…] [COMMAND …]
 
-Clones the committed state of this folder into a new Debian system that has only Node, npm and git,
-runs "npm test", or COMMAND, in the clone, and removes the system.
+Clones the last commit into a new Debian system that has only Node, npm and git, runs "npm test", or
+COMMAND, in the clone, and removes the system. Work that is not committed is not there. Needs root
+on Debian, and its package mmdebstrap.
 
-  --with cron,chromium   packages that are installed there before, with what they recommend`;
+  --with cron,chromium   packages to install first, with what they recommend
+
+Everything from COMMAND on is its own: npm run fresh -- npm test -- --bun test/core`;
 
 const BASE = ["ca-certificates", "git", "nodejs", "npm"];
 const CLONE = "/root/ts-job";
@@ -67,10 +70,13 @@ function runFresh(folder, packages, command) {
   return inside(root, ["sh", "-c", `cd ${CLONE} && exec "$@"`, "sh", ...command]).status ?? 1;
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { with: { type: "string", default: "" }, help: { type: "boolean" } },
-});
+const options = { with: { type: "string", default: "" }, help: { type: "boolean" } };
+const args = process.argv.slice(2);
+const { tokens } = parseArgs({ args, options, strict: false, tokens: true });
+// The options behind the first word of the command are its own.
+const begin = tokens.find(({ kind }) => kind === "positional")?.index ?? args.length;
+const { values } = parseArgs({ args: args.slice(0, begin), options, allowPositionals: false });
+const given = args.slice(begin);
 if (values.help) console.log(USAGE);
 else {
   const folder = mkdtempSync(join(tmpdir(), "jobctl-fresh-"));
@@ -78,7 +84,7 @@ else {
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => {});
   try {
     const packages = values.with.split(",").filter((name) => name !== "");
-    const command = positionals.length > 0 ? positionals : ["npm", "test", "--silent"];
+    const command = given.length > 0 ? given : ["npm", "test", "--silent"];
     process.exitCode = runFresh(folder, packages, command);
   } catch (error) {
     console.error(error.message);
