@@ -145,10 +145,10 @@ export async function runFiles(run, folder) {
   if (left.length > 0 && failed.length === 0) {
     problems.push(`${name}: left in the temporary folder: ${left.join(", ")}`);
   }
-  // Bun continues without a file that fails to load, and only its output shows that. With no
-  // report, nothing ran at all.
+  // Bun continues without a file that fails to load, and only its output shows that. With several
+  // files and no report, nothing ran at all.
   const unseen = runtime === "bun" ? files.filter((file) => !seen.has(file)) : [];
-  if (seen.size > 0) {
+  if (seen.size > 0 || files.length === 1) {
     problems.push(...unseen.map((file) => `${runtime}: ${file}: none of its tests ran, see above`));
   }
   if (code !== 0 && failed.length + problems.length === 0) {
