@@ -50,7 +50,7 @@ const MINUTES_MAX = 10;
 /**
  * Run the runs of a stage, as many at once as it allows.
  *
- * @param needs each with `ready`, which ends when it is there, and `isFor`, true for the files that
+ * @param needs each with `ready`, which resolves when it is installed, and `isFor`, true for the files that
  *   need it; their runs begin then
  */
 async function runStage({ runs, processes }, folder, needs) {

@@ -99,7 +99,7 @@ function aptGet(args) {
 const installPackages = (names) =>
   aptGet(["install", "-y", "-qq", "--no-install-recommends", ...names]);
 
-/** What is missing of a group: its packages, and the programs and files that they would bring. */
+/** What is missing of a group: its packages, and the programs and files that they contain. */
 function missingOf(group) {
   const missing = Object.entries(GROUPS[group])
     .map(([name, words]) => [name, words.filter((word) => find(word) === null)])

@@ -55,13 +55,13 @@ export function changedPaths(base = defaultBase()) {
   }
   const untracked = git("ls-files", "--others", "--exclude-standard");
   const paths = [...differing.split("\n"), ...untracked.split("\n")].filter((path) => path !== "");
-  // Made from these, and not in git.
+  // Also the modules made from them, which are not in git.
   return [...new Set(paths.flatMap((path) => [path, ...textModules(path)]))];
 }
 
 /**
  * The paths that a source file names in its strings: imports, and the pages, fixtures, programs and
- * folders that it reads or runs. Too many rather than too few.
+ * folders that it reads or runs. It errs on the side of too many.
  */
 function namedPaths(file, packages) {
   const text = readFileSync(join(ROOT, file), "utf8")

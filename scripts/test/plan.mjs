@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { ROOT } from "../tasks.mjs";
 
-/** Parts of the manager, in memory and on a simulated clock. Those of the whole run on Deno too. */
+/** Parts of the manager, in memory and on a simulated clock. Tests of the whole manager also run on Deno. */
 const MANAGER = readdirSync(join(ROOT, "test/manager"), { withFileTypes: true })
   .filter((entry) => entry.isDirectory()).map(({ name }) => `test/manager/${name}`);
 
@@ -93,7 +93,7 @@ const TOGETHER = [OF_PACKED_LIBRARY, OF_ALL_SOURCES];
 /** Tests that measure time. They run alone. */
 const MEASURE_TIME = ["test/attack/clock_under_attack.test.ts"];
 
-/** The longest tests, in seconds: they begin first, so that none of them is alone at the end. */
+/** Seconds of the longest tests: they begin first, so that none of them is alone at the end. */
 const SECONDS = new Map([
   ["test/notices/stories.test.ts", 70],
   ["test/dashboard/flows.test.ts", 60],
@@ -126,7 +126,7 @@ const SECONDS = new Map([
   ["test/store/volume.test.ts", 19],
 ]);
 
-/** Long tests beside those of the compiled file. */
+/** Other long tests, besides those of the compiled file. */
 const LONG = [
   ...SECONDS.keys(),
   "test/conformance",

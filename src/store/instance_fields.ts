@@ -2,7 +2,7 @@ import type { Instance } from "../core/instance.ts";
 
 /** How stores keep a field of instances. */
 export interface InstanceField {
-  /** Its value where nothing sets it, which rows leave out. Absent: something always sets it. */
+  /** Its default, which rows leave out; absent if something always sets the field. */
   readonly usual?: null | number | string;
   /**
    * If requests to accept an instance have it: "as is", "text" with characters that every store can
@@ -13,7 +13,7 @@ export interface InstanceField {
   readonly isOptional?: true;
   /** Column of SQLite; absent: a member of the JSON in the column `extra`. */
   readonly column?: string;
-  /** Place in the rows of Valkey, see `ROW`; absent: {@link fixed}, or among the rare members. */
+  /** Place in the rows of Valkey, see `ROW`; absent: {@link isFixed}, or a rare member. */
   readonly place?: string;
   /** True if Valkey keeps it in the part that never changes. */
   readonly isFixed?: true;
@@ -26,9 +26,9 @@ export interface InstanceField {
 }
 
 /**
- * Every field of an instance. A new one has `usual`, and no column or place: it needs no other
- * format of the store. If callers give it, it is `given` and `isOptional`. What requests, rows,
- * backups and tests have of it derives from here, by `npm run generate`.
+ * Every field of an instance. Give a new one `usual`, and neither `column` nor `place`: the format
+ * of the store stays. If callers give it, it is `given` and `isOptional`. Requests, rows, backups
+ * and tests derive from here, by `npm run generate`.
  *
  * The order is the one of members in the rows of etcd.
  */
@@ -96,7 +96,7 @@ export const USUAL_FIELDS = valuesOf(USUAL) as Pick<
   Having<{ usual: null | number | string }>
 >;
 
-/** Likewise, those that instances in backups of earlier versions lack. */
+/** The fields that older backups lack, with their usual values. */
 export const NEWER_FIELDS = valuesOf(USUAL.filter(([, { isNewer }]) => isNewer));
 
 function valuesOf(entries: typeof FIELD_ENTRIES): Partial<Instance> {

@@ -52,7 +52,7 @@ export class SupervisorPool {
   /** By key, those that take commands. */
   readonly #supervisors = new Map<string, SupervisorProcess>();
   readonly #all = new Set<SupervisorProcess>();
-  /** Those that take commands if they are as this daemon would start them. */
+  /** Adopted ones, still to be compared with how this daemon would start them. */
   readonly #unchecked = new Map<SupervisorProcess, FoundSupervisor>();
   /** Those that no daemon could find because their record could not be written. */
   readonly #unrecorded = new Set<SupervisorProcess>();
@@ -68,7 +68,7 @@ export class SupervisorPool {
     this.#reaper = new LazyTimer(options.clock, () => this.#reap());
   }
 
-  /** End all, except with the commands that were left to the next daemon. */
+  /** End all but those that were left, with their commands, to the next daemon. */
   async close(): Promise<void> {
     this.#reaper.cancel();
     for (const supervisor of this.#all) supervisor.close();
@@ -137,7 +137,7 @@ export class SupervisorPool {
     const { outliving } = this.#options;
     const isSame = program === VERSION && graceMs === outliving?.graceMs;
     if (!isSame || lastRun > LAST_RUN_MAX || this.#supervisors.has(key)) return false;
-    // The next daemon will know their claims by it.
+    // By the seal, the next daemon recognizes their claims.
     if (!this.records.readSeal()) return false;
     // What its commands have left is known by their numbers.
     this.#lastRun = Math.max(this.#lastRun, lastRun);
@@ -148,7 +148,7 @@ export class SupervisorPool {
     return true;
   }
 
-  /** Check a supervisor that was found before its first new command; another one ends. */
+  /** Compare a found supervisor before its first new command; end it if it differs. */
   #suits(supervisor: SupervisorProcess, spec: CommandSpec): boolean {
     const found = this.#unchecked.get(supervisor);
     if (found === undefined) return true;
@@ -200,7 +200,7 @@ export class SupervisorPool {
     this.#rest(supervisor);
   }
 
-  /** It runs nothing now: end it when that lasts. */
+  /** It runs nothing now: end it if it stays idle. */
   #rest(supervisor: SupervisorProcess): void {
     supervisor.idleSinceMs = this.#nowMs();
     this.#reaper.setBy(supervisor.idleSinceMs + this.#options.idleMs);

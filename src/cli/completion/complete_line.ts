@@ -27,7 +27,7 @@ export interface LineAnswer {
   readonly choices: readonly OfferedName[];
   /** What else is offered; null for nothing. */
   readonly offer: Offer | null;
-  /** `--name=` if the last word begins with it, and a value follows. */
+  /** `--name=` if the last word is `--name=value`. */
   readonly head: string;
   /** The rest of the last word: the beginning of a name. */
   readonly prefix: string;
@@ -53,7 +53,7 @@ interface Line {
   readonly connection: readonly string[] | null;
 }
 
-/** In place of a verb before the first one is known. Its verbs are loaded by name. */
+/** Stands for the program until a verb is known. Its verbs are loaded by name. */
 const PROGRAM: VerbGroup<Verb | VerbGroup> = { name: "", summary: "", verbs: [] };
 const HELP: OptionSpec = { describe: "Show the help", isFlag: true };
 
@@ -134,7 +134,7 @@ async function verbNamed(
   return group.verbs.find(({ name }) => name === word) ?? null;
 }
 
-/** The verbs of a group; of the program, only those that begin like the word, if there are any. */
+/** The verbs of a group. Of the program, those that begin like the word; all if none does. */
 async function verbsAt(
   group: VerbGroup<Verb | VerbGroup>,
   begun: string,

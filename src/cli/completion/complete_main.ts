@@ -31,7 +31,7 @@ export async function completeMain(argv: readonly string[]): Promise<void> {
   } catch {
     // An error would be in the way of what somebody types.
   }
-  // A pending look-up of a host's name would keep it for longer.
+  // A pending look-up of a host's name would delay its end.
   process.exit(0);
 }
 
@@ -125,7 +125,7 @@ function isLocal(text: string): text is LocalOffer {
 
 /** All of stdin. The stream of the runtime takes longer to load than the rest of an answer. */
 function readInput(): string {
-  // Somebody runs it by hand.
+  // A terminal: somebody runs it by hand.
   if (isTerminal(0)) return "";
   const bytes = Buffer.alloc(INPUT_MAX + 1);
   let used = 0;

@@ -15,7 +15,7 @@ export const NAMES_MAX = 200;
 const INSTANCES_MAX = 100;
 /** How far the time of an instance and the time in its id may be apart. */
 const SLACK_MS = 10_000;
-/** Length of the prefix that the daemon looks up. */
+/** Shortest prefix that the daemon looks up. */
 const PREFIX_MIN = 4;
 /** Digits of the time in an id, which are hexadecimal. */
 const TIME_DIGITS = 12;
@@ -37,7 +37,7 @@ export interface LiveQuestion {
   readonly nowMs: number;
 }
 
-/** Ask the daemon for names. More than was asked for may come: the prefix only saves work. */
+/** Ask the daemon for names. Some may not match the prefix, which only saves work. */
 export async function* liveNames(
   client: JobClient,
   question: LiveQuestion,

@@ -26,7 +26,7 @@ interface OptionRules {
   readonly range?: readonly [min: number, max: number];
   /** The words of a choice. */
   readonly words?: readonly string[];
-  /** The member of requests, if not that of its name, or of its twin in milliseconds. */
+  /** Its name in requests, if that differs from {@link NamedOption.key}. */
   readonly wire?: string;
   /** True if requests have it in their `recurrence`. */
   readonly isInRecurrence?: true;
@@ -38,16 +38,17 @@ interface OptionRules {
 /** An option of a call that makes an instance, of a recurring schedule, or of both. */
 export interface RunOption {
   readonly rules: OptionRules;
-  /** The comment of its member in TypeScript, if not its help. */
+  /** Its comment in TypeScript, if that differs from `help`. */
   readonly doc?: string;
-  /** Help of the command line, which has no option without it; for a change if that differs. */
+  /** Its help; without it there is no option on the command line. */
   readonly help?: string;
+  /** Its help where a schedule is changed, if that differs. */
   readonly changeHelp?: string;
-  /** Its name on the command line, if not its own. */
+  /** Its name on the command line, if that differs. */
   readonly command?: string;
-  /** Name of its value there, if not that of its form. */
+  /** The name of its value there, if that does not follow from its form. */
   readonly valueName?: string;
-  /** The heading of the help that it is under, if not that of options like it. */
+  /** Its heading in the help, if that does not follow from `of`. */
   readonly heading?: string;
 }
 

@@ -152,7 +152,7 @@ export interface JobStats extends Pick<JobStatsQuery, "from" | "to"> {
 
 /** Where following begins, and how to end it early. */
 export interface FollowOptions {
-  /** Continue after the step that had it; null or absent for the oldest line. */
+  /** Continue after the step that returned it; null or absent for the oldest line. */
   readonly cursor?: string | null;
   /** Without a cursor: only lines written from now on. */
   readonly fromNow?: boolean;

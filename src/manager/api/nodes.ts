@@ -31,7 +31,7 @@ export interface WorkerStatus {
 
 /** Ticks without a run. */
 export interface TickCounts {
-  /** Those that passed while nothing ran, and were too late then. */
+  /** Those that passed while nothing ran, and were then too late to run. */
   readonly missed: number;
   /** Those that came while something forbade their run, such as an overlap or a pause. */
   readonly skipped: number;
@@ -89,7 +89,7 @@ export interface NodeApi {
    * the jobs and is not forced; `unimplemented` if there is no configuration
    */
   reloadConfig(options?: ReloadOptions): Promise<ReloadReport>;
-  /** Stops the daemon around it, or lets that hand over to a newer version. */
+  /** Stops the daemon around it, or lets it hand over to a newer version. */
   readonly daemon: DaemonCalls;
   /**
    * The values of the configuration that was loaded last, without secrets.

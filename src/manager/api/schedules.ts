@@ -126,7 +126,7 @@ export interface ScheduleApi extends ScheduleReads {
   ): Promise<readonly ScheduleRecord[]>;
   /** Run the ticks of a past range that did not run, in order; too many are `invalid_argument`. */
   backfill(request: BackfillRequest): Promise<BackfillResult>;
-  /** Start no more instances of a kind, or of any for null. @throws JobError `not_found` */
+  /** Pause one kind, or all of them if it is null. @throws JobError `not_found` */
   pause(
     kind: string | null,
     options?: { readonly until?: number; readonly reason?: string },

@@ -16,7 +16,7 @@ export interface FieldName {
   readonly field: JsonField;
   /** True if the value is duration text for a field of milliseconds: `wait` is `wait_ms`. */
   readonly isDuration: boolean;
-  /** True if the value of a field of JSON is given as its text. */
+  /** True if the value of a JSON field is given as JSON text. */
   readonly isJsonText: boolean;
 }
 
@@ -58,7 +58,7 @@ export function wordsOf(choice: string): string[] {
   return Object.values(CHOICES[choice]!);
 }
 
-/** The number of a word in any spelling of the product; undefined for an unknown one. */
+/** The number of a word in any spelling that is accepted; undefined for an unknown one. */
 export function numberOfWord(choice: string, word: string): number | undefined {
   const state = choice === STATE ? parseState(word) : null;
   const wanted = lettersOf(state ?? word);

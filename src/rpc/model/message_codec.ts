@@ -21,7 +21,7 @@ type FieldOf<F> =
     : F extends Message ? RecordOf<F>
     : never);
 
-/** Which of two fields with the same values is written. */
+/** The form to write, if a message has the same values as texts and as JSON. */
 export type ValueForm = "texts" | "json";
 
 const SECONDS_TAG = (1 << 3) | VARINT;
@@ -45,7 +45,7 @@ function wireTypeOf({ kind }: Field): number {
 /**
  * The bytes of a message or a record.
  *
- * @param form of two fields with the same values, only the one in this form; by default both
+ * @param form of values that a message has as texts and as JSON; by default both
  */
 export function encodeMessage<T extends Message>(
   typeName: T["$typeName"],
@@ -161,7 +161,7 @@ export function decodeMessage<T extends Message>(typeName: T["$typeName"], bytes
   return message as unknown as T;
 }
 
-// Most of a list is read here before the runtime has compiled it: it is kept plain.
+// It runs uncompiled for most of a list: keep it simple.
 function readFields(
   reader: WireReader,
   { byNumber }: MessageTable,
@@ -177,7 +177,7 @@ function readFields(
   }
 }
 
-/** Read one item of a list, or several in one piece. */
+/** Read one item of a list, or several that are packed together. */
 function readItems(reader: WireReader, field: Field, wireType: number, items: unknown[]): void {
   if (wireType !== DELIMITED || wireTypeOf(field) === DELIMITED) {
     items.push(readValue(reader, field, undefined));
@@ -239,7 +239,7 @@ function endOf(reader: WireReader): number {
   return reader.pos + length;
 }
 
-/** A whole message: members that are absent, also from messages within it, have no value. */
+/** A message with defaults for absent members, also in nested messages. */
 export function fillMessage(typeName: string, init: object): object {
   const table = tableOf(typeName);
   const message = blankMessage(table);

@@ -17,7 +17,7 @@ export type FieldKind =
   | "choice"
   | "message";
 
-/** The types of the generated texts that are no names, and what is read without a value. */
+/** The one-letter types in the generated texts, with their defaults. */
 const SCALARS: Readonly<Record<string, readonly [FieldKind, unknown]>> = {
   s: ["text", ""],
   b: ["flag", false],
@@ -44,9 +44,9 @@ export interface Field {
   readonly isList: boolean;
   /** Its name in JSON; null if another field has the same value there. */
   readonly json: string | null;
-  /** The form of its values, if another field has them in the other form. */
+  /** Set if two fields hold the same values: the form of this one. */
   readonly form: "texts" | "json" | null;
-  /** Its value if it has none, and need not have one; undefined if it is then absent. */
+  /** Its default; undefined if the field is then absent. */
   readonly zero: unknown;
 }
 
@@ -55,10 +55,10 @@ export interface MessageTable {
   readonly typeName: string;
   /** As in the contract. */
   readonly fields: readonly Field[];
-  /** By number; in this order they are written. */
+  /** Sorted by number, in the order of writing. */
   readonly sorted: readonly Field[];
   readonly byNumber: readonly (Field | undefined)[];
-  /** A message without any value, except for the lists. */
+  /** An empty message, without its lists. */
   readonly blank: Readonly<Record<string, unknown>>;
   readonly lists: readonly string[];
 }

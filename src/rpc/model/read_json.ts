@@ -53,7 +53,7 @@ export class MessageReader {
   name(typeName: string, name: string, prefix: string): FieldName {
     const found = namesOf(typeName).get(name);
     if (found !== undefined) return found;
-    // A long name would only be repeated.
+    // The error repeats the name.
     const known = jsonFields(typeName).map(({ json }) => json);
     throw unknownMember(name.slice(0, 100), known, {
       failure: this.#failure,
@@ -167,7 +167,7 @@ export class MessageReader {
     try {
       if (ZONED.test(text)) return timeOfMs(msOf(text));
     } catch {
-      // Refused below: it has the form of a time, and is none.
+      // Refused below: it looks like a time, but is not a valid one.
     }
     throw this.#wrong(path, value, TIME_WANTED);
   }

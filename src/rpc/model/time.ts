@@ -1,4 +1,5 @@
-// Apart: the command line needs it where it needs no messages.
+// In a file of its own: the command line uses it without messages.
+
 /** A point in time in a message. */
 export interface Time {
   readonly seconds: bigint;

@@ -1,13 +1,13 @@
 import { Buffer } from "node:buffer";
 
-// The encoding of protobuf. A client reads little, before the runtime has compiled any of this: the
-// library takes longer to load and to read it.
+// The encoding of protobuf. A client reads only a little, before any of this is compiled: the
+// protobuf library would take longer to load, and to read that little.
 
-/** How a value is written: a number in as few bytes as it needs. */
+/** A wire type: a number in as few bytes as it needs. */
 export const VARINT = 0;
-/** Eight bytes. */
+/** The wire type of eight bytes. */
 export const FIXED64 = 1;
-/** A length, and as many bytes. */
+/** The wire type of a length, and as many bytes. */
 export const DELIMITED = 2;
 const GROUP = 3;
 const GROUP_END = 4;
@@ -24,7 +24,7 @@ const TAG_LAST_MAX = 15;
 const GROUPS_MAX = 100;
 /** Invalid UTF-8 is read as this. */
 const REPLACED = "\ufffd";
-/** Longest text whose length in bytes always takes one byte. */
+/** Longest text whose length in bytes always fits into one byte. */
 const SHORT_MAX = 42;
 const TEXT = new TextDecoder("utf-8", { fatal: true });
 
@@ -49,7 +49,7 @@ export class WireReader {
     return tag;
   }
 
-  /** The lowest 32 bits of a number. */
+  /** Read a number, and keep its lowest 32 bits. */
   uint32(): number {
     const bytes = this.#all;
     let byte = bytes[this.pos++]!;
@@ -96,7 +96,7 @@ export class WireReader {
     const length = this.uint32();
     const start = this.#pass(length);
     const text = this.#all.toString("utf8", start, start + length);
-    // Throws unless that character was sent.
+    // Throws for invalid bytes. The character itself may have been sent.
     if (text.includes(REPLACED)) TEXT.decode(this.#all.subarray(start, start + length));
     return text;
   }
@@ -131,7 +131,7 @@ export class WireReader {
 }
 
 const INT_MAX = 2 ** 31 - 1;
-/** First size of the space that messages are written in; kept between messages up to the second. */
+/** First size of the buffer for messages, and the largest that is kept for the next one. */
 const SPACE_BYTES = 16 * 1024;
 const KEPT_BYTES_MAX = 256 * 1024;
 
