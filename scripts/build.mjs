@@ -1,6 +1,7 @@
 // Builds dist/jobctl, the one file.
 import { mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { isMain } from "./is_main.mjs";
 import { compile } from "./compile.mjs";
 import { sourceFacts } from "./facts.mjs";
 import { hostTarget } from "./release/targets.mjs";
@@ -28,7 +29,7 @@ export function build() {
   remove();
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname) {
+if (isMain(import.meta.url)) {
   install();
   build();
 }

@@ -1,4 +1,5 @@
 // Checks the Lua of src/store/valkey with luacheck, by .luacheckrc: node scripts/lua.mjs
+import { isMain } from "./is_main.mjs";
 import { installGroups } from "./programs/install.mjs";
 import { tryRun } from "./tasks.mjs";
 
@@ -10,4 +11,4 @@ export function checkLua() {
   return false;
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname && !checkLua()) process.exitCode = 1;
+if (isMain(import.meta.url) && !checkLua()) process.exitCode = 1;

@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { isMain } from "./is_main.mjs";
 import { installNpmPrograms, nodeProgram } from "./programs/npm_programs.mjs";
 import { bundle } from "./pack/bundle.mjs";
 import { declare } from "./pack/declarations.mjs";
@@ -73,7 +74,7 @@ export async function smoke() {
   }
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname) {
+if (isMain(import.meta.url)) {
   install();
   const [folder] = process.argv.slice(2).filter((option) => !option.startsWith("--"));
   await pack(folder === undefined ? LIB : resolve(folder));

@@ -3,6 +3,7 @@
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isMain } from "./is_main.mjs";
 import { installGroups, unpackPackages } from "./programs/install.mjs";
 import { GROUPS } from "./programs/list.mjs";
 import { installNpmPrograms } from "./programs/npm_programs.mjs";
@@ -199,7 +200,7 @@ function wantedFiles(args) {
   return concerned;
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname) {
+if (isMain(import.meta.url)) {
   const args = process.argv.slice(2);
   const runtimes = ["bun", "deno"].filter((name) => args.includes(`--${name}`));
   const isKnown = (arg) => runtimes.includes(arg.slice(2)) || CHANGED.test(arg);

@@ -2,6 +2,7 @@
 // it. Run it with `npm run dashboard`; builds, packages and tests run it themselves.
 // `npm run dashboard -- measure --file PATH` measures it in a browser instead.
 import { join } from "node:path";
+import { isMain } from "../is_main.mjs";
 import { install, ROOT, run } from "../tasks.mjs";
 
 /** Packages whose code is in the dashboard. They are bundled, so the program does not import them. */
@@ -18,7 +19,7 @@ export function dashboardSources() {
   return DASHBOARD_PACKAGES.map((name) => join(ROOT, "node_modules", name, "package.json"));
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname) {
+if (isMain(import.meta.url)) {
   install();
   const [verb, ...options] = process.argv.slice(2);
   if (verb === "measure") {

@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isMain } from "../is_main.mjs";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const PROTO = "src/rpc/job.proto";
@@ -56,4 +57,4 @@ export function textModules(path) {
   return dirname(path) === SCRIPTS && path.endsWith(".lua") ? [SCRIPTS_MODULE] : [];
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) writeTexts();
+if (isMain(import.meta.url)) writeTexts();

@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { isMain } from "../is_main.mjs";
 import { build } from "../build.mjs";
 import { pack } from "../pack.mjs";
 import { platformManifest, withAbsoluteLinks } from "../pack/manifest.mjs";
@@ -87,7 +88,7 @@ export function builtPackages(folder = NPM) {
   return files.sort((a, b) => rank(a) - rank(b)).map((name) => join(folder, name));
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname) {
+if (isMain(import.meta.url)) {
   install();
   build();
   const programs = { [hostTarget().name]: join(ROOT, "dist", "jobctl") };
