@@ -1,6 +1,6 @@
 // Shared by the scripts: run a tool of node_modules/.bin, install what is missing. Plain Node 20.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { writeTexts } from "./generate/texts.mjs";
@@ -52,13 +52,39 @@ export async function succeeds(command, args, options = {}) {
   });
 }
 
-/** Write the modules with the texts of files, and install the dependencies if one is missing. */
+/**
+ * The packages of a lock file with their versions; null if it cannot be read. npm writes the one in
+ * node_modules last, when all packages are there.
+ */
+function lockedPackages(path) {
+  try {
+    return JSON.parse(readFileSync(join(ROOT, path), "utf8")).packages;
+  } catch {
+    return null;
+  }
+}
+
+/** True if every package that this system needs has the version of the lock file. */
+function isInstalled() {
+  const installed = lockedPackages("node_modules/.package-lock.json");
+  if (installed === null) return false;
+  return Object.entries(lockedPackages("package-lock.json")).every((
+    [path, { version, optional }],
+  ) => path === "" || (optional && !installed[path]) || installed[path]?.version === version);
+}
+
+function npm(...args) {
+  run("npm", [...args, "--ignore-scripts=false", "--loglevel=error"], { stdio: ["ignore", 2, 2] });
+}
+
+/** Write the modules with the texts of files, and install the locked dependencies if need be. */
 export function install() {
   writeTexts();
-  const { dependencies, devDependencies } = JSON.parse(
-    readFileSync(join(ROOT, "package.json"), "utf8"),
-  );
-  const names = Object.keys({ ...dependencies, ...devDependencies });
-  if (names.every((name) => existsSync(join(ROOT, "node_modules", name)))) return;
-  run("npm", ["ci", "--no-fund", "--no-audit", "--loglevel=error"], { stdio: ["ignore", 2, 2] });
+  if (!isInstalled()) {
+    console.error("Installing the packages of package-lock.json");
+    npm("ci", "--include=dev", "--no-fund", "--no-audit");
+  }
+  // Without its own installation it is a text that says so.
+  const { status } = spawnSync(join(ROOT, "node_modules", ".bin", "bun"), ["--version"]);
+  if (status !== 0) npm("rebuild");
 }
