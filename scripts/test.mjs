@@ -138,7 +138,7 @@ export async function test(files = testFiles([]), runtimes = ["bun", "deno"], na
   // A missing program is reported here; the tests that need it fail or are skipped.
   for (const line of installGroups(TEST_GROUPS)) console.error(line);
   const onlyFor = (isFor, install) => ({
-    ready: files.some(isFor) ? install() : Promise.resolve(null),
+    ready: files.some(isFor) ? install().catch(({ message }) => message) : Promise.resolve(null),
     isFor,
   });
   const programs = [

@@ -8,6 +8,8 @@ export function installServers(): string | null;
 export function programPath(program: string): string;
 /** Why a test without these programs of list.mjs is skipped; false if it is not. */
 export function skipWithout(...programs: readonly string[]): string | false;
+/** Why a test without this unpacked package of list.mjs is skipped; false if it is not. */
+export function skipWithoutUnpacked(name: string): string | false;
 /**
  * Folder of an unpacked package of list.mjs.
  *

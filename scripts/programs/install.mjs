@@ -8,18 +8,29 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
 } from "node:fs";
 import { delimiter, isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { GROUPS, UNPACKED } from "./list.mjs";
 
-const CACHE = fileURLToPath(new URL("../../node_modules/.cache/packages", import.meta.url));
+const CACHE = fileURLToPath(new URL("../../dist/packages", import.meta.url));
+const APT = "/usr/bin/apt-get";
 const DOWNLOAD_MS_MAX = 180_000;
 const APT_BYTES_MAX = 64_000_000;
 /** How much of the output of a failed apt-get is shown. */
 const APT_CHARS_SHOWN = 4_000;
 /** Where distributions put programs that an ordinary user's PATH may lack. */
 const SYSTEM_FOLDERS = ["/usr/local/sbin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+function isProgram(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
 
 /**
  * Path of a program on the PATH or in a folder of the system, or of a file; of the first that is
@@ -30,18 +41,10 @@ function find(words) {
   const name = words;
   if (isAbsolute(name)) return existsSync(name) ? name : null;
   const folders = [...(process.env.PATH ?? "").split(delimiter), ...SYSTEM_FOLDERS];
-  for (const path of folders.map((folder) => join(folder, name))) {
-    try {
-      accessSync(path, constants.X_OK);
-      return path;
-    } catch {
-      // It may be in a later folder.
-    }
-  }
-  return null;
+  return folders.filter(isAbsolute).map((folder) => join(folder, name)).find(isProgram) ?? null;
 }
 
-const hasApt = () => existsSync("/usr/bin/apt-get");
+const hasApt = () => isProgram(APT);
 const canInstall = () => hasApt() && process.getuid?.() === 0;
 
 /** The package that a program comes from. @throws Error if the program is not in list.mjs */
@@ -87,7 +90,8 @@ function remedyFor(packages, programs) {
 /** Run apt-get, and print its output only if it fails. @returns true if it exits with 0 */
 function aptGet(args) {
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  const { status, stdout, stderr } = spawnSync("apt-get", args, {
+  // Another program may just be installing something.
+  const { status, stdout, stderr } = spawnSync(APT, ["-o", "DPkg::Lock::Timeout=120", ...args], {
     env,
     encoding: "utf8",
     maxBuffer: APT_BYTES_MAX,
@@ -124,8 +128,10 @@ export function installGroups(groups = Object.keys(GROUPS)) {
       console.error(`Installing ${group}: ${packages.join(" ")}`);
     }
     const all = wanted.flatMap(({ packages }) => packages);
+    // Its lists may do although one source cannot be read.
+    aptGet(["update", "-qq"]);
     // A package that this system does not have must not keep the others away.
-    if (aptGet(["update", "-qq"]) && !installPackages(all) && wanted.length > 1) {
+    if (!installPackages(all) && wanted.length > 1) {
       for (const { packages } of wanted) installPackages(packages);
     }
   }
@@ -148,6 +154,15 @@ function run(command, args, cwd) {
 }
 
 /**
+ * Why a test without this unpacked package is skipped; false if it is not. For root on Debian, a
+ * missing one is a failure.
+ */
+export function skipWithoutUnpacked(name) {
+  return !existsSync(join(CACHE, name, "usr")) && !canInstall() &&
+    `the package ${name} of Debian is not in ${CACHE}: see how npm test begins`;
+}
+
+/**
  * Folder of an unpacked package of list.mjs; `unpackPackages()` makes it.
  *
  * @throws Error if it is not in the list, or is not unpacked
@@ -166,9 +181,10 @@ async function unpack(name) {
   const scratch = join(CACHE, `${name}.${process.pid}`);
   mkdirSync(scratch, { recursive: true });
   try {
-    const get = () => run("apt-get", ["download", "-qq", name], scratch);
+    const get = () => run(APT, ["download", "-qq", name], scratch);
     if (!await get() && !(canInstall() && aptGet(["update", "-qq"]) && await get())) return false;
-    const [file] = readdirSync(scratch).filter((one) => one.endsWith(".deb"));
+    const file = readdirSync(scratch).find((one) => one.endsWith(".deb"));
+    if (file === undefined) return false;
     if (!await run("dpkg-deb", ["-x", join(scratch, file), join(scratch, "tree")])) return false;
     rmSync(folder, { recursive: true, force: true });
     renameSync(join(scratch, "tree"), folder);

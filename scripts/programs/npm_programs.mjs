@@ -1,5 +1,5 @@
 // Programs from npm that tests run: Node versions for the library, and nushell. Plain Node 20.
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT, succeeds } from "../tasks.mjs";
 import { NODES, NUSHELL } from "./list.mjs";
@@ -25,6 +25,11 @@ function nodePackage(version) {
   return `npm:${prefix}-${platform === "win32" ? "win" : platform}-${arch}@${version}`;
 }
 
+function hasVersion([major, version]) {
+  const path = join(HOME, "node_modules", `node${major}`, "package.json");
+  return JSON.parse(readFileSync(path, "utf8")).version === version;
+}
+
 /**
  * Install missing programs below dist/.
  *
@@ -32,7 +37,8 @@ function nodePackage(version) {
  */
 export async function installNpmPrograms() {
   const paths = [...Object.keys(NODES).map(nodeProgram), nushellProgram()];
-  if (paths.every((path) => path === null || existsSync(path))) return null;
+  const isThere = (path) => path === null || existsSync(path);
+  if (paths.every(isThere) && Object.entries(NODES).every(hasVersion)) return null;
   mkdirSync(HOME, { recursive: true });
   writeFileSync(join(HOME, "package.json"), "{}\n");
   const packages = [

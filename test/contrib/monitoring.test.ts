@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { unpackedFolder } from "../../scripts/programs/install.mjs";
+import { skipWithoutUnpacked, unpackedFolder } from "../../scripts/programs/install.mjs";
 import { startDaemon } from "../support/processes/daemon.ts";
 import { freePort, startServerProcess } from "../support/servers/server_process.ts";
 import { until } from "../support/wait.ts";
@@ -53,9 +53,7 @@ const folder = mkdtempSync(join(tmpdir(), "jobctl-monitoring-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Why the tests with Prometheus cannot run here; false if they can. */
-const NO_PROMETHEUS: string | false = existsSync("/usr/bin/apt-get")
-  ? false
-  : "there is no apt-get";
+const NO_PROMETHEUS = skipWithoutUnpacked("prometheus") || skipWithoutUnpacked("promtool");
 
 /** A program of Debian's package of this name, unpacked. */
 function program(name: "prometheus" | "promtool"): string {
