@@ -18,14 +18,22 @@ const IN_SYSTEM = /^(?:\/usr)?\/s?bin\/[\w.-]+$/;
 
 /** Text of a literal, or of the constant of this file that an identifier names. */
 function textOf(node: unknown, constants: ReadonlyMap<string, string>): string | null {
-  const { type, value, name } = node as SyntaxNode;
+  const { type, value, name, quasis, expression } = node as SyntaxNode;
   if (type === "StringLiteral") return value as string;
+  if (type === "TSAsExpression") return textOf(expression, constants);
+  if (type === "TemplateLiteral") {
+    const parts = quasis as readonly { readonly value: { readonly cooked: string } }[];
+    return parts.length === 1 ? parts[0]!.value.cooked : null;
+  }
   return type === "Identifier" ? constants.get(name as string) ?? null : null;
 }
 
-/** The name of what is called, also as a member: `child.spawn`. */
-function calleeOf({ type, name, property }: SyntaxNode): string | null {
+/** The name of what is called, also as `child.spawn` or `promisify(execFile)`. */
+function calleeOf({ type, name, property, ...others }: SyntaxNode): string | null {
   if (type === "Identifier") return name as string;
+  if (type === "CallExpression" && calleeOf(others.callee as SyntaxNode) === "promisify") {
+    return calleeOf((others.arguments as readonly SyntaxNode[])[0]!);
+  }
   const member = type === "MemberExpression" ? calleeOf(property as SyntaxNode) : null;
   return member !== null && [...SPAWN, "execSync"].includes(member) ? member : null;
 }
@@ -54,10 +62,9 @@ function problemOf(callee: string, name: string): string | null {
 function problemsIn(program: SyntaxNode): string[] {
   const constants = new Map<string, string>();
   visit(program, ({ type, id, init }) => {
-    if (type !== "VariableDeclarator" || (init as SyntaxNode | null)?.type !== "StringLiteral") {
-      return;
-    }
-    constants.set((id as SyntaxNode).name as string, (init as SyntaxNode).value as string);
+    if (type !== "VariableDeclarator" || init === null) return;
+    const text = textOf(init, new Map());
+    if (text !== null) constants.set((id as SyntaxNode).name as string, text);
   });
   const problems: string[] = [];
   visit(program, (node) => {
@@ -87,6 +94,9 @@ test("a test that asks for another program is found", () => {
   const wrong = [
     'spawnSync("jq", []);',
     'child.spawnSync("jq", []);',
+    'await promisify(execFile)("jq", []);',
+    'const JQ = "jq" as const; spawn(JQ, []);',
+    "spawn(`jq`, []);",
     'execSync("jq . x.json");',
     'const JQ = "/usr/bin/jq"; spawn(JQ, []);',
     'test("x", { skip: skipWithout("curl", "jq") }, () => {});',
