@@ -77,6 +77,7 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
       "platform",
       "config",
       "daemon/app.ts",
+      "daemon/try_start.ts",
       "tools",
       "maintenance",
       "selftest",
@@ -317,6 +318,28 @@ const functionLength: Rule = (file) => {
   );
 };
 
+/** A literal spread into a literal of the same kind: its members can stand there themselves. */
+const packingSpreads: Rule = (file) => {
+  if (file.program === null) return [];
+  const found: string[] = [];
+  visit(file.program, (node, parents) => {
+    if (node.type !== "SpreadElement") return;
+    const literal = withoutType(node.argument as SyntaxNode);
+    const wanted = parents.at(-1)?.type === "ObjectExpression"
+      ? "ObjectExpression"
+      : "ArrayExpression";
+    if (literal.type !== wanted) return;
+    found.push(`${file.path}:${node.loc.start.line}: write the members without "..."`);
+  });
+  return found;
+};
+
+/** An expression without what only its type needs. */
+function withoutType(node: SyntaxNode): SyntaxNode {
+  const isTyped = ["TSAsExpression", "TSSatisfiesExpression", "ParenthesizedExpression"];
+  return isTyped.includes(node.type) ? withoutType(node.expression as SyntaxNode) : node;
+}
+
 const docstrings: Rule = (file) => {
   const body = (file.program?.body ?? []) as readonly SyntaxNode[];
   return body.flatMap((node) => {
@@ -369,6 +392,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   "have names that say what they hold": names,
   "have files of bounded length": fileLength,
   "have functions of bounded length": functionLength,
+  "pack no members into spreads": packingSpreads,
   "document every export": docstrings,
 };
 
@@ -428,6 +452,8 @@ const BREAKERS: readonly [name: string, path: string, text: string, count: numbe
     `const f = () => {\n${"f();\n".repeat(69)}};`,
     1,
   ],
+  ["pack no members into spreads", "src/rpc/a.ts", "const a = { ...{ b, c }, d };", 1],
+  ["pack no members into spreads", "src/rpc/a.ts", "f(...[1, 2] as const, [...([3])]);", 2],
   [
     "document every export",
     "src/rpc/a.ts",

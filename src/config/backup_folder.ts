@@ -57,7 +57,9 @@ export function backupFolderProblems(folder: BackupFolder): BackupFolderProblem[
   const name = `the folder of store.backup.path, "${path}"`;
   const at = shellWord(path);
   const problem = (message: string, remedy: string) => ({
-    ...{ message, remedy, isMissing: obstacle === "missing" },
+    message,
+    remedy,
+    isMissing: obstacle === "missing",
   });
   const problems: BackupFolderProblem[] = [];
   if (obstacle === "missing") {

@@ -98,7 +98,9 @@ export async function loadConfig(
   const names = notices.first().map(([name]) => name);
   const defaults = withChannels(config.defaults, fields.get("defaults.notify"), { names, report });
   const read = {
-    ...{ file, files, names: isWhole && notices.isTable ? names : null },
+    file,
+    files,
+    names: isWhole && notices.isTable ? names : null,
     settings: listedSettings(fields, { notices, jobs }, report),
     incomplete,
     check: isCheck ? checkFacts(main !== null || file === null, fields, named) : null,

@@ -176,17 +176,21 @@ function readCommand(
 
 /** The keys that mean something for a job that runs elsewhere. */
 const EXTERNAL_KEYS: ReadonlySet<string> = new Set([
-  ...["external", "ping_key", "enabled", "description", "schedule", "timezone", "starts_at"],
-  ...[
-    "ends_at",
-    "blackout",
-    "overlap",
-    "misfire",
-    "misfire_within",
-    "timeout",
-    "notify",
-    "silence",
-  ],
+  "external",
+  "ping_key",
+  "enabled",
+  "description",
+  "schedule",
+  "timezone",
+  "starts_at",
+  "ends_at",
+  "blackout",
+  "overlap",
+  "misfire",
+  "misfire_within",
+  "timeout",
+  "notify",
+  "silence",
 ]);
 const EXTERNAL_GROUPS = /^(?:keep|output|expect)\./;
 

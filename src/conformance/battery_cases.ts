@@ -104,7 +104,10 @@ export const batteryCases: StoreCases = {
       const settled = await store.settle({ at, node: "n1", settlements });
       assert.equal(settled.value[0]!.status, "stale");
       const renewed = await store.renew({
-        ...{ at, node: "n1", claims: [{ id, fence }], leaseMs: LEASE_MS },
+        at,
+        node: "n1",
+        claims: [{ id, fence }],
+        leaseMs: LEASE_MS,
       });
       assert.equal(renewed.value[0]!.status, "stale");
       const appends = [{ id, fence, logs: [line("late")], progress: { done: 1, total: null } }];
@@ -187,7 +190,10 @@ export const batteryCases: StoreCases = {
     world.advance(10 * 60_000);
     await world.store.retain({ at: world.at, limit: 100 });
     await world.store.clearInstances({
-      ...{ at: world.at, query: {}, settledBefore: Number.MAX_SAFE_INTEGER, limit: 100 },
+      at: world.at,
+      query: {},
+      settledBefore: Number.MAX_SAFE_INTEGER,
+      limit: 100,
     });
     const { records } = await world.store.records.readRecords({ after: null, limit: 100 });
     assert.equal(records.some(({ type }) => type === "instance"), false);

@@ -12,7 +12,11 @@ function ofMail(limits: Partial<JobLimits>, pools: ClaimLimits["pools"] = []): C
 function claimAs(world: StoreWorld, node: string, limits: ClaimLimits, kinds = ["mail"]) {
   return world.store.claim({
     at: world.at,
-    ...{ node, limits, kinds: new Set(kinds), limit: 10, leaseMs: LEASE_MS },
+    node,
+    limits,
+    kinds: new Set(kinds),
+    limit: 10,
+    leaseMs: LEASE_MS,
   });
 }
 
@@ -35,7 +39,9 @@ export const combinedCases: StoreCases = {
     const ticks = [2, 3].map((count) => START + count * MINUTE);
     const fires = ticks.map((scheduledFor, index) =>
       world.newInstance({
-        ...{ scheduleId: SCHEDULE, scheduledFor, dueAt: scheduledFor },
+        scheduleId: SCHEDULE,
+        scheduledFor,
+        dueAt: scheduledFor,
         deadlineAt: index === 0 ? START + MINUTE + 5_000 : null,
       })
     );
@@ -55,7 +61,8 @@ export const combinedCases: StoreCases = {
     world.advance(3 * MINUTE);
     const fires = [1, 2].map((count) =>
       world.newInstance({
-        ...{ scheduleId: SCHEDULE, scheduledFor: START + count * MINUTE },
+        scheduleId: SCHEDULE,
+        scheduledFor: START + count * MINUTE,
         uniqueKey: "k",
       })
     );
@@ -75,7 +82,9 @@ export const combinedCases: StoreCases = {
     world.advance(6 * MINUTE);
     const missed = { fate: "missed", reason: null, instanceId: null } as const;
     const at = (from: number, to: number) => ({
-      ...{ from: START + from * MINUTE, to: START + to * MINUTE, count: to - from + 1 },
+      from: START + from * MINUTE,
+      to: START + to * MINUTE,
+      count: to - from + 1,
       ...missed,
     });
     await world.fire(START, [START + 4 * MINUTE], { fates: [at(2, 3)] });

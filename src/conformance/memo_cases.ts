@@ -263,8 +263,11 @@ const inboxCases: StoreCases = {
     const write = (store: Store, data: string) =>
       store.putMemo({
         at: world.at,
-        ...{ key: "job:mail", expectedVersion: null, value: { watch: "never", data } },
-        ...{ isProcessed: false, instances: [] },
+        key: "job:mail",
+        expectedVersion: null,
+        value: { watch: "never", data },
+        isProcessed: false,
+        instances: [],
       });
     const outcomes = await Promise.allSettled([write(world.store, "1"), write(other, "2")]);
     const failures = outcomes.filter(({ status }) => status === "rejected");
@@ -274,8 +277,11 @@ const inboxCases: StoreCases = {
     await watch(world);
     await other.putMemo({
       at: world.at,
-      ...{ key: "job:mail", expectedVersion: 1, value: { watch: "ends", data: "" } },
-      ...{ isProcessed: true, instances: [] },
+      key: "job:mail",
+      expectedVersion: 1,
+      value: { watch: "ends", data: "" },
+      isProcessed: true,
+      instances: [],
     });
     const { id } = await world.finish();
     const memo = await memoOf(other, "job:mail");
@@ -284,8 +290,11 @@ const inboxCases: StoreCases = {
     await put(world, { key: "job:mail", expectedVersion: 3, isProcessed: true });
     await other.putMemo({
       at: world.at,
-      ...{ key: "k", expectedVersion: null, value: { watch: "ends", data: "" } },
-      ...{ isProcessed: true, instances: [] },
+      key: "k",
+      expectedVersion: null,
+      value: { watch: "ends", data: "" },
+      isProcessed: true,
+      instances: [],
     });
     assert.deepEqual((await memoOf(other, "job:mail"))!.news, []);
     if (other !== world.store) await other.close();

@@ -137,7 +137,9 @@ const endCases: StoreCases = {
     await world.finish();
     assert.deepEqual(await jobNews(world), []);
     await world.store.addNews({
-      ...{ at: world.at, key: "job:mail", noticeId: "n" },
+      at: world.at,
+      key: "job:mail",
+      noticeId: "n",
       news: [newsOf("late")],
     });
     const last = await world.finish();
@@ -159,7 +161,11 @@ const endCases: StoreCases = {
       watch: "ends",
       data: "",
       news: [one, other].map(({ id, state, settledAt, reason }) => ({
-        ...{ id, event: state, at: settledAt!, instanceId: id, detail: reason },
+        id,
+        event: state,
+        at: settledAt!,
+        instanceId: id,
+        detail: reason,
       })),
       droppedNews: 0,
     });
@@ -286,7 +292,11 @@ const endCases: StoreCases = {
     const scheduleId = "config:mail:0";
     await world.putSchedule();
     const missedFrom = (from: number) => ({
-      ...{ from, to: from + MINUTE, count: 2, reason: "too late", instanceId: null },
+      from,
+      to: from + MINUTE,
+      count: 2,
+      reason: "too late",
+      instanceId: null,
       fate: "missed" as const,
     });
     const step = async (expectedCursor: number, from: number) =>
@@ -294,7 +304,10 @@ const endCases: StoreCases = {
         cursor: from + 2 * MINUTE,
         fates: [missedFrom(from), {
           ...missedFrom(from + 2 * MINUTE),
-          ...{ to: from + 2 * MINUTE, count: 1, fate: "skipped", reason: "blackout" },
+          to: from + 2 * MINUTE,
+          count: 1,
+          fate: "skipped",
+          reason: "blackout",
         }],
       })).status;
     world.advance(60 * MINUTE);
@@ -311,7 +324,10 @@ const endCases: StoreCases = {
     assert.equal(await step(second + 2 * MINUTE, third), "advanced");
     assert.equal(await step(second + 2 * MINUTE, third), "conflict");
     const detail = JSON.stringify({
-      ...{ schedule: scheduleId, from: third, to: third + MINUTE, count: 2 },
+      schedule: scheduleId,
+      from: third,
+      to: third + MINUTE,
+      count: 2,
     });
     const id = `missed:${scheduleId}:${third}`;
     const { news } = (await memoOf(world.store, "job:mail"))!;

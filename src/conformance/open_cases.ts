@@ -46,7 +46,9 @@ export const openCases: StoreCases = {
     assert.deepEqual(recovered.map(({ id }) => id).sort(), lost);
     assert.deepEqual(await store.get(kept.id), kept);
     const { value } = await store.renew({
-      ...{ at: world.at, node: "n1", leaseMs: LEASE_MS },
+      at: world.at,
+      node: "n1",
+      leaseMs: LEASE_MS,
       claims: [{ id: kept.id, fence: kept.fence }],
     });
     assert.equal(value[0]!.status, "renewed");

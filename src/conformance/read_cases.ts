@@ -288,8 +288,14 @@ export const readCases: StoreCases = {
       return entries.map(({ instanceId, state }) => `${instanceId === first.id ? 1 : 2} ${state}`);
     };
     const all = [
-      ...["1 created", "1 scheduled", "1 processing", "1 completed"],
-      ...["2 created", "2 scheduled", "2 processing", "2 terminated"],
+      "1 created",
+      "1 scheduled",
+      "1 processing",
+      "1 completed",
+      "2 created",
+      "2 scheduled",
+      "2 processing",
+      "2 terminated",
     ];
     assert.deepEqual(await read({}), all);
     assert.deepEqual(await read({ kind: "other" }), all.slice(4));

@@ -61,7 +61,11 @@ export const scheduleCases: StoreCases = {
     await world.putSchedule({ id: "early", kind: "b", nextAt: START + 1_000 });
     await world.putSchedule({ id: "never", kind: "b", nextAt: null });
     const dues: readonly (readonly [kind: string, dueMs: number])[] = [
-      ...[["a", 9_000], ["b", 3_000], ["c", 6_000], ["a", 3_000], ["b", 12_000]] as const,
+      ["a", 9_000],
+      ["b", 3_000],
+      ["c", 6_000],
+      ["a", 3_000],
+      ["b", 12_000],
     ];
     const ids: string[] = [];
     for (const [kind, dueMs] of dues) {
@@ -254,8 +258,15 @@ export const scheduleCases: StoreCases = {
         `${(from - START) / MINUTE}-${(to - START) / MINUTE} ${fate} ${count}`
       ),
       [
-        ...["1-2 coalesced 2", "3-3 fired 1", "4-5 coalesced 2", "6-6 fired 1", "7-7 coalesced 1"],
-        ...["8-8 fired 1", "9-9 fired 1", "10-10 fired 1", "11-11 fired 1"],
+        "1-2 coalesced 2",
+        "3-3 fired 1",
+        "4-5 coalesced 2",
+        "6-6 fired 1",
+        "7-7 coalesced 1",
+        "8-8 fired 1",
+        "9-9 fired 1",
+        "10-10 fired 1",
+        "11-11 fired 1",
       ],
     );
   },
@@ -302,7 +313,10 @@ export const scheduleCases: StoreCases = {
       const ahead = await world.fire(START, [tick], { isAhead: true, ...given });
       const { accepted, skipped, replaced, status } = ahead;
       assert.deepEqual({ status, accepted, skipped, replaced }, {
-        ...{ status: "early", accepted: [], skipped: [], replaced: [] },
+        status: "early",
+        accepted: [],
+        skipped: [],
+        replaced: [],
       }, why);
     };
     await world.store.setPause({ at: world.at, kind: "mail", until: tick, reason: "" });

@@ -76,7 +76,10 @@ export function atPath<T>(path: string, run: () => T): T {
   } catch (error) {
     if (!isJobError(error) || error.path !== undefined) throw error;
     throw new JobError(error.code, error.message, {
-      ...{ path, hint: error.hint, options: error.options, cause: error },
+      path,
+      hint: error.hint,
+      options: error.options,
+      cause: error,
     });
   }
 }

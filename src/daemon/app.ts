@@ -1,9 +1,7 @@
-import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
 import type { Config, LoadedConfig } from "../config/config.ts";
 import { loadConfig } from "../config/load_config.ts";
-import type { ConfigProblem } from "../core/config_problem.ts";
 import { ConfigError, formatPlace, logProblem, problemFields } from "../config/values/problems.ts";
 import { GRPC_PORT_DEFAULT, siteUrlOf } from "../core/address.ts";
 import { JobError, messageOf, toJobError } from "../core/errors.ts";
@@ -20,7 +18,7 @@ import type { Channel } from "../notices/channels/channel.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { sleep, systemClock } from "../platform/clock.ts";
 import { createIdSource } from "../platform/ids.ts";
-import { createLogger, type Logger, silentLogger } from "../platform/logger.ts";
+import { createLogger, type Logger } from "../platform/logger.ts";
 import { HeldSockets } from "../platform/network/held_sockets.ts";
 import type { ServiceReports } from "./service_reports.ts";
 import { BusyMemory } from "../platform/process/busy_memory.ts";
@@ -41,7 +39,6 @@ import type { JobClient } from "../rpc/client/client.ts";
 import type { ConnectOptions } from "../rpc/client/connect_options.ts";
 import { runtimeDir } from "../rpc/socket_path.ts";
 import { createStore } from "../store/opening/open_store.ts";
-import { checkFormat } from "../store/sqlite/open_database.ts";
 import { createCommandExecutor } from "../supervisor/command_executor.ts";
 import type { OutlivingOptions } from "../supervisor/supervisor_records.ts";
 import { commandFolder } from "../supervisor/command_folder.ts";
@@ -156,16 +153,17 @@ async function runDaemon(
   raiseOpenFiles();
   // Before anything starts: a signal during the start cleanly stops the parts that have started.
   const signals = new StopSignals({
-    ...{ ...worker, clock: systemClock, logger, isWindows: isWindows(), unitFate },
+    ...worker,
+    clock: systemClock,
+    logger,
+    isWindows: isWindows(),
+    unitFate,
   });
   const forgetUncaught = endOnUncaught(logger);
   const stopReaping = reapForeign();
   const service = await openService(logger);
   try {
-    const loadJobs = (from: LoadedConfig) => {
-      const { configFile } = options;
-      return loadDaemonProject(from, { configFile, nowMs: systemClock.now().wallMs });
-    };
+    const loadJobs = (from: LoadedConfig) => loadJobsOf(from, options);
     const project = asBefore?.project ?? await loadJobs(first.loaded!);
     // Tables take most memory. A variable would keep them while this runs, even if set to null.
     delete first.loaded;
@@ -176,43 +174,36 @@ async function runDaemon(
       return await loadJobs(again);
     };
     const storeWorker = new StoreWorker(project.config, logger);
-    const adopt = (config: Config) => {
-      storeWorker.adopt(config);
-      daemon.gateway.adopt(config.server.auth);
-      daemon.heartbeat.adopt(config.heartbeat);
-    };
-    const channels = (config: Config) => openChannels(config, mask);
     const reloader = new Reloader(project, {
-      ...{ load, wait, logger, adopt, channels },
+      load,
+      wait,
+      logger,
+      adopt: (config) => {
+        storeWorker.adopt(config);
+        daemon.gateway.adopt(config.server.auth);
+        daemon.heartbeat.adopt(config.heartbeat);
+      },
+      channels: (config) => openChannels(config, mask),
       reloading: (isReloading) => service?.reloading(isReloading),
     });
-    const { salvages } = options;
     const upgrade = new ProgramUpgrade(OWN_PROGRAM, {
-      ...{ logger, sockets, retryMs: project.config.worker.leaseMs / UPGRADE_LEASE_SHARE },
+      logger,
+      sockets,
+      retryMs: project.config.worker.leaseMs / UPGRADE_LEASE_SHARE,
       configStamp: () => stampOfPlaces(reloader.places()),
     });
-    const control: DaemonControl = {
-      stop: signals.request,
-      upgradeProblem: asBefore?.problem ?? null,
-      async upgrade() {
-        const version = await upgrade.try();
-        signals.startAgain("upgrade");
-        return { version };
-      },
-    };
+    const control = controlOf(signals, upgrade, asBefore?.problem ?? null);
     const hasWorked = asBefore !== null || sockets.isHandedOver;
+    const { salvages, watches } = options;
     const parts = { logger, mask, storeWorker, salvages, control, sockets, hasWorked };
     const daemon = await startDaemon(reloader, parts);
     reloader.attach(daemon.manager);
     options.onReady?.(daemon.manager, daemon.gateway.addresses.rpc.socket);
     service?.ready(daemon.manager.serviceFacts());
     const watching = new AbortController();
-    const watcher = options.watches
-      ? watchConfig(reloader, {
-        ...{ logger, wait, signal: watching.signal },
-        restart: () => signals.startAgain("restart"),
-      })
-      : null;
+    const { signal } = watching;
+    const restart = () => signals.startAgain("restart");
+    const watcher = watches ? watchConfig(reloader, { logger, wait, signal, restart }) : null;
     await signals.stopped(daemon, reloader, (after, { keepsCommands }) => {
       watching.abort();
       service?.stopping({ isUpgrade: after === "upgrade", keepsCommands });
@@ -231,38 +222,25 @@ async function runDaemon(
   }
 }
 
-/** What a start would load. */
-export interface TriedStart {
-  readonly version: string;
-  readonly jobs: number;
-  /** Why jobs would be disabled. */
-  readonly problems: readonly ConfigProblem[];
+function loadJobsOf(from: LoadedConfig, { configFile }: ServeOptions): Promise<Project> {
+  return loadDaemonProject(from, { configFile, nowMs: systemClock.now().wallMs });
 }
 
-/**
- * Load what a start of the daemon needs, beside one that may run: nothing is opened that has one
- * owner, and nothing is written.
- *
- * @throws as {@link serve}
- */
-export async function tryServe(
-  options: Pick<ServeOptions, "configFile" | "flags" | "env">,
-): Promise<TriedStart> {
-  const { configFile } = options;
-  const loaded = await loadConfig(configFile, options);
-  const mask = new SecretMask(loaded.secrets);
-  const { wallMs: nowMs } = systemClock.now();
-  try {
-    const { config, jobs, problems } = await loadDaemonProject(loaded, { configFile, nowMs });
-    await openChannels(config, mask);
-    const { loadServerTls } = await import("../rpc/server/server.ts");
-    await loadServerTls(config.server, { nowMs, logger: silentLogger });
-    const { address } = config.store;
-    if (address.type === "sqlite" && existsSync(address.path)) checkFormat(address.path);
-    return { version: VERSION, jobs: jobs.length, problems };
-  } catch (error) {
-    throw mask.jobError(toJobError(error, "Cannot run the daemon"));
-  }
+/** What the manager may do to its daemon. */
+function controlOf(
+  signals: StopSignals,
+  upgrade: ProgramUpgrade,
+  upgradeProblem: string | null,
+): DaemonControl {
+  return {
+    stop: signals.request,
+    upgradeProblem,
+    async upgrade() {
+      const version = await upgrade.try();
+      signals.startAgain("upgrade");
+      return { version };
+    },
+  };
 }
 
 /** Reports to the service manager that started this process, if it wants any. */
@@ -292,7 +270,12 @@ async function startDaemon(
   for (const each of warnings) logger.warn(each.message, problemFields(each));
   const lost = Promise.withResolvers<JobError>();
   const manager = createManager(config, {
-    ...{ logger, mask, jobs, problems, salvages, daemon: control },
+    logger,
+    mask,
+    jobs,
+    problems,
+    salvages,
+    daemon: control,
     listenerProblems: () => gateway.problems,
     channels: await openChannels(config, mask),
     lost: lost.resolve,
@@ -328,7 +311,8 @@ async function startDaemon(
     throw error;
   }
   const heartbeat = new Heartbeat({
-    ...{ clock: systemClock, logger },
+    clock: systemClock,
+    logger,
     status: () => manager.status(),
     send: async (settings, signal) => {
       const { ping } = await import("../notices/ping.ts");
@@ -360,7 +344,9 @@ function createManager(config: Config, given: ManagerParts): Manager {
   return new Manager({
     ...parts,
     store: createStore(config.store, {
-      ...{ clock, random: systemRandom, logger },
+      clock,
+      random: systemRandom,
+      logger,
       salvages: salvages ? "any" : undefined,
     }),
     executor: createExecutor({
@@ -375,7 +361,11 @@ function createManager(config: Config, given: ManagerParts): Manager {
         mask,
       }),
       command: createCommandExecutor({
-        ...{ clock, logger, idleMs, mask, outliving: outlivingOf(config) },
+        clock,
+        logger,
+        idleMs,
+        mask,
+        outliving: outlivingOf(config),
         onWork: () => memory.note(),
         recycle: { runs: recycleAfter, memoryBytes: recycleMemoryBytes },
       }),
@@ -416,7 +406,7 @@ function outlivingOf({ store, node, worker }: Config): OutlivingOptions | null {
 }
 
 /** The channels of a configuration. Their code is loaded only if there are any. */
-async function openChannels(
+export async function openChannels(
   { notices, timezone }: Config,
   mask: SecretMask,
 ): Promise<readonly Channel[]> {
@@ -467,7 +457,11 @@ export async function openLocal(
   }, {
     // Without needs that this node may not meet.
     jobs: jobs.map((job) => ({ ...job, schedules: [], options: { ...job.options, needs: [] } })),
-    ...{ problems: [], channels: [], logger, mask, shownKind: kind },
+    problems: [],
+    channels: [],
+    logger,
+    mask,
+    shownKind: kind,
   });
   await manager.start();
   const { createLocalClient } = await import("../rpc/client/local_client.ts");

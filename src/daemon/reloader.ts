@@ -227,7 +227,10 @@ export class Reloader {
     this.#disabled = disabled;
     const { added, changed, removed, changes } = report;
     this.#logger.info("The config was reloaded", {
-      ...{ jobs: jobs.length, added, changed, removed },
+      jobs: jobs.length,
+      added,
+      changed,
+      removed,
       changes: changesText(changes) || undefined,
     });
     return report;
@@ -248,7 +251,9 @@ export class Reloader {
     const mistakes = warnings.filter(({ isMistake }) => isMistake);
     const shown = changes.slice(0, CHANGES_SHOWN_MAX);
     return {
-      ...{ jobs: jobs.length, ...countChanges(ofJobs), restart },
+      jobs: jobs.length,
+      ...countChanges(ofJobs),
+      restart,
       problems: [...problems, ...mistakes].slice(0, PROBLEMS_SHOWN_MAX).map(formatProblem),
       changes: shown,
       moreChanges: changes.length - shown.length,

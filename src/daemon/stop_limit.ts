@@ -63,7 +63,8 @@ export class StopLimit {
     const seconds = Math.round((clock.now().monotonicMs - this.#beganMs) / 1_000);
     try {
       logger.error("The daemon did not stop in time: killing it and everything that it runs", {
-        ...{ seconds, waits_for: waitsFor() },
+        seconds,
+        waits_for: waitsFor(),
         hint: "What was not recorded is taken back at the next start",
       });
       kill();

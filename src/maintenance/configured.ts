@@ -173,7 +173,13 @@ export async function* workOffline(
   const info = await store.open({ at: clock.now(), node: NODE, isMaintenance: true });
   try {
     yield* workOnStore(work, {
-      ...{ store, info, node: NODE, clock, signal, drainMs: DRAIN_MS, random: systemRandom },
+      store,
+      info,
+      node: NODE,
+      clock,
+      signal,
+      drainMs: DRAIN_MS,
+      random: systemRandom,
       // The user who runs the command may open any URL.
       openTarget: (to, prefix) => {
         const target = TARGET_NAME.test(to)

@@ -176,7 +176,9 @@ export class Lifecycle {
     fullWorkers.stop();
     notices.stop();
     const left = await dispatcher.drain({
-      ...{ drainMs: drainMs ?? options.drainMs, isForAll: drainMs !== undefined, keepsCommands },
+      drainMs: drainMs ?? options.drainMs,
+      isForAll: drainMs !== undefined,
+      keepsCommands,
     });
     if (left > 0) options.logger.info("Left running commands to the next daemon", { count: left });
     dispatcher.stop();

@@ -1,7 +1,7 @@
 import type { JobError } from "../core/errors.ts";
 import { Silences } from "../notices/incidents/silences.ts";
 import { STORE_DEFAULTS } from "../core/settings/store_config.ts";
-import { thisProcess } from "../platform/process/process_identity.ts";
+import { type ProcessIdentity, thisProcess } from "../platform/process/process_identity.ts";
 import { zoneDatabaseVersion } from "../platform/zone_database.ts";
 import type { ManagerApi } from "./api.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
@@ -71,39 +71,25 @@ export function buildParts(own: ManagerOptions, manager: ManagerApi, life: Manag
     return buildNoticeParts({ ...shared, options, dispatcher, peers });
   });
   const shared: PartContext & Omit<ManagerSettings, "notices"> = {
-    ...{ ...options, registry, events, storeHealth, earlyClaims, tzVersion, due, notices },
+    ...options,
+    registry,
+    events,
+    storeHealth,
+    earlyClaims,
+    tzVersion,
+    due,
+    notices,
     ticks: new TickCounter(),
   };
-  const dispatcher: Dispatcher = new Dispatcher({
-    ...shared,
-    manager,
-    count: checkWorkers(options.workers),
-    full: () => fullWorkers.expect(),
-  });
-  const fullWorkers = new FullWorkers({
-    ...{ ...shared, dispatcher },
-    notify: (detail) => notices.parts?.daemon.workersBusy(detail),
-  });
-  const { survivors } = options.executor;
-  const report = createReport({ ...shared, tags, process, survivors, workers: dispatcher, life });
-  // Without the correction: the store reports how far this clock is off.
-  const peers = new Peers({ ...shared, clock, report, maxSkewMs });
+  const { dispatcher, fullWorkers } = createWorkers(options, manager, shared, notices);
+  const { peers, membership } = createNodes(own, shared, { life, time, dispatcher, tags, process });
   registry.holderOf = (kind) => peers.holderOf(kind);
-  const membership = new Membership({
-    ...{ ...shared, clock, peers, process, survivors, report },
-    leaseMs: options.nodeLeaseMs ?? options.leaseMs,
-    skewed: (skewMs, tookMs) => {
-      time.noteSkew(skewMs, tookMs);
-      earlyClaims.noteSkew(skewMs);
-    },
-    resize: (count) => dispatcher.resize(count),
-    lost: (error) => life.lostNode(error),
-    rejoined: () => life.rejoined(),
-  });
   const scheduler = new Scheduler(shared);
   const schedules = new Schedules({
     ...shared,
-    ...{ peers, defaults: options.scheduleDefaults, keepsUnknown },
+    peers,
+    defaults: options.scheduleDefaults,
+    keepsUnknown,
     settle: (record) => scheduler.settle(record),
   });
   const silences = new Silences(shared);
@@ -119,19 +105,88 @@ export function buildParts(own: ManagerOptions, manager: ManagerApi, life: Manag
     await silences.deleteOld();
   };
   return {
-    ...{ options, store: options.store, registry, events, storeHealth },
-    ...{ dispatcher, fullWorkers, peers, membership, schedules, scheduler },
-    ...{ silences, notices, external, externalWatch },
+    options,
+    store: options.store,
+    registry,
+    events,
+    storeHealth,
+    dispatcher,
+    fullWorkers,
+    peers,
+    membership,
+    schedules,
+    scheduler,
+    silences,
+    notices,
+    external,
+    externalWatch,
     ticks: shared.ticks,
     recurring: new Recurring({ ...shared, schedules }),
     janitor: new Janitor({
-      ...{ ...shared, everyMinute },
+      ...shared,
+      everyMinute,
       noteRecorded: (recordedMs, nowMs) => scheduler.noteRecorded(recordedMs, nowMs),
     }),
     storeWatch: new StoreWatch(shared),
     /** Limits what operations on many instances write at once. */
     bulk: new Semaphore(BULK_MAX),
   };
+}
+
+/** What runs attempts, and what reports that it is full. */
+function createWorkers(
+  { workers }: ManagerSettings,
+  manager: ManagerApi,
+  shared: PartContext,
+  notices: LazyNotices,
+) {
+  const dispatcher: Dispatcher = new Dispatcher({
+    ...shared,
+    manager,
+    count: checkWorkers(workers),
+    full: () => fullWorkers.expect(),
+  });
+  const fullWorkers = new FullWorkers({
+    ...shared,
+    dispatcher,
+    notify: (detail) => notices.parts?.daemon.workersBusy(detail),
+  });
+  return { dispatcher, fullWorkers };
+}
+
+/** What reports this node to the others, and knows them. */
+function createNodes(
+  own: ManagerOptions,
+  shared: PartContext & Omit<ManagerSettings, "notices">,
+  { life, time, dispatcher, tags, process }: {
+    readonly life: ManagerLife;
+    readonly time: StoreTime;
+    readonly dispatcher: Dispatcher;
+    readonly tags: readonly string[];
+    readonly process: ProcessIdentity;
+  },
+) {
+  const { clock, maxSkewMs = STORE_DEFAULTS.maxSkewMs, executor: { survivors } } = own;
+  const report = createReport({ ...shared, tags, process, survivors, workers: dispatcher, life });
+  // Without the correction: the store reports how far this clock is off.
+  const peers = new Peers({ ...shared, clock, report, maxSkewMs });
+  const membership = new Membership({
+    ...shared,
+    clock,
+    peers,
+    process,
+    survivors,
+    report,
+    leaseMs: own.nodeLeaseMs ?? own.leaseMs,
+    skewed: (skewMs, tookMs) => {
+      time.noteSkew(skewMs, tookMs);
+      shared.earlyClaims.noteSkew(skewMs);
+    },
+    resize: (count) => dispatcher.resize(count),
+    lost: (error) => life.lostNode(error),
+    rejoined: () => life.rejoined(),
+  });
+  return { peers, membership };
 }
 
 /** The jobs that this node knows at its start: the system's and the configured ones. */

@@ -10,7 +10,9 @@ export function workerStatus({ options, dispatcher, fullWorkers }: ManagerParts)
   const { count, busy, missingCount: missing } = dispatcher;
   const { fullMs } = fullWorkers;
   return {
-    ...{ count, busy, alive },
+    count,
+    busy,
+    alive,
     ...(fullMs === null ? {} : { fullMs }),
     ...(failedStarts === 0 ? {} : { failedStarts }),
     ...(missing === 0 ? {} : { missing }),
@@ -42,7 +44,11 @@ export async function nodeStatus(
   const pauses = await store.listPauses();
   const turn = () => new Promise<void>((resolve) => options.clock.defer(resolve));
   return {
-    ...{ node: options.node, version: manager.version, startedAt, isDraining, storeProblem },
+    node: options.node,
+    version: manager.version,
+    startedAt,
+    isDraining,
+    storeProblem,
     reloadProblem: options.configuration?.problem ?? null,
     upgradeProblem: options.daemon?.upgradeProblem ?? null,
     listenerProblems: options.listenerProblems?.() ?? [],

@@ -184,7 +184,12 @@ function nodeOf(node: NodeStatus, scope: Scope): NodeStatus {
 function statusOf(status: ManagerStatus, scope: Scope): ManagerStatus {
   const { node, version, startedAt, isDraining, storeProblem, store, workers } = status;
   return {
-    ...{ node, version, startedAt, isDraining, storeProblem, workers },
+    node,
+    version,
+    startedAt,
+    isDraining,
+    storeProblem,
+    workers,
     store: { ...store, recovered: [] },
     // They may name any job, so they are omitted.
     reloadProblem: null,
@@ -195,7 +200,8 @@ function statusOf(status: ManagerStatus, scope: Scope): ManagerStatus {
       // These exist only as totals over all jobs.
       schedules: 0,
     },
-    ...{ nextScheduleAt: null, nextRunAt: null },
+    nextScheduleAt: null,
+    nextRunAt: null,
     nodes: status.nodes.map((each) => nodeOf(each, scope)),
     blocks: status.blocks.filter(scope.hasBlock),
     pauses: status.pauses.filter(({ kind }) => kind === null || scope.allows(kind)),

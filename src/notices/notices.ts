@@ -287,7 +287,9 @@ export class Notices {
     const { store, clock, ids } = this.#options;
     const at = clock.now();
     await store.addNews({
-      ...{ at, key, noticeId: ids() },
+      at,
+      key,
+      noticeId: ids(),
       news: [{ ...news, at: at.wallMs, instanceId: null }],
     });
   }
@@ -295,11 +297,20 @@ export class Notices {
   #testNotice(name: string): Notice {
     const { ids, clock, host, node } = this.#options;
     return {
-      ...{ id: ids(), type: "test", at: clock.now().wallMs, host, node },
+      id: ids(),
+      type: "test",
+      at: clock.now().wallMs,
+      host,
+      node,
       subject: { type: "channel", name },
       title: `Test of channel ${name}`,
       facts: [TEST_FACT],
-      ...{ isReminder: false, run: null, incident: null, output: [], command: null, items: [] },
+      isReminder: false,
+      run: null,
+      incident: null,
+      output: [],
+      command: null,
+      items: [],
     };
   }
 

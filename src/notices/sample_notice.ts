@@ -83,7 +83,14 @@ export function sampleNotice(event: NoticeEvent, context: SampleContext): Notice
   const title = titleOf(source);
   const isUnwanted = !settings.rules.on.includes(event);
   return {
-    ...{ id, type: event, at: now, subject, host, node, isReminder: false, run },
+    id,
+    type: event,
+    at: now,
+    subject,
+    host,
+    node,
+    isReminder: false,
+    run,
     title: `Test: ${title}`,
     facts: [
       TEST_FACT,
@@ -104,9 +111,7 @@ export function sampleNotice(event: NoticeEvent, context: SampleContext): Notice
 const COMMAND: NoticeCommand = {
   user: "root",
   line: LINE,
-  env: {
-    ...{ SHELL: "/bin/sh", HOME: "/root", PATH: "/usr/bin:/bin", LOGNAME: "root", USER: "root" },
-  },
+  env: { SHELL: "/bin/sh", HOME: "/root", PATH: "/usr/bin:/bin", LOGNAME: "root", USER: "root" },
 };
 
 function runOf(event: NoticeEvent, { now, node, settings }: SampleContext): NoticeRun | null {
@@ -118,10 +123,18 @@ function runOf(event: NoticeEvent, { now, node, settings }: SampleContext): Noti
   const isOver = state === "terminated" || state === "completed";
   return {
     id: idOfText(`sample run ${settings.name}`),
-    ...{ state, reason, attempt: 1, scheduleId: `${JOB}:config:0`, scheduledFor: dueAt, dueAt },
-    ...{ startedAt, finishedAt: isOver ? now : null, durationMs: isOver ? MINUTE : null },
+    state,
+    reason,
+    attempt: 1,
+    scheduleId: `${JOB}:config:0`,
+    scheduledFor: dueAt,
+    dueAt,
+    startedAt,
+    finishedAt: isOver ? now : null,
+    durationMs: isOver ? MINUTE : null,
     error: fails ? { name: "CommandError", message: FAILURE, exitCode: 2 } : null,
-    ...{ version: null, node: startedAt === null ? null : node },
+    version: null,
+    node: startedAt === null ? null : node,
   };
 }
 
@@ -136,9 +149,16 @@ function incidentOf(
     id: idOfText(`sample incident ${name}`),
     subject,
     events: [isOver ? "failed" : event],
-    ...{ openedAt, closedAt: isOver ? now : null, count: 1, lastAt: openedAt },
+    openedAt,
+    closedAt: isOver ? now : null,
+    count: 1,
+    lastAt: openedAt,
     lastError: isOver || RUNS[event]?.fails ? FAILURE : DETAILS[event] ?? null,
-    ...{ lastInstanceId: null, lastVersion: null, lastExitCode: null },
-    ...{ acknowledgedBy: null, acknowledgedAt: null, notified: [name] },
+    lastInstanceId: null,
+    lastVersion: null,
+    lastExitCode: null,
+    acknowledgedBy: null,
+    acknowledgedAt: null,
+    notified: [name],
   };
 }

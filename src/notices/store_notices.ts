@@ -30,9 +30,19 @@ export class StoreNotices {
     const { ids, clock, node } = this.#context;
     const openedAt = clock.now().wallMs;
     this.#incident = {
-      ...{ id: ids(), subject: { type: "store", name: node }, events: ["store"], openedAt },
-      ...{ closedAt: null, count: 1, lastAt: openedAt, lastError: problem, lastInstanceId: null },
-      ...{ lastVersion: null, lastExitCode: null, acknowledgedBy: null, acknowledgedAt: null },
+      id: ids(),
+      subject: { type: "store", name: node },
+      events: ["store"],
+      openedAt,
+      closedAt: null,
+      count: 1,
+      lastAt: openedAt,
+      lastError: problem,
+      lastInstanceId: null,
+      lastVersion: null,
+      lastExitCode: null,
+      acknowledgedBy: null,
+      acknowledgedAt: null,
       notified: [],
     };
     this.#notify("store", this.#incident);
@@ -67,10 +77,20 @@ export class StoreNotices {
       now,
     };
     const notice: Notice = {
-      ...{ id: ids(), type: event, at: now, subject, host, node, isReminder: false, run: null },
-      ...{ title: titleOf(source), facts: factsOf(source), command: "jobctl status" },
+      id: ids(),
+      type: event,
+      at: now,
+      subject,
+      host,
+      node,
+      isReminder: false,
+      run: null,
+      title: titleOf(source),
+      facts: factsOf(source),
+      command: "jobctl status",
       incident: noticeIncidentOf(incident),
-      ...{ output: [], items: [] },
+      output: [],
+      items: [],
     };
     for (const { settings: { name, rules } } of channels.values()) {
       const isWanted = rules.on.includes("store") && rules.on.includes(event);

@@ -51,7 +51,10 @@ function putWatcher(
   { store, clock }: WatcherContext,
 ): Promise<boolean> {
   return tryPutMemo({
-    ...{ at: clock.now(), key, expectedVersion: version, isProcessed: true },
+    at: clock.now(),
+    key,
+    expectedVersion: version,
+    isProcessed: true,
     value: isWanted ? { watch: "failures", data: "{}" } : null,
     instances: [],
   }, { store });

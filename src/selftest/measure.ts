@@ -1,7 +1,7 @@
 import { type Clock, sleep } from "../platform/clock.ts";
 import { createIdSource } from "../platform/ids.ts";
 import type { Random } from "../platform/random.ts";
-import type { NewInstance, Store } from "../store/store.ts";
+import type { NewInstance, Settlement, Store } from "../store/store.ts";
 
 /** Durations of one kind of round trip, in milliseconds. */
 export interface Latency {
@@ -46,11 +46,17 @@ export async function measureStore(
         times.claim,
         () => store.claim({ ...claim, at: clock.now() }),
       );
-      const settlements = value.map(({ id, fence }) => ({
-        ...{ id, fence, logs: [] },
+      const settlements = value.map(({ id, fence }): Settlement => ({
+        id,
+        fence,
+        logs: [],
         outcome: {
-          ...{ type: "final", state: "completed", reason: "ok" } as const,
-          ...{ resultsJson: "[]", error: null, isFailure: false },
+          type: "final",
+          state: "completed",
+          reason: "ok",
+          resultsJson: "[]",
+          error: null,
+          isFailure: false,
         },
       }));
       const request = { node: NODE, settlements };
@@ -94,9 +100,21 @@ function latencyOf(operation: string, taken: readonly number[]): Latency {
 
 function newInstance(id: string, dueAt: number): NewInstance {
   return {
-    ...{ id, kind: KIND, priority: 5, queueKey: KIND, uniqueKey: null, argumentsJson: "[]", dueAt },
-    ...{ scheduleId: null, scheduledFor: null, retryOf: null, deadlineAt: null },
-    ...{ retryMax: 0, crashesMax: 3, timeoutMs: 0 },
-    ...{ keepSuccessMs: 60_000, keepFailureMs: 60_000 },
+    id,
+    kind: KIND,
+    priority: 5,
+    queueKey: KIND,
+    uniqueKey: null,
+    argumentsJson: "[]",
+    dueAt,
+    scheduleId: null,
+    scheduledFor: null,
+    retryOf: null,
+    deadlineAt: null,
+    retryMax: 0,
+    crashesMax: 3,
+    timeoutMs: 0,
+    keepSuccessMs: 60_000,
+    keepFailureMs: 60_000,
   };
 }

@@ -112,7 +112,9 @@ class Scratch {
     for (let count = 1; count <= 2; count++) {
       const store = this.openReal();
       const info = await store.open({
-        ...{ at: this.#options.clock.now(), node: "selftest", isMaintenance: true },
+        at: this.#options.clock.now(),
+        node: "selftest",
+        isMaintenance: true,
       });
       try {
         const { records } = await store.records.readRecords({ after: { type: "head" }, limit: 1 });
@@ -141,7 +143,9 @@ class Scratch {
       await this.#drop(config);
     };
     return Promise.resolve({
-      ...{ store, isShared, end },
+      store,
+      isShared,
+      end,
       ...(isRemote ? { another: async () => createStore(config, parts) } : {}),
     });
   }

@@ -391,9 +391,16 @@ export function newsInstance(
 ): NewInstance {
   return {
     ...NEWS_POLICY,
-    ...{ id, kind: NEWS_KIND, queueKey: NEWS_KIND, uniqueKey: null, retryOf: null },
-    ...{ argumentsJson: JSON.stringify(args), dueAt },
-    ...{ scheduleId: null, scheduledFor: null, deadlineAt: null },
+    id,
+    kind: NEWS_KIND,
+    queueKey: NEWS_KIND,
+    uniqueKey: null,
+    retryOf: null,
+    argumentsJson: JSON.stringify(args),
+    dueAt,
+    scheduleId: null,
+    scheduledFor: null,
+    deadlineAt: null,
   };
 }
 

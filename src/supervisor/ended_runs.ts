@@ -49,7 +49,8 @@ export function findEnded(
       removeEnded(place);
     } catch (error) {
       logger.warn("Cannot read how commands ended that no daemon has recorded", {
-        ...{ file: endedOf(place), problem: messageOf(error) },
+        file: endedOf(place),
+        problem: messageOf(error),
       });
     }
     return [];

@@ -27,9 +27,7 @@ const LINE_LENGTH_MAX = 2 * LINE_BYTES_MAX;
 /** Longest marker: a token, a dot and a number. */
 const SEAL_LENGTH_MAX = 64;
 
-const CAUSES: readonly unknown[] = [
-  ...["timeout", "deadline", "canceled", "drain", "lease"] satisfies AbortCause[],
-];
+const CAUSES: readonly unknown[] = ["timeout", "deadline", "canceled", "drain", "lease"];
 
 const SOURCES: readonly LogEntry["source"][] = ["stdout", "stderr", "system"];
 

@@ -85,7 +85,8 @@ export class SupervisorWatch {
     if (commands.size === 0 || pid === null) return;
     if (this.#life(pid) === "stopped") {
       logger.warn("A supervisor of commands was stopped by a signal: continuing it", {
-        ...{ pid, commands: commands.size },
+        pid,
+        commands: commands.size,
       });
     }
     // A command, which has the same rights, may have stopped it, and all others would wait.
@@ -105,7 +106,9 @@ export class SupervisorWatch {
       this.#isSilent = true;
       const seconds = ANSWER_MS_MAX / 1_000;
       logger.warn("A supervisor of commands does not respond: is it frozen?", {
-        ...{ pid, seconds, commands: commands.size },
+        pid,
+        seconds,
+        commands: commands.size,
         hint: "Its commands run on, but their output and exit codes do not arrive",
       });
     }

@@ -15,7 +15,11 @@ export function checkExpectations(job: JobDefinition, nowMs: number): ConfigProb
   const { kind, options: { timeoutMs, expect } } = job;
   const { minDurationMs: minMs, maxDurationMs: maxMs, everyMs } = expect;
   const warn = (key: string, message: string, hint: string): ConfigProblem => ({
-    ...{ path: `jobs.${kind}.expect.${key}`, place: null, job: kind, message, hint },
+    path: `jobs.${kind}.expect.${key}`,
+    place: null,
+    job: kind,
+    message,
+    hint,
   });
   const found: ConfigProblem[] = [];
   if (minMs > 0 && maxMs > 0 && minMs > maxMs) {

@@ -63,10 +63,16 @@ function backupProblems(
   if (backup === null) return [];
   const { path } = backup;
   const problems = backupFolderProblems({
-    ...{ path, user, refusal: sandbox?.refusal(path, "backup") ?? null },
+    path,
+    user,
+    refusal: sandbox?.refusal(path, "backup") ?? null,
     ...readBackupFolder(path, uid),
   });
   return problems.map(({ message, remedy }) => ({
-    ...{ path: "store.backup.path", place: null, job: null, message, hint: remedy },
+    path: "store.backup.path",
+    place: null,
+    job: null,
+    message,
+    hint: remedy,
   }));
 }

@@ -113,7 +113,11 @@ function reportOf(
   const simulated = jobs.filter(({ schedules }) => schedules.length > 0)
     .map((job) => simulatedJob(job, durations, config.worker.pools));
   const input = {
-    ...{ jobs: simulated, workers: workers ?? config.worker.count, node, fromMs, toMs },
+    jobs: simulated,
+    workers: workers ?? config.worker.count,
+    node,
+    fromMs,
+    toMs,
     // A run at the very start belongs to the span.
     afterMs: fromMs - 1,
   };

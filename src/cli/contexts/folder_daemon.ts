@@ -24,8 +24,18 @@ const EVERYWHERE = new Set(["", "0.0.0.0", "::", "[::]"]);
 
 /** Keys and tables of a configuration. Files of other programs have others. */
 export const CONFIG_KEYS: readonly string[] = [
-  ...["timezone", "modules", "include", "log", "node", "store", "server", "heartbeat", "worker"],
-  ...["defaults", "jobs", "notices"],
+  "timezone",
+  "modules",
+  "include",
+  "log",
+  "node",
+  "store",
+  "server",
+  "heartbeat",
+  "worker",
+  "defaults",
+  "jobs",
+  "notices",
 ];
 
 /**
@@ -90,7 +100,8 @@ function readServer(
   const token = socket === "" ? folderToken(auth, file) : null;
   return {
     values: {
-      ...{ ...address, port: String(port) },
+      ...address,
+      port: String(port),
       // What the library tries first is for daemons without a path of their own.
       ...(socket === "auto" ? {} : { socket: "none" }),
       ...(token === null ? {} : { "token-file": token }),

@@ -32,7 +32,9 @@ export function searchPages(pages: readonly DocsPage[], wanted: string): readonl
     ? lines.sort((a, b) => a.rank - b.rank)
     : pages.flatMap((page) => sectionsOf(page).filter((one) => hasAll(one.lines.join("\n"), words)))
       .map(({ name, start, lines: [first = ""] }) => ({
-        ...{ section: name, line: start + 1, text: plainText(first) },
+        section: name,
+        line: start + 1,
+        text: plainText(first),
       }));
   return found.slice(0, HITS_MAX).map(({ section, line, text }) => ({ section, line, text }));
 }

@@ -37,10 +37,38 @@ export type Offer = LiveOffer | "file" | "folder" | "user" | "command";
 
 /** Names of values in help texts, pages and the manual. */
 export const VALUE_NAMES = [
-  ...["TIME", "DURATION", "ZONE", "CRON", "WINDOW", "N"],
-  ...["KIND", "KINDS", "ID", "STATE", "TAG", "NAME", "NAME=VALUE", "KIND=DURATION", "JSON"],
-  ...["FILE", "DIR", "URL", "HOST", "ADDRESS", "PORT", "USER", "TOKEN", "KEY", "ROLE"],
-  ...["FORMAT", "LEVEL", "EVENT", "RULE", "TEXT", "FIELD", "FIELDS"],
+  "TIME",
+  "DURATION",
+  "ZONE",
+  "CRON",
+  "WINDOW",
+  "N",
+  "KIND",
+  "KINDS",
+  "ID",
+  "STATE",
+  "TAG",
+  "NAME",
+  "NAME=VALUE",
+  "KIND=DURATION",
+  "JSON",
+  "FILE",
+  "DIR",
+  "URL",
+  "HOST",
+  "ADDRESS",
+  "PORT",
+  "USER",
+  "TOKEN",
+  "KEY",
+  "ROLE",
+  "FORMAT",
+  "LEVEL",
+  "EVENT",
+  "RULE",
+  "TEXT",
+  "FIELD",
+  "FIELDS",
 ] as const;
 
 /** One of {@link VALUE_NAMES}. */
@@ -220,8 +248,16 @@ export function fieldsOption(...suggests: readonly string[]): OptionSpecs {
 
 /** The common fields of instances. */
 export const INSTANCE_FIELDS = fieldsOption(
-  ...["id", "kind", "state", "duration_ms", "error", "arguments", "results", "attempts"],
-  ...["created_at", "node"],
+  "id",
+  "kind",
+  "state",
+  "duration_ms",
+  "error",
+  "arguments",
+  "results",
+  "attempts",
+  "created_at",
+  "node",
 );
 
 /** Option for arguments as JSON. */

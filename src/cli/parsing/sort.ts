@@ -20,7 +20,10 @@ export function sortOption(...suggests: readonly string[]): OptionSpecs {
 
 /** Names of columns, each with the field that it is sorted by. */
 const COLUMN_FIELDS: Readonly<Record<string, string>> = {
-  ...{ took: "duration_ms", next: "next_run_at", last: "last_run_at", schedule: "cron" },
+  took: "duration_ms",
+  next: "next_run_at",
+  last: "last_run_at",
+  schedule: "cron",
 };
 /** Ends of fields that need not be written: `created` is `created_at`. */
 const ENDS = ["", "_at", "_ms"];

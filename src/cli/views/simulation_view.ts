@@ -21,7 +21,11 @@ function kindRecord(kind: KindReport): PlainRecord {
   return {
     kind: kind.kind,
     duration_ms: kind.durationMs,
-    ...{ ran, skipped, replaced, pending, overlaps },
+    ran,
+    skipped,
+    replaced,
+    pending,
+    overlaps,
     first_overlap_at: isoText(kind.overlapAt),
     longest_wait_ms: kind.waitMaxMs,
     longest_wait_at: isoText(kind.waitMaxAt),

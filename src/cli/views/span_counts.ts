@@ -42,7 +42,9 @@ export interface SpanCounts extends Pick<LookupTimelineResponse, "from" | "to" |
 const COLUMNS: readonly Column<Counts>[] = [
   { title: "KIND", weight: 9, least: 12, cell: ({ kind }) => kind ?? "(other kinds)" },
   {
-    ...{ title: "FAILED", weight: 8, isNumber: true },
+    title: "FAILED",
+    weight: 8,
+    isNumber: true,
     cell: (counts) => countCell(failedOf(counts), "bad"),
   },
   { title: "DONE", weight: 6, isNumber: true, cell: ({ completed }) => countCell(completed) },
@@ -76,7 +78,10 @@ export async function countSpan(
   for (const instance of earlier.found) sums.add(instance, 1);
   for (const instance of later.found) sums.add(instance, -1);
   return {
-    ...{ from, to, hasEnd: untilMs !== undefined, kinds: sums.sorted() },
+    from,
+    to,
+    hasEnd: untilMs !== undefined,
+    kinds: sums.sorted(),
     isEstimate: isEstimate || later.createdFrom !== undefined,
     createdFrom: earlier.createdFrom,
   };
@@ -157,10 +162,16 @@ export function spanRecord(
   { from, to, isEstimate, createdFrom, kinds }: SpanCounts,
 ): PlainRecord {
   return {
-    ...{ from: isoOf(from), to: isoOf(to), is_estimate: isEstimate },
+    from: isoOf(from),
+    to: isoOf(to),
+    is_estimate: isEstimate,
     created_from: isoOf(createdFrom),
     kinds: kinds.map(({ kind, completed, terminated, timedOut, canceled }) => ({
-      ...{ kind, completed, terminated, timed_out: timedOut, canceled },
+      kind,
+      completed,
+      terminated,
+      timed_out: timedOut,
+      canceled,
     })),
   };
 }

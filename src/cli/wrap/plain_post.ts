@@ -50,7 +50,9 @@ export async function plainPost(url: URL, post: PlainPost): Promise<number> {
 
 function requestText(url: URL, { headers, body }: PlainPost): string {
   const all = {
-    ...{ host: url.host, connection: "close", "content-length": String(Buffer.byteLength(body)) },
+    host: url.host,
+    connection: "close",
+    "content-length": String(Buffer.byteLength(body)),
     ...headers,
   };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);

@@ -77,7 +77,10 @@ export function pingReporter(url: string, daemonUser?: string): Reporter {
     const status = target.protocol === "https:"
       ? await securePost(target, { body, headers, timeoutMs })
       : await (await import("./plain_post.ts")).plainPost(target, {
-        ...{ body, headers, timeoutMs, daemonUser },
+        body,
+        headers,
+        timeoutMs,
+        daemonUser,
       });
     if (status >= 200 && status < 300) return;
     const isPassing = status === 408 || status === 429 || status >= 500;

@@ -11,8 +11,15 @@ import { createPipes, type Pipe } from "../../platform/process/pipe.ts";
 
 /** Signals that are passed on to the command. */
 const FORWARDED: readonly NodeJS.Signals[] = [
-  ...(["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM"] as const),
-  ...(["SIGCONT", "SIGWINCH"] as const),
+  "SIGTERM",
+  "SIGINT",
+  "SIGHUP",
+  "SIGQUIT",
+  "SIGUSR1",
+  "SIGUSR2",
+  "SIGALRM",
+  "SIGCONT",
+  "SIGWINCH",
 ];
 /** Signals that a terminal sends to the command by itself, since it has the same process group. */
 const FROM_TERMINAL: ReadonlySet<NodeJS.Signals> = new Set(

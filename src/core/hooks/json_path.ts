@@ -11,9 +11,7 @@ const INDEX = /0|-?[1-9]\d{0,15}/y;
 const BLANKS = /[ \t\n\r]*/y;
 const PLAIN = /[^\\'"]+/uy;
 const ESCAPE = /\\(?:[bfnrt/\\'"]|u[\dA-Fa-f]{4})/y;
-const ESCAPED: Readonly<Record<string, string>> = {
-  ...{ b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" },
-};
+const ESCAPED: Readonly<Record<string, string>> = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
 /** The beginning of a selector of several values, after an opening bracket or a dot. */
 const SEVERAL = /^\[[ \t\n\r]*(?:[*?:]|-?\d+[ \t\n\r]*[:,]|(?:'[^']*'|"[^"]*")[ \t\n\r]*,)|^\.[.*]/;
 

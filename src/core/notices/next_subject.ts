@@ -162,18 +162,29 @@ function worsen(
     events.push({ channel: channel.name, event });
   }
   const incident = incidentAfter(previous, news, words[0]!, {
-    ...{ subject, newId, notified: namesOf(previous, notified) },
+    subject,
+    newId,
+    notified: namesOf(previous, notified),
   });
   return {
     state: {
-      ...{ ...before, incident, notified, reminders: previous ? before.reminders : {} },
+      ...before,
+      incident,
+      notified,
+      reminders: previous ? before.reminders : {},
       previousId: previous ? before.previousId : before.incident?.id ?? null,
     },
     notices: events.map((each) => ({
-      ...{ ...each, news, incident, round: before.rounds[each.channel] ?? 0 },
+      ...each,
+      news,
+      incident,
+      round: before.rounds[each.channel] ?? 0,
     })),
     repeats: repeated.map((each) => ({
-      ...{ ...each, news, incident, round: before.rounds[each.channel] ?? 0 },
+      ...each,
+      news,
+      incident,
+      round: before.rounds[each.channel] ?? 0,
     })),
   };
 }
@@ -239,7 +250,10 @@ function recover(
   const closed: Incident = { ...before.incident, closedAt: news.at };
   const notices = well.filter(({ rules }) => rules.on.includes("recovered"))
     .map(({ name: channel }): PlannedNotice => ({
-      ...{ channel, event: "recovered", news, incident: closed },
+      channel,
+      event: "recovered",
+      news,
+      incident: closed,
       round: before.rounds[channel] ?? 0,
     }));
   const names = new Set(well.map(({ name }) => name));
@@ -257,7 +271,8 @@ function recover(
   const isOther = ([name]: readonly [string, unknown]) => !names.has(name);
   return {
     state: {
-      ...{ ...state, rounds },
+      ...state,
+      rounds,
       notified: Object.fromEntries(Object.entries(before.notified).filter(isOther)),
       reminders: Object.fromEntries(Object.entries(before.reminders).filter(isOther)),
     },

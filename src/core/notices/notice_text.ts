@@ -41,7 +41,10 @@ const FAILS_OFTEN = "still fails too often, although its last run succeeded";
 const OF_RUN: ReadonlySet<NoticeEvent> = new Set<NoticeEvent>(["failed", "dead", "lost", "output"]);
 /** Events whose detail says how long something has taken so far, which a reminder cannot repeat. */
 const ONGOING: ReadonlySet<NoticeEvent> = new Set<NoticeEvent>([
-  ...["late", "long", "missed", "workers-busy"] as const,
+  "late",
+  "long",
+  "missed",
+  "workers-busy",
 ]);
 
 /** What titles and facts are made from. */

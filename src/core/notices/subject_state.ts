@@ -76,7 +76,11 @@ export function closeIncident<State extends SubjectState & { readonly incident: 
   { at, reason }: { readonly at: number; readonly reason: string },
 ): SubjectState & { readonly incident: Incident } {
   return {
-    ...{ ...state, streak: 0, recent: "", notified: {}, reminders: {} },
+    ...state,
+    streak: 0,
+    recent: "",
+    notified: {},
+    reminders: {},
     incident: { ...state.incident, closedAt: at, closedReason: reason },
   };
 }

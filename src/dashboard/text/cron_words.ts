@@ -4,8 +4,18 @@ import { NICKNAMES } from "../../core/time/cron_expression.ts";
 const DAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 /** The months from January on. */
 export const MONTHS: readonly string[] = [
-  ...["January", "February", "March", "April", "May", "June", "July", "August", "September"],
-  ...["October", "November", "December"],
+  "January",
+  "February",
+  "March",
+  "April",
+  "May",
+  "June",
+  "July",
+  "August",
+  "September",
+  "October",
+  "November",
+  "December",
 ];
 const MONTH_NAMES = MONTHS.map((name) => name.slice(0, 3).toLowerCase());
 

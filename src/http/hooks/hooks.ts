@@ -80,7 +80,9 @@ export class Hooks implements Responder {
     return await this.#deliver(new Delivery({ headers, query, body }), found).catch((thrown) => {
       const error = toJobError(thrown, `Cannot start job "${kind}"`);
       this.#log.tell("warn", "Cannot take a request to a hook", {
-        ...{ job: kind, address, problem: error.message },
+        job: kind,
+        address,
+        problem: error.message,
       });
       return refusal(error, hook);
     });

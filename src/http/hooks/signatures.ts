@@ -75,7 +75,8 @@ function verifyStripe(hook: JobHook, { headers, body }: SignedRequest, nowMs: nu
   return verifyTimed(hook, {
     wanted: hook.secrets.map((secret) => hmac(secret, `${time}.`, body)),
     given: given.map((text) => Buffer.from(text, "hex")),
-    ...{ time, nowMs },
+    time,
+    nowMs,
     // Each attempt to deliver an event has a time and a signature of its own.
     delivery: `${time} ${hashOf(body)}`,
   });
@@ -110,7 +111,9 @@ function verifyStandard(hook: JobHook, { headers, body }: SignedRequest, nowMs: 
   return verifyTimed(hook, {
     wanted: hook.secrets.map((secret) => hmac(standardKey(secret) ?? "", signed, body)),
     given: given.map((text) => Buffer.from(text, "base64")),
-    ...{ time, nowMs, delivery: id },
+    time,
+    nowMs,
+    delivery: id,
   });
 }
 

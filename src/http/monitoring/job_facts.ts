@@ -201,8 +201,12 @@ export class JobFactsReader {
     let facts = this.#facts.get(kind);
     if (!facts) {
       facts = {
-        ...{ lastSuccessAt: null, lastFailureAt: null, deadCount: null },
-        ...{ runningSince: null, nextTickAt: null, lastTickAt: null },
+        lastSuccessAt: null,
+        lastFailureAt: null,
+        deadCount: null,
+        runningSince: null,
+        nextTickAt: null,
+        lastTickAt: null,
       };
       this.#facts.set(kind, facts);
     }

@@ -3,8 +3,22 @@ export type Labels = Readonly<Record<string, string>>;
 
 /** Buckets of a histogram, upper bounds in seconds: from a millisecond to a day. */
 const SECONDS_BUCKETS = [
-  ...[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 1_800, 3_600],
-  ...[14_400, 43_200, 86_400],
+  0.001,
+  0.005,
+  0.01,
+  0.05,
+  0.1,
+  0.5,
+  1,
+  5,
+  10,
+  60,
+  300,
+  1_800,
+  3_600,
+  14_400,
+  43_200,
+  86_400,
 ];
 
 /** Counts of observed values by upper bound. */

@@ -83,7 +83,11 @@ export class Logins {
     }
     const { name, role, id } = opened.session;
     this.#log.tell("info", "Logged in", {
-      ...{ by: name, role, with: proof.type, from: address, session: id.slice(0, ID_DIGITS) },
+      by: name,
+      role,
+      with: proof.type,
+      from: address,
+      session: id.slice(0, ID_DIGITS),
     });
     return opened;
   }
@@ -100,7 +104,9 @@ export class Logins {
     const user = await client.user();
     if (user === uid || user === ROOT) return true;
     this.#log.tell("warn", "Refused a session to another user of this machine", {
-      ...{ by: name, session: id.slice(0, ID_DIGITS), from: client.address },
+      by: name,
+      session: id.slice(0, ID_DIGITS),
+      from: client.address,
       user: user === null ? undefined : userName(user),
     });
     return false;
@@ -111,7 +117,9 @@ export class Logins {
     await this.#options.callers.end(caller);
     const { name, session: { id } } = caller;
     this.#log.tell("info", "Logged out", {
-      ...{ by: name, from: address, session: id.slice(0, ID_DIGITS) },
+      by: name,
+      from: address,
+      session: id.slice(0, ID_DIGITS),
     });
   }
 
@@ -121,7 +129,8 @@ export class Logins {
     const nowMs = this.#options.clock.now().monotonicMs;
     if (nowMs - this.#floodMs < FLOOD_LOG_MS) return;
     this.#log.tell("warn", "Refused logins after too many failed ones", {
-      ...{ count: this.#floodCount, from },
+      count: this.#floodCount,
+      from,
     });
     this.#floodCount = 0;
     this.#floodMs = nowMs;

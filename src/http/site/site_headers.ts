@@ -16,9 +16,23 @@ const POLICY = {
 
 /** Features of browsers that no page needs. */
 const FEATURES = [
-  ...["accelerometer", "autoplay", "camera", "display-capture", "encrypted-media"],
-  ...["geolocation", "gyroscope", "hid", "magnetometer", "microphone", "midi", "payment"],
-  ...["publickey-credentials-get", "screen-wake-lock", "serial", "usb", "xr-spatial-tracking"],
+  "accelerometer",
+  "autoplay",
+  "camera",
+  "display-capture",
+  "encrypted-media",
+  "geolocation",
+  "gyroscope",
+  "hid",
+  "magnetometer",
+  "microphone",
+  "midi",
+  "payment",
+  "publickey-credentials-get",
+  "screen-wake-lock",
+  "serial",
+  "usb",
+  "xr-spatial-tracking",
 ];
 
 /** Headers of every response of the site. */

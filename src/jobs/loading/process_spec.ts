@@ -64,7 +64,10 @@ export function checkProcess(
 /** Refuse settings that mean nothing on Windows. @throws JobError `unimplemented` */
 function checkForWindows(kind: string, { user, group, umask, ionice, limits }: ProcessSpec): void {
   const asked = {
-    ...{ user, group, umask, ionice },
+    user,
+    group,
+    umask,
+    ionice,
     "limits.memory": limits?.memoryBytes,
     "limits.cpu": limits?.cpuMs,
     "limits.open_files": limits?.openFiles,

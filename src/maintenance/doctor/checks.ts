@@ -101,7 +101,11 @@ export function lateChecks(target: Target): Check[] {
       subject: "permissions",
       run: () =>
         checkPermissions(readPermissions({
-          ...{ files, secrets, modules, database, spool: resolve(options.cwd, spool) },
+          files,
+          secrets,
+          modules,
+          database,
+          spool: resolve(options.cwd, spool),
           keys: [server.tls?.key, store.tls?.key].filter((path) => typeof path === "string"),
           socket: server.socket === "auto" ? null : server.socket,
           owners: uid === 0 ? [] : [uid],
@@ -122,7 +126,9 @@ async function storeFindings({ daemon, uid, options }: Target, { store }: Config
   const { clock, configFile, sandbox } = options;
   const isRemote = address.type === "valkey" || address.type === "etcd";
   return checkStore({
-    ...{ url, daemon, isMemory: address.type === "memory" },
+    url,
+    daemon,
+    isMemory: address.type === "memory",
     configOption: configFile === null ? "" : ` --config ${shellWord(configFile)}`,
     file: address.type === "sqlite"
       ? await sqliteFacts(address.path, uid, { hasDaemon: daemon !== null, sandbox })
@@ -137,7 +143,9 @@ function backupFindings({ options, uid }: Target, { backup }: Config) {
   if (backup === null) return [];
   const { path } = backup;
   const problems = backupFolderProblems({
-    ...{ path, user: userName(uid), refusal: options.sandbox?.refusal(path, "backup") ?? null },
+    path,
+    user: userName(uid),
+    refusal: options.sandbox?.refusal(path, "backup") ?? null,
     ...readBackupFolder(path, isAbleToTell(uid) ? uid : null),
   });
   return problems.map(({ message, remedy }) => findingsOf("store").error(message, remedy));

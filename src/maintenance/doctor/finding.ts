@@ -52,7 +52,10 @@ export interface Findings {
 /** Makes the findings of a subject. */
 export function findingsOf(subject: Subject): Findings {
   const make = (level: Level) => (text: string, remedy: string | null = null): Finding => ({
-    ...{ subject, level, text, remedy },
+    subject,
+    level,
+    text,
+    remedy,
   });
   return {
     ok: make("ok"),

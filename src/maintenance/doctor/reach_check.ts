@@ -96,7 +96,10 @@ function endpointOf(target: ChannelTarget): Endpoint | null {
     if (transport.type !== "smtp") return null;
     const { host, port, tls, caFile } = transport;
     return {
-      ...{ host, port, isPublic: false, dialog: GREETING },
+      host,
+      port,
+      isPublic: false,
+      dialog: GREETING,
       tls: tls === "implicit" ? { ca: readCa(caFile) } : null,
     };
   }

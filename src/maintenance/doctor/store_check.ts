@@ -74,7 +74,9 @@ export async function reachServers(
   return await Promise.all(
     address.hosts.slice(0, SERVERS_MAX).map(async ({ host, port }) => {
       const reached = await reach({
-        ...{ host, port, isPublic: false },
+        host,
+        port,
+        isPublic: false,
         tls: address.isTls ? files ?? none : null,
         dialog: isValkey ? PING : PREFACE,
       }, { clock, timeoutMs });

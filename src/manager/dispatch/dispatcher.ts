@@ -189,9 +189,11 @@ export class Dispatcher {
   async drain(request: DrainRequest): Promise<number> {
     this.pauseClaims();
     this.#drain = new Drain(request, {
-      ...{ clock: this.#options.clock, running: () => [...this.#running.values()] },
+      clock: this.#options.clock,
+      running: () => [...this.#running.values()],
       abort: (claims) => this.abort("drain", claims),
-      ...{ quiet: () => this.quiet(), leave: () => this.#leave() },
+      quiet: () => this.quiet(),
+      leave: () => this.#leave(),
     });
     const giveUp = this.#options.clock.timer(GIVE_UP_MS, () => {
       this.#isClaiming = false;

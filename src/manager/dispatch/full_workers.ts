@@ -106,7 +106,8 @@ export class FullWorkers {
     const message = `${workers} been busy for a minute while instances wait. ` +
       `The oldest run is ${instance} of job "${kind}", for ${running}`;
     logger.warn(message, {
-      ...{ kind, instance },
+      kind,
+      instance,
       hint: "Cancel it if it hangs, give its job a timeout, or raise worker.count",
     });
     this.#options.notify(message);

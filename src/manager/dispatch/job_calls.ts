@@ -105,8 +105,11 @@ export class JobCalls {
     const [first] = canceled;
     if (first) {
       this.#log.tell("info", "Canceled instances", {
-        ...{ count: canceled.length, kind: first.kind, instance: first.id },
-        ...{ by: `job ${by.kind}`, from: by.id },
+        count: canceled.length,
+        kind: first.kind,
+        instance: first.id,
+        by: `job ${by.kind}`,
+        from: by.id,
       });
     }
     return canceled;

@@ -67,7 +67,11 @@ export class ProcessWatch {
     this.#missing.delete(running);
     const { id: instance, kind, fence } = running.instance;
     logger.error("An attempt runs without a process: it is ended as lost", {
-      ...{ kind, instance, fence, reason: why, seconds: Math.round((nowMs - sinceMs) / 1_000) },
+      kind,
+      instance,
+      fence,
+      reason: why,
+      seconds: Math.round((nowMs - sinceMs) / 1_000),
       hint: "Please report this with the log before it",
     });
     this.#lose(running, why);

@@ -99,7 +99,11 @@ export class Pings {
     const secret = Buffer.from(random.bytes(SECRET_BYTES)).toString("base64");
     const data = JSON.stringify({ secret });
     const isWritten = await tryPutMemo({
-      ...{ at: clock.now(), key: MEMO, expectedVersion: null, isProcessed: true, instances: [] },
+      at: clock.now(),
+      key: MEMO,
+      expectedVersion: null,
+      isProcessed: true,
+      instances: [],
       value: { watch: "never", data },
     }, { store });
     return isWritten ? secretOf(data) : await this.#openSecret();

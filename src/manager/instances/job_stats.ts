@@ -42,7 +42,9 @@ export async function jobStats(store: Reads, query: JobStatsQuery): Promise<JobS
   const failures = await list(failed, FAILURES_MAX, { after: from, before: to });
   const lastFailure = failures[0] ?? (await list(failed, 1))[0];
   return {
-    ...{ from, to, buckets },
+    from,
+    to,
+    buckets,
     totals: { from, counts: totals, durations: summary(durations.flat()) },
     isEstimate: spans.some((span) => span.isEstimate),
     successRate: ended === 0 ? null : totals.completed / ended,

@@ -72,7 +72,10 @@ function runsOf({ instances, schedules }: Upcoming, pauses: readonly Pause[]): U
     return dueAt === null ? [] : [{ kind, dueAt, scheduleId, instanceId: null }];
   });
   const waiting = instances.map(({ id, kind, dueAt }): UpcomingRun => ({
-    ...{ kind, dueAt, scheduleId: null, instanceId: id },
+    kind,
+    dueAt,
+    scheduleId: null,
+    instanceId: id,
   }));
   return [...ticks, ...waiting].sort((left, right) => left.dueAt - right.dueAt);
 }

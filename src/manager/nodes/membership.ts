@@ -118,7 +118,9 @@ export class Membership {
         if (!there || fate === "alive" || isNews) throw error;
         if (awaited === undefined) {
           logger.warn("Another daemon has this node's id: waiting to see whether it is alive", {
-            ...{ node: id, host: there.host, pid: there.pid },
+            node: id,
+            host: there.host,
+            pid: there.pid,
             until: new Date(there.until).toISOString(),
           });
         }

@@ -31,10 +31,18 @@ export function createReport(options: ReportOptions): () => NodeReport {
     const { count: workers, busy } = options.workers;
     const { startedAt, isDraining } = options.life;
     return {
-      ...{ version, host, pid, process, tags, tzVersion },
+      version,
+      host,
+      pid,
+      process,
+      tags,
+      tzVersion,
       ...(survivors === undefined ? {} : { survivors: survivors.place }),
       ...read,
-      ...{ workers, busy, startedAt, isDraining },
+      workers,
+      busy,
+      startedAt,
+      isDraining,
     };
   };
 }

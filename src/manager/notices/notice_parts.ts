@@ -19,12 +19,17 @@ export interface NoticePartsContext extends PartContext {
 export function buildNoticeParts(context: NoticePartsContext): NoticeParts {
   const { options, dispatcher, peers, registry, events, storeHealth } = context;
   const expectations = new ExpectationWatcher({
-    ...{ ...context, jobs: registry, workers: dispatcher },
+    ...context,
+    jobs: registry,
+    workers: dispatcher,
     subscribe: (listener) => events.subscribe(listener),
   });
   const { channels = [], host = "" } = options.notices ?? {};
   const notices = new Notices({
-    ...{ ...context, channels, host, timezone: options.scheduleDefaults.timezone },
+    ...context,
+    channels,
+    host,
+    timezone: options.scheduleDefaults.timezone,
     findJob: (kind) => registry.find(kind),
     isShort: (instance) => expectations.isShort(instance),
     hasExpectations: () => registry.hasExpectations,

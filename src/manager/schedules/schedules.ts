@@ -302,10 +302,17 @@ export class Schedules {
         : isSame
         ? { ...existing!, nextAt }
         : {
-          ...{ id, kind: job.kind, origin: "config", spec, specHash, argumentsJson },
+          id,
+          kind: job.kind,
+          origin: "config",
+          spec,
+          specHash,
+          argumentsJson,
           generation: (existing?.generation ?? 0) + 1,
           ...startOf(spec, at.wallMs, existing),
-          ...{ priority: null, timeoutMs: null, retryMax: null },
+          priority: null,
+          timeoutMs: null,
+          retryMax: null,
           createdAt: existing?.createdAt ?? at.wallMs,
           updatedAt: at.wallMs,
           tzVersion,
@@ -356,7 +363,9 @@ function nextOf(record: ScheduleRecord): number | null {
 function startOf(spec: ScheduleSpec, nowMs: number, before: ScheduleRecord | null = null) {
   const correction = correctionOf(before, nowMs);
   return {
-    ...{ cursor: nowMs, startAt: nowMs, nextAt: nextTickOf(spec, nowMs, nowMs) },
+    cursor: nowMs,
+    startAt: nowMs,
+    nextAt: nextTickOf(spec, nowMs, nowMs),
     ...(correction === undefined ? {} : { correction }),
   };
 }

@@ -63,7 +63,9 @@ export class Sessions implements SessionApi {
 
   async createCode(holder: SessionHolder, uid: number | null = null): Promise<LoginCode> {
     await this.#makeRoom(await this.#codes(), {
-      ...{ most: CODES_MAX, what: "code", proofOf: ({ holder }) => holder.proof },
+      most: CODES_MAX,
+      what: "code",
+      proofOf: ({ holder }) => holder.proof,
       proof: holder.proof,
     });
     const code = this.#secret();
@@ -100,14 +102,21 @@ export class Sessions implements SessionApi {
     uid: number | null = null,
   ): Promise<OpenedSession> {
     await this.#makeRoom(await this.#sessions(), {
-      ...{ most: SESSIONS_MAX, what: "session", proofOf: ({ proof }) => proof },
+      most: SESSIONS_MAX,
+      what: "session",
+      proofOf: ({ proof }) => proof,
       proof: holder.proof,
     });
     const secret = this.#secret();
     const createdAt = this.#nowMs();
     const session: Session = {
-      ...{ id: hashOf(secret), ...holderOf(holder) },
-      ...{ createdAt, usedAt: createdAt, address, expiresAt: createdAt + SESSION_MS, uid },
+      id: hashOf(secret),
+      ...holderOf(holder),
+      createdAt,
+      usedAt: createdAt,
+      address,
+      expiresAt: createdAt + SESSION_MS,
+      uid,
     };
     await this.#put(SESSION_MEMO + session.id, null, session);
     return { session, secret };

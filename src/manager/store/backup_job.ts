@@ -26,8 +26,12 @@ export function backupJob(
     description,
     source: { type: "system", name: BACKUP_KIND },
     signature: {
-      ...{ parameters: [], resultCount: 1, resultText: "string" },
-      ...{ doc: description, isTyped: true, warnings: [] },
+      parameters: [],
+      resultCount: 1,
+      resultText: "string",
+      doc: description,
+      isTyped: true,
+      warnings: [],
     },
     // Not those of `[defaults]`, which are for jobs of users.
     options: {

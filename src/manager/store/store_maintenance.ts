@@ -76,7 +76,11 @@ export class StoreMaintenance {
     let report: StoreStep | null = null;
     try {
       const steps = workOnStore(work, {
-        ...{ store, info, node, clock, signal },
+        store,
+        info,
+        node,
+        clock,
+        signal,
         suspend: () => this.#suspend(),
         drainMs: drainMs + leaseMs + OTHERS_MS,
       });

@@ -103,8 +103,13 @@ function emptyColumns(length: number): Columns {
   const zeros = () => Array<number>(length).fill(0);
   return {
     ended: Object.fromEntries(FINAL_STATES.map((state) => [state, zeros()])) as Columns["ended"],
-    ...{ unfinished: zeros(), skipped: zeros(), missed: zeros(), coalesced: zeros() },
-    ...{ ticks: zeros(), ticksSkipped: zeros(), waiting: zeros() },
+    unfinished: zeros(),
+    skipped: zeros(),
+    missed: zeros(),
+    coalesced: zeros(),
+    ticks: zeros(),
+    ticksSkipped: zeros(),
+    waiting: zeros(),
   };
 }
 

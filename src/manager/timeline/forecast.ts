@@ -74,8 +74,14 @@ export async function forecast(
   if (waiting > 0) entries.push(...await waitingEntries({ fromMs, toMs }, left, kinds, parts));
   entries.sort((left, right) => left.at - right.at);
   return {
-    ...{ from: fromMs, to: toMs, entries: entries.slice(0, limit), bounds, densities, waiting },
-    ...{ isEstimate, leftOut: [...futures.leftOut, ...leftOut] },
+    from: fromMs,
+    to: toMs,
+    entries: entries.slice(0, limit),
+    bounds,
+    densities,
+    waiting,
+    isEstimate,
+    leftOut: [...futures.leftOut, ...leftOut],
   };
 }
 

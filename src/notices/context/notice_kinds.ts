@@ -51,7 +51,11 @@ export function noticeJobs(
 ): readonly JobDefinition[] {
   // A server that is away for a day still gets its notices.
   const retry: RetryPolicy = {
-    ...{ max: 100, initialMs: 5_000, capMs: 1_800_000, jitter: 0.2, notOn: [] },
+    max: 100,
+    initialMs: 5_000,
+    capMs: 1_800_000,
+    jitter: 0.2,
+    notOn: [],
     backoff: "exponential",
     on: ["error", "timeout"],
   };
@@ -60,8 +64,12 @@ export function noticeJobs(
     description,
     source: { type: "system", name: kind },
     signature: {
-      ...{ parameters: [], resultCount: 0, resultText: "void" },
-      ...{ doc: description, isTyped: true, warnings: [] },
+      parameters: [],
+      resultCount: 0,
+      resultText: "void",
+      doc: description,
+      isTyped: true,
+      warnings: [],
     },
     // Not those of `[defaults]`, which are for jobs of users.
     options: { ...JOB_DEFAULTS, isolation: "inline", workerSlot: false, ...more },
@@ -126,14 +134,22 @@ export function newDelivery(
 ): NewInstance {
   const kind = deliveryKindOf(channel);
   return {
-    ...{ id: delivery.id, kind, queueKey: kind, uniqueKey: null, retryOf: null },
-    ...{
-      argumentsJson: JSON.stringify([delivery.title, delivery.argument]),
-      dueAt: delivery.dueAt,
-    },
-    ...{ priority: 0, scheduleId: null, scheduledFor: null, deadlineAt: null },
-    ...{ retryMax: 100, crashesMax: 1_000_000, timeoutMs: 0 },
-    ...{ keepSuccessMs: 7 * DAY, keepFailureMs: 30 * DAY },
+    id: delivery.id,
+    kind,
+    queueKey: kind,
+    uniqueKey: null,
+    retryOf: null,
+    argumentsJson: JSON.stringify([delivery.title, delivery.argument]),
+    dueAt: delivery.dueAt,
+    priority: 0,
+    scheduleId: null,
+    scheduledFor: null,
+    deadlineAt: null,
+    retryMax: 100,
+    crashesMax: 1_000_000,
+    timeoutMs: 0,
+    keepSuccessMs: 7 * DAY,
+    keepFailureMs: 30 * DAY,
   };
 }
 

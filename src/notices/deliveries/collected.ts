@@ -219,8 +219,12 @@ async function windowEnd(
     if (isRunning(until, digestMs, nowMs)) return until;
     const next = nowMs + digestMs;
     const isWritten = await tryPutMemo({
-      ...{ at: clock.now(), key, expectedVersion: memo?.version ?? null, isProcessed: true },
-      ...{ value: { watch: "failures", data: String(next) }, instances: [] },
+      at: clock.now(),
+      key,
+      expectedVersion: memo?.version ?? null,
+      isProcessed: true,
+      value: { watch: "failures", data: String(next) },
+      instances: [],
     }, context);
     if (isWritten) return next;
     if (tries === TRIES_MAX) throw changedTooOften(key);
@@ -386,7 +390,10 @@ function putItem(
   { store, clock }: Pick<NoticeContext, "store" | "clock">,
 ): Promise<boolean> {
   return tryPutMemo({
-    ...{ at: clock.now(), key, expectedVersion: version, isProcessed: true },
+    at: clock.now(),
+    key,
+    expectedVersion: version,
+    isProcessed: true,
     value: item && { watch: "failures", data: JSON.stringify(item) },
     instances: delivery ? [delivery] : [],
   }, { store });

@@ -78,7 +78,14 @@ export class Deliveries {
     const { key } = this.#about;
     const isOnce = incident !== null && event !== "dead";
     await this.#add(channel, {
-      ...{ event, news, incident, isReminder: false, at: news.at, previousId, round, leftOut },
+      event,
+      news,
+      incident,
+      isReminder: false,
+      at: news.at,
+      previousId,
+      round,
+      leftOut,
       id: isOnce
         ? incidentNoticeId(incident.id, event, { channel, round })
         : idOfText(`notice ${key} ${news.id} ${event} ${channel}`),
@@ -94,7 +101,12 @@ export class Deliveries {
   ): Promise<void> {
     const { channel, round = 0 } = reminder;
     await this.#add(channel, {
-      ...{ event, incident, isReminder: true, news: null, round, isWell },
+      event,
+      incident,
+      isReminder: true,
+      news: null,
+      round,
+      isWell,
       at: this.#context.clock.now().wallMs,
       id: idOfText(`reminder notice ${reminderId(this.#about.key, reminder)}`),
     });
@@ -106,8 +118,12 @@ export class Deliveries {
     const source = this.#sourceOf({ event, incident, isReminder: false, news });
     this.#silence ??= silencedUntil(subject, this.#context);
     await collectRepeat(channel, await this.#silence, {
-      ...{ id: idOfText(`repeat ${key} ${news.id} ${event} ${channel}`), at: news.at, subject },
-      ...{ event, detail: detailOf(source), instanceId: source.run?.id ?? null },
+      id: idOfText(`repeat ${key} ${news.id} ${event} ${channel}`),
+      at: news.at,
+      subject,
+      event,
+      detail: detailOf(source),
+      instanceId: source.run?.id ?? null,
     }, this.#context);
   }
 
@@ -119,13 +135,18 @@ export class Deliveries {
     if (collecting !== null) {
       const detail = [detailOf(source), leftOut ?? null].filter((text) => text !== null);
       return await collect(channel, collecting, {
-        ...{ id, at, subject, event, instanceId: source.run?.id ?? null },
+        id,
+        at,
+        subject,
+        event,
+        instanceId: source.run?.id ?? null,
         detail: detail.length === 0 ? null : detail.join(". "),
       }, this.#context);
     }
     const notice = this.#noticeOf(draft, source);
     const argument: NoticeDelivery = {
-      ...{ notice, memo: key },
+      notice,
+      memo: key,
       ...(previousId ? { previousId } : {}),
       ...(round === 0 ? {} : { round }),
       ...(leftOut ? { leftOut } : {}),
@@ -138,7 +159,15 @@ export class Deliveries {
     const { event, subject, run, incident, isReminder } = source;
     const title = titleOf(source);
     return {
-      ...{ id, type: event, at, subject, host, node, isReminder, run, title },
+      id,
+      type: event,
+      at,
+      subject,
+      host,
+      node,
+      isReminder,
+      run,
+      title,
       facts: factsOf(source).filter((fact) => !title.endsWith(`: ${fact}`)),
       incident: incident && noticeIncidentOf(incident),
       output: [],
@@ -167,7 +196,18 @@ function runOf(instance: Instance): NoticeRun {
   const { processedAt: startedAt, settledAt: finishedAt } = instance;
   const durationMs = startedAt === null || finishedAt === null ? null : finishedAt - startedAt;
   return {
-    ...{ id, state, reason, attempt, scheduleId, scheduledFor, dueAt, startedAt, finishedAt },
-    ...{ durationMs, error, version, node },
+    id,
+    state,
+    reason,
+    attempt,
+    scheduleId,
+    scheduledFor,
+    dueAt,
+    startedAt,
+    finishedAt,
+    durationMs,
+    error,
+    version,
+    node,
   };
 }

@@ -149,7 +149,9 @@ export class StoreLook {
     const isFull = takesWorker && count > 0 && busy >= count;
     const context = { busyWorkers: isFull ? count : null };
     const news = firstOfEach(broken).map((one) => ({
-      ...{ broken: one, instanceId: instance.id, detail: describeBroken(one, context) },
+      broken: one,
+      instanceId: instance.id,
+      detail: describeBroken(one, context),
     })).filter(({ broken: { event } }) => !sender.isSent(kind, event, instance.id));
     return { nextMs, news };
   }
@@ -197,7 +199,8 @@ function portionsOf(
       ? watchesRuns
       : (watchesStart || watchesFinish) && !pauses.isPaused(kind);
   const sized = [...jobs.values()].filter(isWanted).map(({ kind }) => ({
-    ...{ kind, size: Math.min(counts.get(kind)?.[state] ?? 0, ROWS_OF_JOB_MAX) },
+    kind,
+    size: Math.min(counts.get(kind)?.[state] ?? 0, ROWS_OF_JOB_MAX),
   })).filter(({ size }) => size > 0).sort((left, right) => left.size - right.size);
   const portions: Portion[] = [];
   let [kinds, limit, total]: [string[], number, number] = [[], 0, 0];

@@ -93,7 +93,9 @@ export class ExpectationWatcher {
       jobOf: (kind) => this.#jobs.get(kind),
     });
     this.#look = new StoreLook({
-      ...{ ...shared, pauses: this.#pauses, successes: this.#successes },
+      ...shared,
+      pauses: this.#pauses,
+      successes: this.#successes,
       isHere: (instance) => this.#runs.has(instance),
     });
     this.#timer = new LazyTimer(context.clock, () => void this.#lookNow());

@@ -89,8 +89,12 @@ export class GoneIncidents {
     if (state === null) return;
     const watch = state.incident?.closedAt === null ? memo.watch : "failures";
     await tryPutMemo({
-      ...{ at: clock.now(), key, expectedVersion: version, isProcessed: false },
-      ...{ value: { watch, data: writeSubject(state) }, instances: [] },
+      at: clock.now(),
+      key,
+      expectedVersion: version,
+      isProcessed: false,
+      value: { watch, data: writeSubject(state) },
+      instances: [],
     }, { store });
   }
 }

@@ -19,7 +19,9 @@ const BATCH = 100;
 const TRIES_MAX = 20;
 /** What errors say of a subject that an acknowledgment, or its end, fails for. */
 const [ACKNOWLEDGE, UNDO, CLOSE] = [
-  ...["acknowledge", "take back the acknowledgment of", "close the incident of"] as const,
+  "acknowledge",
+  "take back the acknowledgment of",
+  "close the incident of",
 ] as const;
 
 /** Selects incidents. */
@@ -136,8 +138,12 @@ export class Incidents {
       const { key, version } = memo;
       const watch = isClose ? "failures" : memo.watch;
       const isWritten = await tryPutMemo({
-        ...{ at, key, expectedVersion: version, value: { watch, data: JSON.stringify(after) } },
-        ...{ isProcessed: false, instances: [] },
+        at,
+        key,
+        expectedVersion: version,
+        value: { watch, data: JSON.stringify(after) },
+        isProcessed: false,
+        instances: [],
       }, { store: this.#store });
       if (isWritten) return { incident: after.incident, isChanged: true };
     }

@@ -41,7 +41,9 @@ export async function processNews(task: NewsTask, context: NoticeContext): Promi
     try {
       const { value: after } = await context.store.putMemo({
         at: context.clock.now(),
-        ...{ key: task.key, expectedVersion: memo.version, isProcessed: true },
+        key: task.key,
+        expectedVersion: memo.version,
+        isProcessed: true,
         droppedNews: memo.droppedNews,
         value: { watch: step.watch, data: writeSubject(step.state) },
         instances: step.instances,
@@ -173,7 +175,8 @@ async function subjectNews(
   const isSuccess = news.event === "completed" && instance !== null;
   const isFailure = news.event === "terminated" || news.event === "timedOut";
   return {
-    ...{ ...news, detail: newsDetail(news, timezone) },
+    ...news,
+    detail: newsDetail(news, timezone),
     // A run that is late may have failed before: that is not why it is late.
     error: isFailure ? instance?.error ?? null : null,
     version: instance?.version ?? null,

@@ -131,7 +131,12 @@ function tableOf(native: Native, family: keyof typeof FAMILIES): Buffer | null {
   for (let tries = 0; tries < TRIES_MAX && size[0]! <= TABLE_BYTES_MAX; tries++) {
     const table = Buffer.alloc(size[0]!);
     const failure = native.GetExtendedTcpTable!(
-      ...[table, size, 0, FAMILIES[family], TCP_TABLE_OWNER_PID_ALL, 0],
+      table,
+      size,
+      0,
+      FAMILIES[family],
+      TCP_TABLE_OWNER_PID_ALL,
+      0,
     );
     if (failure === 0) return table;
     if (failure !== ERROR_INSUFFICIENT_BUFFER) return null;
@@ -150,7 +155,11 @@ function userOf(native: Native, pid: number): string | null {
     const user = Buffer.alloc(TOKEN_USER_BYTES);
     const length = new Uint32Array(1);
     const isKnown = GetTokenInformation!(
-      ...[Number(token[0]), TOKEN_USER, user, user.length, length],
+      Number(token[0]),
+      TOKEN_USER,
+      user,
+      user.length,
+      length,
     );
     if (isKnown === 0) return null;
     // Its last part has four bytes for each number of which it says how many there are.

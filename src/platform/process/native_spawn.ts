@@ -166,7 +166,10 @@ export class NativeSpawner {
       if (symbols.chdir(cString(cwd)) !== 0) throw systemError(constants.errno.EACCES, "chdir");
       const start = () =>
         symbols.posix_spawn(
-          ...[this.#pid, cString(program), this.#actions, this.#attributes] as const,
+          this.#pid,
+          cString(program),
+          this.#actions,
+          this.#attributes,
           list.table,
           variables.table,
         );

@@ -185,7 +185,9 @@ export const OWN_PROGRAM: OwnProgram = {
   get argv() {
     return [...selfCommand(), ...process.argv.slice(2)];
   },
-  ...{ canBeReplaced: canReplaceProgram, replace: replaceProgram, beginAnew },
+  canBeReplaced: canReplaceProgram,
+  replace: replaceProgram,
+  beginAnew,
 };
 
 /** Number of the system call ioprio_set(), which the C library has no function for. */

@@ -66,10 +66,7 @@ const LINES: Lines = {
   backfill: ({ kind, scheduleId, from, to, dryRun }, { count }) =>
     dryRun === true || count === 0n ? null : [
       "Ran missed ticks",
-      {
-        ...{ kind, schedule: scheduleId, count: Number(count) },
-        ...{ from: timeText(from), to: timeText(to) },
-      },
+      { kind, schedule: scheduleId, count: Number(count), from: timeText(from), to: timeText(to) },
     ],
   pause: ({ kind, until, reason }) => [
     kind === undefined ? "Paused all jobs" : "Paused a job",

@@ -165,8 +165,17 @@ export class CallTracker {
     if (how.isStranger) this.#addStranger(socket);
     const key = how.peer ?? keyOf(socket.remoteAddress, socket.remotePort);
     const connection: Connection = {
-      ...{ socket, guard, connectionsMax, uid, principal: null, idleSince: this.#now() },
-      ...{ calls: new Set(), requestBytes: 0, openBytes: 0, queuedBytes: 0, unreadBytes: 0 },
+      socket,
+      guard,
+      connectionsMax,
+      uid,
+      principal: null,
+      idleSince: this.#now(),
+      calls: new Set(),
+      requestBytes: 0,
+      openBytes: 0,
+      queuedBytes: 0,
+      unreadBytes: 0,
     };
     if (key !== null) this.#connections.set(key, connection);
     guard.onRequestBytes((change) => {
@@ -243,7 +252,10 @@ export class CallTracker {
   #assign(connection: Connection, name: string | null): void {
     if (name === null || connection.principal !== null) return;
     const principal = this.#principals.get(name) ?? {
-      ...{ name, connections: 0, calls: 0, requestBytes: 0 },
+      name,
+      connections: 0,
+      calls: 0,
+      requestBytes: 0,
     };
     this.#principals.set(name, principal);
     connection.principal = principal;

@@ -51,7 +51,8 @@ export function noticeHandlers(manager: ManagerApi) {
       const options = withoutUndefined({
         by: caller.name,
         id: readSet(textOf(id), readUuid, "id"),
-        ...{ isUndo: undo, isClose: close },
+        isUndo: undo,
+        isClose: close,
       });
       const { incident, isChanged } = await manager.acknowledgeIncident(subject, options);
       return { incident: incidentToWire(incident), changed: isChanged };

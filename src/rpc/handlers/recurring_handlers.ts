@@ -69,7 +69,9 @@ export function recurringHandlers(manager: ManagerApi) {
       if (!from || !to) throw refuse(from ? "to" : "from", "it is absent, wanted a time");
       const result = await manager.backfill({
         ...await targetOf(manager, request),
-        ...{ from: readTime(from, "from"), to: readTime(to, "to"), dryRun },
+        from: readTime(from, "from"),
+        to: readTime(to, "to"),
+        dryRun,
       });
       return { ...result, instances: fitInstances(result.instances) };
     },

@@ -187,7 +187,10 @@ export class RpcServer {
     if (token !== null) onToken(token);
     const ownToken = server.auth.tokenFile === null ? token : null;
     this.#authenticator = new ConfiguredAuthenticator(server.auth, {
-      ...{ ownToken, clock, logger, onToken },
+      ownToken,
+      clock,
+      logger,
+      onToken,
       memberRole: server.socketGroup === null ? null : server.socketRole,
     });
     // Connections may wait at a socket that was taken over.
@@ -219,7 +222,8 @@ export class RpcServer {
         onListening?.();
       },
       isAnyPort: port === 0,
-      ...{ clock, logger },
+      clock,
+      logger,
     });
   }
 
@@ -230,7 +234,11 @@ export class RpcServer {
   ): Promise<TcpListener> {
     const { server, clock, connectionsMax } = this.#options;
     return listenTcp({
-      ...{ host: server.host, port, descriptor, tls, clock },
+      host: server.host,
+      port,
+      descriptor,
+      tls,
+      clock,
       protocol: "h2",
       keys: "server.host and server.port",
       connectionsMax: connectionsMax.tcp,
@@ -239,7 +247,9 @@ export class RpcServer {
         // Without tokens everyone is accepted; with certificates the handshake has checked them.
         const guard = new ConnectionGuard(clock, server.auth.mode !== "token");
         this.#tracker.addConnection(socket, {
-          ...{ guard, isStranger: true, principal: null },
+          guard,
+          isStranger: true,
+          principal: null,
           connectionsMax: connectionsMax.tcp,
         });
         this.#authenticator!.admit(socket);
@@ -348,7 +358,10 @@ export class RpcServer {
           const user = peerUserId(socket);
           const isOurs = isOwner(user, server.socketGroup);
           this.#tracker.addConnection(socket, {
-            ...{ guard, isStranger: false, uid: user, principal: isOurs ? null : `user ${user}` },
+            guard,
+            isStranger: false,
+            uid: user,
+            principal: isOurs ? null : `user ${user}`,
             connectionsMax: this.#options.connectionsMax.unix,
           });
           if (isOurs) acceptOwner(socket, guard);

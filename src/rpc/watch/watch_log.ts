@@ -217,8 +217,13 @@ export class WatchLog {
 }
 
 const COUNTS = [
-  ...["scheduled", "processing", "completed", "terminated", "canceled", "timedOut"] as const,
-];
+  "scheduled",
+  "processing",
+  "completed",
+  "terminated",
+  "canceled",
+  "timedOut",
+] as const;
 
 function countsOf(kind: string): KindCounts {
   return fillMessage(COUNTS_OF_KIND, { kind }) as KindCounts;

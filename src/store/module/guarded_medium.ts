@@ -8,8 +8,13 @@ import type {
 
 /** Codes that a medium of any author may set as `code` of its errors. */
 const CODES: ReadonlySet<string> = new Set<ErrorCode>([
-  ...["invalid_config", "conflict", "permission_denied", "resource_exhausted"] as const,
-  ...["unavailable", "unauthenticated", "timeout"] as const,
+  "invalid_config",
+  "conflict",
+  "permission_denied",
+  "resource_exhausted",
+  "unavailable",
+  "unauthenticated",
+  "timeout",
 ]);
 
 /** A medium of any author, with its errors and results converted for the engine. */

@@ -31,7 +31,10 @@ export function createStore(config: StoreConfig, parts: StoreParts): Store {
       return new MemoryStore({ clock: parts.now });
     case "sqlite":
       return new SqliteStore({
-        ...{ path: address.path, defer, clock: parts.now, fsync: config.fsync },
+        path: address.path,
+        defer,
+        clock: parts.now,
+        fsync: config.fsync,
         salvages: parts.salvages,
         warn: (message) => parts.logger.warn(message),
         later: (callback) => parts.clock.timer(PAGES_MS, callback, { unref: true }),

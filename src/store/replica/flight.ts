@@ -99,8 +99,11 @@ export function newFlight(
   const next = expected + 1;
   const opened = { ...replica.head, epoch: replica.head.epoch + openings };
   const head = nextHead(opened, state, {
-    ...{ writer, number, version: next },
-    ...{ operations: results.length, place: tables.logs.lastPlace },
+    writer,
+    number,
+    version: next,
+    operations: results.length,
+    place: tables.logs.lastPlace,
   });
   const { puts, deletes } = tables.changes();
   const commit = {

@@ -37,8 +37,15 @@ export function findHead({ puts }: Pick<MediumChanges, "puts">): Head | null {
 /** The head of an empty medium. */
 export function firstHead(request: OpenRequest): Head {
   return {
-    ...{ format: STORE_FORMAT, madeBy: VERSION, storeId: newStoreId(request), epoch: 0 },
-    ...{ rev: 0, at: 0, seq: 0, place: 0, writers: {} },
+    format: STORE_FORMAT,
+    madeBy: VERSION,
+    storeId: newStoreId(request),
+    epoch: 0,
+    rev: 0,
+    at: 0,
+    seq: 0,
+    place: 0,
+    writers: {},
   };
 }
 

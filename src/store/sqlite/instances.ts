@@ -303,7 +303,10 @@ function tally(
   const few = statements.all(
     `SELECT ${place} AS place FROM instance ${source} AND ${place} >= ? AND ${place} < ?
      ORDER BY ${place} LIMIT ?`,
-    ...[...values, bounds[0]!, bounds.at(-1)!, FEW_ROWS + 1],
+    ...values,
+    bounds[0]!,
+    bounds.at(-1)!,
+    FEW_ROWS + 1,
   );
   if (few.length <= FEW_ROWS) {
     const counts = countPlaces(few.map((row) => row.place as number), bounds);
@@ -358,7 +361,9 @@ function countRanges(
     `SELECT (SELECT count(*) FROM (SELECT 1 FROM instance ${source}
        AND ${place} >= range.value ->> 0 AND ${place} < range.value ->> 1 LIMIT ?)) AS count
      FROM json_each(?) AS range ORDER BY range.key`,
-    ...[...values, limit, JSON.stringify(ranges)],
+    ...values,
+    limit,
+    JSON.stringify(ranges),
   );
   return found.map(({ count }) => count as number);
 }

@@ -20,7 +20,10 @@ export class SqliteLimits extends SqliteTable implements LimitTable {
   saveDelay({ kind, queueKey, until, stamp }: QueueDelay): void {
     this.statements.run(
       "INSERT OR REPLACE INTO hold (kind, queue_key, until, stamp) VALUES (?, ?, ?, ?)",
-      ...[kind, queueKey, until, stamp],
+      kind,
+      queueKey,
+      until,
+      stamp,
     );
   }
 
@@ -44,7 +47,8 @@ export class SqliteLimits extends SqliteTable implements LimitTable {
       ? this.statements.run("UPDATE hold SET until = 0 WHERE until > 0 AND stamp IS NOT ?", stamp)
       : this.statements.run(
         "UPDATE hold SET until = 0 WHERE kind = ? AND until > 0 AND stamp IS NOT ?",
-        ...[kind, stamp],
+        kind,
+        stamp,
       );
   }
 
@@ -52,7 +56,9 @@ export class SqliteLimits extends SqliteTable implements LimitTable {
     const found = this.statements.get(
       `SELECT starts FROM rate WHERE kind = ? AND queue_key = ?
        ORDER BY per_ms = ? DESC, per_ms DESC LIMIT 1`,
-      ...[window.kind, window.queueKey, window.perMs],
+      window.kind,
+      window.queueKey,
+      window.perMs,
     );
     return found ? JSON.parse(found.starts as string) as Starts : [];
   }
@@ -61,7 +67,11 @@ export class SqliteLimits extends SqliteTable implements LimitTable {
     this.statements.run(
       `INSERT OR REPLACE INTO rate (kind, queue_key, per_ms, starts, expire_at)
        VALUES (?, ?, ?, ?, ?)`,
-      ...[kind, queueKey, perMs, JSON.stringify(starts), expireAt],
+      kind,
+      queueKey,
+      perMs,
+      JSON.stringify(starts),
+      expireAt,
     );
   }
 
@@ -69,14 +79,19 @@ export class SqliteLimits extends SqliteTable implements LimitTable {
     return this.select<Omit<RateStarts, "starts"> & { readonly starts: string }>(
       `SELECT kind, queue_key AS queueKey, per_ms AS perMs, starts, expire_at AS expireAt FROM rate
        WHERE (kind, queue_key, per_ms) > (?, ?, ?) ORDER BY kind, queue_key, per_ms LIMIT ?`,
-      ...[after?.kind ?? "", after?.queueKey ?? "", after?.perMs ?? 0, limit],
+      after?.kind ?? "",
+      after?.queueKey ?? "",
+      after?.perMs ?? 0,
+      limit,
     ).map((found) => ({ ...found, starts: JSON.parse(found.starts) as Starts }));
   }
 
   removeWindow({ kind, queueKey, perMs }: RateWindow): boolean {
     return this.statements.run(
       "DELETE FROM rate WHERE kind = ? AND queue_key = ? AND per_ms = ?",
-      ...[kind, queueKey, perMs],
+      kind,
+      queueKey,
+      perMs,
     ) > 0;
   }
 

@@ -19,7 +19,15 @@ export class SqliteLogs extends SqliteTable implements LogTable {
     this.statements.run(
       `INSERT INTO log (place, instance, attempt, fence, seq, at, level, source, message)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      ...[place, row.seq, attempt, fence, seq, at, level, source, message],
+      place,
+      row.seq,
+      attempt,
+      fence,
+      seq,
+      at,
+      level,
+      source,
+      message,
     );
   }
 
@@ -69,13 +77,17 @@ export class SqliteLogs extends SqliteTable implements LogTable {
     if (instanceSeq !== null && order === "back") {
       return read(
         `${SELECT} WHERE log.instance = ? AND log.place < ? ORDER BY log.place DESC LIMIT ?`,
-        ...[instanceSeq, afterPlace, limit],
+        instanceSeq,
+        afterPlace,
+        limit,
       );
     }
     if (instanceSeq !== null) {
       return read(
         `${SELECT} WHERE log.instance = ? AND log.place > ? ORDER BY log.place LIMIT ?`,
-        ...[instanceSeq, afterPlace, limit],
+        instanceSeq,
+        afterPlace,
+        limit,
       );
     }
     switch (order) {
@@ -83,12 +95,16 @@ export class SqliteLogs extends SqliteTable implements LogTable {
         return read(
           `${SELECT} WHERE (log.at, log.place) > (?, ?) AND log.at < ?
            ORDER BY log.at, log.place LIMIT ?`,
-          ...[afterAt, afterPlace, beforeAt, limit],
+          afterAt,
+          afterPlace,
+          beforeAt,
+          limit,
         );
       case "written":
         return read(
           `${SELECT} WHERE log.place > ? ORDER BY log.place LIMIT ?`,
-          ...[afterPlace, limit],
+          afterPlace,
+          limit,
         );
       case "back":
       case "newest":

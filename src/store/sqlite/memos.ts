@@ -18,7 +18,10 @@ export class SqliteMemos extends SqliteTable implements MemoTable {
   list({ prefix, after, limit }: MemoRange): readonly Memo[] {
     return this.statements.all(
       "SELECT * FROM memo WHERE key >= ? AND key <= ? AND key > ? ORDER BY key LIMIT ?",
-      ...[prefix, `${prefix}${LAST_KEY}`, after ?? "", limit],
+      prefix,
+      `${prefix}${LAST_KEY}`,
+      after ?? "",
+      limit,
     ).map(readMemo);
   }
 
@@ -26,7 +29,12 @@ export class SqliteMemos extends SqliteTable implements MemoTable {
     this.statements.run(
       `INSERT OR REPLACE INTO memo (key, version, watch, data, news, dropped)
        VALUES (?, ?, ?, ?, ?, ?)`,
-      ...[key, version, watch, data, JSON.stringify(news), droppedNews],
+      key,
+      version,
+      watch,
+      data,
+      JSON.stringify(news),
+      droppedNews,
     );
   }
 

@@ -16,7 +16,10 @@ export class SqliteSchedules extends SqliteTable implements ScheduleTable {
     const { id, cursor, nextAt, ...rest } = record;
     this.statements.run(
       "INSERT OR REPLACE INTO schedule (id, cursor, next_at, record) VALUES (?, ?, ?, ?)",
-      ...[id, cursor, nextAt, JSON.stringify(rest)],
+      id,
+      cursor,
+      nextAt,
+      JSON.stringify(rest),
     );
   }
 
@@ -36,7 +39,8 @@ export class SqliteSchedules extends SqliteTable implements ScheduleTable {
       ? this.statements.all(`SELECT * FROM schedule ORDER BY id ${order} LIMIT ?`, limit)
       : this.statements.all(
         `SELECT * FROM schedule WHERE id ${sign} ? ORDER BY id ${order} LIMIT ?`,
-        ...[afterId, limit],
+        afterId,
+        limit,
       );
     return found.map(readSchedule);
   }
@@ -48,7 +52,9 @@ export class SqliteSchedules extends SqliteTable implements ScheduleTable {
     return this.statements.all(
       `SELECT * FROM schedule INDEXED BY schedule_next
        WHERE next_at IS NOT NULL AND next_at <= ? ORDER BY next_at, id LIMIT ? OFFSET ?`,
-      ...[wallMs, limit, skip],
+      wallMs,
+      limit,
+      skip,
     ).map(readSchedule);
   }
 
@@ -70,7 +76,10 @@ export class SqlitePauses extends SqliteTable implements PauseTable {
   save({ kind, until, reason, at }: Pause): void {
     this.statements.run(
       "INSERT OR REPLACE INTO pause (kind, until, reason, at) VALUES (?, ?, ?, ?)",
-      ...[kind ?? "", until, reason, at],
+      kind ?? "",
+      until,
+      reason,
+      at,
     );
   }
 

@@ -15,7 +15,11 @@ export class SqliteWaiting extends SqliteTable implements WaitingTable {
       ? this.statements.all(`${source} ${order}`, id, limit)
       : this.statements.all(
         `${source} AND (priority, due_at, seq) > (?, ?, ?) ${order}`,
-        ...[id, after.priority, after.dueAt, after.seq, limit],
+        id,
+        after.priority,
+        after.dueAt,
+        after.seq,
+        limit,
       );
     return found.map((fields) => readRow(this.kinds, fields));
   }
@@ -34,7 +38,9 @@ export class SqliteWaiting extends SqliteTable implements WaitingTable {
       `SELECT * FROM instance INDEXED BY instance_queue
        WHERE kind = ? AND queue_key = ? AND queue_key IS NOT NULL AND ready = ? AND ready > 0
        ORDER BY priority, due_at, seq LIMIT 1`,
-      ...[this.kinds.knownId(kind), queueKey, isBehind ? 2 : 1],
+      this.kinds.knownId(kind),
+      queueKey,
+      isBehind ? 2 : 1,
     );
     return found ? readRow(this.kinds, found) : null;
   }
@@ -65,11 +71,16 @@ export class SqliteWaiting extends SqliteTable implements WaitingTable {
     const found = kind === null
       ? this.statements.all(
         `SELECT * FROM instance INDEXED BY instance_later WHERE ${rest}`,
-        ...[after, before, limit],
+        after,
+        before,
+        limit,
       )
       : this.statements.all(
         `SELECT * FROM instance INDEXED BY instance_later_kind WHERE kind = ? AND ${rest}`,
-        ...[this.kinds.knownId(kind), after, before, limit],
+        this.kinds.knownId(kind),
+        after,
+        before,
+        limit,
       );
     return found.map((fields) => readRow(this.kinds, fields));
   }

@@ -126,7 +126,10 @@ const READERS: {
     const rows = await wholeRows(queue, (after?.order ?? 0) + 1, limit);
     return rows.map(({ seq, instance, isHeld, departures }) => ({
       type: "instance",
-      ...{ order: seq, instance, isHeld, departures },
+      order: seq,
+      instance,
+      isHeld,
+      departures,
     }));
   },
   tick: async (queue, after, limit) => {

@@ -115,7 +115,10 @@ export class KeptRuns {
   #factsOf(run: number, kept: KeptRun, nowMs: number): KeptRunFacts {
     const { claim, pid, aborted, beginMs, deadlineMs, ended, endMs } = kept;
     return {
-      ...{ run, claim, pid, aborted },
+      run,
+      claim,
+      pid,
+      aborted,
       ageMs: wholeMs(nowMs - beginMs),
       endedAgoMs: ended && wholeMs(nowMs - endMs),
       leftMs: wholeMs(deadlineMs - nowMs),

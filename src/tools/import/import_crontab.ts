@@ -92,8 +92,10 @@ class Importer {
     const { lines, notes, leftOut } = crontab.isAnacron
       ? readAnacrontab(crontab.text, crontab.file)
       : readCrontab(crontab.text, {
-        ...{ ...crontab, dialect },
-        ...{ isAccount: this.#options.isAccount, isCopy: !isOfHost(crontab.file) },
+        ...crontab,
+        dialect,
+        isAccount: this.#options.isAccount,
+        isCopy: !isOfHost(crontab.file),
       });
     const found: ImportNote[] = [...notes];
     for (const line of lines) {

@@ -138,7 +138,10 @@ export async function installService(options: InstallOptions): Promise<ServiceRe
     ? [...file.enable.map((command) => `sudo ${shown(command)}`), ...byHand]
     : [...missingSteps({ user, config }, kind), installCommand({ user, config })];
   return {
-    ...{ path, text, notes, commands: commands.map(shown) },
+    path,
+    text,
+    notes,
+    commands: commands.map(shown),
     next: canStart && prefix === null
       ? [...byHand, file.status, ...statusCommand(kind, loaded)]
       : next,
@@ -182,7 +185,9 @@ export function uninstallService(target: ServiceTarget): ServiceResult {
     if (prefix === null) run(file.reload);
   }
   return {
-    ...{ path, text: null, commands: commands.map(shown) },
+    path,
+    text: null,
+    commands: commands.map(shown),
     notes: [`The configuration, ${STATE_FOLDER} and the user stay`],
     next: [],
   };

@@ -54,7 +54,9 @@ export function socketFile(
     "",
   ].join("\n");
   return {
-    ...{ path: `/etc/systemd/system/${name}`, text, mode: 0o644 },
+    path: `/etc/systemd/system/${name}`,
+    text,
+    mode: 0o644,
     reload: [["systemctl", "daemon-reload"]],
     // It cannot be started while the service runs, which is not ours to stop.
     enable: [["systemctl", "enable", name]],

@@ -78,7 +78,10 @@ function compare(
   units: readonly InstalledUnit[],
 ): UnitDrift {
   const found = (problem: string | null, remedy: string | null, level: UnitDrift["level"]) => ({
-    ...{ path, problem, remedy, level },
+    path,
+    problem,
+    remedy,
+    level,
   });
   const same = found(null, null, "note");
   const text = readText(path);

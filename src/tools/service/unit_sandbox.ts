@@ -15,10 +15,23 @@ const DROP_INS_MAX = 100;
 const FILE_BYTES_MAX = 1_048_576;
 /** Settings that imply `NoNewPrivileges=yes` for a daemon that is not root: see systemd.exec(5). */
 const WITHOUT_SETUID = [
-  ...["NoNewPrivileges", "SystemCallFilter", "SystemCallArchitectures", "SystemCallLog"],
-  ...["RestrictAddressFamilies", "RestrictFileSystems", "RestrictNamespaces", "RestrictRealtime"],
-  ...["RestrictSUIDSGID", "PrivateDevices", "ProtectClock", "ProtectHostname", "LockPersonality"],
-  ...["ProtectKernelTunables", "ProtectKernelModules", "ProtectKernelLogs", "DynamicUser"],
+  "NoNewPrivileges",
+  "SystemCallFilter",
+  "SystemCallArchitectures",
+  "SystemCallLog",
+  "RestrictAddressFamilies",
+  "RestrictFileSystems",
+  "RestrictNamespaces",
+  "RestrictRealtime",
+  "RestrictSUIDSGID",
+  "PrivateDevices",
+  "ProtectClock",
+  "ProtectHostname",
+  "LockPersonality",
+  "ProtectKernelTunables",
+  "ProtectKernelModules",
+  "ProtectKernelLogs",
+  "DynamicUser",
   "MemoryDenyWriteExecute",
 ];
 /** Folders that `ProtectSystem=strict` leaves writable, or that `PrivateTmp` replaces. */

@@ -190,7 +190,10 @@ class Simulation {
     lane.record = { ...record, runs: runs + 1 };
     const dueAt = at + jitterOf(id, this.#input.node, spec.jitterMs);
     const run: Run = {
-      ...{ lane, tick, dueAt, wakeAt: dueAt },
+      lane,
+      tick,
+      dueAt,
+      wakeAt: dueAt,
       seq: this.#seq++,
       endAt: Infinity,
       place: "blocked",

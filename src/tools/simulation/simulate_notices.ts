@@ -94,7 +94,13 @@ class Simulation {
   #end(run: PastRun): void {
     const { kind, state: event, reason, error, endedAt: at, id } = run;
     const news: SubjectNews = {
-      ...{ id, event, at, instanceId: id, detail: reason, error, version: null },
+      id,
+      event,
+      at,
+      instanceId: id,
+      detail: reason,
+      error,
+      version: null,
     };
     const before = this.#states.get(kind) ?? EMPTY_SUBJECT;
     const { state, notices } = nextSubject(before, news, {
@@ -158,7 +164,11 @@ class Simulation {
       const key = `${channel} ${hold.why} ${until}`;
       const before = collected.get(key);
       collected.set(key, {
-        ...{ channel, at: until, event: "digest", isReminder: false, collectedFor: hold.why },
+        channel,
+        at: until,
+        event: "digest",
+        isReminder: false,
+        collectedFor: hold.why,
         kind: before && before.kind !== kind ? "*" : kind,
         count: (before?.count ?? 0) + 1,
       });

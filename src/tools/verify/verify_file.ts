@@ -65,10 +65,7 @@ export async function verifyFile(path: string, key: SigningKey): Promise<Verifie
     );
   }
   assertSum(path, sha256, sum);
-  return {
-    ...{ signature: sums + SIGNATURE_ENDING, keyId, comment, sha256 },
-    ...{ matching: [], absent: [] },
-  };
+  return { signature: sums + SIGNATURE_ENDING, keyId, comment, sha256, matching: [], absent: [] };
 }
 
 async function verifySums(path: string, key: SigningKey): Promise<VerifiedFile> {

@@ -90,7 +90,9 @@ class InlineExecutor implements Executor {
     const { job, instance, call } = task;
     const { clock, mask } = this;
     const scope = new AttemptScope(taskInstance(instance), {
-      ...{ workerId: "inline", clock, mask },
+      workerId: "inline",
+      clock,
+      mask,
       log: (entries) =>
         task.log(entries.map((entry) => ({ ...entry, message: mask.text(entry.message) }))),
       progress: () => {},

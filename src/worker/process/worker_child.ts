@@ -113,7 +113,10 @@ export class WorkerChild {
     }
     const hasMore = readableCheck((pipes ?? []).map(({ readerDescriptor }) => readerDescriptor));
     this.output = new OutputCapture({
-      ...{ clock, token, mask, budget: budgets.output },
+      clock,
+      token,
+      mask,
+      budget: budgets.output,
       streams: {
         stdout: out?.reader ?? child.stdout as Readable,
         stderr: err?.reader ?? child.stderr as Readable,

@@ -146,7 +146,9 @@ const LIST: Verb = {
   async run(_args, { io, printer }) {
     const { current, byName } = await readContexts(neededPath(io));
     const items = [...byName].map(([name, values]) => ({
-      ...{ name, values, isCurrent: name === current },
+      name,
+      values,
+      isCurrent: name === current,
     }));
     await printer.list(VIEW, items, "No contexts yet: jobctl context add --help");
   },

@@ -29,8 +29,11 @@ const UNFINISHED = STATES.slice(0, 3);
 /** Programs call go-job's `cancel instances` with these alone, which asks nothing. */
 const GO_JOB_CONDITIONS = ["kind", "uuid"];
 const CONDITIONS = [
-  ...[...GO_JOB_CONDITIONS, "state", "tag"],
-  ...[...Object.keys(ORIGIN_OPTIONS), ...Object.keys(TIME_OPTIONS)],
+  ...GO_JOB_CONDITIONS,
+  "state",
+  "tag",
+  ...Object.keys(ORIGIN_OPTIONS),
+  ...Object.keys(TIME_OPTIONS),
 ];
 const NONE = "No unfinished instance matches";
 

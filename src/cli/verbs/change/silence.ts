@@ -70,7 +70,10 @@ async function setSilence(
   const zone = async () => kind === undefined ? null : await zoneOfJob(connection, kind);
   const untilMs = await jobTimeMs("until", { args, context, direction: "future", zone });
   const { silence } = await connection.setSilence({
-    ...{ kind, all, until: timestampOf(untilMs), reason: args.text("reason") },
+    kind,
+    all,
+    until: timestampOf(untilMs),
+    reason: args.text("reason"),
   });
   const set = present(silence, "Cannot silence");
   await printer.one(SILENCE_VIEW, set);

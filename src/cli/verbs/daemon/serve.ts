@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import type { TriedStart } from "../../../daemon/app.ts";
+import type { TriedStart } from "../../../daemon/try_start.ts";
 import { ConfigError, formatBriefly } from "../../../config/values/problems.ts";
 import type { ReportedRun } from "../../../core/job/external.ts";
 import { toJobError } from "../../../core/errors.ts";
@@ -152,12 +152,15 @@ export const SERVE: Verb = {
   isOffline: true,
   async run(args, context) {
     const { io } = context;
-    const { serve, tryServe } = await import("../../../daemon/app.ts");
+    const { serve } = await import("../../../daemon/app.ts");
     const flags: Record<string, unknown> = {};
     for (const [option, setting] of Object.entries(SETTINGS)) flags[setting] = args.raw(option);
     const settings = { configFile: configFileOf(args, io.cwd), flags, env: io.env };
     const run = async () => {
-      if (args.flag("dry-run")) return await showTried(await tryServe(settings), context);
+      if (args.flag("dry-run")) {
+        const { tryStart } = await import("../../../daemon/try_start.ts");
+        return await showTried(await tryStart(settings), context);
+      }
       return await serve({
         ...settings,
         salvages: args.flag("salvage"),

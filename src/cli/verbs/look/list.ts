@@ -19,7 +19,8 @@ const JOBS: Verb = {
   watches: "everything",
   options: {
     all: { describe: "Also the daemon's own jobs, system.…", isFlag: true },
-    ...{ ...sortOption("kind"), ...fieldsOption("kind", "description", "cron_specs", "usage") },
+    ...sortOption("kind"),
+    ...fieldsOption("kind", "description", "cron_specs", "usage"),
   },
   examples: [["jobctl list jobs", "Kinds with their schedules and arguments"]],
   async run(args, { client, printer }) {
@@ -30,7 +31,9 @@ const JOBS: Verb = {
     const shown = isAll ? jobs : jobs.filter(({ kind }) => !isSystemKind(kind));
     const { JOB_VIEW } = await import("../../views/job_view.ts");
     await printLimited(printer, JOB_VIEW, {
-      ...{ order, limit: null, items: () => shown },
+      order,
+      limit: null,
+      items: () => shown,
       none: "No jobs. Define one in config.toml: see jobctl init",
     });
     const hidden = jobs.length - shown.length;
@@ -77,7 +80,8 @@ const SCHEDULES: Verb = {
       ? (await collect(listSchedules(connection, kinds, null))).sort(compareKinds)
       : null;
     await printLimited(printer, SCHEDULE_VIEW, {
-      ...{ limit, order },
+      limit,
+      order,
       items: (count) => byKind ?? listSchedules(connection, kinds, count),
       none: emptySchedules(args, "jobctl list schedules"),
     });

@@ -94,7 +94,10 @@ export const INSTANCES: Verb = {
     "(Scheduled), running (Processing), done (Completed), and failed (Terminated or TimedOut).",
   ].join(" "),
   options: {
-    ...{ ...FILTER_OPTIONS, ...ORIGIN_OPTIONS, ...TIME_OPTIONS, ...LIST_OPTIONS },
+    ...FILTER_OPTIONS,
+    ...ORIGIN_OPTIONS,
+    ...TIME_OPTIONS,
+    ...LIST_OPTIONS,
     all: { describe: "No limit unless --limit sets one; also list notices", isFlag: true },
   },
   examples: [
@@ -125,7 +128,10 @@ export const DEAD: Verb = {
   options: {
     kind: FILTER_OPTIONS.kind!,
     state: DEAD_STATE_OPTION,
-    ...{ tag: FILTER_OPTIONS.tag!, ...ORIGIN_OPTIONS, ...TIME_OPTIONS, ...LIST_OPTIONS },
+    tag: FILTER_OPTIONS.tag!,
+    ...ORIGIN_OPTIONS,
+    ...TIME_OPTIONS,
+    ...LIST_OPTIONS,
   },
   examples: [
     ["jobctl list dead", "What needs attention"],

@@ -20,7 +20,11 @@ export function namedVerb(
     },
 ): Verb {
   return {
-    ...{ name, summary, examples, watches: "named", options: FIELDS_OPTION },
+    name,
+    summary,
+    examples,
+    watches: "named",
+    options: FIELDS_OPTION,
     words: [{
       name: "NAME",
       describe:

@@ -65,7 +65,11 @@ export const DOCTOR: Verb = {
     const { installedUnits, unitDrift } = await import("../../../tools/service/unit_drift.ts");
     const { unitSandbox } = await import("../../../tools/service/unit_sandbox.ts");
     const findings = await diagnose({
-      ...{ configFile, env: io.env, cwd: io.cwd, clock: io.clock, version: VERSION },
+      configFile,
+      env: io.env,
+      cwd: io.cwd,
+      clock: io.clock,
+      version: VERSION,
       spool: spoolFolder(io.env),
       id: io.newId(),
       findDaemon: (config) => findDaemon(config, context),
@@ -97,7 +101,10 @@ function recordOf(findings: readonly Finding[]): PlainRecord {
       LEVELS.map((level) => [`${level}s`.replace("oks", "ok"), countOf(findings, level)]),
     ),
     findings: findings.map(({ subject, level, text, remedy }) => ({
-      ...{ subject, level, text, remedy: remedy ?? undefined },
+      subject,
+      level,
+      text,
+      remedy: remedy ?? undefined,
     })),
   };
 }
@@ -217,7 +224,12 @@ async function ask(client: JobClient, { clock }: VerbContext["io"]): Promise<Fou
       silent: status.workers?.silent ?? 0,
       disabled: status.disabled.map(({ kind }) => kind),
       nodes: nodes.map(({ id, state, host, pid, version, tzVersion, skewMs }) => ({
-        ...{ id, state, host, pid: Number(pid), version, tzVersion },
+        id,
+        state,
+        host,
+        pid: Number(pid),
+        version,
+        tzVersion,
         skewMs: skewMs === undefined ? null : Number(skewMs),
       })),
     },

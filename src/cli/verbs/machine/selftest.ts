@@ -46,7 +46,10 @@ export const SELFTEST: Verb = {
     const stopListening = io.onInterrupt?.(() => abort.abort());
     const written: Promise<void>[] = [];
     const result = await selftest({
-      ...{ config, clock: io.clock, random: systemRandom, measureMs: seconds * 1_000 },
+      config,
+      clock: io.clock,
+      random: systemRandom,
+      measureMs: seconds * 1_000,
       progress: (text) => void written.push(showProgress(text, args, io)),
       signal: abort.signal,
     }).finally(() => stopListening?.());
@@ -64,11 +67,17 @@ function record({ store, verdicts, latencies, isGood }: Result): PlainRecord {
     store,
     is_good: isGood,
     guarantees: verdicts.map(({ guarantee, cases, failures, tookMs }) => ({
-      ...{ guarantee, held: failures.length === 0, cases, took_ms: tookMs },
+      guarantee,
+      held: failures.length === 0,
+      cases,
+      took_ms: tookMs,
       failures: failures.map(({ name, message }) => ({ name, message })),
     })),
     latencies: latencies.map(({ operation, count, p50Ms, p99Ms }) => ({
-      ...{ operation, count, p50_ms: p50Ms, p99_ms: p99Ms },
+      operation,
+      count,
+      p50_ms: p50Ms,
+      p99_ms: p99Ms,
     })),
   };
 }

@@ -45,8 +45,13 @@ export const VERIFY: Verb = {
     const { keyId, comment, sha256, matching, absent } = file;
     await printer.details(
       {
-        ...{ file: path, signature: file.signature, key: keyId, comment, sha256 },
-        ...{ matching: [...matching], absent: [...absent] },
+        file: path,
+        signature: file.signature,
+        key: keyId,
+        comment,
+        sha256,
+        matching: [...matching],
+        absent: [...absent],
       },
       path,
       linesOf(path, file),

@@ -50,7 +50,8 @@ function withHint(error: JobError, more: string): JobError {
   const { code, message, hint, path, options } = error;
   return new JobError(code, message, {
     hint: hint === undefined ? more : `${hint}\n${more}`,
-    ...{ options, cause: error },
+    options,
+    cause: error,
     ...(path === undefined ? {} : { path }),
   });
 }

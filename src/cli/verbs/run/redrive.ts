@@ -19,8 +19,11 @@ import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 
 /** Options that select dead letters. */
 const CONDITIONS = [
-  ...["kind", "state", "tag"],
-  ...[...Object.keys(ORIGIN_OPTIONS), ...Object.keys(TIME_OPTIONS)],
+  "kind",
+  "state",
+  "tag",
+  ...Object.keys(ORIGIN_OPTIONS),
+  ...Object.keys(TIME_OPTIONS),
 ];
 
 function assertCombination(args: Args): void {

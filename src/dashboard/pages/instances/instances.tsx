@@ -85,7 +85,9 @@ async function selectionOf(
     ? "not a dead letter"
     : "not dead letters";
   return {
-    ...{ query: { ids }, count: ids.length, has_more: false },
+    query: { ids },
+    count: ids.length,
+    has_more: false,
     about: others === 0
       ? "The selected instances."
       : `Of the ${selected.size} selected, ${others} ${others === 1 ? "is" : "are"} ${why}.`,

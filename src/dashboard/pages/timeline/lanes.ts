@@ -119,7 +119,9 @@ function withBands(draft: Draft, closeMs: number): Draft {
       to: Math.max(...band.map(({ to }) => to)),
       good: isRun ? band.length : 0,
       bad: isRun ? 0 : band.length,
-      ...{ off: 0, open: 0, isFuture: true },
+      off: 0,
+      open: 0,
+      isFuture: true,
     });
   }
   const bars = draft.bars.map((bar) => banded.has(bar) ? { ...bar, isBanded: true } : bar);
@@ -173,7 +175,8 @@ export function lanesOf(options: {
     of(density.kind ?? "").heats.push(...spansOf(future!.bounds, (index) => ({
       good: (density.ticks[index] ?? 0) - (density.skipped[index] ?? 0),
       bad: density.skipped[index] ?? 0,
-      ...{ off: 0, open: 0 },
+      off: 0,
+      open: 0,
     }), true));
   }
   const unknown = new Set(future?.left_out_kinds ?? []);

@@ -12,7 +12,10 @@ const DAY_MS = 24 * HOUR_MS;
 
 /** Distances between marks of the axis. */
 const STEPS: readonly number[] = [
-  ...[1_000, 5_000, 15_000, 30_000],
+  1_000,
+  5_000,
+  15_000,
+  30_000,
   ...[1, 2, 5, 10, 15, 30].map((minutes) => minutes * MINUTE_MS),
   ...[1, 2, 3, 6, 12].map((hours) => hours * HOUR_MS),
   ...[1, 2, 7, 14].map((days) => days * DAY_MS),

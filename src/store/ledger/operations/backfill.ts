@@ -33,8 +33,14 @@ export function backfill(
     if (fate) cutOut(state.tables.ticks, record, fate, tick);
     const instance = insertTick(state, moment, fire, request.overlap);
     state.tables.ticks.add({
-      ...{ scheduleId, from: tick, to: tick, count: 1, at: moment.wallMs },
-      ...{ fate: "fired", reason: BACKFILL, instanceId: instance.id },
+      scheduleId,
+      from: tick,
+      to: tick,
+      count: 1,
+      at: moment.wallMs,
+      fate: "fired",
+      reason: BACKFILL,
+      instanceId: instance.id,
     });
     accepted.push(instance);
   }

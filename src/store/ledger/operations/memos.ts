@@ -125,8 +125,11 @@ export function addNewsOfOutput(state: LedgerState, moment: Moment, instance: In
   addTo(state, moment, {
     key: JOB_MEMO + kind,
     news: [{
-      ...{ id: `output:${id}`, event: "output", at: settledAt ?? moment.stamp },
-      ...{ instanceId: id, detail: null },
+      id: `output:${id}`,
+      event: "output",
+      at: settledAt ?? moment.stamp,
+      instanceId: id,
+      detail: null,
     }],
     // Of the two that one end may cause only the first is accepted.
     noticeId: newsIdOfEnd(id),

@@ -24,8 +24,12 @@ export function packReport({ instance, node, startedAt, end, logs }: RunReport):
 function packEnd({ at, state, reason, error }: NonNullable<RunReport["end"]>): Packable {
   const isFailure = state !== "completed";
   return [
-    ...[Math.floor(at), JOB_STATES.indexOf(state), storable(reason)],
-    ...[error !== null && JSON.stringify(storableError(error)), isFailure, !isFailure && "[]"],
+    Math.floor(at),
+    JOB_STATES.indexOf(state),
+    storable(reason),
+    error !== null && JSON.stringify(storableError(error)),
+    isFailure,
+    !isFailure && "[]",
   ];
 }
 

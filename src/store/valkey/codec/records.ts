@@ -23,7 +23,12 @@ function partsOf(record: StoreRecord): Packable {
     case "instance": {
       const { order, instance, isHeld, departures } = record;
       const attempts = departures.map((one) => [
-        ...[one.attempt, one.fence, one.node, one.processedAt, one.scheduledAt, one.reason],
+        one.attempt,
+        one.fence,
+        one.node,
+        one.processedAt,
+        one.scheduledAt,
+        one.reason,
       ]);
       return [order, instance.id, packRow(instance), packFixed(instance), isHeld, attempts];
     }

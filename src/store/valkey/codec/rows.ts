@@ -40,8 +40,15 @@ export function packFixed(input: FixedPart): Buffer {
 export function packNewInstance(input: NewInstance): Packable {
   const { id, kind, queueKey, priority, dueAt, keepSuccessMs, keepFailureMs } = input;
   return [
-    ...[id, kind, queueKey === kind ? false : storable(queueKey), priority, packDue(dueAt)],
-    ...[keepSuccessMs, keepFailureMs, packFixed(input), extraOf(input)],
+    id,
+    kind,
+    queueKey === kind ? false : storable(queueKey),
+    priority,
+    packDue(dueAt),
+    keepSuccessMs,
+    keepFailureMs,
+    packFixed(input),
+    extraOf(input),
   ];
 }
 

@@ -66,7 +66,12 @@ function hasSameFixed(one: NewInstance, other: NewInstance): boolean {
 export function packRun({ first, ids, fixed, isSame }: Run): Packable {
   const { kind, priority, dueAt, keepSuccessMs, keepFailureMs } = first;
   return [
-    ...[kind, priority, packDue(dueAt), keepSuccessMs, keepFailureMs],
-    ...[ids, isSame ? fixed[0]! : fixed],
+    kind,
+    priority,
+    packDue(dueAt),
+    keepSuccessMs,
+    keepFailureMs,
+    ids,
+    isSame ? fixed[0]! : fixed,
   ];
 }

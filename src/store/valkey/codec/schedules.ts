@@ -28,8 +28,18 @@ export function packSchedule(record: ScheduleRecord) {
   const { at: voidAfter, cursor: voidUntil } = record.correction ?? {};
   return {
     text: JSON.stringify(record),
-    ...{ generation, cursor, nextAt, runs, lastRunAt, skipUntil, skipNext, tzVersion },
-    ...{ runsMax, queueMax, voidAfter, voidUntil },
+    generation,
+    cursor,
+    nextAt,
+    runs,
+    lastRunAt,
+    skipUntil,
+    skipNext,
+    tzVersion,
+    runsMax,
+    queueMax,
+    voidAfter,
+    voidUntil,
   };
 }
 

@@ -112,8 +112,13 @@ function openRun(runs: Run[], fence: number, kind: string, outcome: Final): Run 
 function packRun(run: Run): Packable {
   const { fence, kind, outcome: { state, reason }, ids, results, usages } = run;
   return [
-    ...[fence, kind, JOB_STATES.indexOf(state), storable(reason)],
-    ...[ids, run.hasResults ? results : false, run.hasUsages ? usages : false],
+    fence,
+    kind,
+    JOB_STATES.indexOf(state),
+    storable(reason),
+    ids,
+    run.hasResults ? results : false,
+    run.hasUsages ? usages : false,
   ];
 }
 
@@ -125,7 +130,11 @@ function packSettlement(settlement: Settlement, isKnown: boolean): Packable {
     ? []
     : [news];
   const first = [
-    ...[id, fence, isKnown, packLines(settlement), version && storable(version)],
+    id,
+    fence,
+    isKnown,
+    packLines(settlement),
+    version && storable(version),
     packProgress(settlement),
     usage && JSON.stringify(usage),
     outcome.type === "release" && outcome.isUnstarted ? "unstarted" : outcome.type,
@@ -133,8 +142,13 @@ function packSettlement(settlement: Settlement, isKnown: boolean): Packable {
   if (outcome.type === "final") {
     const { state, reason, error, resultsJson, isFailure } = outcome;
     return [
-      ...[...first, JOB_STATES.indexOf(state), storable(reason), errorText(error)],
-      ...[storable(resultsJson), isFailure, ...last],
+      ...first,
+      JOB_STATES.indexOf(state),
+      storable(reason),
+      errorText(error),
+      storable(resultsJson),
+      isFailure,
+      ...last,
     ];
   }
   const reason = outcome.type === "retry" && storable(outcome.reason);
@@ -153,7 +167,10 @@ export function packAppend(append: LogAppend): Packable {
 export function packLines({ logs }: Pick<LogAppend, "logs">): Packable {
   if (logs.length === 0) return false;
   return logs.map(({ at, level, message, source }) => [
-    ...[Math.floor(at), level, storable(message), source],
+    Math.floor(at),
+    level,
+    storable(message),
+    source,
   ]);
 }
 

@@ -53,9 +53,20 @@ export async function packAdvances(
       fires.push([packNewInstance(fire), tick, isOut, place]);
     }
     packed.push([
-      ...[scheduleId, generation, expectedCursor, cursor, nextAt, parts.map(packFate), fires],
-      ...[overlap, request.isCatchUp ?? false, request.tzVersion, version],
-      ...[request.isExpected ?? false, record?.kind, packMissed(request)],
+      scheduleId,
+      generation,
+      expectedCursor,
+      cursor,
+      nextAt,
+      parts.map(packFate),
+      fires,
+      overlap,
+      request.isCatchUp ?? false,
+      request.tzVersion,
+      version,
+      request.isExpected ?? false,
+      record?.kind,
+      packMissed(request),
     ]);
   }
   return packed;

@@ -200,7 +200,12 @@ export class ServerLink {
     const { location } = this;
     const nowMs = clock.now().wallMs;
     const find = {
-      ...{ address, clock, connectMs, handshakeMs, key, location },
+      address,
+      clock,
+      connectMs,
+      handshakeMs,
+      key,
+      location,
       tls: tls && await loadClientTls(tls, { nowMs, logger }),
     };
     const at = await findServer(find);

@@ -26,8 +26,13 @@ export function memoOperations(queue: OperationQueue) {
           instances.reduce((sum, { argumentsJson }) => sum + argumentsJson.length, 0),
         ),
         args: [
-          ...[key, expectedVersion, value && value.watch, value && storable(value.data)],
-          ...[isProcessed, instances.map(packNewInstance), droppedNews],
+          key,
+          expectedVersion,
+          value && value.watch,
+          value && storable(value.data),
+          isProcessed,
+          instances.map(packNewInstance),
+          droppedNews,
         ],
         read: (from) => from.list() === 0 ? null : readMemo(from),
       });

@@ -147,7 +147,12 @@ export class OperationQueue {
     const now = clock?.();
     const times = [now && Math.floor(now.wallMs), now?.monotonicMs];
     const request = pack([
-      ...[this.storeId, connection, number, isRead, received, families],
+      this.storeId,
+      connection,
+      number,
+      isRead,
+      received,
+      families,
       operations.map(({ operation, args }) => [operation.action, ...times, ...args!]),
     ]);
     const call = { script: STORE_SCRIPT, keys: [prefix], args: [request], isWrite: !isRead };

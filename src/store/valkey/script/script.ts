@@ -51,7 +51,12 @@ function assemble(): string {
   );
   const body = [
     "local FAMILIES = {}\n",
-    ...[LUA.base, LUA.waiting, LUA.slots, LUA.accept, LUA.attempt_ends, LUA.plain],
+    LUA.base,
+    LUA.waiting,
+    LUA.slots,
+    LUA.accept,
+    LUA.attempt_ends,
+    LUA.plain,
     ...families,
     LUA.main,
   ].join("");
