@@ -23,11 +23,12 @@ const PATIENT_TEST_MS_MAX = 1_200_000;
 const CLOSE_MS_MAX = 5_000;
 
 /**
- * Tests run without the engine's last optimizer: in some seconds it takes longer than it saves. The
- * programs that they start run with it: forget_options.mjs removes the variable, because jobctl
- * refuses to run with it.
+ * Tests run without the engine's last optimizer, which takes longer than it saves in some seconds,
+ * and with one thread that collects garbage: more of them take turns with the other tests. The
+ * programs that they start run as usual: forget_options.mjs removes the variables, because jobctl
+ * refuses to run with them.
  */
-const QUICKLY_COMPILED = { BUN_JSC_useFTLJIT: "0" };
+const QUICKLY_COMPILED = { BUN_JSC_useFTLJIT: "0", BUN_JSC_numberOfGCMarkers: "1" };
 const FORGET_OPTIONS = "./scripts/test/forget_options.mjs";
 
 /** The arguments of `bun`. */
@@ -128,7 +129,8 @@ export async function runFiles(run, folder) {
   });
   const args = (runtime === "bun" ? bunArgs : denoArgs)(run, folder);
   const env = {
-    ...{ TMPDIR: scratch, NO_COLOR: "1" },
+    TMPDIR: scratch,
+    NO_COLOR: "1",
     ...(runtime === "bun" ? QUICKLY_COMPILED : {}),
   };
   const onLine = (line, process) => {

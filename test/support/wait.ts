@@ -8,12 +8,13 @@ export function sleep(ms: number): Promise<void> {
 
 /** Shortest and longest pause between two looks, in milliseconds. */
 const PAUSE_MS_MIN = 20;
-const PAUSE_MS_MAX = 100;
+const PAUSE_MS_MAX = 250;
 
 /**
  * Look again and again until something is true of another process; fails after `timeoutMs`.
  *
- * A look may start a process: pauses grow to a tenth of the time waited so far.
+ * A look may start a process: a pause takes twice as long as the look before it, and at least a
+ * tenth of the time waited so far.
  */
 export async function until(
   what: string,
@@ -21,10 +22,11 @@ export async function until(
   timeoutMs = 20_000,
 ): Promise<void> {
   const begunAt = Date.now();
-  while (!(await isTrue())) {
+  for (let lookedAt = begunAt; !(await isTrue()); lookedAt = Date.now()) {
     const waitedMs = Date.now() - begunAt;
+    const lookMs = Date.now() - lookedAt;
     if (waitedMs > timeoutMs) assert.fail(`Waited ${timeoutMs} ms in vain: ${what}`);
-    await sleep(Math.min(Math.max(PAUSE_MS_MIN, waitedMs / 10), PAUSE_MS_MAX));
+    await sleep(Math.min(Math.max(PAUSE_MS_MIN, waitedMs / 10, lookMs * 2), PAUSE_MS_MAX));
   }
 }
 
