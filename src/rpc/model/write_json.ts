@@ -92,6 +92,8 @@ function dataOf(typeName: string, message: object): Record<string, unknown> {
     const { name, json, isList } = field;
     if (json === null) continue;
     const value: unknown = Reflect.get(message, name);
+    // Most are absent.
+    if (value === undefined) continue;
     const read = isList
       ? (value as readonly unknown[]).map((item) => valueData(field, item) ?? null)
       : valueData(field, value);
@@ -101,8 +103,12 @@ function dataOf(typeName: string, message: object): Record<string, unknown> {
 }
 
 function valueData({ kind, type }: Field, value: unknown): unknown {
-  if (value === undefined) return undefined;
   switch (kind) {
+    case "text":
+    case "flag":
+    case "int":
+    case "sint":
+      return value;
     case "long":
       return Number.isSafeInteger(Number(value)) ? Number(value) : value;
     case "double":
@@ -118,8 +124,6 @@ function valueData({ kind, type }: Field, value: unknown): unknown {
       return dataOf(type, value as object);
     case "bytes":
       throw new TypeError("Bytes have no form in JSON");
-    default:
-      return value;
   }
 }
 
