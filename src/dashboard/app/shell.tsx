@@ -9,9 +9,10 @@ import { href, place, visits } from "../state/router.ts";
 import { SearchDialog } from "./search.tsx";
 import { type Theme, theme, type ZoneChoice, zoneChoice } from "../state/settings.ts";
 import { ShortcutsDialog } from "./shortcuts.tsx";
-import { Toasts } from "../state/toasts.tsx";
+import { Toasts } from "../parts/toasts.tsx";
 import { isLoggedOut } from "../api/client.ts";
 import { BASE } from "../browser/base_path.ts";
+import { Button } from "../parts/button.tsx";
 import { CopyCommand } from "../parts/command.tsx";
 import { QuestionDialog } from "../parts/dialog.tsx";
 import { pageCommand } from "../parts/page.tsx";
@@ -71,8 +72,7 @@ function TopBar({ isMenuOpen, onMenu }: {
 }): JSX.Element {
   return (
     <header class="bar">
-      <button
-        type="button"
+      <Button
         class="plain menu-button"
         aria-expanded={isMenuOpen}
         aria-controls="side"
@@ -80,17 +80,16 @@ function TopBar({ isMenuOpen, onMenu }: {
         onClick={onMenu}
       >
         ☰
-      </button>
+      </Button>
       <a class="brand" href={href("/")}>jobctl</a>
-      <button
-        type="button"
+      <Button
         class="search-button"
         aria-label="Search"
         onClick={() => isSearchOpen.value = true}
       >
         <span>Search</span>
         <kbd aria-hidden="true">/</kbd>
-      </button>
+      </Button>
       <span class="bar-gap" />
       <LiveMark />
       <Choice
@@ -116,15 +115,14 @@ function TopBar({ isMenuOpen, onMenu }: {
           </button>
         </form>
       )}
-      <button
-        type="button"
+      <Button
         class="plain help-button"
         aria-label="Keyboard shortcuts"
         title="Keyboard shortcuts"
         onClick={() => isHelpOpen.value = true}
       >
         ?
-      </button>
+      </Button>
     </header>
   );
 }

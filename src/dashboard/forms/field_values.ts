@@ -1,12 +1,14 @@
-/** A JSON Schema, as far as forms need it. */
+/** A JSON Schema, as far as forms and the pages about the API need it. */
 export interface FieldSchema {
-  readonly type?: string;
+  readonly type?: string | readonly string[];
   readonly title?: string;
   readonly description?: string;
   readonly default?: unknown;
   readonly const?: unknown;
   readonly enum?: readonly unknown[];
   readonly anyOf?: readonly FieldSchema[];
+  readonly oneOf?: readonly FieldSchema[];
+  readonly allOf?: readonly FieldSchema[];
   readonly items?: FieldSchema | boolean;
   readonly prefixItems?: readonly FieldSchema[];
   readonly properties?: Readonly<Record<string, FieldSchema>>;
@@ -54,7 +56,7 @@ export function kindOf(schema: FieldSchema): FieldKind {
       return schema.type;
     case "array":
       return typeof schema.items === "object" && schema.prefixItems === undefined &&
-          ["string", "number", "integer"].includes(schema.items.type ?? "")
+          ["string", "number", "integer"].includes(String(schema.items.type))
         ? "list"
         : "json";
     default:
@@ -186,6 +188,6 @@ export function typeWords(schema: FieldSchema): string {
     case "choice":
       return "";
     default:
-      return schema.type ?? "";
+      return String(schema.type ?? "");
   }
 }

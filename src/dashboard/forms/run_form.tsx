@@ -7,7 +7,7 @@ import { post, segment } from "../api/client.ts";
 import { Problem, toProblem } from "../api/problem.ts";
 import { noteChange } from "../api/resource.ts";
 import { go, href } from "../state/router.ts";
-import { toastDone } from "../state/toasts.tsx";
+import { toastDone } from "../parts/toasts.tsx";
 import { after, newId } from "../browser/clock.ts";
 import type { Job, JobInstance, ScheduleJobResponse } from "../gen/api_types.ts";
 import { CopyCommand } from "../parts/command.tsx";

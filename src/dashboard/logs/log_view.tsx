@@ -9,6 +9,7 @@ import { formatCount, plural } from "../text/format_time.ts";
 import { LogRow } from "./log_row.tsx";
 import { LogSearch } from "./log_lines.ts";
 import type { LogStream } from "./log_stream.ts";
+import { Button } from "../parts/button.tsx";
 
 /** Height of a row, as in the stylesheet. */
 const ROW_PX = 19;
@@ -114,14 +115,12 @@ function Toolbar({ view, matches }: {
         />
         Follow
       </label>
-      <button
-        type="button"
-        class="button"
+      <Button
         disabled={stream.lines.count === 0 || stream.isPart}
         onClick={() => saveText("log.txt", stream.lines.toText())}
       >
         Download
-      </button>
+      </Button>
     </div>
   );
 }

@@ -4,7 +4,7 @@ import { href, place, setQuery } from "../state/router.ts";
 import { shownZone } from "../state/settings.ts";
 import { nowMs } from "../browser/clock.ts";
 import type { CalendarCell, CalendarResponse } from "../gen/api_types.ts";
-import { overview } from "../live/overview.ts";
+import { KindsField } from "../parts/filters.tsx";
 import { Loaded } from "../parts/notes.tsx";
 import { Page } from "../parts/page.tsx";
 import { MONTHS } from "../text/cron_words.ts";
@@ -201,19 +201,7 @@ export function CalendarPage(): JSX.Element {
       }
     >
       <div class="filters">
-        <input
-          type="search"
-          class="input"
-          aria-label="Jobs"
-          placeholder="Jobs"
-          list="calendar-kinds"
-          data-filter
-          value={kind}
-          onChange={(event) => setQuery({ kind: event.currentTarget.value.trim() })}
-        />
-        <datalist id="calendar-kinds">
-          {[...overview.kinds.value.keys()].map((one) => <option key={one} value={one} />)}
-        </datalist>
+        <KindsField />
         <ul class="legend" aria-label="Failures">
           {["none failed", "a few", "over 1 %", "over 10 %", "over half"].map((text, index) => (
             <li key={text}>

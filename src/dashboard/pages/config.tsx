@@ -1,9 +1,9 @@
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { post, remove, segment } from "../api/client.ts";
-import { noteChange, useResource } from "../api/resource.ts";
+import { useResource } from "../api/resource.ts";
 import { may, seesAll } from "../state/access.ts";
-import { attempt, toastDone } from "../state/toasts.tsx";
+import { change, toastDone } from "../parts/toasts.tsx";
 import type {
   Channel,
   GetStatusResponse,
@@ -13,6 +13,7 @@ import type {
   Session,
   VersionResponse,
 } from "../gen/api_types.ts";
+import { Button } from "../parts/button.tsx";
 import { Facts } from "../parts/facts.tsx";
 import { Empty, Loaded } from "../parts/notes.tsx";
 import { Page, Section } from "../parts/page.tsx";
@@ -37,10 +38,9 @@ const CHANNELS: readonly Column<Channel>[] = [
 ];
 
 async function revoke({ id, name }: Session): Promise<void> {
-  await attempt(async () => {
+  await change(async () => {
     await remove(`/sessions/${segment(id)}`);
     toastDone(`The session of ${name} is over`);
-    noteChange();
   });
 }
 
@@ -62,9 +62,7 @@ const SESSIONS: readonly Column<Session>[] = [
   {
     title: "Actions",
     isUntitled: true,
-    cell: (one) => (
-      <button type="button" class="plain" onClick={() => void revoke(one)}>End it</button>
-    ),
+    cell: (one) => <Button class="plain" onClick={() => void revoke(one)}>End it</Button>,
   },
 ];
 
@@ -73,7 +71,7 @@ function Reload({ onDone }: { readonly onDone: () => void }): JSX.Element | null
   if (!may("admin")) return null;
   const reload = async () => {
     isBusy.value = true;
-    await attempt(async () => {
+    await change(async () => {
       const done = await post<ReloadConfigResponse>("/config/reload");
       const parts = [
         plural(done.jobs, "job"),
@@ -87,16 +85,11 @@ function Reload({ onDone }: { readonly onDone: () => void }): JSX.Element | null
           ...done.restart.length === 0 ? [] : [`Needs a restart: ${done.restart.join(", ")}`],
         ].join("; ") || undefined,
       });
-      noteChange();
       onDone();
     });
     isBusy.value = false;
   };
-  return (
-    <button type="button" class="button" disabled={isBusy.value} onClick={() => void reload()}>
-      Reload
-    </button>
-  );
+  return <Button disabled={isBusy.value} onClick={() => void reload()}>Reload</Button>;
 }
 
 function Daemon({ status }: { readonly status: GetStatusResponse }): JSX.Element {
@@ -139,41 +132,37 @@ export function ConfigPage(): JSX.Element {
       {may("admin") && seesAll() && <Settings key={reloads.value} />}
       <Section title="Channels of notices">
         <Loaded from={channels}>
-          {(data) =>
-            data.channels.length === 0
-              ? (
+          {(data) => (
+            <Table
+              label="Channels of notices"
+              columns={CHANNELS}
+              rows={data.channels}
+              keyOf={({ name }) => name}
+              empty={
                 <Empty title="Nobody is notified" command={["notices", "--help"]}>
                   A section [notices.NAME] in the configuration sends mail, calls a webhook or runs
                   a program when a job fails.
                 </Empty>
-              )
-              : (
-                <Table
-                  label="Channels of notices"
-                  columns={CHANNELS}
-                  rows={data.channels}
-                  keyOf={({ name }) => name}
-                />
-              )}
+              }
+            />
+          )}
         </Loaded>
       </Section>
       <Section title="Sessions of browsers">
         <Loaded from={sessions}>
-          {(data) =>
-            data.sessions.length === 0
-              ? (
+          {(data) => (
+            <Table
+              label="Sessions of browsers"
+              columns={SESSIONS}
+              rows={data.sessions}
+              keyOf={({ id }) => id}
+              empty={
                 <Empty title="No browser is logged in" command={["open"]}>
                   This opens the dashboard with a link that works once:
                 </Empty>
-              )
-              : (
-                <Table
-                  label="Sessions of browsers"
-                  columns={SESSIONS}
-                  rows={data.sessions}
-                  keyOf={({ id }) => id}
-                />
-              )}
+              }
+            />
+          )}
         </Loaded>
       </Section>
     </Page>

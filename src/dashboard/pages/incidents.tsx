@@ -1,10 +1,10 @@
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { post, remove, segment } from "../api/client.ts";
-import { noteChange, useResource } from "../api/resource.ts";
+import { useResource } from "../api/resource.ts";
 import { may } from "../state/access.ts";
 import { href, place } from "../state/router.ts";
-import { attempt, toastDone } from "../state/toasts.tsx";
+import { change, toastDone } from "../parts/toasts.tsx";
 import type {
   Incident,
   ListIncidentsResponse,
@@ -12,8 +12,9 @@ import type {
   Silence,
 } from "../gen/api_types.ts";
 import { nowMs } from "../browser/clock.ts";
+import { Button } from "../parts/button.tsx";
 import { CopyCommand } from "../parts/command.tsx";
-import { ask, Dialog } from "../parts/dialog.tsx";
+import { ask, FormDialog } from "../parts/dialog.tsx";
 import { DurationField, TextField } from "../parts/fields.tsx";
 import { InstanceLink, JobLink } from "../parts/instance_links.tsx";
 import { Empty, Loaded } from "../parts/notes.tsx";
@@ -32,31 +33,25 @@ function pathOf({ type, name }: Incident): string {
 }
 
 async function acknowledge(incident: Incident, isUndo = false): Promise<void> {
-  await attempt(async () => {
+  await change(async () => {
     await post(pathOf(incident), { id: incident.id, ...(isUndo ? { undo: true } : {}) });
     if (!isUndo) {
       toastDone("Acknowledged: no more reminders", { undo: () => acknowledge(incident, true) });
     }
-    noteChange();
   });
 }
 
 async function closeIncident(incident: Incident): Promise<void> {
   const isYes = await ask({
     title: "Close the incident?",
-    text: (
-      <>
-        <p>Use this if the problem is over, or will never recover. Nobody is notified.</p>
-        <CopyCommand words={["ack", incidentWord(incident), "--close"]} />
-      </>
-    ),
+    text: "Use this if the problem is over, or will never recover. Nobody is notified.",
+    command: ["ack", incidentWord(incident), "--close"],
     verb: "Close it",
   });
   if (!isYes) return;
-  await attempt(async () => {
+  await change(async () => {
     await post(pathOf(incident), { id: incident.id, close: true });
     toastDone("The incident is closed");
-    noteChange();
   });
 }
 
@@ -77,20 +72,14 @@ function IncidentCard({ incident }: { readonly incident: Incident }): JSX.Elemen
         {isOpen && may("operator") && (
           <span class="line-end">
             {incident.acknowledged_by === undefined
-              ? (
-                <button type="button" class="button" onClick={() => void acknowledge(incident)}>
-                  Acknowledge
-                </button>
-              )
+              ? <Button onClick={() => void acknowledge(incident)}>Acknowledge</Button>
               : (
                 <span class="hint">
                   acknowledged by <bdi>{incident.acknowledged_by}</bdi>,{" "}
                   <Time at={incident.acknowledged_at} />
                 </span>
               )}
-            <button type="button" class="button" onClick={() => void closeIncident(incident)}>
-              Close…
-            </button>
+            <Button onClick={() => void closeIncident(incident)}>Close…</Button>
           </span>
         )}
       </div>
@@ -121,57 +110,43 @@ function SilenceDialog({ onClose }: { readonly onClose: () => void }): JSX.Eleme
   const reason = useSignal("");
   const until = new Date(nowMs() + Number(hours.value) * 3_600_000).toISOString();
   const subject = kind.value === "" ? { all: true } : { kind: kind.value };
-  const submit = async () => {
-    const isDone = await attempt(async () => {
+  const submit = () =>
+    change(async () => {
       await post("/silences", { ...subject, until, reason: reason.value });
       toastDone(`Silenced ${kind.value === "" ? "everything" : kind.value}`, {
         undo: () => endSilence(kind.value === "" ? undefined : kind.value),
       });
-      noteChange();
     });
-    if (isDone) onClose();
-  };
   return (
-    <Dialog title="Silence notices" onClose={onClose}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          void submit();
-        }}
-      >
-        <p class="hint">
-          For planned work. Incidents still open and close; when it ends, one summary is sent.
-        </p>
-        <TextField
-          id="silence-kind"
-          label="Job"
-          hint="empty for everything, which needs an admin"
-          value={kind}
-        />
-        <DurationField id="silence-until" value={hours} choices={ENDS} />
-        <TextField id="silence-reason" label="Reason" value={reason} />
-        <CopyCommand
-          words={[
-            "silence",
-            kind.value === "" ? "--all" : kind.value,
-            "--until",
-            `+${hours.value}h`,
-          ]}
-        />
-        <div class="dialog-actions">
-          <button type="submit" class="button button-main">Silence</button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog title="Silence notices" verb="Silence" onSubmit={submit} onClose={onClose}>
+      <p class="hint">
+        For planned work. Incidents still open and close; when it ends, one summary is sent.
+      </p>
+      <TextField
+        id="silence-kind"
+        label="Job"
+        hint="empty for everything, which needs an admin"
+        value={kind}
+      />
+      <DurationField id="silence-until" value={hours} choices={ENDS} />
+      <TextField id="silence-reason" label="Reason" value={reason} />
+      <CopyCommand
+        words={[
+          "silence",
+          kind.value === "" ? "--all" : kind.value,
+          "--until",
+          `+${hours.value}h`,
+        ]}
+      />
+    </FormDialog>
   );
 }
 
 async function endSilence(kind: string | undefined): Promise<void> {
-  await attempt(async () => {
+  await change(async () => {
     if (kind === undefined) await remove("/silences", { all: true });
     else await remove(`/silences/${segment(kind)}`);
     toastDone("Notices are sent again");
-    noteChange();
   });
 }
 
@@ -189,7 +164,7 @@ function SilenceLine({ silence }: { readonly silence: Silence }): JSX.Element {
       {reason !== "" && <bdi class="hint">{reason}</bdi>}
       {may("operator") && (
         <span class="line-end">
-          <button type="button" class="plain" onClick={() => void endSilence(kind)}>End it</button>
+          <Button class="plain" onClick={() => void endSilence(kind)}>End it</Button>
         </span>
       )}
     </li>
@@ -203,13 +178,7 @@ function Silences(): JSX.Element {
     <Section
       title="Silences"
       actions={may("operator") && (
-        <button
-          type="button"
-          class="plain"
-          onClick={() => isAsking.value = true}
-        >
-          Silence…
-        </button>
+        <Button class="plain" onClick={() => isAsking.value = true}>Silence…</Button>
       )}
     >
       <Loaded from={silences}>

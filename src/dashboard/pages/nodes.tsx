@@ -5,10 +5,11 @@ import { apiUrl, segment, send } from "../api/client.ts";
 import { noteChange, useResource } from "../api/resource.ts";
 import { may } from "../state/access.ts";
 import { href } from "../state/router.ts";
-import { attempt, toastDone } from "../state/toasts.tsx";
+import { attempt, toastDone } from "../parts/toasts.tsx";
 import type { ListNodesResponse, Node } from "../gen/api_types.ts";
+import { Button } from "../parts/button.tsx";
 import { CopyCommand } from "../parts/command.tsx";
-import { Dialog } from "../parts/dialog.tsx";
+import { FormDialog } from "../parts/dialog.tsx";
 import { Empty, Loaded } from "../parts/notes.tsx";
 import { Page } from "../parts/page.tsx";
 import { type Column, Table } from "../parts/table.tsx";
@@ -35,40 +36,34 @@ function ResizeDialog({ node, onClose }: {
     await send("PUT", apiUrl(`/nodes/${segment(node.id)}/workers`), { body: { count: to } });
     noteChange();
   };
-  const submit = async () => {
-    const isDone = await attempt(async () => {
+  const submit = () =>
+    attempt(async () => {
       await resize(wanted);
       toastDone(`${node.id} gets ${plural(wanted, "worker")}`, { undo: () => resize(before) });
     });
-    if (isDone) onClose();
-  };
   return (
-    <Dialog title={`Workers of ${node.id}`} onClose={onClose}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (isValid) void submit();
-        }}
-      >
-        <div class="field">
-          <label for="workers">
-            How many attempts run at once <span class="hint">until the next start</span>
-          </label>
-          <input
-            id="workers"
-            class="input input-wide"
-            inputMode="numeric"
-            aria-invalid={!isValid}
-            value={count.value}
-            onInput={(event) => count.value = event.currentTarget.value}
-          />
-        </div>
-        <CopyCommand words={["workers", "scale", count.value, "--node", node.id]} />
-        <div class="dialog-actions">
-          <button type="submit" class="button button-main" disabled={!isValid}>Change</button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog
+      title={`Workers of ${node.id}`}
+      verb="Change"
+      isValid={isValid}
+      onSubmit={submit}
+      onClose={onClose}
+    >
+      <div class="field">
+        <label for="workers">
+          How many attempts run at once <span class="hint">until the next start</span>
+        </label>
+        <input
+          id="workers"
+          class="input input-wide"
+          inputMode="numeric"
+          aria-invalid={!isValid}
+          value={count.value}
+          onInput={(event) => count.value = event.currentTarget.value}
+        />
+      </div>
+      <CopyCommand words={["workers", "scale", count.value, "--node", node.id]} />
+    </FormDialog>
   );
 }
 
@@ -109,13 +104,12 @@ function columns(onResize: (node: Node) => void): readonly Column<Node>[] {
       isUntitled: true,
       cell: (node) =>
         may("admin") && node.state === "live" && (
-          <button
-            type="button"
+          <Button
             class="plain"
             onClick={() => onResize(node)}
           >
             Workers…
-          </button>
+          </Button>
         ),
     },
   ];
@@ -132,22 +126,20 @@ export function NodesPage(): JSX.Element {
       command={["list", "nodes"]}
     >
       <Loaded from={nodes}>
-        {(data) =>
-          data.nodes.length === 0
-            ? (
+        {(data) => (
+          <Table
+            label="Nodes"
+            columns={columns((node) => resizing.value = node)}
+            rows={data.nodes}
+            keyOf={({ id, session }) => `${id} ${session}`}
+            empty={
               <Empty title="No node is known">
                 Each daemon on the store is a node. With SQLite there is one, with Valkey or etcd
                 any number.
               </Empty>
-            )
-            : (
-              <Table
-                label="Nodes"
-                columns={columns((node) => resizing.value = node)}
-                rows={data.nodes}
-                keyOf={({ id, session }) => `${id} ${session}`}
-              />
-            )}
+            }
+          />
+        )}
       </Loaded>
       {resizing.value !== null && (
         <ResizeDialog

@@ -192,22 +192,20 @@ function Running(): JSX.Element {
   return (
     <Section title="Running" actions={<a href={all}>All</a>}>
       <Live of={overview.running}>
-        {(instances) =>
-          instances.length > 0
-            ? (
-              <Table
-                label="Running instances"
-                columns={runningColumns(instances)}
-                rows={instances.slice(0, RUNNING_MAX)}
-                keyOf={({ id }) => id}
-              />
-            )
-            : (
+        {(instances) => (
+          <Table
+            label="Running instances"
+            columns={runningColumns(instances)}
+            rows={instances.slice(0, RUNNING_MAX)}
+            keyOf={({ id }) => id}
+            empty={
               <Empty title="Nothing is running" command={["schedule", "KIND"]}>
                 Running instances appear here with their progress. Start one on the page of a job,
                 or on the command line:
               </Empty>
-            )}
+            }
+          />
+        )}
       </Live>
     </Section>
   );
@@ -255,17 +253,17 @@ function Failures(): JSX.Element {
       }
     >
       <Live of={overview.failures}>
-        {(instances) =>
-          instances.length > 0
-            ? (
-              <Table
-                label="Recent failures"
-                columns={FAILURES}
-                rows={failuresByJob(instances).slice(0, FAILED_MAX)}
-                keyOf={({ last }) => last.kind}
-              />
-            )
-            : <Empty title="Nothing has failed">Instances that fail for good appear here.</Empty>}
+        {(instances) => (
+          <Table
+            label="Recent failures"
+            columns={FAILURES}
+            rows={failuresByJob(instances).slice(0, FAILED_MAX)}
+            keyOf={({ last }) => last.kind}
+            empty={
+              <Empty title="Nothing has failed">Instances that fail for good appear here.</Empty>
+            }
+          />
+        )}
       </Live>
     </Section>
   );
@@ -289,22 +287,20 @@ function Next(): JSX.Element {
   return (
     <Section title="Due next" actions={<a href={href("/timeline")}>Timeline</a>}>
       <Live of={overview.upcoming}>
-        {(runs) =>
-          runs.length > 0
-            ? (
-              <Table
-                label="Due next"
-                columns={NEXT}
-                rows={runs.slice(0, NEXT_MAX)}
-                keyOf={({ instance_id, schedule_id }) => instance_id ?? schedule_id ?? ""}
-              />
-            )
-            : (
+        {(runs) => (
+          <Table
+            label="Due next"
+            columns={NEXT}
+            rows={runs.slice(0, NEXT_MAX)}
+            keyOf={({ instance_id, schedule_id }) => instance_id ?? schedule_id ?? ""}
+            empty={
               <Empty title="Nothing is scheduled" command={["next", "0 3 * * *"]}>
                 Give a job a schedule in the configuration, such as{" "}
                 <code>schedule = "0 3 * * *"</code>. This shows when that runs:
               </Empty>
-            )}
+            }
+          />
+        )}
       </Live>
     </Section>
   );

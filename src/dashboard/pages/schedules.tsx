@@ -1,18 +1,19 @@
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { post, remove, segment } from "../api/client.ts";
-import { noteChange, useResource } from "../api/resource.ts";
+import { useResource } from "../api/resource.ts";
 import { may } from "../state/access.ts";
-import { href, place, setQuery } from "../state/router.ts";
-import { attempt, toastDone } from "../state/toasts.tsx";
+import { href, place } from "../state/router.ts";
+import { change, toastDone } from "../parts/toasts.tsx";
 import type {
   ExplainResponse,
   ListSchedulesResponse,
   RunScheduleResponse,
   Schedule,
 } from "../gen/api_types.ts";
-import { CopyCommand } from "../parts/command.tsx";
+import { Button } from "../parts/button.tsx";
 import { ask } from "../parts/dialog.tsx";
+import { TextSearch } from "../parts/filters.tsx";
 import { JobLink } from "../parts/instance_links.tsx";
 import { Empty, Loaded } from "../parts/notes.tsx";
 import { Page, Section } from "../parts/page.tsx";
@@ -27,22 +28,20 @@ const SCHEDULES_MAX = 1_000;
 const TICKS_MAX = 20;
 
 async function runNow({ id, kind }: Schedule): Promise<void> {
-  await attempt(async () => {
+  await change(async () => {
     const { instance } = await post<RunScheduleResponse>(`/schedules/${segment(id)}/run`, { kind });
     toastDone(`${kind} runs now as ${shortId(instance!.id)}`, {
       link: { href: href(`/instances/${segment(instance!.id)}`), text: "Show" },
     });
-    noteChange();
   });
 }
 
 async function skipNext({ id, kind }: Schedule, count: number): Promise<void> {
-  await attempt(async () => {
+  await change(async () => {
     await post(`/schedules/${segment(id)}/skip`, { kind, count });
     toastDone(count === 0 ? "Nothing is skipped" : `The next tick of ${kind} is skipped`, {
       undo: count === 0 ? undefined : () => skipNext({ id, kind } as Schedule, 0),
     });
-    noteChange();
   });
 }
 
@@ -51,21 +50,18 @@ async function deleteSchedule({ id, kind, cron }: Schedule): Promise<void> {
     title: "Delete the schedule?",
     text: (
       <>
-        <p>
-          {kind} will not run <ScheduleWords cron={cron} />{" "}
-          any more. Its instances stay. This cannot be undone.
-        </p>
-        <CopyCommand words={["delete", "schedule", id]} />
+        {kind} will not run <ScheduleWords cron={cron} />{" "}
+        any more. Its instances stay. This cannot be undone.
       </>
     ),
+    command: ["delete", "schedule", id],
     verb: "Delete it",
     isDangerous: true,
   });
   if (!isYes) return;
-  await attempt(async () => {
+  await change(async () => {
     await remove(`/schedules/${segment(id)}`);
     toastDone("The schedule is deleted");
-    noteChange();
   });
 }
 
@@ -76,27 +72,25 @@ function RowActions({ schedule, onTicks }: {
   const isSkipping = schedule.skip_next > 0 || schedule.skip_until !== undefined;
   return (
     <span class="row-actions">
-      <button type="button" class="plain" onClick={() => onTicks(schedule)}>Ticks</button>
+      <Button class="plain" onClick={() => onTicks(schedule)}>Ticks</Button>
       {may("operator") && (
         <>
-          <button type="button" class="plain" onClick={() => void runNow(schedule)}>Run now</button>
-          <button
-            type="button"
+          <Button class="plain" onClick={() => void runNow(schedule)}>Run now</Button>
+          <Button
             class="plain"
             onClick={() => void skipNext(schedule, isSkipping ? 0 : 1)}
           >
             {isSkipping ? "Do not skip" : "Skip next"}
-          </button>
+          </Button>
         </>
       )}
       {may("admin") && schedule.origin === "runtime" && (
-        <button
-          type="button"
+        <Button
           class="plain"
           onClick={() => void deleteSchedule(schedule)}
         >
           Delete…
-        </button>
+        </Button>
       )}
     </span>
   );
@@ -185,17 +179,7 @@ export function SchedulesPage(): JSX.Element {
         ? ["list", "schedules"]
         : null}
     >
-      <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
-        <input
-          type="search"
-          class="input"
-          aria-label="Job"
-          placeholder="Job"
-          data-filter
-          value={text}
-          onInput={(event) => setQuery({ text: event.currentTarget.value })}
-        />
-      </form>
+      <TextSearch label="Job" />
       {chosen.value !== null && <Ticks key={chosen.value.id} schedule={chosen.value} />}
       <Loaded from={schedules}>
         {(data) => {
@@ -208,21 +192,20 @@ export function SchedulesPage(): JSX.Element {
               </Empty>
             );
           }
-          return shown.length === 0
-            ? (
-              <Empty title="There is no schedule" command={["next", "0 3 * * 1-5"]}>
-                A schedule says when a job runs. Put <code>schedule = "0 3 * * 1-5"</code>{" "}
-                into the section of the job. This shows when that is:
-              </Empty>
-            )
-            : (
-              <Table
-                label="Schedules"
-                columns={columns((one) => chosen.value = one)}
-                rows={shown}
-                keyOf={({ id }) => id}
-              />
-            );
+          return (
+            <Table
+              label="Schedules"
+              columns={columns((one) => chosen.value = one)}
+              rows={shown}
+              keyOf={({ id }) => id}
+              empty={
+                <Empty title="There is no schedule" command={["next", "0 3 * * 1-5"]}>
+                  A schedule says when a job runs. Put <code>schedule = "0 3 * * 1-5"</code>{" "}
+                  into the section of the job. This shows when that is:
+                </Empty>
+              }
+            />
+          );
         }}
       </Loaded>
     </Page>

@@ -12,27 +12,18 @@ import { Page, Section } from "../parts/page.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { Time } from "../parts/time.tsx";
 import { formatCount } from "../text/format_time.ts";
-
-type Counter = Exclude<keyof KindCounts, "kind">;
-
-const COUNTERS: readonly (readonly [of: Counter, title: string, state: string])[] = [
-  ["scheduled", "Waiting", "scheduled"],
-  ["processing", "Running", "processing"],
-  ["completed", "Completed", "completed"],
-  ["terminated", "Failed", "terminated"],
-  ["timed_out", "Timed out", "timed_out"],
-  ["canceled", "Canceled", "cancelled"],
-];
+import { countIn, SHOWN_STATES, STATES } from "../text/instance_state.ts";
 
 const COLUMNS: readonly Column<KindCounts>[] = [
   { title: "Job", cell: ({ kind }) => <JobLink kind={kind} isRow />, kind: "wide" },
-  ...COUNTERS.map(([of, title, state]): Column<KindCounts> => ({
-    title,
+  ...SHOWN_STATES.map((state): Column<KindCounts> => ({
+    title: state === "scheduled" ? "Waiting" : STATES[state].word,
     kind: "num",
-    cell: (counts) =>
-      counts[of] === 0
-        ? <span class="none">0</span>
-        : <a href={href("/instances", { kind: counts.kind, state })}>{formatCount(counts[of])}</a>,
+    cell: (counts) => {
+      const count = countIn(counts, state);
+      if (count === 0) return <span class="none">0</span>;
+      return <a href={href("/instances", { kind: counts.kind, state })}>{formatCount(count)}</a>;
+    },
   })),
 ];
 
@@ -75,7 +66,7 @@ function Content(): JSX.Element {
 }
 
 function sizeOf(counts: KindCounts): number {
-  return COUNTERS.reduce((sum, [of]) => sum + counts[of], 0);
+  return SHOWN_STATES.reduce((sum, state) => sum + countIn(counts, state), 0);
 }
 
 function Shown({ status }: { readonly status: GetStatusResponse }): JSX.Element {
@@ -90,16 +81,15 @@ function Shown({ status }: { readonly status: GetStatusResponse }): JSX.Element 
       )}
       <div class="columns columns-detail">
         <Section title="Instances by job">
-          {kinds.length === 0
-            ? <Empty title="The store is empty">Every accepted run of a job is kept here.</Empty>
-            : (
-              <Table
-                label="Instances by job"
-                columns={COLUMNS}
-                rows={kinds}
-                keyOf={({ kind }) => kind}
-              />
-            )}
+          <Table
+            label="Instances by job"
+            columns={COLUMNS}
+            rows={kinds}
+            keyOf={({ kind }) => kind}
+            empty={
+              <Empty title="The store is empty">Every accepted run of a job is kept here.</Empty>
+            }
+          />
         </Section>
         <div>
           <Section title="About">

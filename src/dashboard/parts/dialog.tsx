@@ -1,6 +1,8 @@
 import type { ComponentChildren, JSX } from "preact";
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import { CopyCommand } from "./command.tsx";
+import { Button } from "./button.tsx";
 
 /** A dialog in front of the page; Escape and a click beside it close it. */
 export function Dialog({ title, onClose, children, isWide = false }: {
@@ -30,14 +32,13 @@ export function Dialog({ title, onClose, children, isWide = false }: {
       <div class="dialog-body">
         <div class="dialog-head">
           <h2>{title}</h2>
-          <button
-            type="button"
+          <Button
             class="plain"
             aria-label="Close"
             onClick={() => dialog.current?.close()}
           >
             ×
-          </button>
+          </Button>
         </div>
         {children}
       </div>
@@ -45,14 +46,42 @@ export function Dialog({ title, onClose, children, isWide = false }: {
   );
 }
 
+/** A dialog whose form does something, and which closes once that is done. */
+export function FormDialog({ title, verb, isValid = true, onSubmit, onClose, children }: {
+  readonly title: string;
+  /** What the button that does it says. */
+  readonly verb: string;
+  readonly isValid?: boolean;
+  /** Resolves with true once it is done. */
+  readonly onSubmit: () => Promise<boolean>;
+  readonly onClose: () => void;
+  readonly children: ComponentChildren;
+}): JSX.Element {
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <form
+        onSubmit={async (event) => {
+          event.preventDefault();
+          if (isValid && await onSubmit()) onClose();
+        }}
+      >
+        {children}
+        <div class="dialog-actions">
+          <button type="submit" class="button button-main" disabled={!isValid}>{verb}</button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
 interface Question {
   readonly title: string;
-  readonly text: ComponentChildren;
+  readonly text: string | JSX.Element;
   /** What the button that does it says. */
   readonly verb: string;
   readonly isDangerous?: boolean;
-  /** The command that does the same. */
-  readonly command?: readonly string[];
+  /** The arguments of `jobctl` that do the same. */
+  readonly command: readonly string[];
   readonly answer: (isYes: boolean) => void;
 }
 
@@ -75,19 +104,21 @@ export function ask(about: Omit<Question, "answer">): Promise<boolean> {
 export function QuestionDialog(): JSX.Element | null {
   const asked = question.value;
   if (asked === null) return null;
-  const { title, text, verb, isDangerous = false, answer } = asked;
+  const { title, text, verb, isDangerous = false, command, answer } = asked;
   return (
     <Dialog title={title} onClose={() => answer(false)}>
-      <div class="dialog-text">{text}</div>
+      <div class="dialog-text">
+        <p>{text}</p>
+        <CopyCommand words={command} />
+      </div>
       <div class="dialog-actions">
-        <button type="button" class="button" onClick={() => answer(false)}>Back</button>
-        <button
-          type="button"
+        <Button onClick={() => answer(false)}>Back</Button>
+        <Button
           class={isDangerous ? "button button-danger" : "button button-main"}
           onClick={() => answer(true)}
         >
           {verb}
-        </button>
+        </Button>
       </div>
     </Dialog>
   );

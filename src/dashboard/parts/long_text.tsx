@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { formatCount } from "../text/format_time.ts";
+import { Button } from "./button.tsx";
 
 /** Most characters that are drawn at first: more takes a browser long, and nobody reads it. */
 const CHARS_MAX = 4_000;
@@ -12,9 +13,9 @@ export function LongText({ text }: { readonly text: string }): JSX.Element {
   return (
     <>
       {`${text.slice(0, CHARS_MAX)}… `}
-      <button type="button" class="plain" onClick={() => isWhole.value = true}>
+      <Button class="plain" onClick={() => isWhole.value = true}>
         {`Show all ${formatCount(text.length)} characters`}
-      </button>
+      </Button>
     </>
   );
 }

@@ -2,6 +2,7 @@ import type { ComponentChildren, JSX } from "preact";
 import type { Problem } from "../api/problem.ts";
 import type { Resource } from "../api/resource.ts";
 import { CopyCommand } from "./command.tsx";
+import { Button } from "./button.tsx";
 
 /** What an empty list means, and how it may be filled. */
 export function Empty({ title, children, command }: {
@@ -27,9 +28,7 @@ function ProblemNote({ problem, onRetry }: {
     <div class="problem" role="alert">
       <p>{problem.message}</p>
       {problem.hint !== undefined && <p class="hint">{problem.hint}</p>}
-      {onRetry !== undefined && (
-        <button type="button" class="button" onClick={onRetry}>Try again</button>
-      )}
+      {onRetry !== undefined && <Button onClick={onRetry}>Try again</Button>}
     </div>
   );
 }

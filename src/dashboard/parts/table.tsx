@@ -20,12 +20,15 @@ interface TableProps<T> {
   readonly rows: readonly T[];
   readonly keyOf: (row: T) => string;
   readonly rowClass?: (row: T) => string | undefined;
+  /** Shown in its place if there are no rows. */
+  readonly empty?: JSX.Element;
 }
 
 /** A table that scrolls sideways by itself when the page is narrow. */
 export function Table<T>(
-  { label, columns, rows, keyOf, rowClass }: TableProps<T>,
+  { label, columns, rows, keyOf, rowClass, empty }: TableProps<T>,
 ): JSX.Element {
+  if (empty !== undefined && rows.length === 0) return empty;
   return (
     <div class="table-frame" tabIndex={0} role="region" aria-label={label}>
       <table class="table">

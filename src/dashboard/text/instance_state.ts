@@ -1,4 +1,4 @@
-import type { JobInstance, JobState } from "../gen/api_types.ts";
+import type { JobInstance, JobState, KindCounts } from "../gen/api_types.ts";
 
 /** What a state is called, and its mark: colors alone do not reach everybody. */
 export const STATES: Readonly<
@@ -22,6 +22,12 @@ export const SHOWN_STATES: readonly JobState[] = [
   "timed_out",
   "cancelled",
 ];
+
+/** How many instances of a job are in a state. */
+export function countIn(counts: KindCounts, state: JobState): number {
+  const name = state === "cancelled" ? "canceled" : state;
+  return name === "created" ? 0 : counts[name];
+}
 
 /** The states of instances that failed for good. */
 export const FAILED: readonly JobState[] = ["terminated", "timed_out"];

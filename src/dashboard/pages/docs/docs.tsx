@@ -1,15 +1,17 @@
 import type { JSX } from "preact";
 import { apiUrl } from "../../api/client.ts";
 import { useResource } from "../../api/resource.ts";
-import { place, setQuery } from "../../state/router.ts";
+import { place } from "../../state/router.ts";
 import { shellWord } from "../../../core/text/shell_word.ts";
 import { CopyButton } from "../../parts/command.tsx";
+import { TextSearch } from "../../parts/filters.tsx";
 import { Empty, Loaded } from "../../parts/notes.tsx";
 import { Page, Section } from "../../parts/page.tsx";
-import { type ApiSchema, schemaText } from "./schema_text.ts";
+import type { FieldSchema } from "../../forms/field_values.ts";
+import { schemaText } from "./schema_text.ts";
 
 interface ApiContent {
-  readonly schema?: ApiSchema;
+  readonly schema?: FieldSchema;
 }
 
 interface ApiParameter {
@@ -18,7 +20,7 @@ interface ApiParameter {
   readonly in?: string;
   readonly required?: boolean;
   readonly description?: string;
-  readonly schema?: ApiSchema;
+  readonly schema?: FieldSchema;
 }
 
 interface ApiBody {
@@ -49,7 +51,7 @@ interface OpenApi {
     readonly version?: string;
   };
   readonly paths?: Readonly<Record<string, ApiPath>>;
-  readonly components?: { readonly schemas?: Readonly<Record<string, ApiSchema>> };
+  readonly components?: { readonly schemas?: Readonly<Record<string, FieldSchema>> };
 }
 
 interface Listed {
@@ -75,12 +77,12 @@ function groupOf({ operation, path }: Listed): string {
   return operation.tags?.[0] ?? path.split("/")[3] ?? "other";
 }
 
-function bodySchema(body: ApiBody | undefined): ApiSchema | undefined {
+function bodySchema(body: ApiBody | undefined): FieldSchema | undefined {
   return Object.values(body?.content ?? {})[0]?.schema;
 }
 
 function Schema({ schema, label }: {
-  readonly schema: ApiSchema;
+  readonly schema: FieldSchema;
   readonly label: string;
 }): JSX.Element {
   return (
@@ -221,17 +223,7 @@ export function DocsPage(): JSX.Element {
       }
       command={["export", "proto"]}
     >
-      <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
-        <input
-          type="search"
-          class="input"
-          aria-label="Path or summary"
-          placeholder="Path or summary"
-          data-filter
-          value={text}
-          onInput={(event) => setQuery({ text: event.currentTarget.value })}
-        />
-      </form>
+      <TextSearch label="Path or summary" />
       <Loaded from={api}>{(data) => <Shown api={data} text={text} />}</Loaded>
     </Page>
   );

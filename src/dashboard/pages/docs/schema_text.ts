@@ -1,21 +1,4 @@
-/** A JSON Schema of the API's description. */
-export interface ApiSchema {
-  readonly $ref?: string;
-  readonly type?: string | readonly string[];
-  readonly title?: string;
-  readonly description?: string;
-  readonly format?: string;
-  readonly const?: unknown;
-  readonly enum?: readonly unknown[];
-  readonly items?: ApiSchema | boolean;
-  readonly prefixItems?: readonly ApiSchema[];
-  readonly properties?: Readonly<Record<string, ApiSchema>>;
-  readonly required?: readonly string[];
-  readonly additionalProperties?: ApiSchema | boolean;
-  readonly anyOf?: readonly ApiSchema[];
-  readonly oneOf?: readonly ApiSchema[];
-  readonly allOf?: readonly ApiSchema[];
-}
+import type { FieldSchema } from "../../forms/field_values.ts";
 
 /** Deepest nesting that is written out. */
 const DEPTH_MAX = 4;
@@ -25,11 +8,11 @@ function refName(ref: string): string {
   return ref.split("/").at(-1) ?? ref;
 }
 
-function union(parts: readonly ApiSchema[], depth: number): string {
+function union(parts: readonly FieldSchema[], depth: number): string {
   return parts.map((part) => schemaText(part, depth)).join(" | ");
 }
 
-function objectText(schema: ApiSchema, depth: number): string {
+function objectText(schema: FieldSchema, depth: number): string {
   const { properties = {}, required = [], additionalProperties: rest } = schema;
   const entries = Object.entries(properties);
   if (entries.length === 0) {
@@ -46,7 +29,7 @@ function objectText(schema: ApiSchema, depth: number): string {
 }
 
 /** A schema in the notation of types. */
-export function schemaText(schema: ApiSchema | boolean, depth = 0): string {
+export function schemaText(schema: FieldSchema | boolean, depth = 0): string {
   if (typeof schema === "boolean") return "any";
   const { $ref, type, items, enum: values, anyOf, oneOf, allOf, format } = schema;
   if ($ref !== undefined) return refName($ref);

@@ -21,6 +21,7 @@ import type {
 import { overview } from "../../live/overview.ts";
 import { LogStream } from "../../logs/log_stream.ts";
 import { LogView, targetLine } from "../../logs/log_view.tsx";
+import { Button } from "../../parts/button.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
 import { JsonView } from "../../parts/json_view.tsx";
 import { LongText } from "../../parts/long_text.tsx";
@@ -55,22 +56,15 @@ function Actions({ instance, job, onChange }: {
   };
   return (
     <>
-      {isFinished(instance)
-        ? <button type="button" class="button" onClick={() => void again()}>Run again</button>
-        : (
-          <button
-            type="button"
-            class="button button-danger"
-            onClick={() => void cancelOne(instance).then(onChange)}
-          >
-            Cancel…
-          </button>
-        )}
-      {job !== null && (
-        <button type="button" class="button" onClick={() => isChanging.value = true}>
-          Run with changes…
-        </button>
+      {isFinished(instance) ? <Button onClick={() => void again()}>Run again</Button> : (
+        <Button
+          class="button button-danger"
+          onClick={() => void cancelOne(instance).then(onChange)}
+        >
+          Cancel…
+        </Button>
       )}
+      {job !== null && <Button onClick={() => isChanging.value = true}>Run with changes…</Button>}
       {isChanging.value && job !== null && (
         <Dialog
           title={`Run ${job.kind}`}

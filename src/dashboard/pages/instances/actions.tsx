@@ -1,7 +1,7 @@
 import { post, remove, segment } from "../../api/client.ts";
 import { noteChange } from "../../api/resource.ts";
 import { href } from "../../state/router.ts";
-import { attempt, toastDone } from "../../state/toasts.tsx";
+import { change, toastDone } from "../../parts/toasts.tsx";
 import type {
   CancelInstancesResponse,
   JobInstance,
@@ -9,7 +9,6 @@ import type {
   RedriveInstancesResponse,
   RetryInstanceResponse,
 } from "../../gen/api_types.ts";
-import { CopyCommand } from "../../parts/command.tsx";
 import { ask } from "../../parts/dialog.tsx";
 import { formatCount, plural } from "../../text/format_time.ts";
 import { shortId } from "../../text/instance_state.ts";
@@ -42,30 +41,27 @@ export async function cancelOne({ id, kind, state }: JobInstance): Promise<void>
     title: `Cancel ${shortId(id)}?`,
     text: (
       <>
-        <p>
-          {state === "processing"
-            ? `The running attempt of ${kind} is asked to stop, and killed if it does not.`
-            : `This instance of ${kind} will not run.`}{" "}
-          This cannot be undone, but it can be run again.
-        </p>
-        <CopyCommand words={["cancel", id]} />
+        {state === "processing"
+          ? `The running attempt of ${kind} is asked to stop, and killed if it does not.`
+          : `This instance of ${kind} will not run.`}{" "}
+        This cannot be undone, but it can be run again.
       </>
     ),
+    command: ["cancel", id],
     verb: "Cancel it",
     isDangerous: true,
   });
   if (!isYes) return;
-  await attempt(async () => {
+  await change(async () => {
     await remove(`/instances/${segment(id)}`);
     toastDone(`Canceled ${shortId(id)}`);
-    noteChange();
   });
 }
 
 /** Run a finished instance again, as a new one that can be canceled at once. */
 export async function runAgain({ id }: JobInstance): Promise<string | null> {
   let created: string | null = null;
-  await attempt(async () => {
+  await change(async () => {
     const response = await post<RetryInstanceResponse>(`/instances/${segment(id)}/retry`);
     const again = response.instance!;
     created = again.id;
@@ -76,7 +72,6 @@ export async function runAgain({ id }: JobInstance): Promise<string | null> {
         noteChange();
       },
     });
-    noteChange();
   });
   return created;
 }
@@ -89,26 +84,23 @@ export async function cancelAll(
     title: `Cancel ${counted(affected)}?`,
     text: (
       <>
-        <p>
-          {about}{" "}
-          Waiting ones will not run. Running attempts are asked to stop, and killed if they do not.
-          This cannot be undone.
-        </p>
-        <CopyCommand words={command} />
+        {about}{" "}
+        Waiting ones will not run. Running attempts are asked to stop, and killed if they do not.
+        This cannot be undone.
       </>
     ),
+    command,
     verb: `Cancel ${counted(affected)}`,
     isDangerous: true,
   });
   if (!isYes) return false;
-  return await attempt(async () => {
+  return await change(async () => {
     const all = Object.keys(query).length === 0;
     const done = await post<CancelInstancesResponse>("/instances/cancel", {
       query,
       ...(all ? { all } : {}),
     });
     toastDone(`Canceled ${changed(done.count)}`);
-    noteChange();
   });
 }
 
@@ -118,16 +110,12 @@ export async function redriveAll(
 ): Promise<boolean> {
   const isYes = await ask({
     title: `Run ${counted(affected)} again?`,
-    text: (
-      <>
-        <p>{about} Each runs once more, as a new instance with the same arguments.</p>
-        <CopyCommand words={command} />
-      </>
-    ),
+    text: `${about} Each runs once more, as a new instance with the same arguments.`,
+    command,
     verb: `Run ${counted(affected)} again`,
   });
   if (!isYes) return false;
-  return await attempt(async () => {
+  return await change(async () => {
     const all = Object.keys(query).length === 0;
     const done = await post<RedriveInstancesResponse>("/instances/redrive", {
       query,
@@ -140,6 +128,5 @@ export async function redriveAll(
         ? () => post("/instances/cancel", { query: { ids } }).then(noteChange)
         : undefined,
     });
-    noteChange();
   });
 }

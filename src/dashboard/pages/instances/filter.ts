@@ -1,6 +1,6 @@
 import type { JobInstance, JobState, KindCounts, Query } from "../../gen/api_types.ts";
 import { isNotice } from "../../text/notice_kind.ts";
-import { SHOWN_STATES } from "../../text/instance_state.ts";
+import { countIn, SHOWN_STATES } from "../../text/instance_state.ts";
 
 /** Which instances a list shows. It is the query of the page's URL. */
 export interface InstanceFilter {
@@ -61,15 +61,6 @@ export function isListed(instance: JobInstance, { kind }: InstanceFilter): boole
   return kind !== "" || !isNotice(instance.kind);
 }
 
-const COUNTERS: Readonly<Partial<Record<JobState, Exclude<keyof KindCounts, "kind">>>> = {
-  scheduled: "scheduled",
-  processing: "processing",
-  completed: "completed",
-  terminated: "terminated",
-  timed_out: "timed_out",
-  cancelled: "canceled",
-};
-
 /**
  * The number of listed instances that match, from the store's counters.
  *
@@ -80,18 +71,13 @@ export function countOf(filter: InstanceFilter, counts: KindCounts | null): numb
   const { kind: _, states, ...others } = filter;
   if (counts === null || Object.values(others).some((one) => one !== "")) return null;
   const wanted = states.length === 0 ? SHOWN_STATES : states;
-  return wanted.reduce((sum, state) => sum + counts[COUNTERS[state]!], 0);
+  return wanted.reduce((sum, state) => sum + countIn(counts, state), 0);
 }
 
-/** How a state is called on the command line. */
-const CLI_STATES: Readonly<Partial<Record<JobState, string>>> = {
-  scheduled: "Scheduled",
-  processing: "Processing",
-  completed: "Completed",
-  terminated: "Terminated",
-  timed_out: "TimedOut",
-  cancelled: "Cancelled",
-};
+/** How a state is called on the command line: "TimedOut". */
+function cliState(state: JobState): string {
+  return state.replace(/(?:^|_)[a-z]/g, (found) => found.at(-1)!.toUpperCase());
+}
 
 /** The arguments of `jobctl` that select the same, behind the verb. */
 export function selectionWords(filter: InstanceFilter): string[] {
@@ -103,6 +89,6 @@ export function selectionWords(filter: InstanceFilter): string[] {
       // A comma separates kinds.
       words(TEXTS[name][2], name === "kind" ? kind.replaceAll(",", "\\,") : filter[name])
     ),
-    ...(states.length === 0 ? [] : ["--state", states.map((state) => CLI_STATES[state]).join(",")]),
+    ...(states.length === 0 ? [] : ["--state", states.map(cliState).join(",")]),
   ];
 }

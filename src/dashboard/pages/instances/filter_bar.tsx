@@ -5,9 +5,11 @@ import { setQuery } from "../../state/router.ts";
 import { after, nowMs } from "../../browser/clock.ts";
 import type { JobState } from "../../gen/api_types.ts";
 import { overview } from "../../live/overview.ts";
+import { KindList } from "../../parts/filters.tsx";
 import { Time } from "../../parts/time.tsx";
 import { SHOWN_STATES, STATES } from "../../text/instance_state.ts";
 import type { InstanceFilter } from "./filter.ts";
+import { Button } from "../../parts/button.tsx";
 
 /** Pause in typing after which the list follows, in milliseconds. */
 const TYPING_MS = 250;
@@ -61,15 +63,14 @@ function StateFilter({ states }: { readonly states: readonly JobState[] }): JSX.
   return (
     <div class="chips" role="group" aria-label="States">
       {SHOWN_STATES.map((state) => (
-        <button
+        <Button
           key={state}
-          type="button"
           class="chip"
           aria-pressed={states.includes(state)}
           onClick={() => toggle(state)}
         >
           {STATES[state].word}
-        </button>
+        </Button>
       ))}
     </div>
   );
@@ -94,9 +95,7 @@ function RangeFilter({ filter }: { readonly filter: InstanceFilter }): JSX.Eleme
             to <Time at={filter.before} detail="minute" />
           </>
         )}
-        <button type="button" class="plain" aria-label="Any time" onClick={() => choose("")}>
-          ×
-        </button>
+        <Button class="plain" aria-label="Any time" onClick={() => choose("")}>×</Button>
       </span>
     );
   }
@@ -141,14 +140,13 @@ function SetFilter({ name, label, value }: {
   return (
     <span class="chip-set">
       {label} <code>{value}</code>
-      <button
-        type="button"
+      <Button
         class="plain"
         aria-label={`Any ${label}`}
         onClick={() => setQuery({ [name]: undefined, page: undefined })}
       >
         ×
-      </button>
+      </Button>
     </span>
   );
 }
@@ -161,9 +159,7 @@ export function FilterBar({ filter, hasStates = true }: {
   return (
     <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
       <TextFilter name="kind" label="Job" value={filter.kind} list="kinds" isFirst />
-      <datalist id="kinds">
-        {[...overview.kinds.value.keys()].map((kind) => <option key={kind} value={kind} />)}
-      </datalist>
+      <KindList />
       <TextFilter name="text" label="Text in arguments" value={filter.text} />
       {hasStates && <StateFilter states={filter.states} />}
       <RangeFilter filter={filter} />

@@ -5,9 +5,10 @@ import { get } from "../../api/client.ts";
 import { revision, useLoaded } from "../../api/resource.ts";
 import { may } from "../../state/access.ts";
 import { href, place } from "../../state/router.ts";
-import { attempt, toastDone } from "../../state/toasts.tsx";
+import { attempt, toastDone } from "../../parts/toasts.tsx";
 import type { JobInstance, JobState, LookupInstancesResponse } from "../../gen/api_types.ts";
 import { overview } from "../../live/overview.ts";
+import { Button } from "../../parts/button.tsx";
 import { Empty, Loaded } from "../../parts/notes.tsx";
 import { Page } from "../../parts/page.tsx";
 import { Time } from "../../parts/time.tsx";
@@ -147,18 +148,12 @@ function BulkActions({ filter, selected, list }: {
   return (
     <>
       {hasAny(FAILED) && (
-        <button type="button" class="button" onClick={act("redrive")}>
+        <Button onClick={act("redrive")}>
           Run {list === DEAD_LETTERS || count > 0 ? what : "all failed"} again…
-        </button>
+        </Button>
       )}
       {list === ALL && hasAny(UNFINISHED) && (
-        <button
-          type="button"
-          class="button button-danger"
-          onClick={act("cancel")}
-        >
-          Cancel {what}…
-        </button>
+        <Button class="button button-danger" onClick={act("cancel")}>Cancel {what}…</Button>
       )}
     </>
   );

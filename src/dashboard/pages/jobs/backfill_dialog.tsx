@@ -3,11 +3,11 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { post, segment } from "../../api/client.ts";
 import { type Problem, toProblem } from "../../api/problem.ts";
-import { noteChange } from "../../api/resource.ts";
 import { href } from "../../state/router.ts";
-import { attempt, toastDone } from "../../state/toasts.tsx";
+import { change, toastDone } from "../../parts/toasts.tsx";
 import { after, nowMs } from "../../browser/clock.ts";
 import type { BackfillResponse } from "../../gen/api_types.ts";
+import { Button } from "../../parts/button.tsx";
 import { CopyCommand } from "../../parts/command.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
 import { Time } from "../../parts/time.tsx";
@@ -58,12 +58,11 @@ export function BackfillDialog({ kind, onClose }: {
     };
   }, [from.value, to.value]);
   const run = async () => {
-    const isDone = await attempt(async () => {
+    const isDone = await change(async () => {
       const done = await post<BackfillResponse>(path, range);
       toastDone(`Backfilled ${plural(done.count, "tick")}`, {
         link: { href: href("/instances", { kind }), text: "Show" },
       });
-      noteChange();
     });
     if (isDone) onClose();
   };
@@ -98,14 +97,13 @@ export function BackfillDialog({ kind, onClose }: {
         words={["backfill", kind, "--from", range.from ?? "", "--to", range.to ?? ""]}
       />
       <div class="dialog-actions">
-        <button
-          type="button"
+        <Button
           class="button button-main"
           disabled={count === 0}
           onClick={() => void run()}
         >
           Run {plural(count, "tick")}
-        </button>
+        </Button>
       </div>
     </Dialog>
   );

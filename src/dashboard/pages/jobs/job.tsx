@@ -16,6 +16,7 @@ import type {
   Schedule,
 } from "../../gen/api_types.ts";
 import { overview } from "../../live/overview.ts";
+import { Button } from "../../parts/button.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
 import { Facts } from "../../parts/facts.tsx";
 import { Empty, Loaded } from "../../parts/notes.tsx";
@@ -43,24 +44,12 @@ function Actions({ job }: { readonly job: Job }): JSX.Element | null {
   const close = () => open.value = null;
   return (
     <>
-      <button type="button" class="button button-main" onClick={() => open.value = "run"}>
-        Run…
-      </button>
+      <Button class="button button-main" onClick={() => open.value = "run"}>Run…</Button>
       {isPaused
-        ? (
-          <button type="button" class="button" onClick={() => void resume([job.kind])}>
-            Resume
-          </button>
-        )
-        : <button type="button" class="button" onClick={() => open.value = "pause"}>Pause…</button>}
+        ? <Button onClick={() => void resume([job.kind])}>Resume</Button>
+        : <Button onClick={() => open.value = "pause"}>Pause…</Button>}
       {job.cron_specs.length > 0 && (
-        <button
-          type="button"
-          class="button"
-          onClick={() => open.value = "backfill"}
-        >
-          Backfill…
-        </button>
+        <Button onClick={() => open.value = "backfill"}>Backfill…</Button>
       )}
       {open.value === "run" && (
         <Dialog title={`Run ${job.kind}`} onClose={close} isWide>

@@ -6,6 +6,7 @@ import { href } from "../../state/router.ts";
 import { shownZone } from "../../state/settings.ts";
 import { nowMs } from "../../browser/clock.ts";
 import type { GetJobStatsResponse, JobStatsBucket } from "../../gen/api_types.ts";
+import { Button } from "../../parts/button.tsx";
 import { Facts } from "../../parts/facts.tsx";
 import { InstanceLink } from "../../parts/instance_links.tsx";
 import { Loaded } from "../../parts/notes.tsx";
@@ -183,15 +184,14 @@ export function JobStats({ kind }: { readonly kind: string }): JSX.Element {
       actions={
         <span class="chips" role="group" aria-label="Span">
           {SPANS.map(([name, text]) => (
-            <button
+            <Button
               key={name}
-              type="button"
               class="chip"
               aria-pressed={span.value === name}
               onClick={() => span.value = name}
             >
               {text}
-            </button>
+            </Button>
           ))}
         </span>
       }

@@ -3,9 +3,11 @@ import { useSignal } from "@preact/signals";
 import { isSystemKind } from "../../../core/job/kind.ts";
 import { type Resource, SLOWLY, useResource } from "../../api/resource.ts";
 import { may } from "../../state/access.ts";
-import { href, place, setQuery } from "../../state/router.ts";
+import { href, place } from "../../state/router.ts";
 import type { Job, KindCounts, ListRegisteredJobsResponse } from "../../gen/api_types.ts";
 import { overview } from "../../live/overview.ts";
+import { Button } from "../../parts/button.tsx";
+import { TextSearch } from "../../parts/filters.tsx";
 import { JobLink } from "../../parts/instance_links.tsx";
 import { Empty, Loaded } from "../../parts/notes.tsx";
 import { Page } from "../../parts/page.tsx";
@@ -115,20 +117,14 @@ function Actions({ shown, hasMore }: {
   return (
     <>
       {isPaused
-        ? (
-          <button type="button" class="button" onClick={() => void resume(undefined)}>
-            Resume everything
-          </button>
-        )
+        ? <Button onClick={() => void resume(undefined)}>Resume everything</Button>
         : (
-          <button
-            type="button"
-            class="button"
+          <Button
             disabled={kinds?.length === 0}
             onClick={() => isAsking.value = true}
           >
             {`Pause ${what}…`}
-          </button>
+          </Button>
         )}
       {isAsking.value && <PauseDialog kinds={kinds} onClose={() => isAsking.value = false} />}
     </>
@@ -169,17 +165,7 @@ export function JobsPage(): JSX.Element {
       actions={<Actions shown={text === "" ? null : rows ?? []} hasMore={hasMore} />}
     >
       <Disabled />
-      <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
-        <input
-          type="search"
-          class="input"
-          aria-label="Name or description"
-          placeholder="Name or description"
-          data-filter
-          value={text}
-          onInput={(event) => setQuery({ text: event.currentTarget.value })}
-        />
-      </form>
+      <TextSearch label="Name or description" />
       <Loaded from={jobs}>
         {({ total, matching }) => {
           if (total === 0) {
@@ -199,12 +185,7 @@ export function JobsPage(): JSX.Element {
           }
           return (
             <>
-              <Table
-                label="Jobs"
-                columns={COLUMNS}
-                rows={rows!}
-                keyOf={({ job }) => job.kind}
-              />
+              <Table label="Jobs" columns={COLUMNS} rows={rows!} keyOf={({ job }) => job.kind} />
               {hasMore && (
                 <p class="hint">
                   {`${formatCount(matching - rows!.length)} more are not shown: the filter above `}

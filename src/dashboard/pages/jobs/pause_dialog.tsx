@@ -1,12 +1,11 @@
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { post, remove, segment } from "../../api/client.ts";
-import { noteChange } from "../../api/resource.ts";
-import { attempt, toastDone } from "../../state/toasts.tsx";
+import { change, toastDone } from "../../parts/toasts.tsx";
 import { nowMs } from "../../browser/clock.ts";
 import { readPauses } from "../../live/overview.ts";
 import { CopyCommand } from "../../parts/command.tsx";
-import { Dialog } from "../../parts/dialog.tsx";
+import { FormDialog } from "../../parts/dialog.tsx";
 import { DurationField, TextField } from "../../parts/fields.tsx";
 import { plural } from "../../text/format_time.ts";
 
@@ -26,13 +25,12 @@ function endsOf(now: Date): readonly (readonly [name: string, text: string, at: 
 
 /** Resume jobs, or everything. */
 export async function resume(kinds: readonly string[] | undefined): Promise<void> {
-  await attempt(async () => {
+  await change(async () => {
     for (const path of kinds?.map((kind) => `/pauses/${segment(kind)}`) ?? ["/pauses"]) {
       await remove(path);
     }
     toastDone(`Resumed ${kinds?.join(", ") ?? "everything"}`);
     await readPauses();
-    noteChange();
   });
 }
 
@@ -48,8 +46,8 @@ export function PauseDialog({ kinds, onClose }: {
   const until = ends.find(([one]) => one === name.value)?.[2] ?? null;
   const subject = kinds?.join(", ") ?? "everything";
   const title = kinds === undefined || kinds.length === 1 ? subject : plural(kinds.length, "job");
-  const pause = async () => {
-    const isDone = await attempt(async () => {
+  const pause = () =>
+    change(async () => {
       for (const one of kinds?.map((kind) => ({ kind })) ?? [{}]) {
         await post("/pauses", {
           ...one,
@@ -59,44 +57,31 @@ export function PauseDialog({ kinds, onClose }: {
       }
       toastDone(`Paused ${subject}`, { undo: () => resume(kinds) });
       await readPauses();
-      noteChange();
     });
-    if (isDone) onClose();
-  };
   return (
-    <Dialog title={`Pause ${title}`} onClose={onClose}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          void pause();
-        }}
-      >
-        {title !== subject && <p>{subject}</p>}
-        <p class="hint">
-          Scheduled runs are skipped, and recorded as skipped. Other new instances wait. Running
-          attempts continue.
-        </p>
-        <DurationField
-          id="pause-until"
-          value={name}
-          choices={ends.map(([one, text]) => [one, text] as const)}
+    <FormDialog title={`Pause ${title}`} verb="Pause" onSubmit={pause} onClose={onClose}>
+      {title !== subject && <p>{subject}</p>}
+      <p class="hint">
+        Scheduled runs are skipped, and recorded as skipped. Other new instances wait. Running
+        attempts continue.
+      </p>
+      <DurationField
+        id="pause-until"
+        value={name}
+        choices={ends.map(([one, text]) => [one, text] as const)}
+      />
+      <TextField id="pause-reason" label="Reason" hint="shown to others" value={reason} />
+      {(kinds ?? [undefined]).map((kind) => (
+        <CopyCommand
+          key={kind}
+          words={[
+            "pause",
+            ...(kind === undefined ? [] : [kind]),
+            ...(until === null ? [] : ["--until", until.toISOString()]),
+            ...(reason.value === "" ? [] : ["--reason", reason.value]),
+          ]}
         />
-        <TextField id="pause-reason" label="Reason" hint="shown to others" value={reason} />
-        {(kinds ?? [undefined]).map((kind) => (
-          <CopyCommand
-            key={kind}
-            words={[
-              "pause",
-              ...(kind === undefined ? [] : [kind]),
-              ...(until === null ? [] : ["--until", until.toISOString()]),
-              ...(reason.value === "" ? [] : ["--reason", reason.value]),
-            ]}
-          />
-        ))}
-        <div class="dialog-actions">
-          <button type="submit" class="button button-main">Pause</button>
-        </div>
-      </form>
-    </Dialog>
+      ))}
+    </FormDialog>
   );
 }

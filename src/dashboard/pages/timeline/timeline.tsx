@@ -6,7 +6,8 @@ import { place, setQuery } from "../../state/router.ts";
 import { shownZone } from "../../state/settings.ts";
 import { nowMs } from "../../browser/clock.ts";
 import type { ForecastResponse, LookupTimelineResponse } from "../../gen/api_types.ts";
-import { overview } from "../../live/overview.ts";
+import { KindsField } from "../../parts/filters.tsx";
+import { Button } from "../../parts/button.tsx";
 import { InstanceLink, JobLink } from "../../parts/instance_links.tsx";
 import { Empty, Loaded } from "../../parts/notes.tsx";
 import { Page } from "../../parts/page.tsx";
@@ -104,9 +105,7 @@ function Controls({ range }: { readonly range: TimeRange }): JSX.Element {
     show({ from: now - ms / 2, to: now + ms / 2 });
   };
   const button = (label: string, text: string, action: () => void) => (
-    <button type="button" class="button" aria-label={label} title={label} onClick={action}>
-      {text}
-    </button>
+    <Button aria-label={label} title={label} onClick={action}>{text}</Button>
   );
   return (
     <div class="filters">
@@ -114,24 +113,17 @@ function Controls({ range }: { readonly range: TimeRange }): JSX.Element {
       {button("Later", "→", () => move(0.5))}
       {button("Zoom in", "+", () => show(zoomed(range, 0.5)))}
       {button("Zoom out", "−", () => show(zoomed(range, 2)))}
-      <button
-        type="button"
-        class="button"
-        onClick={() => setQuery({ from: undefined, to: undefined })}
-      >
-        Now
-      </button>
+      <Button onClick={() => setQuery({ from: undefined, to: undefined })}>Now</Button>
       <div class="chips" role="group" aria-label="Span">
         {SPANS.map(([text, ms]) => (
-          <button
+          <Button
             key={text}
-            type="button"
             class="chip"
             aria-pressed={Math.abs(span - ms) < 1_000}
             onClick={() => around(ms)}
           >
             {text}
-          </button>
+          </Button>
         ))}
       </div>
       <input
@@ -147,19 +139,7 @@ function Controls({ range }: { readonly range: TimeRange }): JSX.Element {
           show({ from: dayStart(date, zone), to: dayStart(nextDate(date), zone) });
         }}
       />
-      <input
-        type="search"
-        class="input"
-        aria-label="Jobs"
-        placeholder="Jobs"
-        list="timeline-kinds"
-        data-filter
-        value={place.value.query.get("kind") ?? ""}
-        onChange={(event) => setQuery({ kind: event.currentTarget.value.trim() })}
-      />
-      <datalist id="timeline-kinds">
-        {[...overview.kinds.value.keys()].map((kind) => <option key={kind} value={kind} />)}
-      </datalist>
+      <KindsField />
     </div>
   );
 }
@@ -258,6 +238,17 @@ function Told({ text }: { readonly text: ReadonlySignal<string> }): JSX.Element 
   );
 }
 
+/** What the colors of the chart mean. */
+const LEGEND: Readonly<Record<string, string>> = {
+  good: "completed",
+  bad: "failed",
+  run: "running",
+  open: "not finished",
+  off: "canceled",
+  ghost: "will run",
+  skip: "will be skipped",
+};
+
 function Shown({ loads, range }: {
   readonly loads: Loads;
   readonly range: TimeRange;
@@ -284,27 +275,12 @@ function Shown({ loads, range }: {
       />
       <Told text={told} />
       <ul class="legend" aria-label="Colors">
-        <li>
-          <span class="swatch swatch-good" />completed
-        </li>
-        <li>
-          <span class="swatch swatch-bad" />failed
-        </li>
-        <li>
-          <span class="swatch swatch-run" />running
-        </li>
-        <li>
-          <span class="swatch swatch-open" />not finished
-        </li>
-        <li>
-          <span class="swatch swatch-off" />canceled
-        </li>
-        <li>
-          <span class="swatch swatch-ghost" />will run
-        </li>
-        <li>
-          <span class="swatch swatch-skip" />will be skipped
-        </li>
+        {Object.entries(LEGEND).map(([look, text]) => (
+          <li key={look}>
+            <span class={`swatch swatch-${look}`} />
+            {text}
+          </li>
+        ))}
         <li>
           <span class="cross" aria-hidden="true">✕</span>tick without a run
         </li>

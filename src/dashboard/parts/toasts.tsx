@@ -1,7 +1,9 @@
 import { signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { toProblem } from "../api/problem.ts";
+import { noteChange } from "../api/resource.ts";
 import { after } from "../browser/clock.ts";
+import { Button } from "./button.tsx";
 
 interface Toast {
   readonly id: number;
@@ -54,6 +56,14 @@ export async function attempt(action: () => Promise<unknown>): Promise<boolean> 
   }
 }
 
+/** Run an action that changes something: what is shown is then asked for again. */
+export function change(action: () => Promise<unknown>): Promise<boolean> {
+  return attempt(async () => {
+    await action();
+    noteChange();
+  });
+}
+
 /** The messages, read out as they come. */
 export function Toasts(): JSX.Element {
   return (
@@ -66,8 +76,7 @@ export function Toasts(): JSX.Element {
           </p>
           {toast.link !== undefined && <a href={toast.link.href}>{toast.link.text}</a>}
           {toast.undo !== undefined && (
-            <button
-              type="button"
+            <Button
               class="plain"
               onClick={() => {
                 close(toast.id);
@@ -75,17 +84,16 @@ export function Toasts(): JSX.Element {
               }}
             >
               Undo
-            </button>
+            </Button>
           )}
-          <button
-            type="button"
+          <Button
             class="plain"
             aria-label="Close"
             onClick={() =>
               close(toast.id)}
           >
             ×
-          </button>
+          </Button>
         </div>
       ))}
     </div>
