@@ -1,3 +1,4 @@
+import { orElse } from "../core/or_else.ts";
 import { readdirSync, statSync } from "node:fs";
 import { dirname, join, parse, resolve, sep } from "node:path";
 import { errorCode } from "../core/errors.ts";
@@ -225,13 +226,10 @@ function namesMatching(directory: string, part: string): string[] {
   const source = part.replace(/[.+^${}()|[\]\\]/g, "\\$&")
     .replaceAll(/\*+/g, "[^/]*").replaceAll("?", "[^/]");
   const matcher = new RegExp(`^${source}$`);
-  try {
-    return readdirSync(directory)
+  return orElse(() =>
+    readdirSync(directory)
       .filter((name) => matcher.test(name) && (!name.startsWith(".") || part.startsWith(".")))
-      .sort();
-  } catch {
-    return [];
-  }
+      .sort(), []);
 }
 
 function isOfType(path: string, type: "file" | "directory"): boolean {

@@ -1,3 +1,4 @@
+import { succeeds } from "../core/or_else.ts";
 import { accessSync, constants, existsSync } from "node:fs";
 import { toJobError } from "../core/errors.ts";
 import type { ConfigProblem } from "../core/config_problem.ts";
@@ -72,12 +73,7 @@ function missingFiles(
 }
 
 function isReadable(path: string): boolean {
-  try {
-    accessSync(path, constants.R_OK);
-    return true;
-  } catch {
-    return false;
-  }
+  return succeeds(() => accessSync(path, constants.R_OK));
 }
 
 function warningsTo(tell: (message: string, hint: string | undefined) => void): Logger {

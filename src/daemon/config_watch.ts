@@ -1,3 +1,4 @@
+import { orElse } from "../core/or_else.ts";
 import { type Dirent, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import { stampOf } from "../jobs/loading/module_files.ts";
@@ -99,12 +100,8 @@ function addFiles(folder: string, pattern: RegExp, paths: Set<string>, depth: nu
 }
 
 function entriesOf(folder: string): readonly Dirent[] {
-  try {
-    return readdirSync(folder, { withFileTypes: true });
-  } catch {
-    // It is watched until it is there.
-    return [];
-  }
+  // It is watched until it is there.
+  return orElse(() => readdirSync(folder, { withFileTypes: true }), []);
 }
 
 /** What a changed file reloads. */

@@ -1,3 +1,4 @@
+import { succeeds } from "../core/or_else.ts";
 import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, isAbsolute, join, resolve } from "node:path";
 import process from "node:process";
@@ -104,12 +105,7 @@ function isFile(path: string): boolean {
 /** For another user, what any of the mode bits allows. */
 function isExecutable(path: string, account: Account): boolean {
   if (!isOwn(account)) return (statSync(path).mode & 0o111) !== 0;
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+  return succeeds(() => accessSync(path, constants.X_OK));
 }
 
 function isOwn({ uid }: Account): boolean {

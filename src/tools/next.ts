@@ -1,3 +1,4 @@
+import { succeeds } from "../core/or_else.ts";
 import { SCHEDULE_DEFAULTS } from "../core/job/option_table.ts";
 import { formatPath } from "../config/values/source.ts";
 import { isJobError, JobError } from "../core/errors.ts";
@@ -134,10 +135,5 @@ function seenText(text: string, request: NextRequest): Seen {
 
 /** True if an expression is valid once a kind is given. */
 function isPinned(text: string): boolean {
-  try {
-    parseScheduleText(text, { seed: "any" });
-    return true;
-  } catch {
-    return false;
-  }
+  return succeeds(() => parseScheduleText(text, { seed: "any" }));
 }

@@ -1,3 +1,4 @@
+import { orElse } from "../../core/or_else.ts";
 import { existsSync, realpathSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { GRPC_PORT_DEFAULT, isLoopback } from "../../core/address.ts";
@@ -116,12 +117,8 @@ function socketFile(socket: string, file: string): string | null {
 }
 
 function isSocket(path: string): boolean {
-  try {
-    return statSync(path).isSocket();
-  } catch {
-    // What this user may not look at is none that this user may open.
-    return false;
-  }
+  // What this user may not look at is none that this user may open.
+  return orElse(() => statSync(path).isSocket(), false);
 }
 
 /**

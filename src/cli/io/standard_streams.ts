@@ -1,3 +1,4 @@
+import { orElse } from "../../core/or_else.ts";
 import { fstatSync, write } from "node:fs";
 import process from "node:process";
 import { errorCode } from "../../core/errors.ts";
@@ -15,12 +16,8 @@ const RETRY_MS = 5;
 /** True if a descriptor may be a terminal; no file, pipe or socket is one. */
 function isDevice(descriptor: number): boolean {
   if (isWindows()) return true;
-  try {
-    return fstatSync(descriptor).isCharacterDevice();
-  } catch {
-    // It is closed.
-    return false;
-  }
+  // It is closed.
+  return orElse(() => fstatSync(descriptor).isCharacterDevice(), false);
 }
 
 const STREAMS = ["stdin", "stdout", "stderr"] as const;

@@ -1,15 +1,21 @@
-import { isJobError } from "../../core/errors.ts";
+import { orElseIf } from "../../core/or_else.ts";
 import type { JobClient } from "../../rpc/client/client.ts";
 import type {
   GetJobStatsResponse,
   Incident,
-  Job,
   JobHook,
   JobInstance,
   JobNotices,
   LogEntry,
 } from "../../rpc/gen/job_pb.ts";
-import { collect, listSchedules, lookupHistory, lookupInstances, present } from "./lookup.ts";
+import {
+  collect,
+  listSchedules,
+  lookupHistory,
+  lookupInstances,
+  present,
+  readChannels,
+} from "./lookup.ts";
 import { countText } from "../../core/text/count_text.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
@@ -38,25 +44,8 @@ const LINES_SHOWN = 20;
 
 /** The open incident of a job; undefined if it has none. */
 async function openIncident(client: JobClient, kind: string): Promise<Incident | undefined> {
-  try {
-    return (await client.listIncidents({ kind })).incidents[0];
-  } catch (error) {
-    // An older daemon has no incidents.
-    if (!isJobError(error, "unimplemented")) throw error;
-    return undefined;
-  }
-}
-
-/** The channels that report a job; undefined if the caller may not know. */
-async function channelsFor(client: JobClient, job: Job): Promise<readonly string[] | undefined> {
-  try {
-    return channelsOf(job, (await client.listChannels({})).channels);
-  } catch (error) {
-    if (isJobError(error, "unimplemented") || isJobError(error, "permission_denied")) {
-      return undefined;
-    }
-    throw error;
-  }
+  const found = await orElseIf(client.listIncidents({ kind }), ["unimplemented"], undefined);
+  return found?.incidents[0];
 }
 
 /** Show a job with its schedules, the channels that report it, and its open incident. */
@@ -71,16 +60,17 @@ export async function describeJob(
     ? await collect(listSchedules(connection, [kind], SCHEDULES_SHOWN))
     : [];
   const incident = printer.wants("incident") ? await openIncident(connection, kind) : undefined;
-  const channels = printer.wants("channels") ? await channelsFor(connection, job) : undefined;
+  const channels = printer.wants("channels") ? await readChannels(connection) : undefined;
   const isForPeople = printer.isHuman && printer.wants("stats");
   const stats = isForPeople ? await statsOf(connection, kind) : undefined;
+  const reporting = channels && channelsOf(job, channels);
   const { notices, hook } = job;
   const lines = jobLines(job, printer, [
     ["Incident", incident && incidentText(incident, printer)],
     ...(stats === undefined ? [] : statsRows(stats, printer)),
     ["Expected", makeVisible(notices?.expect.join(", ") ?? "")],
     ["Silence", makeVisible(notices?.silence.join("; ") ?? "")],
-    ["Notifies", channels && notifiesText(channels, notices)],
+    ["Notifies", reporting && notifiesText(reporting, notices)],
     ...hookRows(hook),
   ]);
   const signature = signatureOf(job);
@@ -101,7 +91,7 @@ export async function describeJob(
     (of) => ({
       ...of(job),
       schedules: schedules.map(of),
-      channels,
+      channels: reporting,
       incident: incident && of(incident),
     }),
     job.kind,
@@ -120,13 +110,8 @@ function tableOf<T>(
 }
 
 /** The numbers of the last week; undefined if the daemon is older and has none. */
-async function statsOf(client: JobClient, kind: string): Promise<GetJobStatsResponse | undefined> {
-  try {
-    return await client.getJobStats({ kind, buckets: 1 });
-  } catch (error) {
-    if (!isJobError(error, "unimplemented")) throw error;
-    return undefined;
-  }
+function statsOf(client: JobClient, kind: string): Promise<GetJobStatsResponse | undefined> {
+  return orElseIf(client.getJobStats({ kind, buckets: 1 }), ["unimplemented"], undefined);
 }
 
 /** How often a job succeeded, and how long that took. */

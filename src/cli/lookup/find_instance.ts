@@ -1,3 +1,4 @@
+import { orElseIf } from "../../core/or_else.ts";
 import { isJobError, JobError } from "../../core/errors.ts";
 import { isUuid } from "../../core/instance.ts";
 import { NOTICE_KINDS } from "../../core/notices/notice.ts";
@@ -121,7 +122,7 @@ export async function findNamed(client: JobClient, word: string): Promise<Named>
   if (await isJob(client, word)) return { type: "kind", kind: word };
   const isPart = ID_SHAPE.test(word.toLowerCase());
   if (isPart && word.length >= PART_MIN) {
-    const instance = await unlessMissing(getInstance(client, word));
+    const instance = await orElseIf(getInstance(client, word), ["not_found"], null);
     if (instance !== null) return { type: "instance", instance };
   }
   // Of a job that is removed, or another node's, there may be records.
@@ -236,14 +237,4 @@ async function isJob(client: JobClient, word: string): Promise<boolean> {
 async function nearestKind(client: JobClient, word: string): Promise<string | null> {
   const { jobs } = await client.listRegisteredJobs({});
   return nearest(word, jobs.map(({ kind }) => kind));
-}
-
-/** The result of a lookup; null if there is no such thing. */
-export async function unlessMissing<T>(found: Promise<T>): Promise<T | null> {
-  try {
-    return await found;
-  } catch (error) {
-    if (isJobError(error, "not_found")) return null;
-    throw error;
-  }
 }

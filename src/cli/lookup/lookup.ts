@@ -1,9 +1,16 @@
+import { orElseIf } from "../../core/or_else.ts";
 import { isJobError, JobError } from "../../core/errors.ts";
 import { kindsNeeding } from "../../core/job/tags.ts";
 import { didYouMean } from "../../core/text/nearest.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import type { JobClient } from "../../rpc/client/client.ts";
-import type { HistoryEntry, Incident, JobInstance, Schedule } from "../../rpc/gen/job_pb.ts";
+import type {
+  Channel,
+  HistoryEntry,
+  Incident,
+  JobInstance,
+  Schedule,
+} from "../../rpc/gen/job_pb.ts";
 import { usageError } from "../parsing/args.ts";
 import type { QueryInit } from "../parsing/query.ts";
 
@@ -117,14 +124,15 @@ export function listIncidents(
 /** What an empty list of incidents means on a daemon without channels. */
 export const NO_CHANNELS = "has no channels: it keeps incidents only if jobs have expectations";
 
+/** The channels of the daemon; undefined if the caller may not know them. */
+export async function readChannels(client: JobClient): Promise<readonly Channel[] | undefined> {
+  const codes = ["unimplemented", "permission_denied"] as const;
+  return (await orElseIf(client.listChannels({}), codes, undefined))?.channels;
+}
+
 /** True if the daemon can notify anybody, or does not say. */
 export async function hasChannels(client: JobClient): Promise<boolean> {
-  try {
-    return (await client.listChannels({})).channels.length > 0;
-  } catch (error) {
-    if (isJobError(error, "unimplemented") || isJobError(error, "permission_denied")) return true;
-    throw error;
-  }
+  return (await readChannels(client))?.length !== 0;
 }
 
 /** All items as a list. */

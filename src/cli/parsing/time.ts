@@ -1,3 +1,4 @@
+import { orElse, succeeds } from "../../core/or_else.ts";
 import { parseDuration } from "../../core/time/duration.ts";
 import { JobError } from "../../core/errors.ts";
 import { changeThatSkips, instantOfWall } from "../../core/time/wall_time.ts";
@@ -72,12 +73,7 @@ export function isWallTime(text: string): boolean {
 
 /** True if {@link parseTime} can read the text. */
 export function isTime(text: string): boolean {
-  try {
-    parseTime(text, { nowMs: 0, direction: "future", what: "" });
-    return true;
-  } catch {
-    return false;
-  }
+  return succeeds(() => parseTime(text, { nowMs: 0, direction: "future", what: "" }));
 }
 
 /**
@@ -216,9 +212,5 @@ function parseRelative(
 }
 
 function shift(nowMs: number, duration: string, sign: 1 | -1): number | null {
-  try {
-    return nowMs + sign * parseDuration(duration);
-  } catch {
-    return null;
-  }
+  return orElse(() => nowMs + sign * parseDuration(duration), null);
 }

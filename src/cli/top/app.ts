@@ -1,10 +1,10 @@
-import { isJobError, JobError, toJobError } from "../../core/errors.ts";
+import { JobError, toJobError } from "../../core/errors.ts";
+import { orElseIf } from "../../core/or_else.ts";
 import { type Clock, sleep } from "../../platform/clock.ts";
 import type { JobClient } from "../../rpc/client/client.ts";
 import type { GetCallerResponse } from "../../rpc/gen/job_pb.ts";
 import { EXIT } from "../io/exit_codes.ts";
-import type { Style } from "../output/table.ts";
-import { displayWidth } from "../output/table.ts";
+import { displayWidth, type Style } from "../output/table.ts";
 import type { Key } from "../screen/keys.ts";
 import { formatLine, wrapWords } from "../screen/line.ts";
 import type { CursorPlace, Screen } from "../screen/screen.ts";
@@ -23,11 +23,51 @@ import {
   retryAction,
 } from "./actions.ts";
 import { describeRow, instanceFor, titleOf } from "./describe.ts";
-import { HELP_TEXT } from "./help_text.ts";
 import { Overview } from "./overview.ts";
 import { LogPage, type Page, TextPage } from "./pages.ts";
 import { kindOf, type Row } from "./sections.ts";
 import { withMessage } from "./top_data.ts";
+
+// Apart from the code that shows it: it is read as a page.
+/** What `?` shows, for 60 columns. */
+const HELP_TEXT = `Keys
+
+  Up, Down, k, j     select a row
+  Tab, Shift-Tab     go to the next part, to the one before
+  PgUp, PgDn, g, G   by screens, to the first, to the last
+  Enter, d           describe the instance, or the job
+  l                  its log; of a schedule, the last run's
+  c                  cancel it
+  r                  run it again; of a schedule, run it now
+  p                  pause or resume its job
+  P                  pause or resume all jobs
+  a                  acknowledge an incident, or take that back
+  /                  show only kinds that contain a text
+  Esc                show all kinds
+  Ctrl-L             draw everything anew
+  q, Ctrl-C          quit
+
+c, r, p, P and a ask first, and say what exactly will be done.
+
+In a log or a description
+
+  Up, Down, PgUp, PgDn, Space, b   scroll
+  g, G               go to the start, follow the end
+  /                  search
+  n, N               the next match, the one before
+  q, Esc             go back
+
+What is shown
+
+  Running     with age, progress and memory, the oldest first
+  Next        ticks of schedules and waiting instances
+  Failed      what failed for good, the newest first
+  Incidents   what is wrong and has not recovered
+  Nodes       the daemons on the store, if there are several
+
+At most 100 runs and 50 rows of each other part are shown;
+"jobctl list" has all of them.
+`;
 
 /** Ages are drawn anew this often. */
 const TICK_MS = 1_000;
@@ -328,13 +368,8 @@ function fitHints(hints: readonly string[], columns: number): string {
 }
 
 /** The caller of the daemon; null if an older daemon does not say. */
-export async function callerOf(client: JobClient): Promise<GetCallerResponse | null> {
-  try {
-    return await client.getCaller({});
-  } catch (error) {
-    if (isJobError(error, "unimplemented")) return null;
-    throw error;
-  }
+export function callerOf(client: JobClient): Promise<GetCallerResponse | null> {
+  return orElseIf(client.getCaller({}), ["unimplemented"], null);
 }
 
 /** @throws JobError `invalid_argument` where nothing can be drawn */

@@ -1,3 +1,4 @@
+import { orElse } from "../../core/or_else.ts";
 import { describeParameters, summaryOf } from "../../core/arguments/describe_parameters.ts";
 import type { Signature } from "../../core/arguments/signature.ts";
 import { decodeSignature } from "../../core/arguments/signature_json.ts";
@@ -9,11 +10,7 @@ import { wrap } from "../output/wrap.ts";
 /** The signature of a job; null if invalid, or left out as with very many jobs. */
 export function signatureOf(job: Job): Signature | null {
   if (job.signatureJson === "") return null;
-  try {
-    return decodeSignature(JSON.parse(job.signatureJson));
-  } catch {
-    return null;
-  }
+  return orElse(() => decodeSignature(JSON.parse(job.signatureJson)), null);
 }
 
 /** The summary in the doc comment of a job, as lines for people. */

@@ -1,8 +1,9 @@
+import { orElseIf } from "../../core/or_else.ts";
 import { isJobError } from "../../core/errors.ts";
 import { EXIT } from "../io/exit_codes.ts";
 import { withInterrupt } from "../verb/follow.ts";
 import type { CliIo } from "../io/io.ts";
-import { findNamed, resolveId, unlessMissing } from "../lookup/find_instance.ts";
+import { findNamed, resolveId } from "../lookup/find_instance.ts";
 import { displayWidth } from "../output/table.ts";
 import { clockText } from "../output/when.ts";
 import { type Args, usageError } from "../parsing/args.ts";
@@ -65,7 +66,7 @@ function idWordOf({ watches }: Verb): string {
 async function targetOf(verb: Verb, args: Args, { client }: VerbContext): Promise<WatchTarget> {
   const word = args.word(idWordOf(verb));
   if (verb.watches === "named") {
-    const named = await unlessMissing(findNamed(await client(), word));
+    const named = await orElseIf(findNamed(await client(), word), ["not_found"], null);
     if (named === null) return {};
     return named.type === "kind" ? { kind: named.kind } : { uuid: named.instance.uuid };
   }

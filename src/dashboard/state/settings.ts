@@ -1,5 +1,31 @@
-import { effect, type Signal } from "@preact/signals";
-import { setting } from "../browser/storage.ts";
+import { orElse } from "../../core/or_else.ts";
+import { effect, type Signal, signal } from "@preact/signals";
+
+/** Begin of all names: other programs may have the same origin. */
+const PREFIX = "jobctl.";
+
+function read(name: string): string | null {
+  // Storage is off in some private windows.
+  return orElse(() => localStorage.getItem(PREFIX + name), null);
+}
+
+/**
+ * A setting that the browser remembers.
+ *
+ * @param values the possible ones; the first is the default
+ */
+function setting<T extends string>(name: string, values: readonly T[]): Signal<T> {
+  const kept = read(name);
+  const value = signal(values.find((one) => one === kept) ?? values[0]!);
+  effect(() => {
+    try {
+      localStorage.setItem(PREFIX + name, value.value);
+    } catch {
+      // The setting lasts as long as the page.
+    }
+  });
+  return value;
+}
 
 /** How the dashboard looks: as the system does, or always one way. */
 export type Theme = "system" | "light" | "dark";

@@ -1,3 +1,4 @@
+import { orElse } from "../../core/or_else.ts";
 import { JobError, toJobError } from "../../core/errors.ts";
 import { HOOK_PATH, type JobHook } from "../../core/hooks/hook.ts";
 import { BurstLog } from "../../platform/burst_log.ts";
@@ -140,11 +141,7 @@ function isSmall({ headers }: HttpRequest): boolean {
 function kindOf(path: string): string | null {
   const text = path.slice(HOOK_PATH.length).replace(/\/$/, "");
   if (text.includes("/")) return null;
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return null;
-  }
+  return orElse(() => decodeURIComponent(text), null);
 }
 
 /** The id of an event of Stripe: each attempt to deliver it is signed anew. */

@@ -1,4 +1,4 @@
-import { isJobError } from "../../core/errors.ts";
+import { orElseIf } from "../../core/or_else.ts";
 import type { AttemptUsage } from "../../core/instance.ts";
 import type { NoticeSubject } from "../../core/notices/notice.ts";
 import { type FinalState, isFinal, JOB_STATES, type JobState } from "../../core/state.ts";
@@ -112,7 +112,7 @@ export class Metrics {
    */
   async page(): Promise<string> {
     const page = new MetricsPage();
-    const status = await this.#status();
+    const status = await orElseIf(this.#manager.status(), ["unavailable"], null);
     page.metric("jobctl_build_info", "gauge", "Always 1, with the version as label.");
     page.sample("jobctl_build_info", 1, { version: this.#manager.version });
     const isUp = status !== null && status.storeProblem === null;
@@ -120,15 +120,6 @@ export class Metrics {
     if (status !== null) await this.#writeStatus(page, status);
     this.#writeCounters(page);
     return page.toString();
-  }
-
-  async #status(): Promise<ManagerStatus | null> {
-    try {
-      return await this.#manager.status();
-    } catch (error) {
-      if (isJobError(error, "unavailable")) return null;
-      throw error;
-    }
   }
 
   async #writeStatus(page: MetricsPage, status: ManagerStatus): Promise<void> {

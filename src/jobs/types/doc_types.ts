@@ -1,3 +1,4 @@
+import { orElse } from "../../core/or_else.ts";
 import { parse } from "@babel/parser";
 import type { Comment, Node, Statement } from "@babel/types";
 
@@ -86,18 +87,15 @@ function plainType(text: string): string {
  * The snippet is the file name of its nodes, so that their text can be found.
  */
 function parseSnippet(snippet: string, line: number): readonly Statement[] {
-  try {
-    return parse(snippet, {
+  return orElse(() =>
+    parse(snippet, {
       sourceType: "module",
       plugins: ["typescript"],
       sourceFilename: snippet,
       startLine: line,
       startColumn: 0,
       startIndex: 0,
-    }).program.body;
-  } catch {
-    return [];
-  }
+    }).program.body, []);
 }
 
 /** The type of a tag, null when it has none or it cannot be parsed. */

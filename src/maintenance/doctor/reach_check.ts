@@ -1,3 +1,4 @@
+import { orElse } from "../../core/or_else.ts";
 import type { Buffer } from "node:buffer";
 import { bareHost, hostPort } from "../../core/address.ts";
 import type { ChannelTarget } from "../../core/notices/settings.ts";
@@ -122,10 +123,6 @@ function endpointOfUrl(text: string, allowPrivate: boolean, caFile: string | nul
 
 function readCa(path: string | null): Buffer | null {
   if (path === null) return null;
-  try {
-    return readRegularFile(path, CA_BYTES_MAX)?.bytes ?? null;
-  } catch {
-    // Then TLS fails, and `jobctl check` names the file.
-    return null;
-  }
+  // Then TLS fails, and `jobctl check` names the file.
+  return orElse(() => readRegularFile(path, CA_BYTES_MAX)?.bytes ?? null, null);
 }

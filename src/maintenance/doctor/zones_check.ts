@@ -1,3 +1,4 @@
+import { orElse } from "../../core/or_else.ts";
 import { join } from "node:path";
 import { readRegularFile } from "../../platform/files/read_file.ts";
 import { hostTimezone } from "../../platform/host_timezone.ts";
@@ -141,12 +142,8 @@ function readText(path: string): string | null {
 }
 
 function readBytes(path: string, most: number = FILE_BYTES_MAX) {
-  try {
-    return readRegularFile(path, most)?.bytes ?? null;
-  } catch {
-    // There is none.
-    return null;
-  }
+  // There is none.
+  return orElse(() => readRegularFile(path, most)?.bytes ?? null, null);
 }
 
 function offsetText(seconds: number): string {

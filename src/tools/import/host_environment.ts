@@ -1,3 +1,4 @@
+import { orElse } from "../../core/or_else.ts";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileNote, type ImportNote } from "./crontab_reader.ts";
@@ -157,9 +158,5 @@ function pamLines(service: string, root: string, depth: number): readonly string
 }
 
 function readText(path: string): string {
-  try {
-    return existsSync(path) ? readFileSync(path, "utf8").slice(0, LENGTH_MAX) : "";
-  } catch {
-    return "";
-  }
+  return orElse(() => existsSync(path) ? readFileSync(path, "utf8").slice(0, LENGTH_MAX) : "", "");
 }

@@ -1,3 +1,4 @@
+import { orElse } from "../../core/or_else.ts";
 import { readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { errorCode, isJobError, JobError, messageOf } from "../../core/errors.ts";
@@ -203,11 +204,7 @@ function refused(file: string, problem: string): OpenedCrontabs {
 }
 
 function isUserCrontab(file: string): boolean {
-  try {
-    return formatOf(file, decodeCrontab(readOwnedFile(file).bytes)) === "user";
-  } catch {
-    return false;
-  }
+  return orElse(() => formatOf(file, decodeCrontab(readOwnedFile(file).bytes)) === "user", false);
 }
 
 function openFile(file: string, options: FileOptions): OpenedCrontabs {

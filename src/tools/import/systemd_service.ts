@@ -1,3 +1,4 @@
+import { orElse } from "../../core/or_else.ts";
 import { groupId, isAccount, userName } from "../../platform/system/accounts.ts";
 import { Buffer } from "node:buffer";
 import { formatDuration } from "../../core/time/duration.ts";
@@ -325,11 +326,7 @@ class ServiceReader {
   }
 
   #filled(text: string): string {
-    try {
-      return fillSpecifiers(text, this.#specifiers);
-    } catch {
-      return text;
-    }
+    return orElse(() => fillSpecifiers(text, this.#specifiers), text);
   }
 }
 

@@ -1,3 +1,4 @@
+import { orElse } from "../../core/or_else.ts";
 import { execFile } from "node:child_process";
 import { existsSync, lstatSync } from "node:fs";
 import { join } from "node:path";
@@ -168,10 +169,9 @@ function needsReload(name: string): Promise<boolean> {
 }
 
 function readText(path: string): string | null {
-  try {
-    return readRegularFile(path, SERVICE_FILE_BYTES_MAX)?.bytes.toString("utf8") ?? null;
-  } catch {
-    // It has gone, or this user may not read it.
-    return null;
-  }
+  // It has gone, or this user may not read it.
+  return orElse(
+    () => readRegularFile(path, SERVICE_FILE_BYTES_MAX)?.bytes.toString("utf8") ?? null,
+    null,
+  );
 }

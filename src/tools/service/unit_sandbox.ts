@@ -1,3 +1,4 @@
+import { orElse } from "../../core/or_else.ts";
 import { lstatSync, readdirSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import type { UnitRefusal } from "../../config/backup_folder.ts";
@@ -135,26 +136,14 @@ function settingsIn(text: string): Map<string, string[]> {
 }
 
 function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
+  return orElse(() => readdirSync(folder), []);
 }
 
 function readText(path: string): string | null {
-  try {
-    return readRegularFile(path, FILE_BYTES_MAX)?.bytes.toString("utf8") ?? null;
-  } catch {
-    return null;
-  }
+  return orElse(() => readRegularFile(path, FILE_BYTES_MAX)?.bytes.toString("utf8") ?? null, null);
 }
 
 function real(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    // It does not exist yet, or is hidden from this user.
-    return path;
-  }
+  // It does not exist yet, or is hidden from this user.
+  return orElse(() => realpathSync(path), path);
 }

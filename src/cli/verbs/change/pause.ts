@@ -1,3 +1,4 @@
+import { orElseIf } from "../../../core/or_else.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import { shellWord } from "../../../core/text/shell_word.ts";
 import { confirm } from "../../lookup/confirm.ts";
@@ -5,10 +6,65 @@ import { present } from "../../lookup/lookup.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
 import { jobTimeMs, zoneOfJob } from "../../lookup/job_time.ts";
 import type { WordSpec } from "../../parsing/options.ts";
-import type { Verb } from "../../verb/verb.ts";
+import type { Verb, VerbContext } from "../../verb/verb.ts";
 import { PAUSE_VIEW } from "../../views/tick_view.ts";
 import { timestampOf } from "../../io/wire.ts";
-import { freezeInstance, isInstanceWord, thawNamed } from "./freeze.ts";
+import { isUuid } from "../../../core/instance.ts";
+import type { JobClient } from "../../../rpc/client/client.ts";
+import { findNamed, isLast, resolveId } from "../../lookup/find_instance.ts";
+import { INSTANCE_VIEW } from "../../views/instance_view.ts";
+
+/** What could be a part of an id. */
+const PART = /^[0-9a-f-]{4,36}$/i;
+
+/** True if a word can only mean an instance. */
+function isInstanceWord(word: string): boolean {
+  return isLast(word) || isUuid(word.toLowerCase());
+}
+
+/** Freeze the instance that the command line names. */
+async function freezeInstance(args: Args, { client, printer }: VerbContext): Promise<void> {
+  const [word] = args.words("KIND");
+  if (word === undefined) {
+    throw usageError(
+      "Cannot freeze: no instance is given",
+      "Write jobctl pause ID --freeze, or last:KIND in place of the id",
+    );
+  }
+  if (args.given(["until"]).length > 0) {
+    throw usageError(
+      `Cannot freeze "${makeVisible(word)}" with --until: a command stays frozen until resumed`,
+      `Write jobctl pause ${makeVisible(shellWord(word))} --freeze, and later jobctl resume`,
+    );
+  }
+  const connection = await client();
+  const uuid = await resolveId(connection, word, "jobctl pause last:KIND --freeze");
+  const reason = args.text("reason");
+  const { instance, changed } = await connection.freezeInstance({ uuid, reason });
+  await printer.one(INSTANCE_VIEW, present(instance, `Cannot freeze instance "${uuid}"`));
+  if (!changed) await printer.note("It was frozen already");
+}
+
+/** Let a frozen instance continue. @returns false if the word names none, but perhaps a kind */
+async function thawNamed(
+  word: string,
+  connection: JobClient,
+  { printer }: VerbContext,
+): Promise<boolean> {
+  if (!isInstanceWord(word) && !await isPartOfId(word, connection)) return false;
+  const uuid = await resolveId(connection, word, "jobctl resume KIND");
+  const { instance, changed } = await connection.freezeInstance({ uuid, thaw: true });
+  await printer.one(INSTANCE_VIEW, present(instance, `Cannot resume instance "${uuid}"`));
+  if (!changed) await printer.note("It was not frozen");
+  return true;
+}
+
+async function isPartOfId(word: string, connection: JobClient): Promise<boolean> {
+  if (!PART.test(word)) return false;
+  // A pause outlives its job.
+  const named = await orElseIf(findNamed(connection, word), ["not_found"], null);
+  return named?.type === "instance";
+}
 
 const KIND: WordSpec = {
   name: "KIND",

@@ -1,4 +1,4 @@
-import { isJobError } from "../../../core/errors.ts";
+import { orElseIf } from "../../../core/or_else.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type {
   GetStatusResponse,
@@ -72,13 +72,16 @@ interface Extras {
   readonly running: readonly JobInstance[];
 }
 
+const OLDER = ["unimplemented"] as const;
+
 async function readExtras(client: JobClient): Promise<Extras> {
   const states = [stateOfName("processing")!];
   const [{ pauses }, { instances }, { incidents }, { silences }] = await Promise.all([
     client.listPauses({}),
     client.lookupInstances({ query: { states, pageSize: RUNNING_MAX }, brief: true }),
-    ifImplemented(client.listIncidents({ pageSize: INCIDENTS_MAX }), { incidents: [] }),
-    ifImplemented(client.listSilences({}), { silences: [] }),
+    // An older daemon has no incidents and no silences.
+    orElseIf(client.listIncidents({ pageSize: INCIDENTS_MAX }), OLDER, { incidents: [] }),
+    orElseIf(client.listSilences({}), OLDER, { silences: [] }),
   ]);
   const running = instances.filter(({ process }) => process !== undefined)
     .toSorted((one, other) => memoryOf(other) - memoryOf(one));
@@ -87,19 +90,6 @@ async function readExtras(client: JobClient): Promise<Extras> {
 
 function memoryOf({ process }: JobInstance): number {
   return Number(process?.rssBytes ?? 0n);
-}
-
-/** An older daemon has no incidents and no silences. */
-async function ifImplemented<Response, Absent>(
-  call: Promise<Response>,
-  absent: Absent,
-): Promise<Response | Absent> {
-  try {
-    return await call;
-  } catch (error) {
-    if (!isJobError(error, "unimplemented")) throw error;
-    return absent;
-  }
 }
 
 function kindsOf({ kinds }: GetStatusResponse): readonly KindCounts[] {

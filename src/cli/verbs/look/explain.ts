@@ -1,3 +1,4 @@
+import { orElseIf } from "../../../core/or_else.ts";
 import { isJobError, JobError } from "../../../core/errors.ts";
 import { openZone } from "../../../core/time/zone.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
@@ -28,16 +29,6 @@ function spanOf(atMs: number): Pick<RequestOf<"explain">, "at" | "spanMs"> {
   const isMinute = atMs % MINUTE_MS === 0;
   const from = isMinute ? atMs : Math.floor(atMs / 1_000) * 1_000;
   return { at: timestampOf(from), spanMs: isMinute ? 60_000n : 1_000n };
-}
-
-async function hasKind(client: JobClient, kind: string): Promise<boolean> {
-  try {
-    await client.getJob({ kind });
-    return true;
-  } catch (error) {
-    if (isJobError(error, "not_found")) return false;
-    throw error;
-  }
 }
 
 interface CommandLine {
@@ -136,7 +127,7 @@ async function readSubject(
   client: JobClient,
   { io }: VerbContext,
 ): Promise<RequestOf<"explain">> {
-  if (await hasKind(client, text)) return { kind: text };
+  if (await orElseIf(client.getJob({ kind: text }), ["not_found"], null)) return { kind: text };
   if (isLast(text)) return { uuid: (await findInstance(client, text, "")).uuid };
   if (ID_PART.test(text) && !DATE.test(text)) return { uuid: text };
   try {

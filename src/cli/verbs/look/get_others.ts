@@ -1,4 +1,5 @@
-import { isJobError, JobError } from "../../../core/errors.ts";
+import { orElseIf } from "../../../core/or_else.ts";
+import { JobError } from "../../../core/errors.ts";
 import { didYouMean } from "../../../core/text/nearest.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { Node, Schedule } from "../../../rpc/gen/job_pb.ts";
@@ -74,13 +75,9 @@ export async function showOther(
     await showNode(node, printer);
     return true;
   }
-  try {
-    await showSchedule(await findSchedule(client, id), printer);
-    return true;
-  } catch (error) {
-    if (!isJobError(error, "not_found")) throw error;
-    return false;
-  }
+  const schedule = await orElseIf(findSchedule(client, id), ["not_found"], null);
+  if (schedule !== null) await showSchedule(schedule, printer);
+  return schedule !== null;
 }
 
 async function showSchedule(schedule: Schedule, printer: Printer): Promise<void> {

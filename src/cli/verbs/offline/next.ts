@@ -1,3 +1,4 @@
+import { succeeds } from "../../../core/or_else.ts";
 import { isJobError, JobError } from "../../../core/errors.ts";
 import type { JobDefinition } from "../../../core/job/job.ts";
 import { REBOOT } from "../../../core/time/schedule.ts";
@@ -61,12 +62,7 @@ const NEXT_VIEW: RecordView<NextRun> = {
 /** True if a text is not an expression, so it can only be a kind. A single word can be both. */
 function mayBeKind(text: string): boolean {
   if (/^[\w.:-]+$/.test(text)) return true;
-  try {
-    parseScheduleText(text, { seed: "any" });
-    return false;
-  } catch {
-    return true;
-  }
+  return !succeeds(() => parseScheduleText(text, { seed: "any" }));
 }
 
 /** Quoted schedules, or kinds, are a list. The words of an unquoted schedule are joined. */

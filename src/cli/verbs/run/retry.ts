@@ -1,4 +1,4 @@
-import { isJobError } from "../../../core/errors.ts";
+import { orElseIf } from "../../../core/or_else.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import { ENDED, findInstance, resolveId } from "../../lookup/find_instance.ts";
@@ -81,12 +81,7 @@ async function refuseIds(client: JobClient, words: readonly string[]): Promise<v
 }
 
 async function isId(client: JobClient, word: string): Promise<boolean> {
-  try {
-    await client.getInstance({ uuid: word });
-    return true;
-  } catch (error) {
-    // In a very large store, some are not compared.
-    if (isJobError(error, "not_found") || isJobError(error, "timeout")) return false;
-    throw error;
-  }
+  // In a very large store, some are not compared.
+  const codes = ["not_found", "timeout"] as const;
+  return await orElseIf(client.getInstance({ uuid: word }), codes, null) !== null;
 }
