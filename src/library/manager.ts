@@ -22,7 +22,7 @@ import {
 import type { ScheduleRecord } from "../core/time/schedule.ts";
 import { checkScheduleOptions, kindOfReference } from "../core/job/schedule_options.ts";
 import { pagesOf } from "../core/query.ts";
-import { createOptions } from "./create_options.ts";
+import { createOptions } from "./manager_setup.ts";
 import {
   failureOf,
   LIBRARY_JOB_OPTIONS,

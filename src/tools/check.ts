@@ -2,14 +2,13 @@ import { relative, resolve } from "node:path";
 import { checkChannels } from "../config/notices/check_channels.ts";
 import { inOrder } from "../config/values/problems.ts";
 import { checkServerFiles } from "../config/server_files.ts";
-import { describeSignature } from "../core/arguments/describe.ts";
-import type { JobDefinition, JobSource } from "../core/job/job.ts";
+import { argumentsOf, describeSignature, describeType } from "../core/arguments/describe.ts";
+import type { CommandSpec, JobDefinition, JobSource } from "../core/job/job.ts";
 import type { ConfigProblem } from "../core/config_problem.ts";
 import { formatLocal } from "../core/time/local_time.ts";
 import { REBOOT } from "../core/time/schedule.ts";
 import { formatScheduleText, nextTickOf } from "../core/time/ticks.ts";
 import { missingTags } from "../core/job/tags.ts";
-import { commandRisk, operatorRights } from "./operator_rights.ts";
 import { checkExpectations, checkRules } from "./check_expectations.ts";
 import { daemonMistakes } from "./daemon_mistakes.ts";
 import { checkCommands } from "./check_commands.ts";
@@ -220,4 +219,46 @@ function sourceText(source: JobSource, cwd: string): string {
   if (source.type !== "module") return source.type;
   const path = relative(cwd, source.path);
   return path.startsWith("..") ? source.path : path;
+}
+
+/** Programs that execute their arguments as a shell command or program. */
+const SHELL_LIKE: ReadonlySet<string> = new Set(["eval", "parallel", "rsh", "ssh", "watch"]);
+/** An option whose value is code: `sh -c`, `python3 -c`, `perl -e`, `bash -lc`. */
+const CODE_OPTION = /^-[a-zA-Z]*[ce]$/;
+
+/** One line about what an operator can do with a job. */
+function operatorRights({ signature, source }: JobDefinition): string {
+  if (source.type === "external") return "may not run it: it runs elsewhere";
+  const parts = argumentsOf(signature).map(({ name, shape, isRest, isOptional, defaultText }) => {
+    const notes = [describeType(shape), ...(isRest || isOptional ? ["optional"] : [])];
+    if (defaultText !== undefined) notes.splice(1, 1, `default ${defaultText}`);
+    return `${isRest ? "..." : ""}${name} (${notes.join(", ")})`;
+  });
+  if (!signature.isTyped && parts.length === 0) parts.push("any arguments");
+  const process = source.type === "command" ? source.command : sourceProcess(source);
+  const user = process?.user == null ? "" : ` as ${process.user}`;
+  if (parts.length === 0) return `may run it${user}, without arguments`;
+  const dash = source.type === "command" && source.command.allowsDash
+    ? '; they may begin with "-"'
+    : "";
+  return `may run it${user} with: ${parts.join(", ")}${dash}`;
+}
+
+function sourceProcess(source: JobDefinition["source"]) {
+  return source.type === "module" ? source.process ?? null : null;
+}
+
+/** Why arguments let a caller run anything through a command; null if no such risk is known. */
+function commandRisk({ argv, parameters, hasRest, stdin }: CommandSpec): string | null {
+  const count = parameters.length - (stdin !== null && "arg" in stdin ? 1 : 0);
+  if (count === 0 && !hasRest) return null;
+  const program = argv[0]!.split("/").at(-1)!;
+  if (SHELL_LIKE.has(program)) {
+    return `"${program}" runs its arguments as a shell command, so an operator can run anything`;
+  }
+  const last = argv.at(-1)!;
+  if (argv.length > 1 && CODE_OPTION.test(last)) {
+    return `its first argument is code for "${last}", so an operator can run anything`;
+  }
+  return null;
 }

@@ -5,8 +5,61 @@ import { isObject, PROTOTYPE_KEYS } from "../../core/text/object_keys.ts";
 import { problemAt } from "../values/problems.ts";
 import { NESTING_MAX, scanToml } from "./scan_toml.ts";
 import type { KeyPath } from "../values/source.ts";
-import { withoutStatement } from "./recover_toml.ts";
 import { type Position, TomlPlaces } from "./toml_places.ts";
+
+/** A line that begins a statement: a header, or a key with its value. */
+const STATEMENT = /^[ \t]*(?:\[|(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*(?:\.[^=\n]*)?=)/;
+const TABLE_HEAD = /^[ \t]*\[/;
+/** The name of a job or channel in a header. */
+const NAMED_HEADER =
+  /^[ \t]*\[\[?[ \t]*(jobs|notices)[ \t]*\.[ \t]*(?:"([^"\n]*)"|'([^'\n]*)'|([\w-]+))/;
+
+/** A text without a statement that cannot be read. */
+interface Remainder {
+  /** The same lines, some of them empty. */
+  readonly text: string;
+  /** The table that lacks something now, as `jobs.report`; null for none of these. */
+  readonly table: string | null;
+}
+
+/**
+ * Remove the statement that a line belongs to, so that the rest can be read. Without its header, a
+ * table is removed as a whole: its keys would count for the table before it.
+ *
+ * @param line from 1
+ * @param isToml whether a text of some lines is TOML
+ * @returns null if the line has nothing to remove
+ */
+function withoutStatement(
+  text: string,
+  line: number,
+  isToml: (text: string) => boolean,
+): Remainder | null {
+  const lines = text.split("\n");
+  const at = Math.min(line, lines.length) - 1;
+  let start = at;
+  // A value that does not end is noticed where the next statement begins, or at the end.
+  while (start > 0 && !STATEMENT.test(lines[start]!)) start -= 1;
+  // A complete one before the line is not to blame.
+  if (start < at && isToml(lines.slice(start, at).join("\n"))) start = at;
+  const isHeader = TABLE_HEAD.test(lines[start]!);
+  const next = isHeader ? TABLE_HEAD : STATEMENT;
+  let end = start + 1;
+  while (end < lines.length && !next.test(lines[end]!)) end += 1;
+  if (lines.slice(start, end).every((each) => each.trim() === "")) return null;
+  const table = tableAt(lines, start);
+  for (let index = start; index < end; index++) lines[index] = "";
+  return { text: lines.join("\n"), table };
+}
+
+function tableAt(lines: readonly string[], start: number): string | null {
+  for (let index = start; index >= 0; index--) {
+    if (!TABLE_HEAD.test(lines[index]!)) continue;
+    const found = NAMED_HEADER.exec(lines[index]!);
+    return found === null ? null : `${found[1]}.${found[2] ?? found[3] ?? found[4]}`;
+  }
+  return null;
+}
 
 /** A parsed file: plain data, with dates as ISO text, and the places of its keys and values. */
 export interface ParsedToml {
@@ -122,7 +175,7 @@ function withoutJobs(text: string): string {
 }
 
 /** Lines that may be headers of tables. */
-const HEADER = /^[ \t]*\[.*/gm;
+const TABLE_LINE = /^[ \t]*\[.*/gm;
 /** The first name of what may be a dotted key. */
 const DOTTED_KEY = /^[ \t]*([\w-]+|["'].*["'])[ \t]*\..*=/gm;
 
@@ -135,7 +188,7 @@ function reopensTable(text: string): boolean {
   if (dotted.size === 0) return false;
   // A quoted name may be another spelling of a bare one.
   if ([...dotted].some((name) => /["']/.test(name))) return true;
-  for (const [header] of text.matchAll(HEADER)) {
+  for (const [header] of text.matchAll(TABLE_LINE)) {
     if (header.includes("\\")) return true;
     if (header.split(/[^\w-]+/).some((name) => dotted.has(name))) return true;
   }

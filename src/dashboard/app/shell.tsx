@@ -4,18 +4,99 @@ import { useEffect, useRef } from "preact/hooks";
 import { session } from "../state/access.ts";
 import { isHelpOpen, isSearchOpen } from "./keyboard.ts";
 import { liveState } from "../live/overview.ts";
-import { Navigation } from "./navigation.tsx";
 import { href, place, visits } from "../state/router.ts";
 import { SearchDialog } from "./search.tsx";
 import { type Theme, theme, type ZoneChoice, zoneChoice } from "../state/settings.ts";
-import { ShortcutsDialog } from "./shortcuts.tsx";
 import { Toasts } from "../parts/toasts.tsx";
 import { isLoggedOut } from "../api/client.ts";
 import { BASE } from "../browser/base_path.ts";
 import { Button } from "../parts/button.tsx";
 import { CopyCommand } from "../parts/command.tsx";
-import { QuestionDialog } from "../parts/dialog.tsx";
+import { Dialog, QuestionDialog } from "../parts/dialog.tsx";
 import { pageCommand } from "../parts/page.tsx";
+import { NAVIGATION } from "./navigation_items.ts";
+
+const KEYS: readonly (readonly [keys: readonly string[], text: string])[] = [
+  [["/"], "Search jobs, pages, ids and arguments"],
+  [["f"], "Filter the list"],
+  [["j"], "Next row"],
+  [["k"], "Previous row"],
+  [["Enter"], "Open the row"],
+  [["x"], "Select the row"],
+  [["Esc"], "Close"],
+  [["?"], "These shortcuts"],
+];
+
+function Keys({ keys }: { readonly keys: readonly string[] }): JSX.Element {
+  return <>{keys.map((key) => <kbd key={key}>{key}</kbd>)}</>;
+}
+
+/** All shortcuts. */
+function ShortcutsDialog(): JSX.Element {
+  return (
+    <Dialog title="Keyboard shortcuts" onClose={() => isHelpOpen.value = false} isWide>
+      <div class="shortcuts">
+        <dl>
+          {KEYS.map(([keys, text]) => (
+            <div key={text}>
+              <dt>
+                <Keys keys={keys} />
+              </dt>
+              <dd>{text}</dd>
+            </div>
+          ))}
+        </dl>
+        <dl>
+          {NAVIGATION.flat().map(({ key, title }) => (
+            <div key={key}>
+              <dt>
+                <Keys keys={["g", key]} />
+              </dt>
+              <dd>{title}</dd>
+            </div>
+          ))}
+        </dl>
+      </div>
+    </Dialog>
+  );
+}
+
+/** An icon of lines. */
+function Icon({ path }: { readonly path: string }): JSX.Element {
+  return (
+    <svg viewBox="0 0 20 20" class="icon" aria-hidden="true">
+      <path d={path} />
+    </svg>
+  );
+}
+
+function isWithin(path: string, item: string): boolean {
+  return item === "/" ? path === "/" : path === item || path.startsWith(`${item}/`);
+}
+
+/** The list of pages. */
+function Navigation(): JSX.Element {
+  const { path } = place.value;
+  return (
+    <nav class="nav" aria-label="Pages">
+      {NAVIGATION.map((group) => (
+        <ul key={group[0]!.path}>
+          {group.map((item) => (
+            <li key={item.path}>
+              <a
+                href={href(item.path)}
+                aria-current={isWithin(path, item.path) ? "page" : undefined}
+              >
+                <Icon path={item.icon} />
+                {item.title}
+              </a>
+            </li>
+          ))}
+        </ul>
+      ))}
+    </nav>
+  );
+}
 
 const LIVE: Readonly<Record<string, { readonly word: string; readonly text: string }>> = {
   connecting: { word: "Connecting", text: "Connecting to the daemon" },

@@ -20,8 +20,34 @@ import { confirm } from "../../lookup/confirm.ts";
 import type { CliIo } from "../../io/io.ts";
 import type { Verb, VerbGroup } from "../../verb/verb.ts";
 import { FIELDS_OPTION, type OptionSpecs } from "../../parsing/options.ts";
-import { recordOf } from "../../output/view.ts";
-import { TOKEN_VIEW } from "../../views/token_view.ts";
+import { membersOf, recordOf, type RecordView } from "../../output/view.ts";
+import { formatAbsolute, isoText } from "../../output/when.ts";
+
+/** How tokens are listed. */
+const TOKEN_VIEW: RecordView<StoredToken> = {
+  name: (token) => token.name,
+  // Never with its hash.
+  fields: {
+    ...membersOf<StoredToken>("name", "role", "jobs"),
+    created_at: ({ createdAt }) => isoText(createdAt),
+    expires_at: ({ expiresAt }) => isoText(expiresAt),
+  },
+  columns: [
+    { title: "NAME", weight: 9, least: 12, cell: (token) => token.name },
+    { title: "ROLE", weight: 8, cell: (token) => token.role },
+    { title: "JOBS", least: 12, cell: (token) => token.jobs?.join(" ") ?? "all" },
+    {
+      title: "EXPIRES",
+      weight: 7,
+      cell: ({ expiresAt }, { nowMs }) => {
+        if (expiresAt === null) return "never";
+        const time = formatAbsolute(expiresAt);
+        return expiresAt > nowMs ? time : { text: `expired ${time}`, style: "bad" };
+      },
+    },
+    { title: "CREATED", isWide: true, cell: ({ createdAt }) => formatAbsolute(createdAt) },
+  ],
+};
 
 const TOKEN_BYTES = 32;
 /** Lets secret scanners recognize a token. */

@@ -23,19 +23,61 @@ import { LogStream } from "../../logs/log_stream.ts";
 import { LogView, targetLine } from "../../logs/log_view.tsx";
 import { Button } from "../../parts/button.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
-import { JsonView } from "../../parts/json_view.tsx";
-import { LongText } from "../../parts/long_text.tsx";
 import { Loaded } from "../../parts/notes.tsx";
 import { Page, type PageProps, Section } from "../../parts/page.tsx";
 import { ProgressBar } from "../../parts/progress_bar.tsx";
 import { StateBadge } from "../../parts/state_badge.tsx";
 import { Distance } from "../../parts/time.tsx";
-import { withLocalTimes } from "../../text/format_time.ts";
+import { formatCount, withLocalTimes } from "../../text/format_time.ts";
 import { isFinished, shortId } from "../../text/instance_state.ts";
 import { blockWords } from "../../text/limit_words.ts";
 import { cancelOne, runAgain } from "../instances/actions.tsx";
 import { InstanceFacts } from "./instance_facts.tsx";
 import { InstanceHistory } from "./instance_history.tsx";
+import { prettyText } from "../../text/argument_text.ts";
+import { CopyButton } from "../../parts/command.tsx";
+
+/** Values, each with its name, as JSON. */
+function JsonView({ values, names = [], what }: {
+  readonly values: readonly unknown[];
+  readonly names?: readonly string[];
+  /** What they are, such as "arguments". */
+  readonly what: string;
+}): JSX.Element {
+  if (values.length === 0) return <p class="hint">None</p>;
+  return (
+    <div class="json">
+      {values.map((value, index) => (
+        <div key={index} class="json-value">
+          <span class="json-name">{names[index] ?? `${index + 1}`}</span>
+          <pre
+            tabIndex={0}
+            role="region"
+            aria-label={names[index] ?? `${what} ${index + 1}`}
+          >{prettyText(value)}</pre>
+        </div>
+      ))}
+      <CopyButton text={prettyText(values)} label={`Copy the ${what}`} />
+    </div>
+  );
+}
+
+/** Most characters that are drawn at first: more takes a browser long, and nobody reads it. */
+const CHARS_MAX = 4_000;
+
+/** A text of any length: its begin, and a button that shows all of it. */
+function LongText({ text }: { readonly text: string }): JSX.Element {
+  const isWhole = useSignal(false);
+  if (text.length <= CHARS_MAX || isWhole.value) return <>{text}</>;
+  return (
+    <>
+      {`${text.slice(0, CHARS_MAX)}… `}
+      <Button class="plain" onClick={() => isWhole.value = true}>
+        {`Show all ${formatCount(text.length)} characters`}
+      </Button>
+    </>
+  );
+}
 
 /** Names of the arguments, in the order in which they are stored. */
 function argumentNames(job: Job | null): readonly string[] {
