@@ -1,24 +1,7 @@
 import type { JobError } from "../../core/errors.ts";
 import { HTTP_STATUS } from "../../core/http_status.ts";
 import type { PlainResponse } from "../request/http_types.ts";
-
-/** Titles of the statuses that errors have. */
-const TITLES: Readonly<Record<number, string>> = {
-  400: "Bad Request",
-  401: "Unauthorized",
-  403: "Forbidden",
-  404: "Not Found",
-  405: "Method Not Allowed",
-  409: "Conflict",
-  413: "Content Too Large",
-  415: "Unsupported Media Type",
-  422: "Unprocessable Content",
-  429: "Too Many Requests",
-  500: "Internal Server Error",
-  501: "Not Implemented",
-  503: "Service Unavailable",
-  504: "Gateway Timeout",
-};
+import { reasonOf } from "../wire/response_head.ts";
 
 /** The body of an error, RFC 9457, as JSON text. */
 export function problemText(
@@ -27,7 +10,7 @@ export function problemText(
 ): string {
   return JSON.stringify({
     type: "about:blank",
-    title: TITLES[status] ?? "Error",
+    title: reasonOf(status),
     status,
     detail: error.message,
     code: error.code,

@@ -1,44 +1,16 @@
+import { STATUS_CODES } from "node:http";
 import { JobError } from "../../core/errors.ts";
 
-/** Reason phrases of the statuses that are used, RFC 9110 15. */
+/** Reason phrases that RFC 9110 15 has in place of Node's older ones, and one that it has not. */
 const REASONS: Readonly<Record<number, string>> = {
-  200: "OK",
-  201: "Created",
-  202: "Accepted",
-  204: "No Content",
-  301: "Moved Permanently",
-  302: "Found",
-  303: "See Other",
-  304: "Not Modified",
-  307: "Temporary Redirect",
-  308: "Permanent Redirect",
-  400: "Bad Request",
-  401: "Unauthorized",
-  403: "Forbidden",
-  404: "Not Found",
-  405: "Method Not Allowed",
-  406: "Not Acceptable",
-  408: "Request Timeout",
-  409: "Conflict",
-  410: "Gone",
-  412: "Precondition Failed",
   413: "Content Too Large",
-  415: "Unsupported Media Type",
-  421: "Misdirected Request",
   422: "Unprocessable Content",
-  429: "Too Many Requests",
-  431: "Request Header Fields Too Large",
   499: "Client Closed Request",
-  500: "Internal Server Error",
-  501: "Not Implemented",
-  503: "Service Unavailable",
-  504: "Gateway Timeout",
-  505: "HTTP Version Not Supported",
 };
 
 /** The reason phrase of a status. */
 export function reasonOf(status: number): string {
-  return REASONS[status] ?? "";
+  return REASONS[status] ?? STATUS_CODES[status] ?? "";
 }
 
 const UNSAFE = /[^\t\x20-\x7e]/;
