@@ -41,19 +41,7 @@ export interface JobCheck {
 }
 
 /** The result of {@link checkConfig}. */
-export interface CheckResult {
-  readonly file: string | null;
-  /** False when the configuration is refused: nothing would start. */
-  readonly isUsable: boolean;
-  /** Problems of the whole configuration, those that disable one job, and mistakes. */
-  readonly problems: readonly ConfigProblem[];
-  readonly warnings: readonly ConfigProblem[];
-  /** Correct, but perhaps unexpected: jobs that this node does not run. */
-  readonly notes: readonly ConfigProblem[];
-  readonly jobs: readonly JobCheck[];
-  /** Kinds whose tables have `enabled = false`. */
-  readonly notEnabled: readonly string[];
-}
+export type CheckResult = Awaited<ReturnType<typeof checkConfig>>;
 
 /**
  * Load a configuration and every job that it names, as a start would, and report the result.
@@ -65,7 +53,7 @@ export interface CheckResult {
 export async function checkConfig(
   file: string | null,
   options: LoadProjectOptions & { readonly root?: string },
-): Promise<CheckResult> {
+) {
   const project = await loadProject(file, { ...options, isCheck: true });
   const { config, jobs } = project;
   const { isRefused, isRead, placeOf, parts } = project.check!;
@@ -86,7 +74,9 @@ export async function checkConfig(
     inOrder(found.map((each) => each.place ? each : { ...each, place: placeOf(each.path) }));
   return {
     file,
+    /** False when the configuration is refused: nothing would start. */
     isUsable: !isRefused && files.problems.length === 0,
+    /** Problems of the whole configuration, those that disable one job, and mistakes. */
     problems: ordered([
       ...problems,
       ...files.problems,
@@ -104,8 +94,10 @@ export async function checkConfig(
         ...checkExpectations(job, options.nowMs),
       ]),
     ]),
+    /** Correct, but perhaps unexpected: jobs that this node does not run. */
     notes: ordered(jobs.flatMap((job) => needsMore(job, config.node.tags))),
     jobs: isRefused ? [] : jobs.map((job) => checkJob(job, options)),
+    /** Kinds whose tables have `enabled = false`. */
     notEnabled: isRefused ? [] : config.jobs
       .filter(({ kind, isEnabled }) => !isEnabled && !broken.has(kind)).map(({ kind }) => kind),
   };

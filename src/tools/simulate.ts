@@ -4,7 +4,7 @@ import type { JobDefinition, JobSchedule } from "../core/job/job.ts";
 import { didYouMean } from "../core/text/nearest.ts";
 import { argumentsFor, queueKeyOf } from "../manager/instances/new_instance.ts";
 import { loadProject, type LoadProjectOptions, type Project } from "./load_project.ts";
-import { differences, type KindDifference, RunTimesByKind } from "./simulation/difference.ts";
+import { differences, RunTimesByKind } from "./simulation/difference.ts";
 import type { SimulatedJob, SimulatedTick } from "./simulation/engine.ts";
 import type { SimulatedLimit } from "./simulation/slots.ts";
 import { report, type SimulationReport } from "./simulation/report.ts";
@@ -39,18 +39,7 @@ export interface SimulateRequest {
 }
 
 /** The result of a simulation, and how the other configuration differs. */
-export interface Simulated {
-  readonly report: SimulationReport;
-  /** Problems of jobs that could not be loaded and are left out. */
-  readonly problems: Project["problems"];
-  readonly against:
-    | {
-      readonly report: SimulationReport;
-      readonly problems: Project["problems"];
-      readonly differences: readonly KindDifference[];
-    }
-    | null;
-}
+export type Simulated = Awaited<ReturnType<typeof simulateConfig>>;
 
 /**
  * Run the schedules of a configuration on a clock that jumps from event to event.
@@ -63,7 +52,7 @@ export async function simulateConfig(
   request: SimulateRequest,
   options: LoadProjectOptions,
   onTick: (tick: SimulatedTick) => void = () => {},
-): Promise<Simulated> {
+) {
   const { fromMs, toMs, against } = request;
   if (toMs <= fromMs || toMs - fromMs > SPAN_MS_MAX) {
     const span = `${new Date(fromMs).toISOString()} to ${new Date(toMs).toISOString()}`;
@@ -87,6 +76,7 @@ export async function simulateConfig(
   const second = reportOf(other, request, (tick) => otherTimes.add(tick));
   return {
     report: first,
+    /** Problems of jobs that could not be loaded and are left out. */
     problems,
     against: {
       report: second,

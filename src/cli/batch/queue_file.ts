@@ -32,16 +32,7 @@ export interface Progress {
 }
 
 /** What {@link checkFile} found. */
-export interface CheckedFile {
-  /** Lines that are instances. */
-  readonly lines: number;
-  /** Of the bytes of the file. */
-  readonly digest: string;
-  /** The first ones; nothing may be queued if there are any. */
-  readonly problems: readonly LineProblem[];
-  /** True if the rest of the file was not read because of them. */
-  readonly isPartial: boolean;
-}
+export type CheckedFile = Awaited<ReturnType<typeof checkFile>>;
 
 /** What {@link queueFile} queued. */
 export interface QueuedFile {
@@ -71,7 +62,7 @@ interface Entry {
 }
 
 /** Check every line, here and by the daemon, which converts the arguments; queue nothing. */
-export async function checkFile(file: BatchFile, target: Target): Promise<CheckedFile> {
+export async function checkFile(file: BatchFile, target: Target) {
   const hash = createHash("sha256");
   const problems: LineProblem[] = [];
   let lines = 0;
@@ -83,9 +74,13 @@ export async function checkFile(file: BatchFile, target: Target): Promise<Checke
     if (isFull()) break;
   }
   return {
+    /** Lines that are instances. */
     lines,
+    /** Of the bytes of the file. */
     digest: hash.digest("hex"),
+    /** The first ones; nothing may be queued if there are any. */
     problems: problems.sort((a, b) => a.line - b.line).slice(0, PROBLEMS_MAX),
+    /** True if the rest of the file was not read because of them. */
     isPartial: isFull(),
   };
 }

@@ -32,28 +32,19 @@ function formatOf(zone: string): Intl.DateTimeFormat {
   return format;
 }
 
-/** The parts of a local time. */
-export interface TimeParts {
-  /** "2026-11-28". */
-  readonly date: string;
-  /** "Sat". */
-  readonly weekday: string;
-  /** "03:00:07". */
-  readonly time: string;
-  readonly ms: string;
-  /** "UTC" or "UTC+1". */
-  readonly offset: string;
-}
-
 /** What a clock in a zone shows. */
-export function timeParts(atMs: number, zone: string): TimeParts {
+export function timeParts(atMs: number, zone: string) {
   const parts: Record<string, string> = {};
   for (const { type, value } of formatOf(zone).formatToParts(atMs)) parts[type] = value;
   return {
+    /** "2026-11-28". */
     date: `${parts.year}-${parts.month}-${parts.day}`,
+    /** "Sat". */
     weekday: parts.weekday!,
+    /** "03:00:07". */
     time: `${parts.hour}:${parts.minute}:${parts.second}`,
     ms: parts.fractionalSecond!,
+    /** "UTC" or "UTC+1". */
     offset: parts.timeZoneName!.replace("GMT", "UTC"),
   };
 }

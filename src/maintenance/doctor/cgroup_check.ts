@@ -4,22 +4,7 @@ import { baseOf, findCgroup, mayBound, mayUse } from "../../platform/process/cgr
 import { type Finding, findingsOf } from "./finding.ts";
 
 /** The control group of the daemon. */
-export interface CgroupFacts {
-  /** Where version 2 is mounted; null if it is not. */
-  readonly root: string | null;
-  /** Null if it cannot be found. */
-  readonly path: string | null;
-  readonly controllers: readonly string[];
-  /** True if the daemon may make groups for commands. */
-  readonly isUsable: boolean;
-  /** True if these can bound memory. */
-  readonly canBound: boolean;
-  /** Null for no limit. */
-  readonly memoryMax: number | null;
-  readonly pidsMax: number | null;
-  readonly pids: number | null;
-  readonly isService: boolean;
-}
+export type CgroupFacts = ReturnType<typeof readCgroup>;
 
 const MIB = 2 ** 20;
 /** A daemon alone needs about half of it. */
@@ -30,7 +15,7 @@ const PIDS_SHARE = 0.8;
 export function readCgroup(
   pid: number | null,
   { uid, isService }: { readonly uid: number; readonly isService: boolean },
-): CgroupFacts {
+) {
   const place = findCgroup(pid);
   const path = place?.path ?? null;
   const base = path === null ? null : baseOf(path);
@@ -42,11 +27,16 @@ export function readCgroup(
   };
   const controllers = read("cgroup.controllers", base)?.split(" ").filter((name) => name !== "");
   return {
+    /** Where version 2 is mounted; null if it is not. */
     root: place?.root ?? null,
+    /** Null if it cannot be found. */
     path,
     controllers: controllers ?? [],
+    /** True if the daemon may make groups for commands. */
     isUsable: place !== null && base !== null && mayUse(place, base, uid),
+    /** True if these can bound memory. */
     canBound: path !== null && mayBound(path),
+    /** Null for no limit. */
     memoryMax: number("memory.max"),
     pidsMax: number("pids.max"),
     pids: number("pids.current"),

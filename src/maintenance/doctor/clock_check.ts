@@ -1,24 +1,13 @@
 import { existsSync } from "node:fs";
 import { formatDuration } from "../../core/time/duration.ts";
 import { type Clock, sleep } from "../../platform/clock.ts";
-import { type KernelClock, kernelClock } from "../../platform/kernel_clock.ts";
+import { kernelClock } from "../../platform/kernel_clock.ts";
 import { readSystemFile } from "../../platform/files/read_file.ts";
 import { isWindows } from "../../platform/system/runtime.ts";
 import { type Finding, findingsOf } from "./finding.ts";
 
 /** The clock of this machine. */
-export interface ClockFacts {
-  /** Null if this runtime cannot ask the kernel. */
-  readonly kernel: KernelClock | null;
-  /** The time services that run, such as "chrony". */
-  readonly services: readonly string[];
-  /** True if a service has recorded that it synchronized the clock; null if none records it. */
-  readonly isRecorded: boolean | null;
-  /** Counter behind the clock, such as "tsc"; null if unknown. */
-  readonly counter: string | null;
-  /** How far the wall clock moved away from the monotonic one meanwhile, in ms. */
-  readonly jumpMs: number;
-}
+export type ClockFacts = Awaited<ReturnType<typeof readClock>>;
 
 /** How long both clocks are watched. */
 const WATCH_MS = 250;
@@ -38,7 +27,7 @@ const SERVICES: readonly (readonly [name: string, file: string])[] = [
 const RECORD = "/run/systemd/timesync/synchronized";
 
 /** Read the state of the clock, and watch it for a moment. */
-export async function readClock(clock: Clock): Promise<ClockFacts> {
+export async function readClock(clock: Clock) {
   const before = clock.now();
   await sleep(clock, WATCH_MS);
   const after = clock.now();
@@ -49,10 +38,15 @@ export async function readClock(clock: Clock): Promise<ClockFacts> {
     "/sys/devices/system/clocksource/clocksource0/current_clocksource",
   );
   return {
+    /** Null if this runtime cannot ask the kernel. */
     kernel: kernelClock(),
+    /** The time services that run, such as "chrony". */
     services: [...services],
+    /** True if a service has recorded that it synchronized the clock; null if none records it. */
     isRecorded: services.has("systemd-timesyncd") ? existsSync(RECORD) : null,
+    /** Counter behind the clock, such as "tsc"; null if unknown. */
     counter: counter?.trim() ?? null,
+    /** How far the wall clock moved away from the monotonic one meanwhile, in ms. */
     jumpMs: (after.wallMs - before.wallMs) - (after.monotonicMs - before.monotonicMs),
   };
 }

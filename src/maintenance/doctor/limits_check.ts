@@ -8,19 +8,7 @@ export interface Limit {
 }
 
 /** Limits of the daemon's process, or of this one while no daemon runs. */
-export interface LimitsFacts {
-  /** Whose: "process 123", or "this shell". */
-  readonly who: string;
-  /** Null if the system does not tell. */
-  readonly files: Limit | null;
-  readonly processes: Limit | null;
-  readonly pidMax: number | null;
-  readonly inotifyInstances: number | null;
-  readonly inotifyWatches: number | null;
-  /** Most attempts at once. */
-  readonly workers: number;
-  readonly isService: boolean;
-}
+export type LimitsFacts = ReturnType<typeof readLimits>;
 
 /** Open files of a daemon without workers, with room for clients. */
 const FILES_BASE = 256;
@@ -38,19 +26,22 @@ const FILES_WANTED = 65_536;
 export function readLimits(
   pid: number | null,
   { workers, isService }: { readonly workers: number; readonly isService: boolean },
-): LimitsFacts {
+) {
   const text = readSystemFile(`/proc/${pid ?? "self"}/limits`);
   const number = (path: string) => {
     const found = readSystemFile(`/proc/sys/${path}`)?.trim();
     return found !== undefined && /^\d+$/.test(found) ? Number(found) : null;
   };
   return {
+    /** Whose: "process 123", or "this shell". */
     who: pid === null ? "this shell" : `process ${pid}`,
+    /** Null if the system does not tell. */
     files: text === null ? null : limitOf(text, "Max open files"),
     processes: text === null ? null : limitOf(text, "Max processes"),
     pidMax: number("kernel/pid_max"),
     inotifyInstances: number("fs/inotify/max_user_instances"),
     inotifyWatches: number("fs/inotify/max_user_watches"),
+    /** Most attempts at once. */
     workers,
     isService,
   };

@@ -10,23 +10,7 @@ import { accountName } from "../../platform/system/accounts.ts";
 import { type Finding, findingsOf } from "./finding.ts";
 
 /** Where the daemon listens, or would. */
-export interface ListenersFacts {
-  readonly listeners: readonly {
-    readonly name: "gRPC" | "HTTP";
-    readonly host: string;
-    readonly port: number;
-    readonly isTls: boolean;
-  }[];
-  /** True if callers over TCP show who they are: otherwise only this machine has the API. */
-  readonly hasLogin: boolean;
-  /** Ports that anybody listens on, with the user; null if the system does not list them. */
-  readonly ports: ReadonlyMap<number, number> | null;
-  /** True if a daemon answers; null if that is not known. */
-  readonly isRunning: boolean | null;
-  readonly certificates: readonly CertificateFacts[];
-  readonly nowMs: number;
-  readonly restart: string;
-}
+export type ListenersFacts = Awaited<ReturnType<typeof readListeners>>;
 
 /** A certificate of the configuration. */
 export interface CertificateFacts {
@@ -44,8 +28,12 @@ const PEM_BYTES_MAX = 4 * 2 ** 20;
 /** Read the listeners and the certificates of a configuration. */
 export async function readListeners(
   { server, store, notices }: Config,
-  rest: Pick<ListenersFacts, "isRunning" | "nowMs" | "restart">,
-): Promise<ListenersFacts> {
+  { isRunning, nowMs, restart }: {
+    readonly isRunning: boolean | null;
+    readonly nowMs: number;
+    readonly restart: string;
+  },
+) {
   const { host, port, tls, http, auth, allowInsecure } = server;
   // As the server decides: elsewhere it needs both, or may have neither.
   const hasHttpTls = tls !== null && auth.mode !== "none" && !allowInsecure;
@@ -67,10 +55,15 @@ export async function readListeners(
       ...port === null ? [] : [{ name: "gRPC" as const, host, port, isTls: tls !== null }],
       ...http === null ? [] : [{ name: "HTTP" as const, ...http, isTls: hasHttpTls }],
     ],
+    /** Ports that anybody listens on, with the user; null if the system does not list them. */
     ports: await listeningPorts(),
+    /** True if callers over TCP show who they are: otherwise only this machine has the API. */
     hasLogin: auth.mode !== "none",
     certificates: [...new Set(paths)].map(readCertificate),
-    ...rest,
+    /** True if a daemon answers; null if that is not known. */
+    isRunning,
+    nowMs,
+    restart,
   };
 }
 

@@ -7,27 +7,7 @@ import { trustProblem } from "../../platform/files/trusted_path.ts";
 import { type Finding, findingsOf } from "./finding.ts";
 
 /** Files that others can read or change. */
-export interface PermissionsFacts {
-  /** Files of the configuration with secrets in them, and their modes. */
-  readonly withSecrets: readonly {
-    readonly path: string;
-    readonly mode: number;
-    readonly remedy: string;
-  }[];
-  /** Files of the store, and keys, that others can read, with their modes. */
-  readonly open: readonly {
-    readonly what: string;
-    readonly path: string;
-    readonly mode: number;
-    readonly remedy: string;
-  }[];
-  /** What other users can change. */
-  readonly untrusted: readonly {
-    readonly what: string;
-    readonly message: string;
-    readonly remedy: string;
-  }[];
-}
+export type PermissionsFacts = ReturnType<typeof readPermissions>;
 
 /** What is looked at. */
 export interface PermissionsPlaces {
@@ -50,7 +30,7 @@ const SECRET_LENGTH_MIN = 4;
 const READ_BY_OTHERS = 0o004;
 
 /** Look at the modes and owners. */
-export function readPermissions(places: PermissionsPlaces): PermissionsFacts {
+export function readPermissions(places: PermissionsPlaces) {
   const { files, secrets, modules, database, keys, socket, spool, owners } = places;
   const stored = database === null
     ? []
@@ -62,7 +42,7 @@ export function readPermissions(places: PermissionsPlaces): PermissionsFacts {
     ...socket === null ? [] : [["the folder of the socket", dirname(socket)] as const],
     ["the folder of kept reports", spool],
   ];
-  const untrusted = new Map<string, PermissionsFacts["untrusted"][number]>();
+  const untrusted = new Map<string, { what: string; message: string; remedy: string }>();
   for (const [what, path] of folders) {
     if (lstatSync(path, { throwIfNoEntry: false }) === undefined) continue;
     const problem = trustProblem(path, { owners });
@@ -70,15 +50,18 @@ export function readPermissions(places: PermissionsPlaces): PermissionsFacts {
     untrusted.set(problem.message, { what, message: problem.message, remedy: problem.hint });
   }
   return {
+    /** Files of the configuration with secrets in them, and their modes. */
     withSecrets: files.flatMap((path) => {
       const mode = modeOfSecrets(path, secrets);
       return mode === null ? [] : [{ path, mode, remedy: closeCommand(path) }];
     }),
+    /** Files of the store, and keys, that others can read, with their modes. */
     open: [
       ...openToOthers(stored).map((file) => ({ what: "the store", ...file })),
       ...openToOthers(keys).map((file) => ({ what: "a private key", ...file })),
     ].filter(({ mode }) => (mode & 0o007) !== 0)
       .map((file) => ({ ...file, remedy: closeCommand(file.path) })),
+    /** What other users can change. */
     untrusted: [...untrusted.values()],
   };
 }

@@ -13,21 +13,7 @@ export interface KnownToken extends Pick<TokenEntry, "name" | "role" | "expiresA
 }
 
 /** The tokens that callers may use. */
-export interface TokensFacts {
-  /** Of the configuration and of the tokens file. */
-  readonly tokens: readonly KnownToken[];
-  /** Why the tokens file cannot be used; null if it can. */
-  readonly problem: { readonly message: string; readonly hint: string | null } | null;
-  /** True if the problem is only that this user may not read it. */
-  readonly isForbidden: boolean;
-  readonly mode: "token" | "mtls" | "none";
-  /** True if other machines can connect. */
-  readonly isBeyondLoopback: boolean;
-  /** True if there is a permanent token for the administrator. */
-  readonly hasTokenFile: boolean;
-  readonly tokensFile: string;
-  readonly nowMs: number;
-}
+export type TokensFacts = ReturnType<typeof readTokens>;
 
 const SOON_MS = 14 * 86_400_000;
 const SHOWN_MAX = 10;
@@ -36,10 +22,10 @@ const SHOWN_MAX = 10;
 export function readTokens(
   { server }: Config,
   { nowMs, uid }: { readonly nowMs: number; readonly uid: number },
-): TokensFacts {
+) {
   const { auth, host } = server;
   let inFile: readonly TokenEntry[] = [];
-  let problem: TokensFacts["problem"] = null;
+  let problem: { message: string; hint: string | null } | null = null;
   let isForbidden = false;
   try {
     inFile = readTokensFile(auth.tokensFile);
@@ -51,14 +37,19 @@ export function readTokens(
     problem = { message, hint: hint ?? null };
   }
   return {
+    /** Of the configuration and of the tokens file. */
     tokens: [
       ...auth.tokens.map((token) => ({ ...token, isInFile: false })),
       ...inFile.map((token) => ({ ...token, isInFile: true })),
     ],
+    /** Why the tokens file cannot be used; null if it can. */
     problem,
+    /** True if the problem is only that this user may not read it. */
     isForbidden,
     mode: auth.mode,
+    /** True if other machines can connect. */
     isBeyondLoopback: !isLoopback(host),
+    /** True if there is a permanent token for the administrator. */
     hasTokenFile: auth.tokenFile !== null,
     tokensFile: auth.tokensFile,
     nowMs,

@@ -7,19 +7,7 @@ import { type Finding, findingsOf } from "./finding.ts";
 import { readZoneFile } from "./zone_file.ts";
 
 /** The zone databases of this program and of the host. */
-export interface ZonesFacts {
-  /** Such as "icu 78.3" or "tz 2026a". */
-  readonly own: string;
-  /** Such as "2026a"; null if the host has no database, or does not name its version. */
-  readonly host: string | null;
-  readonly hasHost: boolean;
-  /** Where both differ, at the earliest instant. */
-  readonly differences: readonly ZoneDifference[];
-  /** How many zones were compared. */
-  readonly compared: number;
-  /** Year of the comparison. */
-  readonly year: number;
-}
+export type ZonesFacts = ReturnType<typeof readZones>;
 
 /** A zone for which the program and the host have another time. */
 export interface ZoneDifference {
@@ -44,7 +32,7 @@ export function readZones(
   used: readonly string[],
   nowMs: number,
   folder: string = FOLDER,
-): ZonesFacts {
+) {
   const zones = [...new Set([hostTimezone(), ...used])].filter((name) =>
     /^[A-Za-z][\w+-]*(?:\/[A-Za-z][\w+-]*)*$/.test(name)
   ).slice(0, ZONES_MAX);
@@ -58,11 +46,16 @@ export function readZones(
   }
   const isThere = readText(join(folder, "tzdata.zi")) !== null || compared > 0;
   return {
+    /** Such as "icu 78.3" or "tz 2026a". */
     own: zoneDatabaseVersion(),
+    /** Such as "2026a"; null if the host has no database, or does not name its version. */
     host: hostVersion(folder),
     hasHost: isThere,
+    /** Where both differ, at the earliest instant. */
     differences,
+    /** How many zones were compared. */
     compared,
+    /** Year of the comparison. */
     year: new Date(nowMs).getUTCFullYear(),
   };
 }
