@@ -3,8 +3,16 @@ import { test } from "node:test";
 import type { SourceFile, SourceImport, SyntaxNode } from "./support/source_tree.ts";
 import { readSource, readSources, visit } from "./support/source_tree.ts";
 
-/** What a folder may import: a folder, a file or subfolder of one, or only the types of either. */
-const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly types?: string[] }>> = {
+/**
+ * What a folder may import: a folder, a file or subfolder of one, only the types of either, or
+ * types and what `import()` loads when it is called.
+ */
+const ARROWS: Readonly<
+  Record<
+    string,
+    { readonly values: string[]; readonly types?: string[]; readonly lazy?: string[] }
+  >
+> = {
   main: { values: ["cli", "worker", "supervisor", "jobs", "platform", "core"] },
   library: { values: ["core", "platform", "jobs", "store", "worker", "supervisor", "manager"] },
   index: { values: ["library", "manager", "store", "core", "jobs", "platform"] },
@@ -28,7 +36,7 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
   },
   core: { values: [] },
   platform: { values: ["core"] },
-  config: { values: ["core", "platform"] },
+  config: { values: ["core", "platform"], lazy: ["notices/channels"] },
   jobs: { values: ["core", "platform"] },
   store: { values: ["core", "platform"] },
   maintenance: { values: ["core", "platform", "config", "store"] },
@@ -159,6 +167,7 @@ function checkArrow(file: SourceFile, found: SourceImport): string | null {
   if (rule === undefined) return `${file.path}: no rule for the folder ${file.folder}`;
   if (place.split("/")[0] === file.folder || within(place, rule.values)) return null;
   if (found.isType && within(place, rule.types ?? [])) return null;
+  if ((found.isType || found.isLazy) && within(place, rule.lazy ?? [])) return null;
   return `${file.path}:${found.line}: ${file.folder} may not import ${place}`;
 }
 
@@ -416,6 +425,12 @@ const BREAKERS: readonly [name: string, path: string, text: string, count: numbe
     "import only along the arrows of the design",
     "src/rpc/a.ts",
     'import { a } from "../store/store.ts";',
+    1,
+  ],
+  [
+    "import only along the arrows of the design",
+    "src/config/a.ts",
+    'import { a } from "../notices/channels/a.ts"; await import("../notices/channels/a.ts");',
     1,
   ],
   [

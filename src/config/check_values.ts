@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { isLoopback } from "../core/address.ts";
 import type { Config } from "./config.ts";
 import type { KEYS } from "./keys.ts";
-import { checkPublicUrl } from "./notices/public_url.ts";
+import { checkPublicUrl } from "./notices/notice_url.ts";
 import { optionValues } from "./option_keys.ts";
 import type { Values } from "./values/schema.ts";
 import { reasonOf } from "./values/secrets.ts";

@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { resolve } from "node:path";
 import type { Config, LoadedConfig } from "../config/config.ts";
 import { loadConfig } from "../config/load_config.ts";
+import { CHANNEL_TYPES } from "../config/notices/notice_keys.ts";
 import { ConfigError, formatPlace, logProblem, problemFields } from "../config/values/problems.ts";
 import { GRPC_PORT_DEFAULT, siteUrlOf } from "../core/address.ts";
 import { JobError, messageOf, toJobError } from "../core/errors.ts";
@@ -411,8 +412,11 @@ export async function openChannels(
   mask: SecretMask,
 ): Promise<readonly Channel[]> {
   if (notices.length === 0) return [];
-  const { createChannel } = await import("../notices/channels/create_channel.ts");
-  return notices.map((settings) => createChannel(settings, { clock: systemClock, mask, timezone }));
+  const { createChannel } = await import("../notices/channels/channel.ts");
+  return await Promise.all(notices.map(async (settings) => {
+    const create = await CHANNEL_TYPES[settings.target.to]!.load();
+    return createChannel(settings, create, { clock: systemClock, mask, timezone });
+  }));
 }
 
 /** A manager in this process for one run of a job without a daemon. */

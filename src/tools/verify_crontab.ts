@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import type { ChannelSettings } from "../core/notices/settings.ts";
+import { type ChannelSettings, isMail } from "../core/notices/settings.ts";
 import type { JobTable } from "../core/job/job_table.ts";
 import { REBOOT } from "../core/time/schedule.ts";
 import { nextTickOf } from "../core/time/ticks.ts";
@@ -134,7 +134,7 @@ function mailProblemOf(
   const wanted = mail && { ...mail, transport: "sendmail" };
   const found = named.filter(({ rules }) => rules.on.includes("output"))
     .map(({ name: channel, target }) => {
-      if (target.to !== "mail") return null;
+      if (!isMail(target)) return null;
       const { recipients, from, style, transport } = target;
       return { recipients, from, style, channel, transport: transport.type };
     });

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { test } from "node:test";
 import { JOB_SCHEMA } from "../../src/config/job_keys.ts";
 import { SCHEMA } from "../../src/config/keys.ts";
-import { NOTICE_SCHEMA } from "../../src/config/notices/notice_keys.ts";
+import { CHANNEL_TYPES, NOTICE_SCHEMA } from "../../src/config/notices/notice_keys.ts";
 import { loadConfig } from "../../src/config/load_config.ts";
 import { configRows } from "../support/worlds/config_rows.ts";
 import { loadText } from "../support/worlds/config_world.ts";
@@ -23,6 +23,13 @@ for (
 ) {
   test(`docs/configuration.md has the row of ${row.split("`", 2)[1]} as it is`, () => {
     assert.ok(LINES.includes(row), `Wanted this row:\n${row}`);
+  });
+}
+
+for (const type of Object.keys(CHANNEL_TYPES)) {
+  test(`docs/configuration.md and docs/notices.md describe the channel ${type}`, () => {
+    const notices = readFileSync(`${ROOT}/docs/notices.md`, "utf8");
+    for (const text of [TEXT, notices]) assert.ok(text.includes(`to = "${type}"`), type);
   });
 }
 

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ChannelSettings } from "../../src/core/notices/settings.ts";
+import { CHANNEL_TYPES, NOTICE_KEYS, RULE_KEYS } from "../../src/config/notices/notice_keys.ts";
+import { type ChannelSettings, isMail } from "../../src/core/notices/settings.ts";
+import type { WebhookTarget } from "../../src/notices/channels/webhook/webhook_channel.ts";
 import { asWindows } from "../support/as_windows.ts";
 import { loadText } from "../support/worlds/config_world.ts";
 
@@ -11,6 +13,9 @@ async function problemsOf(table: string): Promise<string[]> {
   const { problems } = await loadText(`[notices.ops]\n${table}`, { env: { HOOK: "s3cret" } });
   return problems.map((problem) => problem.replace(/^config\.toml:\d+:\d+: /, ""));
 }
+
+/** The types of channels as an error lists them. */
+const TYPES = Object.keys(CHANNEL_TYPES).map((name) => `"${name}"`).join(", ");
 
 async function channelOf(table: string, env = {}): Promise<ChannelSettings> {
   const { loaded, problems } = await loadText(`[notices.ops]\n${table}`, { env });
@@ -137,7 +142,7 @@ test("loadConfig() refuses names, and more channels than there may be", async ()
 for (
   const [table, problem] of [
     ["", "notices.ops: the key `to` is missing"],
-    ['to = "pigeon"', 'found "pigeon", wanted one of "mail", "webhook", "exec", "syslog"'],
+    ['to = "pigeon"', `found "pigeon", wanted one of ${TYPES}`],
     [`${EXEC}recipents = ["a@b.c"]`, 'unknown key (Did you mean "notices.ops.recipients"?)'],
     [`${EXEC}smtp = "smtp://a"`, 'notices.ops.smtp: works only with to = "mail"'],
     [`${EXEC}ca = "a.pem"`, 'notices.ops.ca: works only with to = "mail" or to = "webhook"'],
@@ -247,11 +252,27 @@ for (
   });
 }
 
+for (const [to, { aliases, keys }] of Object.entries(CHANNEL_TYPES)) {
+  test(`loadConfig() explains what to write for other names of ${to}`, async () => {
+    for (const name of aliases) {
+      const hint = `wanted one of ${TYPES} (Write: to = "${to}")`;
+      assert.deepEqual(await problemsOf(`to = "${name}"`), [
+        `notices.ops.to: found "${name}", ${hint}`,
+      ]);
+    }
+  });
+
+  test(`the keys of ${to} have one meaning, whatever the type of channel`, () => {
+    for (const [name, key] of Object.entries(keys)) assert.equal(NOTICE_KEYS[name], key, name);
+    assert.deepEqual(Object.keys(keys).filter((name) => name in RULE_KEYS), []);
+  });
+}
+
 test("loadConfig() reads how mail is sent, and what of it is secret", async () => {
   const rest = 'from = "jobctl@example.com"\nrecipients = ["ops@example.com"]\n';
   const transport = async (text: string) => {
     const { target } = await channelOf(`to = "mail"\n${rest}${text}`, { PW: "pass word" });
-    return target.to === "mail" ? target.transport : null;
+    return isMail(target) ? target.transport : null;
   };
   const smtp = { type: "smtp", host: "mail.example.com", caFile: null };
   assert.deepEqual(await transport('smtp = "smtps://mail.example.com"'), {
@@ -344,12 +365,14 @@ env = { KEY = { env = "OTHER" }, PLAIN = "plain-text" }
   for (const plain of ["application/json", "plain-text", "services", "a.example"]) {
     assert.ok(!secrets.has(plain), plain);
   }
-  const hook = config.notices[1]!.target;
-  assert.ok(hook.to === "webhook");
+  const [, hook] = config.notices.map(({ target }) => target as WebhookTarget);
+  assert.ok(hook !== undefined);
   assert.equal(hook.url, "https://a.example/x?token=query-secret");
   assert.equal(hook.headers["Authorization"], `Basic ${btoa("user:hook-secret")}`);
   assert.deepEqual(
-    config.notices.map(({ target }) => target.to === "webhook" && target.isUrlSecret),
+    config.notices.map(({ target }) =>
+      target.to === "webhook" && (target as WebhookTarget).isUrlSecret
+    ),
     [false, false, true, true, false],
   );
 });
@@ -384,7 +407,7 @@ test("loadConfig() takes a single text where a list is meant", async () => {
     'to = "mail"\nsendmail = true\nrecipients = "root"\non = "failed"\njobs = "shop-*"\nquiet = "sat-sun"\n',
   );
   assert.deepEqual([rules.on, rules.jobs, rules.quiet], [["failed"], ["shop-*"], ["sat-sun"]]);
-  assert.deepEqual(target.to === "mail" && target.recipients, ["root"]);
+  assert.deepEqual(isMail(target) && target.recipients, ["root"]);
 });
 
 test("loadConfig() lists every key of a job when it finds an unknown one", async () => {

@@ -19,6 +19,8 @@ export interface SourceImport {
   readonly specifier: string;
   readonly line: number;
   readonly isType: boolean;
+  /** True for `import()`, which loads a module when it is called. */
+  readonly isLazy: boolean;
   /**
    * Path below the root for a relative import, such as `src/core/errors.ts`; null for packages and
    * `node:`.
@@ -105,6 +107,7 @@ function importsOf(program: SyntaxNode, path: string): SourceImport[] {
       specifier,
       line: node.loc.start.line,
       isType: found.isType,
+      isLazy: node.type === "ImportExpression",
       target: specifier.startsWith(".") ? posix.join(dirname(path), specifier) : null,
     });
   });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
+import { isMail } from "../../src/core/notices/settings.ts";
 import { userName } from "../../src/platform/system/accounts.ts";
 import { importCrontabs } from "../../src/tools/import/import_crontab.ts";
 import type { Dialect } from "../../src/tools/import/dialect.ts";
@@ -38,7 +39,7 @@ async function mailed(...args: Parameters<typeof importText>) {
     const found = notices.filter(({ name }) => options.notify?.includes(name));
     const targets = found.map(({ target, rules }) => {
       assert.deepEqual([rules.on, rules.jobs], [["output"], []]);
-      assert.ok(target.to === "mail" && target.transport.type === "sendmail");
+      assert.ok(isMail(target) && target.transport.type === "sendmail");
       const { recipients, from, style } = target;
       return [style, ...recipients, ...(from === null ? [] : [`from ${from}`])].join(" ");
     });

@@ -19,7 +19,7 @@ const CHANNEL: Channel = {
       ...{ jobs: ["*"], after: 1, rate: null, repeatMs: null, digestMs: null, quiet: [] },
       limit: { most: 100, perMs: 600_000 },
     },
-    target: { to: "syslog", address: { type: "local" }, facility: "daemon" },
+    target: { to: "syslog" },
     timeoutMs: 1_000,
   },
   deliver: (_notice: Notice) => Promise.resolve(),

@@ -1,22 +1,21 @@
 import { lookup } from "node:dns/promises";
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { bareHost } from "../../core/address.ts";
 import { errorCode, toJobError } from "../../core/errors.ts";
 import type { ConfigProblem } from "../../core/config_problem.ts";
-import type { ChannelSettings, SyslogTarget } from "../../core/notices/settings.ts";
+import type { ChannelSettings } from "../../core/notices/settings.ts";
 import { isIpAddress, isPublicAddress } from "../../core/public_address.ts";
 import { inTime, systemClock } from "../../platform/clock.ts";
 import { trustProblem } from "../../platform/files/trusted_path.ts";
 import { loadCa } from "../../platform/network/tls.ts";
 import { problemAt } from "../values/problems.ts";
+import type { ChannelUses } from "./channel_type.ts";
+import { CHANNEL_TYPES } from "./notice_keys.ts";
 
 /** Where programs of channels are looked for. */
 const PATH = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 /** Longest wait for the address of a host, in milliseconds. */
 const LOOKUP_MS_MAX = 5_000;
-/** Places that `to = "syslog"` writes to without an address. */
-const LOGS = ["/dev/log", "/run/systemd/journal/socket"];
 
 /** The result of {@link checkChannels}. */
 export interface ChannelsCheck {
@@ -59,39 +58,28 @@ export async function checkChannels(
 }
 
 async function checkChannel({ target }: ChannelSettings, check: ChannelCheck): Promise<void> {
-  switch (target.to) {
-    case "mail": {
-      const { transport } = target;
-      if (transport.type === "sendmail") return checkProgram(transport.path, "sendmail", check);
-      await checkAuthority(transport.caFile, check);
-      await checkHost(transport.host, { key: "smtp", isPublic: false }, check);
-      return;
-    }
-    case "webhook": {
-      const isPublic = !target.allowPrivate;
-      await checkAuthority(target.caFile, check);
-      await checkHost(bareHost(new URL(target.url).hostname), { key: "url", isPublic }, check);
-      return;
-    }
-    case "exec":
-      return checkProgram(target.command[0]!, "command", check);
-    case "syslog":
-      await checkLog(target, check);
+  const { program, server, logs } = CHANNEL_TYPES[target.to]!.uses(target);
+  if (server !== undefined) {
+    await checkAuthority(server.caFile, check);
+    await checkHost(server, check);
   }
+  if (program !== undefined) checkProgram(program, check);
+  if (logs === undefined || logs.paths.some((path) => existsSync(path))) return;
+  const message = `no log was found at ${logs.paths.join(" or ")}`;
+  check.warning(logs.key, message, "Start the log daemon");
 }
 
-function checkProgram(program: string, key: string, { problem, warning }: ChannelCheck): void {
-  const places = program.includes("/") ? [program] : PATH.map((folder) => join(folder, program));
+function checkProgram(
+  { key, path, hint }: NonNullable<ChannelUses["program"]>,
+  { problem, warning }: ChannelCheck,
+): void {
+  const isPath = path.includes("/");
+  const places = isPath ? [path] : PATH.map((folder) => join(folder, path));
   const found = places.find((place) => existsSync(place));
   if (found === undefined) {
-    const isPath = program.includes("/");
     const where = isPath ? "" : ` in ${PATH.join(", ")}`;
-    const hint = key === "sendmail"
-      ? 'Install one, such as postfix or msmtp-mta, or name a mail server: smtp = "smtps://…"'
-      : isPath
-      ? undefined
-      : "Name it by its absolute path";
-    return problem(key, `no program "${program}" was found${where}`, hint);
+    const remedy = hint ?? (isPath ? undefined : "Name it by its absolute path");
+    return problem(key, `no program "${path}" was found${where}`, remedy);
   }
   try {
     accessSync(found, constants.X_OK);
@@ -120,8 +108,7 @@ async function checkAuthority(file: string | null, check: ChannelCheck): Promise
 }
 
 async function checkHost(
-  host: string,
-  { key, isPublic }: { readonly key: string; readonly isPublic: boolean },
+  { key, host, isPublic }: NonNullable<ChannelUses["server"]>,
   { warning }: ChannelCheck,
 ): Promise<void> {
   if (isIpAddress(host)) return;
@@ -146,14 +133,4 @@ async function addressesOf(host: string): Promise<readonly string[] | string> {
     clock: systemClock,
     late,
   });
-}
-
-async function checkLog({ address }: SyslogTarget, check: ChannelCheck): Promise<void> {
-  if ("host" in address) {
-    return await checkHost(address.host, { key: "address", isPublic: false }, check);
-  }
-  checkProgram("logger", "to", check);
-  const places = address.type === "socket" ? [address.path] : LOGS;
-  if (places.some((place) => existsSync(place))) return;
-  check.warning("address", `no log was found at ${places.join(" or ")}`, "Start the log daemon");
 }

@@ -1,7 +1,7 @@
 import { realpathSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { ConfigProblem } from "../../core/config_problem.ts";
-import type { ChannelSettings } from "../../core/notices/settings.ts";
+import { type ChannelSettings, isMail } from "../../core/notices/settings.ts";
 import { problemAt } from "../values/problems.ts";
 
 /** What the `sendmail` of Postfix and of nullmailer starts to put a mail into its queue. */
@@ -21,7 +21,7 @@ export function localMailProblems(
   root: string = "/",
 ): ConfigProblem[] {
   return channels.flatMap(({ name, target }) => {
-    if (target.to !== "mail" || target.transport.type !== "sendmail") return [];
+    if (!isMail(target) || target.transport.type !== "sendmail") return [];
     const { path } = target.transport;
     if (!needsSetuid(path, root)) return [];
     return problemAt(

@@ -1,6 +1,5 @@
 import { didYouMean } from "../text/nearest.ts";
 import type { NoticeEvent } from "./notice.ts";
-import type { PresetName } from "./presets.ts";
 
 /** Which notices a channel gets, and when. Times are in the configuration's time zone. */
 export interface NoticeRules {
@@ -33,10 +32,10 @@ export interface NoticeLimit {
 export const NOTICE_LIMIT: NoticeLimit = { most: 100, perMs: 600_000 };
 
 /** A channel to people, as configured in `[notices.NAME]`. */
-export interface ChannelSettings {
+export interface ChannelSettings<T extends ChannelTarget = ChannelTarget> {
   readonly name: string;
   readonly rules: NoticeRules;
-  readonly target: ChannelTarget;
+  readonly target: T;
   /** Longest time of one delivery, in milliseconds. */
   readonly timeoutMs: number;
 }
@@ -44,11 +43,16 @@ export interface ChannelSettings {
 /** A channel as callers see it: without its addresses and secrets. */
 export interface ChannelSummary extends NoticeRules {
   readonly name: string;
-  readonly to: ChannelTarget["to"];
+  readonly to: string;
 }
 
-/** Where and how a channel delivers. Secrets are resolved, and paths are absolute. */
-export type ChannelTarget = MailTarget | WebhookTarget | ExecTarget | SyslogTarget;
+/**
+ * Where and how a channel delivers; each type adds its own members. Secrets are resolved, and paths
+ * are absolute.
+ */
+export interface ChannelTarget {
+  readonly to: string;
+}
 
 /** Forms of a mail: our own, or that of a cron with its subject and headers; "cron": cronie's. */
 export const MAIL_STYLES = ["notice", "cron", "cron-debian", "cron-busybox"] as const;
@@ -58,11 +62,16 @@ export type MailStyle = (typeof MAIL_STYLES)[number];
 
 /** True if a channel delivers all of a run's output, and nothing else, as a cron does. */
 export function hasWholeOutput({ target }: Pick<ChannelSettings, "target">): boolean {
-  return target.to === "mail" && target.style !== "notice";
+  return isMail(target) && target.style !== "notice";
+}
+
+/** True if a channel delivers by mail. */
+export function isMail(target: ChannelTarget): target is MailTarget {
+  return target.to === "mail";
 }
 
 /** By mail. */
-export interface MailTarget {
+export interface MailTarget extends ChannelTarget {
   readonly to: "mail";
   readonly transport: SmtpTransport | SendmailTransport;
   /** Null for the address that the host's sendmail gives: only without SMTP. */
@@ -96,41 +105,6 @@ export interface SendmailTransport {
   readonly path: string;
 }
 
-/** By an HTTP request. */
-export interface WebhookTarget {
-  readonly to: "webhook";
-  /** Without user information. */
-  readonly url: string;
-  /** True if the path is a secret too, as that of Slack. */
-  readonly isUrlSecret: boolean;
-  /** Null for the JSON of the notice, or {@link body}. */
-  readonly preset: PresetName | null;
-  /** Key or token that the preset needs; null for none. */
-  readonly token: string | null;
-  /** Chat that the preset needs; null for none. */
-  readonly chat: string | null;
-  /** Key of the signature; null for none. */
-  readonly secret: string | null;
-  /** In addition to those that every request has; names as written. */
-  readonly headers: Readonly<Record<string, string>>;
-  /** A template in place of the JSON of the notice; null for none. */
-  readonly body: string | null;
-  /** Host patterns that a redirect may lead to, in addition to the host of {@link url}. */
-  readonly allowHosts: readonly string[];
-  /** Allows addresses that are not public, and plain HTTP. */
-  readonly allowPrivate: boolean;
-  /** File of the authority that the server's certificate must be from; null for the system's. */
-  readonly caFile: string | null;
-}
-
-/** By a program that reads the notice from its standard input. */
-export interface ExecTarget {
-  readonly to: "exec";
-  readonly command: readonly string[];
-  /** Additional environment variables. */
-  readonly env: Readonly<Record<string, string>>;
-}
-
 /** Facilities of syslog by their number. */
 export const SYSLOG_FACILITIES = {
   kern: 0,
@@ -157,19 +131,6 @@ export const SYSLOG_FACILITIES = {
 
 /** Name of a facility. */
 export type SyslogFacility = keyof typeof SYSLOG_FACILITIES;
-
-/** By the system's log. */
-export interface SyslogTarget {
-  readonly to: "syslog";
-  readonly address: SyslogAddress;
-  readonly facility: SyslogFacility;
-}
-
-/** Where a log is: that of this host, a socket of it, or another host. */
-export type SyslogAddress =
-  | { readonly type: "local" }
-  | { readonly type: "socket"; readonly path: string }
-  | { readonly type: "udp" | "tcp"; readonly host: string; readonly port: number };
 
 /** Most channels of a configuration. */
 export const CHANNELS_MAX = 50;

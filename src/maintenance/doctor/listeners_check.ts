@@ -4,6 +4,7 @@ import { errorCode, messageOf } from "../../core/errors.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import { roughDuration } from "../../core/time/duration.ts";
 import type { Config } from "../../config/config.ts";
+import { CHANNEL_TYPES } from "../../config/notices/notice_keys.ts";
 import { readRegularFile } from "../../platform/files/read_file.ts";
 import { listeningPorts } from "../../platform/network/listening_ports.ts";
 import { accountName } from "../../platform/system/accounts.ts";
@@ -42,13 +43,7 @@ export async function readListeners(
     tls?.clientCa,
     store.tls?.ca,
     store.tls?.cert,
-    ...notices.map(({ target }) =>
-      target.to === "webhook"
-        ? target.caFile
-        : target.to === "mail" && target.transport.type === "smtp"
-        ? target.transport.caFile
-        : null
-    ),
+    ...notices.map(({ target }) => CHANNEL_TYPES[target.to]!.uses(target).server?.caFile),
   ].filter((path) => typeof path === "string");
   return {
     listeners: [

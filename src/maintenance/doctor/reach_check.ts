@@ -1,10 +1,12 @@
 import { orElse } from "../../core/or_else.ts";
 import type { Buffer } from "node:buffer";
-import { bareHost, hostPort } from "../../core/address.ts";
-import type { ChannelTarget } from "../../core/notices/settings.ts";
+import { hostPort } from "../../core/address.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import { readRegularFile } from "../../platform/files/read_file.ts";
 import type { Config } from "../../config/config.ts";
+import type { NoticeServer } from "../../config/notices/channel_type.ts";
+import { CHANNEL_TYPES } from "../../config/notices/notice_keys.ts";
+import { serverOfUrl } from "../../config/notices/notice_url.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { type Dialog, type Endpoint, reach, type Reached } from "./connect.ts";
 import { type Finding, findingsOf } from "./finding.ts";
@@ -32,12 +34,13 @@ const GREETING: Dialog = { request: null, isComplete: (answer) => /^\d{3} [^\n]*
 export function receiversOf({ notices, heartbeat }: Pick<Config, "notices" | "heartbeat">) {
   const receivers: Receiver[] = [];
   for (const { name, target } of notices) {
-    const endpoint = endpointOf(target);
-    if (endpoint !== null) receivers.push({ name: `notices.${name}`, endpoint });
+    const { server } = CHANNEL_TYPES[target.to]!.uses(target);
+    if (server === undefined || server.isDatagram) continue;
+    receivers.push({ name: `notices.${name}`, endpoint: endpointOf(server) });
   }
   if (heartbeat !== null) {
-    const { url, allowPrivate } = heartbeat;
-    receivers.push({ name: "heartbeat", endpoint: endpointOfUrl(url, allowPrivate, null) });
+    const server = serverOfUrl(heartbeat.url, { ...heartbeat, caFile: null });
+    receivers.push({ name: "heartbeat", endpoint: endpointOf(server) });
   }
   return receivers.slice(0, RECEIVERS_MAX);
 }
@@ -88,37 +91,10 @@ function probe({ host, port, tls }: Endpoint): string {
     : `openssl s_client -connect ${at} -brief </dev/null`;
 }
 
-function endpointOf(target: ChannelTarget): Endpoint | null {
-  if (target.to === "webhook") {
-    return endpointOfUrl(target.url, target.allowPrivate, target.caFile);
-  }
-  if (target.to === "mail") {
-    const { transport } = target;
-    if (transport.type !== "smtp") return null;
-    const { host, port, tls, caFile } = transport;
-    return {
-      host,
-      port,
-      isPublic: false,
-      dialog: GREETING,
-      tls: tls === "implicit" ? { ca: readCa(caFile) } : null,
-    };
-  }
-  if (target.to !== "syslog" || target.address.type !== "tcp") return null;
-  const { host, port } = target.address;
-  return { host, port, tls: null, isPublic: false, dialog: null };
-}
-
-function endpointOfUrl(text: string, allowPrivate: boolean, caFile: string | null): Endpoint {
-  const url = new URL(text);
-  const isTls = url.protocol === "https:";
-  return {
-    host: bareHost(url.hostname),
-    port: url.port === "" ? (isTls ? 443 : 80) : Number(url.port),
-    tls: isTls ? { ca: readCa(caFile) } : null,
-    isPublic: !allowPrivate,
-    dialog: null,
-  };
+function endpointOf(server: NoticeServer): Endpoint {
+  const { host, port, isTls, caFile, isPublic, isGreeting } = server;
+  const tls = isTls ? { ca: readCa(caFile) } : null;
+  return { host, port, tls, isPublic, dialog: isGreeting ? GREETING : null };
 }
 
 function readCa(path: string | null): Buffer | null {

@@ -1,7 +1,7 @@
 import { type ErrorCode, isJobError, JobError, messageOf } from "../../core/errors.ts";
 import type { LogLevel } from "../../core/instance.ts";
 import type { Notice } from "../../core/notices/notice.ts";
-import type { ChannelSettings } from "../../core/notices/settings.ts";
+import type { ChannelSettings, ChannelTarget } from "../../core/notices/settings.ts";
 import type { SecretMask } from "../../core/text/secret_mask.ts";
 import type { Clock } from "../../platform/clock.ts";
 
@@ -52,6 +52,12 @@ export interface ChannelDeps {
   readonly network?: Network;
 }
 
+/** Makes what delivers the notices of a channel. */
+export type CreateDeliverer<T extends ChannelTarget> = (
+  settings: ChannelSettings<T>,
+  deps: ChannelDeps,
+) => Deliverer;
+
 /** How a delivery failed, and what follows from it. */
 export interface DeliveryErrorOptions {
   /** True if another attempt would fail, too. */
@@ -83,7 +89,7 @@ export class DeliveryError extends JobError {
 export const RETRY_AFTER_MS_MAX = 24 * 3_600_000;
 
 /** Anything thrown while a notice was delivered, without secrets. */
-export function toDeliveryError(thrown: unknown, mask: SecretMask): DeliveryError {
+function toDeliveryError(thrown: unknown, mask: SecretMask): DeliveryError {
   const known = thrown instanceof DeliveryError ? thrown : null;
   const hint = isJobError(thrown) ? thrown.hint : undefined;
   // Without the cause, which may have secrets.
@@ -99,7 +105,7 @@ export function toDeliveryError(thrown: unknown, mask: SecretMask): DeliveryErro
  *
  * @throws what `run` throws; DeliveryError if it takes longer or is aborted
  */
-export async function withTimeLimit<T>(
+async function withTimeLimit<T>(
   { clock, timeoutMs, signal }: {
     readonly clock: Clock;
     readonly timeoutMs: number;
@@ -123,4 +129,37 @@ export async function withTimeLimit<T>(
     timer.cancel();
     signal.removeEventListener("abort", abort);
   }
+}
+
+/**
+ * The channel of a configuration. Each delivery takes at most its `timeoutMs`; errors and previews
+ * have no secrets.
+ */
+export function createChannel<T extends ChannelTarget>(
+  settings: ChannelSettings<T>,
+  create: CreateDeliverer<T>,
+  deps: ChannelDeps,
+): Channel {
+  const deliverer = create(settings, deps);
+  const { timeoutMs } = settings;
+  const { clock, mask } = deps;
+  return {
+    settings,
+    async deliver(notice, context) {
+      const { log: write } = context;
+      const log = write &&
+        ((level: LogLevel, line: string) => write(level, mask.text(line)));
+      try {
+        await withTimeLimit(
+          { clock, timeoutMs, signal: context.signal },
+          (signal) => deliverer.deliver(notice, { ...context, signal, ...(log ? { log } : {}) }),
+        );
+      } catch (error) {
+        throw toDeliveryError(error, mask);
+      }
+    },
+    async preview(notice) {
+      return mask.text(await deliverer.preview(notice));
+    },
+  };
 }

@@ -1,5 +1,5 @@
 import type { Notice } from "../../core/notices/notice.ts";
-import type { ChannelSettings, ExecTarget } from "../../core/notices/settings.ts";
+import type { ChannelSettings, ChannelTarget } from "../../core/notices/settings.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import { noticePayload } from "../render/payload.ts";
 import { severityOf } from "../render/severity.ts";
@@ -10,10 +10,17 @@ import { runProgram } from "./run_program.ts";
 /** Longest value of a variable, in characters: the system limits all of them together. */
 const VALUE_LENGTH_MAX = 10_000;
 
+/** By a program that reads the notice from its standard input. */
+export interface ExecTarget extends ChannelTarget {
+  readonly to: "exec";
+  readonly command: readonly string[];
+  /** Additional environment variables. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
 /** Delivers by running a program. */
 export function createExecChannel(
-  { name }: ChannelSettings,
-  target: ExecTarget,
+  { name, target }: ChannelSettings<ExecTarget>,
   deps: ChannelDeps,
 ): Deliverer {
   const env = (notice: Notice) => ({ ...target.env, ...variablesOf(notice, name, deps) });

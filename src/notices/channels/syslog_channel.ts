@@ -4,10 +4,9 @@ import { connect } from "node:net";
 import type { Notice } from "../../core/notices/notice.ts";
 import {
   type ChannelSettings,
+  type ChannelTarget,
   SYSLOG_FACILITIES,
-  type SyslogAddress,
   type SyslogFacility,
-  type SyslogTarget,
 } from "../../core/notices/settings.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { connectionProblem } from "../../platform/network/connection_problem.ts";
@@ -30,13 +29,25 @@ const MESSAGE_LENGTH_MAX = 900;
 const JOURNAL = "/run/systemd/journal/socket";
 const LOG = "/dev/log";
 
+/** By the system's log. */
+export interface SyslogTarget extends ChannelTarget {
+  readonly to: "syslog";
+  readonly address: SyslogAddress;
+  readonly facility: SyslogFacility;
+}
+
+/** Where a log is: that of this host, a socket of it, or another host. */
+export type SyslogAddress =
+  | { readonly type: "local" }
+  | { readonly type: "socket"; readonly path: string }
+  | { readonly type: "udp" | "tcp"; readonly host: string; readonly port: number };
+
 type RemoteAddress = Extract<SyslogAddress, { readonly host: string }>;
 type LocalAddress = Exclude<SyslogAddress, RemoteAddress>;
 
 /** Writes to the log of this host or of another one. */
 export function createSyslogChannel(
-  { name }: ChannelSettings,
-  { address, facility }: SyslogTarget,
+  { name, target: { address, facility } }: ChannelSettings<SyslogTarget>,
   { clock, timezone }: ChannelDeps,
 ): Deliverer {
   const view = (notice: Notice) => viewOf(notice, { channel: name, timezone });

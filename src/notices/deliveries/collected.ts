@@ -7,6 +7,7 @@ import { quietSince, quietUntil } from "../../core/notices/quiet_time.ts";
 import { formatLocal } from "../../core/time/local_time.ts";
 import { idOfText } from "../../platform/text_ids.ts";
 import type { Memo, NewInstance } from "../../store/store.ts";
+import type { WebhookTarget } from "../channels/webhook/webhook_channel.ts";
 import { memosOf, readMemo, SILENCE_MEMO, tryPutMemo } from "../context/memos.ts";
 import type { NoticeContext } from "../context/notice_context.ts";
 import { newDelivery } from "../context/notice_kinds.ts";
@@ -86,7 +87,7 @@ export async function collectUntil(
   if (!settings) return null;
   const { rules: { limit }, target } = settings;
   // A service that opens incidents would otherwise never close this one.
-  const preset = target.to === "webhook" ? target.preset : null;
+  const preset = target.to === "webhook" ? (target as WebhookTarget).preset : null;
   const closes = notice.event === "recovered" && preset !== null &&
     presetNeeds(preset).hasIncidents;
   const flooded = closes ? null : context.flood.blockedUntil(channel, notice, limit);

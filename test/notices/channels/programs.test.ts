@@ -3,7 +3,8 @@ import { createSocket } from "node:dgram";
 import { chmodSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { test } from "node:test";
-import type { ExecTarget, SyslogTarget } from "../../../src/core/notices/settings.ts";
+import type { ExecTarget } from "../../../src/notices/channels/exec_channel.ts";
+import type { SyslogTarget } from "../../../src/notices/channels/syslog_channel.ts";
 import { readSystemFile } from "../../../src/platform/files/read_file.ts";
 import {
   channelFor,

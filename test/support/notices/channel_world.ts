@@ -8,15 +8,20 @@ import {
   type Socket,
 } from "node:net";
 import { readFileSync } from "node:fs";
+import { CHANNEL_TYPES } from "../../../src/config/notices/notice_keys.ts";
 import {
   type ChannelTarget,
   NOTICE_LIMIT,
   type NoticeRules,
-  type WebhookTarget,
 } from "../../../src/core/notices/settings.ts";
 import { SecretMask } from "../../../src/core/text/secret_mask.ts";
-import type { Channel, DeliveryError, Network } from "../../../src/notices/channels/channel.ts";
-import { createChannel } from "../../../src/notices/channels/create_channel.ts";
+import {
+  type Channel,
+  createChannel,
+  type DeliveryError,
+  type Network,
+} from "../../../src/notices/channels/channel.ts";
+import type { WebhookTarget } from "../../../src/notices/channels/webhook/webhook_channel.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { tlsFile } from "../tls_files.ts";
 import { sampleNotice } from "./sample_notices.ts";
@@ -33,9 +38,16 @@ export const RULES: NoticeRules = {
   limit: NOTICE_LIMIT,
 };
 
+/** What makes a deliverer, by the type of its channel. */
+const CREATES = Object.fromEntries(
+  await Promise.all(
+    Object.entries(CHANNEL_TYPES).map(async ([to, type]) => [to, await type.load()] as const),
+  ),
+);
+
 /** A channel called "ops". */
-export function channelFor(
-  target: ChannelTarget,
+export function channelFor<T extends ChannelTarget>(
+  target: T,
   { secrets = [], timeoutMs = 20_000, network }: {
     readonly secrets?: readonly string[];
     readonly timeoutMs?: number;
@@ -49,7 +61,8 @@ export function channelFor(
     timezone: "Europe/Berlin",
     ...(network ? { network } : {}),
   };
-  return createChannel({ name: "ops", rules: RULES, target, timeoutMs }, deps);
+  const settings = { name: "ops", rules: RULES, target, timeoutMs };
+  return createChannel(settings, CREATES[target.to]!, deps);
 }
 
 /** Deliver a notice once. */

@@ -32,7 +32,7 @@ export class RecordedChannel implements Channel {
     this.settings = {
       name,
       rules: { ...RULES, ...rules },
-      target: { to: "syslog", address: { type: "local" }, facility: "daemon" },
+      target: { to: "syslog" },
       timeoutMs: 30_000,
     };
   }

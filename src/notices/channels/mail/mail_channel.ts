@@ -24,33 +24,23 @@ const TLS_TEXTS: Readonly<Record<SmtpTransport["tls"], string>> = {
 };
 
 /** Delivers by mail. */
-export function createMailChannel(
-  settings: ChannelSettings,
-  target: MailTarget,
-  deps: ChannelDeps,
-): Deliverer {
-  return new MailChannel(settings, target, deps);
-}
-
-class MailChannel implements Deliverer {
-  readonly #settings: ChannelSettings;
-  readonly #target: MailTarget;
+export class MailChannel implements Deliverer {
+  readonly #settings: ChannelSettings<MailTarget>;
   readonly #deps: ChannelDeps;
   /** Recipients that a later attempt has to reach, by the id of the notice. */
   readonly #left = new Map<string, readonly string[]>();
 
-  constructor(settings: ChannelSettings, target: MailTarget, deps: ChannelDeps) {
+  constructor(settings: ChannelSettings<MailTarget>, deps: ChannelDeps) {
     this.#settings = settings;
-    this.#target = target;
     this.#deps = deps;
   }
 
   async deliver(notice: Notice, context: DeliveryContext): Promise<void> {
     const message = await this.#compose(notice);
-    const { transport } = this.#target;
+    const { transport } = this.#settings.target;
     if (transport.type === "sendmail") {
-      const { recipients } = this.#target;
-      const from = envelopeSender(notice, this.#target);
+      const { recipients } = this.#settings.target;
+      const from = envelopeSender(notice, this.#settings.target);
       await runProgram({
         // Without -i, a line with only a dot would end the mail. No address begins with a dash, and
         // some of these programs do not know "--".
@@ -62,8 +52,8 @@ class MailChannel implements Deliverer {
       });
       return;
     }
-    const to = this.#left.get(notice.id) ?? this.#target.recipients;
-    const from = this.#target.from!;
+    const to = this.#left.get(notice.id) ?? this.#settings.target.recipients;
+    const from = this.#settings.target.from!;
     const { refused, deferred, answer } = await sendBySmtp(transport, { from, to, message }, {
       clock: this.#deps.clock,
       timeoutMs: this.#settings.timeoutMs,
@@ -83,7 +73,7 @@ class MailChannel implements Deliverer {
   }
 
   async preview(notice: Notice): Promise<string> {
-    const { recipients, transport } = this.#target;
+    const { recipients, transport } = this.#settings.target;
     const message = await this.#compose(notice);
     const by = transport.type === "smtp"
       ? `smtp://${transport.host}:${transport.port} (${TLS_TEXTS[transport.tls]})`
@@ -94,6 +84,6 @@ class MailChannel implements Deliverer {
 
   #compose(notice: Notice): Promise<Buffer> {
     const { timezone } = this.#deps;
-    return composeMail(notice, this.#target, { channel: this.#settings.name, timezone });
+    return composeMail(notice, this.#settings.target, { channel: this.#settings.name, timezone });
   }
 }

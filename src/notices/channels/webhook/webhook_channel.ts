@@ -1,7 +1,8 @@
 import { createHmac } from "node:crypto";
 import { bareHost } from "../../../core/address.ts";
 import type { Notice } from "../../../core/notices/notice.ts";
-import type { ChannelSettings, WebhookTarget } from "../../../core/notices/settings.ts";
+import type { PresetName } from "../../../core/notices/presets.ts";
+import type { ChannelSettings, ChannelTarget } from "../../../core/notices/settings.ts";
 import { type Escape, fillNode, fillText, parseTemplate } from "../../../core/notices/template.ts";
 import { loadCa } from "../../../platform/network/tls.ts";
 import { VERSION } from "../../../platform/version.ts";
@@ -29,10 +30,36 @@ const TEMPORARY: ReadonlySet<number> = new Set([408, 425, 429]);
 /** How much of an answer an error quotes, in characters. */
 const QUOTED_MAX = 200;
 
+/** By an HTTP request. */
+export interface WebhookTarget extends ChannelTarget {
+  readonly to: "webhook";
+  /** Without user information. */
+  readonly url: string;
+  /** True if the path is a secret too, as that of Slack. */
+  readonly isUrlSecret: boolean;
+  /** Null for the JSON of the notice, or {@link body}. */
+  readonly preset: PresetName | null;
+  /** Key or token that the preset needs; null for none. */
+  readonly token: string | null;
+  /** Chat that the preset needs; null for none. */
+  readonly chat: string | null;
+  /** Key of the signature; null for none. */
+  readonly secret: string | null;
+  /** In addition to those that every request has; names as written. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** A template in place of the JSON of the notice; null for none. */
+  readonly body: string | null;
+  /** Host patterns that a redirect may lead to, in addition to the host of {@link url}. */
+  readonly allowHosts: readonly string[];
+  /** Allows addresses that are not public, and plain HTTP. */
+  readonly allowPrivate: boolean;
+  /** File of the authority that the server's certificate must be from; null for the system's. */
+  readonly caFile: string | null;
+}
+
 /** Delivers by HTTP requests. */
 export function createWebhookChannel(
-  { name }: ChannelSettings,
-  target: WebhookTarget,
+  { name, target }: ChannelSettings<WebhookTarget>,
   deps: ChannelDeps,
 ): Deliverer {
   return {
