@@ -33,6 +33,11 @@ for (const type of Object.keys(CHANNEL_TYPES)) {
   });
 }
 
+test("config.example.toml names each type of channel", () => {
+  const text = readFileSync(`${ROOT}/config.example.toml`, "utf8");
+  assert.ok(text.includes(`# ${Object.keys(CHANNEL_TYPES).join(" | ")}\n`));
+});
+
 test("docs/configuration.md has snippets", () => {
   assert.ok(SNIPPETS.length >= 10, `found ${SNIPPETS.length}`);
 });
