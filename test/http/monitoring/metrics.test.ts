@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { KIND_LABELS_MAX, Metrics } from "../../../src/http/monitoring/metrics.ts";
 import { Histogram, MetricsPage } from "../../../src/http/monitoring/prometheus.ts";
@@ -10,6 +11,14 @@ function sample(page: string, name: string): number | undefined {
   const line = page.split("\n").find((text) => text.startsWith(`${name} `));
   return line === undefined ? undefined : Number(line.slice(name.length + 1));
 }
+
+test("docs/api.md describes each metric of page()", async () => {
+  const page = await new Metrics(new FakeManager(), { clock: systemClock }).page();
+  const docs = readFileSync(new URL("../../../docs/api.md", import.meta.url), "utf8");
+  const names = [...page.matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name!);
+  assert.ok(names.length > 30, `${names.length}`);
+  assert.deepEqual(names.filter((name) => !docs.includes(`\`${name}\``)), []);
+});
 
 test("page() has go-job's names", async () => {
   const manager = new FakeManager();

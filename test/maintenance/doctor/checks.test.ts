@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import test from "node:test";
 import { checkCgroup } from "../../../src/maintenance/doctor/cgroup_check.ts";
@@ -55,6 +55,13 @@ function only(findings: readonly Finding[]): string {
   assert.equal(texts.length, 1, texts.join("\n"));
   return texts[0]!;
 }
+
+test("docs/install.md lists the subjects in the order in which they are shown", () => {
+  const page = readFileSync(new URL("../../../docs/install.md", import.meta.url), "utf8");
+  const table = page.slice(page.indexOf("| subject | it is a problem if |"));
+  const rows = [...table.matchAll(/^\| ([a-z]+) \|/gm)].map(([, name]) => name);
+  assert.deepEqual(rows.slice(1), [...SUBJECTS]);
+});
 
 test("checkClock() warns about a clock that is not synchronized, jumps or may be wrong", () => {
   assert.match(only(checkClock(CLOCK)), /^ok synchronized \(chrony\), source tsc$/);
