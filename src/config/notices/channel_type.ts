@@ -16,6 +16,8 @@ export interface ChannelTable<K extends Keys> {
 
 /** A server that gets notices, or is asked to pass them on. */
 export interface NoticeServer {
+  /** The key that names it. */
+  readonly key: string;
   readonly host: string;
   readonly port: number;
   /** True if the connection begins with TLS. */
@@ -30,10 +32,10 @@ export interface NoticeServer {
   readonly isDatagram?: boolean;
 }
 
-/** What a channel uses beside the daemon, each with the key that names it. */
+/** What a channel uses beside the daemon. */
 export interface ChannelUses {
   readonly program?: { readonly key: string; readonly path: string; readonly hint?: string };
-  readonly server?: NoticeServer & { readonly key: string };
+  readonly server?: NoticeServer;
   /** Sockets of the log of this host, any one of which will do. */
   readonly logs?: { readonly key: string; readonly paths: readonly string[] };
 }

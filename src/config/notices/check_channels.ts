@@ -9,7 +9,7 @@ import { inTime, systemClock } from "../../platform/clock.ts";
 import { trustProblem } from "../../platform/files/trusted_path.ts";
 import { loadCa } from "../../platform/network/tls.ts";
 import { problemAt } from "../values/problems.ts";
-import type { ChannelUses } from "./channel_type.ts";
+import type { ChannelUses, NoticeServer } from "./channel_type.ts";
 import { CHANNEL_TYPES } from "./notice_keys.ts";
 
 /** Where programs of channels are looked for. */
@@ -108,7 +108,7 @@ async function checkAuthority(file: string | null, check: ChannelCheck): Promise
 }
 
 async function checkHost(
-  { key, host, isPublic }: NonNullable<ChannelUses["server"]>,
+  { key, host, isPublic }: NoticeServer,
   { warning }: ChannelCheck,
 ): Promise<void> {
   if (isIpAddress(host)) return;

@@ -49,7 +49,7 @@ export function decodedPart(part: string): string | null {
   }
 }
 
-/** The server of a URL of HTTP. */
+/** The server of a URL of HTTP, which the key `url` has. */
 export function serverOfUrl(
   text: string,
   { allowPrivate, caFile }: { readonly allowPrivate: boolean; readonly caFile: string | null },
@@ -57,5 +57,5 @@ export function serverOfUrl(
   const url = new URL(text);
   const isTls = url.protocol === "https:";
   const port = url.port === "" ? (isTls ? 443 : 80) : Number(url.port);
-  return { host: bareHost(url.hostname), port, isTls, caFile, isPublic: !allowPrivate };
+  return { key: "url", host: bareHost(url.hostname), port, isTls, caFile, isPublic: !allowPrivate };
 }

@@ -192,7 +192,7 @@ export const WEBHOOK: ChannelType<typeof KEYS, WebhookTarget> = {
   aliases: ["http", "https", "url"],
   meant: { method: "A webhook is always a POST request: remove the key" },
   read: readWebhook,
-  uses: (target) => ({ server: { key: "url", ...serverOfUrl(target.url, target) } }),
+  uses: (target) => ({ server: serverOfUrl(target.url, target) }),
   load: async () =>
     (await import("../../../notices/channels/webhook/webhook_channel.ts")).createWebhookChannel,
 };
