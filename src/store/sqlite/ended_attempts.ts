@@ -13,31 +13,23 @@ export class SqliteEndedAttempts extends SqliteTable implements EndedAttemptTabl
     this.statements.run(
       `INSERT INTO departure (instance, attempt, fence, node, processed_at, scheduled_at, reason)
        VALUES (?, ?, ?, ?, ?, ?, ?)`,
-      seq,
-      attempt,
-      fence,
-      node,
-      processedAt,
-      scheduledAt,
-      reason,
+      [seq, attempt, fence, node, processedAt, scheduledAt, reason],
     );
   }
 
   list(seq: number, fromAttempt: number, limit: number): readonly EndedAttempt[] {
-    return this.select(
-      `${SELECT} WHERE instance = ? AND attempt >= ? ORDER BY attempt LIMIT ?`,
+    return this.select(`${SELECT} WHERE instance = ? AND attempt >= ? ORDER BY attempt LIMIT ?`, [
       seq,
       fromAttempt,
       limit,
-    );
+    ]);
   }
 
   byFence(seq: number, fence: number): EndedAttempt | null {
     // Fences rise with attempts, and the latest attempts are the likely ones.
     const [found] = this.select<EndedAttempt>(
       `${SELECT} WHERE instance = ? AND fence = ? ORDER BY attempt DESC LIMIT 1`,
-      seq,
-      fence,
+      [seq, fence],
     );
     return found ?? null;
   }

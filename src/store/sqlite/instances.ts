@@ -10,7 +10,7 @@ import {
   REST,
   restValues,
 } from "./gen/instance_row.ts";
-import type { Fields, Statements, Value } from "./statements.ts";
+import type { Fields, Statements, Value, Values } from "./statements.ts";
 import { type Kinds, SqliteTable } from "./kinds.ts";
 
 // SQLite rewrites the indexes of every column in a statement, so each step names only those that it
@@ -69,7 +69,7 @@ export class SqliteInstances extends SqliteTable implements InstanceTable {
     this.statements.insert(INSERT, insertValues(i, { seq, ready: readyOf(row), kind }));
     // Of new instances only held ones have a reason.
     if (i.fence === 0 && i.state === "scheduled" && i.reason === null) return;
-    this.statements.run(REST, ...restValues(i, seq, row.expireAt));
+    this.statements.run(REST, restValues(i, seq, row.expireAt));
   }
 
   update(before: Row, after: Row): void {
@@ -83,40 +83,42 @@ export class SqliteInstances extends SqliteTable implements InstanceTable {
       const ended: Value[] = [i.reason, i.settledAt, after.expireAt, i.cancelRequestedAt];
       if (isEnd) {
         const outcome = [i.failures, i.crashes, i.resultsJson, errorJson, i.version];
-        statements.run(END, state, ...ended, ...outcome, extra, seq);
-      } else statements.run(END_WAITING, state, ...ended, errorJson, seq);
+        statements.run(END, [state, ...ended, ...outcome, extra, seq]);
+      } else statements.run(END_WAITING, [state, ...ended, errorJson, seq]);
     } else if (i === before.instance) {
-      statements.run(MOVE, readyOf(after), seq);
+      statements.run(MOVE, [readyOf(after), seq]);
       return;
     } else if (i.state === "scheduled") {
       const ready = readyOf(after);
       const times = [i.dueAt, i.scheduledAt];
       const counted = [i.failures, i.crashes];
-      statements.run(AGAIN, ready, i.reason, ...times, ...counted, errorJson, i.version, seq);
+      statements.run(AGAIN, [ready, i.reason, ...times, ...counted, errorJson, i.version, seq]);
     } else if (before.instance.state === "scheduled") {
-      statements.run(CLAIM, i.processedAt, i.attempt, i.fence, i.node, seq);
+      statements.run(CLAIM, [i.processedAt, i.attempt, i.fence, i.node, seq]);
     } else {
-      statements.run(MARK, i.cancelRequestedAt, i.reason, seq);
+      statements.run(MARK, [i.cancelRequestedAt, i.reason, seq]);
     }
-    if (i.attempt < before.instance.attempt) statements.run(UNCLAIM, i.attempt, i.processedAt, seq);
-    if (!isEnd && extra !== packExtra(before.instance)) statements.run(PACK, extra, seq);
+    if (i.attempt < before.instance.attempt) {
+      statements.run(UNCLAIM, [i.attempt, i.processedAt, seq]);
+    }
+    if (!isEnd && extra !== packExtra(before.instance)) statements.run(PACK, [extra, seq]);
   }
 
   remove(row: Row): void {
-    this.statements.run("DELETE FROM departure WHERE instance = ?", row.seq);
-    this.statements.run("DELETE FROM instance WHERE seq = ?", row.seq);
+    this.statements.run("DELETE FROM departure WHERE instance = ?", [row.seq]);
+    this.statements.run("DELETE FROM instance WHERE seq = ?", [row.seq]);
   }
 
   get(id: string): Row | null {
     if (this.#idMax !== null && id > this.#idMax) return null;
-    return this.#one("SELECT * FROM instance WHERE id = ?", id);
+    return this.#one("SELECT * FROM instance WHERE id = ?", [id]);
   }
 
   openByKey(uniqueKey: string): Row | null {
     return this.#one(
       `SELECT * FROM instance INDEXED BY instance_open_key
        WHERE unique_key = ? AND unique_key IS NOT NULL AND state < 3`,
-      uniqueKey,
+      [uniqueKey],
     );
   }
 
@@ -124,7 +126,7 @@ export class SqliteInstances extends SqliteTable implements InstanceTable {
     const found = this.statements.get(
       `SELECT 1 FROM instance INDEXED BY instance_open_schedule
        WHERE schedule_id = ? AND schedule_id IS NOT NULL AND state < 3 LIMIT 1`,
-      scheduleId,
+      [scheduleId],
     );
     return found !== undefined;
   }
@@ -135,7 +137,7 @@ export class SqliteInstances extends SqliteTable implements InstanceTable {
     const sql =
       `SELECT * FROM instance ${source} seq BETWEEN ? AND ? ORDER BY seq ${order} LIMIT ?`;
     const all = [...values, from, to, limit];
-    if (charsMax === undefined) return this.#rows(sql, ...all);
+    if (charsMax === undefined) return this.#rows(sql, all);
     const rows: Row[] = [];
     let chars = 0;
     this.statements.some(sql, (fields) => {
@@ -143,7 +145,7 @@ export class SqliteInstances extends SqliteTable implements InstanceTable {
       rows.push(row);
       chars += instanceChars(row.instance);
       return chars >= charsMax;
-    }, ...all);
+    }, all);
     return rows;
   }
 
@@ -155,8 +157,10 @@ export class SqliteInstances extends SqliteTable implements InstanceTable {
     const { statements } = this;
     let before = "\u{10ffff}";
     for (;;) {
-      const first = statements.get(SLICE_START, before, SLICE_IDS - 1)?.id as string | undefined;
-      for (const { id } of statements.all(IDS_WITH, first ?? "", before, part)) yield id as string;
+      const first = statements.get(SLICE_START, [before, SLICE_IDS - 1])?.id as string | undefined;
+      for (const { id } of statements.all(IDS_WITH, [first ?? "", before, part])) {
+        yield id as string;
+      }
       if (first === undefined) return;
       before = first;
       yield SLICE_IDS;
@@ -166,7 +170,7 @@ export class SqliteInstances extends SqliteTable implements InstanceTable {
   createdFrom(seq: number): { readonly seq: number; readonly createdAt: number } | null {
     const found = this.statements.get(
       "SELECT seq, created_at FROM instance WHERE seq >= ? ORDER BY seq LIMIT 1",
-      seq,
+      [seq],
     );
     return found ? { seq: found.seq as number, createdAt: found.created_at as number } : null;
   }
@@ -175,8 +179,7 @@ export class SqliteInstances extends SqliteTable implements InstanceTable {
     return this.#rows(
       `SELECT * FROM instance INDEXED BY instance_expire
        WHERE expire_at IS NOT NULL AND expire_at <= ? ORDER BY expire_at LIMIT ?`,
-      wallMs,
-      limit,
+      [wallMs, limit],
     );
   }
 
@@ -185,8 +188,7 @@ export class SqliteInstances extends SqliteTable implements InstanceTable {
       `SELECT * FROM instance INDEXED BY instance_deadline
        WHERE deadline_at IS NOT NULL AND state = 1 AND deadline_at <= ?
        ORDER BY deadline_at LIMIT ?`,
-      wallMs,
-      limit,
+      [wallMs, limit],
     );
   }
 
@@ -199,13 +201,13 @@ export class SqliteInstances extends SqliteTable implements InstanceTable {
     return new Map(found.map((row) => [row.schedule_id as string, row.count as number]));
   }
 
-  #one(sql: string, ...values: Value[]): Row | null {
-    const fields = this.statements.get(sql, ...values);
+  #one(sql: string, values: Values): Row | null {
+    const fields = this.statements.get(sql, values);
     return fields ? readRow(this.kinds, fields) : null;
   }
 
-  #rows(sql: string, ...values: Value[]): Row[] {
-    return this.statements.all(sql, ...values).map((fields) => readRow(this.kinds, fields));
+  #rows(sql: string, values: Values): Row[] {
+    return this.statements.all(sql, values).map((fields) => readRow(this.kinds, fields));
   }
 }
 
@@ -303,10 +305,7 @@ function tally(
   const few = statements.all(
     `SELECT ${place} AS place FROM instance ${source} AND ${place} >= ? AND ${place} < ?
      ORDER BY ${place} LIMIT ?`,
-    ...values,
-    bounds[0]!,
-    bounds.at(-1)!,
-    FEW_ROWS + 1,
+    [...values, bounds[0]!, bounds.at(-1)!, FEW_ROWS + 1],
   );
   if (few.length <= FEW_ROWS) {
     const counts = countPlaces(few.map((row) => row.place as number), bounds);
@@ -361,9 +360,7 @@ function countRanges(
     `SELECT (SELECT count(*) FROM (SELECT 1 FROM instance ${source}
        AND ${place} >= range.value ->> 0 AND ${place} < range.value ->> 1 LIMIT ?)) AS count
      FROM json_each(?) AS range ORDER BY range.key`,
-    ...values,
-    limit,
-    JSON.stringify(ranges),
+    [...values, limit, JSON.stringify(ranges)],
   );
   return found.map(({ count }) => count as number);
 }

@@ -2,7 +2,7 @@ import { JobError } from "../../core/errors.ts";
 import { JOB_STATES } from "../../core/state.ts";
 import type { KindCounts } from "../ledger/tables/row.ts";
 import type { KindTable } from "../ledger/tables/tables.ts";
-import type { Statements, Value } from "./statements.ts";
+import type { Statements, Values } from "./statements.ts";
 
 /** The columns of table `kind` with its counts: those of the states first, in their order. */
 export const COUNT_COLUMNS: readonly string[] = [
@@ -29,8 +29,8 @@ export class Kinds implements KindTable {
   idOf(name: string): number {
     const known = this.#idByName.get(name);
     if (known !== undefined) return known;
-    this.#statements.run("INSERT OR IGNORE INTO kind (name) VALUES (?)", name);
-    const id = this.#statements.get("SELECT id FROM kind WHERE name = ?", name)!.id as number;
+    this.#statements.run("INSERT OR IGNORE INTO kind (name) VALUES (?)", [name]);
+    const id = this.#statements.get("SELECT id FROM kind WHERE name = ?", [name])!.id as number;
     this.#learn(id, name);
     return id;
   }
@@ -46,7 +46,7 @@ export class Kinds implements KindTable {
 
   // For a kind that the owner added after this connection read them.
   #readName(id: number): string {
-    const row = this.#statements.get("SELECT name FROM kind WHERE id = ?", id);
+    const row = this.#statements.get("SELECT name FROM kind WHERE id = ?", [id]);
     if (row === undefined) {
       throw new JobError("unavailable", `Cannot read an instance: there is no kind ${id}`, {
         hint: "The store is damaged: jobctl store verify names the instances",
@@ -76,7 +76,7 @@ export class Kinds implements KindTable {
   }
 
   save(name: string, { states, ready, later, behind }: KindCounts): void {
-    this.#statements.run(SAVE, ...states, ready, later, behind, this.idOf(name));
+    this.#statements.run(SAVE, [...states, ready, later, behind, this.idOf(name)]);
   }
 
   #learn(id: number, name: string): void {
@@ -96,8 +96,8 @@ export abstract class SqliteTable {
   }
 
   /** The rows of a query whose columns are named like the members of `T`. */
-  protected select<T>(sql: string, ...values: Value[]): T[] {
+  protected select<T>(sql: string, values?: Values): T[] {
     // As plain objects: those of node:sqlite have no prototype.
-    return this.statements.all(sql, ...values).map((fields) => ({ ...fields }) as T);
+    return this.statements.all(sql, values).map((fields) => ({ ...fields }) as T);
   }
 }

@@ -2,7 +2,7 @@ import type { LogLevel, StoredLogEntry } from "../../core/instance.ts";
 import type { LogRow, PlacedLog, Row } from "../ledger/tables/row.ts";
 import type { LogRange, LogTable } from "../ledger/tables/tables.ts";
 import { SqliteTable } from "./kinds.ts";
-import type { Fields } from "./statements.ts";
+import type { Fields, Values } from "./statements.ts";
 
 const SELECT = `SELECT log.*, instance.id, instance.kind FROM log
   JOIN instance ON instance.seq = log.instance`;
@@ -19,22 +19,14 @@ export class SqliteLogs extends SqliteTable implements LogTable {
     this.statements.run(
       `INSERT INTO log (place, instance, attempt, fence, seq, at, level, source, message)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      place,
-      row.seq,
-      attempt,
-      fence,
-      seq,
-      at,
-      level,
-      source,
-      message,
+      [place, row.seq, attempt, fence, seq, at, level, source, message],
     );
   }
 
   lastSeq(instanceSeq: number): number {
     const found = this.statements.get(
       "SELECT seq FROM log WHERE instance = ? ORDER BY place DESC LIMIT 1",
-      instanceSeq,
+      [instanceSeq],
     );
     return found?.seq as number | undefined ?? 0;
   }
@@ -52,14 +44,13 @@ export class SqliteLogs extends SqliteTable implements LogTable {
   removeOf(instanceSeq: number, limit: number): number {
     return this.statements.run(
       "DELETE FROM log WHERE place IN (SELECT place FROM log WHERE instance = ? LIMIT ?)",
-      instanceSeq,
-      limit,
+      [instanceSeq, limit],
     );
   }
 
   remove(places: readonly number[]): number {
     return places.reduce(
-      (count, place) => count + this.statements.run("DELETE FROM log WHERE place = ?", place),
+      (count, place) => count + this.statements.run("DELETE FROM log WHERE place = ?", [place]),
       0,
     );
   }
@@ -68,47 +59,27 @@ export class SqliteLogs extends SqliteTable implements LogTable {
     const { instanceSeq, order, afterPlace = 0, limit, charsMax = Infinity } = range;
     const { afterAt = -Infinity, beforeAt = Infinity } = range;
     let chars = 0;
-    const read = (sql: string, ...values: readonly number[]) =>
-      this.statements.some(
-        sql,
-        ({ message }) => (chars += (message as string).length) >= charsMax,
-        ...values,
-      );
-    if (instanceSeq !== null && order === "back") {
-      return read(
-        `${SELECT} WHERE log.instance = ? AND log.place < ? ORDER BY log.place DESC LIMIT ?`,
-        instanceSeq,
-        afterPlace,
-        limit,
-      );
-    }
+    const isEnough = ({ message }: Fields) => (chars += (message as string).length) >= charsMax;
+    const read = (rest: string, values: Values) =>
+      this.statements.some(`${SELECT} ${rest} LIMIT ?`, isEnough, [...values, limit]);
     if (instanceSeq !== null) {
+      const [sign, direction] = order === "back" ? ["<", "DESC"] : [">", "ASC"];
       return read(
-        `${SELECT} WHERE log.instance = ? AND log.place > ? ORDER BY log.place LIMIT ?`,
-        instanceSeq,
-        afterPlace,
-        limit,
+        `WHERE log.instance = ? AND log.place ${sign} ? ORDER BY log.place ${direction}`,
+        [instanceSeq, afterPlace],
       );
     }
     switch (order) {
       case "time":
         return read(
-          `${SELECT} WHERE (log.at, log.place) > (?, ?) AND log.at < ?
-           ORDER BY log.at, log.place LIMIT ?`,
-          afterAt,
-          afterPlace,
-          beforeAt,
-          limit,
+          "WHERE (log.at, log.place) > (?, ?) AND log.at < ? ORDER BY log.at, log.place",
+          [afterAt, afterPlace, beforeAt],
         );
       case "written":
-        return read(
-          `${SELECT} WHERE log.place > ? ORDER BY log.place LIMIT ?`,
-          afterPlace,
-          limit,
-        );
+        return read("WHERE log.place > ? ORDER BY log.place", [afterPlace]);
       case "back":
       case "newest":
-        return read(`${SELECT} ORDER BY log.place DESC LIMIT ?`, limit);
+        return read("ORDER BY log.place DESC", []);
     }
   }
 }

@@ -15,22 +15,21 @@ export class SqliteMaintenance extends SqliteTable implements MaintenanceTable {
   saveMark(mark: StoreMark | null): void {
     this.statements.run("DELETE FROM note WHERE name = 'mark'");
     if (mark === null) return;
-    this.statements.run(
-      "INSERT INTO note (name, value) VALUES ('mark', ?)",
+    this.statements.run("INSERT INTO note (name, value) VALUES ('mark', ?)", [
       JSON.stringify(mark),
-    );
+    ]);
   }
 
   removeOrphans(limit: number): number {
     const lines = this.statements.run(
       `DELETE FROM log WHERE place IN (SELECT place FROM log
        WHERE NOT EXISTS (SELECT 1 FROM instance WHERE seq = log.instance) LIMIT ?)`,
-      limit,
+      [limit],
     );
     return lines + this.statements.run(
       `DELETE FROM departure WHERE (instance, attempt) IN (SELECT instance, attempt FROM departure
        WHERE NOT EXISTS (SELECT 1 FROM instance WHERE seq = departure.instance) LIMIT ?)`,
-      limit - lines,
+      [limit - lines],
     );
   }
 

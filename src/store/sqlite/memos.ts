@@ -11,17 +11,14 @@ const LAST_KEY = "\u{10ffff}".repeat(MEMO_KEY_LENGTH_MAX);
 /** The table `memo`. */
 export class SqliteMemos extends SqliteTable implements MemoTable {
   get(key: string): Memo | null {
-    const found = this.statements.get("SELECT * FROM memo WHERE key = ?", key);
+    const found = this.statements.get("SELECT * FROM memo WHERE key = ?", [key]);
     return found ? readMemo(found) : null;
   }
 
   list({ prefix, after, limit }: MemoRange): readonly Memo[] {
     return this.statements.all(
       "SELECT * FROM memo WHERE key >= ? AND key <= ? AND key > ? ORDER BY key LIMIT ?",
-      prefix,
-      `${prefix}${LAST_KEY}`,
-      after ?? "",
-      limit,
+      [prefix, `${prefix}${LAST_KEY}`, after ?? "", limit],
     ).map(readMemo);
   }
 
@@ -29,17 +26,12 @@ export class SqliteMemos extends SqliteTable implements MemoTable {
     this.statements.run(
       `INSERT OR REPLACE INTO memo (key, version, watch, data, news, dropped)
        VALUES (?, ?, ?, ?, ?, ?)`,
-      key,
-      version,
-      watch,
-      data,
-      JSON.stringify(news),
-      droppedNews,
+      [key, version, watch, data, JSON.stringify(news), droppedNews],
     );
   }
 
   remove(key: string): void {
-    this.statements.run("DELETE FROM memo WHERE key = ?", key);
+    this.statements.run("DELETE FROM memo WHERE key = ?", [key]);
   }
 
   watches(): ReadonlyMap<string, MemoWatch> {

@@ -115,7 +115,7 @@ export class Salvage {
       let found: readonly Fields[];
       try {
         const sql = `SELECT * FROM ${table} WHERE ${key} > ? ORDER BY ${key} LIMIT ?`;
-        found = this.#statements.all(sql, after, limit);
+        found = this.#statements.all(sql, [after, limit]);
       } catch (thrown) {
         if (limit > 1) {
           limit = Math.floor(limit / 4) || 1;

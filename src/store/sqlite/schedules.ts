@@ -8,7 +8,7 @@ import type { Fields } from "./statements.ts";
 /** The table `schedule`. */
 export class SqliteSchedules extends SqliteTable implements ScheduleTable {
   get(id: string): ScheduleRecord | null {
-    const found = this.statements.get("SELECT * FROM schedule WHERE id = ?", id);
+    const found = this.statements.get("SELECT * FROM schedule WHERE id = ?", [id]);
     return found ? readSchedule(found) : null;
   }
 
@@ -16,15 +16,12 @@ export class SqliteSchedules extends SqliteTable implements ScheduleTable {
     const { id, cursor, nextAt, ...rest } = record;
     this.statements.run(
       "INSERT OR REPLACE INTO schedule (id, cursor, next_at, record) VALUES (?, ?, ?, ?)",
-      id,
-      cursor,
-      nextAt,
-      JSON.stringify(rest),
+      [id, cursor, nextAt, JSON.stringify(rest)],
     );
   }
 
   remove(id: string): void {
-    this.statements.run("DELETE FROM schedule WHERE id = ?", id);
+    this.statements.run("DELETE FROM schedule WHERE id = ?", [id]);
   }
 
   count(): number {
@@ -36,11 +33,10 @@ export class SqliteSchedules extends SqliteTable implements ScheduleTable {
   ): readonly ScheduleRecord[] {
     const [sign, order] = isReverse ? ["<", "DESC"] : [">", "ASC"];
     const found = afterId === null
-      ? this.statements.all(`SELECT * FROM schedule ORDER BY id ${order} LIMIT ?`, limit)
+      ? this.statements.all(`SELECT * FROM schedule ORDER BY id ${order} LIMIT ?`, [limit])
       : this.statements.all(
         `SELECT * FROM schedule WHERE id ${sign} ? ORDER BY id ${order} LIMIT ?`,
-        afterId,
-        limit,
+        [afterId, limit],
       );
     return found.map(readSchedule);
   }
@@ -52,9 +48,7 @@ export class SqliteSchedules extends SqliteTable implements ScheduleTable {
     return this.statements.all(
       `SELECT * FROM schedule INDEXED BY schedule_next
        WHERE next_at IS NOT NULL AND next_at <= ? ORDER BY next_at, id LIMIT ? OFFSET ?`,
-      wallMs,
-      limit,
-      skip,
+      [wallMs, limit, skip],
     ).map(readSchedule);
   }
 
@@ -76,15 +70,12 @@ export class SqlitePauses extends SqliteTable implements PauseTable {
   save({ kind, until, reason, at }: Pause): void {
     this.statements.run(
       "INSERT OR REPLACE INTO pause (kind, until, reason, at) VALUES (?, ?, ?, ?)",
-      kind ?? "",
-      until,
-      reason,
-      at,
+      [kind ?? "", until, reason, at],
     );
   }
 
   remove(kind: string | null): void {
-    this.statements.run("DELETE FROM pause WHERE kind = ?", kind ?? "");
+    this.statements.run("DELETE FROM pause WHERE kind = ?", [kind ?? ""]);
   }
 }
 

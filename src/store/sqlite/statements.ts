@@ -3,6 +3,8 @@ import { toStoreError } from "./error.ts";
 
 /** A value to bind or read. */
 export type Value = string | number | null;
+/** Values to bind to the parameters of a statement, in their order. */
+export type Values = readonly Value[];
 /** A row as SQLite returns it. */
 export type Fields = Record<string, Value>;
 
@@ -11,6 +13,7 @@ export type Fields = Record<string, Value>;
  * nothing.
  */
 const INSERT_ROWS = 10;
+const NONE: Values = [];
 
 /** Rows of one table that are not written yet. */
 interface Inserts {
@@ -36,12 +39,12 @@ export class Statements {
   }
 
   /** Run a statement. @returns how many rows it changed */
-  run(sql: string, ...values: Value[]): number {
+  run(sql: string, values: Values = NONE): number {
     this.#flush();
     return this.#write(sql, values);
   }
 
-  get(sql: string, ...values: Value[]): Fields | undefined {
+  get(sql: string, values: Values = NONE): Fields | undefined {
     this.#flush();
     try {
       return this.#prepare(sql).get(...values) as Fields | undefined;
@@ -50,7 +53,7 @@ export class Statements {
     }
   }
 
-  all(sql: string, ...values: Value[]): Fields[] {
+  all(sql: string, values: Values = NONE): Fields[] {
     this.#flush();
     try {
       return this.#prepare(sql).all(...values) as Fields[];
@@ -60,7 +63,7 @@ export class Statements {
   }
 
   /** Read rows up to and including the first for which `isEnough` returns true. */
-  some(sql: string, isEnough: (fields: Fields) => boolean, ...values: Value[]): Fields[] {
+  some(sql: string, isEnough: (fields: Fields) => boolean, values: Values): Fields[] {
     this.#flush();
     const rows: Fields[] = [];
     try {
@@ -110,7 +113,7 @@ export class Statements {
     this.#write(insertSql(head, columnCount, values.length / columnCount), values);
   }
 
-  #write(sql: string, values: readonly Value[]): number {
+  #write(sql: string, values: Values): number {
     try {
       return Number(this.#prepare(sql).run(...values).changes);
     } catch (thrown) {

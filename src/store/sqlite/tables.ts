@@ -107,7 +107,7 @@ export class SqliteTables implements OwnedTables {
 
   commit({ rev, at, seq }: Head): void {
     const sql = "UPDATE meta SET rev = ?, at = ?, seq = ?, commits = commits + 1";
-    this.#statements.run(sql, rev, at, seq);
+    this.#statements.run(sql, [rev, at, seq]);
     try {
       this.#db!.exec("COMMIT");
     } catch (thrown) {
@@ -148,7 +148,7 @@ export class SqliteTables implements OwnedTables {
   }
 
   raiseEpoch(epoch: number): void {
-    this.#statements.run("UPDATE meta SET epoch = ?", epoch);
+    this.#statements.run("UPDATE meta SET epoch = ?", [epoch]);
   }
 
   /** Release the pages that SQLite keeps in memory: up to 32 MiB, which the system caches too. */

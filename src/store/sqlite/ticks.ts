@@ -13,33 +13,22 @@ export class SqliteTicks extends SqliteTable implements TickTable {
     this.statements.run(
       `INSERT INTO tick (schedule_id, from_at, to_at, count, fate, reason, instance_id, at)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-      scheduleId,
-      from,
-      to,
-      count,
-      fate.fate,
-      reason,
-      instanceId,
-      at,
+      [scheduleId, from, to, count, fate.fate, reason, instanceId, at],
     );
   }
 
   remove(scheduleId: string, from: number): void {
-    this.statements.run(
-      "DELETE FROM tick WHERE schedule_id = ? AND from_at = ?",
+    this.statements.run("DELETE FROM tick WHERE schedule_id = ? AND from_at = ?", [
       scheduleId,
       from,
-    );
+    ]);
   }
 
   list(scheduleId: string, { from, to, isReverse, limit }: Range): readonly TickFate[] {
     return this.select(
       `${SELECT} WHERE schedule_id = ? AND from_at BETWEEN ? AND ?
        ORDER BY from_at ${isReverse ? "DESC" : "ASC"} LIMIT ?`,
-      scheduleId,
-      from,
-      to,
-      limit,
+      [scheduleId, from, to, limit],
     );
   }
 
@@ -49,9 +38,7 @@ export class SqliteTicks extends SqliteTable implements TickTable {
   ): readonly TickFate[] {
     return this.select(
       `${SELECT} WHERE (schedule_id, from_at) > (?, ?) ORDER BY schedule_id, from_at LIMIT ?`,
-      after?.scheduleId ?? "",
-      after?.from ?? 0,
-      limit,
+      [after?.scheduleId ?? "", after?.from ?? 0, limit],
     );
   }
 
@@ -59,10 +46,7 @@ export class SqliteTicks extends SqliteTable implements TickTable {
     return this.select(
       `${SELECT} INDEXED BY tick_gap WHERE fate NOT IN ('fired', 'expected')
        AND from_at >= ? AND from_at < ? ORDER BY from_at DESC LIMIT ? OFFSET ?`,
-      after,
-      before,
-      limit,
-      skip,
+      [after, before, limit, skip],
     );
   }
 
@@ -70,8 +54,7 @@ export class SqliteTicks extends SqliteTable implements TickTable {
     return this.statements.run(
       `DELETE FROM tick WHERE (schedule_id, from_at) IN (
          SELECT schedule_id, from_at FROM tick INDEXED BY tick_at WHERE at < ? LIMIT ?)`,
-      before,
-      limit,
+      [before, limit],
     );
   }
 }

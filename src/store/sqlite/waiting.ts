@@ -3,7 +3,7 @@ import type { PromotedRow, QueueName, WaitingTable } from "../ledger/tables/tabl
 import type { UpcomingInstance } from "../store.ts";
 import { readRow } from "./instances.ts";
 import { SqliteTable } from "./kinds.ts";
-import type { Fields } from "./statements.ts";
+import type { Fields, Values } from "./statements.ts";
 
 /** The waiting rows of the table `instance`. */
 export class SqliteWaiting extends SqliteTable implements WaitingTable {
@@ -12,15 +12,14 @@ export class SqliteWaiting extends SqliteTable implements WaitingTable {
     const source = "SELECT * FROM instance INDEXED BY instance_ready WHERE kind = ? AND ready = 1";
     const order = "ORDER BY priority, due_at, seq LIMIT ?";
     const found = after === undefined
-      ? this.statements.all(`${source} ${order}`, id, limit)
-      : this.statements.all(
-        `${source} AND (priority, due_at, seq) > (?, ?, ?) ${order}`,
+      ? this.statements.all(`${source} ${order}`, [id, limit])
+      : this.statements.all(`${source} AND (priority, due_at, seq) > (?, ?, ?) ${order}`, [
         id,
         after.priority,
         after.dueAt,
         after.seq,
         limit,
-      );
+      ]);
     return found.map((fields) => readRow(this.kinds, fields));
   }
 
@@ -28,7 +27,7 @@ export class SqliteWaiting extends SqliteTable implements WaitingTable {
     const found = this.statements.get(
       `SELECT priority, due_at, seq FROM instance INDEXED BY instance_ready
        WHERE kind = ? AND ready = 1 ORDER BY priority, due_at, seq LIMIT 1`,
-      this.kinds.knownId(kind),
+      [this.kinds.knownId(kind)],
     );
     return found ? readyKey(found) : null;
   }
@@ -38,9 +37,7 @@ export class SqliteWaiting extends SqliteTable implements WaitingTable {
       `SELECT * FROM instance INDEXED BY instance_queue
        WHERE kind = ? AND queue_key = ? AND queue_key IS NOT NULL AND ready = ? AND ready > 0
        ORDER BY priority, due_at, seq LIMIT 1`,
-      this.kinds.knownId(kind),
-      queueKey,
-      isBehind ? 2 : 1,
+      [this.kinds.knownId(kind), queueKey, isBehind ? 2 : 1],
     );
     return found ? readRow(this.kinds, found) : null;
   }
@@ -51,8 +48,7 @@ export class SqliteWaiting extends SqliteTable implements WaitingTable {
          SELECT seq FROM instance INDEXED BY instance_later
          WHERE ready = 0 AND due_at <= ? ORDER BY due_at LIMIT ?)
        RETURNING kind, queue_key, priority, due_at, seq`,
-      wallMs,
-      limit,
+      [wallMs, limit],
     ).map((fields) => {
       const kind = this.kinds.nameOf(fields.kind as number);
       return { kind, queueKey: fields.queue_key as string | null ?? kind, ...readyKey(fields) };
@@ -67,37 +63,18 @@ export class SqliteWaiting extends SqliteTable implements WaitingTable {
       readonly limit: number;
     },
   ): readonly Row[] {
-    const rest = "ready = 0 AND due_at >= ? AND due_at < ? ORDER BY due_at, seq LIMIT ?";
-    const found = kind === null
-      ? this.statements.all(
-        `SELECT * FROM instance INDEXED BY instance_later WHERE ${rest}`,
-        after,
-        before,
-        limit,
-      )
-      : this.statements.all(
-        `SELECT * FROM instance INDEXED BY instance_later_kind WHERE kind = ? AND ${rest}`,
-        this.kinds.knownId(kind),
-        after,
-        before,
-        limit,
-      );
+    const [source, values] = this.#laterOf(kind);
+    const found = this.statements.all(
+      `SELECT * ${source} AND due_at >= ? AND due_at < ? ORDER BY due_at, seq LIMIT ?`,
+      [...values, after, before, limit],
+    );
     return found.map((fields) => readRow(this.kinds, fields));
   }
 
   soonest(kind: string | null, limit: number): readonly UpcomingInstance[] {
-    const found = kind === null
-      ? this.statements.all(
-        `SELECT id, kind, due_at FROM instance INDEXED BY instance_later WHERE ready = 0
-         ORDER BY due_at LIMIT ?`,
-        limit,
-      )
-      : this.statements.all(
-        `SELECT id, kind, due_at FROM instance INDEXED BY instance_later_kind
-         WHERE kind = ? AND ready = 0 ORDER BY due_at LIMIT ?`,
-        this.kinds.knownId(kind),
-        limit,
-      );
+    const [source, values] = this.#laterOf(kind);
+    const sql = `SELECT id, kind, due_at ${source} ORDER BY due_at LIMIT ?`;
+    const found = this.statements.all(sql, [...values, limit]);
     return found.map((fields) => ({
       id: fields.id as string,
       kind: this.kinds.nameOf(fields.kind as number),
@@ -106,17 +83,16 @@ export class SqliteWaiting extends SqliteTable implements WaitingTable {
   }
 
   firstLater(kind: string | null): number | null {
-    const found = kind === null
-      ? this.statements.get(
-        `SELECT due_at FROM instance INDEXED BY instance_later WHERE ready = 0
-         ORDER BY due_at LIMIT 1`,
-      )
-      : this.statements.get(
-        `SELECT due_at FROM instance INDEXED BY instance_later_kind WHERE kind = ? AND ready = 0
-         ORDER BY due_at LIMIT 1`,
-        this.kinds.knownId(kind),
-      );
+    const [source, values] = this.#laterOf(kind);
+    const found = this.statements.get(`SELECT due_at ${source} ORDER BY due_at LIMIT 1`, values);
     return found ? found.due_at as number : null;
+  }
+
+  /** Where the waiting instances of a kind are, or of all, with the values of that condition. */
+  #laterOf(kind: string | null): readonly [source: string, values: Values] {
+    if (kind === null) return ["FROM instance INDEXED BY instance_later WHERE ready = 0", []];
+    const source = "FROM instance INDEXED BY instance_later_kind WHERE kind = ? AND ready = 0";
+    return [source, [this.kinds.knownId(kind)]];
   }
 }
 
