@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { isJobError } from "../core/errors.ts";
-import type { Instance, LogEntry } from "../core/instance.ts";
+import type { Instance } from "../core/instance.ts";
 import { type Store, STORE_FORMAT } from "../store/store.ts";
-import { completed, LEASE_MS, type StoreCases, type StoreWorld } from "./store_world.ts";
+import { completed, LEASE_MS, line, type StoreCases, type StoreWorld } from "./store_world.ts";
 
 const CONNECTIONS = 4;
 const CLAIMERS = 50;
@@ -20,8 +20,6 @@ const TEXTS = [
   '[{"a":{"b":[null,true]},"":1,"__proto__":2}]',
   JSON.stringify(["x".repeat(100_000)]),
 ];
-
-const line = (message: string): LogEntry => ({ at: 1, level: "info", message, source: "job" });
 
 /** Open connections to the data; the store itself if there can be no other. */
 async function connections(world: StoreWorld, count: number): Promise<readonly Store[]> {
@@ -76,7 +74,7 @@ export const batteryCases: StoreCases = {
   "50 claimers over 4 connections take 2,000 instances, each once": async (world) => {
     const stores = await connections(world, CONNECTIONS);
     for (let from = 0; from < INSTANCES; from += 500) {
-      await world.add(...Array.from({ length: 500 }, () => ({})));
+      await world.addMany(500);
     }
     const claimers = Array.from(
       { length: CLAIMERS },
@@ -115,7 +113,7 @@ export const batteryCases: StoreCases = {
     }
     const instance = await world.store.get(id);
     assert.deepEqual([instance!.state, instance!.progress], ["processing", null]);
-    assert.deepEqual((await world.store.logs({}, { limit: 1 })).items, []);
+    assert.deepEqual(await world.logs(), []);
     await closeAll(world, stores);
   },
 
@@ -166,7 +164,7 @@ export const batteryCases: StoreCases = {
     }
     for (const [index, { id }] of added.entries()) {
       assert.equal((await world.store.get(id))!.resultsJson, TEXTS[index]);
-      const { items } = await world.store.logs({ instanceId: id }, { limit: 1 });
+      const items = await world.logs({ instanceId: id });
       assert.equal(items[0]!.message, TEXTS[index]);
     }
   },
@@ -188,7 +186,7 @@ export const batteryCases: StoreCases = {
     await world.finish();
     await world.putSchedule();
     world.advance(10 * 60_000);
-    await world.store.retain({ at: world.at, limit: 100 });
+    await world.retain();
     await world.store.clearInstances({
       at: world.at,
       query: {},

@@ -1,8 +1,5 @@
 import assert from "node:assert/strict";
-import { isJobError } from "../core/errors.ts";
-import { LEASE_MS, START, type StoreCases } from "./store_world.ts";
-
-const ids = (instances: readonly { readonly id: string }[]) => instances.map(({ id }) => id);
+import { idsOf, LEASE_MS, refuses, START, type StoreCases } from "./store_world.ts";
 
 /** Cases of claiming, renewing and reaping. */
 export const claimCases: StoreCases = {
@@ -31,7 +28,7 @@ export const claimCases: StoreCases = {
       { priority: 0 },
     );
     const claimed = [...await world.claim(2), ...await world.claim(10)];
-    assert.deepEqual(ids(claimed), ids([high!, early!, same!, late!, low!]));
+    assert.deepEqual(idsOf(claimed), idsOf([high!, early!, same!, late!, low!]));
   },
 
   "claim() takes across kinds in one order": async (world) => {
@@ -42,7 +39,7 @@ export const claimCases: StoreCases = {
     );
     const sorted = added.toSorted((left, right) => left.priority - right.priority);
     const claimed = [...await world.claim(7, kinds), ...await world.claim(50, kinds)];
-    assert.deepEqual(ids(claimed), ids(sorted));
+    assert.deepEqual(idsOf(claimed), idsOf(sorted));
   },
 
   "claim() takes nothing before its time": async (world) => {
@@ -50,7 +47,7 @@ export const claimCases: StoreCases = {
     world.advance(999);
     assert.deepEqual(await world.claim(), []);
     world.advance(1);
-    assert.deepEqual(ids(await world.claim()), [instance.id]);
+    assert.deepEqual(idsOf(await world.claim()), [instance.id]);
   },
 
   "claim() takes what became due before what is due later but accepted first": async (world) => {
@@ -61,7 +58,7 @@ export const claimCases: StoreCases = {
     );
     world.advance(3_000);
     const now = await world.addOne();
-    assert.deepEqual(ids(await world.claim(10)), ids([first!, second!, now]));
+    assert.deepEqual(idsOf(await world.claim(10)), idsOf([first!, second!, now]));
   },
 
   "claim() takes no fraction of a millisecond early": async (world) => {
@@ -73,7 +70,7 @@ export const claimCases: StoreCases = {
 
   "claim() leaves kinds alone that the node does not serve": async (world) => {
     const [foreign, own] = await world.add({ kind: "foreign", priority: 0 }, {});
-    assert.deepEqual(ids(await world.claim(10)), [own!.id]);
+    assert.deepEqual(idsOf(await world.claim(10)), [own!.id]);
     assert.equal((await world.store.get(foreign!.id))!.state, "scheduled");
     assert.deepEqual(await world.claim(10, []), []);
   },
@@ -88,12 +85,12 @@ export const claimCases: StoreCases = {
   "claim() serves what the same turn enqueued": async (world) => {
     const added = world.addOne();
     const claimed = world.claim();
-    assert.deepEqual(ids(await claimed), [(await added).id]);
+    assert.deepEqual(idsOf(await claimed), [(await added).id]);
   },
 
   "claim() by 50 claimers executes each of 2,000 instances once": async (world) => {
     for (let batch = 0; batch < 2; batch++) {
-      await world.add(...Array.from({ length: 1_000 }, () => ({})));
+      await world.addMany(1_000);
     }
     const executed: string[] = [];
     const work = async (node: string) => {
@@ -135,7 +132,7 @@ export const claimCases: StoreCases = {
 
   "claim() refuses a limit out of bounds": async (world) => {
     for (const limit of [0, -1, 1_001, 1.5, NaN]) {
-      await assert.rejects(world.claim(limit), (error) => isJobError(error, "invalid_argument"));
+      await refuses(world.claim(limit), "invalid_argument");
     }
   },
 
@@ -147,7 +144,7 @@ export const claimCases: StoreCases = {
     world.advance(LEASE_MS - 1);
     assert.deepEqual(await world.reap(), []);
     world.advance(1);
-    assert.deepEqual(ids(await world.reap()), [id]);
+    assert.deepEqual(idsOf(await world.reap()), [id]);
   },
 
   "renew() tells of a stale claim and of one to be canceled": async (world) => {
@@ -217,10 +214,10 @@ export const claimCases: StoreCases = {
     });
     assert.deepEqual(pause.value, { kind: "mail", until: null, reason: "deploy", at: START });
     assert.deepEqual(await store.listPauses(), [pause.value]);
-    assert.deepEqual(ids(await world.claim(10, ["mail", "other"])), [other!.id]);
+    assert.deepEqual(idsOf(await world.claim(10, ["mail", "other"])), [other!.id]);
     assert.equal((await store.removePause({ at: world.at, kind: "mail" })).value, true);
     assert.equal((await store.removePause({ at: world.at, kind: "mail" })).value, false);
-    assert.deepEqual(ids(await world.claim()), [mail!.id]);
+    assert.deepEqual(idsOf(await world.claim()), [mail!.id]);
   },
 
   "setPause() does not hold notices": async (world) => {
@@ -249,8 +246,8 @@ export const claimCases: StoreCases = {
 
   "setPause() replaces the pause of the same kind and outlives a restart": async (world) => {
     await world.add({});
-    await world.store.setPause({ at: world.at, kind: "mail", until: START + 1, reason: "a" });
-    await world.store.setPause({ at: world.at, kind: "mail", until: null, reason: "b" });
+    await world.pause("mail", START + 1, "a");
+    await world.pause("mail", null, "b");
     await world.store.close();
     await world.store.open({ at: world.at, node: "n1" });
     world.advance(1_000);
@@ -280,18 +277,18 @@ export const claimCases: StoreCases = {
     const next = async () =>
       (await world.store.nextDue({ at: world.at, kinds: new Set(["mail"]) })).instanceAt;
     await world.add({});
-    await world.store.setPause({ at: world.at, kind: "mail", until: START + 900, reason: "" });
+    await world.pause("mail", START + 900);
     assert.equal(await next(), START + 900);
-    await world.store.setPause({ at: world.at, kind: "mail", until: null, reason: "" });
+    await world.pause("mail");
     assert.equal(await next(), null);
-    await world.store.removePause({ at: world.at, kind: "mail" });
+    await world.resume("mail");
     assert.ok((await next())! <= START);
     const [running] = await world.claim();
     await world.settle(running!);
     await world.add({ dueAt: START + 300 });
-    await world.store.setPause({ at: world.at, kind: null, until: START + 200, reason: "" });
+    await world.pause(null, START + 200);
     assert.equal(await next(), START + 300);
-    await world.store.setPause({ at: world.at, kind: null, until: START + 400, reason: "" });
+    await world.pause(null, START + 400);
     assert.equal(await next(), START + 400);
   },
 };

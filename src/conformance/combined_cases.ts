@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
 import type { ClaimLimits, JobLimits } from "../core/job/limits.ts";
-import { LEASE_MS, START, type StoreCases, type StoreWorld } from "./store_world.ts";
-
-const MINUTE = 60_000;
-const SCHEDULE = "config:mail:0";
+import {
+  idsOf,
+  LEASE_MS,
+  MINUTE,
+  SCHEDULE,
+  START,
+  type StoreCases,
+  type StoreWorld,
+} from "./store_world.ts";
 
 function ofMail(limits: Partial<JobLimits>, pools: ClaimLimits["pools"] = []): ClaimLimits {
   return { kinds: new Map([["mail", { concurrency: [], rate: [], ...limits }]]), pools };
@@ -17,14 +22,6 @@ function claimAs(world: StoreWorld, node: string, limits: ClaimLimits, kinds = [
     kinds: new Set(kinds),
     limit: 10,
     leaseMs: LEASE_MS,
-  });
-}
-
-async function fatesOf(world: StoreWorld): Promise<readonly string[]> {
-  const query = { scheduleId: SCHEDULE };
-  const { items } = await world.store.listFates(query, { limit: 10, order: "oldest" });
-  return items.map(({ from, to, count, fate }) => {
-    return `${(from - START) / MINUTE}-${(to - START) / MINUTE} ${fate} ${count}`;
   });
 }
 
@@ -52,7 +49,7 @@ export const combinedCases: StoreCases = {
     assert.equal(late?.reason, "deadline");
     world.advance(2 * MINUTE);
     await world.settle(running!);
-    assert.deepEqual((await world.claim(5)).map(({ id }) => id), [fires[1]!.id]);
+    assert.deepEqual(idsOf(await world.claim(5)), [fires[1]!.id]);
   },
 
   "backfill() leaves out a tick whose unique key is held": async (world) => {
@@ -74,7 +71,7 @@ export const combinedCases: StoreCases = {
     await world.cancel(holder.id);
     const { value } = await world.store.backfill(request);
     assert.deepEqual(value.map(({ id }) => id), [fires[0]!.id]);
-    assert.deepEqual(await fatesOf(world), ["1-1 fired 1"]);
+    assert.deepEqual(await world.fateTexts(), ["1-1 fired 1"]);
   },
 
   "advance() records each tick once when the cursor was put back": async (world) => {
@@ -94,7 +91,7 @@ export const combinedCases: StoreCases = {
     const { accepted } = await world.fire(START, ticks, { ...again, overlap: "allow" });
     assert.deepEqual(accepted.map(({ scheduledFor }) => scheduledFor), [START + 6 * MINUTE]);
     const expected = ["1-1 missed 1", "2-3 missed 2", "4-4 fired 1", "5-5 missed 1", "6-6 fired 1"];
-    assert.deepEqual(await fatesOf(world), expected);
+    assert.deepEqual(await world.fateTexts(), expected);
   },
 
   "claim() and nextDue() by other limits are not held up by a rate of another node": async (

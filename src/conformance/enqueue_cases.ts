@@ -4,7 +4,7 @@ import type { Instance } from "../core/instance.ts";
 import { USUAL_FIELDS } from "../store/instance_fields.ts";
 import { BATCH_MAX } from "../store/store.ts";
 import { textFields } from "./plain_instance.ts";
-import { START, type StoreCases } from "./store_world.ts";
+import { idsOf, refuses, retry, START, type StoreCases } from "./store_world.ts";
 
 const HOUR_MS = 3_600_000;
 const keep = (
@@ -19,14 +19,10 @@ export const enqueueCases: StoreCases = {
   "enqueue() keeps the first of a unique key, whatever the arguments": async (world) => {
     const first = await world.addOne({ ...keep(), argumentsJson: "[1]" });
     const again = world.newInstance({ ...keep(), argumentsJson: "[2]" });
-    const request = { at: world.at, instances: [again, world.newInstance()] };
-    const { value } = await world.store.enqueue(request);
+    const value = await world.enqueue(again, world.newInstance());
     assert.deepEqual(value.map(({ outcome }) => outcome), ["sameKey", "accepted"]);
     assert.deepEqual(value[0]!.instance, first);
-    await assert.rejects(
-      world.addOne({ ...keep(), kind: "other" }),
-      (error) => isJobError(error, "already_exists"),
-    );
+    await refuses(world.addOne({ ...keep(), kind: "other" }), "already_exists");
     const [running] = await world.claim();
     assert.equal((await world.addOne(keep())).id, running!.id);
     await world.settle(running!);
@@ -39,7 +35,7 @@ export const enqueueCases: StoreCases = {
     assert.deepEqual(await world.addOne(keep(HOUR_MS)), first);
     world.advance(HOUR_MS - 1);
     // Kept as long as its key, although its retention is over.
-    await world.store.retain({ at: world.at, limit: 100 });
+    await world.retain();
     assert.equal((await world.addOne(keep(HOUR_MS))).id, first.id);
     world.advance(1);
     const second = await world.addOne(keep(HOUR_MS));
@@ -47,7 +43,7 @@ export const enqueueCases: StoreCases = {
     world.advance(2 * HOUR_MS);
     // Kept longer than its time while it is unfinished.
     assert.equal((await world.addOne(keep(HOUR_MS))).id, second.id);
-    await world.store.retain({ at: world.at, limit: 100 });
+    await world.retain();
     assert.equal(await world.store.get(first.id), null);
   },
 
@@ -62,9 +58,8 @@ export const enqueueCases: StoreCases = {
     ]];
     const known: string[] = [];
     const outcomes = async (ids: readonly string[]) => {
-      const instances = ids.map((id) => world.newInstance({ id }));
-      const { value } = await world.store.enqueue({ at: world.at, instances });
-      return value.map(({ outcome }) => outcome);
+      const answers = await world.enqueue(...ids.map((id) => world.newInstance({ id })));
+      return answers.map(({ outcome }) => outcome);
     };
     for (const ids of rounds) {
       assert.deepEqual(await outcomes(ids), ids.map(() => "accepted"));
@@ -85,25 +80,22 @@ export const enqueueCases: StoreCases = {
   "enqueue() replaces the waiting holder of a unique key in one transaction": async (world) => {
     const first = await world.addOne({ ...replace(), argumentsJson: "[1]", dueAt: START + 9 });
     const second = world.newInstance({ ...replace(), argumentsJson: "[2]" });
-    const { value } = await world.store.enqueue({ at: world.at, instances: [second] });
+    const value = await world.enqueue(second);
     assert.equal(value[0]!.outcome, "accepted");
     assert.deepEqual(
       [value[0]!.replaced!.id, value[0]!.replaced!.state, value[0]!.replaced!.reason],
       [first.id, "canceled", "replaced"],
     );
     assert.deepEqual(await world.store.get(first.id), value[0]!.replaced);
-    assert.deepEqual((await world.claim(9)).map(({ id }) => id), [second.id]);
+    assert.deepEqual(idsOf(await world.claim(9)), [second.id]);
   },
 
   "enqueue() does not replace a holder that runs, and answers one that has finished": async (
     world,
   ) => {
     const running = await world.start(replace(HOUR_MS));
-    await assert.rejects(
-      world.add({}, replace(HOUR_MS)),
-      (error) => isJobError(error, "conflict") && error.message.includes(running.id),
-    );
-    assert.equal((await world.store.list({}, { limit: 9 })).items.length, 1);
+    await refuses(world.add({}, replace(HOUR_MS)), "conflict", running.id);
+    assert.equal((await world.list()).length, 1);
     const { instance } = await world.settle(running);
     assert.deepEqual(await world.addOne(replace(HOUR_MS)), instance);
   },
@@ -114,7 +106,7 @@ export const enqueueCases: StoreCases = {
     assert.deepEqual(batch.map(({ state }) => state), ["canceled", "scheduled", "scheduled"]);
     assert.equal(batch[2]!.id, batch[1]!.id);
     assert.equal((await world.store.get(before.id))!.reason, "replaced");
-    assert.deepEqual((await world.claim(9)).map(({ id }) => id), [batch[1]!.id]);
+    assert.deepEqual(idsOf(await world.claim(9)), [batch[1]!.id]);
   },
 
   "fault 54: enqueue() refuses more than may wait, and nothing else": async (world) => {
@@ -129,25 +121,23 @@ export const enqueueCases: StoreCases = {
     ]);
     assert.equal(other.status, "fulfilled");
     assert.ok(refused.status === "rejected" && isFull(refused.reason));
-    assert.equal((await world.store.list({ kinds: ["mail"] }, { limit: 9 })).items.length, 2);
+    assert.equal((await world.list({ kinds: ["mail"] })).length, 2);
     const [last] = await world.add({ waitingMax }, { waitingMax });
-    await assert.rejects(world.add({ waitingMax }), isFull);
-    const error = { name: "Error", message: "boom" };
-    const outcome = { type: "retry", dueAt: START, reason: "error", error } as const;
-    assert.equal((await world.settle(running[0]!, { outcome })).status, "settled");
+    await refuses(world.add({ waitingMax }), "resource_exhausted");
+    const { status } = await world.settle(running[0]!, { outcome: retry(START) });
+    assert.equal(status, "settled");
     await world.cancel(last!.id);
-    await assert.rejects(world.add({ waitingMax }), isFull);
+    await refuses(world.add({ waitingMax }), "resource_exhausted");
     await world.cancel(running[0]!.id);
     await world.add({ waitingMax });
     await world.add({});
   },
 
   "enqueue() counts for a bound also those of its batch that have none": async (world) => {
-    const isFull = (error: unknown) => isJobError(error, "resource_exhausted");
-    await assert.rejects(world.add({}, {}, { waitingMax: 2 }), isFull);
+    await refuses(world.add({}, {}, { waitingMax: 2 }), "resource_exhausted");
     await world.add({}, { kind: "other" }, { waitingMax: 2 }, {}, { waitingMax: 4 });
-    assert.equal((await world.store.list({ kinds: ["mail"] }, { limit: 9 })).items.length, 4);
-    await assert.rejects(world.add({ waitingMax: 4 }), isFull);
+    assert.equal((await world.list({ kinds: ["mail"] })).length, 4);
+    await refuses(world.add({ waitingMax: 4 }), "resource_exhausted");
   },
 
   "enqueue() keeps every field": async (world) => {
@@ -169,7 +159,7 @@ export const enqueueCases: StoreCases = {
       keepFailureMs: 0,
       deadlineAt: START + 86_400_000,
     });
-    const { value } = await world.store.enqueue({ at: world.at, instances: [input] });
+    const value = await world.enqueue(input);
     const times = { createdAt: START, scheduledAt: START };
     const expected = { ...USUAL_FIELDS, ...input, ...times, state: "scheduled" };
     assert.equal(value[0]!.outcome, "accepted");
@@ -207,7 +197,7 @@ export const enqueueCases: StoreCases = {
         assert.deepEqual(added.map(({ dueAt }) => dueAt), given.map(() => world.wallMs));
         assert.deepEqual(added.map(({ createdAt }) => createdAt), given.map(() => START));
         for (const one of added) assert.deepEqual(await world.store.get(one.id), one);
-        const claimed = new Set((await world.claim(20)).map(({ id }) => id));
+        const claimed = new Set(idsOf(await world.claim(20)));
         assert.deepEqual(added.filter(({ id }) => !claimed.has(id)), []);
         assert.ok(!claimed.has(ahead[1]!.id), "what was asked for a time waits");
       }
@@ -225,13 +215,13 @@ export const enqueueCases: StoreCases = {
     const second = await world.store.enqueue({ at: world.at, instances: [input, input] });
     assert.equal(first.value[0]!.outcome, "accepted");
     assert.deepEqual(second.value.map(({ outcome }) => outcome), ["sameId", "sameId"]);
-    assert.equal((await world.store.list({}, { limit: 10 })).items.length, 1);
+    assert.equal((await world.list()).length, 1);
   },
 
   "enqueue() answers the same id also when its instance is final": async (world) => {
     const input = world.newInstance();
     const done = await world.finish(input);
-    const { value } = await world.store.enqueue({ at: world.at, instances: [input] });
+    const value = await world.enqueue(input);
     assert.equal(value[0]!.outcome, "sameId");
     assert.deepEqual(value[0]!.instance, done);
   },
@@ -239,19 +229,15 @@ export const enqueueCases: StoreCases = {
   "enqueue() refuses an id that another request has": async (world) => {
     const input = await world.addOne();
     for (const other of [{ kind: "other" }, { argumentsJson: "[1]" }]) {
-      await assert.rejects(
-        world.add({ id: input.id, ...other }),
-        (error) => isJobError(error, "already_exists"),
-      );
+      await refuses(world.add({ id: input.id, ...other }), "already_exists");
     }
   },
 
   "enqueue() keeps one unfinished instance of a unique key": async (world) => {
     const first = await world.addOne({ uniqueKey: "k" });
-    const request = { at: world.at, instances: [world.newInstance({ uniqueKey: "k" })] };
-    const second = await world.store.enqueue(request);
-    assert.equal(second.value[0]!.outcome, "sameKey");
-    assert.equal(second.value[0]!.instance.id, first.id);
+    const [second] = await world.enqueue(world.newInstance({ uniqueKey: "k" }));
+    assert.equal(second!.outcome, "sameKey");
+    assert.equal(second!.instance.id, first.id);
     const [running] = await world.claim();
     assert.equal((await world.addOne({ uniqueKey: "k" })).id, first.id);
     await world.settle(running!);
@@ -286,10 +272,7 @@ export const enqueueCases: StoreCases = {
 
   "enqueue() keeps the unique key through a retry": async (world) => {
     const running = await world.start({ uniqueKey: "k" });
-    const error = { name: "E", message: "m" };
-    await world.settle(running, {
-      outcome: { type: "retry", dueAt: world.wallMs + 9, reason: "error", error },
-    });
+    await world.settle(running, { outcome: retry(world.wallMs + 9) });
     assert.equal((await world.addOne({ uniqueKey: "k" })).id, running.id);
   },
 
@@ -297,11 +280,8 @@ export const enqueueCases: StoreCases = {
     world,
   ) => {
     await world.add({ uniqueKey: "k", argumentsJson: "[1]" });
-    await assert.rejects(
-      world.add({}, { uniqueKey: "k", argumentsJson: "[2]" }, {}),
-      (error) => isJobError(error, "already_exists"),
-    );
-    assert.equal((await world.store.list({}, { limit: 10 })).items.length, 1);
+    await refuses(world.add({}, { uniqueKey: "k", argumentsJson: "[2]" }, {}), "already_exists");
+    assert.equal((await world.list()).length, 1);
     assert.equal((await world.store.stats()).kinds.get("mail")!.scheduled, 1);
   },
 
@@ -321,17 +301,14 @@ export const enqueueCases: StoreCases = {
       { argumentsJson: " ".repeat(1_048_577) },
     ];
     for (const given of bad) {
-      await assert.rejects(world.add({}, given), (error) => isJobError(error, "invalid_argument"));
+      await refuses(world.add({}, given), "invalid_argument");
     }
     assert.equal((await world.store.stats()).kinds.size, 0);
   },
 
   "enqueue() takes BATCH_MAX instances and not one more": async (world) => {
-    await assert.rejects(
-      world.add(...Array.from({ length: BATCH_MAX + 1 }, () => ({}))),
-      (error) => isJobError(error, "invalid_argument"),
-    );
-    await world.add(...Array.from({ length: BATCH_MAX }, () => ({})));
+    await refuses(world.addMany(BATCH_MAX + 1, {}), "invalid_argument");
+    await world.addMany(BATCH_MAX);
     assert.equal((await world.store.stats()).kinds.get("mail")!.scheduled, BATCH_MAX);
     assert.deepEqual(await world.add(), []);
   },
@@ -341,9 +318,8 @@ export const enqueueCases: StoreCases = {
     const before = world.addOne();
     const refused = world.add({}, { id: taken.id, kind: "other" });
     const after = world.addOne();
-    await assert.rejects(refused, (error) => isJobError(error, "already_exists"));
+    await refuses(refused, "already_exists");
     const ids = [taken.id, (await before).id, (await after).id];
-    const { items } = await world.store.list({}, { limit: 10, order: "oldest" });
-    assert.deepEqual(items.map(({ id }) => id), ids);
+    assert.deepEqual(idsOf(await world.list()), ids);
   },
 };

@@ -2,9 +2,7 @@ import assert from "node:assert/strict";
 import type { ClaimLimits, JobLimits } from "../core/job/limits.ts";
 import type { Instance } from "../core/instance.ts";
 import type { NewInstance } from "../store/store.ts";
-import { LEASE_MS, START, type StoreCases, StoreWorld } from "./store_world.ts";
-
-const ids = (instances: readonly { readonly id: string }[]) => instances.map(({ id }) => id);
+import { idsOf, LEASE_MS, retry, START, type StoreCases, type StoreWorld } from "./store_world.ts";
 
 const limitsOf = (limits: Partial<JobLimits>, kind = "mail"): ClaimLimits => ({
   kinds: new Map([[kind, { concurrency: [], rate: [], ...limits }]]),
@@ -41,12 +39,12 @@ export const limitCases: StoreCases = {
   "claim() takes no more of a kind than run at once": async (world) => {
     const limits = atOnce(2);
     const [first, second, third] = await world.add({}, {}, {});
-    assert.deepEqual(ids(await claim(world, limits)), ids([first!, second!]));
+    assert.deepEqual(idsOf(await claim(world, limits)), idsOf([first!, second!]));
     assert.deepEqual(await claim(world, limits, { node: "n2" }), []);
     assert.equal(await nextAt(world, limits), null);
     await world.settle((await world.store.get(first!.id))!);
     assert.equal(await nextAt(world, limits), START);
-    assert.deepEqual(ids(await claim(world, limits)), [third!.id]);
+    assert.deepEqual(idsOf(await claim(world, limits)), [third!.id]);
   },
 
   "claim() counts every claim that is held, whoever took it and without a limit": async (world) => {
@@ -77,7 +75,7 @@ export const limitCases: StoreCases = {
     const added = await world.add(of("a"), of("a"), of("b"), of("a"), of("b"), of("c"));
     const [a1, a2, b1, a3, b2, c1] = added.map(({ id }) => id);
     const claimed = await claim(world, limits);
-    assert.deepEqual(ids(claimed), [a1, b1, c1]);
+    assert.deepEqual(idsOf(claimed), [a1, b1, c1]);
     assert.deepEqual(await claim(world, limits), []);
     assert.equal(await nextAt(world, limits), null);
     await world.settle(claimed[0]!);
@@ -85,7 +83,7 @@ export const limitCases: StoreCases = {
     assert.equal(second!.id, a2);
     await world.settle(claimed[1]!);
     await world.settle(second!);
-    assert.deepEqual(ids(await claim(world, limits)), [a3, b2]);
+    assert.deepEqual(idsOf(await claim(world, limits)), [a3, b2]);
   },
 
   "claim() takes the first of every queue by priority, then due time, then acceptance": async (
@@ -101,7 +99,7 @@ export const limitCases: StoreCases = {
       of("a", { priority: 3 }),
     );
     const order = [added[2]!, added[5]!, added[3]!, added[1]!, added[4]!];
-    assert.deepEqual(ids(await claim(world, limits)), ids(order));
+    assert.deepEqual(idsOf(await claim(world, limits)), idsOf(order));
   },
 
   "claim() takes a queue key in its order when a better one comes later": async (world) => {
@@ -113,23 +111,20 @@ export const limitCases: StoreCases = {
     assert.equal(first!.id, urgent.id);
     world.advance(1_000);
     await world.settle(first!);
-    assert.deepEqual(ids(await claim(world, limits)), [delayed.id]);
+    assert.deepEqual(idsOf(await claim(world, limits)), [delayed.id]);
   },
 
   "claim() takes all of every queue key when no limit is given": async (world) => {
     const added = await world.add(of("a"), of("a", { priority: 1 }), of("b"), {}, of("a"));
     const [one, two, three, four, five] = added;
-    assert.deepEqual(ids(await world.claim(10)), ids([two!, one!, three!, four!, five!]));
+    assert.deepEqual(idsOf(await world.claim(10)), idsOf([two!, one!, three!, four!, five!]));
   },
 
   "a slot is free again when its claim ends, however it ends": async (world) => {
     const limits = atOnce(1, BY);
-    await world.add(...Array.from({ length: 6 }, () => of("a")));
-    const error = { name: "Error", message: "boom" };
+    await world.addMany(6, of("a"));
     const [first] = await claim(world, limits);
-    await world.settle(first!, {
-      outcome: { type: "retry", dueAt: START + 99, reason: "error", error },
-    });
+    await world.settle(first!, { outcome: retry(START + 99) });
     const [second] = await claim(world, limits);
     await world.settle(second!, { outcome: { type: "release", dueAt: START + 99 } });
     const [third] = await claim(world, limits);
@@ -158,11 +153,11 @@ export const limitCases: StoreCases = {
     assert.deepEqual(await claim(world, limits), []);
     assert.equal((await world.store.get(fourth!.id))!.state, "canceled");
     const late = await world.addOne(of("a"));
-    assert.deepEqual(ids(await claim(world, limits)), [late.id]);
+    assert.deepEqual(idsOf(await claim(world, limits)), [late.id]);
   },
 
   "claim() applies another limit at once to what waits": async (world) => {
-    await world.add(...Array.from({ length: 6 }, () => of("a")));
+    await world.addMany(6, of("a"));
     assert.equal((await claim(world, atOnce(1, BY))).length, 1);
     assert.equal((await claim(world, atOnce(3, BY))).length, 2);
     assert.equal((await claim(world, atOnce(2, BY))).length, 0);
@@ -175,7 +170,7 @@ export const limitCases: StoreCases = {
     });
     const added = await world.add(of("a"), of("a"), of("a"), of("b"), of("b"));
     const [a1, a2, , b1] = added.map(({ id }) => id);
-    assert.deepEqual(ids(await claim(world, limits)), [a1, a2, b1]);
+    assert.deepEqual(idsOf(await claim(world, limits)), [a1, a2, b1]);
   },
 
   "claim() keeps to the pool of several kinds on a node": async (world) => {
@@ -213,27 +208,24 @@ export const limitCases: StoreCases = {
   "claim() counts the rate of each queue key for itself": async (world) => {
     const limits = inSpan(1, 60_000, BY);
     const [a1, a2, b1, b2] = await world.add(of("a"), of("a"), of("b"), of("b"), of("a"));
-    assert.deepEqual(ids(await claim(world, limits)), ids([a1!, b1!]));
+    assert.deepEqual(idsOf(await claim(world, limits)), idsOf([a1!, b1!]));
     assert.equal(await nextAt(world, limits), START + 60_000);
     world.advance(30_000);
     const c1 = await world.addOne(of("c"));
     const a0 = await world.addOne(of("a", { priority: 0 }));
-    assert.deepEqual(ids(await claim(world, limits)), [c1.id]);
+    assert.deepEqual(idsOf(await claim(world, limits)), [c1.id]);
     world.advance(30_000);
     assert.equal(await nextAt(world, limits), START + 60_000);
-    assert.deepEqual(ids(await claim(world, limits)), [a0.id, b2!.id]);
+    assert.deepEqual(idsOf(await claim(world, limits)), [a0.id, b2!.id]);
     world.advance(60_000);
-    assert.deepEqual(ids(await claim(world, limits)), [a2!.id]);
+    assert.deepEqual(idsOf(await claim(world, limits)), [a2!.id]);
   },
 
   "claim() counts every attempt as a start": async (world) => {
     const limits = inSpan(1, 60_000);
     await world.addOne({ retryMax: 3 });
     const [first] = await claim(world, limits);
-    const error = { name: "Error", message: "boom" };
-    await world.settle(first!, {
-      outcome: { type: "retry", dueAt: START, reason: "error", error },
-    });
+    await world.settle(first!, { outcome: retry(START) });
     assert.deepEqual(await claim(world, limits), []);
     assert.equal(await nextAt(world, limits), START + 60_000);
     world.advance(60_000);
@@ -253,21 +245,21 @@ export const limitCases: StoreCases = {
       const claimed = [...await claim(world, limits, { dueBy: dueAt })];
       world.advance(30);
       claimed.push(...await claim(world, limits));
-      assert.deepEqual(ids(claimed), ids([now!, soon!]));
+      assert.deepEqual(idsOf(claimed), idsOf([now!, soon!]));
       world.advance(60_000 - 30);
-      assert.deepEqual(ids(await claim(world, limits)), [third!.id]);
+      assert.deepEqual(idsOf(await claim(world, limits)), [third!.id]);
       assert.equal(await nextAt(world, limits), dueAt + 60_000);
       world.advance(29);
       assert.deepEqual(await claim(world, limits), []);
       world.advance(1);
-      assert.deepEqual(ids(await claim(world, limits)), [fourth!.id]);
+      assert.deepEqual(idsOf(await claim(world, limits)), [fourth!.id]);
       world.advance(60_000);
     }
   },
 
   "no span has more starts than a rate of many": async (world) => {
     const limits = inSpan(100, 6_400);
-    await world.add(...Array.from({ length: 400 }, () => ({})));
+    await world.addMany(400);
     const starts: number[] = [];
     for (let step = 0; step < 400; step++) {
       for (const _ of await claim(world, limits, { limit: 3 })) starts.push(world.wallMs);
@@ -335,7 +327,7 @@ export const limitCases: StoreCases = {
     assert.equal((await claim(world, inSpan(1, 10_000))).length, 0);
     world.advance(10_000);
     assert.equal((await claim(world, inSpan(1, 10_000))).length, 1);
-    await world.store.retain({ at: world.at, limit: 100 });
+    await world.retain();
   },
 
   "fifty claimers never hold more than the limit": async (world) => {

@@ -1,14 +1,5 @@
 import assert from "node:assert/strict";
-import type { LogEntry } from "../core/instance.ts";
-import { isJobError } from "../core/errors.ts";
-import { LEASE_MS, readPages, START, type StoreCases } from "./store_world.ts";
-
-const line = (message: string): LogEntry => ({
-  at: START,
-  level: "info",
-  message,
-  source: "job",
-});
+import { LEASE_MS, line, readPages, refuses, START, type StoreCases } from "./store_world.ts";
 
 const BACK = { newestFirst: true } as const;
 
@@ -17,22 +8,13 @@ export const logCases: StoreCases = {
   "appendLogs() numbers the lines of a claim": async (world) => {
     const running = await world.start();
     const { id, fence } = running;
-    const append = (...texts: string[]) =>
-      world.store.appendLogs({
-        at: world.at,
-        appends: [{ id, fence, logs: texts.map(line) }],
-      });
-    assert.deepEqual((await append("a", "b")).value, []);
-    await append("c\ud800\0");
+    assert.deepEqual(await world.append(running, "a", "b"), []);
+    await world.append(running, "c\ud800\0");
     await world.settle(running, { logs: [line("d")] });
-    assert.deepEqual((await append("late")).value, [{ id, fence }]);
-    const { items } = await world.store.logs({ instanceId: id }, { limit: 10 });
-    assert.deepEqual(items.map(({ seq, message }) => [seq, message]), [
-      [1, "a"],
-      [2, "b"],
-      [3, "c\ufffd\ufffd"],
-      [4, "d"],
-    ]);
+    assert.deepEqual(await world.append(running, "late"), [{ id, fence }]);
+    const items = await world.logs({ instanceId: id });
+    const texts = items.map(({ seq, message }) => `${seq} ${message}`);
+    assert.deepEqual(texts, ["1 a", "2 b", "3 c\ufffd\ufffd", "4 d"]);
     const { attempt, kind, source, level, at } = items[0]!;
     assert.deepEqual([attempt, kind, source, level, at], [1, "mail", "job", "info", START]);
   },
@@ -61,33 +43,27 @@ export const logCases: StoreCases = {
     assert.deepEqual(await read({ fromLine: 21 }, "oldest"), []);
     assert.deepEqual(await read({ fromLine: 99 }, "newest"), all.toReversed());
     assert.deepEqual(await read({ level: "warn" }, "newest"), []);
-    const isInvalid = (error: unknown) => isJobError(error, "invalid_argument");
     for (const query of [BACK, { fromLine: 1 }]) {
-      await assert.rejects(world.store.logs(query, { limit: 1 }), isInvalid);
+      await refuses(world.store.logs(query, { limit: 1 }), "invalid_argument");
     }
   },
 
   "appendLogs() takes lines without a claim under fence 0": async (world) => {
     const { id } = await world.addOne();
-    const append = (...texts: string[]) =>
-      world.store.appendLogs({
-        at: world.at,
-        appends: [{ id, fence: 0, logs: texts.map(line) }],
-      });
-    assert.deepEqual((await append("a", "b")).value, []);
+    const unclaimed = { id, fence: 0 };
+    assert.deepEqual(await world.append(unclaimed, "a", "b"), []);
     const [running] = await world.claim();
     await world.settle(running!, { logs: [line("job")] });
-    assert.deepEqual((await append("c")).value, []);
-    const { items } = await world.store.logs({ instanceId: id }, { limit: 10 });
+    assert.deepEqual(await world.append(unclaimed, "c"), []);
+    const items = await world.logs({ instanceId: id });
     assert.deepEqual(items.map(({ fence, seq, message }) => [fence === 0, seq, message]), [
       [true, 1, "a"],
       [true, 2, "b"],
       [false, 3, "job"],
       [true, 4, "c"],
     ]);
-    const unknown = { id: world.newId(), fence: 0, logs: [line("x")] };
-    const { value } = await world.store.appendLogs({ at: world.at, appends: [unknown] });
-    assert.deepEqual(value, [{ id: unknown.id, fence: 0 }]);
+    const unknown = { id: world.newId(), fence: 0 };
+    assert.deepEqual(await world.append(unknown, "x"), [unknown]);
   },
 
   "appendLogs() refuses an old fence": async (world) => {
@@ -101,17 +77,14 @@ export const logCases: StoreCases = {
     ];
     const { value } = await world.store.appendLogs({ at: world.at, appends });
     assert.deepEqual(value, [{ id, fence }]);
-    const { items } = await world.store.logs({ instanceId: id }, { limit: 10 });
+    const items = await world.logs({ instanceId: id });
     assert.deepEqual(items.map(({ seq, message }) => [seq, message]), [[1, "new"]]);
   },
 
   "appendLogs() numbers the lines of all attempts through": async (world) => {
     const first = await world.start();
     const { id } = first;
-    await world.store.appendLogs({
-      at: world.at,
-      appends: [{ id, fence: first.fence, logs: [line("a"), line("b")] }],
-    });
+    await world.append(first, "a", "b");
     world.advance(LEASE_MS);
     await world.reap();
     const [again] = await world.claim();
@@ -122,14 +95,8 @@ export const logCases: StoreCases = {
     ];
     assert.deepEqual((await world.store.appendLogs({ at: world.at, appends })).value, []);
     await world.settle(again!, { logs: [line("d")] });
-    const { items } = await world.store.logs({ instanceId: id }, { limit: 10 });
-    assert.deepEqual(items.map(({ seq, message }) => `${seq} ${message}`), [
-      "1 a",
-      "2 b",
-      "3 note",
-      "4 c",
-      "5 note",
-      "6 d",
-    ]);
+    const items = await world.logs({ instanceId: id });
+    const texts = items.map(({ seq, message }) => `${seq} ${message}`);
+    assert.deepEqual(texts, ["1 a", "2 b", "3 note", "4 c", "5 note", "6 d"]);
   },
 };

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { isJobError } from "../core/errors.ts";
 import { keyOf, type StoreRecord } from "../store/records.ts";
 import {
   type MemoWatch,
@@ -13,15 +12,16 @@ import { addNews, keysOf, memoOf, newsOf, notices, put, watch } from "./memo_wor
 import {
   completed,
   failed,
+  idsOf,
   LEASE_MS,
+  MINUTE,
+  refuses,
+  retry,
+  SCHEDULE,
   START,
   type StoreCases,
   type StoreWorld,
 } from "./store_world.ts";
-
-const MINUTE = 60_000;
-
-const isUnavailable = (error: unknown) => isJobError(error, "unavailable");
 
 /** Set which ends of a kind are news; what waits counts as processed. */
 async function watchKind(world: StoreWorld, watch: MemoWatch, kind = "mail"): Promise<void> {
@@ -52,9 +52,7 @@ async function endAll(world: StoreWorld) {
   await world.cancel(running.id);
   await world.settle(running, { outcome: failed() });
   const again = await world.start({ retryMax: 1 });
-  const error = { name: "Error", message: "boom" };
-  const retry = { type: "retry", dueAt: world.wallMs, reason: "error", error } as const;
-  await world.settle(again, { outcome: retry });
+  await world.settle(again, { outcome: retry(world.wallMs) });
   await world.cancel(again.id);
   return { completed: completedOne.id, terminated: terminated.id, timedOut: timedOut.id };
 }
@@ -175,14 +173,14 @@ const endCases: StoreCases = {
       [notice!.id, notice!.argumentsJson, notice!.dueAt, notice!.retryMax, notice!.keepSuccessMs],
       [noticeIdOf(one.id), '["job:ü/x"]', START + 5, -1, 0],
     );
-    assert.deepEqual((await world.claim(10, [NEWS_KIND])).map(({ id }) => id), [notice!.id]);
+    assert.deepEqual(idsOf(await world.claim(10, [NEWS_KIND])), [notice!.id]);
   },
 
   "many ends in one call are all news": async (world) => {
     await watch(world);
     await watchKind(world, "ends");
     const settleAll = async (kind: string, outcome: Settlement["outcome"]) => {
-      await world.add(...Array.from({ length: 30 }, () => ({ kind })));
+      await world.addMany(30, { kind });
       const claimed = await world.claim(30, [kind]);
       const settlements = claimed.map(({ id, fence }) => ({ id, fence, logs: [], outcome }));
       const { value } = await world.store.settle({ at: world.at, node: "n1", settlements });
@@ -220,11 +218,9 @@ const endCases: StoreCases = {
       ].toSorted(),
     );
     await watchKind(world, "failures");
-    assert.deepEqual((await world.claim()).map(({ id }) => id), [again.id]);
+    assert.deepEqual(idsOf(await world.claim()), [again.id]);
     const retried = await world.start({ deadlineAt: world.wallMs + 1_000 });
-    const error = { name: "Error", message: "boom" };
-    const outcome = { type: "retry", dueAt: world.wallMs + 1_000, reason: "error", error };
-    const settled = await world.settle(retried, { outcome: outcome as Settlement["outcome"] });
+    const settled = await world.settle(retried, { outcome: retry(world.wallMs + 1_000) });
     assert.equal(settled.instance!.state, "timedOut");
     assert.deepEqual(await jobNews(world), [`${retried.id} timedOut`]);
     await watchKind(world, "failures");
@@ -253,7 +249,6 @@ const endCases: StoreCases = {
   },
 
   "ends of runs elsewhere, and ticks without one, are news": async (world) => {
-    const scheduleId = "config:mail:0";
     await world.putSchedule();
     const ticks = [1, 2].map((minute) => START + minute * MINUTE);
     world.advance(2 * MINUTE);
@@ -266,7 +261,11 @@ const endCases: StoreCases = {
       logs: [],
     });
     const record = async (runs: readonly RunReport[], tick: number) =>
-      await world.store.recordRuns({ at: world.at, runs, missed: [{ scheduleId, tick }] });
+      await world.store.recordRuns({
+        at: world.at,
+        runs,
+        missed: [{ scheduleId: SCHEDULE, tick }],
+      });
     await record([runOf("terminated")], ticks[0]!);
     assert.deepEqual(await jobNews(world), []);
     await watch(world);
@@ -283,13 +282,12 @@ const endCases: StoreCases = {
     await watchKind(world, "failures");
     await record([failed], ticks[1]!);
     await record([], ticks[1]!);
-    assert.deepEqual(await jobNews(world), [`missed:${scheduleId}:${ticks[1]} missed`]);
+    assert.deepEqual(await jobNews(world), [`missed:${SCHEDULE}:${ticks[1]} missed`]);
     await world.cancel(begun.instance.id);
     assert.equal((await jobNews(world)).length, 1);
   },
 
   "missed ticks are news of their job": async (world) => {
-    const scheduleId = "config:mail:0";
     await world.putSchedule();
     const missedFrom = (from: number) => ({
       from,
@@ -324,12 +322,12 @@ const endCases: StoreCases = {
     assert.equal(await step(second + 2 * MINUTE, third), "advanced");
     assert.equal(await step(second + 2 * MINUTE, third), "conflict");
     const detail = JSON.stringify({
-      schedule: scheduleId,
+      schedule: SCHEDULE,
       from: third,
       to: third + MINUTE,
       count: 2,
     });
-    const id = `missed:${scheduleId}:${third}`;
+    const id = `missed:${SCHEDULE}:${third}`;
     const { news } = (await memoOf(world.store, "job:mail"))!;
     assert.deepEqual(news, [{ id, event: "missed", at: world.wallMs, instanceId: null, detail }]);
     const [notice, ...more] = await notices(world);
@@ -412,10 +410,10 @@ const keptCases: StoreCases = {
     assert.equal((await world.store.removeMemos({ at: world.at, prefix: "k", limit: 1 })).value, 1);
     const moved = { type: "moved", to: "valkey://h/0" } as const;
     await world.store.records.setMark({ at: world.at, mark: moved });
-    await assert.rejects(addNews(world, "k", [newsOf("a")]), isUnavailable);
-    await assert.rejects(put(world, { key: "k" }), isUnavailable);
+    await refuses(addNews(world, "k", [newsOf("a")]), "unavailable");
+    await refuses(put(world, { key: "k" }), "unavailable");
     const removal = world.store.removeMemos({ at: world.at, prefix: "", limit: 1 });
-    await assert.rejects(removal, isUnavailable);
+    await refuses(removal, "unavailable");
   },
 };
 
@@ -453,13 +451,9 @@ const outputCases: StoreCases = {
 
   "output is no news before the end, and none of a claim that was lost": async (world) => {
     const news = "output";
-    const error = { name: "Error", message: "boom" };
     const dueAt = world.wallMs;
     const running = await world.start({ retryMax: 3 });
-    await world.settle(running, {
-      news,
-      outcome: { type: "retry", dueAt, reason: "error", error },
-    });
+    await world.settle(running, { news, outcome: retry(dueAt) });
     const second = (await world.claim())[0]!;
     await world.settle(second, { news, outcome: { type: "snooze", dueAt } });
     const third = (await world.claim())[0]!;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { isJobError } from "../core/errors.ts";
 import { NODE_KEPT_MS, type NodeReport } from "../store/nodes.ts";
 import { type ClaimKey, STORE_FORMAT } from "../store/store.ts";
-import { LEASE_MS, type StoreCases, type StoreWorld } from "./store_world.ts";
+import { LEASE_MS, refuses, type StoreCases, type StoreWorld } from "./store_world.ts";
 
 const REPORT: NodeReport = {
   version: "1.2.3",
@@ -69,7 +69,7 @@ async function hintsOf(world: StoreWorld, run: () => Promise<unknown>): Promise<
   });
   await run();
   // A hint that was requested last comes last: no wait is needed to see that there was no other.
-  await world.store.setPause({ at: world.at, kind: "last", until: null, reason: "" });
+  await world.pause("last");
   await promise;
   stop();
   return types.filter((type) => type !== "pauses");
@@ -182,10 +182,7 @@ export const nodeCases: StoreCases = {
     const dead = await join(world);
     const next = await join(world, "n1", { replaces: dead.session });
     const running = await world.start();
-    await assert.rejects(
-      join(world, "n1", { replaces: dead.session }),
-      (error) => isJobError(error, "conflict"),
-    );
+    await refuses(join(world, "n1", { replaces: dead.session }), "conflict");
     assert.equal((await world.settle(running)).status, "settled");
     assert.equal((await report(world, next)).session, next.session);
   },
@@ -202,12 +199,9 @@ export const nodeCases: StoreCases = {
 
   "joinNode() refuses what cannot be stored, and nothing is there": async (world) => {
     for (const given of [{ host: "" }, { tags: ["a\0b"] }, { kinds: ["x".repeat(201)] }]) {
-      await assert.rejects(
-        join(world, "n1", given),
-        (error) => isJobError(error, "invalid_argument"),
-      );
+      await refuses(join(world, "n1", given), "invalid_argument");
     }
-    await assert.rejects(join(world, ""), (error) => isJobError(error, "invalid_argument"));
+    await refuses(join(world, ""), "invalid_argument");
     assert.deepEqual(await listed(world), []);
   },
 
@@ -236,7 +230,7 @@ export const nodeCases: StoreCases = {
     const node = await join(world);
     world.advance(LEASE_MS + NODE_KEPT_MS);
     await join(world, "n2");
-    await assert.rejects(report(world, node), (error) => isJobError(error, "not_found"));
+    await refuses(report(world, node), "not_found");
   },
 
   "leaveNode() ends the session, and its id is free": async (world) => {
@@ -244,7 +238,7 @@ export const nodeCases: StoreCases = {
     assert.equal(await leave(world, node), true);
     assert.equal(await leave(world, node), false);
     assert.deepEqual(await listed(world), ["n1 left"]);
-    await assert.rejects(report(world, node), (error) => isJobError(error, "conflict"));
+    await refuses(report(world, node), "conflict");
     const next = await join(world);
     assert.ok(next.session > node.session);
     assert.deepEqual(await listed(world), ["n1 live"]);
@@ -276,9 +270,9 @@ export const nodeCases: StoreCases = {
   "setNodeWorkers() refuses a node that is not live": async (world) => {
     const node = await join(world, "alpha");
     const ask = (id: string) => world.store.setNodeWorkers({ at: world.at, id, workers: 1 });
-    await assert.rejects(ask("alpa"), (error) => isJobError(error, "not_found"));
+    await refuses(ask("alpa"), "not_found");
     await leave(world, node);
-    await assert.rejects(ask("alpha"), (error) => isJobError(error, "not_found"));
+    await refuses(ask("alpha"), "not_found");
   },
 
   "subscribe() tells of nodes that change what is served, not of every report": async (world) => {

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { isJobError } from "../core/errors.ts";
 import { STORE_FORMAT } from "../store/store.ts";
-import { LEASE_MS, type StoreCases } from "./store_world.ts";
+import { LEASE_MS, refuses, type StoreCases } from "./store_world.ts";
 
 /** Cases of opening, closing and hints. */
 export const openCases: StoreCases = {
@@ -79,7 +78,7 @@ export const openCases: StoreCases = {
       () => store.retain({ at, limit: 1 }),
     ];
     for (const attempt of attempts) {
-      await assert.rejects(attempt, (error) => isJobError(error, "unavailable"));
+      await refuses(attempt(), "unavailable");
     }
   },
 
@@ -116,7 +115,7 @@ export const openCases: StoreCases = {
     const log = world.hints();
     await world.add({}, {});
     await world.putSchedule();
-    await world.store.setPause({ at: world.at, kind: "other", until: null, reason: "" });
+    await world.pause("other");
     const [running] = await world.claim();
     await world.cancel(running!.id);
     const types = (await log.first(4)).map(({ type }) => type);

@@ -1,23 +1,24 @@
 import assert from "node:assert/strict";
-import { QUEUE_MAX, type ScheduleRecord, type TickFate } from "../core/time/schedule.ts";
+import { QUEUE_MAX, type ScheduleRecord } from "../core/time/schedule.ts";
 import type { Instance } from "../core/instance.ts";
-import { isJobError } from "../core/errors.ts";
-import { LEASE_MS, START, type StoreCases, type StoreWorld } from "./store_world.ts";
-
-const MINUTE = 60_000;
-const ID = "config:mail:0";
+import {
+  idsOf,
+  LEASE_MS,
+  MINUTE,
+  refuses,
+  retry,
+  SCHEDULE,
+  START,
+  type StoreCases,
+  type StoreWorld,
+} from "./store_world.ts";
 
 function minutes(...numbers: readonly number[]): readonly number[] {
   return numbers.map((minute) => START + minute * MINUTE);
 }
 
-async function fatesOf(world: StoreWorld): Promise<readonly TickFate[]> {
-  const page = { limit: 1_000, order: "oldest" } as const;
-  return (await world.store.listFates({ scheduleId: ID }, page)).items;
-}
-
 async function namesOf(world: StoreWorld): Promise<readonly string[]> {
-  return (await fatesOf(world)).map(({ fate, reason }) => reason ? `${fate}:${reason}` : fate);
+  return (await world.fates()).map(({ fate, reason }) => reason ? `${fate}:${reason}` : fate);
 }
 
 /** A schedule of every minute, with members of `spec`. */
@@ -47,8 +48,10 @@ async function backfill(
   ticks: readonly number[],
   overlap: "skip" | "allow" = "skip",
 ) {
-  const fires = ticks.map((scheduledFor) => world.newInstance({ scheduleId: ID, scheduledFor }));
-  const request = { scheduleId: ID, fires, overlap };
+  const fires = ticks.map((scheduledFor) =>
+    world.newInstance({ scheduleId: SCHEDULE, scheduledFor })
+  );
+  const request = { scheduleId: SCHEDULE, fires, overlap };
   return (await world.store.backfill({ at: world.at, backfill: request })).value;
 }
 
@@ -91,9 +94,7 @@ export const overlapCases: StoreCases = {
   "advance() under overlap queue counts a retry that waits as unfinished": async (world) => {
     const [first, second] = await queueUp(world, 2, "queue");
     const [running] = await world.claim();
-    const error = { name: "E", message: "" };
-    const dueAt = world.wallMs + MINUTE;
-    await world.settle(running!, { outcome: { type: "retry", dueAt, reason: "error", error } });
+    await world.settle(running!, { outcome: retry(world.wallMs + MINUTE) });
     assert.deepEqual(await world.claim(10), []);
     world.advance(MINUTE);
     const [again] = await world.claim(10);
@@ -127,11 +128,8 @@ export const overlapCases: StoreCases = {
 
   "cancel() of a whole queue leaves nothing to claim": async (world) => {
     await queueUp(world, 4, "queue");
-    const { value } = await world.store.cancel({
-      at: world.at,
-      query: { kinds: ["mail"] },
-      limit: 10,
-    });
+    const query = { kinds: ["mail"] };
+    const { value } = await world.store.cancel({ at: world.at, query, limit: 10 });
     assert.equal(value.length, 4);
     assert.deepEqual(await world.claim(10), []);
     const next = await world.store.nextDue({ at: world.at, kinds: new Set(["mail"]) });
@@ -142,7 +140,7 @@ export const overlapCases: StoreCases = {
   "reap() of what a queue waits for lets the next one go": async (world) => {
     await world.putSchedule();
     const fires = minutes(1, 2).map((scheduledFor) =>
-      world.newInstance({ scheduleId: ID, scheduledFor, crashesMax: 0 })
+      world.newInstance({ scheduleId: SCHEDULE, scheduledFor, crashesMax: 0 })
     );
     await world.fire(START, minutes(2), { overlap: "queue", fires });
     await world.claim();
@@ -191,7 +189,7 @@ export const overlapCases: StoreCases = {
     assert.deepEqual(third.replaced.map(({ id }) => id), [second.accepted[0]!.id]);
     await world.settle(running!);
     world.advance(3 * MINUTE);
-    assert.deepEqual((await world.claim(10)).map(({ id }) => id), [third.accepted[0]!.id]);
+    assert.deepEqual(idsOf(await world.claim(10)), [third.accepted[0]!.id]);
   },
 
   "advance() skips the ticks of a paused kind": async (world) => {
@@ -199,7 +197,7 @@ export const overlapCases: StoreCases = {
     const pause = { kind: "mail", until: null, reason: "" };
     await world.store.setPause({ at: world.at, ...pause });
     await world.fire(START, minutes(1));
-    await world.store.removePause({ at: world.at, kind: "mail" });
+    await world.resume("mail");
     await world.fire(START + MINUTE, minutes(2));
     assert.deepEqual(await namesOf(world), ["skipped:paused", "fired"]);
   },
@@ -214,7 +212,7 @@ export const overlapCases: StoreCases = {
     await putSpec(world, { runsMax: 2 });
     await world.fire(START, minutes(1, 2, 3), { overlap: "allow" });
     assert.deepEqual(await namesOf(world), ["fired", "fired", "skipped:runs_max"]);
-    const record = (await world.store.getSchedule(ID))!;
+    const record = (await world.store.getSchedule(SCHEDULE))!;
     assert.deepEqual([record.nextAt, record.runs, record.lastRunAt], [
       null,
       2,
@@ -230,7 +228,7 @@ export const overlapCases: StoreCases = {
       "skipped:skip requested",
       "fired",
     ]);
-    assert.equal((await world.store.getSchedule(ID))!.skipNext, 0);
+    assert.equal((await world.store.getSchedule(SCHEDULE))!.skipNext, 0);
   },
 
   "advance() skips the ticks before a time that somebody asked for": async (world) => {
@@ -249,7 +247,7 @@ export const overlapCases: StoreCases = {
         expectedGeneration: 1,
         expectedCursor,
       });
-    await assert.rejects(put(START), (error) => isJobError(error, "conflict"));
+    await refuses(put(START), "conflict");
     assert.equal((await put(START + MINUTE)).value.generation, 2);
   },
 
@@ -263,7 +261,7 @@ export const overlapCases: StoreCases = {
       assert.deepEqual(claimed.map((instance) => instance.id), [id]);
       await world.settle(claimed[0]!);
     }
-    assert.equal((await world.store.getSchedule(ID))!.cursor, START);
+    assert.equal((await world.store.getSchedule(SCHEDULE))!.cursor, START);
     assert.deepEqual(await namesOf(world), Array(3).fill("fired:backfill"));
   },
 
@@ -279,24 +277,16 @@ export const overlapCases: StoreCases = {
     const range = { from, to, count: 9, fate: "missed", reason: "misfire", instanceId: null };
     await world.fire(START, [], { cursor: to, fates: [{ ...range, fate: "missed" }] });
     await backfill(world, minutes(1, 4, 9));
-    const fates = await fatesOf(world);
-    assert.deepEqual(
-      fates.map(({ from, to, count, fate }) => [
-        (from - START) / MINUTE,
-        (to - START) / MINUTE,
-        count,
-        fate,
-      ]),
-      [[1, 1, 1, "fired"], [2, 3, 2, "missed"], [4, 4, 1, "fired"], [5, 8, 4, "missed"], [
-        9,
-        9,
-        1,
-        "fired",
-      ]],
-    );
+    assert.deepEqual(await world.fateTexts(), [
+      "1-1 fired 1",
+      "2-3 missed 2",
+      "4-4 fired 1",
+      "5-8 missed 4",
+      "9-9 fired 1",
+    ]);
   },
 
   "backfill() refuses an unknown schedule": async (world) => {
-    await assert.rejects(backfill(world, minutes(-1)), (error) => isJobError(error, "not_found"));
+    await refuses(backfill(world, minutes(-1)), "not_found");
   },
 };

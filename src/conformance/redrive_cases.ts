@@ -1,8 +1,15 @@
 import assert from "node:assert/strict";
-import { isJobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { NewInstance } from "../store/store.ts";
-import { completed, failed, readPages, type StoreCases, type StoreWorld } from "./store_world.ts";
+import {
+  completed,
+  failed,
+  idsOf,
+  readPages,
+  refuses,
+  type StoreCases,
+  type StoreWorld,
+} from "./store_world.ts";
 
 async function redrive(world: StoreWorld, pasts: readonly string[], isForced = false) {
   const instances = pasts.map((retryOf) => world.newInstance({ retryOf }));
@@ -29,11 +36,10 @@ export const redriveCases: StoreCases = {
     await world.reap();
     const other = await die(world, { kind: "other" });
     assert.deepEqual(await deadIds(world), [other.id, late.id, first.id]);
-    const { items } = await world.store.list({ isDead: true, kinds: ["other"] }, { limit: 9 });
-    assert.deepEqual(items.map(({ id }) => id), [other.id]);
+    assert.deepEqual(idsOf(await world.list({ isDead: true, kinds: ["other"] })), [other.id]);
     const none = await world.store.list({ isDead: true, states: ["completed"] }, { limit: 9 });
     assert.deepEqual(none.items, []);
-    const [byId] = (await world.store.list({ isDead: true, ids: [first.id] }, { limit: 9 })).items;
+    const [byId] = await world.list({ isDead: true, ids: [first.id] });
     assert.equal(byId!.id, first.id);
   },
 
@@ -61,7 +67,7 @@ export const redriveCases: StoreCases = {
     assert.equal(second!.outcome, "accepted");
     assert.notEqual(second!.instance!.id, first!.instance!.id);
     assert.equal((await world.store.get(dead.id))!.redrivenAs, second!.instance!.id);
-    assert.equal((await world.store.list({ retryOf: dead.id }, { limit: 9 })).items.length, 2);
+    assert.equal((await world.list({ retryOf: dead.id })).length, 2);
   },
 
   "redrive() takes each of a batch once, though it is named twice": async (world) => {
@@ -85,7 +91,7 @@ export const redriveCases: StoreCases = {
     const running = await world.start({ priority: 0 });
     const results = await redrive(world, [waiting.id, running.id, world.newId()]);
     assert.deepEqual(results.map(({ outcome }) => outcome), ["unfinished", "unfinished", "gone"]);
-    assert.equal((await world.store.list({}, { limit: 9 })).items.length, 2);
+    assert.equal((await world.list()).length, 2);
   },
 
   "redrive() refuses all when one of them is not right": async (world) => {
@@ -93,9 +99,9 @@ export const redriveCases: StoreCases = {
     const good = world.newInstance({ retryOf: dead.id });
     for (const bad of [{ retryOf: null }, { retryOf: dead.id, id: dead.id }]) {
       const instances = [good, world.newInstance(bad)];
-      await assert.rejects(
+      await refuses(
         world.store.redrive({ at: world.at, instances, isForced: false }),
-        (error) => isJobError(error, "invalid_argument"),
+        "invalid_argument",
       );
     }
     assert.deepEqual(await deadIds(world), [dead.id]);

@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
 import type { LogEntry } from "../core/instance.ts";
-import { failed, readPages, START, type StoreCases, type StoreWorld } from "./store_world.ts";
+import {
+  failed,
+  idsOf,
+  line,
+  readPages,
+  retry,
+  START,
+  type StoreCases,
+  type StoreWorld,
+} from "./store_world.ts";
 
-const line = (at: number, level: LogEntry["level"] = "info"): LogEntry => ({
-  at,
-  level,
-  message: "x",
-  source: "job",
-});
+const lineAt = (at: number, level: LogEntry["level"] = "info") => line("x", { at, level });
 
 /** How far a clock is ahead. */
 const DAYS = 1_000 * 86_400_000;
-
-async function retain(world: StoreWorld, limit = 100): Promise<readonly string[]> {
-  return (await world.store.retain({ at: world.at, limit })).value;
-}
 
 async function leftovers(world: StoreWorld): Promise<readonly number[]> {
   const logs = await readPages((page) => world.store.logs({}, page), 100);
@@ -25,19 +25,19 @@ async function leftovers(world: StoreWorld): Promise<readonly number[]> {
 /** Cases of deleting. */
 export const retentionCases: StoreCases = {
   "retain() deletes final instances past their time, with history and logs": async (world) => {
-    const success = await world.finish({}, { logs: [line(START)] });
-    const failure = await world.finish({}, { outcome: failed(), logs: [line(START)] });
+    const success = await world.finish({}, { logs: [lineAt(START)] });
+    const failure = await world.finish({}, { outcome: failed(), logs: [lineAt(START)] });
     const waiting = await world.addOne();
     world.advance(59_999);
-    assert.deepEqual(await retain(world), []);
+    assert.deepEqual(await world.retain(), []);
     world.advance(1);
-    assert.deepEqual(await retain(world), [success.id]);
+    assert.deepEqual(await world.retain(), [success.id]);
     world.advance(59_999);
-    assert.deepEqual(await retain(world), []);
+    assert.deepEqual(await world.retain(), []);
     world.advance(1);
-    assert.deepEqual(await retain(world), [failure.id]);
+    assert.deepEqual(await world.retain(), [failure.id]);
     world.advance(9e9);
-    assert.deepEqual(await retain(world), []);
+    assert.deepEqual(await world.retain(), []);
     assert.equal(await world.store.get(success.id), null);
     assert.equal((await world.store.get(waiting.id))!.id, waiting.id);
     assert.deepEqual(await leftovers(world), [0, 2]);
@@ -48,9 +48,9 @@ export const retentionCases: StoreCases = {
     world.advance(1);
     const second = await world.finish();
     world.advance(99_999);
-    assert.deepEqual(await retain(world, 1), [first.id]);
-    assert.deepEqual(await retain(world, 1), [second.id]);
-    assert.deepEqual(await retain(world, 1), []);
+    assert.deepEqual(await world.retain(1), [first.id]);
+    assert.deepEqual(await world.retain(1), [second.id]);
+    assert.deepEqual(await world.retain(1), []);
   },
 
   "retain() deletes large ones in several calls, none of which is empty": async (world) => {
@@ -61,7 +61,7 @@ export const retentionCases: StoreCases = {
     }
     world.advance(60_000);
     const deleted: string[] = [];
-    for (let more = await retain(world); more.length > 0; more = await retain(world)) {
+    for (let more = await world.retain(); more.length > 0; more = await world.retain()) {
       deleted.push(...more);
     }
     assert.deepEqual(deleted, ids);
@@ -82,9 +82,9 @@ export const retentionCases: StoreCases = {
     assert.deepEqual(value, [ahead.id]);
     assert.equal((await world.store.get(ahead.id))!.settledAt, world.wallMs);
     world.advance(59_999);
-    assert.deepEqual(await retain(world), []);
+    assert.deepEqual(await world.retain(), []);
     world.advance(1);
-    assert.deepEqual([...await retain(world)].sort(), [ahead.id, after.id].sort());
+    assert.deepEqual([...await world.retain()].sort(), [ahead.id, after.id].sort());
   },
 
   "correctTimes() lets a retry wait as long as it had to, and leaves what was asked for a time":
@@ -93,9 +93,8 @@ export const retentionCases: StoreCases = {
     ) => {
       world.advance(DAYS);
       const running = await world.start();
-      const error = { name: "E", message: "" };
       const dueAt = world.wallMs + 30_000;
-      await world.settle(running, { outcome: { type: "retry", dueAt, reason: "error", error } });
+      await world.settle(running, { outcome: retry(dueAt) });
       const later = await world.addOne({ dueAt });
       world.wallMs -= DAYS;
       const ids = [running.id, later.id, "00000000-0000-7000-8000-000000000000"];
@@ -132,7 +131,7 @@ export const retentionCases: StoreCases = {
       }
       // It comes before what is accepted from now on.
       const later = await world.addOne({ dueAt: null, priority: 5 });
-      const claimed = (await world.claim(20)).map(({ id }) => id);
+      const claimed = idsOf(await world.claim(20));
       assert.ok(claimed.indexOf(added[0]!.id) < claimed.indexOf(later.id));
       assert.deepEqual(await world.store.records.findProblems({ limit: 10 }), []);
       world.advance(aheadMs);
@@ -146,19 +145,16 @@ export const retentionCases: StoreCases = {
   "retain() keeps what is kept forever": async (world) => {
     await world.finish({ keepSuccessMs: Number.MAX_SAFE_INTEGER });
     world.advance(1e12);
-    assert.deepEqual(await retain(world), []);
+    assert.deepEqual(await world.retain(), []);
   },
 
   "retain() takes the attempts of retries along": async (world) => {
     const running = await world.start();
-    const error = { name: "E", message: "" };
-    await world.settle(running, {
-      outcome: { type: "retry", dueAt: START, reason: "error", error },
-    });
+    await world.settle(running, { outcome: retry(START) });
     const [again] = await world.claim();
     await world.settle(again!);
     world.advance(60_000);
-    assert.deepEqual(await retain(world), [running.id]);
+    assert.deepEqual(await world.retain(), [running.id]);
     assert.deepEqual(await leftovers(world), [0, 0]);
   },
 
@@ -169,26 +165,25 @@ export const retentionCases: StoreCases = {
     await world.fire(START, [tick]);
     await world.settle((await world.claim())[0]!);
     world.advance(400 * 86_400_000);
-    assert.equal((await retain(world)).length, 1);
+    assert.equal((await world.retain()).length, 1);
     await world.putSchedule({ generation: 2 }, 1);
     assert.deepEqual((await world.fire(START, [tick], { generation: 2 })).accepted, []);
     world.advance(1);
-    await retain(world);
-    const { items } = await world.store.listFates({ scheduleId: "config:mail:0" }, { limit: 9 });
-    assert.deepEqual(items, []);
+    await world.retain();
+    assert.deepEqual(await world.fates(), []);
   },
 
   "a deleted instance's id can be accepted again": async (world) => {
     const input = world.newInstance();
     await world.finish(input);
     world.advance(60_000);
-    await retain(world);
-    const { value } = await world.store.enqueue({ at: world.at, instances: [input] });
+    await world.retain();
+    const value = await world.enqueue(input);
     assert.equal(value[0]!.outcome, "accepted");
   },
 
   "clearInstances() deletes what matches and settled before": async (world) => {
-    const old = await world.finish({}, { logs: [line(START)] });
+    const old = await world.finish({}, { logs: [lineAt(START)] });
     const other = await world.finish({ kind: "other" });
     const failure = await world.finish({}, { outcome: failed() });
     const waiting = await world.addOne();
@@ -207,9 +202,9 @@ export const retentionCases: StoreCases = {
 
   "clearLogs() deletes lines that match and are older": async (world) => {
     const first = await world.finish({}, {
-      logs: [line(START, "debug"), line(START + 1, "error"), line(START + 9)],
+      logs: [lineAt(START, "debug"), lineAt(START + 1, "error"), lineAt(START + 9)],
     });
-    await world.finish({ kind: "other" }, { logs: [line(START), line(START + 1)] });
+    await world.finish({ kind: "other" }, { logs: [lineAt(START), lineAt(START + 1)] });
     const clear = async (query: object, limit = 100) =>
       (await world.store.clearLogs({ at: world.at, query, limit })).value;
     assert.equal(await clear({ before: START }), 0);

@@ -1,22 +1,19 @@
 import assert from "node:assert/strict";
-import type { Instance, LogEntry, Progress } from "../core/instance.ts";
+import type { Instance, Progress } from "../core/instance.ts";
 import type { Settlement } from "../store/store.ts";
-import { completed, failed, LEASE_MS, START, type StoreCases } from "./store_world.ts";
+import {
+  completed,
+  failed,
+  idsOf,
+  LEASE_MS,
+  line,
+  retry,
+  START,
+  type StoreCases,
+} from "./store_world.ts";
 
 const error = { name: "Error", message: "boom", stack: "at x", exitCode: 3, signal: "SIGTERM" };
-const retry = (dueAt: number): Settlement["outcome"] => ({
-  type: "retry",
-  dueAt,
-  reason: "error",
-  error,
-});
 const crash = (dueAt: number): Settlement["outcome"] => ({ type: "crash", dueAt, error });
-const line = (message: string): LogEntry => ({
-  at: START,
-  level: "info",
-  message,
-  source: "job",
-});
 
 const pick = (instance: Instance | null) => {
   const { version, progress, usage } = instance!;
@@ -43,12 +40,7 @@ export const settleCases: StoreCases = {
       instance: expected,
     });
     assert.deepEqual(await world.store.get(running.id), expected);
-    assert.deepEqual(await world.states(running.id), [
-      "created",
-      "scheduled",
-      "processing",
-      "completed:ok",
-    ]);
+    assert.equal(await world.states(running.id), "created scheduled processing completed:ok");
   },
 
   "settle() records the version that ran, its progress, and what it used": async (world) => {
@@ -56,7 +48,7 @@ export const settleCases: StoreCases = {
     assert.equal(running.version, null);
     const usage = { maxRssBytes: 2 ** 40, cpuMs: 7 };
     const first = { version: "a1", progress: { done: 3, total: 10 }, usage };
-    await world.settle(running, { outcome: retry(START), ...first });
+    await world.settle(running, { outcome: retry(START, error), ...first });
     assert.deepEqual(pick(await world.store.get(running.id)), first);
     const again = (await world.claim())[0]!;
     assert.deepEqual(pick(again), { version: "a1", progress: null, usage: null });
@@ -86,7 +78,7 @@ export const settleCases: StoreCases = {
       const { instance } = await world.settle(first!, { outcome: completed("[]"), endedAgoMs });
       assert.equal(instance!.settledAt, beganAt + at);
       assert.deepEqual(await world.store.get(first!.id), instance);
-      const again = { outcome: retry(world.wallMs), endedAgoMs };
+      const again = { outcome: retry(world.wallMs, error), endedAgoMs };
       assert.equal((await world.settle(second!, again)).instance!.scheduledAt, beganAt + at);
       const query = { instanceId: second!.id };
       const { items } = await world.store.history(query, { limit: 10, order: "oldest" });
@@ -129,7 +121,7 @@ export const settleCases: StoreCases = {
 
   "settle() schedules a retry, whose attempts the history shows": async (world) => {
     const first = await world.start({ retryMax: 1 });
-    const { instance } = await world.settle(first, { outcome: retry(START + 500) });
+    const { instance } = await world.settle(first, { outcome: retry(START + 500, error) });
     assert.equal(instance!.state, "scheduled");
     assert.equal(instance!.reason, "error");
     assert.equal(instance!.failures, 1);
@@ -142,14 +134,10 @@ export const settleCases: StoreCases = {
     assert.equal(second!.attempt, 2);
     assert.equal(second!.failures, 1);
     await world.settle(second!);
-    assert.deepEqual(await world.states(first.id), [
-      "created",
-      "scheduled",
-      "processing",
-      "scheduled:error",
-      "processing",
-      "completed:ok",
-    ]);
+    assert.equal(
+      await world.states(first.id),
+      "created scheduled processing scheduled:error processing completed:ok",
+    );
     const { items } = await world.store.history({ instanceId: first.id }, { limit: 10 });
     assert.deepEqual(items.map(({ attempt, fence }) => [attempt, fence]), [
       [0, 0],
@@ -199,7 +187,7 @@ export const settleCases: StoreCases = {
     assert.deepEqual([state, reason, attempt, dueAt], ["scheduled", "released", 0, START - 500]);
     assert.deepEqual([processedAt, node, fence], [null, null, claimed!.fence]);
     assert.deepEqual(await world.store.get(early.id), instance);
-    assert.deepEqual(await world.states(early.id), ["created", "scheduled"]);
+    assert.equal(await world.states(early.id), "created scheduled");
     const repeated = await world.settle(claimed!, { outcome, logs: [line("busy")] });
     assert.deepEqual([repeated.status, repeated.instance], ["repeated", instance]);
     assert.equal((await world.settle(claimed!)).status, "stale");
@@ -207,7 +195,7 @@ export const settleCases: StoreCases = {
     const [again] = await world.claim();
     assert.deepEqual([again!.id, again!.attempt], [early.id, 1]);
     assert.ok(again!.fence > claimed!.fence);
-    await world.settle(again!, { outcome: retry(START) });
+    await world.settle(again!, { outcome: retry(START, error) });
     const second = (await world.claim(2)).find(({ id }) => id === early.id)!;
     const back = (await world.settle(second, {
       outcome: { type: "release", dueAt: second.dueAt, isUnstarted: true },
@@ -216,14 +204,10 @@ export const settleCases: StoreCases = {
     const [third] = await world.claim();
     assert.equal(third!.attempt, 2);
     await world.settle(third!);
-    assert.deepEqual(await world.states(early.id), [
-      "created",
-      "scheduled",
-      "processing",
-      "scheduled:error",
-      "processing",
-      "completed:ok",
-    ]);
+    assert.equal(
+      await world.states(early.id),
+      "created scheduled processing scheduled:error processing completed:ok",
+    );
   },
 
   "settle() of what did not start obeys its deadline and a cancel": async (
@@ -235,7 +219,7 @@ export const settleCases: StoreCases = {
     });
     assert.deepEqual([ended!.state, ended!.reason, ended!.attempt], ["timedOut", "deadline", 0]);
     assert.deepEqual(await world.store.get(late.id), ended);
-    assert.deepEqual(await world.states(late.id), ["created", "scheduled", "timedOut:deadline"]);
+    assert.equal(await world.states(late.id), "created scheduled timedOut:deadline");
     const canceling = await world.start();
     await world.cancel(canceling.id);
     const { instance: canceled } = await world.settle(canceling, {
@@ -256,7 +240,7 @@ export const settleCases: StoreCases = {
     const [again] = await world.claim();
     assert.equal((await world.settle(running)).status, "stale");
     assert.equal((await world.store.get(again!.id))!.state, "processing");
-    assert.deepEqual((await world.store.logs({}, { limit: 10 })).items, []);
+    assert.deepEqual(await world.logs(), []);
   },
 
   "settle() accepts a lease that ended while nobody took it back": async (world) => {
@@ -266,7 +250,10 @@ export const settleCases: StoreCases = {
   },
 
   "settle() repeated answers as before and writes nothing": async (world) => {
-    const outcomes = [completed(), failed(), retry(START + 9), { type: "release", dueAt: START }];
+    const outcomes = [completed(), failed(), retry(START + 9, error), {
+      type: "release",
+      dueAt: START,
+    }];
     for (const outcome of outcomes as Settlement["outcome"][]) {
       const running = await world.start();
       const first = await world.settle(running, { outcome, logs: [line("once")] });
@@ -274,7 +261,7 @@ export const settleCases: StoreCases = {
       assert.equal(first.status, "settled");
       assert.equal(second.status, "repeated", outcome.type);
       assert.deepEqual(second.instance, first.instance);
-      const { items } = await world.store.logs({ instanceId: running.id }, { limit: 10 });
+      const items = await world.logs({ instanceId: running.id });
       assert.equal(items.length, 1);
       await world.cancel(running.id);
     }
@@ -282,9 +269,9 @@ export const settleCases: StoreCases = {
 
   "settle() repeated is known also after the next claim": async (world) => {
     const first = await world.start();
-    await world.settle(first, { outcome: retry(START) });
+    await world.settle(first, { outcome: retry(START, error) });
     await world.claim();
-    assert.equal((await world.settle(first, { outcome: retry(START) })).status, "repeated");
+    assert.equal((await world.settle(first, { outcome: retry(START, error) })).status, "repeated");
     assert.equal((await world.settle(first, { outcome: completed() })).status, "stale");
   },
 
@@ -303,20 +290,16 @@ export const settleCases: StoreCases = {
     const [again] = await world.claim();
     assert.equal(again!.attempt, 2);
     await world.settle(again!);
-    assert.deepEqual(await world.states(running.id), [
-      "created",
-      "scheduled",
-      "processing",
-      "scheduled:snoozed",
-      "processing",
-      "completed:ok",
-    ]);
+    assert.equal(
+      await world.states(running.id),
+      "created scheduled processing scheduled:snoozed processing completed:ok",
+    );
   },
 
   "settle() ends what would wait beyond its deadline": async (world) => {
     const deadlineAt = START + 1_000;
     const outcomes: readonly Settlement["outcome"][] = [
-      retry(deadlineAt),
+      retry(deadlineAt, error),
       { type: "snooze", dueAt: deadlineAt },
       crash(deadlineAt),
       { type: "release", dueAt: deadlineAt },
@@ -335,10 +318,10 @@ export const settleCases: StoreCases = {
           : "Not completed by its deadline 2026-01-01T00:00:01.000Z",
       );
       assert.equal((await world.settle(running, { outcome })).status, "repeated");
-      assert.deepEqual((await world.states(running.id)).at(-1), "timedOut:deadline");
+      assert.match(await world.states(running.id), / timedOut:deadline$/);
     }
     const running = await world.start({ deadlineAt });
-    const { instance } = await world.settle(running, { outcome: retry(deadlineAt - 1) });
+    const { instance } = await world.settle(running, { outcome: retry(deadlineAt - 1, error) });
     assert.equal(instance!.state, "scheduled");
   },
 
@@ -363,9 +346,9 @@ export const settleCases: StoreCases = {
     assert.deepEqual([state, reason, attempt], ["timedOut", "deadline", 0]);
     assert.equal(settledAt, START + 1_000);
     assert.deepEqual(await world.store.get(late!.id), ended);
-    assert.deepEqual(await world.states(late!.id), ["created", "scheduled", "timedOut:deadline"]);
+    assert.equal(await world.states(late!.id), "created scheduled timedOut:deadline");
     assert.deepEqual((await world.store.stats()).kinds.get("mail")!.timedOut, 1);
-    assert.deepEqual((await world.claim(3)).map(({ id }) => id), [later!.id, free!.id]);
+    assert.deepEqual(idsOf(await world.claim(3)), [later!.id, free!.id]);
   },
 
   "reap() ends no more than its limit, and leaves what runs past its deadline": async (world) => {
@@ -384,13 +367,13 @@ export const settleCases: StoreCases = {
   "settle() with another outcome than recorded is stale": async (world) => {
     const running = await world.start();
     await world.settle(running, { outcome: completed("[1]") });
-    for (const outcome of [completed("[2]"), failed(), retry(START)]) {
+    for (const outcome of [completed("[2]"), failed(), retry(START, error)]) {
       assert.equal((await world.settle(running, { outcome })).status, "stale");
     }
   },
 
   "settle() turns every outcome into Canceled once that was asked": async (world) => {
-    const outcomes = [completed(), failed(), retry(START), crash(START), {
+    const outcomes = [completed(), failed(), retry(START, error), crash(START), {
       type: "release",
       dueAt: START,
     }];

@@ -1,9 +1,16 @@
 import assert from "node:assert/strict";
-import { isJobError } from "../core/errors.ts";
 import type { SpanCountRequest } from "../store/store.ts";
-import { completed, failed, START, type StoreCases, type StoreWorld } from "./store_world.ts";
-
-const MINUTE = 60_000;
+import {
+  completed,
+  failed,
+  MINUTE,
+  refuses,
+  retry,
+  SCHEDULE,
+  START,
+  type StoreCases,
+  type StoreWorld,
+} from "./store_world.ts";
 
 /** Bounds of the minutes from the start of the case. */
 function minutes(count: number): readonly number[] {
@@ -74,7 +81,7 @@ export const spanCases: StoreCases = {
 
   "countSpans() counts many exactly, span by span": async (world) => {
     for (let minute = 0; minute < 3; minute++) {
-      await world.add(...Array.from({ length: 100 * (minute + 1) }, () => ({})));
+      await world.addMany(100 * (minute + 1), {});
       world.advance(MINUTE);
     }
     const instances = await world.claim(250);
@@ -90,9 +97,8 @@ export const spanCases: StoreCases = {
   },
 
   "countSpans() refuses spans out of order, and too many": async (world) => {
-    const isRefused = (error: unknown) => isJobError(error, "invalid_argument");
     for (const bounds of [[], [START], [START + 1, START], minutes(1_001)]) {
-      await assert.rejects(world.store.countSpans({ by: "acceptance", bounds }), isRefused);
+      await refuses(world.store.countSpans({ by: "acceptance", bounds }), "invalid_argument");
     }
     const found = await world.store.countSpans({ by: "acceptance", bounds: minutes(1_000) });
     assert.deepEqual(found, []);
@@ -117,9 +123,8 @@ export const spanCases: StoreCases = {
     assert.deepEqual(await list(3), ids.slice(0, 3));
     assert.deepEqual(await list(10, ["other", "none"]), [other!.id]);
     assert.deepEqual(await list(1, ["other", "mail", "mail"]), [first!.id]);
-    const isRefused = (error: unknown) => isJobError(error, "invalid_argument");
-    await assert.rejects(list(0), isRefused);
-    await assert.rejects(list(1_001), isRefused);
+    await refuses(list(0), "invalid_argument");
+    await refuses(list(1_001), "invalid_argument");
   },
 
   "listLater() leaves out nothing, however the kinds are mixed": async (world) => {
@@ -143,13 +148,7 @@ export const spanCases: StoreCases = {
 
   "listLater() lists a retry": async (world) => {
     const instance = await world.start();
-    const outcome = {
-      type: "retry",
-      dueAt: START + 5_000,
-      reason: "error",
-      error: { name: "Error", message: "no" },
-    } as const;
-    await world.settle(instance, { outcome });
+    await world.settle(instance, { outcome: retry(START + 5_000) });
     const found = await world.store.listLater({ after: START, before: START + 9_000, limit: 1 });
     assert.deepEqual(found.map(({ id, attempt }) => [id, attempt]), [[instance.id, 1]]);
   },
@@ -165,7 +164,7 @@ export const spanCases: StoreCases = {
     // The run before it is unfinished.
     await world.fire(START + 4 * MINUTE, [START + 5 * MINUTE]);
     await world.fire(START, [START + 5 * MINUTE], { scheduleId: "other" });
-    await world.store.setPause({ at: world.at, kind: "mail", until: null, reason: "" });
+    await world.pause("mail");
     world.advance(MINUTE);
     await world.fire(START + 5 * MINUTE, [START + 6 * MINUTE], { scheduleId: "other" });
     const all = { after: START, before: START + 9 * MINUTE, limit: 10 };
@@ -190,11 +189,11 @@ export const spanCases: StoreCases = {
 
   "listGaps() forgets a tick that a backfill runs": async (world) => {
     await world.putSchedule();
-    await world.store.setPause({ at: world.at, kind: null, until: null, reason: "" });
+    await world.pause(null);
     const ticks = [1, 2, 3].map((minute) => START + minute * MINUTE);
     world.advance(3 * MINUTE);
     await world.fire(START, ticks);
-    await world.store.removePause({ at: world.at, kind: null });
+    await world.resume(null);
     const gaps = async () => {
       const found = await world.store.listGaps({
         after: START,
@@ -204,12 +203,12 @@ export const spanCases: StoreCases = {
       return found.map(({ from }) => from);
     };
     assert.deepEqual(await gaps(), ticks.toReversed());
-    const [scheduleId, scheduledFor] = ["config:mail:0", ticks[1]!];
+    const [scheduleId, scheduledFor] = [SCHEDULE, ticks[1]!];
     const fires = [world.newInstance({ scheduleId, scheduledFor })];
     await world.store.backfill({ at: world.at, backfill: { scheduleId, fires, overlap: "skip" } });
     assert.deepEqual(await gaps(), [ticks[2], ticks[0]]);
     world.advance(401 * 86_400_000);
-    await world.store.retain({ at: world.at, limit: 100 });
+    await world.retain();
     assert.deepEqual(await gaps(), []);
   },
 };

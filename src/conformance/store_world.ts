@@ -1,12 +1,17 @@
 import { plainInstance } from "./plain_instance.ts";
 import assert from "node:assert/strict";
-import type { Instance } from "../core/instance.ts";
-import type { ScheduleRecord } from "../core/time/schedule.ts";
+import { type ErrorCode, isJobError } from "../core/errors.ts";
+import type { ErrorInfo, Instance, LogEntry } from "../core/instance.ts";
+import type { ScheduleRecord, TickFate } from "../core/time/schedule.ts";
 import { canFollow } from "../core/state.ts";
 import type { Instant } from "../platform/clock.ts";
 import type {
   Advance,
   ChangeHint,
+  ClaimKey,
+  EnqueueResult,
+  InstanceQuery,
+  LogQuery,
   NewInstance,
   Page,
   PageRequest,
@@ -59,6 +64,12 @@ export type OpenFixture = (options: FixtureOptions) => Promise<StoreFixture>;
 export const START = Date.UTC(2026, 0, 1);
 /** Lease of the claims of a case. */
 export const LEASE_MS = 15_000;
+/** A minute, in milliseconds. */
+export const MINUTE = 60_000;
+/** The schedule of a case, unless it names another. */
+export const SCHEDULE = "config:mail:0";
+
+const BOOM: ErrorInfo = { name: "Error", message: "boom" };
 
 /** The time of one case. */
 export class CaseTime {
@@ -140,13 +151,21 @@ export class StoreWorld {
 
   /** Accept one instance for each element. */
   async add(...given: Partial<NewInstance>[]): Promise<readonly Instance[]> {
-    const instances = given.map((one) => this.newInstance(one));
-    const { value } = await this.store.enqueue({ at: this.at, instances });
-    return value.map(({ instance }) => instance);
+    const accepted = await this.enqueue(...given.map((one) => this.newInstance(one)));
+    return accepted.map(({ instance }) => instance);
   }
 
   async addOne(given: Partial<NewInstance> = {}): Promise<Instance> {
     return (await this.add(given))[0]!;
+  }
+
+  /** Accept the same for each of `count` instances. */
+  addMany(count: number, given: Partial<NewInstance> = {}): Promise<readonly Instance[]> {
+    return this.add(...Array.from({ length: count }, () => given));
+  }
+
+  async enqueue(...instances: readonly NewInstance[]): Promise<readonly EnqueueResult[]> {
+    return (await this.store.enqueue({ at: this.at, instances })).value;
   }
 
   async claim(
@@ -187,13 +206,56 @@ export class StoreWorld {
     return (await this.store.reap({ at: this.at, limit })).value;
   }
 
+  async retain(limit = 100): Promise<readonly string[]> {
+    return (await this.store.retain({ at: this.at, limit })).value;
+  }
+
+  /** Pause a kind, or all if it is null. */
+  async pause(kind: string | null, until: number | null = null, reason = "") {
+    return (await this.store.setPause({ at: this.at, kind, until, reason })).value;
+  }
+
+  async resume(kind: string | null): Promise<boolean> {
+    return (await this.store.removePause({ at: this.at, kind })).value;
+  }
+
+  /** The instances that match, oldest first. */
+  async list(query: InstanceQuery = {}): Promise<readonly Instance[]> {
+    return (await this.store.list(query, { limit: 100, order: "oldest" })).items;
+  }
+
+  /** The lines of logs that match, oldest first. */
+  async logs(query: LogQuery = {}) {
+    return (await this.store.logs(query, { limit: 100 })).items;
+  }
+
+  /** The fates of the ticks of {@link SCHEDULE}, oldest first. */
+  async fates(): Promise<readonly TickFate[]> {
+    const page = { limit: 1_000, order: "oldest" } as const;
+    return (await this.store.listFates({ scheduleId: SCHEDULE }, page)).items;
+  }
+
+  /** The same as texts, such as `1-2 missed 2`, in minutes from the start of the case. */
+  async fateTexts(): Promise<readonly string[]> {
+    const minute = (at: number) => (at - START) / MINUTE;
+    return (await this.fates()).map(({ from, to, count, fate }) =>
+      `${minute(from)}-${minute(to)} ${fate} ${count}`
+    );
+  }
+
   /** The states of an instance so far, each of which must follow the one before. */
-  async states(id: string): Promise<readonly string[]> {
+  async states(id: string): Promise<string> {
     const { items } = await this.store.history({ instanceId: id }, { limit: 100 });
     for (const [index, { state }] of items.slice(1).entries()) {
       assert.ok(canFollow(items[index]!.state, state), `${items[index]!.state} → ${state}`);
     }
-    return items.map((entry) => entry.reason ? `${entry.state}:${entry.reason}` : entry.state);
+    return items.map(({ state, reason }) => reason ? `${state}:${reason}` : state).join(" ");
+  }
+
+  /** Append lines to the log of a claim, or of an instance. @returns what was refused */
+  async append({ id, fence }: ClaimKey, ...texts: readonly string[]): Promise<readonly ClaimKey[]> {
+    const appends = [{ id, fence, logs: texts.map((text) => line(text)) }];
+    return (await this.store.appendLogs({ at: this.at, appends })).value;
   }
 
   newSchedule(given: Partial<ScheduleRecord> = {}): ScheduleRecord {
@@ -233,9 +295,9 @@ export class StoreWorld {
     return (await this.store.putSchedule({ at: this.at, record, expectedGeneration })).value;
   }
 
-  /** Fire the given ticks of schedule "config:mail:0", from cursor to the last of them. */
+  /** Fire the given ticks of {@link SCHEDULE}, from cursor to the last of them. */
   async fire(expectedCursor: number, ticks: readonly number[], given: Partial<Advance> = {}) {
-    const scheduleId = given.scheduleId ?? "config:mail:0";
+    const scheduleId = given.scheduleId ?? SCHEDULE;
     const cursor = ticks.at(-1) ?? expectedCursor;
     const advance: Advance = {
       scheduleId,
@@ -254,6 +316,26 @@ export class StoreWorld {
   }
 }
 
+/** Rejects unless a promise is rejected with a code, and with a part of its message if given. */
+export async function refuses(refused: Promise<unknown>, code: ErrorCode, part = "") {
+  await assert.rejects(refused, (error) => isJobError(error, code) && error.message.includes(part));
+}
+
+/** The ids of instances, or of anything else with one. */
+export function idsOf(items: readonly { readonly id: string }[]): readonly string[] {
+  return items.map(({ id }) => id);
+}
+
+/** A line of a log. */
+export function line(message: string, given: Partial<LogEntry> = {}): LogEntry {
+  return { at: START, level: "info", message, source: "job", ...given };
+}
+
+/** The outcome of an attempt that runs again. */
+export function retry(dueAt: number, error: ErrorInfo = BOOM): Settlement["outcome"] {
+  return { type: "retry", dueAt, reason: "error", error };
+}
+
 /** The outcome of a success. */
 export function completed(resultsJson: string | null = "[null]"): Settlement["outcome"] {
   return {
@@ -268,13 +350,12 @@ export function completed(resultsJson: string | null = "[null]"): Settlement["ou
 
 /** The outcome of a failed last attempt. */
 export function failed(): Settlement["outcome"] {
-  const error = { name: "Error", message: "boom" };
   return {
     type: "final",
     state: "terminated",
     reason: "error",
     resultsJson: null,
-    error,
+    error: BOOM,
     isFailure: true,
   };
 }
