@@ -1,6 +1,6 @@
 import type { Block, ClaimLimits, JobLimits } from "../../../core/job/limits.ts";
 import type { ClaimRequest } from "../../store.ts";
-import { orNull, pack, type Packable, Packed } from "./msgpack.ts";
+import { pack, type Packable, Packed, Tuple } from "./msgpack.ts";
 
 const packedOnce = new WeakMap<object, Packed>();
 
@@ -49,14 +49,5 @@ export function claimerOf(
   return [node, packOnce(kinds, kindsOf), limits && packOnce(limits, limitsOf)];
 }
 
-/** Read a block. */
-export function readBlock(value: unknown): Block {
-  const [limit, name, used, max, opensAt] = value as [
-    Block["limit"],
-    string,
-    number,
-    number,
-    unknown,
-  ];
-  return { limit, name, used, max, opensAt: orNull(opensAt) };
-}
+/** What blocks an instance, as the script returns it. */
+export const BLOCK = new Tuple<Block>(["limit", "name", "used", "max", "opensAt"]);

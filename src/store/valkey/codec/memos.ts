@@ -1,11 +1,12 @@
 import { type MissedTicks, newsOfMissed, storableNews } from "../../ledger/operations/memos.ts";
 import type { Memo, MemoWatch, News } from "../../store.ts";
-import { orNull, type Packable, Unpacker } from "./msgpack.ts";
+import { type Packable, Tuple, Unpacker } from "./msgpack.ts";
+
+const NEWS = new Tuple<News>(["id", "event", "at", "instanceId", "detail"]);
 
 /** News in the form of the script. */
 export function packNews(news: News): Packable {
-  const { id, event, at, instanceId, detail } = storableNews(news);
-  return [id, event, at, instanceId, detail];
+  return NEWS.pack(storableNews(news));
 }
 
 /** Ticks that were missed as news in the form of the script: their id, detail and notice. */
@@ -25,13 +26,6 @@ export function readMemo(from: Unpacker): Memo {
 }
 
 function readNews(bytes: Uint8Array): { readonly order: number; readonly news: News } {
-  const [order, id, event, at, instanceId, detail] = new Unpacker(bytes).read() as [
-    number,
-    string,
-    string,
-    number,
-    unknown,
-    unknown,
-  ];
-  return { order, news: { id, event, at, instanceId: orNull(instanceId), detail: orNull(detail) } };
+  const [order, ...news] = new Unpacker(bytes).read() as readonly [number, ...unknown[]];
+  return { order, news: NEWS.read(news) };
 }

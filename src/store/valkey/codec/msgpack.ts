@@ -176,6 +176,26 @@ export function orNull<T>(value: unknown): T | null {
   return value === false || value === undefined ? null : value as T;
 }
 
+/** How objects are stored as lists: their members, in the order of the names. */
+export class Tuple<T extends object> {
+  readonly #names: readonly (keyof T & string)[];
+
+  constructor(names: readonly (keyof T & string)[]) {
+    this.#names = names;
+  }
+
+  pack(object: T): readonly Packable[] {
+    return this.#names.map((name) => object[name] as Packable);
+  }
+
+  /** The object of a list; members that the script does not have are null. */
+  read(list: unknown): T {
+    const values = list as readonly unknown[];
+    const members = this.#names.map((name, place) => [name, orNull(values[place])]);
+    return Object.fromEntries(members) as T;
+  }
+}
+
 /**
  * Reads MessagePack as `cmsgpack` writes it. On request it returns a string as bytes, which may
  * hold another value.

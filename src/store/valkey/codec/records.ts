@@ -2,8 +2,8 @@ import type { RecordKey, StoreRecord } from "../../records.ts";
 import { packRow } from "./gen/instance_row.ts";
 import { packNews } from "./memos.ts";
 import type { Packable } from "./msgpack.ts";
-import { packFixed } from "./rows.ts";
-import { packFate, packSchedule } from "./schedules.ts";
+import { ENDED_ATTEMPT, LINE, packFixed } from "./rows.ts";
+import { FATE, packSchedule } from "./schedules.ts";
 
 /** A record in the form of the script: its type and its contents. */
 export function packRecord(record: StoreRecord): Packable {
@@ -22,18 +22,11 @@ function partsOf(record: StoreRecord): Packable {
     }
     case "instance": {
       const { order, instance, isHeld, departures } = record;
-      const attempts = departures.map((one) => [
-        one.attempt,
-        one.fence,
-        one.node,
-        one.processedAt,
-        one.scheduledAt,
-        one.reason,
-      ]);
+      const attempts = departures.map((one) => ENDED_ATTEMPT.pack(one));
       return [order, instance.id, packRow(instance), packFixed(instance), isHeld, attempts];
     }
     case "tick":
-      return [record.fate.scheduleId, packFate(record.fate)];
+      return [record.fate.scheduleId, FATE.pack(record.fate)];
     case "rate": {
       const { kind, queueKey, perMs, starts, expireAt } = record;
       return [`${kind}\0${queueKey}`, perMs, starts.flat(), expireAt];
@@ -43,9 +36,8 @@ function partsOf(record: StoreRecord): Packable {
       return [key, version, watch, droppedNews, data, news.map(packNews)];
     }
     case "log": {
-      const { at, level, message, source, attempt, fence, seq, instanceId, kind } = record.line;
-      const line = [at, level, message, source, attempt, fence, seq, instanceId, kind];
-      return [record.order, instanceId, line];
+      const { order, line } = record;
+      return [order, line.instanceId, LINE.pack(line)];
     }
   }
 }

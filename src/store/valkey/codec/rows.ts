@@ -1,5 +1,5 @@
 import type { Buffer } from "node:buffer";
-import type { ErrorInfo, Instance } from "../../../core/instance.ts";
+import type { ErrorInfo, Instance, StoredLogEntry } from "../../../core/instance.ts";
 import { UNIQUE_DEFAULT } from "../../../core/job/limits.ts";
 import { passDeadline } from "../../ledger/rules.ts";
 import { storable } from "../../ledger/storable.ts";
@@ -12,7 +12,7 @@ import {
   type RareMembers,
   readMembers,
 } from "./gen/instance_row.ts";
-import { orNull, pack, type Packable, Unpacker } from "./msgpack.ts";
+import { orNull, pack, type Packable, Tuple, Unpacker } from "./msgpack.ts";
 
 /** Stored in place of an error for a passed deadline. Readers put it into words. */
 const PAST_DEADLINE = "deadline";
@@ -152,16 +152,12 @@ function rowOf(id: string, row: readonly unknown[], fixed: FixedPart): ReadRow {
   return { seq, isHeld, instance: { ...instance, error } };
 }
 
-/** Read an attempt that ended with its instance scheduled again. */
-export function readEndedAttempt(bytes: Uint8Array): EndedAttempt {
-  const [attempt, fence, node, processedAt, scheduledAt, reason] = new Unpacker(bytes)
-    .read() as unknown[];
-  return {
-    attempt: attempt as number,
-    fence: fence as number,
-    node: orNull(node),
-    processedAt: processedAt as number,
-    scheduledAt: scheduledAt as number,
-    reason: reason as string,
-  };
-}
+/** An attempt that ended with its instance scheduled again. */
+export const ENDED_ATTEMPT = new Tuple<EndedAttempt>(
+  ["attempt", "fence", "node", "processedAt", "scheduledAt", "reason"],
+);
+
+/** A line of a log. */
+export const LINE = new Tuple<StoredLogEntry>(
+  ["at", "level", "message", "source", "attempt", "fence", "seq", "instanceId", "kind"],
+);

@@ -1,5 +1,5 @@
 import { QUEUE_MAX, type ScheduleRecord, type TickFate } from "../../../core/time/schedule.ts";
-import { orNull, Unpacker } from "./msgpack.ts";
+import { orNull, Tuple, Unpacker } from "./msgpack.ts";
 
 /** A schedule that was read, with the version that shows whether it or its fates have changed. */
 export interface StoredSchedule {
@@ -60,22 +60,12 @@ export function readSchedule(bytes: Uint8Array): StoredSchedule {
   return { record: { ...record, ...changed }, version };
 }
 
-/** Encode a fate. */
-export function packFate({ from, to, count, fate, reason, instanceId, at }: TickFate) {
-  return [from, to, count, fate, reason, instanceId, at];
-}
+/** A fate, without the schedule that it is of. */
+export const FATE = new Tuple<Omit<TickFate, "scheduleId">>(
+  ["from", "to", "count", "fate", "reason", "instanceId", "at"],
+);
 
 /** Read a fate. */
 export function readFate(scheduleId: string, bytes: Uint8Array): TickFate {
-  const [from, to, count, fate, reason, instanceId, at] = new Unpacker(bytes).read() as unknown[];
-  return {
-    scheduleId,
-    from: from as number,
-    to: to as number,
-    count: count as number,
-    fate: fate as TickFate["fate"],
-    reason: orNull(reason),
-    instanceId: orNull(instanceId),
-    at: at as number,
-  };
+  return { scheduleId, ...FATE.read(new Unpacker(bytes).read()) };
 }

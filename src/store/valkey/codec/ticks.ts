@@ -8,7 +8,7 @@ import type { Advance, Backfill } from "../../store.ts";
 import { packNewsOfMissed } from "./memos.ts";
 import type { Packable } from "./msgpack.ts";
 import { packNewInstance } from "./rows.ts";
-import { packFate, type StoredSchedule } from "./schedules.ts";
+import { FATE, type StoredSchedule } from "./schedules.ts";
 
 /** Fates read at a time. */
 const FATES_MAX = 1_000;
@@ -58,7 +58,7 @@ export async function packAdvances(
       expectedCursor,
       cursor,
       nextAt,
-      parts.map(packFate),
+      parts.map((fate) => FATE.pack(fate)),
       fires,
       overlap,
       request.isCatchUp ?? false,

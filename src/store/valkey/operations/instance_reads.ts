@@ -6,8 +6,8 @@ import { hasText, matches } from "../../ledger/reading/scan.ts";
 import type { EndedAttempt } from "../../records.ts";
 import type { HistoryQuery, InstanceQuery, StateCounts, Store } from "../../store.ts";
 import { readRows } from "../codec/instances.ts";
-import { orNull, type Unpacker } from "../codec/msgpack.ts";
-import { readEndedAttempt, readFixed, type ReadRow, readRow } from "../codec/rows.ts";
+import { orNull, Unpacker } from "../codec/msgpack.ts";
+import { ENDED_ATTEMPT, readFixed, type ReadRow, readRow } from "../codec/rows.ts";
 import { LIMIT } from "../script/constants.ts";
 import type { OperationQueue } from "./operation_queue.ts";
 
@@ -311,7 +311,11 @@ function readScanned(from: Unpacker, { hasFixed, hasHistory }: Extent): readonly
     const row = readRow(id, bytes, hasFixed ? readFixed(from.bytes()!) : undefined);
     // The list of attempts is false for an instance that was never claimed.
     const hasAttempts = hasHistory && (from.isList || from.read());
-    const departures = hasAttempts ? from.items(1, () => readEndedAttempt(from.bytes()!)) : [];
+    const departures = hasAttempts ? from.items(1, readEndedAttempt) : [];
     return { ...row, departures };
   });
+}
+
+function readEndedAttempt(from: Unpacker): EndedAttempt {
+  return ENDED_ATTEMPT.read(new Unpacker(from.bytes()!).read());
 }

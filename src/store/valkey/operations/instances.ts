@@ -3,7 +3,7 @@ import { checkBatch, checkLimit, checkNewInstance, checkTime } from "../../ledge
 import { checkReports } from "../../ledger/operations/external_runs.ts";
 import { checkRedrive } from "../../ledger/operations/redrive.ts";
 import { BATCH_MAX, type InstanceQuery, type Settlement, type Store } from "../../store.ts";
-import { claimerOf, readBlock } from "../codec/claims.ts";
+import { BLOCK, claimerOf } from "../codec/claims.ts";
 import { packMissedTick, packReport, readRecorded } from "../codec/external_runs.ts";
 import { readClaimed, readEnqueued, readInstances, readRedriven } from "../codec/instances.ts";
 import { orNull } from "../codec/msgpack.ts";
@@ -175,7 +175,7 @@ export function instanceOperations(queue: OperationQueue) {
         args: [...claimerOf(request), request.id],
         read: (from) => {
           const block = from.read();
-          return block === false ? null : readBlock(block);
+          return block === false ? null : BLOCK.read(block);
         },
       });
     },
@@ -184,7 +184,7 @@ export function instanceOperations(queue: OperationQueue) {
       return queue.read({
         action: "blocks",
         args: claimerOf(request),
-        read: (from) => (from.read() as readonly unknown[]).map(readBlock),
+        read: (from) => (from.read() as readonly unknown[]).map((block) => BLOCK.read(block)),
       });
     },
   } satisfies Partial<Store>;

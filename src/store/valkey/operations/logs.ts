@@ -1,10 +1,10 @@
-import { type LogLevel, type StoredLogEntry } from "../../../core/instance.ts";
 import { checkLimit } from "../../ledger/checks.ts";
 import { collectLogs, endOfLogs, pageOfLogs, tailOfLogs } from "../../ledger/reading/pages.ts";
 import type { PlacedLog } from "../../ledger/tables/row.ts";
 import type { LogRange } from "../../ledger/tables/tables.ts";
 import type { Store } from "../../store.ts";
 import { Unpacker } from "../codec/msgpack.ts";
+import { LINE } from "../codec/rows.ts";
 import type { OperationQueue } from "./operation_queue.ts";
 
 /** Lists, follows and deletes log lines. */
@@ -55,23 +55,7 @@ function readerOf(queue: OperationQueue, instanceId?: string) {
       read: (from) =>
         from.items(2, () => {
           const place = from.read() as number;
-          return { place, entry: readLine(from.bytes()!) };
+          return { place, entry: LINE.read(new Unpacker(from.bytes()!).read()) };
         }),
     });
-}
-
-function readLine(bytes: Uint8Array): StoredLogEntry {
-  const [at, level, message, source, attempt, fence, seq, instanceId, kind] = new Unpacker(bytes)
-    .read() as [
-      number,
-      LogLevel,
-      string,
-      StoredLogEntry["source"],
-      number,
-      number,
-      number,
-      string,
-      string,
-    ];
-  return { at, level, message, source, instanceId, kind, attempt, fence, seq };
 }

@@ -3,7 +3,7 @@ import { checkNodeReport } from "../../ledger/operations/nodes.ts";
 import type { NodeRecord, NodeReport } from "../../nodes.ts";
 import { type ClaimKey, type Store, STORE_FORMAT } from "../../store.ts";
 import { readInstances } from "../codec/instances.ts";
-import { orNull, type Packable, type Unpacker } from "../codec/msgpack.ts";
+import { type Packable, Tuple, type Unpacker } from "../codec/msgpack.ts";
 import type { OperationQueue } from "./operation_queue.ts";
 
 /** A node as stored: its report, and what the store knows about it. */
@@ -71,6 +71,10 @@ function keptFences(claims: readonly ClaimKey[] = []): Packable {
   return Object.fromEntries(claims.map(({ id, fence }) => [id, fence]));
 }
 
+const NODE = new Tuple<StoredNode["known"] & { readonly report: string }>(
+  ["id", "session", "until", "report", "seenAt", "leftAt", "wantedWorkers", "skewMs", "format"],
+);
+
 const LIST = { action: "listNodes" } as const;
 
 async function readReport(queue: OperationQueue, id: string): Promise<NodeReport | null> {
@@ -88,21 +92,8 @@ function reportOf(
 }
 
 function readStored(from: Unpacker): StoredNode {
-  const [id, session, until, text, seenAt, leftAt, wantedWorkers, skewMs, format] = from
-    .read() as readonly unknown[];
-  return {
-    report: JSON.parse(text as string) as NodeReport,
-    known: {
-      id: id as string,
-      session: session as number,
-      seenAt: seenAt as number,
-      until: until as number,
-      leftAt: orNull(leftAt),
-      wantedWorkers: orNull(wantedWorkers),
-      format: format as number,
-      skewMs: orNull(skewMs),
-    },
-  };
+  const { report, ...known } = NODE.read(from.read());
+  return { report: JSON.parse(report) as NodeReport, known };
 }
 
 function readNode(from: Unpacker): NodeRecord {
