@@ -21,22 +21,6 @@ const TEXTS = [
   JSON.stringify(["x".repeat(100_000)]),
 ];
 
-/** Open connections to the data; the store itself if there can be no other. */
-async function connections(world: StoreWorld, count: number): Promise<readonly Store[]> {
-  const { fixture, store } = world;
-  const stores: Store[] = [store];
-  while (fixture.another && stores.length < count) {
-    const another = await fixture.another();
-    await another.open({ at: world.at, node: `n${stores.length + 1}` });
-    stores.push(another);
-  }
-  return Array.from({ length: count }, (_, index) => stores[index % stores.length]!);
-}
-
-async function closeAll(world: StoreWorld, stores: readonly Store[]): Promise<void> {
-  for (const store of new Set(stores)) if (store !== world.store) await store.close();
-}
-
 /** Claim and settle until nothing is left. @returns the claimed instances */
 async function work(world: StoreWorld, store: Store, index: number): Promise<Instance[]> {
   const node = `n${index % CONNECTIONS + 1}`;
@@ -72,7 +56,7 @@ async function retrying<T>(write: () => Promise<T>): Promise<T> {
 /** Cases of contention, of lost responses and of other data on the server. */
 export const batteryCases: StoreCases = {
   "50 claimers over 4 connections take 2,000 instances, each once": async (world) => {
-    const stores = await connections(world, CONNECTIONS);
+    const stores = await world.connect(CONNECTIONS);
     for (let from = 0; from < INSTANCES; from += 500) {
       await world.addMany(500);
     }
@@ -85,11 +69,11 @@ export const batteryCases: StoreCases = {
     assert.equal(new Set(taken.map(({ id }) => id)).size, INSTANCES);
     const counts = (await world.store.stats()).kinds.get("mail")!;
     assert.deepEqual([counts.completed, counts.processing, counts.scheduled], [INSTANCES, 0, 0]);
-    await closeAll(world, stores);
+    await world.disconnect(stores);
   },
 
   "every write under an old fence is refused, whatever connection it comes by": async (world) => {
-    const stores = await connections(world, 2);
+    const stores = await world.connect(2);
     const { id, fence } = await world.start();
     world.advance(LEASE_MS);
     await world.reap();
@@ -114,11 +98,11 @@ export const batteryCases: StoreCases = {
     const instance = await world.store.get(id);
     assert.deepEqual([instance!.state, instance!.progress], ["processing", null]);
     assert.deepEqual(await world.logs(), []);
-    await closeAll(world, stores);
+    await world.disconnect(stores);
   },
 
   "what one connection was answered the others read, and a hint wakes them": async (world) => {
-    const [, other] = await connections(world, 2);
+    const [, other] = await world.connect(2);
     const woken = new Promise<void>((resolve) => {
       other!.subscribe((hint) => hint.type === "instances" && resolve());
     });
@@ -130,7 +114,7 @@ export const batteryCases: StoreCases = {
     assert.equal(claimed!.id, id);
     assert.deepEqual(await world.claim(), []);
     assert.equal((await world.store.get(id))!.node, "n2");
-    await closeAll(world, [other!]);
+    await world.disconnect([other!]);
   },
 
   "an answer that was lost changes nothing twice: enqueue, claim, settle": async (world) => {

@@ -6,6 +6,7 @@ import {
   line,
   MINUTE,
   refuses,
+  REPORT,
   SCHEDULE,
   START,
   type StoreCases,
@@ -285,8 +286,8 @@ export const externalCases: StoreCases = {
   },
 
   "a run elsewhere that began at one connection ends at another": async (world) => {
-    const other = await world.fixture.another?.() ?? world.store;
-    if (other !== world.store) await other.open({ at: world.at, node: "n2" });
+    const stores = await world.connect(2);
+    const other = stores[1]!;
     const run = reportOf(world);
     await record(world, run);
     const request = { at: world.at, runs: [{ ...run, end: endAt(START + 1, FAILED) }] };
@@ -294,22 +295,6 @@ export const externalCases: StoreCases = {
     assert.equal(value.runs[0]!.status, "ended");
     assert.equal((await record(world, run))[0]!.status, "repeated");
     assert.deepEqual(await world.store.get(run.instance.id), await other.get(run.instance.id));
-    if (other !== world.store) await other.close();
+    await world.disconnect(stores);
   },
-};
-
-const REPORT = {
-  version: "1",
-  host: "h",
-  pid: 1,
-  process: "p",
-  tags: [],
-  tzVersion: "2026a",
-  kinds: ["mail"],
-  idle: [],
-  limits: {},
-  workers: 1,
-  busy: 0,
-  startedAt: START,
-  isDraining: false,
 };

@@ -1,12 +1,6 @@
 import assert from "node:assert/strict";
 import { isJobError } from "../core/errors.ts";
-import {
-  MEMO_CHARS_MAX,
-  type NewInstance,
-  NEWS_KIND,
-  NEWS_MAX,
-  type Store,
-} from "../store/store.ts";
+import { MEMO_CHARS_MAX, type NewInstance, NEWS_KIND, NEWS_MAX } from "../store/store.ts";
 import { addNews, keysOf, memoOf, newsOf, notices, put, watch } from "./memo_world.ts";
 import { idsOf, MINUTE, refuses, START, type StoreCases } from "./store_world.ts";
 
@@ -258,46 +252,26 @@ const inboxCases: StoreCases = {
   },
 
   "memos of several connections have one version": async (world) => {
-    const other = await world.fixture.another?.() ?? world.store;
-    if (other !== world.store) await other.open({ at: world.at, node: "n2" });
-    const write = (store: Store, data: string) =>
-      store.putMemo({
-        at: world.at,
-        key: "job:mail",
-        expectedVersion: null,
-        value: { watch: "never", data },
-        isProcessed: false,
-        instances: [],
-      });
-    const outcomes = await Promise.allSettled([write(world.store, "1"), write(other, "2")]);
+    const stores = await world.connect(2);
+    const other = stores[1]!;
+    const outcomes = await Promise.allSettled(stores.map((store, index) => {
+      return put(world, { key: "job:mail", value: { watch: "never", data: `${index}` } }, store);
+    }));
     const failures = outcomes.filter(({ status }) => status === "rejected");
     assert.equal(failures.length, 1);
     assert.ok(isConflict((failures[0] as PromiseRejectedResult).reason));
     // What one node watches is news for all of them.
     await watch(world);
-    await other.putMemo({
-      at: world.at,
-      key: "job:mail",
-      expectedVersion: 1,
-      value: { watch: "ends", data: "" },
-      isProcessed: true,
-      instances: [],
-    });
+    const ends = { value: { watch: "ends", data: "" }, isProcessed: true } as const;
+    await put(world, { key: "job:mail", expectedVersion: 1, ...ends }, other);
     const { id } = await world.finish();
     const memo = await memoOf(other, "job:mail");
     assert.deepEqual(memo!.news.map((one) => one.id), [id]);
     // News that were processed elsewhere do not come again.
     await put(world, { key: "job:mail", expectedVersion: 3, isProcessed: true });
-    await other.putMemo({
-      at: world.at,
-      key: "k",
-      expectedVersion: null,
-      value: { watch: "ends", data: "" },
-      isProcessed: true,
-      instances: [],
-    });
+    await put(world, { key: "k", ...ends }, other);
     assert.deepEqual((await memoOf(other, "job:mail"))!.news, []);
-    if (other !== world.store) await other.close();
+    await world.disconnect(stores);
   },
 
   "addNews() and putMemo() happen once if the answer is lost": async (world) => {

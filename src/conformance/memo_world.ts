@@ -4,10 +4,14 @@ import { type Memo, type News, NEWS_KIND, type PutMemo, type Store } from "../st
 import { START, type StoreWorld } from "./store_world.ts";
 
 /** Write a memo that nobody has, unless given otherwise. */
-export async function put(world: StoreWorld, given: Partial<PutMemo> & Pick<PutMemo, "key">) {
+export async function put(
+  world: StoreWorld,
+  given: Partial<PutMemo> & Pick<PutMemo, "key">,
+  store = world.store,
+) {
   const value = { watch: "failures", data: "{}" } as const;
   const rest = { expectedVersion: null, value, isProcessed: false, instances: [] };
-  return (await world.store.putMemo({ at: world.at, ...rest, ...given })).value;
+  return (await store.putMemo({ at: world.at, ...rest, ...given })).value;
 }
 
 /** The memo with a key, or null. */

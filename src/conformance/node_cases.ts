@@ -2,23 +2,7 @@ import assert from "node:assert/strict";
 import { isJobError } from "../core/errors.ts";
 import { NODE_KEPT_MS, type NodeReport } from "../store/nodes.ts";
 import { type ClaimKey, STORE_FORMAT } from "../store/store.ts";
-import { LEASE_MS, refuses, type StoreCases, type StoreWorld } from "./store_world.ts";
-
-const REPORT: NodeReport = {
-  version: "1.2.3",
-  host: "alpha",
-  pid: 4711,
-  process: "boot/4711/99",
-  startedAt: 1_000,
-  tags: ["gpu", "eu"],
-  kinds: ["mail", "übung"],
-  idle: ["render"],
-  limits: { mail: "2 at once" },
-  workers: 4,
-  busy: 0,
-  isDraining: false,
-  tzVersion: "2026b",
-};
+import { LEASE_MS, refuses, REPORT, type StoreCases, type StoreWorld } from "./store_world.ts";
 
 async function join(
   world: StoreWorld,

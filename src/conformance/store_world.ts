@@ -4,6 +4,7 @@ import { type ErrorCode, isJobError } from "../core/errors.ts";
 import type { ErrorInfo, Instance, LogEntry } from "../core/instance.ts";
 import type { ScheduleRecord, TickFate } from "../core/time/schedule.ts";
 import { canFollow } from "../core/state.ts";
+import type { NodeReport } from "../store/nodes.ts";
 import type { Instant } from "../platform/clock.ts";
 import type {
   Advance,
@@ -69,6 +70,23 @@ export const MINUTE = 60_000;
 /** The schedule of a case, unless it names another. */
 export const SCHEDULE = "config:mail:0";
 
+/** What a node reports. */
+export const REPORT: NodeReport = {
+  version: "1.2.3",
+  host: "alpha",
+  pid: 4711,
+  process: "boot/4711/99",
+  startedAt: 1_000,
+  tags: ["gpu", "eu"],
+  kinds: ["mail", "übung"],
+  idle: ["render"],
+  limits: { mail: "2 at once" },
+  workers: 4,
+  busy: 0,
+  isDraining: false,
+  tzVersion: "2026b",
+};
+
 const BOOM: ErrorInfo = { name: "Error", message: "boom" };
 
 /** The time of one case. */
@@ -131,6 +149,23 @@ export class StoreWorld {
     assert.deepEqual(recovered, []);
     this.advance(LEASE_MS);
     return await this.reap();
+  }
+
+  /** Open connections to the data; the store itself if there can be no other. */
+  async connect(count: number): Promise<readonly Store[]> {
+    const { fixture, store } = this;
+    const stores: Store[] = [store];
+    while (fixture.another && stores.length < count) {
+      const another = await fixture.another();
+      await another.open({ at: this.at, node: `n${stores.length + 1}` });
+      stores.push(another);
+    }
+    return Array.from({ length: count }, (_, index) => stores[index % stores.length]!);
+  }
+
+  /** Close connections of {@link connect}. */
+  async disconnect(stores: readonly Store[]): Promise<void> {
+    for (const store of new Set(stores)) if (store !== this.store) await store.close();
   }
 
   /** Listen to hints from now on. */
