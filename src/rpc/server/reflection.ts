@@ -1,14 +1,18 @@
 import {
   create,
+  createFileRegistry,
   createRegistry,
   type DescFile,
   fromBinary,
+  fromJsonString,
   type MessageInitShape,
   toBinary,
+  toJsonString,
 } from "@bufbuild/protobuf";
 import {
   file_google_protobuf_descriptor,
   file_google_protobuf_timestamp,
+  type FileDescriptorProto,
   FileDescriptorProtoSchema,
 } from "@bufbuild/protobuf/wkt";
 import type * as grpc from "@grpc/grpc-js";
@@ -24,7 +28,6 @@ import {
   ServerReflectionRequestSchema,
   ServerReflectionResponseSchema,
 } from "../gen/reflection_v1_pb.ts";
-import { file_reflection_v1alpha } from "../gen/reflection_v1alpha_pb.ts";
 import { REFLECTION } from "../limits.ts";
 
 /** A reflection call: one response to each request, in order. */
@@ -32,11 +35,16 @@ export type ReflectionStream = grpc.ServerDuplexStream<Uint8Array, Uint8Array>;
 
 type Response = MessageInitShape<typeof ServerReflectionResponseSchema>["messageResponse"];
 
+// The service under its earlier name, which many clients still use first.
+const EARLIER_FILE = "reflection_v1alpha.proto";
+const EARLIER = createFileRegistry(earlierOf(file_reflection_v1), () => undefined)
+  .getFile(EARLIER_FILE)!;
+
 const FILES: readonly DescFile[] = [
   file_job,
   file_health,
   file_reflection_v1,
-  file_reflection_v1alpha,
+  EARLIER,
   file_google_protobuf_timestamp,
   file_google_protobuf_descriptor,
 ];
@@ -47,6 +55,14 @@ const FILE_BYTES = new Map(
 );
 const TYPES = createRegistry(...FILES);
 const SERVICES = FILES.flatMap(({ services }) => services.map(({ typeName }) => typeName)).sort();
+
+/** The description of reflection with the package of its earlier version. */
+function earlierOf({ proto }: DescFile): FileDescriptorProto {
+  const text = toJsonString(FileDescriptorProtoSchema, proto)
+    .replaceAll(proto.package, `${proto.package}alpha`)
+    .replace(proto.name, EARLIER_FILE);
+  return fromJsonString(FileDescriptorProtoSchema, text);
+}
 
 /** The response to one request. */
 function responseTo({ messageRequest }: ServerReflectionRequest): Response {
