@@ -1,15 +1,5 @@
-/** State of an instance; go-job's states, spelled our way. */
-export type JobState =
-  | "created"
-  | "scheduled"
-  | "processing"
-  | "completed"
-  | "terminated"
-  | "canceled"
-  | "timedOut";
-
 /** Every state. */
-export const JOB_STATES: readonly JobState[] = [
+export const JOB_STATES = [
   "created",
   "scheduled",
   "processing",
@@ -17,7 +7,10 @@ export const JOB_STATES: readonly JobState[] = [
   "terminated",
   "canceled",
   "timedOut",
-];
+] as const;
+
+/** State of an instance; go-job's states, spelled our way. */
+export type JobState = typeof JOB_STATES[number];
 
 /**
  * A state in any accepted spelling: of the library, the CLI and go-job, or JSON and TOML; or in an
@@ -72,15 +65,10 @@ export function stateWord(state: JobState): string {
 }
 
 /** States that an instance leaves only by deletion. */
-export type FinalState = "completed" | "terminated" | "canceled" | "timedOut";
+export const FINAL_STATES = ["completed", "terminated", "canceled", "timedOut"] as const;
 
-/** States that an instance does not leave. */
-export const FINAL_STATES: readonly FinalState[] = [
-  "completed",
-  "terminated",
-  "canceled",
-  "timedOut",
-];
+/** One of {@link FINAL_STATES}. */
+export type FinalState = typeof FINAL_STATES[number];
 
 const NEXT: Readonly<Record<JobState, readonly JobState[]>> = {
   created: ["scheduled", "canceled"],

@@ -1,4 +1,5 @@
 import { NOTICE_KINDS } from "../../core/notices/notice.ts";
+import { JOB_STATES } from "../../core/state.ts";
 import type { KindCounts, WatchResponse } from "../gen/job_pb.ts";
 import { encodeMessage, fillMessage } from "../model/message_codec.ts";
 import { tableOf } from "../model/message_table.ts";
@@ -216,14 +217,7 @@ export class WatchLog {
   }
 }
 
-const COUNTS = [
-  "scheduled",
-  "processing",
-  "completed",
-  "terminated",
-  "canceled",
-  "timedOut",
-] as const;
+const [, ...COUNTS] = JOB_STATES;
 
 function countsOf(kind: string): KindCounts {
   return fillMessage(COUNTS_OF_KIND, { kind }) as KindCounts;
