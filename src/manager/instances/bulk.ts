@@ -1,7 +1,6 @@
 import type { Instance } from "../../core/instance.ts";
 import { instanceChars, PAGE_CHARS_MAX } from "../../core/payload_chars.ts";
 import { pagesOf } from "../../core/query.ts";
-import type { JobState } from "../../core/state.ts";
 import type { Clock, Instant } from "../../platform/clock.ts";
 import {
   BATCH_MAX,
@@ -11,6 +10,7 @@ import {
   type Store,
 } from "../../store/store.ts";
 import type { PartContext } from "../context/part_context.ts";
+import { countAll } from "./count_up_to.ts";
 import type { Semaphore } from "./semaphore.ts";
 
 /** Most instances that an operation on many returns. */
@@ -56,20 +56,13 @@ export async function countInstances(
   store: Pick<Store, "stats" | "list">,
   query: InstanceQuery,
 ): Promise<number> {
-  const { kinds, states, ...others } = query;
+  const { kinds: _, states: __, ...others } = query;
+  if (Object.values(others).every((value) => value === undefined)) {
+    return await countAll(store, query);
+  }
   let count = 0;
-  if (Object.values(others).some((value) => value !== undefined)) {
-    const pages = pagesOf((token) => store.list(query, { limit: BATCH_MAX, token }));
-    for await (const items of pages) count += items.length;
-    return count;
-  }
-  const stats = await store.stats();
-  for (const kind of kinds === undefined ? stats.kinds.keys() : new Set(kinds)) {
-    const counts = stats.kinds.get(kind);
-    if (counts === undefined) continue;
-    const wanted = states ?? Object.keys(counts) as JobState[];
-    for (const state of new Set(wanted)) count += counts[state];
-  }
+  const pages = pagesOf((token) => store.list(query, { limit: BATCH_MAX, token }));
+  for await (const items of pages) count += items.length;
   return count;
 }
 

@@ -41,7 +41,11 @@ export async function countUpTo(
   return { count, hasMore: token !== undefined };
 }
 
-async function countAll(store: Reads, { kinds, states }: InstanceQuery): Promise<number> {
+/** Count all instances of kinds and states by the store's counts. */
+export async function countAll(
+  store: Pick<Reads, "stats">,
+  { kinds, states }: InstanceQuery,
+): Promise<number> {
   const stats = await store.stats();
   let count = 0;
   for (const kind of kinds === undefined ? stats.kinds.keys() : new Set(kinds)) {
