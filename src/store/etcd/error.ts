@@ -32,61 +32,56 @@ export const NOSPACE_HINT =
 const GONE_HINT =
   "Is etcd running there, with TLS or without as store.tls says, and has its cluster a leader? etcdctl endpoint health";
 
+/** A request that was certainly not carried out. */
+function refused(code: ErrorCode, hint?: string): Meaning {
+  return { code, isRefusal: true, hint };
+}
+
 const PASSING: Meaning = { code: "unavailable", isPassing: true };
 const OLD_TOKEN: Meaning = { code: "unauthenticated", isRefusal: true, isTokenOld: true };
-const NO_USER: Meaning = {
-  code: "unauthenticated",
-  isRefusal: true,
-  hint: "Give user and password: store.username and store.password",
-};
+const NO_USER = refused(
+  "unauthenticated",
+  "Give user and password: store.username and store.password",
+);
+const FULL = refused("resource_exhausted", NOSPACE_HINT);
 
 // gRPC's codes alone do not distinguish these. The texts are constants of etcd's API
 // (api/v3rpc/rpctypes), which its own client compares too.
 const MEANINGS: Readonly<Record<string, Meaning>> = {
-  "etcdserver: mvcc: database space exceeded": {
-    code: "resource_exhausted",
-    isRefusal: true,
-    hint: NOSPACE_HINT,
-  },
-  "etcdserver: no space": { code: "resource_exhausted", isRefusal: true, hint: NOSPACE_HINT },
+  "etcdserver: mvcc: database space exceeded": FULL,
+  "etcdserver: no space": FULL,
   "etcdserver: too many requests": { ...PASSING, isRefusal: true },
   "etcdserver: no leader": { ...PASSING, isRefusal: true },
   "etcdserver: not capable": PASSING,
-  "etcdserver: corrupt cluster": {
-    code: "unavailable",
-    isRefusal: true,
-    hint: "A member's data differs from that of the others: restore it before anything else writes",
-  },
+  "etcdserver: corrupt cluster": refused(
+    "unavailable",
+    "A member's data differs from that of the others: restore it before anything else writes",
+  ),
   "etcdserver: invalid auth token": OLD_TOKEN,
   "etcdserver: revision of auth store is old": OLD_TOKEN,
   "etcdserver: user name is empty": NO_USER,
   "etcdserver: user name not found": NO_USER,
-  "etcdserver: authentication failed, invalid user ID or password": {
-    code: "unauthenticated",
-    isRefusal: true,
-    hint: "Check store.username and store.password",
-  },
-  "etcdserver: authentication is not enabled": {
-    code: "unauthenticated",
-    isRefusal: true,
-    hint: "The server knows no users: leave user and password out, or turn authentication on",
-  },
-  "etcdserver: permission denied": {
-    code: "permission_denied",
-    isRefusal: true,
-    hint: "The user needs a role with readwrite on the store's whole prefix",
-  },
-  "etcdserver: mvcc: required revision has been compacted": { code: "not_found", isRefusal: true },
-  "etcdserver: request is too large": {
-    code: "resource_exhausted",
-    isRefusal: true,
-    hint: "The server's --max-request-bytes is below its default of 1.5 MiB: raise it",
-  },
-  "etcdserver: too many operations in txn request": {
-    code: "resource_exhausted",
-    isRefusal: true,
-    hint: "The server's --max-txn-ops is below its default of 128: raise it",
-  },
+  "etcdserver: authentication failed, invalid user ID or password": refused(
+    "unauthenticated",
+    "Check store.username and store.password",
+  ),
+  "etcdserver: authentication is not enabled": refused(
+    "unauthenticated",
+    "The server knows no users: leave user and password out, or turn authentication on",
+  ),
+  "etcdserver: permission denied": refused(
+    "permission_denied",
+    "The user needs a role with readwrite on the store's whole prefix",
+  ),
+  "etcdserver: mvcc: required revision has been compacted": refused("not_found"),
+  "etcdserver: request is too large": refused(
+    "resource_exhausted",
+    "The server's --max-request-bytes is below its default of 1.5 MiB: raise it",
+  ),
+  "etcdserver: too many operations in txn request": refused(
+    "resource_exhausted",
+    "The server's --max-txn-ops is below its default of 128: raise it",
+  ),
 };
 
 /** Meanings of gRPC's own codes; others are `internal`. */
@@ -96,11 +91,11 @@ const CODES: Readonly<Record<number, Meaning>> = {
   2: PASSING,
   13: PASSING,
   4: { code: "timeout", isPassing: true },
-  5: { code: "not_found", isRefusal: true },
-  7: { code: "permission_denied", isRefusal: true },
+  5: refused("not_found"),
+  7: refused("permission_denied"),
   8: { code: "resource_exhausted" },
-  9: { code: "conflict", isRefusal: true },
-  11: { code: "conflict", isRefusal: true },
+  9: refused("conflict"),
+  11: refused("conflict"),
   14: PASSING,
   16: OLD_TOKEN,
 };

@@ -1,56 +1,49 @@
 import { type ErrorCode, JobError, messageOf } from "../../core/errors.ts";
 
-/** Primary result codes of SQLite. */
-const BUSY = 5;
-const LOCKED = 6;
-const READONLY = 8;
-const IOERR = 10;
-const CORRUPT = 11;
-const FULL = 13;
-const CANTOPEN = 14;
-const NOTADB = 26;
+const FREE = "End the program that keeps the file locked";
+/** Primary result codes of a file that another connection has locked. */
+const BUSY_CODES = [5, 6];
 
-// Deno sets no code on some errors; SQLite's own texts have been the same for twenty years.
-const CODE_BY_TEXT: readonly (readonly [string, number])[] = [
-  ["database is locked", BUSY],
-  ["database table is locked", LOCKED],
-  ["readonly database", READONLY],
-  ["disk I/O error", IOERR],
-  ["disk image is malformed", CORRUPT],
-  ["database or disk is full", FULL],
-  ["unable to open database file", CANTOPEN],
-  ["file is not a database", NOTADB],
+/** What SQLite's primary result codes mean, with the remedy. */
+const MEANINGS: readonly (readonly [number, text: string, ErrorCode, hint: string])[] = [
+  [5, "database is locked", "unavailable", FREE],
+  [6, "database table is locked", "unavailable", FREE],
+  [8, "readonly database", "unavailable", "Make the file and its directory writable for this user"],
+  [10, "disk I/O error", "unavailable", "Check the disk and the kernel's log"],
+  [
+    11,
+    "disk image is malformed",
+    "unavailable",
+    "Stop, keep a copy of the file, and restore the last backup",
+  ],
+  [13, "database or disk is full", "resource_exhausted", "Free space on the disk"],
+  [
+    14,
+    "unable to open database file",
+    "unavailable",
+    "Check that the directory exists and that this user may write to it",
+  ],
+  [26, "file is not a database", "unavailable", "Name another file, or move this one away"],
 ];
 
-const MEANING: Readonly<Record<number, readonly [ErrorCode, string]>> = {
-  [BUSY]: ["unavailable", "End the program that keeps the file locked"],
-  [LOCKED]: ["unavailable", "End the program that keeps the file locked"],
-  [READONLY]: ["unavailable", "Make the file and its directory writable for this user"],
-  [IOERR]: ["unavailable", "Check the disk and the kernel's log"],
-  [CORRUPT]: ["unavailable", "Stop, keep a copy of the file, and restore the last backup"],
-  [FULL]: ["resource_exhausted", "Free space on the disk"],
-  [CANTOPEN]: ["unavailable", "Check that the directory exists and that this user may write to it"],
-  [NOTADB]: ["unavailable", "Name another file, or move this one away"],
-};
-
-/** SQLite's primary result code of an error; null for any other. */
-function sqliteCode(thrown: unknown): number | null {
-  if (!(thrown instanceof Error)) return null;
+/** What an error of SQLite means; undefined for any other. */
+function meaningOf(thrown: unknown) {
+  if (!(thrown instanceof Error)) return undefined;
   const code = (thrown as { errcode?: unknown }).errcode;
-  if (typeof code === "number") return code & 0xff;
-  return CODE_BY_TEXT.find(([text]) => thrown.message.includes(text))?.[1] ?? null;
+  if (typeof code === "number") return MEANINGS.find(([known]) => known === (code & 0xff));
+  // Deno sets no code on some errors; SQLite's own texts have been the same for twenty years.
+  return MEANINGS.find(([, text]) => thrown.message.includes(text));
 }
 
 /** True if another connection has locked the file for the moment. */
 export function isBusy(thrown: unknown): boolean {
-  const code = sqliteCode(thrown);
-  return code === BUSY || code === LOCKED;
+  return BUSY_CODES.includes(meaningOf(thrown)?.[0] ?? 0);
 }
 
 /** An error of SQLite as JobError, naming the file. */
 export function toStoreError(thrown: unknown, action: string, path: string): JobError {
   if (thrown instanceof JobError) return thrown;
-  const [code, hint] = MEANING[sqliteCode(thrown) ?? -1] ?? ["internal", undefined];
+  const [, , code = "internal", hint] = meaningOf(thrown) ?? [];
   return new JobError(code, `Cannot ${action} "${path}": ${messageOf(thrown)}`, {
     hint,
     cause: thrown,
