@@ -18,6 +18,8 @@ const HOOK: PresetNeeds = {
   hasIncidents: false,
 };
 
+const KEYED = { ...HOOK, isUrlSecret: false, token: "needed" } as const;
+
 /** The services that a webhook has a form for. */
 const PRESETS = {
   slack: HOOK,
@@ -25,28 +27,10 @@ const PRESETS = {
   discord: HOOK,
   mattermost: HOOK,
   ntfy: { ...HOOK, isUrlSecret: false, token: "allowed" },
-  gotify: { ...HOOK, isUrlSecret: false, token: "needed" },
-  telegram: {
-    ...HOOK,
-    url: "https://api.telegram.org",
-    isUrlSecret: false,
-    token: "needed",
-    chat: "needed",
-  },
-  pagerduty: {
-    ...HOOK,
-    url: "https://events.pagerduty.com/v2/enqueue",
-    isUrlSecret: false,
-    token: "needed",
-    hasIncidents: true,
-  },
-  opsgenie: {
-    ...HOOK,
-    url: "https://api.opsgenie.com",
-    isUrlSecret: false,
-    token: "needed",
-    hasIncidents: true,
-  },
+  gotify: KEYED,
+  telegram: { ...KEYED, url: "https://api.telegram.org", chat: "needed" },
+  pagerduty: { ...KEYED, url: "https://events.pagerduty.com/v2/enqueue", hasIncidents: true },
+  opsgenie: { ...KEYED, url: "https://api.opsgenie.com", hasIncidents: true },
 } as const satisfies Readonly<Record<string, PresetNeeds>>;
 
 /** Name of a service that a webhook has a form for. */
