@@ -303,36 +303,31 @@ function readConditions(filter: InstanceFilter, action: string): InstanceQuery {
   const states = state === undefined ? rest.states : [state];
   const kinds = kind === undefined ? rest.kinds : [kindOf(kind)!];
   return withoutUndefined({
+    ...rest,
     ids: ids?.map((id) => id.toLowerCase()),
     idPrefix: rest.idPrefix?.toLowerCase(),
     kinds,
     states: states?.map((name, index) =>
       readState(name, state === undefined ? `states[${index}]` : "state", action)
     ),
-    scheduleId: rest.scheduleId,
     uniqueKey: ifGiven(rest.uniqueKey, (key) => keyOfOne(kinds, key)),
     retryOf: ifGiven(rest.retryOf, idOf),
-    isDead: rest.isDead,
     after: ifGiven(rest.after, timeOf),
     before: ifGiven(rest.before, timeOf),
     endedAfter: ifGiven(rest.endedAfter, timeOf),
     endedBefore: ifGiven(rest.endedBefore, timeOf),
-    node: rest.node,
-    text: rest.text,
   });
 }
 
 function readLogConditions(filter: LogFilter, action: string): ReadLogFilter {
   assertOne(filter, ["instance", "instanceId"], action);
-  const { kind, level, after, before, fromLine, newestFirst } = filter;
+  const { instance, ...rest } = filter;
   return withoutUndefined({
-    fromLine,
-    newestFirst,
-    instanceId: ifGiven(filter.instance ?? filter.instanceId, idOf),
-    kind: ifGiven(kind, kindOf),
-    level,
-    after: ifGiven(after, timeOf),
-    before: ifGiven(before, timeOf),
+    ...rest,
+    instanceId: ifGiven(instance ?? rest.instanceId, idOf),
+    kind: ifGiven(rest.kind, kindOf),
+    after: ifGiven(rest.after, timeOf),
+    before: ifGiven(rest.before, timeOf),
   });
 }
 

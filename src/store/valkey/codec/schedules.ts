@@ -7,57 +7,38 @@ export interface StoredSchedule {
   readonly version: number;
 }
 
+/** Members that the script changes, and that not every schedule has. */
+const RARE = ["runs", "lastRunAt", "skipUntil", "skipNext", "tzVersion"] as const;
+
+type RareMembers = Partial<Pick<ScheduleRecord, typeof RARE[number]>>;
+
 /** Members that the script changes, beside the record as written. */
-interface StoredMembers {
+interface StoredMembers extends RareMembers, Pick<ScheduleRecord, "generation" | "cursor"> {
   readonly text: string;
   readonly version: number;
-  readonly generation: number;
-  readonly cursor: number;
   readonly nextAt: number | false;
-  readonly runs?: number;
-  readonly lastRunAt?: number;
-  readonly skipUntil?: number;
-  readonly skipNext?: number;
-  readonly tzVersion?: string;
+}
+
+/** Those of {@link RARE} that an object has. */
+function rareOf(given: RareMembers) {
+  const names = RARE.filter((name) => given[name] !== undefined);
+  return Object.fromEntries(names.map((name) => [name, given[name]]));
 }
 
 /** Encode a schedule. */
 export function packSchedule(record: ScheduleRecord) {
-  const { generation, cursor, nextAt, runs, lastRunAt, skipUntil, skipNext, tzVersion } = record;
-  const { runsMax, queueMax = QUEUE_MAX } = record.spec;
+  const { generation, cursor, nextAt, spec: { runsMax, queueMax = QUEUE_MAX } } = record;
   const { at: voidAfter, cursor: voidUntil } = record.correction ?? {};
-  return {
-    text: JSON.stringify(record),
-    generation,
-    cursor,
-    nextAt,
-    runs,
-    lastRunAt,
-    skipUntil,
-    skipNext,
-    tzVersion,
-    runsMax,
-    queueMax,
-    voidAfter,
-    voidUntil,
-  };
+  const members = { generation, cursor, nextAt, runsMax, queueMax, voidAfter, voidUntil };
+  return { text: JSON.stringify(record), ...members, ...rareOf(record) };
 }
 
 /** Read a schedule. */
 export function readSchedule(bytes: Uint8Array): StoredSchedule {
   const stored = new Unpacker(bytes).read() as StoredMembers;
   const { text, version, generation, cursor, nextAt } = stored;
-  const record = {
-    ...JSON.parse(text) as ScheduleRecord,
-    generation,
-    cursor,
-    nextAt: orNull<number>(nextAt),
-  };
-  const changed: Record<string, unknown> = {};
-  for (const name of ["runs", "lastRunAt", "skipUntil", "skipNext", "tzVersion"] as const) {
-    if (stored[name] !== undefined) changed[name] = stored[name];
-  }
-  return { record: { ...record, ...changed }, version };
+  const changed = { generation, cursor, nextAt: orNull<number>(nextAt), ...rareOf(stored) };
+  return { record: { ...JSON.parse(text) as ScheduleRecord, ...changed }, version };
 }
 
 /** A fate, without the schedule that it is of. */

@@ -46,21 +46,15 @@ interface Part {
 }
 
 /** A query in the form of the script. */
-export function queryOf(query: InstanceQuery) {
-  const { idPrefix, kinds, scheduleId, uniqueKey, retryOf, isDead, after, before } = query;
-  const { node, endedAfter, endedBefore } = query;
+export function queryOf({ ids: _, text: __, ...query }: InstanceQuery) {
+  const { kinds, isDead, after, before, endedAfter, endedBefore } = query;
   const states = isDead ? (query.states ?? JOB_STATES).filter(isDeadState) : query.states;
   return {
-    idPrefix,
+    ...query,
     kinds: kinds && [...new Set(kinds)],
     states: states && [...new Set(states)].map((one) => JOB_STATES.indexOf(one)),
-    scheduleId,
-    uniqueKey,
-    retryOf,
-    isDead,
     after: after && Math.ceil(after),
     before: before && Math.ceil(before),
-    node,
     endedAfter: endedAfter && Math.ceil(endedAfter),
     endedBefore: endedBefore && Math.ceil(endedBefore),
   };
