@@ -6,11 +6,10 @@ import { instanceWhy } from "./explain_text.ts";
 import { tickWhy } from "./forecast_text.ts";
 import {
   addTo,
-  checkCount,
   checkSpan,
-  equalBounds,
   type Future,
   type Futures,
+  limitsOf,
   readFutures,
   shownKinds,
   TickCounter,
@@ -24,13 +23,9 @@ import {
   type ForecastEntry,
   type ForecastQuery,
   type ForecastResult,
-  ITEMS_MAX,
-  SPANS_MAX,
 } from "../api/timeline.ts";
 
 const DAY_MS = 86_400_000;
-const LIMIT_DEFAULT = 500;
-const SPANS_DEFAULT = 60;
 /** Most schedules whose frequent ticks are counted apart; the others are summed up. */
 const DENSITIES_MAX = 50;
 
@@ -44,9 +39,7 @@ export async function forecast(
   const fromMs = Math.max(query.from ?? nowMs, nowMs);
   const toMs = query.to ?? fromMs + DAY_MS;
   checkSpan("forecast", { fromMs, toMs }, FORECAST_MS_MAX);
-  const limit = checkCount("limit", query.limit ?? LIMIT_DEFAULT, ITEMS_MAX);
-  const spans = checkCount("spans", query.spans ?? SPANS_DEFAULT, SPANS_MAX);
-  const bounds = equalBounds(fromMs, toMs, spans);
+  const { limit, bounds } = limitsOf(query, { fromMs, toMs });
   const work = new Work(parts.clock);
 
   const futures = await readFutures(kinds, { fromMs, toMs }, parts, work);

@@ -5,16 +5,13 @@ import { fateWhy } from "./explain_text.ts";
 import { type Gap, readGaps } from "./gaps.ts";
 import {
   addTo,
-  checkCount,
   checkSpan,
-  equalBounds,
+  limitsOf,
   shownKinds,
   type TimelineParts,
   Work,
 } from "./tick_forecast.ts";
 import {
-  ITEMS_MAX,
-  SPANS_MAX,
   TIMELINE_MS_MAX,
   type TimelineCounts,
   type TimelineGap,
@@ -23,8 +20,6 @@ import {
 } from "../api/timeline.ts";
 
 const DAY_MS = 86_400_000;
-const LIMIT_DEFAULT = 500;
-const SPANS_DEFAULT = 60;
 /** Most kinds that are counted apart; the others are summed up. */
 const KINDS_MAX = 50;
 /** Runs accepted before a span that are looked at, as they may reach into it. */
@@ -45,9 +40,7 @@ export async function lookupTimeline(
   const toMs = query.to ?? nowMs + 1;
   const fromMs = query.from ?? toMs - DAY_MS;
   checkSpan("show a timeline", { fromMs, toMs }, TIMELINE_MS_MAX);
-  const limit = checkCount("limit", query.limit ?? LIMIT_DEFAULT, ITEMS_MAX);
-  const spans = checkCount("spans", query.spans ?? SPANS_DEFAULT, SPANS_MAX);
-  const bounds = equalBounds(fromMs, toMs, spans);
+  const { limit, bounds } = limitsOf(query, { fromMs, toMs });
   const filter: InstanceQuery = kinds ? { kinds } : {};
   const isShown = shownKinds(kinds);
   const all = await parts.store.countSpans({ by: "acceptance", bounds, ...filter });

@@ -15,7 +15,10 @@ import type { Pause, StoreReads } from "../../store/store.ts";
 import { schedulePages } from "../schedules/stored_schedules.ts";
 import type { KindHistories } from "./kind_history.ts";
 import type { LiveFacts } from "../api/reads.ts";
+import { type ForecastQuery, ITEMS_MAX, SPANS_MAX } from "../api/timeline.ts";
 
+const LIMIT_DEFAULT = 500;
+const SPANS_DEFAULT = 60;
 /** How long one call computes, without its waits; what is left is left out. */
 const WORK_MS_MAX = 1_000;
 /** Steps between two looks at the clock. */
@@ -208,13 +211,22 @@ export function addTo(sums: number[], added: readonly number[]): void {
   for (const [place, value] of added.entries()) sums[place] = (sums[place] ?? 0) + value;
 }
 
-/** The ends of a number of equal spans, in whole milliseconds. */
-export function equalBounds(fromMs: number, toMs: number, spans: number): readonly number[] {
+/**
+ * How many items a query lists at most, and the ends of the equal spans that it counts by.
+ *
+ * @throws JobError `invalid_argument` for a number out of range
+ */
+export function limitsOf(
+  { limit = LIMIT_DEFAULT, spans = SPANS_DEFAULT }: Pick<ForecastQuery, "limit" | "spans">,
+  { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number },
+) {
+  checkCount("limit", limit, ITEMS_MAX);
+  checkCount("spans", spans, SPANS_MAX);
   const count = Math.min(spans, toMs - fromMs);
-  return Array.from(
-    { length: count + 1 },
-    (_, place) => Math.round(fromMs + (toMs - fromMs) * place / count),
-  );
+  const ends = Array.from({ length: count + 1 }, (_, place) => {
+    return Math.round(fromMs + (toMs - fromMs) * place / count);
+  });
+  return { limit, bounds: ends as readonly number[] };
 }
 
 /** @throws JobError `invalid_argument` for a span that is empty or too long */
@@ -232,9 +244,8 @@ export function checkSpan(
   throw new JobError("invalid_argument", `Cannot ${action}: ${problem}`, { options: ["to"] });
 }
 
-/** @throws JobError `invalid_argument` for a number out of range */
-export function checkCount(name: string, value: number, max: number): number {
-  if (Number.isInteger(value) && value >= 1 && value <= max) return value;
+function checkCount(name: string, value: number, max: number): void {
+  if (Number.isInteger(value) && value >= 1 && value <= max) return;
   throw new JobError("invalid_argument", `Cannot use "${name}" ${value}: wanted 1 to ${max}`, {
     options: [name],
   });
