@@ -69,21 +69,12 @@ async function* readPairs(
   const { calls, layout } = options;
   const changed = await readLog(options, revision, range);
   const reader = new PieceReader(layout);
-  const { key: first, rangeEnd } = boundsOf(layout.rows);
   let limit = PAGE_PIECES_FIRST;
-  for (let key: Uint8Array = first;;) {
-    const { message } = await calls.call(KV.method.range, {
-      key,
-      rangeEnd,
-      limit: BigInt(limit),
-      revision,
-    }, { action: "read rows" });
-    const pairs = reader.take(message.kvs).filter(([rowKey]) => !changed.has(rowKey));
+  const query = { ...boundsOf(layout.rows), revision };
+  for await (const kvs of pagesOfRange(calls, query, "read rows", () => limit)) {
+    const pairs = reader.take(kvs).filter(([rowKey]) => !changed.has(rowKey));
     if (pairs.length > 0) yield pairs;
-    const last = message.kvs.at(-1);
-    if (!message.more || last === undefined) break;
-    key = Buffer.concat([last.key, Buffer.from([0])]);
-    limit = nextLimit(message.kvs);
+    limit = nextLimit(kvs);
   }
   const rest = [...changed].filter((pair): pair is [string, string] => pair[1] !== null);
   if (rest.length > 0) yield rest;
@@ -106,27 +97,34 @@ async function readLog(
 ) {
   const changed = new Map<string, string | null>();
   let version = from;
-  const { key: first, rangeEnd } = boundsOf(layout.logAfter(0));
-  for (let key: Uint8Array = first;;) {
-    const { message } = await calls.call(KV.method.range, {
-      key,
-      rangeEnd,
-      limit: BigInt(LOG_ENTRIES),
-      revision,
-    }, { action: "read the log" });
-    for (const kv of message.kvs) {
+  const query = { ...boundsOf(layout.logAfter(0)), revision };
+  for await (const kvs of pagesOfRange(calls, query, "read the log", () => LOG_ENTRIES)) {
+    for (const kv of kvs) {
       const entry = parseEntry(layout, kv);
       if (entry.version > from && entry.version !== ++version) throw missing(version);
       const { puts, deletes } = await readChanges(calls, layout, entry, revision);
       for (const [rowKey, value] of puts) changed.set(rowKey, value);
       for (const rowKey of deletes) changed.set(rowKey, null);
     }
-    noteLog(message.kvs.length, message.kvs.reduce((sum, { value }) => sum + value.length, 0));
-    const last = message.kvs.at(-1);
-    if (!message.more || last === undefined) {
-      if (version < to) throw missing(version + 1);
-      return changed;
-    }
+    noteLog(kvs.length, kvs.reduce((sum, { value }) => sum + value.length, 0));
+  }
+  if (version < to) throw missing(version + 1);
+  return changed;
+}
+
+/** The pairs of a range at a revision, page by page; the last page may be empty. */
+async function* pagesOfRange(
+  calls: LoadOptions["calls"],
+  query: { readonly key: Uint8Array; readonly rangeEnd: Uint8Array; readonly revision: bigint },
+  action: string,
+  limit: () => number,
+) {
+  for (let { key } = query;;) {
+    const request = { ...query, key, limit: BigInt(limit()) };
+    const { message: { kvs, more } } = await calls.call(KV.method.range, request, { action });
+    yield kvs;
+    const last = kvs.at(-1);
+    if (!more || last === undefined) return;
     key = Buffer.concat([last.key, Buffer.from([0])]);
   }
 }
