@@ -47,10 +47,8 @@ const READERS: Readonly<
     };
   },
   runs: ({ runs: given, isLast }) => {
-    if (!Array.isArray(given) || given.length > RUNS_MAX) return null;
-    const runs = given.map(readRun);
-    if (!runs.every((run) => run !== null)) return null;
-    return { type: "runs", runs, isLast: isLast === true };
+    const runs = readList(given, RUNS_MAX, readRun);
+    return runs && { type: "runs", runs, isLast: isLast === true };
   },
   attached: () => ({ type: "attached" }),
   running: ({ runs }) => {
@@ -68,15 +66,12 @@ const READERS: Readonly<
     return { type: "frozen", run, problem };
   },
   log: ({ run, first, entries: given }) => {
-    if (!isWhole(run) || !isWhole(first)) return null;
-    if (!Array.isArray(given) || given.length > ENTRIES_MAX) return null;
-    const entries = given.map(readEntry);
-    return entries.every((entry) => entry !== null) ? { type: "log", run, first, entries } : null;
+    const entries = readList(given, ENTRIES_MAX, readEntry);
+    return isWhole(run) && isWhole(first) && entries ? { type: "log", run, first, entries } : null;
   },
   usage: ({ runs: given }) => {
-    if (!Array.isArray(given) || given.length > ENTRIES_MAX) return null;
-    const runs = given.map(readCommandUsage);
-    return runs.every((run) => run !== null) ? { type: "usage", runs } : null;
+    const runs = readList(given, ENTRIES_MAX, readCommandUsage);
+    return runs && { type: "usage", runs };
   },
   ended: ({ run, result: given, stderrTail, usage: used, agoMs, aborted }) => {
     const result = given === null ? null : readResult(given);
@@ -104,6 +99,17 @@ export function readMessage(message: unknown): FromSupervisor | null {
   if (!isObject(message) || typeof message.type !== "string") return null;
   if (!Object.hasOwn(READERS, message.type)) return null;
   return READERS[message.type as FromSupervisor["type"]](message);
+}
+
+/** A list of at most `max` items; null if it or one of them is invalid. */
+function readList<T>(
+  given: unknown,
+  max: number,
+  read: (item: unknown) => T | null,
+): readonly T[] | null {
+  if (!Array.isArray(given) || given.length > max) return null;
+  const items = given.map(read);
+  return items.every((item) => item !== null) ? items : null;
 }
 
 function readRun(value: unknown): FoundRun | null {

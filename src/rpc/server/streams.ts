@@ -40,11 +40,7 @@ export class Streams {
 
   /** Serve one call of Follow. */
   readonly follow = (stream: Stream): void => {
-    void this.#serve(
-      stream,
-      "Cannot follow",
-      (signal) => this.#pass("follow", stream, signal),
-    );
+    void this.#serve(stream, "Cannot follow", (signal) => this.#pass("follow", stream, signal));
   };
 
   /** Serve one call of Watch. */
