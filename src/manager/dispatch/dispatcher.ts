@@ -111,11 +111,6 @@ export class Dispatcher {
     return this.#busy - this.#options.executor.waiting;
   }
 
-  /** Attempts claimed and not settled. */
-  get runningCount(): number {
-    return this.#running.size;
-  }
-
   /** See {@link processesOf}. */
   readonly processesOf = (ids: Iterable<string>) => processesOf(this.#running, ids);
 

@@ -8,13 +8,7 @@ import type { ScheduleQuery } from "../../store/store.ts";
 import { argumentsFor } from "../instances/new_instance.ts";
 import type { Peers } from "../nodes/peers.ts";
 import { RemovedSchedules, takeUp } from "./removed_schedules.ts";
-import {
-  changeSchedule,
-  findSchedule,
-  schedulePages,
-  TRIES_MAX,
-  unknownSchedule,
-} from "./stored_schedules.ts";
+import { changeSchedule, schedulePages, TRIES_MAX, unknownSchedule } from "./stored_schedules.ts";
 import { changed, hashOf, specOf } from "./schedule_spec.ts";
 import type { PartContext } from "../context/part_context.ts";
 import type { RecurringOptions, ScheduleChange } from "../api/schedules.ts";
@@ -188,11 +182,6 @@ export class Schedules {
     });
     if (changed === null) throw await unknownSchedule(id, action, this.#options.store);
     return changed;
-  }
-
-  /** @throws JobError `not_found` */
-  get(id: string): Promise<ScheduleRecord> {
-    return findSchedule(id, this.#options.store);
   }
 
   /** @throws JobError `not_found`; `conflict` for one of the configuration */

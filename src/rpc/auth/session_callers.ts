@@ -154,12 +154,6 @@ export class SessionCallers {
     };
   }
 
-  /** Watch nothing more. */
-  stop(): void {
-    this.#watchers.clear();
-    this.#checking.cancel();
-  }
-
   async #find(
     secret: string,
     read: (id: string) => Promise<Session | null>,
