@@ -1,5 +1,5 @@
 import { isJobError, JobError } from "../../core/errors.ts";
-import { FINAL_STATES, type FinalState } from "../../core/state.ts";
+import { FINAL_STATES } from "../../core/state.ts";
 import { calendarSpans } from "../../core/time/calendar_days.ts";
 import { openZone } from "../../core/time/zone.ts";
 import type { SpanCounts } from "../../store/store.ts";
@@ -23,17 +23,27 @@ const GAPS_AT_ONCE = 100;
 /** Kinds with the most successful runs, which tell how long those are kept. */
 const KEEP_KINDS_MAX = 20;
 
-/** Numbers of cells, one for each. */
-interface Columns {
-  readonly ended: Readonly<Record<FinalState, number[]>>;
-  readonly unfinished: number[];
-  readonly skipped: number[];
-  readonly missed: number[];
-  readonly coalesced: number[];
-  readonly ticks: number[];
-  readonly ticksSkipped: number[];
-  readonly waiting: number[];
+/** The numbers of a cell, apart from those of ended instances. */
+const COUNTS = [
+  "unfinished",
+  "skipped",
+  "missed",
+  "coalesced",
+  "ticks",
+  "ticksSkipped",
+  "waiting",
+] as const;
+
+/** Something for each of some names. */
+function byName<Name extends string, T>(
+  names: readonly Name[],
+  make: (name: Name) => T,
+): Record<Name, T> {
+  return Object.fromEntries(names.map((name) => [name, make(name)])) as Record<Name, T>;
 }
+
+/** Numbers of cells, one for each. */
+type Columns = ReturnType<typeof emptyColumns>;
 
 /** Count runs and ticks by day or hour of a zone. @throws JobError `invalid_argument` */
 export async function calendar(
@@ -99,33 +109,15 @@ function checkZone(timezone: string): void {
   }
 }
 
-function emptyColumns(length: number): Columns {
+function emptyColumns(length: number) {
   const zeros = () => Array<number>(length).fill(0);
-  return {
-    ended: Object.fromEntries(FINAL_STATES.map((state) => [state, zeros()])) as Columns["ended"],
-    unfinished: zeros(),
-    skipped: zeros(),
-    missed: zeros(),
-    coalesced: zeros(),
-    ticks: zeros(),
-    ticksSkipped: zeros(),
-    waiting: zeros(),
-  };
+  return { ended: byName(FINAL_STATES, zeros), ...byName(COUNTS, zeros) };
 }
 
 function cellOf({ ended, ...columns }: Columns, place: number) {
-  const at = (column: readonly number[]) => column[place]!;
   return {
-    ended: Object.fromEntries(
-      FINAL_STATES.map((state) => [state, at(ended[state])]),
-    ) as CalendarCell["ended"],
-    unfinished: at(columns.unfinished),
-    skipped: at(columns.skipped),
-    missed: at(columns.missed),
-    coalesced: at(columns.coalesced),
-    ticks: at(columns.ticks),
-    ticksSkipped: at(columns.ticksSkipped),
-    waiting: at(columns.waiting),
+    ended: byName(FINAL_STATES, (state) => ended[state][place]!),
+    ...byName(COUNTS, (name) => columns[name][place]!),
   };
 }
 
