@@ -25,26 +25,22 @@ export function throwScoped(thrown: unknown): never {
 
 /** The jobs that a caller may use: those whose kind matches one of some patterns. */
 export class Scope {
-  readonly #patterns: readonly string[];
+  /** The patterns of the kinds. */
+  readonly patterns: readonly string[];
 
   constructor(patterns: readonly string[]) {
-    this.#patterns = patterns;
-  }
-
-  /** The patterns of the kinds. */
-  get patterns(): readonly string[] {
-    return this.#patterns;
+    this.patterns = patterns;
   }
 
   /** The kind of the only job, if the scope is one job by name. */
   get only(): string | null {
-    const [only] = this.#patterns;
-    return this.#patterns.length === 1 ? onlyKindOf(only!) : null;
+    const [only] = this.patterns;
+    return this.patterns.length === 1 ? onlyKindOf(only!) : null;
   }
 
   /** True for the caller's jobs. Notices are about all jobs, so they are nobody's. */
   allows(kind: string): boolean {
-    return includesKind(this.#patterns, kind) && !isNoticeKind(kind);
+    return includesKind(this.patterns, kind) && !isNoticeKind(kind);
   }
 
   /** True if something belongs to one of the caller's jobs. */
@@ -73,7 +69,7 @@ export class Scope {
   }
 
   #denied(problem: string, options: JobErrorOptions): JobError {
-    const limit = `the caller is limited to ${this.#patterns.join(", ")}`;
+    const limit = `the caller is limited to ${this.patterns.join(", ")}`;
     return new JobError("permission_denied", `${problem} ${limit}`, options);
   }
 }

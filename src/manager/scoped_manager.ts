@@ -43,10 +43,7 @@ function instanceRules(manager: ManagerApi, queries: ScopedQueries) {
       for (const { kind } of requests) scope.check(kind);
       return await withoutHolder(null, manager.scheduleBatch(requests, options));
     },
-    async reportRun(kind, reported) {
-      scope.check(kind);
-      return await manager.reportRun(kind, reported);
-    },
+    reportRun: ofKind(scope, (...args) => manager.reportRun(...args)),
     ping: async () => scope.refuse("ping jobs"),
     hooks: () => scope.refuse("read the hooks"),
     deliver: async () => scope.refuse("deliver to hooks"),
@@ -80,10 +77,7 @@ function instanceRules(manager: ManagerApi, queries: ScopedQueries) {
 
 function scheduleRules(manager: ManagerApi, scope: Scope) {
   return {
-    async scheduleRecurring(kind, options) {
-      scope.check(kind);
-      return await manager.scheduleRecurring(kind, options);
-    },
+    scheduleRecurring: ofKind(scope, (...args) => manager.scheduleRecurring(...args)),
     async updateSchedule(id, change) {
       await scheduleInScope(manager, scope, { id, action: "update" });
       return await manager.updateSchedule(id, change);
@@ -104,16 +98,8 @@ function scheduleRules(manager: ManagerApi, scope: Scope) {
       scope.check(request.kind);
       return await manager.backfill(request);
     },
-    async pause(kind, options) {
-      if (kind === null) scope.refuse("pause everything");
-      scope.check(kind);
-      return await manager.pause(kind, options);
-    },
-    async resume(kind) {
-      if (kind === null) scope.refuse("resume everything");
-      scope.check(kind);
-      return await manager.resume(kind);
-    },
+    pause: ofKind(scope, (...args) => manager.pause(...args), "pause everything"),
+    resume: ofKind(scope, (...args) => manager.resume(...args), "resume everything"),
   } satisfies Partial<ManagerApi>;
 }
 
@@ -131,16 +117,12 @@ function noticeRules(manager: ManagerApi, scope: Scope) {
       scope.check(subject.name);
       return await manager.acknowledgeIncident(subject, options);
     },
-    async silence(kind, options) {
-      if (kind === null) scope.refuse("silence everything");
-      scope.check(kind);
-      return await manager.silence(kind, options);
-    },
-    async removeSilence(kind) {
-      if (kind === null) scope.refuse("end the silence of everything");
-      scope.check(kind);
-      return await manager.removeSilence(kind);
-    },
+    silence: ofKind(scope, (...args) => manager.silence(...args), "silence everything"),
+    removeSilence: ofKind(
+      scope,
+      (...args) => manager.removeSilence(...args),
+      "end the silence of everything",
+    ),
     // A silence of everything also concerns these jobs.
     listSilences: async () =>
       (await manager.listSilences()).filter(({ kind }) => kind === null || scope.allows(kind)),
@@ -173,6 +155,23 @@ function nodeRules(manager: ManagerApi, scope: Scope) {
       scope.refuse("work on the store");
     },
   } satisfies Partial<ManagerApi>;
+}
+
+/**
+ * A method that names a job in its first argument; null means all of them.
+ *
+ * @param everything the action on all jobs, which is refused
+ */
+function ofKind<Kind extends string | null, Args extends readonly unknown[], Result>(
+  scope: Scope,
+  call: (kind: Kind, ...args: Args) => Promise<Result>,
+  everything = "",
+) {
+  return async (kind: Kind, ...args: Args): Promise<Result> => {
+    if (kind === null) scope.refuse(everything);
+    scope.check(kind);
+    return await call(kind, ...args);
+  };
 }
 
 function nodeOf(node: NodeStatus, scope: Scope): NodeStatus {
