@@ -128,12 +128,9 @@ export function listedToWire(
 /** The instance that a dry run would queue, without a UUID. */
 export function previewToWire(preview: SchedulePreview): WireRecord<typeof JobInstanceSchema> {
   return {
-    kind: preview.kind,
+    ...preview,
     state: WIRE_STATE.created,
     arguments: valueTexts(preview.argumentsJson),
-    argumentsJson: preview.argumentsJson,
-    priority: preview.priority,
-    dueAt: preview.dueAt,
   };
 }
 

@@ -2,6 +2,7 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { JobError } from "../../core/errors.ts";
 import { isUuid, LOG_LEVELS } from "../../core/instance.ts";
 import { withoutUndefined } from "../../core/text/object_keys.ts";
+import { snakeCase } from "../../core/text/snake_case.ts";
 import type { JobState } from "../../core/state.ts";
 import type { ReadApi } from "../../manager/api.ts";
 import type { HistoryQuery, InstanceQuery, LogQuery, PageRequest } from "../../store/store.ts";
@@ -242,35 +243,20 @@ export async function readBulkQuery(
  * @throws JobError `invalid_argument`
  */
 export function readHistoryQuery(query: Query | undefined): HistoryQuery {
-  const { ids, kinds, ...rest } = readConditions(query);
+  const { ids, kinds, after, before, isDead: _, ...foreign } = readConditions(query);
   for (const [field, values] of [["uuids", ids], ["kinds", kinds]] as const) {
     if ((values?.length ?? 0) <= 1) continue;
     throw refuse(`query.${field}`, `found ${values?.length} values, wanted at most one here`);
   }
-  const foreign = {
-    "query.states": rest.states,
-    "query.schedule_id": rest.scheduleId,
-    "query.unique_key": rest.uniqueKey,
-    "query.ended_after": rest.endedAfter,
-    "query.ended_before": rest.endedBefore,
-    "query.node": rest.node,
-    "query.text": rest.text,
-    "query.tag": query?.tag,
-  };
-  for (const [field, value] of Object.entries(foreign)) {
+  for (const [name, value] of Object.entries({ ...foreign, tag: query?.tag })) {
     if (value === undefined) continue;
     throw refuse(
-      field,
+      `query.${snakeCase(name)}`,
       "history and logs have no such condition",
       "Use uuid, kind, after and before",
     );
   }
-  return withoutUndefined({
-    instanceId: ids?.[0],
-    kind: kinds?.[0],
-    after: rest.after,
-    before: rest.before,
-  });
+  return withoutUndefined({ instanceId: ids?.[0], kind: kinds?.[0], after, before });
 }
 
 /** Conditions on logs. @throws JobError `invalid_argument` naming the field */

@@ -115,7 +115,8 @@ type Accept = (socket: Socket, guard: ConnectionGuard) => void;
 export class RpcServer {
   readonly #options: RpcServerOptions;
   readonly #tracker: CallTracker;
-  readonly #calls: Lazy<Calls>;
+  /** The calls of every transport, loaded with the first one. */
+  readonly calls: Lazy<Calls>;
   readonly #endpoint: Lazy<Endpoint>;
   #authenticator: ConfiguredAuthenticator | null = null;
   #tcp: PatientListener | null = null;
@@ -130,14 +131,14 @@ export class RpcServer {
     this.#options = options;
     const tracker = this.#tracker = new CallTracker(options.clock, options.memory);
     const { loadBackend, isServing, clock, logger } = options;
-    this.#calls = new Lazy(async () => {
+    this.calls = new Lazy(async () => {
       const { Calls } = await import("./call_policy.ts");
       return new Calls({ backend: await loadBackend(), clock, tracker, logger });
     });
     // Loaded with the first connection: it is a fifth of an idle daemon's memory and start time.
     this.#endpoint = new Lazy(async () => {
       const { Endpoint } = await import("./endpoint.ts");
-      const calls = await this.#calls.get();
+      const calls = await this.calls.get();
       return new Endpoint({ calls, isServing, clock, tracker });
     });
   }
@@ -153,11 +154,6 @@ export class RpcServer {
   /** The listener on TCP; null if it is off. */
   get tcp(): Pick<PatientListener, "listener" | "problem"> | null {
     return this.#tcp;
-  }
-
-  /** The calls of every transport, loaded with the first one. */
-  get calls(): Lazy<Calls> {
-    return this.#calls;
   }
 
   /**
@@ -276,7 +272,7 @@ export class RpcServer {
 
   /** From now on, followers whose streams end are told that the daemon is stopping. */
   beginStop(): void {
-    this.#calls.value?.beginStop();
+    this.calls.value?.beginStop();
   }
 
   async stop(): Promise<void> {
