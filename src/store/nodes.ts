@@ -1,6 +1,6 @@
 import type { Instance } from "../core/instance.ts";
 import type { Instant } from "../platform/clock.ts";
-import type { ClaimKey, Committed } from "./requests.ts";
+import type { ClaimKey, Write } from "./requests.ts";
 
 /** How long a node is listed after it has left or its lease has expired, in milliseconds. */
 export const NODE_KEPT_MS = 3_600_000;
@@ -76,17 +76,15 @@ export interface NodeStore {
    * @throws JobError `conflict` while another session of the id is live, naming its host and pid;
    * `resource_exhausted` beyond {@link NODES_MAX}
    */
-  joinNode(
-    request: {
-      readonly at: Instant;
+  readonly joinNode: Write<
+    {
       readonly id: string;
       readonly report: NodeReport;
       readonly leaseMs: number;
       readonly replaces?: number;
       readonly keeps?: readonly ClaimKey[];
     },
-  ): Promise<
-    Committed<{ readonly node: NodeRecord; readonly recovered: readonly Instance[] }>
+    { readonly node: NodeRecord; readonly recovered: readonly Instance[] }
   >;
   /**
    * Renew the session's lease and update its report; members left out stay as they are. This also
@@ -95,19 +93,17 @@ export interface NodeStore {
    * @throws JobError `conflict` if the session is not the current one of its id, or has left;
    * `not_found` if the id is not known any more
    */
-  reportNode(
-    request: {
-      readonly at: Instant;
+  readonly reportNode: Write<
+    {
       readonly id: string;
       readonly session: number;
       readonly report: Partial<NodeReport>;
       readonly leaseMs: number;
     },
-  ): Promise<Committed<NodeRecord>>;
+    NodeRecord
+  >;
   /** End a session. @returns false if it is not the current one, or has left */
-  leaveNode(
-    request: { readonly at: Instant; readonly id: string; readonly session: number },
-  ): Promise<Committed<boolean>>;
+  readonly leaveNode: Write<{ readonly id: string; readonly session: number }, boolean>;
   /**
    * Live nodes by id, and those that ended less than {@link NODE_KEPT_MS} ago: `until` ≤ the
    * store's time.
@@ -118,7 +114,5 @@ export interface NodeStore {
    *
    * @throws JobError `not_found` for a node that is not live
    */
-  setNodeWorkers(
-    request: { readonly at: Instant; readonly id: string; readonly workers: number },
-  ): Promise<Committed<NodeRecord>>;
+  readonly setNodeWorkers: Write<{ readonly id: string; readonly workers: number }, NodeRecord>;
 }

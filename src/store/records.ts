@@ -1,9 +1,8 @@
 import type { Instance, Reason, StoredLogEntry } from "../core/instance.ts";
 import type { MovedTo } from "../core/settings/store_address.ts";
 import type { ScheduleRecord, TickFate } from "../core/time/schedule.ts";
-import type { Instant } from "../platform/clock.ts";
 import { NEWER_FIELDS } from "./instance_fields.ts";
-import type { Committed, Memo, Pause } from "./requests.ts";
+import type { Memo, Pause, Write } from "./requests.ts";
 
 /**
  * The store's own numbers. A store that they are written to continues from them, never below its
@@ -90,12 +89,7 @@ export type RecordKey =
   | { readonly type: "pause"; readonly kind: string | null }
   | { readonly type: "instance"; readonly order: number }
   | { readonly type: "tick"; readonly scheduleId: string; readonly from: number }
-  | {
-    readonly type: "rate";
-    readonly kind: string;
-    readonly queueKey: string;
-    readonly perMs: number;
-  }
+  | Pick<RateRecord, "type" | "kind" | "queueKey" | "perMs">
   | { readonly type: "memo"; readonly key: string }
   | { readonly type: "log"; readonly order: number };
 
@@ -176,15 +170,11 @@ export interface RecordStore {
    * instance whose id exists under another order takes its place; a log line without its instance
    * is skipped. The head only rises. @returns how many were written
    */
-  writeRecords(
-    request: { readonly at: Instant; readonly records: readonly StoreRecord[] },
-  ): Promise<Committed<number>>;
+  writeRecords: Write<{ readonly records: readonly StoreRecord[] }, number>;
   /**
    * Delete records; an instance with its ended attempts and log lines. @returns how many there were
    */
-  removeRecords(
-    request: { readonly at: Instant; readonly keys: readonly RecordKey[] },
-  ): Promise<Committed<number>>;
+  removeRecords: Write<{ readonly keys: readonly RecordKey[] }, number>;
 
   /** The store's mark; null for none, or for a drain whose time has passed. */
   getMark(): Promise<StoreMark | null>;
@@ -194,9 +184,7 @@ export interface RecordStore {
    * naming the target; running attempts continue and settle. Once "moved", so is every write except
    * this one and those of records and nodes.
    */
-  setMark(
-    request: { readonly at: Instant; readonly mark: StoreMark | null },
-  ): Promise<Committed<StoreMark | null>>;
+  setMark: Write<{ readonly mark: StoreMark | null }, StoreMark | null>;
 
   /**
    * Check indexes and counts against rows, and each row by itself. Returns at most `limit`
@@ -204,9 +192,7 @@ export interface RecordStore {
    */
   findProblems(request: { readonly limit: number }): Promise<readonly StoreProblem[]>;
   /** Delete log lines and ended attempts without an instance. @returns how many */
-  removeOrphans(
-    request: { readonly at: Instant; readonly limit: number },
-  ): Promise<Committed<number>>;
+  removeOrphans: Write<{ readonly limit: number }, number>;
   size(): Promise<StoreSize>;
   /** Release unused space, as far as possible. */
   compact(): Promise<void>;

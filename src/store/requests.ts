@@ -32,6 +32,11 @@ export interface Committed<T> {
   readonly value: T;
 }
 
+/** An operation that writes: its request has the time. */
+export type Write<Request, Result> = (
+  request: Request & { readonly at: Instant },
+) => Promise<Committed<Result>>;
+
 /**
  * A change, announced after the commit. Hints may be merged; losing one costs time, no instance.
  */
@@ -472,12 +477,7 @@ export interface UpcomingQuery {
 }
 
 /** A waiting instance and when it is due. */
-export interface UpcomingInstance {
-  readonly id: string;
-  readonly kind: string;
-  /** Epoch ms; in the past if nothing has claimed since. */
-  readonly dueAt: number;
-}
+export type UpcomingInstance = Pick<Instance, "id" | "kind" | "dueAt">;
 
 /** What is due next, each list earliest first. */
 export interface Upcoming {

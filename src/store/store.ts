@@ -40,6 +40,7 @@ import type {
   SettleResult,
   Upcoming,
   UpcomingQuery,
+  Write,
 } from "./requests.ts";
 
 export * from "./requests.ts";
@@ -128,37 +129,31 @@ export interface Store extends NodeStore, SpanReads {
    * the id or key, `conflict` if the one to replace is running, `resource_exhausted` if too many of
    * a kind are waiting
    */
-  enqueue(
-    request: { readonly at: Instant; readonly instances: readonly NewInstance[] },
-  ): Promise<Committed<readonly EnqueueResult[]>>;
+  readonly enqueue: Write<{ readonly instances: readonly NewInstance[] }, readonly EnqueueResult[]>;
   /**
    * Claim due instances by priority, then due time, then order of acceptance, as pauses and limits
    * allow. Leases run from `at`, and slots with them; starts are counted in the same transaction.
    */
   claim(request: ClaimRequest): Promise<Committed<readonly Instance[]>>;
   renew(request: RenewRequest): Promise<Committed<readonly RenewResult[]>>;
-  settle(
-    request: {
-      readonly at: Instant;
-      readonly node: string;
-      readonly settlements: readonly Settlement[];
-    },
-  ): Promise<Committed<readonly SettleResult[]>>;
+  readonly settle: Write<
+    { readonly node: string; readonly settlements: readonly Settlement[] },
+    readonly SettleResult[]
+  >;
   /**
    * Cancel unfinished instances that match. A waiting one becomes Canceled; a processing one is
    * marked, and its settlement will be Canceled. Instances marked before do not match again.
    */
-  cancel(
-    request: { readonly at: Instant; readonly query: InstanceQuery; readonly limit: number },
-  ): Promise<Committed<readonly Instance[]>>;
+  readonly cancel: Write<
+    { readonly query: InstanceQuery; readonly limit: number },
+    readonly Instance[]
+  >;
   /**
    * Take back instances whose lease has expired: scheduled again and counted as a crash, Terminated
    * past `crashesMax`, or Canceled if that was requested. End waiting instances past their
    * deadline: TimedOut with reason "deadline".
    */
-  reap(
-    request: { readonly at: Instant; readonly limit: number },
-  ): Promise<Committed<readonly Instance[]>>;
+  readonly reap: Write<{ readonly limit: number }, readonly Instance[]>;
   /**
    * How long {@link reap} will find nothing, in ms, unless something is claimed or a hint
    * `deadlines` arrives. A store without this method, or one that shares its data with other
@@ -169,13 +164,10 @@ export interface Store extends NodeStore, SpanReads {
    * Accept each instance in place of the final one named by its `retryOf`. A dead letter is run
    * again once: unless forced, a repeated request returns the instance of the first.
    */
-  redrive(
-    request: {
-      readonly at: Instant;
-      readonly instances: readonly NewInstance[];
-      readonly isForced: boolean;
-    },
-  ): Promise<Committed<readonly RedriveResult[]>>;
+  readonly redrive: Write<
+    { readonly instances: readonly NewInstance[]; readonly isForced: boolean },
+    readonly RedriveResult[]
+  >;
   /**
    * Record runs that happen elsewhere, as reported: an instance that begins, ends or does both, at
    * the times given. It is never claimed, and only its end or a cancel ends it. A repeated report
@@ -186,26 +178,18 @@ export interface Store extends NodeStore, SpanReads {
    */
   recordRuns(request: RecordRuns): Promise<Committed<RunsResult>>;
   /** Append log lines to claims. @returns the stale claims, whose lines were not written */
-  appendLogs(
-    request: { readonly at: Instant; readonly appends: readonly LogAppend[] },
-  ): Promise<Committed<readonly ClaimKey[]>>;
+  readonly appendLogs: Write<{ readonly appends: readonly LogAppend[] }, readonly ClaimKey[]>;
 
-  advance(
-    request: { readonly at: Instant; readonly advances: readonly Advance[] },
-  ): Promise<Committed<readonly AdvanceResult[]>>;
+  readonly advance: Write<{ readonly advances: readonly Advance[] }, readonly AdvanceResult[]>;
   /** Run past ticks that have no run. @throws JobError `not_found` for an unknown schedule */
-  backfill(
-    request: { readonly at: Instant; readonly backfill: Backfill },
-  ): Promise<Committed<readonly Instance[]>>;
+  readonly backfill: Write<{ readonly backfill: Backfill }, readonly Instance[]>;
   /**
    * Write a schedule if its stored generation is `expectedGeneration` (null: if there is none) and,
    * if given, its cursor is `expectedCursor`. @throws JobError `conflict` otherwise
    */
   putSchedule(request: PutSchedule): Promise<Committed<ScheduleRecord>>;
   /** Delete a schedule; its instances stay. @returns false if there was none */
-  deleteSchedule(
-    request: { readonly at: Instant; readonly id: string },
-  ): Promise<Committed<boolean>>;
+  readonly deleteSchedule: Write<{ readonly id: string }, boolean>;
   getSchedule(id: string): Promise<ScheduleRecord | null>;
   listSchedules(
     query: ScheduleQuery,
@@ -252,41 +236,25 @@ export interface Store extends NodeStore, SpanReads {
    * Correct times of instances that were written by a clock that was hours ahead, see
    * `correctInstance`. @returns the ids of those changed
    */
-  correctTimes(
-    request: { readonly at: Instant; readonly ids: readonly string[] },
-  ): Promise<Committed<readonly string[]>>;
+  readonly correctTimes: Write<{ readonly ids: readonly string[] }, readonly string[]>;
   /** Delete final instances past their retention, with history and logs. @returns their ids */
-  retain(
-    request: { readonly at: Instant; readonly limit: number },
-  ): Promise<Committed<readonly string[]>>;
+  readonly retain: Write<{ readonly limit: number }, readonly string[]>;
   /**
    * Delete final instances that match and settled before `settledBefore`, with history and logs.
    * @returns their ids
    */
-  clearInstances(
-    request: {
-      readonly at: Instant;
-      readonly query: InstanceQuery;
-      readonly settledBefore: number;
-      readonly limit: number;
-    },
-  ): Promise<Committed<readonly string[]>>;
+  readonly clearInstances: Write<
+    { readonly query: InstanceQuery; readonly settledBefore: number; readonly limit: number },
+    readonly string[]
+  >;
   /** Delete log lines that match. @returns how many */
-  clearLogs(
-    request: { readonly at: Instant; readonly query: LogQuery; readonly limit: number },
-  ): Promise<Committed<number>>;
-  setPause(
-    request: {
-      readonly at: Instant;
-      readonly kind: string | null;
-      readonly until: number | null;
-      readonly reason: string;
-    },
-  ): Promise<Committed<Pause>>;
+  readonly clearLogs: Write<{ readonly query: LogQuery; readonly limit: number }, number>;
+  readonly setPause: Write<
+    { readonly kind: string | null; readonly until: number | null; readonly reason: string },
+    Pause
+  >;
   /** @returns false if there was no pause */
-  removePause(
-    request: { readonly at: Instant; readonly kind: string | null },
-  ): Promise<Committed<boolean>>;
+  readonly removePause: Write<{ readonly kind: string | null }, boolean>;
   listPauses(): Promise<readonly Pause[]>;
 
   /** Memos whose keys begin with `prefix`, by key (by code point), after `after`. */
@@ -298,9 +266,7 @@ export interface Store extends NodeStore, SpanReads {
   /** Add news to a memo, and accept an instance that processes them. @returns how many were new */
   addNews(request: AddNews): Promise<Committed<number>>;
   /** Delete memos whose keys begin with `prefix`, by key. @returns how many */
-  removeMemos(
-    request: { readonly at: Instant; readonly prefix: string; readonly limit: number },
-  ): Promise<Committed<number>>;
+  readonly removeMemos: Write<{ readonly prefix: string; readonly limit: number }, number>;
 
   /**
    * When a claim would next return something, and when a schedule is due. A hint announces a slot
