@@ -159,15 +159,10 @@ export function isElsewhere({ attempt, fence }: Pick<Instance, "attempt" | "fenc
 }
 
 /** One state transition, as the History API returns it. */
-export interface HistoryEntry {
+export interface HistoryEntry
+  extends Pick<Instance, "kind" | "state" | "reason" | "attempt" | "fence" | "node"> {
   readonly instanceId: string;
-  readonly kind: string;
-  readonly state: JobState;
   readonly at: number;
-  readonly reason: Reason | null;
-  readonly attempt: number;
-  readonly fence: number;
-  readonly node: string | null;
 }
 
 /** Severity of a log line. */

@@ -7,7 +7,7 @@ import type { ChangeHint, StoreInfo } from "../store/store.ts";
 import type { FoundAttempt } from "../worker/executor.ts";
 import { hasExpectations } from "../core/notices/expectations.ts";
 import { claimerOf, type ManagerParts } from "./manager_parts.ts";
-import type { ZonedScheduleDefaults } from "./context/manager_options.ts";
+import type { ManagerOptions } from "./context/manager_options.ts";
 
 /** How long a stop waits for state handlers, in milliseconds. */
 const HANDLERS_MS = 10_000;
@@ -15,11 +15,7 @@ const HANDLERS_MS = 10_000;
 const LOOK: Backoff = { firstMs: 5, longestMs: 250 };
 
 /** The jobs of a configuration, as a reload applies them. */
-export interface Project {
-  readonly jobs: readonly JobDefinition[];
-  /** Kinds that are configured but not loaded, with the reason. */
-  readonly disabled: ReadonlyMap<string, string>;
-  readonly scheduleDefaults: ZonedScheduleDefaults;
+export interface Project extends Pick<ManagerOptions, "jobs" | "disabled" | "scheduleDefaults"> {
   /** True if unknown jobs may still be added; unchanged if absent. */
   readonly keepsUnknown?: boolean;
   /** Channels to people; unchanged if absent. */

@@ -6,19 +6,14 @@ import { MARKER_VARIABLE } from "../platform/process/descendants.ts";
 import { HIDDEN_COMMANDS } from "../platform/system/runtime.ts";
 import { openFilesOfChildren } from "../platform/process/process_control.ts";
 import { type ProcessSetup, startAs } from "../platform/process/process_setup.ts";
+import type { WorkerLaunch } from "../worker/process/worker_launch.ts";
 import type { TaskInstance } from "../worker/protocol.ts";
 import { commandArguments } from "./command_arguments.ts";
 import type { CommandLaunch } from "./protocol.ts";
 import type { SupervisorPlace } from "./supervisor_folder.ts";
 
 /** The command line, environment and account of a supervisor. */
-export interface SupervisorLaunch {
-  readonly argv: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  /** Set where it cannot switch to its account by itself. */
-  readonly uid?: number;
-  readonly gid?: number;
-}
+export type SupervisorLaunch = WorkerLaunch;
 
 /**
  * The key of a command's supervisor: a supervisor has one user, group and priority, and whatever it

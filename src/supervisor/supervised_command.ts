@@ -15,6 +15,7 @@ import type { AttemptResult } from "../worker/protocol.ts";
 import {
   type ClaimOfRun,
   type CommandLaunch,
+  type FoundRun,
   type FromSupervisor,
   MEMORY_LIMIT_ERROR,
   type SealedClaim,
@@ -69,15 +70,7 @@ export interface CommandSupervisor {
 }
 
 /** A command that an earlier daemon began. */
-interface BegunCommand {
-  /** How long ago, in milliseconds. */
-  readonly ageMs: number;
-  /** True if it is frozen. */
-  readonly isFrozen: boolean;
-  /** How long it has been frozen in all, in milliseconds. */
-  readonly frozenMs: number;
-  /** How long ago it ended, in milliseconds; null if it runs. */
-  readonly endedAgoMs: number | null;
+interface BegunCommand extends Pick<FoundRun, "ageMs" | "isFrozen" | "frozenMs" | "endedAgoMs"> {
   /** How many of its lines the store has. */
   readonly lines: number;
   /** Why that daemon aborted it; null if it did not. */

@@ -1,10 +1,8 @@
 import type { CommandSpec } from "../core/job/job.ts";
-import type { Clock } from "../platform/clock.ts";
 import { LazyTimer } from "../platform/lazy_timer.ts";
-import type { Logger } from "../platform/logger.ts";
 import { thisProcess } from "../platform/process/process_identity.ts";
-import type { Random } from "../platform/random.ts";
 import { VERSION } from "../platform/version.ts";
+import type { WorkerSettings } from "../worker/process/worker_pool.ts";
 import { isForeignCommand, supervisorKey, supervisorLaunch } from "./command_launch.ts";
 import type { FoundSupervisor } from "./find_supervisors.ts";
 import { LAST_RUN_MAX } from "./protocol.ts";
@@ -17,7 +15,7 @@ import {
 } from "./supervisor_folder.ts";
 import type { SupervisorPeer } from "./supervisor_peer.ts";
 import { SupervisorProcess } from "./supervisor_process.ts";
-import { type OutlivingOptions, SupervisorRecords } from "./supervisor_records.ts";
+import { type RecordsOptions, SupervisorRecords } from "./supervisor_records.ts";
 import type { SupervisorSystem } from "./supervisor_system.ts";
 import { WaitingClaims } from "./waiting_claims.ts";
 
@@ -25,20 +23,10 @@ import { WaitingClaims } from "./waiting_claims.ts";
 const MEMORY_EVERY_MS = 250;
 
 /** How supervisors are started and kept. */
-export interface SupervisorPoolOptions {
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** How long an idle supervisor is kept. */
-  readonly idleMs: number;
-  /** argv that runs this program, without the hidden subcommand; tests run a smaller one. */
-  readonly command: readonly string[];
+export interface SupervisorPoolOptions
+  extends RecordsOptions, Pick<WorkerSettings, "idleMs" | "command" | "recycle"> {
   /** False to run commands without control groups, as on systems that have none. */
   readonly hasCgroups: boolean;
-  readonly random: Random;
-  /** When a supervisor is replaced, so that a leak of memory is bounded. */
-  readonly recycle: { readonly runs: number; readonly memoryBytes: number };
-  /** How commands outlive this process; null: they do not. */
-  readonly outliving: OutlivingOptions | null;
   /** Called when a command begins, and when it has ended. */
   readonly onWork: () => void;
   /** What it does to processes; tests replace it. */

@@ -1,8 +1,6 @@
 import process from "node:process";
-import type { Clock } from "../platform/clock.ts";
 import { DueTimes } from "../platform/due_times.ts";
 import { LazyTimer } from "../platform/lazy_timer.ts";
-import type { Logger } from "../platform/logger.ts";
 import { type Family, usageOf } from "../platform/process/descendants.ts";
 import {
   type StartFault,
@@ -14,9 +12,8 @@ import { type FromSupervisor, SUPERVISOR_VERSION, type ToSupervisor } from "./pr
 import { readMessage } from "./read_message.ts";
 import { Recorded } from "./recorded.ts";
 import type { CommandSupervisor, SupervisedCommand } from "./supervised_command.ts";
-import type { PeerConnection, SupervisorExit, SupervisorPeer } from "./supervisor_peer.ts";
-import type { SupervisorSystem } from "./supervisor_system.ts";
-import { SupervisorWatch } from "./supervisor_watch.ts";
+import type { PeerConnection, SupervisorExit } from "./supervisor_peer.ts";
+import { SupervisorWatch, type SupervisorWatchOptions } from "./supervisor_watch.ts";
 import type { WaitingClaims } from "./waiting_claims.ts";
 
 /** How long it may take from its spawn to its first message. */
@@ -55,11 +52,8 @@ type Phase =
   | "gone";
 
 /** What a supervisor is, and whom it informs. */
-export interface SupervisorProcessOptions {
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly system: SupervisorSystem;
-  readonly peer: SupervisorPeer;
+export interface SupervisorProcessOptions
+  extends Pick<SupervisorWatchOptions, "clock" | "logger" | "system" | "peer"> {
   /** True if it has other rights than this process: what it says of processes is checked. */
   readonly isForeign: boolean;
   /** The markers of its commands begin with this and a dot. */

@@ -29,7 +29,8 @@ export interface OutlivingOptions {
   readonly graceMs: number | null;
 }
 
-interface RecordsOptions {
+/** What the records of supervisors need. */
+export interface RecordsOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;

@@ -13,7 +13,8 @@ const ANSWER_MS_MAX = 10_000;
 /** How long it is believed that a process lives: there may be thousands of commands to look at. */
 const SEEN_MS_MAX = 1_000;
 
-interface SupervisorWatchOptions {
+/** What the watch of a supervisor needs. */
+export interface SupervisorWatchOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly system: SupervisorSystem;

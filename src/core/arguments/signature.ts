@@ -81,17 +81,13 @@ export type InjectedType = "Context" | "Instance" | "Manager" | "Worker" | "Abor
 /** One parameter of a job: an argument to convert, or something to inject. */
 export type ParameterShape =
   | { readonly role: "injected"; readonly name: string; readonly inject: InjectedType }
-  | {
+  | MemberShape & {
     readonly role: "argument";
-    readonly name: string;
-    readonly shape: TypeShape;
-    readonly isOptional: boolean;
     readonly isRest: boolean;
     /** True if it is destructured: callers know its members, not its name. */
     readonly isPattern?: boolean;
     /** Source text of the default value, for `describe`; the function itself applies it. */
     readonly defaultText?: string;
-    readonly doc?: string;
   };
 
 /** How a job is called: its parameters and result, as read from its source. */

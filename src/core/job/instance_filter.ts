@@ -95,14 +95,12 @@ export type LogClearFilter = Omit<LogFilter, "fromLine" | "newestFirst"> & BulkO
 export type LogTailFilter = Omit<LogFilter, "after" | "before" | "fromLine" | "newestFirst">;
 
 /** A {@link LogFilter} or {@link HistoryFilter} as read, with its only condition. */
-interface ReadLogFilter {
+interface ReadLogFilter
+  extends
+    Pick<LogFilter, "level" | "newestFirst" | "fromLine">,
+    Pick<InstanceQuery, "after" | "before"> {
   readonly instanceId?: string;
-  readonly fromLine?: number;
-  readonly newestFirst?: true;
   readonly kind?: string;
-  readonly level?: LogLevel;
-  readonly after?: number;
-  readonly before?: number;
 }
 
 // Values of a filter's members. The error for a list in place of one kind or state says what to

@@ -1,5 +1,4 @@
-import type { ErrorInfo, Reason } from "../instance.ts";
-import type { JobState } from "../state.ts";
+import type { Instance } from "../instance.ts";
 
 /** Every event that a channel can report, in the order of the documentation. */
 export const NOTICE_EVENTS = [
@@ -40,20 +39,13 @@ export interface NoticeSubject {
 }
 
 /** The run that a notice is about. Times are epoch ms; absent is null. */
-export interface NoticeRun {
-  readonly id: string;
-  readonly state: JobState;
-  readonly reason: Reason | null;
-  readonly attempt: number;
-  readonly scheduleId: string | null;
-  readonly scheduledFor: number | null;
-  readonly dueAt: number;
+export interface NoticeRun
+  extends
+    Pick<Instance, "id" | "state" | "reason" | "attempt" | "scheduleId" | "scheduledFor" | "dueAt">,
+    Pick<Instance, "error" | "version" | "node"> {
   readonly startedAt: number | null;
   readonly finishedAt: number | null;
   readonly durationMs: number | null;
-  readonly error: ErrorInfo | null;
-  readonly version: string | null;
-  readonly node: string | null;
 }
 
 /** The incident that a notice belongs to. Times are epoch ms; absent is null. */

@@ -4,7 +4,7 @@ import { type Instance, isUuid } from "../../core/instance.ts";
 import { isFinal } from "../../core/state.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
-import type { Followers } from "./followers.ts";
+import type { FollowContext } from "./follow.ts";
 import type { ManagerEvent } from "../api/instances.ts";
 
 /** Waits between reads of the store: there is no event for what another node does. */
@@ -20,14 +20,8 @@ const LOOK: Backoff = { firstMs: 25, longestMs: 500 };
 export async function waitInstance(
   given: string,
   timeoutMs: number | undefined,
-  context: {
-    readonly clock: Clock;
-    readonly get: (id: string) => Promise<Instance>;
+  context: Omit<FollowContext, "store" | "subscribe" | "subscribed"> & {
     readonly subscribe: (listener: (event: ManagerEvent) => void) => () => void;
-    readonly onStop: (listener: () => void) => () => void;
-    /** True if other nodes may run it. */
-    readonly hasOthers: () => boolean;
-    readonly followers: Followers;
   },
 ): Promise<Instance | null> {
   const { clock, followers } = context;

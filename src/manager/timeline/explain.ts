@@ -13,8 +13,7 @@ import {
 } from "../../core/time/schedule.ts";
 import { isFinal } from "../../core/state.ts";
 import { nextTickOf } from "../../core/time/ticks.ts";
-import type { Clock } from "../../platform/clock.ts";
-import type { Pause, StoreReads } from "../../store/store.ts";
+import type { Pause } from "../../store/store.ts";
 import {
   correctionNote,
   earlyNote,
@@ -28,7 +27,7 @@ import { listAllSchedules } from "../schedules/stored_schedules.ts";
 import { Slices } from "../../platform/slices.ts";
 import { didYouMean } from "../../core/text/nearest.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
-import type { LiveFacts } from "../api/reads.ts";
+import type { TimelineParts } from "./tick_forecast.ts";
 import type { ExplainQuery, TickOutcome, TickReport } from "../api/schedules.ts";
 
 /** Ticks of each schedule that are reported by default. */
@@ -43,11 +42,7 @@ const OPEN_LOOKED_AT = 100;
 const SPAN_MS = 60_000;
 
 /** Sources of {@link explain}. */
-export interface ExplainParts {
-  readonly store: StoreReads;
-  readonly clock: Clock;
-  readonly facts: LiveFacts;
-}
+export type ExplainParts = Omit<TimelineParts, "histories">;
 
 /** Explain why something ran or did not, by instance, kind or time. @throws JobError */
 export async function explain(

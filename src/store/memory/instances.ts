@@ -17,7 +17,7 @@ import type {
   Tally,
   WaitingTable,
 } from "../ledger/tables/tables.ts";
-import type { UpcomingInstance } from "../store.ts";
+import type { LaterRequest, UpcomingInstance } from "../store.ts";
 import type { MemoryEndedAttempts } from "./ended_attempts.ts";
 import { type Key, KeyFamily, LOWEST, SortedKeys } from "./sorted_keys.ts";
 
@@ -199,11 +199,7 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
 
   later(
     kind: string | null,
-    { after, before, limit }: {
-      readonly after: number;
-      readonly before: number;
-      readonly limit: number;
-    },
+    { after, before, limit }: Omit<LaterRequest, "kinds">,
   ): readonly Row[] {
     const keys = kind === null ? this.#later : this.#laterByKind.get(kind);
     const rows: Row[] = [];

@@ -1,6 +1,6 @@
 import type { ReadyKey, Row } from "../ledger/tables/row.ts";
 import type { PromotedRow, QueueName, WaitingTable } from "../ledger/tables/tables.ts";
-import type { UpcomingInstance } from "../store.ts";
+import type { LaterRequest, UpcomingInstance } from "../store.ts";
 import { readRow } from "./instances.ts";
 import { SqliteTable } from "./kinds.ts";
 import type { Fields, Values } from "./statements.ts";
@@ -57,11 +57,7 @@ export class SqliteWaiting extends SqliteTable implements WaitingTable {
 
   later(
     kind: string | null,
-    { after, before, limit }: {
-      readonly after: number;
-      readonly before: number;
-      readonly limit: number;
-    },
+    { after, before, limit }: Omit<LaterRequest, "kinds">,
   ): readonly Row[] {
     const [source, values] = this.#laterOf(kind);
     const found = this.statements.all(

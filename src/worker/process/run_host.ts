@@ -1,11 +1,12 @@
 import type { ErrorInfo } from "../../core/instance.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
-import type { AbortCause, AttemptSink, FreezeProblem, HandlerCall } from "../executor.ts";
+import type { AbortCause, Attempt, AttemptSink, HandlerCall } from "../executor.ts";
 import type { AttemptResult, TaskInstance } from "../protocol.ts";
 import type { WorkerEnding } from "./worker_ending.ts";
 
 /** Where an attempt runs: a worker, or the place of one command in a supervisor. */
-export interface RunHost {
+export interface RunHost
+  extends Pick<Attempt, "linesRecorded" | "outcomeRecorded" | "canLeave" | "leave" | "freeze"> {
   /** True once its process has reported that it is ready: the run may be executing. */
   readonly hasStarted: boolean;
   /** How many runs of this job it can be given at once. */
@@ -22,16 +23,6 @@ export interface RunHost {
   abort(run: HostedRun, cause: AbortCause): void;
   /** Signal the processes of the current run. @param cause why its attempt is aborted, if it is */
   kill(signal: "SIGTERM" | "SIGKILL", cause?: AbortCause): void;
-  /** The store has the first `lines` lines of its run. */
-  linesRecorded?(lines: number): void;
-  /** The store has the outcome of its run, or needs none. */
-  outcomeRecorded?(): void;
-  /** True if {@link leave} would leave its run now. */
-  readonly canLeave?: boolean;
-  /** Leave its run to the next daemon: it will not report anything. False: it cannot be left. */
-  leave?(): boolean;
-  /** Freeze the processes of the current run, or let them continue; absent for workers. */
-  freeze?(isFrozen: boolean): Promise<FreezeProblem | null>;
   /** Why nothing can execute a run of it, as far as is known; null if something may. */
   missing(run: HostedRun): string | null;
   /** True if the current run was frozen when it was taken over. */

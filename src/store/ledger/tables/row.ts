@@ -1,5 +1,5 @@
 import { JobError } from "../../../core/errors.ts";
-import type { Instance, LogEntry, StoredLogEntry } from "../../../core/instance.ts";
+import type { Instance, StoredLogEntry } from "../../../core/instance.ts";
 import { JOB_STATES, type JobState } from "../../../core/state.ts";
 
 /** An instance, with what only the store knows about it. */
@@ -22,11 +22,7 @@ export interface Row {
 }
 
 /** A log line to write. */
-export interface LogRow extends LogEntry {
-  readonly attempt: number;
-  readonly fence: number;
-  readonly seq: number;
-}
+export type LogRow = Omit<StoredLogEntry, "instanceId" | "kind">;
 
 /** A log line with its place in the store. */
 export interface PlacedLog {

@@ -5,6 +5,7 @@ import type { NodeRecord } from "../../nodes.ts";
 import type { EndedAttempt, StoreMark, StoreProblem, StoreSize } from "../../records.ts";
 import type {
   GapRequest,
+  LaterRequest,
   Memo,
   MemoWatch,
   OpenRequest,
@@ -170,7 +171,7 @@ export interface WaitingTable {
   /** Rows that are not ready, due in a span, by due time: of a kind, or of all. */
   later(
     kind: string | null,
-    span: { readonly after: number; readonly before: number; readonly limit: number },
+    span: Omit<LaterRequest, "kinds">,
   ): readonly Row[];
   /** The first rows that are not ready by their due time: of a kind, or of all. */
   soonest(kind: string | null, limit: number): readonly UpcomingInstance[];
@@ -347,11 +348,7 @@ export interface Tables {
 }
 
 /** Tables that one process owns. */
-export interface OwnedTables extends Tables {
-  readonly isDurable: boolean;
-  readonly type: string;
-  readonly location: string;
-
+export interface OwnedTables extends Tables, Pick<StoreInfo, "isDurable" | "type" | "location"> {
   open(request: OpenRequest): Pick<StoreInfo, "storeId" | "epoch" | "format"> & Head;
   close(): void;
   /** Why nothing may be written now; null for nothing, absent if that cannot happen. */
