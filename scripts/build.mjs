@@ -8,7 +8,7 @@ import { hostTarget } from "./release/targets.mjs";
 import { copyRuntime, installedRuntime } from "./runtime_copy.mjs";
 import { install, ROOT } from "./tasks.mjs";
 
-/** Compile src/main.ts and what runs as a thread of its own into dist/jobctl. */
+/** Compile src/main.ts and the entries of its threads into dist/jobctl. */
 export function build() {
   const folder = join(ROOT, "dist", `.build-${process.pid}`);
   mkdirSync(folder, { recursive: true });

@@ -1,4 +1,4 @@
-// Compiles src/main.ts and what runs as a thread of its own into one file. Plain Node 20.
+// Compiles src/main.ts and the entries of its threads into one file. Plain Node 20.
 import { closeSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { withoutRareBytecode } from "./compile/compiled_modules.mjs";
 import { bundleDashboard } from "./dashboard/main.mjs";
@@ -6,8 +6,8 @@ import { bundlePages } from "./docs/bundle.mjs";
 import { run } from "./tasks.mjs";
 
 /**
- * Packages that stay out of what is made: @grpc/grpc-js loads it only for its services channelz and
- * ORCA, which nothing here offers. With protobufjs it is 0.4 MB.
+ * Packages excluded from the build: @grpc/grpc-js loads it only for its services channelz and ORCA,
+ * which nothing here offers. With protobufjs it is 0.4 MB.
  */
 export const UNUSED_PACKAGES = ["@grpc/proto-loader"];
 
@@ -20,14 +20,14 @@ const ENTRIES = [
 ];
 
 /**
- * Write the compiled file. The same source gives the same bytes, in whatever folder, as long as the
- * name of the file is the same.
+ * Write the compiled file. The same source gives the same bytes, in any folder, if the name of the
+ * file is the same.
  *
  * @param output its path
- * @param options.runtime Bun's program that the file begins with; null for that of this machine
- * @param options.bunTarget what Bun calls the system, such as "bun-linux-x64"; absent for this one
+ * @param options.runtime Bun's program that the file begins with; null for this machine's
+ * @param options.bunTarget Bun's name of the system, such as "bun-linux-x64"; absent for this one
  * @param options.facts `BuildFacts` of src/platform/version.ts
- * @param options.metafile where to write which modules it has
+ * @param options.metafile path for the list of its modules
  * @param options.hasSourceMaps true for stack traces with lines of the source
  */
 export function compile(output, { runtime, bunTarget, facts, metafile, hasSourceMaps }) {
@@ -38,8 +38,8 @@ export function compile(output, { runtime, bunTarget, facts, metafile, hasSource
     "build",
     "--compile",
     "--minify",
-    // Compiled ahead of time: prints the version in 20 ms instead of 120, and workers start as much
-    // sooner.
+    // Compiled ahead of time: prints the version in 20 ms instead of 120, and speeds up workers'
+    // starts by the same time.
     "--bytecode",
     "--format=esm",
     // Late imports are then also read late: a call takes 39 ms of processor time instead of 64.
@@ -47,7 +47,7 @@ export function compile(output, { runtime, bunTarget, facts, metafile, hasSource
     // Keeps `new URL("./guard_thread.ts", import.meta.url)` valid: in the compiled file, every
     // entry is next to the main one.
     "--entry-naming=[name].[ext]",
-    // The folder that the daemon is started in must not change what it is.
+    // The folder in which the daemon starts must not change its behavior.
     "--no-compile-autoload-dotenv",
     "--no-compile-autoload-bunfig",
     // Job modules may have npm packages beside them.
@@ -71,8 +71,8 @@ export function compile(output, { runtime, bunTarget, facts, metafile, hasSource
 }
 
 /**
- * Write a program anew. What is written at once, Linux also keeps as one part of its cache, and maps
- * the whole of it for each page that a process uses: 76 MB of a daemon at rest instead of 68.
+ * Write a program in small pieces. Linux keeps data of one large write as one part of its cache,
+ * and maps all of it for each page that a process uses: 76 MB of a daemon at rest instead of 68.
  */
 function writeInPieces(path, bytes) {
   rmSync(path);

@@ -1,4 +1,4 @@
-// What a build knows of its source: the commit and its time. Plain Node 20.
+// Facts of a build about its source: the commit and its time. Plain Node 20.
 import { spawnSync } from "node:child_process";
 import { ROOT } from "./tasks.mjs";
 
@@ -8,7 +8,7 @@ function git(...args) {
 }
 
 /**
- * The commit of the source and its time, which stands for the time of the build everywhere:
+ * The commit of the source and its time, which replaces the time of the build everywhere:
  * `SOURCE_DATE_EPOCH` replaces it.
  *
  * @returns `commit` and `committedAt` (epoch milliseconds) are null outside of a repository

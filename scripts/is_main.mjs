@@ -2,7 +2,7 @@ import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 /**
- * True for the module that Node was started with, whatever its path has in it.
+ * True for the module that Node was started with, in a path with any characters.
  *
  * @param url `import.meta.url`, which has no symbolic links
  */

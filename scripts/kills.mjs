@@ -1,4 +1,4 @@
-// Ends daemons of the compiled file at random moments, and counts what was lost; see USAGE.
+// Ends daemons of the compiled file at random moments, and counts losses; see USAGE.
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
@@ -23,10 +23,10 @@ Without a word, kills a daemon under load, and counts what was lost, stale or ra
   --running N      with --commands: how many commands run at once (default: 50)
   --beside N       with random cycles: how many rounds run at once`;
 
-/** What a build of the source needs. */
+/** Parts that a build of the source needs. */
 const PARTS =
   /^(?:$|package\.json$|(?:src|scripts|docs|contrib|jobs|examples)(?:\/|$)|[^/]+\.(?:md|json|toml)$|LICENSE$)/;
-/** A version that every other one is older than. */
+/** A version above all others. */
 const LATER = "99.0.0";
 
 /** Build the source as a later version. Returns the path of the compiled file. */

@@ -22,7 +22,7 @@ import { install, ROOT, run, tryRun } from "./tasks.mjs";
 const LIB = join(ROOT, "dist", "lib");
 const NPM_FLAGS = ["--no-fund", "--no-audit", "--no-save", "--loglevel=error"];
 
-/** Write what a user of the package installs into a folder, dist/lib. */
+/** Write the installed files of the package into a folder, dist/lib. */
 export async function pack(folder = LIB) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(join(folder, "bin"), { recursive: true });

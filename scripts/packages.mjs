@@ -27,15 +27,15 @@ const OLDER_TYPESCRIPT = "typescript@5.9.3";
 /** Deno takes no version of the last 24 hours. */
 const NO_MINIMUM_AGE = "--minimum-dependency-age=0";
 
-/** Most packages, and most megabytes without the compiled program, that an installation may have. */
+/** Most packages, and most megabytes without the compiled program, of an installation. */
 const LIMIT = { packages: 10, megabytes: 25 };
 
-/** A PATH on which node is one of {@link NODES}. */
+/** A PATH with node as one of {@link NODES}. */
 function nodePath(major) {
   return { PATH: `${dirname(nodeProgram(major))}${delimiter}${process.env.PATH}` };
 }
 
-/** The ways to install. Each gets an empty folder and returns what was measured. */
+/** The ways to install. Each gets an empty folder and returns its measurements. */
 const WAYS = {
   "npm": npmWay([], "program"),
   "npm --ignore-scripts": npmWay(["--ignore-scripts"], "program"),
@@ -120,7 +120,7 @@ const WAYS = {
   },
 };
 
-/** With npm: on each Node that the library supports, and on one that has no `process.execve`. */
+/** With npm: on each Node that the library supports, and on one without `process.execve`. */
 function npmWay(flags, expects) {
   return async ({ folder }) => {
     must("npm", ["install", ...flags, "ts-job"], { cwd: folder });
@@ -139,8 +139,8 @@ function npmWay(flags, expects) {
 }
 
 /**
- * The packages, with one for every platform: package managers read the manifests of all. Those that were
- * not made hold a file that is no program, and must not be installed.
+ * The packages, with one for every platform: package managers read the manifests of all. Missing
+ * ones hold a file that is not a program, and must not be installed.
  */
 async function packagesToPublish(folder, isBuilt) {
   if (!isBuilt) build();

@@ -1,5 +1,5 @@
 // The runtime inside dist/jobctl: Bun's own program, patched to ignore the environment and leave
-// limits alone, and without texts that nothing reads.
+// limits alone, and without unused texts.
 import { chmodSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { blankTexts } from "./compile/runtime_texts.mjs";
@@ -36,8 +36,8 @@ export function installedRuntime() {
  *
  * On systems other than Linux, Bun still raises the limit of open files at its start.
  *
- * @param from the program, also that of another system
- * @throws Error if the program differs from the one that this was written for
+ * @param from the program, for any system
+ * @throws Error if the program differs from the expected one
  */
 export function copyRuntime(path, from) {
   const program = readFileSync(from);
@@ -76,8 +76,8 @@ function forgetVariables(program, wantedNames) {
 
 /**
  * `BUN_JSC_…` is compared letter by letter in code: `cmpb $'J', 4(%reg)`. A zero there only matches
- * the end of a string, which is not an option. On other processors than x86-64 the start refuses
- * such variables instead, as it does here too.
+ * the end of a string, which is not an option. On other processors than x86-64, our start refuses
+ * these variables instead, as here.
  */
 function forgetPrefix(program) {
   const isX64 = program.readUInt16LE(18) === 62;
@@ -119,9 +119,9 @@ function isComparison(program, at, offset, letter) {
 }
 
 /**
- * Bun raises the open-file soft limit at its start, and its original value is then lost; the daemon
- * raises it itself. So the name that the linker looks up for setrlimit() is replaced by a function
- * with the same arguments that changes nothing.
+ * Bun raises the open-file soft limit at its start, losing its original value; the daemon raises it
+ * itself. So the name that the linker looks up for setrlimit() is replaced by a function with the
+ * same arguments that changes nothing.
  */
 function keepLimits(program) {
   const name = Buffer.from("\0setrlimit\0", "latin1");

@@ -9,7 +9,7 @@ import { installServers } from "./programs/install.mjs";
 
 const READY_MS_MAX = 20_000;
 const STOP_MS_MAX = 5_000;
-/** Characters of a server's output that are shown when it fails. */
+/** Characters of a failed server's output that are shown. */
 const OUTPUT_MAX = 4_000;
 
 function freePort() {

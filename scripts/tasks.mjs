@@ -1,4 +1,4 @@
-// Shared by the scripts: run a tool of node_modules/.bin, install what is missing. Plain Node 20.
+// Shared by the scripts: run a tool of node_modules/.bin, install missing packages. Plain Node 20.
 import { spawn, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -20,8 +20,8 @@ export function run(command, args, options = {}) {
 const SIGNING = ["JOBCTL_SIGNING_KEY_FILE", "JOBCTL_SIGNING_PASSWORD"];
 
 /**
- * The environment of such a command: this process's own, with node_modules/.bin on the PATH, but
- * without {@link signingEnvironment}.
+ * The environment of a command: this process's own, with node_modules/.bin on the PATH, but without
+ * {@link signingEnvironment}.
  */
 export function environment(additions = {}) {
   const path = join(ROOT, "node_modules", ".bin") + delimiter + process.env.PATH;
@@ -29,7 +29,7 @@ export function environment(additions = {}) {
   return { ...Object.fromEntries(own), PATH: path, NO_UPDATE_NOTIFIER: "1", ...additions };
 }
 
-/** What only the commands get that sign a release. */
+/** Variables only for the commands that sign a release. */
 export function signingEnvironment() {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => SIGNING.includes(name)));
 }
@@ -42,7 +42,7 @@ export function tryRun(command, args, options = {}) {
   return result;
 }
 
-/** Run a command as {@link tryRun} does, beside others. @returns true if it exits with 0 */
+/** Run a command like {@link tryRun} does, beside others. @returns true if it exits with 0 */
 export async function succeeds(command, args, options = {}) {
   const env = environment(options.env);
   const child = spawn(command, args, { cwd: ROOT, stdio: "inherit", ...options, env });
@@ -53,7 +53,7 @@ export async function succeeds(command, args, options = {}) {
 }
 
 /**
- * The packages of a lock file with their versions; null if it cannot be read. npm writes the one in
+ * The packages of a lock file with their versions; null if unreadable. npm writes the one in
  * node_modules last, when all packages are there.
  */
 function lockedPackages(path) {
@@ -84,7 +84,7 @@ export function install() {
     console.error("Installing the packages of package-lock.json");
     npm("ci", "--include=dev", "--no-fund", "--no-audit");
   }
-  // Without its own installation it is a text that says so.
+  // Without its own installation it is a text about that.
   const { status } = spawnSync(join(ROOT, "node_modules", ".bin", "bun"), ["--version"]);
   if (status !== 0) npm("rebuild");
 }

@@ -33,13 +33,13 @@ const USAGE =
                       files count. By default COMMIT is where the branch left origin/main; without
                       a remote, where it left main; on main itself, the commit before the last`;
 
-/** The option, with the commit that it may name. */
+/** The option, optionally with a commit. */
 const CHANGED = /^--changed(?:=(.+))?$/;
 
-/** Groups of programs that tests run: all but `npm run ok`'s own. */
+/** Groups of programs for tests: all but `npm run ok`'s own. */
 const TEST_GROUPS = Object.keys(GROUPS).filter((name) => name !== "lint");
 
-/** Most failed files that are run again, alone: if more fail, load is not the cause. */
+/** Most failed files that are repeated alone: if more fail, load is not the cause. */
 const REPEATED_MAX = 5;
 
 /** Number of slowest files listed at the end. */
@@ -49,10 +49,10 @@ const SLOWEST_SHOWN = 10;
 const MINUTES_MAX = 10;
 
 /**
- * Run the runs of a stage, as many at once as it allows.
+ * Run the runs of a stage, up to its limit at once.
  *
- * @param needs each with `ready`, which resolves when it is installed, and `isFor`, true for the files that
- *   need it; their runs begin then
+ * @param needs each with `ready`, which resolves when it is installed, and `isFor`, true for the
+ * files that need it; their runs begin then
  */
 async function runStage({ runs, processes }, folder, needs) {
   const waiting = [...runs];
@@ -71,7 +71,7 @@ async function runStage({ runs, processes }, folder, needs) {
   return results;
 }
 
-/** Run the files that failed once more, alone. Tests that fail only beside others are named. */
+/** Repeat the failed files alone. Tests that fail only beside others are named. */
 async function repeatFailed(results, folder) {
   const count = results.reduce((sum, { failedFiles }) => sum + failedFiles.length, 0);
   if (count === 0 || count > REPEATED_MAX) return results;
@@ -85,7 +85,7 @@ async function repeatFailed(results, folder) {
     }
     const { runtime, name } = first.run;
     console.log(`\nOnce more, alone: ${files.join(" ")}`);
-    // No other run has a name like this.
+    // No other run has a similar name.
     const again = await runFiles({ ...first.run, name: `${name}-again`, files }, folder);
     const isLasting = ({ file, name }) =>
       again.passed === 0 || again.failed.some((one) => one.file === file && one.name === name);
@@ -102,9 +102,9 @@ async function repeatFailed(results, folder) {
   return repeated;
 }
 
-/** What the files took, those that used most first. */
+/** Time of the files, slowest first. */
 function printSlowest(files) {
-  // Unknown without Linux's /proc, and of a process that has ended at once.
+  // Unknown without Linux's /proc, and for a process that ended at once.
   const isKnown = files.some(({ busySeconds }) => busySeconds !== null);
   const used = ({ busySeconds, seconds }) => isKnown ? busySeconds ?? 0 : seconds;
   const slowest = files.sort((a, b) => used(b) - used(a)).slice(0, SLOWEST_SHOWN);
@@ -112,7 +112,7 @@ function printSlowest(files) {
   console.log(`\nSlowest:\n${lines.join("\n")}`);
 }
 
-/** What all took, with a warning if that is too long. */
+/** Total time, with a warning if that is too long. */
 function printTotal({ seconds, busySeconds, isWhole }) {
   const clock = `${Math.floor(seconds / 60)}:${`${Math.floor(seconds % 60)}`.padStart(2, "0")}`;
   const busy = busySeconds === null ? "" : `, and ${Math.round(busySeconds)} s of processor time`;
@@ -129,7 +129,7 @@ function list(names) {
 /**
  * Build, then run test files; prints the counts as the last line.
  *
- * @param named files that run on Deno too, whatever they show there
+ * @param named files that always run on Deno too
  * @returns true if all passed
  */
 export async function test(files = testFiles([]), runtimes = ["bun", "deno"], named = []) {
@@ -185,7 +185,7 @@ function end(message, code) {
   process.exit(code);
 }
 
-/** The test files that the arguments ask for; ends the process if there are none. */
+/** The test files that match the arguments; ends the process without any. */
 function wantedFiles(args) {
   const paths = args.filter((arg) => !arg.startsWith("-"));
   const files = testFiles(paths);

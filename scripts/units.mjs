@@ -1,4 +1,4 @@
-// Checks the units in contrib/systemd and prints how much they expose: npm run units
+// Checks the units in contrib/systemd and prints their exposure: npm run units
 import { tryRun } from "./tasks.mjs";
 
 const UNITS = ["contrib/systemd/jobctl.service", "contrib/systemd/jobctl-root.service"];

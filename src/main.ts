@@ -31,14 +31,14 @@ async function main(argv: readonly string[]): Promise<void> {
   const { runCli } = await import("./cli/cli.ts");
   const { processIo } = await import("./cli/io/io.ts");
   process.exitCode = await runCli([...argv], processIo());
-  // The daemon ends by itself once all that it runs has.
+  // The daemon exits once all its work has ended.
   if (argv[0] !== "serve") await endSoon();
 }
 
-/** How long what still runs after a command has to end by itself, in milliseconds. */
+/** Time for remaining work after a command to end, in milliseconds. */
 const END_MS = 200;
 
-/** Ends the process although an attempt to connect is pending: it would keep it for minutes. */
+/** Ends the process despite a pending attempt to connect, which would keep it for minutes. */
 async function endSoon(): Promise<void> {
   const { systemClock } = await import("./platform/clock.ts");
   systemClock.timer(END_MS, () => process.exit(), { unref: true });

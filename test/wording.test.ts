@@ -24,6 +24,67 @@ const PHRASES: readonly (readonly [phrase: RegExp, instead: string])[] = [
   [/\banswers? (it|them|how|whether|true|false|null)\b/, "returns"],
 ];
 
+/**
+ * Words that stand in comments where a noun belongs: what to write instead, an example that breaks
+ * the rule, and how many comments may break it.
+ */
+const NOUNLESS: readonly {
+  readonly phrase: RegExp;
+  readonly instead: string;
+  readonly breaker: string;
+  readonly max?: number;
+}[] = [
+  {
+    phrase: /\b[Tt]hat of\b/,
+    instead: "repeat the noun, or 's",
+    breaker: "// Like that of a job.",
+  },
+  {
+    phrase: /\bthose of\b/,
+    instead: "repeat the noun, or 's",
+    breaker: "// Also those of others.",
+  },
+  { phrase: /\b[Ww]hat is\b/, instead: "a noun", breaker: "/** Find what is left. */" },
+  { phrase: /\b(has|have|had) none\b/, instead: "lacks, without", breaker: "// A kind has none." },
+  { phrase: /\bso much\b|\bso long\b/, instead: "the number", breaker: "// It took so long." },
+  {
+    phrase: /\bof (which|whom)\b/,
+    instead: "whose, or two sentences",
+    breaker: "// Ten, of which…",
+  },
+  {
+    phrase: /\b([Ww]ho|[Ww]hat|[Ww]hich|[Ww]here|[Hh]ow)ever\b(?!,)/,
+    instead: "any, every, always",
+    breaker: "/** Whoever claims it. */",
+  },
+  { phrase: /\bthe (former|latter)\b/, instead: "the noun", breaker: "// Prefer the latter." },
+  { phrase: /\b(told|tells)\b/, instead: "reports, shows", breaker: "// The head tells it." },
+  { phrase: /\b(is|are|was|were|been) asked\b/, instead: "requested", breaker: "// It is asked." },
+  { phrase: /\bby (itself|themselves)\b/, instead: "alone", breaker: "// It ends by itself." },
+  {
+    phrase: /\bof (its|their|our) own\b(?! \w)/,
+    instead: "separate, own",
+    breaker: "/** In a file of its own. */",
+  },
+  { phrase: /\bsuch an?\b/, instead: "the noun", breaker: "// Refuse such a job." },
+  {
+    phrase: /\bhow (many|much|long|far|often)\b/,
+    instead: "number of, duration of",
+    breaker: "/** @returns how many */",
+  },
+  {
+    phrase: /\bones? (that|which|whose)\b/,
+    instead: "repeat the noun",
+    breaker: "// Skip one that waits.",
+    max: 8,
+  },
+  {
+    phrase: /\/\*\* (What|Whether|Who|Whose|Where|How|Which)\b/,
+    instead: "a noun, or True if …",
+    breaker: "/** What a job needs. */",
+  },
+];
+
 interface Text {
   readonly place: string;
   readonly text: string;
@@ -84,6 +145,37 @@ test("messages and help have no phrases that are hard to read", () => {
 test("comments have no phrases that are hard to read", () => {
   assert.deepEqual(hardPhrases(readSources("src").flatMap(comments)), []);
 });
+
+/** Comments of the scripts, which are not TypeScript. */
+function scriptComments(): Text[] {
+  return readdirSync(`${ROOT}scripts`, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".mjs"))
+    .flatMap((name) => {
+      const lines = readFileSync(`${ROOT}scripts/${name}`, "utf8").split("\n");
+      return lines.flatMap((text, index) =>
+        /^\s*(\/\/|\/\*\*|\*)/.test(text) ? [{ place: `scripts/${name}:${index + 1}`, text }] : []
+      );
+    });
+}
+
+/** Docstrings that begin on their second line get the mark of the first one. */
+function withOpenings(texts: readonly Text[]): Text[] {
+  return texts.map(({ place, text }, index) =>
+    texts[index - 1]?.text.trim() === "/**"
+      ? { place, text: text.replace(/^\s*\* ?/, "/** ") }
+      : { place, text }
+  );
+}
+
+for (const { phrase, instead, breaker, max = 0 } of NOUNLESS) {
+  test(`comments use nouns: ${phrase.source} is rare or absent (write: ${instead})`, () => {
+    assert.match(breaker, phrase);
+    const texts = [...readSources("src").flatMap(comments), ...scriptComments()];
+    const found = withOpenings(texts).filter(({ text }) => phrase.test(text))
+      .map(({ place, text }) => `${place}: ${text.trim()}`);
+    assert.deepEqual(found.length > max ? found : [], [], `at most ${max}`);
+  });
+}
 
 test("the rule finds phrases in messages and comments", () => {
   const file = readSource(

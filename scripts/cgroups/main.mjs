@@ -77,7 +77,7 @@ function prepare(root) {
 
 const isResult = (line) => /^(ok|FAIL) |^ +\| |failed$/.test(line);
 
-/** Boot it, and print its results as they come. Returns what the machine printed. */
+/** Boot it, and print its results as they come. Returns the machine's output. */
 async function boot(kernel, image) {
   const child = spawn("qemu-system-x86_64", [
     ...["-machine", "accel=tcg", "-cpu", "max", "-smp", "2", "-m", String(MEMORY_MIB)],

@@ -1,5 +1,4 @@
-// The modules inside a compiled file, as Bun writes them: which of them have bytecode. Plain Node
-// 20.
+// The modules inside a compiled file, and the ones with bytecode. Plain Node 20.
 
 const TRAILER = Buffer.from("\n---- Bun! ----\n");
 /** Before the trailer: size of the data, place and size of the table of modules, and more. */
@@ -12,9 +11,8 @@ const BYTECODE = 3;
 const ALIGNMENT = 128;
 
 /**
- * Code that is compiled ahead of time for nothing: commands that run once in a while, and take
- * longer than the few milliseconds in which their source is read; the parts that write a mail; and
- * what a browser asks for first.
+ * Code not worth compiling ahead of time: rare commands that take longer than the few milliseconds
+ * in which their source is read; the parts that write a mail; and a browser's first requests.
  */
 const RARE = [
   /^src\/(?:maintenance\/(?!work\.ts)|selftest\/|tools\/(?!check\.ts|load_project\.ts))/,
@@ -24,13 +22,13 @@ const RARE = [
 ];
 
 /**
- * Remove the bytecode of what rarely runs from a compiled file; its source stays. In ELF, the file
+ * Remove the bytecode of rarely used code from a compiled file; its source stays. In ELF, the file
  * gets smaller; in a program for Windows, zeros remain. Programs for macOS are signed, and small.
  *
  * @param program bytes of the compiled file
- * @param metafile what Bun wrote about its modules
+ * @param metafile Bun's list of its modules
  * @returns the bytes of the new file
- * @throws Error if the file is not as this version of Bun writes it
+ * @throws Error if the file does not have this version's form
  */
 export function withoutRareBytecode(program, metafile) {
   const isElf = program.toString("latin1", 1, 4) === "ELF";
@@ -67,7 +65,7 @@ function rareChunks({ outputs }) {
   return Object.keys(outputs).filter((path) => !used.has(path)).map((path) => path.slice(2));
 }
 
-/** Where the modules are. Places are offsets in the data, and sizes. */
+/** Location of the modules. Places are offsets in the data, and sizes. */
 function graphOf(program) {
   const end = program.lastIndexOf(TRAILER) - OFFSETS_BYTES;
   const size = end < 0 ? 0 : Number(program.readBigUInt64LE(end));
@@ -91,7 +89,7 @@ function placeAt(program, at) {
   return [program.readUInt32LE(at), program.readUInt32LE(at + 4)];
 }
 
-/** Write the places as they will be without the removed ranges. */
+/** Write the places without the removed ranges. */
 function writeGraph(program, { start, end, size, records }, removed) {
   const write = (at, [offset, length]) => {
     const before = removed.filter(([from]) => from < offset);
@@ -112,7 +110,7 @@ function bytesOf(ranges) {
   return ranges.reduce((sum, [, size]) => sum + size, 0);
 }
 
-/** The ELF file without ranges of its section `.bun`, the last one that is loaded. */
+/** The ELF file without ranges of its section `.bun`, the last loaded one. */
 function shortened(program, { start, end }, removed) {
   const less = BigInt(bytesOf(removed));
   const change = (at) => program.writeBigUInt64LE(program.readBigUInt64LE(at) - less, at);

@@ -1,17 +1,17 @@
-// Texts in Bun's program that only its command line reads, which the compiled file does not have.
-// They are replaced by empty lines, which take nothing in an archive. Plain Node 20.
+// Texts in Bun's program that only its command line reads, which the compiled file lacks. They are
+// replaced by empty lines, which shrink in an archive. Plain Node 20.
 import { createHash } from "node:crypto";
 
 const MAGIC = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
 const BLOCK_BYTES_MAX = 128 * 1_024;
 const BLOCK_HEADER_BYTES = 3;
-/** A block of one repeated byte, and one that is no block. */
+/** A block of one repeated byte, and an invalid block. */
 const [REPEATED, RESERVED] = [1, 3];
 
 /**
- * Compressed size of each text, the start of its SHA-256, and what it is. They are the same in the
- * programs for all systems. For another version of Bun, look at the frames that
- * {@link framesOf} finds (`zstd -d`).
+ * Compressed size of each text, the start of its SHA-256, and its name. They are the same in the
+ * programs for all systems. For another version of Bun, look at the frames that {@link framesOf}
+ * finds (`zstd -d`).
  */
 const TEXTS = [
   [289_972, "2c5711c5c9ac4f8d", "documentation of the rules of `bun lint`"],
@@ -26,7 +26,7 @@ const TEXTS = [
 /**
  * Replace the texts in a program of Bun.
  *
- * Warns if one is missing: then this is another Bun, and the compiled file is only larger.
+ * Warns if one is missing: another version of Bun only makes the compiled file larger.
  *
  * @param program its bytes, which are changed
  */
@@ -43,8 +43,7 @@ export function blankTexts(program) {
 }
 
 /**
- * Make a frame one of as many line breaks as it had characters, and of the same length: Bun ends
- * the process if a frame is not valid.
+ * Replace a frame's content by line breaks, keeping both lengths: Bun exits on an invalid frame.
  */
 function blank({ bytes, headerBytes, contentBytes }) {
   const blocks = [];
@@ -67,7 +66,7 @@ function blank({ bytes, headerBytes, contentBytes }) {
   bytes[bytes.length - BLOCK_HEADER_BYTES] = 1;
 }
 
-/** Each frame of zstd that tells its size (RFC 8878). */
+/** Each zstd frame that contains its size (RFC 8878). */
 function* framesOf(program) {
   for (let at = program.indexOf(MAGIC); at >= 0; at = program.indexOf(MAGIC, at + 1)) {
     const frame = frameAt(program, at);
@@ -95,7 +94,7 @@ function frameAt(program, start) {
   return {
     bytes: program.subarray(start, end),
     headerBytes: sizeAt + sizeBytes - start,
-    // A size of two bytes begins at 256; the texts are smaller than those of eight.
+    // A size of two bytes begins at 256; the texts are smaller than sizes of eight bytes.
     contentBytes: program.readUIntLE(sizeAt, Math.min(sizeBytes, 4)) + (sizeBytes === 2 ? 256 : 0),
   };
 }

@@ -1,6 +1,7 @@
-// Builds the image of contrib/container/Dockerfile with buildah and checks it in podman: npm run container. Needs
-// root on Debian, and its packages buildah, podman, crun and mmdebstrap. No registry is asked: the base image is
-// made of Debian's packages. Everything is in a folder of its own, which is removed.
+// Builds the image of contrib/container/Dockerfile with buildah and checks it in podman: npm run
+// container. Needs root on Debian, and its packages buildah, podman, crun and mmdebstrap. No
+// registry is used: the base image is made of Debian's packages. Everything is in a temporary
+// folder.
 import {
   copyFileSync,
   cpSync,
@@ -89,7 +90,7 @@ try {
   ];
   const built = inside("buildah", [...build, "-t", "jobctl", "-f", file, release]);
   if (built.status !== 0) throw new Error("The image was not built");
-  // An archive that is not what the sums say gives no image.
+  // An archive that does not match its sum gives no image.
   const changed = at("changed");
   mkdirSync(changed);
   for (const name of readdirSync(release).filter((each) => /zst$|SUMS$/.test(each))) {

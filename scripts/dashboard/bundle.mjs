@@ -10,7 +10,7 @@ import { DASHBOARD_PACKAGES } from "./main.mjs";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const SOURCE = join(ROOT, "src", "dashboard");
 const TARGET = join(ROOT, "src", "http", "site", "gen", "dashboard_bundle.mjs");
-/** Most bytes of all files together, compressed: what a browser loads with the first page. */
+/** Most bytes of all files together, compressed: a browser loads them with the first page. */
 const GZIP_BYTES_MAX = 120 * 1_024;
 /** Characters of the hash in a file's name. */
 const HASH_LENGTH = 12;
@@ -72,7 +72,7 @@ writeFileSync(
     `export const PAGE = ${JSON.stringify(page)};\n` +
     `export const FILES = ${JSON.stringify(files, null, 2)};\n`,
 );
-// Whoever bundles or serves at the same time never reads half of it.
+// Concurrent bundlers and servers never read half of it.
 renameSync(`${TARGET}.${process.pid}`, TARGET);
 if (process.argv.includes("--size")) console.log(`dashboard: ${total} bytes compressed`);
 

@@ -1,6 +1,6 @@
 // Bundles src/dashboard into src/http/site/gen/dashboard_bundle.mjs, from which the daemon serves
-// it. Run it with `npm run dashboard`; builds, packages and tests run it themselves.
-// `npm run dashboard -- measure --file PATH` measures it in a browser instead.
+// it. Run it with `npm run dashboard`; builds, packages and tests run it too. `npm run dashboard --
+// measure --file PATH` measures it in a browser instead.
 import { join } from "node:path";
 import { isMain } from "../is_main.mjs";
 import { install, ROOT, run } from "../tasks.mjs";

@@ -1,18 +1,18 @@
-// What a package must do, from the first installation to the purge.
+// Checks of a package, from the first installation to the purge.
 
 /** Longest time from the installation to the first run. */
 const FIRST_RUN_S_MAX = 60;
 /** Runs in the queue when the upgrade begins. */
 const QUEUED = 60;
-/** How long the run of a module takes that the upgrade has to wait for. */
+/** Duration of the module run that the upgrade has to wait for. */
 const WAIT_S = 15;
-/** How long the command takes that runs on over a restart and an upgrade. */
+/** Duration of the command that runs on over a restart and an upgrade. */
 const LONG_S = 20;
 const EXPOSURE_MAX = 2.5;
-/** As if somebody had chosen "no" at the purge. */
+/** Answer "no" to the question of the purge. */
 const KEEP_DATA = "echo jobctl jobctl/purge boolean false | debconf-set-selections";
 
-/** What is not the package's: logs and caches of the system. */
+/** Files that are not the package's: logs and caches of the system. */
 const OTHERS = [
   ...["/proc", "/sys", "/dev", "/tmp", "/run", "/root", "/var/log", "/var/cache", "/var/lib/dpkg"],
   ...["/var/tmp", "/var/lib/systemd/random-seed", "/var/lib/systemd/timesync", "/etc/.pwd.lock"],
@@ -53,7 +53,7 @@ export default async function waits(): Promise<void> {
 const MANAGERS = {
   deb: { install: ["dpkg", "-i"], remove: ["dpkg", "--remove"] },
   rpm: {
-    // Debian's rpm has no database of what fulfills the dependencies.
+    // Debian's rpm has no database of fulfilled dependencies.
     install: ["rpm", "-U", "--nodeps", "--replacepkgs", "--oldpackage"],
     remove: ["rpm", "-e"],
   },
@@ -64,7 +64,7 @@ const MANAGERS = {
  * @param inside runs a command in the system, see `withSystem`
  * @param options.own path of the package in the system
  * @param options.later path of the same with a higher version
- * @returns how many checks failed
+ * @returns number of failed checks
  */
 export async function checkPackage(kind, inside, { own, later }) {
   const world = new World(inside, MANAGERS[kind]);
@@ -79,7 +79,7 @@ export async function checkPackage(kind, inside, { own, later }) {
   return world.failed;
 }
 
-/** The system, with what the checks ask it. */
+/** The system, with the queries of the checks. */
 class World {
   failed = 0;
   #inside;
@@ -141,7 +141,7 @@ class World {
       .trim();
   }
 
-  /** Everything in the file system that is not in {@link OTHERS}. */
+  /** Everything in the file system outside of {@link OTHERS}. */
   paths() {
     const pruned = OTHERS.map((path) => `-path ${path}`).join(" -o ");
     return this.sh(`find / -xdev \\( ${pruned} \\) -prune -o -print | sort`).stdout.split("\n");

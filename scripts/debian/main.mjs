@@ -10,7 +10,7 @@ import { withSystem } from "../systemd/container.mjs";
 import { environment, install, ROOT } from "../tasks.mjs";
 
 const PACKAGES = "/root/packages";
-/** A version that every other one is older than. */
+/** A version above all others. */
 const LATER = "99.0.0";
 
 const { values, positionals } = parseArgs({
@@ -36,7 +36,7 @@ function makePackage(folder, version) {
   return stdout.trim();
 }
 
-/** What lintian finds in a package: errors and warnings. */
+/** lintian's findings in a package: errors and warnings. */
 function lint(path) {
   const { error, stdout, stderr } = spawnSync("lintian", ["--allow-root", path], {
     encoding: "utf8",

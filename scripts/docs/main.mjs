@@ -27,7 +27,7 @@ function installTool() {
   const cache = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
   const dir = join(cache, "ts-job", `docs-${name}`);
   if (existsSync(dir)) return dir;
-  // Installed beside its place and moved there: an interrupted one leaves nothing that looks whole.
+  // Installed in a temporary folder and moved: an interrupted installation never looks complete.
   const part = `${dir}.${process.pid}`;
   mkdirSync(part, { recursive: true });
   for (const file of ["package.json", "package-lock.json"]) {
@@ -45,7 +45,7 @@ function installTool() {
   process.exit(1);
 }
 
-/** Copy the pages and what VitePress reads beside node_modules, which Vue is looked up from. */
+/** Copy the pages and VitePress's inputs beside node_modules, where Vue is looked up. */
 function stage(tool) {
   const source = join(tool, `site-${process.pid}`);
   cpSync(join(ROOT, "docs"), source, { recursive: true });
@@ -61,7 +61,7 @@ function stage(tool) {
   return source;
 }
 
-/** What a page would load from another host. */
+/** Resources that a page would load from another host. */
 function foreignLoads(folder) {
   const patterns = [
     /<(?:script|img|iframe|source|video|audio)\b[^>]*\ssrc="(?:https?:)?\/\/[^"]*"/g,

@@ -1,4 +1,4 @@
-// The theme of VitePress with the fonts of the reader's system: it loads none.
+// The theme of VitePress with the fonts of the reader's system: it loads no fonts.
 import "./style.css";
 
 export { default } from "vitepress/theme-without-fonts";

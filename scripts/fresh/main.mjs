@@ -22,7 +22,7 @@ const CLONE = "/root/ts-job";
 /** The certificates that this machine trusts, in the new system. */
 const CERTIFICATES = "/etc/ssl/of-the-host.crt";
 
-// The tests make mounts of their own, for which the root folder has to be one.
+// The tests make their own mounts, which requires the root folder to be one.
 const BOOT = `set -e
 root=$1; shift
 mount --bind "$root" "$root"
@@ -73,7 +73,7 @@ function runFresh(folder, packages, command) {
 const options = { with: { type: "string", default: "" }, help: { type: "boolean" } };
 const args = process.argv.slice(2);
 const { tokens } = parseArgs({ args, options, strict: false, tokens: true });
-// The options behind the first word of the command are its own.
+// Options after the first word of the command belong to the command.
 const begin = tokens.find(({ kind }) => kind === "positional")?.index ?? args.length;
 const { values } = parseArgs({ args: args.slice(0, begin), options, allowPositionals: false });
 const given = args.slice(begin);

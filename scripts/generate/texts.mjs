@@ -20,7 +20,7 @@ const SCRIPTS_MODULE = `${SCRIPTS}/gen/lua_text.ts`;
 
 const read = (path) => readFileSync(join(ROOT, path), "utf8");
 
-/** Write a module, unless the file has this text already. Others never read half of one. */
+/** Write a module, unless the file already has this text. Readers never see half of it. */
 function write(name, lines) {
   const path = join(ROOT, name);
   const text = `${lines.join("\n")}\n`;

@@ -1,5 +1,5 @@
-// Installs the real program with install.sh in new root folders, and gives the recipes to the tools they are for:
-// npm run install:try. Linux on x64; root for the root folders. What is missing here is named, and not run.
+// Installs the real program with install.sh in new root folders, and runs the recipes in their
+// tools: npm run install:try. Linux on x64; root for the root folders. Skips missing tools.
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,
@@ -50,7 +50,7 @@ function has(...programs) {
   return programs.every((name) => spawnSync("which", [name]).status === 0);
 }
 
-/** Why a trial does not run; null if it does. */
+/** Why a trial is skipped; null if it runs. */
 function missing(...programs) {
   const absent = programs.filter((name) => !has(name));
   return absent.length === 0 ? null : `not run: no ${absent.join(", ")} here`;
@@ -100,7 +100,7 @@ function makeMuslRoot(root) {
 
 const isRoot = process.getuid?.() === 0;
 
-/** Each takes the folder of the release; it returns a reason if it did not run. */
+/** Each takes the folder of the release; returns the reason for a skip. */
 const TRIALS = {
   "install.sh in Debian without zstd, curl and openssl": (release) => {
     const reason = isRoot ? missing("mmdebstrap") : "not run: needs root";

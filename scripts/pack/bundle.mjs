@@ -25,8 +25,8 @@ const REQUIRE = `import { createRequire as __createRequire } from "node:module";
 const require = __createRequire(import.meta.url);`;
 
 /**
- * Bundle all entries into one folder, with the packages that they use. What several entries share is
- * in chunks of its own, and late imports stay late.
+ * Bundle all entries into one folder, with the packages that they use. Shared code is in separate
+ * chunks, and late imports stay late.
  *
  * @returns the paths of all bundled sources
  */
@@ -68,7 +68,7 @@ export async function bundle(folder) {
 }
 
 /**
- * Name the sources of a map by their path in the project, and leave out the text of other packages:
+ * Name the sources of a map by their path in the project, and omit the text of other packages:
  * frames in their code still show file and line.
  */
 function shortenMap(path, folder) {

@@ -10,9 +10,9 @@ const ENTRIES = ["index.d.ts", "client.d.ts", "conformance/index.d.ts"];
 const SPECIFIER = /(\bfrom |\bimport\()"([^"]+)"/g;
 
 /**
- * Write the declarations of the public modules, and of all that they name, into a folder.
+ * Write the declarations of the public modules, and of everything that they name, into a folder.
  *
- * @throws Error if one of them names the types of a package that users do not install
+ * @throws Error if one names the types of a package that users do not install
  */
 export function declare(folder) {
   const all = mkdtempSync(join(tmpdir(), "jobctl-types-"));

@@ -1,4 +1,4 @@
-// What the published packages say about themselves: package.json and README.md.
+// Descriptions of the published packages: package.json and README.md.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { NODES } from "../programs/list.mjs";
@@ -13,7 +13,7 @@ export function projectManifest() {
 
 /** The fields that every published package has. */
 function commonFields({ version, homepage, repository, bugs, license } = projectManifest()) {
-  // Packages with a scope are private unless they say otherwise.
+  // Packages with a scope are private by default.
   return { version, homepage, repository, bugs, license, publishConfig: { access: "public" } };
 }
 
@@ -76,7 +76,7 @@ export function withAbsoluteLinks(text) {
   return text.replace(
     /\]\((?!https?:|#|mailto:)([^)\s]+)\)/g,
     (_, path) => {
-      // A picture itself, not the page about it.
+      // A picture itself, not its page.
       const kind = /\.(?:png|svg)$/.test(path) ? "raw" : "blob";
       return `](${homepage}/${kind}/v${version}/${path})`;
     },

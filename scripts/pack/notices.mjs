@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { dashboardSources } from "../dashboard/main.mjs";
 import { ROOT } from "../tasks.mjs";
 
-/** Licenses that allow to ship the code with their text. */
+/** Licenses that allow shipping the code with their text. */
 const LICENSES = new Set([
   "0BSD",
   "Apache-2.0",
@@ -36,7 +36,7 @@ export function packagesOf(sources) {
   }).sort((a, b) => `${a.name}@${a.version}` < `${b.name}@${b.version}` ? -1 : 1);
 }
 
-/** All packages that the program may have, from the lock file. */
+/** All packages that the program may contain, from the lock file. */
 export function lockedPackages() {
   const { packages } = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8"));
   const paths = Object.entries(packages)
@@ -49,7 +49,7 @@ export function lockedPackages() {
  * The text of THIRD-PARTY-NOTICES: each package with its license.
  *
  * @param packages as {@link packagesOf} returns them
- * @throws Error for a license that is not known to allow it
+ * @throws Error for a license that is not in the list
  */
 export function noticesOf(packages) {
   const parts = packages.map(({ name, version, license, folder }) => {

@@ -1,9 +1,9 @@
-// The platforms that have a package with a compiled program: all targets of a release.
+// The platforms with a package of a compiled program: all targets of a release.
 import { programName, TARGETS } from "../release/targets.mjs";
 
 /**
- * Of each: the target as archives name it, its package, the file of the program in it, and the values of
- * `os`, `cpu` and `libc` in package.json. contrib/npm/jobctl.js builds the same names.
+ * For each platform: the target as archives name it, its package, the program's file in it, and the
+ * values of `os`, `cpu` and `libc` in package.json. contrib/npm/jobctl.js builds the same names.
  */
 export const PLATFORMS = TARGETS.map((target) => {
   const [system, cpu, musl] = target.name.split("-");

@@ -1,4 +1,4 @@
-// What is checked in a folder where a package manager has installed ts-job.
+// Checks in a folder where a package manager has installed ts-job.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -32,7 +32,7 @@ export function must(command, args, { cwd, env = {}, input } = {}) {
 }
 
 /**
- * Packages and megabytes below a folder, without what links lead to. A package is a folder whose
+ * Packages and megabytes below a folder, without targets of links. A package is a folder whose
  * package.json has a name and a version.
  */
 export function weigh(folder) {
@@ -70,8 +70,8 @@ export function compileLibrary(folder, tsc) {
 /**
  * Serve, and use the daemon from the command line.
  *
- * @param argv what runs ts-job, such as `["npx", "ts-job"]`
- * @param how.expects "program" or "script": what the daemon's process must be
+ * @param argv command that runs ts-job, such as `["npx", "ts-job"]`
+ * @param how.expects "program" or "script": the expected kind of the daemon's process
  */
 export async function runDaemon(folder, argv, { expects, env = {} }) {
   const port = await freePort();
@@ -116,7 +116,7 @@ export async function runDaemon(folder, argv, { expects, env = {} }) {
   }
 }
 
-/** Exit codes and standard error are those of jobctl. */
+/** Exit codes and standard error equal jobctl's. */
 function checkFailure(folder, [command, ...args], env) {
   const { status, stderr } = spawnSync(command, [...args, "no-such-verb"], {
     cwd: folder,
@@ -129,7 +129,7 @@ function checkFailure(folder, [command, ...args], env) {
   }
 }
 
-/** Wait until the daemon says where it listens. @returns its process id */
+/** Wait until the daemon reports its address. @returns its process id */
 async function listening(daemon, port) {
   const lines = [];
   for await (const line of createInterface({ input: daemon.stderr })) {
@@ -142,7 +142,7 @@ async function listening(daemon, port) {
   throw new Error(`The daemon has ended:\n${lines.join("\n")}`);
 }
 
-/** The process that listens on a loopback port, as the kernel's tables say. */
+/** The process that listens on a loopback port, by the kernel's tables. */
 function processOnPort(port) {
   const hex = port.toString(16).toUpperCase().padStart(4, "0");
   const tables = ["/proc/net/tcp", "/proc/net/tcp6"].map((path) => readFileSync(path, "utf8"));
@@ -156,7 +156,7 @@ function processOnPort(port) {
         return Number(pid);
       }
     } catch {
-      // It has ended, or closed a file, since it was listed.
+      // It has ended, or closed a file, meanwhile.
     }
   }
   throw new Error(`No process listens on port ${port}`);

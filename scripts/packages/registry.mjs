@@ -1,4 +1,4 @@
-// A registry for npm packages on loopback: verdaccio, which passes on what it does not hold.
+// A registry for npm packages on loopback: verdaccio, which forwards requests for others.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
@@ -9,7 +9,7 @@ import { ROOT } from "../tasks.mjs";
 
 const HOME = join(ROOT, "dist", "verdaccio");
 
-/** Some mirrors of the npm registry do not have the tag "cjs" by which verdaccio asks for node-fetch. */
+/** Some mirrors of the npm registry lack the tag "cjs", which verdaccio requests of node-fetch. */
 const MANIFEST = {
   private: true,
   dependencies: { verdaccio: "6.10.4" },
@@ -27,7 +27,7 @@ function installRegistry() {
   if (status !== 0) throw new Error("Cannot install verdaccio: npm failed, see above");
 }
 
-/** A port that nothing listens on. */
+/** A port without a listener. */
 export async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -38,7 +38,7 @@ export async function freePort() {
 }
 
 /**
- * Start a registry that holds nothing yet.
+ * Start an empty registry.
  *
  * @param folder for its files
  * @returns `{ url, npmrc, stop }`: its address, and the file with the settings for npm and pnpm

@@ -18,9 +18,9 @@ const CACHE = fileURLToPath(new URL("../../dist/packages", import.meta.url));
 const APT = "/usr/bin/apt-get";
 const DOWNLOAD_MS_MAX = 180_000;
 const APT_BYTES_MAX = 64_000_000;
-/** How much of the output of a failed apt-get is shown. */
+/** Shown part of the output of a failed apt-get, in characters. */
 const APT_CHARS_SHOWN = 4_000;
-/** Where distributions put programs that an ordinary user's PATH may lack. */
+/** Folders of programs that an ordinary user's PATH may lack. */
 const SYSTEM_FOLDERS = ["/usr/local/sbin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 function isProgram(path) {
@@ -33,8 +33,8 @@ function isProgram(path) {
 }
 
 /**
- * Path of a program on the PATH or in a folder of the system, or of a file; of the first that is
- * there, if alternatives are separated by "|". Null if there is none.
+ * Path of a program on the PATH or in a folder of the system, or of a file; the first existing one
+ * of alternatives separated by "|". Null if missing.
  */
 function find(words) {
   if (words.includes("|")) return words.split("|").map(find).find((path) => path !== null) ?? null;
@@ -47,7 +47,7 @@ function find(words) {
 const hasApt = () => isProgram(APT);
 const canInstall = () => hasApt() && process.getuid?.() === 0;
 
-/** The package that a program comes from. @throws Error if the program is not in list.mjs */
+/** The package of a program. @throws Error if the program is not in list.mjs */
 function packageOf(program) {
   for (const packages of Object.values(GROUPS)) {
     for (const [name, words] of Object.entries(packages)) {
@@ -58,9 +58,9 @@ function packageOf(program) {
 }
 
 /**
- * Absolute path of a program of list.mjs, as it is written there.
+ * Absolute path of a program of list.mjs, as written there.
  *
- * @throws Error if it is not in the list, or is not on this machine, with the remedy
+ * @throws Error if it is unlisted, or not on this machine, with the remedy
  */
 export function programPath(program) {
   const packageName = packageOf(program);
@@ -70,7 +70,7 @@ export function programPath(program) {
 }
 
 /**
- * Why a test without these programs is skipped; false if it is not. Where `npm test` can install
+ * Why a test without these programs is skipped; false if it runs. Where `npm test` can install
  * them, a missing one is a failure.
  */
 export function skipWithout(...programs) {
@@ -90,7 +90,7 @@ function remedyFor(packages, programs) {
 /** Run apt-get, and print its output only if it fails. @returns true if it exits with 0 */
 function aptGet(args) {
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  // Another program may just be installing something.
+  // Another program may be installing something.
   const { status, stdout, stderr } = spawnSync(APT, ["-o", "DPkg::Lock::Timeout=120", ...args], {
     env,
     encoding: "utf8",
@@ -103,7 +103,7 @@ function aptGet(args) {
 const installPackages = (names) =>
   aptGet(["install", "-y", "-qq", "--no-install-recommends", ...names]);
 
-/** What is missing of a group: its packages, and the programs and files that they contain. */
+/** Missing parts of a group: its packages, and the programs and files that they contain. */
 function missingOf(group) {
   const missing = Object.entries(GROUPS[group])
     .map(([name, words]) => [name, words.filter((word) => find(word) === null)])
@@ -116,9 +116,9 @@ function missingOf(group) {
 }
 
 /**
- * Install what is missing of some groups with apt-get, and print a line for each.
+ * Install the missing parts of some groups with apt-get, and print a line for each.
  *
- * @returns a line with the remedy for each group of which something is still missing
+ * @returns a line with the remedy for each group that is still incomplete
  */
 export function installGroups(groups = Object.keys(GROUPS)) {
   const wanted = groups.map(missingOf).filter(({ packages }) => packages.length > 0);
@@ -128,9 +128,9 @@ export function installGroups(groups = Object.keys(GROUPS)) {
       console.error(`Installing ${group}: ${packages.join(" ")}`);
     }
     const all = wanted.flatMap(({ packages }) => packages);
-    // Its lists may do although one source cannot be read.
+    // Its lists may suffice although one source is unreadable.
     aptGet(["update", "-qq"]);
-    // A package that this system does not have must not keep the others away.
+    // A package that this system lacks must not prevent the others.
     if (!installPackages(all) && wanted.length > 1) {
       for (const { packages } of wanted) installPackages(packages);
     }
@@ -154,7 +154,7 @@ function run(command, args, cwd) {
 }
 
 /**
- * Why a test without this unpacked package is skipped; false if it is not. For root on Debian, a
+ * Why a test without this unpacked package is skipped; false if it runs. For root on Debian, a
  * missing one is a failure.
  */
 export function skipWithoutUnpacked(name) {
@@ -165,7 +165,7 @@ export function skipWithoutUnpacked(name) {
 /**
  * Folder of an unpacked package of list.mjs; `unpackPackages()` makes it.
  *
- * @throws Error if it is not in the list, or is not unpacked
+ * @throws Error if it is unlisted, or not unpacked
  */
 export function unpackedFolder(name) {
   if (!UNPACKED.includes(name)) {
@@ -197,7 +197,7 @@ async function unpack(name) {
 /**
  * Download and unpack the packages that are unpacked only, one after the other.
  *
- * @returns the problem with its remedy; null if all are there, or if this is no Debian
+ * @returns the problem with its remedy; null if all are there, or outside of Debian
  */
 export async function unpackPackages() {
   if (!hasApt()) return null;

@@ -4,7 +4,7 @@
 /**
  * Debian packages by group, with the programs and files that are used. Words with "|" are
  * alternatives: one of them is enough. The packages of the group "system" are part of every Debian
- * system; those of "lint" are for `npm run ok`.
+ * system; "lint" is for `npm run ok`.
  *
  * @type {Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>}
  */
@@ -66,5 +66,5 @@ export const UNPACKED = ["busybox", "cron", "cronie", "prometheus", "promtool"];
 /** Node versions by major version: the oldest that the packed library supports, and the newest. */
 export const NODES = { 22: "22.18.0", 24: "24.21.0" };
 
-/** Nushell's version, which Debian does not have. */
+/** Nushell's version, which Debian lacks. */
 export const NUSHELL = "0.115.1";

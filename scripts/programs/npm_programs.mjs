@@ -11,14 +11,14 @@ export function nodeProgram(major) {
   return join(HOME, "node_modules", `node${major}`, "bin", "node");
 }
 
-/** Path of nushell's program; null on a machine for which npm has none. */
+/** Path of nushell's program; null on a machine without an npm package of it. */
 export function nushellProgram() {
   const { platform, arch } = process;
   if (platform !== "linux" || (arch !== "x64" && arch !== "arm64")) return null;
   return join(HOME, "node_modules", "@nushell", `linux-${arch}`, "bin", "nu");
 }
 
-/** What the package `node` would install for this system, with one more npm for each version. */
+/** The package that `node` would install for this system, with one more npm for each version. */
 function nodePackage(version) {
   const { platform, arch } = process;
   const prefix = platform === "darwin" && arch === "arm64" ? "node-bin" : "node";

@@ -1,10 +1,10 @@
-// Archives that are the same whenever and wherever they are made. Runs on Bun, whose version fixes
-// that of zstd and zlib, and with it every byte.
+// Archives with the same bytes at any time and place. Runs on Bun, whose version fixes zstd's and
+// zlib's, and with them every byte.
 import { promisify } from "node:util";
 import zlib from "node:zlib";
 
 const TAR_BLOCK = 512;
-/** What `zstd -d` decompresses without an option: 128 MiB. */
+/** Limit of `zstd -d` without an option: 128 MiB. */
 const WINDOW_LOG = 27;
 
 /**
@@ -121,7 +121,7 @@ export async function zip(entries, { atMs }) {
   return Buffer.concat([...locals, directoryBytes, end]);
 }
 
-/** Date and time as DOS wrote them, in UTC. */
+/** Date and time in DOS's form, in UTC. */
 function dosTime(atMs) {
   const at = new Date(Math.max(atMs, Date.UTC(1980)));
   const date = (at.getUTCFullYear() - 1980) << 9 | (at.getUTCMonth() + 1) << 5 | at.getUTCDate();

@@ -1,9 +1,9 @@
-// What is in the archives beside the program. A new file for users gets a line here.
+// Content of the archives beside the program. A new file for users gets a line here.
 import { join } from "node:path";
 import { ROOT } from "../tasks.mjs";
 import { sourceFiles } from "./source_files.ts";
 
-/** Files and folders of the source, where they are in the archive, and on which systems. */
+/** Files and folders of the source, their places in the archive, and their systems. */
 const CONTENTS = [
   { from: "LICENSE" },
   { from: "README.md" },

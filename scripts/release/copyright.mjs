@@ -11,9 +11,7 @@ const COMMON = {
   "LGPL-2.1": "LGPL-2.1",
 };
 
-/**
- * @param packages what is compiled in, as `packagesOf` of scripts/pack/notices.mjs returns it
- */
+/** @param packages compiled-in ones, as `packagesOf` of scripts/pack/notices.mjs returns them */
 export function copyrightOf(packages) {
   const parts = [
     { name: "bun", license: "MIT", source: BUN_SOURCE },
@@ -71,7 +69,7 @@ function licenseStanza(license) {
   return `License: ${license}\n${indented(text)}`;
 }
 
-/** A license as DEP 5 writes it. */
+/** A license in DEP 5's form. */
 function nameOf(license) {
   return license.replace(/^\((.*)\)$/, "$1").replaceAll(" AND ", " and ")
     .replace("Apache-2.0 WITH LLVM-exception", "Apache-2.0-LLVM-exception");

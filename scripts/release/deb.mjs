@@ -34,11 +34,11 @@ const REVISION = 1;
  *
  * @param options.program path of the compiled program
  * @param options.target "linux-x64" or "linux-arm64"
- * @param options.folder where to write
- * @param options.packages what is compiled in, see {@link copyrightOf}
+ * @param options.folder target
+ * @param options.packages compiled-in ones, see {@link copyrightOf}
  * @param options.notices text of THIRD-PARTY-NOTICES
  * @param options.generated man pages and completions
- * @param options.version that of package.json if not given
+ * @param options.version by default package.json's
  * @param options.atMs time of all files
  * @param options.isQuick true for less compression
  * @returns path of the file

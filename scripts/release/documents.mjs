@@ -7,8 +7,8 @@ import { BUN_VERSION, RUNTIME_PARTS } from "./runtime_parts.mjs";
 import { lockedRuntime } from "./runtimes.mjs";
 
 /**
- * What is compiled in, in the form of CycloneDX 1.6: the packages from npm, and Bun with what it
- * links.
+ * The compiled-in parts, in the form of CycloneDX 1.6: the packages from npm, and Bun with its
+ * libraries.
  *
  * @param manifest package.json
  * @param options.packages as `packagesOf` of scripts/pack/notices.mjs returns them
@@ -85,7 +85,7 @@ function hashesOf(integrity) {
 }
 
 /**
- * How the release was made: a statement of in-toto with SLSA's predicate of provenance.
+ * Provenance of the release: a statement of in-toto with SLSA's predicate.
  *
  * @param manifest package.json
  * @param options.files bytes by name: archives, and the programs in them

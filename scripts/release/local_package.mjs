@@ -18,7 +18,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     out: { type: "string", default: join(ROOT, "dist", "packages") },
-    // Default: that of this machine.
+    // Default: this machine's.
     program: { type: "string", default: join(ROOT, "dist", "jobctl") },
     version: { type: "string", default: projectManifest().version },
   },

@@ -1,5 +1,5 @@
 // Signs a program for macOS on x64 ad hoc, without Apple's tools: Bun does so for arm64 only, and
-// leaves the signature of its own program, which no longer fits. macOS may then refuse to run it.
+// leaves its original signature, which no longer fits. macOS may then refuse to run it.
 import { createHash } from "node:crypto";
 
 const MAGIC_64 = 0xfeedfacf;
@@ -16,7 +16,7 @@ const DIRECTORY_BYTES = 88;
 const HASH_BYTES = 32;
 
 /**
- * The program with a signature of its own: the SHA-256 of each page.
+ * The program with a new signature: the SHA-256 of each page.
  *
  * @param {Buffer} program a thin 64-bit Mach-O file that has a signature at its end
  * @param {string} identifier name of the program in the signature
@@ -60,7 +60,7 @@ export function signAdHoc(program, identifier) {
   return signed;
 }
 
-/** Where the commands are that a signature concerns. */
+/** Location of the commands that a signature concerns. */
 function commandsOf(program) {
   if (program.readUInt32LE(0) !== MAGIC_64) throw new Error("It is not a 64-bit Mach-O file");
   const found = {};

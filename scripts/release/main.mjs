@@ -24,7 +24,7 @@ import { writeRuntime } from "./runtimes.mjs";
 import { publicKeyFile, readSecretKey, signBytes } from "./sign.ts";
 import { programName, TARGETS } from "./targets.mjs";
 
-/** Archives that are compressed at the same time: each takes one processor. */
+/** Number of archives compressed at the same time: each takes one processor. */
 const COMPRESSED_AT_ONCE = 2;
 
 const { values } = parseArgs({
@@ -51,7 +51,7 @@ const key = signingKey();
 const out = resolve(values.out);
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
-// Its name is not in what is made.
+// Its name is not in the results.
 const work = mkdtempSync(join(out, ".work-"));
 try {
   await makeRelease();
@@ -117,7 +117,7 @@ async function makeRelease() {
   report(key === null ? "Not signed: JOBCTL_SIGNING_KEY_FILE is not set" : "Signed");
 }
 
-/** What is made of a program, as functions that yield names of files and their bytes. */
+/** Results made from a program, as functions that yield names of files and their bytes. */
 function tasksFor(program, texts) {
   const { target, path } = program;
   const asPackage = (make) =>
@@ -139,7 +139,7 @@ function compileProgram(target) {
   const folder = join(work, target.name);
   mkdirSync(folder);
   const metafile = join(folder, "meta.json");
-  // Bun writes the maps beside the program, so it gets a folder of its own.
+  // Bun writes the maps beside the program, so it gets a separate folder.
   const path = join(folder, programName(target));
   compile(path, {
     runtime: writeRuntime(target, folder),
@@ -186,14 +186,14 @@ function folderOf({ name }) {
   return `jobctl-${manifest.version}-${name}`;
 }
 
-/** The key that signs; null if the environment has none. */
+/** The key that signs; null if the environment has no key. */
 function signingKey() {
   const path = process.env.JOBCTL_SIGNING_KEY_FILE;
   if (!path) return null;
   return readSecretKey(readFileSync(path, "utf8"), process.env.JOBCTL_SIGNING_PASSWORD ?? "");
 }
 
-/** The public key that is built in: that of the environment, or of the key that signs. */
+/** The public key that is built in: the environment's, or the signing key's. */
 function publicKey() {
   const given = process.env.JOBCTL_PUBLIC_KEY || null;
   const own = key?.publicKey ?? null;

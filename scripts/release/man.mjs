@@ -11,7 +11,7 @@ const folder = resolve(process.argv[2] ?? join(ROOT, "dist"));
 const { version } = projectManifest();
 const { committedAt } = sourceFacts();
 const files = generatedFiles({ version, atMs: committedAt ?? 0 });
-// What an older version wrote is not left there.
+// Remove files of an older version.
 for (const name of ["man", "completions"]) {
   rmSync(join(folder, name), { recursive: true, force: true });
 }

@@ -1,5 +1,5 @@
-// Makes the packages for npm: ts-job, and one with the compiled program for each platform. The step of
-// `npm run release`; alone it makes those of this machine's platform.
+// Makes the packages for npm: ts-job, and one with the compiled program for each platform. The step
+// of `npm run release`; alone it makes this machine's packages.
 import {
   chmodSync,
   copyFileSync,
@@ -21,17 +21,17 @@ import { install, ROOT, run } from "../tasks.mjs";
 import { programNotices } from "./runtime_parts.mjs";
 import { hostTarget } from "./targets.mjs";
 
-/** Where the packages are, as files for `npm publish`. */
+/** Folder of the packages, as files for `npm publish`. */
 const NPM = join(ROOT, "dist", "release", "npm");
 
 /**
- * Make `ts-job-VERSION.tgz` and `ts-job-cli-OS-CPU-VERSION.tgz`; whatever was in the folder is removed.
- * Equal programs make equal files.
+ * Make `ts-job-VERSION.tgz` and `ts-job-cli-OS-CPU-VERSION.tgz`; the folder is cleared first. Equal
+ * programs make equal files.
  *
  * @param programs path of the compiled program by target, such as `linux-x64`
- * @param options.folder where to write, dist/release/npm if not given
- * @param options.notices text of THIRD-PARTY-NOTICES of the compiled programs; with all
- *   packages that they may have if not given
+ * @param options.folder target, by default dist/release/npm
+ * @param options.notices text of THIRD-PARTY-NOTICES of the compiled programs; by default with all
+ * packages that they may have
  * @returns paths of the files, in the order in which they are published
  */
 export async function makePackages(programs, { folder = NPM, notices } = {}) {
@@ -73,7 +73,7 @@ function writePlatform(folder, platform, program, notices) {
   copyFileSync(join(ROOT, "LICENSE"), join(folder, "LICENSE"));
 }
 
-/** `npm pack`, whose archives have no times of their own. */
+/** `npm pack`, whose archives have fixed times. */
 function packFolder(folder, destination) {
   run("npm", ["pack", "--silent", `--pack-destination=${destination}`], {
     cwd: folder,
@@ -81,7 +81,7 @@ function packFolder(folder, destination) {
   });
 }
 
-/** Paths of the packages that were made last; that of ts-job, which names the others, is last. */
+/** Paths of the packages that were made last; ts-job, which names the others, is last. */
 export function builtPackages(folder = NPM) {
   const files = readdirSync(folder).filter((name) => name.endsWith(".tgz"));
   const rank = (name) => name.startsWith("ts-job-cli-") ? 0 : 1;

@@ -1,4 +1,4 @@
-// What a package of a distribution installs beside the program. A new file for users gets a line here.
+// Files that a package of a distribution installs beside the program. New ones get a line here.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -7,19 +7,19 @@ import { ROOT } from "../tasks.mjs";
 
 const MANIFEST = projectManifest();
 
-/** Who is named as the maintainer of the packages. */
+/** Maintainer named in the packages. */
 export const MAINTAINER = "ts-job maintainers <ts-job@users.noreply.github.com>";
 
 /** Address of the project. */
 export const HOMEPAGE = MANIFEST.homepage;
 
-/** Targets that get packages, and what the distributions call their processors. */
+/** Targets that get packages, and the distributions' names of their processors. */
 export const ARCHITECTURES = {
   "linux-x64": { deb: "amd64", rpm: "x86_64" },
   "linux-arm64": { deb: "arm64", rpm: "aarch64" },
 };
 
-/** Where completions go; the folder of zsh differs between distributions. */
+/** Folders for completions; zsh's differs between distributions. */
 const COMPLETIONS = {
   "completions/jobctl.bash": () => "usr/share/bash-completion/completions/jobctl",
   "completions/_jobctl": (system) =>
@@ -30,20 +30,20 @@ const COMPLETIONS = {
   "completions/jobctl.ps1": () => "usr/share/jobctl/jobctl.ps1",
 };
 
-/** The file that administrators change: upgrades keep their changes. */
+/** The file for administrators to change: upgrades keep their changes. */
 export const CONFIGURATION = "etc/jobctl/config.toml";
 
 /** The public key of the signature of releases, as a file of minisign. */
 export const KEY_FILE = "minisign.pub";
 
-/** The example that they delete. */
+/** The example for them to delete. */
 export const EXAMPLE = "etc/jobctl/conf.d/hello.toml";
 
 /** Folders that are empty at first. */
 export const EMPTY_FOLDERS = ["etc/jobctl/conf.d", "etc/jobctl/jobs"];
 
 /**
- * The version as deb and rpm write it, without their own revision: an early version such as
+ * The version in deb's and rpm's form, without their own revision: an early version such as
  * 1.0.0-rc.1 sorts before 1.0.0.
  */
 export function packageVersion(version = MANIFEST.version) {
@@ -94,7 +94,7 @@ export function entriesOf(files) {
   }));
 }
 
-/** Compressed as Debian wants it: at most, and without a name or a time. */
+/** Compressed in Debian's form: at most, and without a name or a time. */
 export function gzip(content) {
   return gzipSync(content, { level: 9 });
 }

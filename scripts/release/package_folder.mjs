@@ -1,4 +1,4 @@
-// The folder that a package is made from, and the tools that make it.
+// The folder for making a package, and the tools.
 import { execFile } from "node:child_process";
 import {
   chmodSync,
@@ -57,9 +57,9 @@ export function stage(root, { entries, folders = [], atMs }) {
 }
 
 /**
- * Run a tool of Debian and return what it prints.
+ * Run a tool of Debian and return its output.
  *
- * @throws Error if it fails, with what it wrote
+ * @throws Error if it fails, with its output
  */
 export async function runTool(program, args, { atMs, cwd = ROOT } = {}) {
   const epoch = atMs === undefined ? {} : { SOURCE_DATE_EPOCH: String(Math.floor(atMs / 1_000)) };

@@ -85,7 +85,7 @@ function filesOf(entries) {
   return [...own, `%ghost %config(noreplace) /${EXAMPLE}`, ...marked].join("\n");
 }
 
-/** All licenses of what is in the package, as SPDX writes them. */
+/** All licenses of the package's content, as SPDX writes them. */
 function licenseOf(packages) {
   const all = [{ license: "Apache-2.0" }, { license: "MIT" }, ...packages, ...RUNTIME_PARTS]
     .flatMap(({ license }) => license.replace(/^\((.*)\)$/, "$1").split(" AND "));

@@ -1,4 +1,4 @@
-// What is inside Bun's program, which every compiled file begins with: from LICENSE.md of Bun.
+// Content of Bun's program, the beginning of every compiled file: from LICENSE.md of Bun.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { projectManifest } from "../pack/manifest.mjs";
@@ -8,7 +8,7 @@ import { ROOT } from "../tasks.mjs";
 /** The version of Bun that is compiled in. */
 export const BUN_VERSION = projectManifest().devDependencies.bun;
 
-/** Where its source is. */
+/** Location of its source. */
 export const BUN_SOURCE = "https://github.com/oven-sh/bun";
 
 /** Linked statically: name, license as SPDX writes it, source. Check it with each new Bun. */
@@ -53,13 +53,13 @@ const LINE = `${"-".repeat(80)}\n\n`;
 /**
  * The text of THIRD-PARTY-NOTICES beside a compiled program.
  *
- * @param packages what is compiled in, as `packagesOf` of scripts/pack/notices.mjs returns it
+ * @param packages compiled-in ones, as `packagesOf` of scripts/pack/notices.mjs returns them
  */
 export function programNotices(packages) {
   return `${noticesOf(packages)}\n${LINE}${runtimeNotices()}\n`;
 }
 
-/** The part about Bun, with the texts that its licenses ask for. */
+/** The part about Bun, with the texts that its licenses require. */
 function runtimeNotices() {
   const license = (name) =>
     readFileSync(join(ROOT, "contrib", "licenses", `${name}.txt`), "utf8").trim();

@@ -21,11 +21,11 @@ export function lockedRuntime({ runtime }) {
 }
 
 /**
- * Write the patched program of a target into `folder`. That of this machine is the installed one, so
- * it needs no download.
+ * Write the patched program of a target into `folder`. This machine's is installed, so it needs no
+ * download.
  *
  * @returns its path
- * @throws Error if the download fails or is not what package-lock.json wants
+ * @throws Error if the download fails or does not match package-lock.json
  */
 export function writeRuntime(target, folder) {
   const path = join(folder, `runtime-${target.name}`);

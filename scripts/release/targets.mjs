@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { installedRuntime } from "../runtime_copy.mjs";
 
 /**
- * Name of a release, name of Bun's npm package, and what Bun calls the system.
+ * Name of a release, of Bun's npm package, and of the system in Bun.
  *
  * Bun's program for x64 runs on every processor since 2008 (SSE4.2) and uses AVX2 where it is
  * there: its "baseline" package has the same bytes.
@@ -35,7 +35,7 @@ export function programName({ name }) {
   return name.startsWith("windows-") ? "jobctl.exe" : "jobctl";
 }
 
-/** The beginning of a program: it names the loader, and with it the C library. */
+/** The beginning of a program: it names the loader, and thereby the C library. */
 function headOf(path) {
   const head = Buffer.alloc(4_096);
   const file = openSync(path);

@@ -1,6 +1,5 @@
-// How long every list of the API takes on a full store:
-// npm run scale -- [--store sqlite|valkey|etcd] [--instances N] [--kinds N] [--lines N] [--ticks N]
-// [--file PATH] [--limit MS] [--json]
+// Measures every list of the API on a full store: npm run scale -- [--store sqlite|valkey|etcd]
+// [--instances N] [--kinds N] [--lines N] [--ticks N] [--file PATH] [--limit MS] [--json]
 import { installServers } from "../programs/install.mjs";
 import { install, run } from "../tasks.mjs";
 

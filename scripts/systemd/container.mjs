@@ -46,7 +46,7 @@ export async function withSystem({ suite, include = [], prepare }, body) {
   }
 }
 
-/** Make the root folder of such a system. */
+/** Make the root folder of a system. */
 export function makeRoot(root, suite, include = []) {
   const packages = [...PACKAGES, ...include].join();
   const args = ["--quiet", "--variant=minbase", `--include=${packages}`, suite, root];
@@ -55,7 +55,7 @@ export function makeRoot(root, suite, include = []) {
   if (status !== 0) throw new Error("Cannot make a root folder");
 }
 
-/** The first process of the container below a process of ours; null if it has not begun. */
+/** The first process of the container below a process of ours; null before its start. */
 function leaderOf(pid) {
   for (const name of readdirSync("/proc").filter((each) => /^\d+$/.test(each))) {
     try {

@@ -1,4 +1,4 @@
-// Which test files depend on what changed since a git commit. Plain Node 20.
+// Finds the test files that depend on changes since a git commit. Plain Node 20.
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
@@ -6,7 +6,7 @@ import { textModules } from "../generate/texts.mjs";
 import { ROOT } from "../tasks.mjs";
 import { OF_ALL_SOURCES } from "./plan.mjs";
 
-/** A change of one of these concerns every test. */
+/** Files whose change concerns every test. */
 const CONCERNS_ALL = [
   "deno.json",
   "package.json",
@@ -19,7 +19,7 @@ const CONCERNS_ALL = [
 /** Folders with files that tests import, run or read. */
 const SOURCES = ["src", "test", "scripts", "examples", "jobs"];
 
-/** The file that the build makes depends on what the build reads. */
+/** The file that the build makes depends on the files that it reads. */
 const BUILT = "dist/jobctl";
 const BUILD = "scripts/build.mjs";
 
@@ -29,8 +29,8 @@ function git(...args) {
 }
 
 /**
- * The commit that changes are counted from: where the branch left origin/main, without a remote
- * where it left main, and on main itself the commit before the last.
+ * The commit from which changes are counted: the branch's origin in origin/main, without a remote
+ * in main, and on main itself the commit before the last.
  */
 function defaultBase() {
   for (const main of ["origin/main", "main"]) {
@@ -55,13 +55,13 @@ export function changedPaths(base = defaultBase()) {
   }
   const untracked = git("ls-files", "--others", "--exclude-standard");
   const paths = [...differing.split("\n"), ...untracked.split("\n")].filter((path) => path !== "");
-  // Also the modules made from them, which are not in git.
+  // Including the modules made from them, which are not in git.
   return [...new Set(paths.flatMap((path) => [path, ...textModules(path)]))];
 }
 
 /**
- * The paths that a source file names in its strings: imports, and the pages, fixtures, programs and
- * folders that it reads or runs. It errs on the side of too many.
+ * The paths in a source file's strings: imports, and the pages, fixtures, programs and folders that
+ * it reads or runs. It errs on the side of too many.
  */
 function namedPaths(file, packages) {
   const text = readFileSync(join(ROOT, file), "utf8")
@@ -101,7 +101,7 @@ function dependencies() {
   return graph;
 }
 
-/** All that a file depends on, itself included. */
+/** Everything that a file depends on, including itself. */
 function reachable(file, graph) {
   const seen = new Set([file]);
   for (const one of seen) for (const next of graph.get(one) ?? []) seen.add(next);

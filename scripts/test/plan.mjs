@@ -1,4 +1,4 @@
-// Which tests run where, and which side by side. Plain Node 20.
+// Assigns tests to runtimes, and to stages that run side by side. Plain Node 20.
 import { readdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
@@ -9,12 +9,12 @@ const MANAGER = readdirSync(join(ROOT, "test/manager"), { withFileTypes: true })
   .filter((entry) => entry.isDirectory()).map(({ name }) => `test/manager/${name}`);
 
 /**
- * Tests that would show nothing more on Deno: those of the compiled file, of the commands that only
- * it has, and of scripts that are shipped beside it; those that read or compile sources, or start
- * each runtime themselves; what runs on simulated clocks (one test compares the traces of both
- * runtimes); faults of servers, which arrive through the same few calls as ordinary responses; the
- * shared suite on stores in memory, and on those that keep their data elsewhere by way of such a
- * one (test/store/etcd tries etcd's own calls on both); and a million instances.
+ * Tests that would show nothing more on Deno: tests of the compiled file, of its extra commands,
+ * and of scripts shipped beside it; tests that read or compile sources, or start each runtime
+ * themselves; tests on simulated clocks (one compares the traces of both runtimes); faults of
+ * servers, which arrive through the same few calls as ordinary responses; the shared suite on
+ * stores in memory, and on stores built on them (test/store/etcd tries etcd's own calls on both);
+ * and a million instances.
  */
 const BUN_ONLY = [
   "test/architecture.test.ts",
@@ -67,8 +67,7 @@ export const COMPILED_FILE = [
 ];
 
 /**
- * Tests that wait for slow servers, or for ends within seconds. They run first, beside patient ones
- * only.
+ * Tests that wait for slow servers, or for short time limits. They run first, beside patient ones.
  */
 const WAIT_LONG = [
   "test/e2e/cron_daemons.test.ts",
@@ -88,13 +87,13 @@ export const OF_ALL_SOURCES = ["architecture", "exports", "layout", "programs", 
 /** Tests of the packed library. In one process, it is packed once. */
 const OF_PACKED_LIBRARY = ["test/e2e/clients_page.test.ts", "test/e2e/npm_package.test.ts"];
 
-/** Tests that share what takes long to make. Each group has a process of its own. */
+/** Tests that share slow preparations. Each group has a separate process. */
 const TOGETHER = [OF_PACKED_LIBRARY, OF_ALL_SOURCES];
 
 /** Tests that measure time. They run alone. */
 const MEASURE_TIME = ["test/attack/clock_under_attack.test.ts"];
 
-/** Seconds of the longest tests: they begin first, so that none of them is alone at the end. */
+/** Seconds of the longest tests: they begin first, so that none is alone at the end. */
 const SECONDS = new Map([
   ["test/notices/stories.test.ts", 70],
   ["test/dashboard/flows.test.ts", 60],
@@ -127,7 +126,7 @@ const SECONDS = new Map([
   ["test/store/volume.test.ts", 19],
 ]);
 
-/** Other long tests, besides those of the compiled file. */
+/** Other long tests, except tests of the compiled file. */
 const LONG = [
   ...SECONDS.keys(),
   "test/conformance",
@@ -136,8 +135,8 @@ const LONG = [
 ];
 
 /**
- * Tests that compute all the time and depend on no clock of the system. They run all along at a low
- * priority, so that they use what the others leave while they wait, and disturb none.
+ * Tests that always compute, independent of the system's clock. They run all along at a low
+ * priority, so that they use the idle time of the others without disturbing them.
  */
 const PATIENT = [
   "test/conformance/memory.test.ts",
@@ -164,10 +163,7 @@ const PATIENT = [
  */
 const BUN_FILES_MAX = 20;
 
-/**
- * Processes that run tests side by side: more than processors, because tests of the compiled file
- * mostly wait for it.
- */
+/** Processes that run tests side by side: more than processors, as many tests mostly wait. */
 const PROCESSES = Math.min(availableParallelism() + 2, 8);
 
 export function isWithin(file, paths) {
@@ -183,8 +179,8 @@ export function testFiles(paths) {
 }
 
 /**
- * Deno runs `before` and `after` of a module before its first and after its last test: files that
- * have them do not share a module with others.
+ * Deno runs a module's `before` and `after` before its first and after its last test: files with
+ * them need a separate module.
  */
 export function needsOwnModule(file) {
   return /^(?:before|after)\(/m.test(readFileSync(join(ROOT, file), "utf8"));
@@ -196,21 +192,21 @@ export function needsNpmPrograms(file) {
   return /\b(?:processes\/runtimes\.ts|programs\/npm_programs\.mjs)"/.test(text);
 }
 
-/** True for tests that run programs of packages which are only unpacked. */
+/** True for tests that run programs of unpacked packages. */
 export function needsUnpacked(file) {
   const text = readFileSync(join(ROOT, file), "utf8");
   return /\bcrons\/[a-z_]+\.ts"|\bunpackedFolder\b/.test(text);
 }
 
-/** Tests that run while the rest is built: they import nothing that the build makes. */
+/** Tests that run during the build: they import none of its results. */
 const BEFORE_BUILD = ["test/notices/stories.test.ts", "test/sim"];
 
-/** True for tests that may need something of the build. */
+/** True for tests that may need the build. */
 export function needsBuild(file) {
   return !isWithin(file, BEFORE_BUILD);
 }
 
-/** Runs of Bun: one for each long file or group, the longest first, then those of several files. */
+/** Runs of Bun: one for each long file or group, the longest first, then runs of several files. */
 function bunRuns(files) {
   const groups = TOGETHER.map((group) => files.filter((file) => group.includes(file)));
   const others = files.filter((file) => !groups.flat().includes(file));
@@ -224,19 +220,19 @@ function bunRuns(files) {
   return runs;
 }
 
-/** The files that run on a runtime: on Deno not those of {@link BUN_ONLY}, unless named. */
+/** The files that run on a runtime: Deno skips {@link BUN_ONLY}, unless named. */
 export function filesOn(runtime, files, named = []) {
   if (runtime === "bun") return files;
   return files.filter((file) => named.includes(file) || !isWithin(file, BUN_ONLY));
 }
 
 /**
- * Stages that run one after the other, and one that runs beside them all. The runs of a stage start
- * in their order, as many at once as the stage allows.
+ * Stages that run one after the other, and one beside them all. The runs of a stage start
+ * in order, up to its limit at once.
  *
- * @param named files that run on Deno too, whatever they show there
+ * @param named files that always run on Deno too
  * @returns for each stage its runs (name, runtime, files, and whether they are patient) and the
- *   number of processes
+ * number of processes
  */
 export function planOf(files, runtimes, named = []) {
   const of = (paths) => files.filter((file) => isWithin(file, paths));

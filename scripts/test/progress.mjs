@@ -1,6 +1,6 @@
-// Reads what `bun test` and `deno test` print while they run, file by file. Plain Node 20.
+// Reads the output of `bun test` and `deno test` as they run, file by file. Plain Node 20.
 
-/** Begins the name of the test that deno_files.mjs adds behind those of each file. */
+/** Begins the name of the test that deno_files.mjs adds at the end of each file. */
 export const END_OF_FILE = "end of file ";
 
 /** Lines of passed and skipped tests. */

@@ -1,5 +1,5 @@
-// Some tests run as another user, who has to reach this folder: a clone in root's home cannot be
-// reached. Plain Node 20.
+// Some tests run as another user, who has to reach this folder: a clone in root's home is
+// unreachable. Plain Node 20.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmdirSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -20,7 +20,7 @@ const MOUNT = 'mount --bind "$1" "$2" && cd "$2" && shift 2 && exec "$@"';
  * Run this program again where other users reach the project's folder: mounted in a temporary
  * folder, for that process alone.
  *
- * @returns its exit code; null if it is not needed, not possible, or not for root
+ * @returns its exit code; null if unnecessary, impossible, or not root
  */
 export function runReachable(script) {
   if (process.platform !== "linux" || process.getuid() !== 0 || isReachable(ROOT)) return null;

@@ -10,23 +10,20 @@ import { processorSeconds } from "./processor_time.mjs";
 import { bunProgress, denoProgress } from "./progress.mjs";
 import { readReport } from "./report.mjs";
 
-/**
- * Short-lived pipes that a process killed by SIGKILL leaves behind. The next daemon removes old
- * ones.
- */
+/** Short-lived pipes of a process killed by SIGKILL. The next daemon removes old ones. */
 const LEFT_BY_KILLED = /^jobctl-pipe-/;
 
 /** Longest time of a test in milliseconds. Patient ones wait for the others. */
 const TEST_MS_MAX = 120_000;
 const PATIENT_TEST_MS_MAX = 1_200_000;
-/** How long the output of a process that has ended is read, in milliseconds. */
+/** Time for which the output of an ended process is read, in milliseconds. */
 const CLOSE_MS_MAX = 5_000;
 
 /**
  * Tests run without the engine's last optimizer, which takes longer than it saves in some seconds,
- * and with one thread that collects garbage: more of them take turns with the other tests. The
- * programs that they start run as usual: forget_options.mjs removes the variables, because jobctl
- * refuses to run with them.
+ * and with one garbage collector thread: more would compete with other tests. The programs that
+ * they start run as usual: forget_options.mjs removes the variables, because jobctl refuses to run
+ * with them.
  */
 const QUICKLY_COMPILED = { BUN_JSC_useFTLJIT: "0", BUN_JSC_numberOfGCMarkers: "1" };
 const FORGET_OPTIONS = "./scripts/test/forget_options.mjs";
@@ -62,7 +59,7 @@ function denoArgs({ name, files }, folder) {
 /**
  * Start a program and read its output by the line.
  *
- * @param options.isPatient true to let all others go first
+ * @param options.isPatient true to yield to all others
  * @param options.onLine called with a line and the number of the process
  * @returns its exit code or signal
  */
@@ -74,7 +71,7 @@ function runLines(command, args, { env, isPatient, onLine }) {
       stdio: ["ignore", "pipe", "pipe"],
     });
     if (isPatient && child.pid !== undefined) {
-      // The lowest: what is left for the end fills the times when few others run.
+      // The lowest priority: tests left for the end fill idle times.
       setPriority(child.pid, constants.priority.PRIORITY_LOW);
     }
     for (const input of [child.stdout, child.stderr]) {
@@ -82,14 +79,14 @@ function runLines(command, args, { env, isPatient, onLine }) {
     }
     child.on("error", (error) => onLine(`Cannot run "${command}": ${error.message}`));
     child.on("close", (code, signal) => resolve(signal ?? code ?? 1));
-    // What a failed test left running may hold the pipes for long.
+    // Leftovers of a failed test may hold the pipes for long.
     child.on("exit", (code, signal) => {
       setTimeout(() => resolve(signal ?? code ?? 1), CLOSE_MS_MAX).unref();
     });
   });
 }
 
-/** How long a file took by the clock, and how much processor time it used. */
+/** Duration of a file by the clock, and its processor time. */
 export function spentText({ seconds, busySeconds }) {
   const columns = (number) => number.toFixed(1).padStart(6);
   const busy = busySeconds === null ? "" : `${columns(busySeconds)} s busy`;
@@ -113,15 +110,15 @@ export async function runFiles(run, folder) {
   const { runtime, name, files } = run;
   const scratch = join(folder, name);
   mkdirSync(scratch);
-  // As in /tmp, jobs of other users write here.
+  // Like in /tmp, jobs of other users write here.
   chmodSync(scratch, 0o1777);
   const ended = new Map();
-  // Of the process, at the end of the last file.
+  // Processor time of the process, at the end of the last file.
   let busyBefore = 0;
   let pid = 0;
   const progress = (runtime === "bun" ? bunProgress : denoProgress)((one) => {
     const busyUntil = processorSeconds(pid);
-    // A process that ends meanwhile can be missed until the next time.
+    // A process that ends meanwhile may be missed until the next time.
     const busySeconds = busyUntil === null ? null : Math.max(0, busyUntil - busyBefore);
     busyBefore = Math.max(busyUntil ?? 0, busyBefore);
     ended.set(one.file, { ...one, busySeconds });
@@ -142,13 +139,13 @@ export async function runFiles(run, folder) {
   const { passed, failed, seen } = readReport(join(folder, `${name}.xml`));
   if (rest !== "" && code !== 0) console.log(`\n${name}:\n${rest}`);
   const problems = [];
-  // A test that fails may leave its folder.
+  // A failed test may leave its folder.
   const left = readdirSync(scratch).filter((one) => !LEFT_BY_KILLED.test(one));
   if (left.length > 0 && failed.length === 0) {
     problems.push(`${name}: left in the temporary folder: ${left.join(", ")}`);
   }
-  // Bun continues without a file that fails to load, and only its output shows that. With several
-  // files and no report, nothing ran at all.
+  // Bun continues without a file that fails to load, which only its output shows. Several files
+  // without a report mean that nothing ran.
   const unseen = runtime === "bun" ? files.filter((file) => !seen.has(file)) : [];
   if (seen.size > 0 || files.length === 1) {
     problems.push(...unseen.map((file) => `${runtime}: ${file}: none of its tests ran, see above`));

@@ -1,5 +1,5 @@
-// Runs the program for Windows under wine: npm run windows. Linux on x64, with wine64 and script (Debian:
-// apt-get install wine64 bsdutils). Everything is in a folder of its own, which is removed.
+// Runs the program for Windows under wine: npm run windows. Linux on x64, with wine64 and script
+// (Debian: apt-get install wine64 bsdutils). Everything is in a temporary folder.
 import { spawn, spawnSync } from "node:child_process";
 import {
   existsSync,
@@ -31,14 +31,14 @@ restart, a kill and a freeze, and what it refuses.
   --program FILE  check this jobctl.exe instead of a new one
   --keep          keep the folder`;
 
-/** How long anything may take: wine is slow, and its first start makes a system. */
+/** Time limit of each step: wine is slow, and its first start makes a system. */
 const LIMIT_MS = 60_000;
 
 const { values } = parseArgs({
   options: { help: { type: "boolean" }, program: { type: "string" }, keep: { type: "boolean" } },
 });
 
-/** Path of a program of this machine; null if there is none. */
+/** Path of a program of this machine; null if missing. */
 function find(...names) {
   const folders = [...process.env.PATH.split(delimiter), "/usr/lib/wine"];
   return names.flatMap((name) => folders.map((folder) => join(folder, name))).find(existsSync) ??
@@ -57,7 +57,7 @@ function compileProgram(folder) {
   return path;
 }
 
-/** A port that is free now: wine has those of this machine. */
+/** A port that is free now: wine has this machine's ports. */
 async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
   await new Promise((done) => server.once("listening", done));
@@ -115,12 +115,12 @@ class Windows {
       timeout: LIMIT_MS,
       killSignal: "SIGKILL",
     });
-    // Wine's server ends with its last program, and may be about to.
+    // Wine's server ends with its last program, perhaps right now.
     if (stderr.includes("wine client error")) return this.run(args, cwd);
     return { status, stdout, stderr, text: `${stdout}\n${stderr}` };
   }
 
-  /** Start a daemon on a terminal of its own, which can press Ctrl-C. */
+  /** Start a daemon on a separate terminal, which can press Ctrl-C. */
   async serve(cwd) {
     const name = `serve-${this.#daemons++}`;
     const [log, pidFile] = [".log", ".pid"].map((ending) => join(this.#folder, name + ending));
@@ -136,7 +136,7 @@ class Windows {
       ended,
       signal,
       log: () => existsSync(log) ? readFileSync(log, "utf8") : "",
-      // script stops with what it runs.
+      // script stops together with its command.
       continueTerminal: () => terminal.kill("SIGCONT"),
       interrupt: () => terminal.stdin.write("\x03"),
       kill: async () => {
@@ -155,19 +155,19 @@ class Windows {
         return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(text) &&
           readFileSync(`/proc/${pid}/environ`, "utf8").includes(this.#env.WINEPREFIX);
       } catch {
-        // It has ended meanwhile, or belongs to somebody else.
+        // It has ended meanwhile, or belongs to another user.
         return false;
       }
     });
   }
 
-  /** End whatever still runs in this wine, which belongs to this command alone. */
+  /** End all remaining processes in this wine, which belongs to this command alone. */
   close() {
     for (const pid of this.processes("")) process.kill(pid, "SIGKILL");
   }
 }
 
-/** The checks, in the order in which they build on each other. */
+/** The checks, each building on the earlier ones. */
 async function* checks(windows, root) {
   const project = join(root, "project");
   const started = join(root, "started");
@@ -181,7 +181,7 @@ async function* checks(windows, root) {
   const file = (name) =>
     existsSync(join(project, name)) ? readFileSync(join(project, name), "utf8") : "";
 
-  /** Start a job that notes its begin in a file, and wait for that. */
+  /** Start a job that notes its start in a file, and wait for that. */
   const begin = async (kind, ...args) => {
     const begun = () => file(`${kind}.txt`).split("begun").length;
     const before = begun();
@@ -299,7 +299,7 @@ async function* checks(windows, root) {
   yield "after a kill, an interrupted job runs again";
 
   await begin("spin");
-  // Idle ones stay: they do nothing that another node could do too.
+  // Idle ones stay: they do nothing special.
   const workers = () => windows.processes("__worker");
   await sleep(1_000);
   const [spinning] = workers().sort((one, other) => ticksOf(other) - ticksOf(one));

@@ -44,7 +44,7 @@ export default function add(_context: Context, one: number, other: number): numb
   return one + other;
 }
 `,
-  // Both say in which process they run.
+  // Both report their process.
   "jobs/inline.ts": `export default function inline(): number {
   return process.pid;
 }
@@ -104,7 +104,7 @@ export default async function once(): Promise<void> {
 `,
 };
 
-/** One that is added while the daemon runs. */
+/** A module that is added while the daemon runs. */
 export const LATER_MODULE = `export default function later(): string {
   return "came later";
 }

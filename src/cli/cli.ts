@@ -51,7 +51,7 @@ async function verbOf(argv: readonly string[]): Promise<Verb | null> {
   return await (await import("./parse.ts")).verbOf(argv);
 }
 
-/** The error with the options of the verb in place of what they are to the daemon. */
+/** The error in terms of the verb's options, where the daemon names its own fields. */
 async function inOptions(error: JobError, verb: Verb | null): Promise<JobError> {
   if (verb === null || error.options.length === 0) return error;
   const { nameOptions } = await import("./parsing/option_names.ts");
@@ -69,7 +69,7 @@ async function runVerb(run: VerbRun, io: CliIo): Promise<number> {
   }) || EXIT.ok;
 }
 
-/** Write the lines of a verb about its words, after its help. */
+/** Write a verb's explanation of its words, after its help. */
 async function explain(run: VerbRun, io: CliIo): Promise<void> {
   await withContext(run, io, async (args, context) => {
     const lines = await run.verb.explain?.(args, context) ?? [];
@@ -122,14 +122,14 @@ async function withContext<T>(
   }
 }
 
-/** The form that was asked for; undefined if none was. */
+/** The requested form; undefined if unset. */
 function readFormat(args: Args): OutputFormat | undefined {
-  // A verb may have choices other than the formats, and writes those itself.
+  // A verb with other choices than the formats handles them itself.
   const format = args.text("output") as OutputFormat | "jsonschema" | undefined;
   return format === "jsonschema" ? "json" : format;
 }
 
-/** The fields that were asked for; null for all. @throws JobError `invalid_argument` */
+/** The requested fields; null for all. @throws JobError `invalid_argument` */
 function readFields(args: Args): readonly string[] | null {
   const fields = [...new Set(args.list("fields"))];
   if (fields.length === 0) return null;
@@ -145,7 +145,7 @@ function readFields(args: Args): readonly string[] | null {
 }
 
 /**
- * True if the terminal, or a variable that speaks for it, wants colors: https://no-color.org,
+ * True if the terminal, or an overriding variable, wants colors: https://no-color.org,
  * https://force-color.org and https://bixense.com/clicolors.
  */
 function wantsColor({ env, isTerminal }: CliIo): boolean {

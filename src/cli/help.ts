@@ -13,14 +13,14 @@ import {
 /** Longer lines are hard to read. */
 const WIDTH_MAX = 100;
 const WIDTH_MIN = 40;
-/** Left columns that are wider have their text on the next line. */
+/** Wider left columns have their text on the next line. */
 const TAG_WIDTH_MAX = 28;
 const INDENT = "  ";
-/** The heading of options without one of their own. */
+/** The heading of options without a heading. */
 const OPTIONS = "Options";
 const GAP = "  ";
 
-/** Options that every verb has, by the topic that shows them. */
+/** Options of every verb, by the topic that shows them. */
 const OPTION_TOPICS = {
   connection: CONNECTION_OPTIONS,
   output: OUTPUT_OPTIONS,
@@ -132,7 +132,7 @@ function optionLines(specs: OptionSpecs, width: number): string[] {
   });
 }
 
-/** A text that begins with the heading above it, such as "With --cron: the zone", without that. */
+/** A text without the heading that it repeats, such as "With --cron: the zone". */
 function withoutHeading(text: string, title: string): string {
   const start = `${title}: `;
   if (!text.startsWith(start)) return text;
@@ -193,7 +193,7 @@ function rows(entries: readonly Row[], width: number): string[] {
   });
 }
 
-/** Commands with their meaning beside them, or above them if one would not fit. */
+/** Commands with their meaning beside them, or above if too wide. */
 function exampleLines(examples: readonly Row[], width: number): string[] {
   const widest = Math.max(...examples.map(([line]) => displayWidth(line)));
   const isBeside = examples.every(([, meaning]) =>
@@ -210,7 +210,7 @@ function exampleLines(examples: readonly Row[], width: number): string[] {
   ]);
 }
 
-/** A command that continues in the next line before an option, as a shell reads it. */
+/** A command that continues on the next line before an option, in shell syntax. */
 function commandLines(command: string, width: number): string[] {
   const parts = command.split(/ (?=-|>|\|)(?=(?:[^']*'[^']*')*[^']*$)/);
   const lines: string[] = [];

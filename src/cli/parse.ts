@@ -35,7 +35,7 @@ export interface HelpText {
   readonly text: string;
   /** False if the text is shown because no verb was given. */
   readonly isAsked: boolean;
-  /** The run that help was requested for, if its verb can explain it further. */
+  /** The run that the requested help is about, if its verb can explain it further. */
   readonly topic?: VerbRun;
 }
 
@@ -56,19 +56,19 @@ interface Place {
 }
 
 const PROGRAM = { name: "jobctl", summary: "Run jobs: on schedules, durably, from one file" };
-/** Known before the verb is: without its value, `--watch` must not take the verb for one. */
+/** Known before the verb is: `--watch` without a value must not take the verb for one. */
 const BEFORE_VERB: OptionSpecs = { ...PROGRAM_OPTIONS, ...WATCH_OPTIONS };
 /** Verbs of the program that are nouns. */
 const NOUNS = ["logs", "incidents", "notices", "sessions", "workers", "token"];
 const HELP_WORD = "help";
-/** More verbs than these are listed by the help only. */
+/** With more verbs than this, only the help lists them. */
 const NAMES_SHOWN_MAX = 12;
 
 /**
  * Read the command line.
  *
  * @param columns width of the terminal, for help texts
- * @throws JobError `invalid_argument` if it is not understood
+ * @throws JobError `invalid_argument` if it is invalid
  */
 export async function parseCommandLine(
   argv: readonly string[],
@@ -96,13 +96,13 @@ export async function parseCommandLine(
   return { type: "help", text: await helpOf(place, columns), isAsked: false };
 }
 
-/** The verb of a command line, whatever else is wrong with it; null if it has none. */
+/** The verb of a command line, even if the rest is invalid; null without one. */
 export async function verbOf(argv: readonly string[]): Promise<Verb | null> {
   const { entry } = findVerb(argv, await programFor(argv)).place;
   return isGroup(entry) ? null : entry;
 }
 
-/** The program with the verb that a line names; with all of them if it names none. */
+/** The program with the verb that a line names; by default with all verbs. */
 async function programFor(argv: readonly string[]): Promise<Place> {
   const verbs = await verbsFor(readOptions(argv, BEFORE_VERB).words[0]);
   return { titles: [PROGRAM.name], entry: { ...PROGRAM, verbs } };
@@ -123,13 +123,13 @@ function findVerb(
     const given = readOptions(argv, isProgram(place) ? BEFORE_VERB : optionsAt(entry));
     const next = isGroup(entry) ? nextVerb(entry, given, titles.length - 1) : undefined;
     if (next === undefined) return { place, given };
-    // The word is not a verb's name, but its first word.
+    // The word is not a verb's name, but its first argument.
     const isOther = isGroup(entry) && next === entry.otherwise;
     place = { titles: isOther ? titles : [...titles, next.name], entry: next };
   }
 }
 
-/** The verb that the word at a position names or is for, or that the group stands for alone. */
+/** The verb that a word at a position names, or that its group implies. */
 function nextVerb(
   group: VerbGroup<Verb | VerbGroup>,
   { words, rest, wantsHelp }: GivenLine,
@@ -145,19 +145,19 @@ function nextVerb(
 function verbNamed(entry: VerbEntry, name: string): VerbEntry | undefined {
   if (!isGroup(entry)) return undefined;
   const { verbs } = entry;
-  // Other verbs are no nouns: "runs" must not run anything.
+  // Other verbs are not nouns: "runs" must not run anything.
   const isTop = entry.name === PROGRAM.name;
   const nouns = isTop ? verbs.filter((verb) => NOUNS.includes(verb.name)) : verbs;
   return verbs.find((verb) => verb.name === name) ??
     nouns.find((verb) => verb.name === `${name}s` || `${verb.name}s` === name);
 }
 
-// Loaded only when it is asked for.
+// Loaded only on request.
 async function helpOf({ titles, entry }: Place, columns: number): Promise<string> {
   return (await import("./help.ts")).helpOf(titles, entry, columns);
 }
 
-/** What `jobctl help TOPIC` shows; null if there is no such topic. */
+/** The text of `jobctl help TOPIC`; null without this topic. */
 async function topicOfHelp(topic: string, columns: number): Promise<string | null> {
   if (!Object.hasOwn(HELP_TOPICS, topic)) return null;
   return await (await import("./help.ts")).topicHelp(topic, columns);
@@ -177,7 +177,7 @@ function asHelpOption(words: readonly string[], program: Place): readonly string
   return [...words.slice(0, endOfOptions(words)), "--help"];
 }
 
-/** Names that every object has would be found among the options without being declared. */
+/** Names that every object inherits would be found among the options without being declared. */
 function refuseReserved(argv: readonly string[]): void {
   for (const word of argv.slice(0, endOfOptions(argv))) {
     const name = /^--?([^=]+)/.exec(word)?.[1];
@@ -198,7 +198,7 @@ function topicOf({ titles, entry }: Place, argv: readonly string[]): Pick<HelpTe
     const given = readOptions(rest, optionsOf(entry));
     return given.lacksValue === undefined ? { topic: readRun(titles, entry, given, rest) } : {};
   } catch {
-    // It is incomplete: only the verb's own help can be shown.
+    // It is incomplete: only the verb's help can be shown.
     return {};
   }
 }
@@ -279,7 +279,7 @@ function checkOptions(
   return named;
 }
 
-/** How to give `-x` as the value of the argument by name before it; undefined if there is none. */
+/** The way to give `-x` as the value of the argument by name before it; undefined if impossible. */
 function valueHint(word: string, argv: readonly string[], specs: OptionSpecs): string | undefined {
   const [, name] = /^--([^=]+)$/.exec(argv[argv.indexOf(word) - 1] ?? "") ?? [];
   if (name === undefined || Object.hasOwn(specs, name)) return undefined;
@@ -296,7 +296,7 @@ function wordOf(name: string, argv: readonly string[]): string {
   return word ?? `--${name}`;
 }
 
-/** @param options names of the options that were given without a verb */
+/** @param options names of options that were given without a verb */
 function missingVerb({ titles, entry }: Place, options: readonly string[]): JobError {
   const title = titles.join(" ");
   const names = namesIn(entry);
@@ -307,7 +307,7 @@ function missingVerb({ titles, entry }: Place, options: readonly string[]): JobE
   );
 }
 
-/** @param topics names that `jobctl help` knows, if it was asked */
+/** @param topics names that `jobctl help` knows, for a request for help */
 function unknownVerb(
   { word, next = [], rest = [] }: Pick<UnknownWord, "word" | "next" | "rest">,
   place: Place,

@@ -2,9 +2,9 @@ import { isGroup, optionsOf, type Verb } from "./verb/verb.ts";
 import { loadVerb } from "./verbs.ts";
 import type { VerbRun } from "./parse.ts";
 
-/** Words that no parser can take for an option or a flag's value, or strip of quotes. */
+/** Words that are certainly not an option, a flag's value, or quoted. */
 const PLAIN_WORD = /^(?!true$|false$)[\w./:~@]/;
-/** Values, which are also numbers and times before now: `-2h`. */
+/** Values, including numbers and times before now: `-2h`. */
 const PLAIN_VALUE = /^(?:[\w./:~@]|-[\d.])/;
 
 /**
@@ -45,7 +45,7 @@ function readVerbLine(verb: Verb, argv: readonly string[]): VerbRun | null {
       dashes === "--" ? each === name : specs[each]!.alias === name
     );
     if (option === undefined || option in values) return null;
-    // A value joined to a single letter can be read in more than one way.
+    // A value joined to a single letter is ambiguous.
     if (dashes === "-" && joined !== undefined) return null;
     const { isFlag, optionalValue } = specs[option]!;
     if (optionalValue !== undefined) return null;
@@ -62,7 +62,7 @@ function readVerbLine(verb: Verb, argv: readonly string[]): VerbRun | null {
   return words === null ? null : { type: "run", verb, words, values, named: [] };
 }
 
-/** The words of a line by their names; null if there are too few or too many. */
+/** The words of a line by their names; null for too few or too many. */
 function wordsOf(
   { words = [] }: Verb,
   given: readonly string[],

@@ -6,7 +6,7 @@ export interface HelpGroup {
   readonly verbs: readonly (Verb | VerbGroup)[];
 }
 
-/** The first steps, each with a line of its own in the help of the program. */
+/** The first steps, each on a separate line in the help of the program. */
 export const FIRST_VERBS: readonly (readonly [string, string])[] = [
   ["init", "Write a configuration with an example job"],
   ["serve", "Run the daemon"],
@@ -16,7 +16,7 @@ export const FIRST_VERBS: readonly (readonly [string, string])[] = [
   ["explain", "Say why a job ran, or why it did not"],
 ];
 
-/** What `jobctl help` shows other than verbs, each with what it is about. */
+/** Topics of `jobctl help` other than verbs, each with its subject. */
 export const HELP_TOPICS: Readonly<Record<string, string>> = {
   connection: "how a verb finds its daemon",
   output: "the forms of output",
@@ -36,7 +36,7 @@ const GROUPS: readonly (readonly [string, string])[] = [
   ["Help", "help docs completion version"],
 ];
 
-/** Where verbs are that no group names. */
+/** Heading of verbs that are in no group. */
 const REST = "More";
 
 /** The verbs of the program by group. Each is in exactly one. */

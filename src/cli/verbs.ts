@@ -69,12 +69,12 @@ export async function loadVerbs(): Promise<readonly (Verb | VerbGroup)[]> {
   return await Promise.all(Object.values(LOADS).map((load) => load()));
 }
 
-/** The verb with a name; null if there is none. */
+/** The verb with a name; null without one. */
 export async function loadVerb(name: string): Promise<Verb | VerbGroup | null> {
   return Object.hasOwn(LOADS, name) ? await LOADS[name]!() : null;
 }
 
-/** The verbs that a command line needs: the one with its first word as name, or all. */
+/** The verbs for a command line: the one named by its first word, or all. */
 export async function verbsFor(word: string | undefined): Promise<readonly (Verb | VerbGroup)[]> {
   const verb = word === undefined ? null : await loadVerb(word);
   return verb === null ? await loadVerbs() : [verb];

@@ -5,23 +5,23 @@ import type { WordSpec } from "./parsing/options.ts";
 import type { GivenLine } from "./parsing/read_options.ts";
 import { isTime } from "./parsing/time.ts";
 
-// What to do about an extra word, or a missing one.
+// Hints about extra and missing words.
 
-/** The words of a command line of which a verb takes only the first. */
+/** The words of a command line whose verb takes only the first ones. */
 interface ExtraWords {
   /** The program and the verb. */
   readonly title: string;
   readonly values: GivenLine["values"];
   /** All words after the verb. */
   readonly given: readonly string[];
-  /** How many of them the verb takes. */
+  /** Number of words that the verb takes. */
   readonly used: number;
 }
 
-/** A time without an option means the first of these options that the verb has. */
+/** A time without an option means the verb's first one of these options. */
 const TIME_OPTION_NAMES = ["at", "since", "after", "from", "until"];
 
-/** What an extra word was meant to be; undefined if it is not known. */
+/** The likely meaning of an extra word; undefined if unknown. */
 export function extraWordHint(verb: Verb, line: ExtraWords): string | undefined {
   const { title, values, given, used } = line;
   const extra = makeVisible(given[used]!);
@@ -30,14 +30,14 @@ export function extraWordHint(verb: Verb, line: ExtraWords): string | undefined 
     dashesHint(verb, title, given.slice(used - 1)) ?? kindHint(verb, line);
 }
 
-/** Who says `jobctl stop backup` means the job. */
+/** A user who types `jobctl stop backup` means the job. */
 function stopHint({ name }: Verb, word: string): string | undefined {
   if (name !== "stop") return undefined;
   const kind = shellWord(word);
   return `This stops the daemon. To end a run: jobctl cancel last:${kind}. To start no more runs: jobctl pause ${kind}`;
 }
 
-/** How to write a time in words, or without its option: `pause backup until monday 8:00`. */
+/** The form of a time in words, or without its option: `pause backup until monday 8:00`. */
 function timeHint(verb: Verb, { title, values, given, used }: ExtraWords): string | undefined {
   const own = verb.options ?? {};
   const names = Object.keys(own).filter((name) => own[name]!.value === "TIME");
@@ -65,7 +65,7 @@ function longestTime(words: readonly string[]): string | undefined {
   return words.map((_, index) => words.slice(0, words.length - index).join(" ")).find(isTime);
 }
 
-/** How to choose one kind of a list: `list dead backup`. */
+/** The form for one kind of a list: `list dead backup`. */
 function kindHint(verb: Verb, { title, given, used }: ExtraWords): string | undefined {
   const { kind } = verb.options ?? {};
   if (used > 0 || kind?.offers !== "kinds" || given.length !== 1) return undefined;
@@ -76,7 +76,7 @@ function shown(word: string): string {
   return makeVisible(shellWord(word));
 }
 
-/** How to give a word to an option whose value must be in the same word: `--watch=5s`. */
+/** The form of an option whose value must be in the same word: `--watch=5s`. */
 function joinedHint(verb: Verb, values: GivenLine["values"], word: string): string | undefined {
   const [name] =
     Object.entries(optionsOf(verb)).find(([name, { optionalValue }]) =>
@@ -85,13 +85,13 @@ function joinedHint(verb: Verb, values: GivenLine["values"], word: string): stri
   return name === undefined ? undefined : `Did you mean --${name}=${shellWord(word)}?`;
 }
 
-/** How to name a configuration to a verb that takes it as an option. */
+/** The form of a configuration for a verb that takes it as an option. */
 function configHint(verb: Verb, title: string, word: string): string | undefined {
   if (!word.endsWith(".toml") || !Object.hasOwn(optionsOf(verb), "config")) return undefined;
   return `Did you mean "${title} --config ${shellWord(word)}"?`;
 }
 
-/** How to write an option whose dashes are missing: `docs search memory`. */
+/** The form of an option whose dashes are missing: `docs search memory`. */
 function dashesHint(
   verb: Verb,
   title: string,
@@ -103,8 +103,8 @@ function dashesHint(
 }
 
 /**
- * The command line with the word that its options ask for: `jobctl cancel instances --kind X`. Only
- * with options of the verb itself, as those of the connection may be secret.
+ * The command line with the word that its options require: `jobctl cancel instances --kind X`. Only
+ * with options of the verb: connection options may be secret.
  */
 export function missingWordHint(
   { suggests = [] }: WordSpec,

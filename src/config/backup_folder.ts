@@ -14,20 +14,20 @@ export interface UnitRefusal {
   readonly remedy: string;
 }
 
-/** What is known about the folder of regular backups. */
+/** Facts about the folder of regular backups. */
 export interface BackupFolder {
   readonly path: string;
   /** Name of the daemon's user. */
   readonly user: string;
-  /** What keeps that user from writing to it; null if nothing. */
+  /** The obstacle to that user's writing to it; null if there is none. */
   readonly obstacle: "missing" | "file" | WhyUnwritable | null;
-  /** Set if users other than root and the daemon's can change what is in it. */
+  /** Set if users other than root and the daemon's can change its content. */
   readonly distrust: TrustProblem | null;
   /** The unit whose daemon cannot write to it; null if none. */
   readonly refusal: UnitRefusal | null;
 }
 
-/** One reason why every backup fails. */
+/** A reason why every backup fails. */
 export interface BackupFolderProblem {
   readonly message: string;
   /** The command that fixes it, or other advice. */
@@ -36,7 +36,7 @@ export interface BackupFolderProblem {
   readonly isMissing: boolean;
 }
 
-/** Look at the folder. @param uid the daemon's user; null if only root can tell what it may do */
+/** Look at the folder. @param uid the daemon's user; null if only root can check its rights */
 export function readBackupFolder(
   path: string,
   uid: number | null,

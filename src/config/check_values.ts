@@ -115,7 +115,7 @@ function isOrigin(text: string): boolean {
 
 function checkExposure(values: AllValues, fields: Fields, report: Report): void {
   if (values["server.allow_insecure"]) return;
-  // What seems insecure may follow from these, and is refused all the same.
+  // Apparent insecurity may follow from these problems, and is refused all the same.
   if (report.problems.some(({ path }) => /^server\.(?:tls|auth)\./.test(path))) return;
   const host = fields.get("server.host");
   const hasTls = fields.has("server.tls.cert") && fields.has("server.tls.key");

@@ -32,11 +32,11 @@ export interface Config {
     readonly http: { readonly host: string; readonly port: number } | null;
     /** Host names that HTTP clients may use, in addition to the daemon's own. */
     readonly httpHosts: readonly string[];
-    /** Where browsers find the site of `http`. */
+    /** Public location of the site of `http`. */
     readonly site: SiteConfig;
     /** Origins of other sites whose pages may use the API. */
     readonly httpOrigins: readonly string[];
-    /** Most kinds with a label of their own in the metrics. */
+    /** Most kinds with a separate label in the metrics. */
     readonly metricsKinds: number;
     readonly auth: { readonly tokensFile: string };
   };
@@ -45,9 +45,9 @@ export interface Config {
     readonly isolation: "process" | "inline";
     readonly leaseMs: number;
     readonly drainMs: number;
-    /** What SIGTERM does to commands; null to decide by what stops the daemon. */
+    /** Effect of SIGTERM on commands; null to decide by the reason for the stop. */
     readonly onStop: "keep" | "drain" | null;
-    /** How long an idle worker process is kept. */
+    /** Time after which an idle worker process is ended. */
     readonly idleMs: number;
     /** Most attempts at once by the name of a pool. */
     readonly pools: Readonly<Record<string, number>>;
@@ -86,11 +86,11 @@ export interface LoadedConfig {
     readonly isRefused: boolean;
     /** False if its main file could not be read at all. */
     readonly isRead: boolean;
-    /** Names of all channels, also of those with problems; null if they are not known. */
+    /** Names of all channels, including faulty ones; null if unknown. */
     readonly channels: readonly string[] | null;
-    /** What can be read of the tables of jobs that have problems. */
+    /** The readable parts of faulty job tables. */
     readonly parts: readonly JobTable[];
-    /** Where the files have a key, or what is nearest to it. */
+    /** Place of a key in the files, or of the nearest key. */
     readonly placeOf: (path: string) => Place | null;
   };
 }

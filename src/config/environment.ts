@@ -49,8 +49,7 @@ const FILE_ONLY: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The variable that sets the key at `path`, such as `JOBCTL_SERVER_PORT`. Null if only a file can
- * set it.
+ * The variable that sets the key at `path`, such as `JOBCTL_SERVER_PORT`; null if only files can.
  */
 export function variableOf(path: string): string | null {
   if (FILE_ONLY.has(path)) return null;
@@ -93,7 +92,7 @@ function hintAboutService(name: string): string | undefined {
   return "Kubernetes sets it for a Service: set enableServiceLinks: false in the pod's spec";
 }
 
-/** The keys that flags set, by short name or dotted path; undefined ones are left out. */
+/** The keys that flags set, by short name or dotted path; undefined ones are omitted. */
 export function flagFields(
   flags: Readonly<Record<string, unknown>>,
   options: { readonly baseDir: string; readonly env: Environment },

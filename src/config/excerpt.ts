@@ -3,13 +3,13 @@ import type { ConfigProblem, Place } from "../core/config_problem.ts";
 import { maskUrl } from "../core/settings/store_address.ts";
 import { readRegularFile } from "../platform/files/read_file.ts";
 
-/** Largest file that is shown, in bytes, and how many are kept. */
+/** Largest file that is shown, in bytes, and number of kept files. */
 const FILE_BYTES_MAX = 4 * 1_048_576;
 const FILES_MAX = 50;
-/** Longest line that is shown as a whole, and what is shown before and after a place of another. */
+/** Longest line that is shown whole; of other lines, the characters shown around a place. */
 const LINE_CHARS_MAX = 160;
 const CHARS_BEFORE = 60;
-/** How far above a line the key and the header are looked for. */
+/** Number of lines above a line that are searched for the key and the header. */
 const LINES_ABOVE_MAX = 500;
 
 const HEADER = /^[ \t]*\[\[?([^\]\n]*)\]/;
@@ -20,9 +20,9 @@ const WORD = /^[ \t]*["']?([\w.-]*)["']?:?/;
 /** Keys whose texts are secrets, or may be. */
 const SECRET =
   /(?:^|[._\s"'])(?:tokens?|hash|passwords?|secrets?|ping_key|env|headers|body|stdin)(?:$|[.[\s"'])/;
-/** A text, also one that is not closed. */
+/** A text, possibly unclosed. */
 const TEXT = /"(?:[^"\\]|\\.)*"?|'[^']*'?/g;
-/** A key of an inline table, which is captured, or a value, also one whose quotes are missing. */
+/** A key of an inline table, which is captured, or a value, possibly without quotes. */
 const VALUE = /((?<=[{,][ \t]*)[\w-]+(?=[ \t]*=))|"(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s,{}[\]"'=]+/g;
 /** A key and its value in an inline table. */
 const INLINE =
@@ -37,7 +37,7 @@ export interface Excerpt {
   readonly line: number;
   /** Without secrets. */
   readonly text: string;
-  /** First character that is wrong, from 0, and how many are. */
+  /** First wrong character, from 0, and the number of wrong ones. */
   readonly start: number;
   readonly length: number;
 }
@@ -52,7 +52,7 @@ export class Excerpts {
     this.#cwd = cwd;
   }
 
-  /** The line of a problem; null if it has none, or its file cannot be read. */
+  /** The line of a problem; null without a place, or if its file cannot be read. */
   of({ place, path }: Pick<ConfigProblem, "place" | "path">): Excerpt | null {
     if (place === null) return null;
     const lines = this.#linesOf(place);
@@ -93,7 +93,7 @@ function contextOf(lines: readonly string[], index: number): string {
   return key ?? "";
 }
 
-/** Index of the line where the text of several lines begins that a line is in; null for none. */
+/** Index of the line where the multi-line text around a line begins; null for none. */
 function textStart(lines: readonly string[], index: number): number | null {
   let open: { readonly quotes: string; readonly at: number } | null = null;
   for (let at = 0; at < index; at++) {
@@ -122,7 +122,7 @@ function masked(lines: readonly string[], index: number, path: string): string {
     const shown = maskUrl(inner);
     return shown === inner ? text : text[0]! + shown + text.at(-1)!;
   });
-  // Also within a text, and where the quotes are missing.
+  // Applies within a text too, and where the quotes are missing.
   return texts.replace(URL_PASSWORD, "$1:***@").replace(URL_QUERY, "$1***");
 }
 
@@ -153,7 +153,7 @@ function cut(whole: string, { line, column }: Place): Excerpt {
   return { line, text: shown, start: left, length: Math.max(1, Math.min(length, to - start)) };
 }
 
-/** How long the key, the header or the value at an index is. */
+/** Length of the key, the header or the value at an index. */
 function lengthAt(text: string, start: number): number {
   const rest = text.slice(start);
   const found = /^(?:"(?:[^"\\]|\\.)*"?|'[^']*'?|\[[^\]]*\]?|[\w.+:-]+)/.exec(rest)?.[0];

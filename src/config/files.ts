@@ -24,7 +24,7 @@ export interface ConfigFile {
   readonly incomplete: ReadonlySet<string>;
 }
 
-/** How {@link readConfigFile} reads a file. */
+/** Options of {@link readConfigFile}. */
 export interface ReadFileOptions {
   readonly cwd: string;
   readonly env: Environment;
@@ -34,9 +34,9 @@ export interface ReadFileOptions {
 }
 
 /**
- * Read, parse and expand one file; null after problems that leave nothing to read. Those of an
- * included file do not stop the others. Of a main file with mistakes of syntax, the rest is read,
- * so that it is refused with all of its problems.
+ * Read, parse and expand one file; null after problems that leave nothing to read. Problems of an
+ * included file do not stop the others. A main file with syntax errors is read further, so that it
+ * is refused with all of its problems.
  *
  * @param file the path as places show it
  */
@@ -89,7 +89,7 @@ export function readConfigFile(
 function expandField(field: Field, raw: Map<string, string>, report: Report): string {
   const text = field.value as string;
   const { path, source } = field;
-  // Shell lines have variables of their own.
+  // Shell lines have their own variables.
   const isCode = path[0] === "jobs" &&
     (path[2] === "run" || path[2] === "command" || (path[2] === "stdin" && path[3] === "text"));
   if (isCode) return text;
@@ -101,8 +101,8 @@ function expandField(field: Field, raw: Map<string, string>, report: Report): st
 }
 
 /**
- * True if the file may be read. Root refuses a file that other users can change; any other user
- * gets a warning.
+ * True if the file may be read. Root refuses a file that other users can change; others get a
+ * warning.
  */
 function isTrusted(file: string, absolute: string, report: Report): boolean {
   const problem = trustProblem(absolute);

@@ -15,7 +15,7 @@ import { key, schemaOf } from "./values/schema.ts";
 import { ENVIRONMENT, ENVIRONMENT_FILE, PING_KEY } from "./values/secrets.ts";
 import * as special from "./values/special_readers.ts";
 
-/** The keys of `[jobs.KIND.hook]`: who else may start the job, and with which arguments. */
+/** The keys of `[jobs.KIND.hook]`: settings for starts by HTTP requests, and their arguments. */
 export const HOOK_KEYS = {
   "hook.verify": key(
     choice(HOOK_FORMS),
@@ -47,9 +47,7 @@ export const HOOK_KEYS = {
   ),
 };
 
-/**
- * The keys of a job's table that definitions do not have: the command, its surroundings, `enabled`.
- */
+/** The keys of a job's table that definitions lack: the command, its surroundings, `enabled`. */
 export const JOB_KEYS = {
   run: key(
     string(),

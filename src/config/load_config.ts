@@ -26,7 +26,7 @@ import {
   type Source,
 } from "./values/source.ts";
 
-/** What {@link loadConfig} reads in addition to the file. */
+/** Inputs of {@link loadConfig} in addition to the file. */
 export interface LoadConfigOptions {
   /** Variables: `JOBCTL_*`, and what `${VAR}` and secrets refer to. */
   readonly env?: Environment;
@@ -34,7 +34,7 @@ export interface LoadConfigOptions {
   readonly flags?: Readonly<Record<string, unknown>>;
   /** Base of relative paths outside of files; the working directory by default. */
   readonly cwd?: string;
-  /** Return what can be read of a refused configuration, to be checked further. */
+  /** Return the readable parts of a refused configuration, to be checked further. */
   readonly isCheck?: boolean;
 }
 
@@ -94,7 +94,7 @@ export async function loadConfig(
   checkStoreModule(config, fields, report);
   const channelTables = notices.unique(report);
   const channels = channelTables.length === 0 ? [] : await readChannels(channelTables, report);
-  // Also those with problems, which need not be reported twice.
+  // Including faulty ones, which need not be reported twice.
   const names = notices.first().map(([name]) => name);
   const defaults = withChannels(config.defaults, fields.get("defaults.notify"), { names, report });
   const read = {
@@ -131,9 +131,9 @@ function finish(
   const read = jobs.unique(report).map((field) => readJob(field, config, report));
   checkPingKeys(jobs, read, report);
   if (config.server.http === null) warnOfHooks(jobs, read, report);
-  // A variable with a secret may also have been filled into another value.
+  // A variable with a secret may also be part of another value.
   const mask = new SecretMask(report.secrets);
-  // What seems wrong in such a table may follow from the statement that could not be read.
+  // Faults in this table may follow from the unreadable statement.
   const tables = [...incomplete];
   const isSecond = ({ path }: ConfigProblem) =>
     tables.some((table) => path === table || path.startsWith(`${table}.`));
@@ -166,7 +166,7 @@ function finish(
   };
 }
 
-/** What a check needs to know of the files beside their values. */
+/** Facts about the files, beside their values, that a check needs. */
 type CheckFacts = Pick<NonNullable<LoadedConfig["check"]>, "isRead" | "placeOf">;
 
 function checkFacts(
@@ -204,7 +204,7 @@ function partsOf(path: string): KeyPath {
   return path.split(/[.[]/).map((part) => part.endsWith("]") ? Number(part.slice(0, -1)) : part);
 }
 
-/** Apart from {@link loadConfig}, whose variables it must not keep: they have all jobs. */
+/** Apart from {@link loadConfig}, whose variables it must not keep: they hold all jobs. */
 function listedSettings(
   fields: ReadonlyMap<string, Field>,
   { notices, jobs }: { readonly notices: NamedTables; readonly jobs: NamedTables },
@@ -216,7 +216,7 @@ function listedSettings(
   return settingsOf({ fields, tables, hasMore, secrets });
 }
 
-/** What can be read of the tables with problems, which were reported. */
+/** The readable parts of faulty tables, whose problems were reported. */
 function partsOfJobs(
   jobs: NamedTables,
   broken: ReadonlySet<string>,
@@ -227,7 +227,7 @@ function partsOfJobs(
   );
 }
 
-/** The mistakes of tables that name channels which do not exist; otherwise jobs check it later. */
+/** The mistakes of tables that name unknown channels; otherwise jobs check it later. */
 function unknownChannels(
   tables: readonly (JobTable | null)[],
   names: readonly string[],
@@ -242,7 +242,7 @@ function unknownChannels(
   });
 }
 
-/** Jobs check the channels that they name; a wrong one for all of them is one mistake. */
+/** Jobs check their channels; a wrong default for all of them is one mistake. */
 function withChannels(
   defaults: Config["defaults"],
   field: Field | undefined,
@@ -331,10 +331,7 @@ class NamedTables {
     }
   }
 
-  /**
-   * The tables whose names have only one. For each further table of a name, a problem names both
-   * places.
-   */
+  /** The tables with unique names. For each duplicate, a problem names both places. */
   unique(report: Report): Field[] {
     const unique: Field[] = [];
     for (const [first, ...all] of this.#tables.values()) {
@@ -348,7 +345,7 @@ class NamedTables {
     return unique;
   }
 
-  /** Each import of a crontab writes channels of its mail, and several files may be included. */
+  /** Each import of a crontab writes channels for its mail, and several files may be included. */
   #isSame(first: Field, other: Field): boolean {
     return this.key === "notices" && first.source.baseDir === other.source.baseDir &&
       isDeepStrictEqual(first.value, other.value);
@@ -370,7 +367,7 @@ class NamedTables {
   }
 }
 
-/** A ping with the key of two jobs would be a report of only one of them. */
+/** A ping with the key of two jobs would report only one of them. */
 function checkPingKeys(
   jobs: NamedTables,
   read: readonly (JobTable | null)[],

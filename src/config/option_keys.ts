@@ -33,9 +33,7 @@ import {
 import { key, type Keys } from "./values/schema.ts";
 import * as special from "./values/special_readers.ts";
 
-/**
- * The keys of a job's table that are options. A key without a default uses that of `[defaults]`.
- */
+/** The option keys of a job's table. A key without a default uses the one in `[defaults]`. */
 export function jobOptionKeys(table: JobOptionTable = JOB_OPTIONS): Keys {
   return Object.fromEntries(
     Object.entries(table).map(([name, { value, isInherited, initial, doc }]) => [

@@ -4,7 +4,7 @@ import type { HOOK_KEYS } from "./job_keys.ts";
 import type { Values } from "./values/schema.ts";
 import { childOf, type Field, type Report } from "./values/source.ts";
 
-/** How long a signed time is accepted by default, in milliseconds. */
+/** Default limit on the age of a signed time, in milliseconds. */
 const REPLAY_WINDOW_MS = 300_000;
 /** Fewest bytes of a key of Standard Webhooks. */
 const KEY_BYTES_MIN = 16;
@@ -12,7 +12,7 @@ const KEY_BYTES_MIN = 16;
 /**
  * Read the keys of `[jobs.KIND.hook]`.
  *
- * @returns undefined if the job has none, or after a report
+ * @returns undefined if it is absent, or after a report
  */
 export function readHook(
   table: Field,
@@ -55,14 +55,14 @@ export function readHook(
   };
 }
 
-/** Headers that are secrets: arguments are stored, and shown to everybody who may see the job. */
+/** Secret headers: arguments are stored, and shown to everybody who may see the job. */
 const SECRET_HEADERS: ReadonlySet<string> = new Set([
   "authorization",
   "cookie",
   "proxy-authorization",
 ]);
 
-/** @param token the header with the secret; null if there is none */
+/** @param token the header with the secret; null without one */
 function checkHeaders(
   fields: ReadonlyMap<string, Field>,
   values: Partial<Values<typeof HOOK_KEYS>>,

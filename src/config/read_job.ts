@@ -35,7 +35,7 @@ const COMMAND_ONLY = [
   "leave_children",
 ];
 
-/** Keys of what surrounds a process: they mean nothing where the function runs in the daemon. */
+/** Keys of a process's environment: they have no meaning where the function runs in the daemon. */
 const PROCESS_KEYS = [
   "cwd",
   "user",
@@ -50,9 +50,7 @@ const PROCESS_KEYS = [
   "limits.open_files",
 ] as const;
 
-/**
- * A table in place of one with problems: a module of that kind must not run without its options.
- */
+/** Replaces a table with problems: a module of that kind must not run without its options. */
 export function disabledJob(kind: string, field: Field): JobTable {
   return {
     kind,
@@ -82,7 +80,7 @@ export function readJob(table: Field, inherited: Inherited, report: Report): Job
   return own.problems.length > 0 ? null : read;
 }
 
-/** What can be read of a table with problems; null if it is none. They are in `own`. */
+/** The readable parts of a faulty table; null for another value. Its problems are in `own`. */
 export function readPart(table: Field, inherited: Inherited, own: Report): JobTable | null {
   const kind = String(table.path[1]);
   if (!isObject(table.value)) return own.mismatch(table, "a table") ?? null;
@@ -174,7 +172,7 @@ function readCommand(
   };
 }
 
-/** The keys that mean something for a job that runs elsewhere. */
+/** The keys that have a meaning for a job that runs elsewhere. */
 const EXTERNAL_KEYS: ReadonlySet<string> = new Set([
   "external",
   "ping_key",

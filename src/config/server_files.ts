@@ -18,7 +18,7 @@ export interface ServerFilesCheck {
 }
 
 /**
- * Read the files that `[server]` names, as a start does: those of TLS, the list of revoked
+ * Read the files that `[server]` names, like a start does: TLS files, the list of revoked
  * certificates, and the token file if this user may read it. Also check the group of the socket.
  */
 export async function checkServerFiles(

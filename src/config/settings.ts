@@ -17,20 +17,20 @@ const VALUE_CHARS_MAX = 2_000;
 const MASK = "***";
 /** Keys whose text is a secret, unless it is a reference to one. */
 const SECRET_NAME = /(?:^|_)(?:token|hash|password|secret|ping_key)$/;
-/** Keys below which every text may be a secret: variables, headers, bodies, lines of shells. */
+/** Keys below which every text may be a secret: variables, headers, bodies, shell lines. */
 const SECRET_TABLES: ReadonlySet<unknown> = new Set(["env", "headers", "body", "run", "stdin"]);
-/** The keys of a table that names a secret instead of having it. */
+/** The keys of a table that refers to a secret. */
 const REFERENCES: ReadonlySet<string> = new Set(["file", "env", "credential"]);
 
-/** What {@link settingsOf} reads. */
+/** Source of {@link settingsOf}. */
 export interface SettingsSource {
   /** Values outside of named tables, by the dotted path of their keys. */
   readonly fields: ReadonlyMap<string, Field>;
   /** The tables of channels and jobs. */
   readonly tables: readonly Field[];
-  /** True if `tables` has not all of them. */
+  /** True if `tables` is incomplete. */
   readonly hasMore: boolean;
-  /** Texts that no output may show, whatever key has them. */
+  /** Texts that no output may show, under any key. */
   readonly secrets: ReadonlySet<string>;
 }
 
@@ -86,7 +86,7 @@ function builtIn(path: string, value: unknown): Field {
   return { value, path: path.split("."), source };
 }
 
-/** The value of a field for people, with {@link MASK} in place of what may be a secret. */
+/** The value of a field for people, with {@link MASK} in place of possible secrets. */
 function shownValue(field: Field): unknown {
   const { value, path } = field;
   if (isObject(value)) {
@@ -111,7 +111,7 @@ function isReference(table: Readonly<Record<string, unknown>>): boolean {
 }
 
 function isSecret(path: KeyPath): boolean {
-  // A program may be shown, its arguments may have a key.
+  // The program may be shown, but its arguments may contain a key.
   const command = path.lastIndexOf("command");
   if (command >= 0 && path[command + 1] !== 0) return true;
   if (path.some((name) => SECRET_TABLES.has(name))) return true;

@@ -10,8 +10,8 @@ const INSTANCES = 2_000;
 const KINDS = new Set(["mail"]);
 
 /**
- * Values that stores have lost: digits beyond 2^53, characters beyond 16 bits, texts that look like
- * numbers or markup.
+ * Values that stores have lost: digits beyond 2^53, characters beyond 16 bits, number-like texts,
+ * markup.
  */
 const TEXTS = [
   "[9007199254740993,-9007199254740993,0.1,1e-7]",
@@ -42,7 +42,7 @@ async function work(world: StoreWorld, store: Store, index: number): Promise<Ins
   }
 }
 
-/** Retry a write, as a caller without a response does. */
+/** Retry a write, like a caller without a response does. */
 async function retrying<T>(write: () => Promise<T>): Promise<T> {
   for (let tries = 1;; tries++) {
     try {
@@ -183,7 +183,7 @@ export const batteryCases: StoreCases = {
   },
 };
 
-/** Nobody knows of a claim whose response was lost: it ends with its lease. */
+/** A claim with a lost response has no owner: it ends with its lease. */
 async function takeBack(world: StoreWorld): Promise<Instance | undefined> {
   world.advance(LEASE_MS);
   await world.reap();

@@ -22,13 +22,13 @@ const ONE_AT_ONCE: ClaimLimits = {
   pools: [],
 };
 
-/** Claim what is due soon. A store with a clock of its own has nothing to claim before its time. */
+/** Claim instances that are due soon. A store with its own clock has nothing to claim early. */
 async function claimEarly(world: StoreWorld, limits?: ClaimLimits): Promise<readonly Instance[]> {
   const request = { at: world.at, node: "n1", kinds: new Set(["mail"]), limit: 9, dueBy: DUE };
   return (await world.store.claim({ ...request, limits, leaseMs: LEASE_MS })).value;
 }
 
-/** Cases of canceling, and of replacing what was claimed before its time. */
+/** Cases of canceling, and of replacing early claims. */
 export const cancelCases: StoreCases = {
   "cancel() ends a waiting instance at once": async (world) => {
     const { id } = await world.addOne();

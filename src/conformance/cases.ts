@@ -47,7 +47,7 @@ export const GUARANTEES: Readonly<Record<string, StoreCases>> = {
 /** Every rule of the `Store` interface, each as one case. */
 export const STORE_CASES: StoreCases = Object.assign({}, ...Object.values(GUARANTEES));
 
-/** Run one case on a store of its own, which it opens and ends. @throws what the case found */
+/** Run one case on a new store, which it opens and ends. @throws the fault that the case found */
 export async function runCase(run: StoreCases[string], open: OpenFixture): Promise<void> {
   const time = new CaseTime();
   const fixture = await open({ clock: () => time.at });

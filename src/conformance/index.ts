@@ -13,7 +13,7 @@ export {
   StoreWorld,
 } from "./store_world.ts";
 
-/** Cases that a store need not pass. */
+/** Cases that a store may fail. */
 export interface Exceptions {
   /** The reason, which the report shows. */
   readonly reason: string;

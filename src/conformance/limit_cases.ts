@@ -241,7 +241,7 @@ export const limitCases: StoreCases = {
         of("a", { dueAt: dueAt + 1 }),
         of("a", { dueAt: dueAt + 2 }),
       );
-      // A store with a clock of its own takes the second when it is due.
+      // A store with its own clock takes the second when it is due.
       const claimed = [...await claim(world, limits, { dueBy: dueAt })];
       world.advance(30);
       claimed.push(...await claim(world, limits));

@@ -11,7 +11,7 @@ const DETAIL_CHARS_MAX = 2_000;
 
 const isConflict = (error: unknown) => isJobError(error, "conflict");
 
-/** Cases of memos by themselves. */
+/** Cases of memos alone. */
 const documentCases: StoreCases = {
   "putMemo() writes only over the version that it expects": async (world) => {
     const value = { watch: "never", data: '{"ä":"😀\\u0000"}' } as const;
@@ -235,7 +235,7 @@ const inboxCases: StoreCases = {
     assert.equal(await addNews(world, "k", news), 0);
     assert.equal(await addNews(world, "k", [newsOf("x"), news[0]!, newsOf("x")]), 1);
     const over = (await memoOf(world.store, "k"))!;
-    // Whoever processes the first ones is not held up by those that find no room.
+    // The reader of the first ones is not held up by news that finds no room.
     assert.deepEqual([over.news, over.droppedNews, over.version], [news, 1, 2]);
     const kept = await put(world, { key: "k", expectedVersion: 2, droppedNews: 1 });
     assert.deepEqual([kept!.news.length, kept!.droppedNews], [NEWS_MAX, 1]);
@@ -260,14 +260,14 @@ const inboxCases: StoreCases = {
     const failures = outcomes.filter(({ status }) => status === "rejected");
     assert.equal(failures.length, 1);
     assert.ok(isConflict((failures[0] as PromiseRejectedResult).reason));
-    // What one node watches is news for all of them.
+    // News about a watched subject reaches all nodes.
     await watch(world);
     const ends = { value: { watch: "ends", data: "" }, isProcessed: true } as const;
     await put(world, { key: "job:mail", expectedVersion: 1, ...ends }, other);
     const { id } = await world.finish();
     const memo = await memoOf(other, "job:mail");
     assert.deepEqual(memo!.news.map((one) => one.id), [id]);
-    // News that were processed elsewhere do not come again.
+    // News processed elsewhere do not come again.
     await put(world, { key: "job:mail", expectedVersion: 3, isProcessed: true });
     await put(world, { key: "k", ...ends }, other);
     assert.deepEqual((await memoOf(other, "job:mail"))!.news, []);

@@ -30,17 +30,17 @@ export async function keysOf(
   return (await world.store.listMemos({ prefix, after, limit })).map(({ key }) => key);
 }
 
-/** Ask for news of jobs, as a node does. */
+/** Request news of jobs, like a node does. */
 export async function watch(world: StoreWorld, node = "n1"): Promise<void> {
   await put(world, { key: `watcher:${node}` });
 }
 
-/** News that are not about an instance, unless given otherwise. */
+/** News without an instance, unless given otherwise. */
 export function newsOf(id: string, given: Partial<News> = {}): News {
   return { id, event: "late", at: START, instanceId: null, detail: null, ...given };
 }
 
-/** Add news to a memo. @returns how many were new */
+/** Add news to a memo. @returns number of new ones */
 export async function addNews(
   world: StoreWorld,
   key: string,

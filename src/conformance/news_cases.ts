@@ -41,7 +41,7 @@ function noticeIdOf(id: string): string {
   return `${id.slice(0, 14)}${id[14] === "8" ? "9" : "8"}${id.slice(15)}`;
 }
 
-/** One instance of each way to end, by the event that it is. */
+/** One instance per way to end, by its event. */
 async function endAll(world: StoreWorld) {
   const completedOne = await world.finish();
   const terminated = await world.finish({}, { outcome: failed() });
@@ -104,7 +104,7 @@ const endCases: StoreCases = {
     await watchKind(world, "failures");
     const again = await endAll(world);
     assert.deepEqual(await jobNews(world), failures(again));
-    // A watch of one job does not matter for another, and ends with its memo.
+    // A watch of one job does not affect another, and ends with its memo.
     await watchKind(world, "ends", "other");
     await watchKind(world, "ends");
     await world.store.removeMemos({ at: world.at, prefix: "job:mail", limit: 1 });
@@ -385,7 +385,7 @@ const keptCases: StoreCases = {
       assert.deepEqual(found, listed);
     }
     assert.deepEqual(await world.store.records.findProblems({ limit: 10 }), []);
-    // What was put back continues.
+    // Returned instances continue.
     const next = await world.finish();
     assert.deepEqual(await jobNews(world), [`${id} completed`, `${next.id} completed`]);
     await world.store.removeMemos({ at: world.at, prefix: "watcher:", limit: 10 });
@@ -427,7 +427,7 @@ const outputCases: StoreCases = {
     const one = { event: "output", at: START, instanceId: ok.id, detail: null };
     assert.deepEqual(memo!.news, [{ id: `output:${ok.id}`, ...one }]);
     assert.deepEqual((await notices(world)).map(({ id }) => id), [noticeIdOf(ok.id)]);
-    // Unlike ends, whether or not a node asks for it, and whatever the memo watches.
+    // Unlike ends, always: no node has to ask, and no memo has to watch.
     await watch(world);
     await watchKind(world, "never");
     const version = await world.finish({}, { news, version: "v2" });

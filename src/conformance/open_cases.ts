@@ -40,7 +40,7 @@ export const openCases: StoreCases = {
     await store.close();
     const keeps = { claims, leaseMs: LEASE_MS };
     const { recovered } = await store.open({ at: world.at, node: "n1", keeps });
-    // Where other processes may have claims, opening takes back none.
+    // Opening takes nothing back if other processes may have claims.
     const lost = world.fixture.isShared ? [] : [other.id, stale.id];
     assert.deepEqual(recovered.map(({ id }) => id).sort(), lost);
     assert.deepEqual(await store.get(kept.id), kept);

@@ -1,4 +1,4 @@
-// Apart: tests of one store use it without the suite.
+// Separate: tests of one store use it without the suite.
 import { FIELD_ENTRIES } from "../store/instance_fields.ts";
 import type { NewInstance } from "../store/store.ts";
 
@@ -26,7 +26,7 @@ export function plainInstance(
   };
 }
 
-/** A text for each field that requests may give or leave out. */
+/** A text for each optional field of requests. */
 export function textFields(): Partial<NewInstance> {
   const names = FIELD_ENTRIES.filter(([, { given, isOptional }]) => given === "text" && isOptional);
   return Object.fromEntries(names.map(([name]) => [name, `${name} ä \u{1f600}`]));

@@ -183,10 +183,10 @@ export const readCases: StoreCases = {
     const find = (part: string, enough?: number) =>
       world.store.findIds({ part, limit: 2, ...(enough === undefined ? {} : { enough }) });
     assert.deepEqual(await find("c64a87e2f"), [id]);
-    // Nothing is enough until one is found.
+    // The limit counts only from the first match.
     assert.deepEqual(await find("c64a87e2f", 1), [id]);
     assert.deepEqual(await find("c64a87e20", 1), []);
-    // A search that is to end returns what it has found.
+    // An aborted search returns the instances found so far.
     const signal = AbortSignal.abort();
     const ended = await world.store.findIds({ part: "c64a87e20", limit: 2, signal });
     assert.deepEqual(ended, []);

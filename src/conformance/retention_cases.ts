@@ -13,7 +13,7 @@ import {
 
 const lineAt = (at: number, level: LogEntry["level"] = "info") => line("x", { at, level });
 
-/** How far a clock is ahead. */
+/** Time by which a clock is ahead. */
 const DAYS = 1_000 * 86_400_000;
 
 async function leftovers(world: StoreWorld): Promise<readonly number[]> {
@@ -119,7 +119,7 @@ export const retentionCases: StoreCases = {
       world.advance(aheadMs);
       const given = [{}, { queueKey: "q" }, { priority: 3 }];
       const added = await world.add(...given.map((one) => ({ dueAt: null, ...one })));
-      // It was accepted for a time that has come by the clock that is ahead.
+      // It was accepted for a time that has come by the fast clock.
       const asked = await world.addOne({ dueAt: world.wallMs - 1 });
       world.wallMs -= aheadMs;
       const ids = [...added, asked].map(({ id }) => id);
@@ -129,7 +129,7 @@ export const retentionCases: StoreCases = {
         const { dueAt, state } = (await world.store.get(id))!;
         assert.deepEqual([dueAt, state], [world.wallMs, "scheduled"]);
       }
-      // It comes before what is accepted from now on.
+      // It comes before instances accepted from now on.
       const later = await world.addOne({ dueAt: null, priority: 5 });
       const claimed = idsOf(await world.claim(20));
       assert.ok(claimed.indexOf(added[0]!.id) < claimed.indexOf(later.id));

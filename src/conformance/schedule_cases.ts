@@ -75,7 +75,7 @@ export const scheduleCases: StoreCases = {
     for (const [kind, dueMs] of dues) {
       ids.push((await world.addOne({ kind, dueAt: START + dueMs })).id);
     }
-    // Due, so it is offered to claims and not ahead.
+    // Due, so it is offered to claims now, not early.
     await world.addOne({ kind: "a", dueAt: START });
     const read = async (limit: number, kinds?: readonly string[]) => {
       const found = await world.store.upcoming({ limit, ...(kinds && { kinds }) });
@@ -284,7 +284,7 @@ export const scheduleCases: StoreCases = {
     world.advance(MINUTE - 3);
     const named = await world.store.dueSchedules({ at: world.at, dueBy: tick, limit: 10 });
     const ahead = await world.fire(START, [tick], { isAhead: true });
-    // With a clock of its own nothing is early.
+    // With its own clock, a store has nothing early.
     assert.equal(ahead.status, named.length === 0 ? "early" : "advanced");
     assert.equal(ahead.accepted.length, named.length);
     assert.deepEqual(await world.claim(10), [], "nobody asked for what is not due");

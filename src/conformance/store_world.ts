@@ -22,10 +22,7 @@ import type {
 
 /** Given to the function that makes a store for a case. */
 export interface FixtureOptions {
-  /**
-   * The time of the case, which the case moves. A store whose server's clock decides uses it
-   * instead.
-   */
+  /** The time of the case, which moves it. A store with its own clock uses that instead. */
   readonly clock: () => Instant;
 }
 
@@ -34,24 +31,20 @@ export interface StoreFixture {
   /** Not yet open. */
   readonly store: Store;
   /**
-   * Another connection to the same data, not yet open; absent: the store itself is used. The case
-   * closes it.
+   * Another connection to the same data, not yet open, which the case closes; absent: the store
+   * itself.
    */
   another?(): Promise<Store>;
   /**
-   * True if several processes share the data: opening takes back no claims of others, which end
-   * with their leases.
+   * True if several processes share the data: opening leaves others' claims, which end with their
+   * leases.
    */
   readonly isShared?: boolean;
-  /**
-   * Writes foreign data beside that of the store. @returns a function that checks that it is
-   * unchanged
-   */
+  /** Writes foreign data beside the store's. @returns a check that it is unchanged */
   foreign?(): Promise<() => Promise<void>>;
   /**
    * Cut the connection at the next write: before the store receives it, or after it is committed
-   * and before the response. The store reconnects by itself. Absent for a store without a
-   * connection.
+   * and before the response. The store reconnects. Absent for a store without a connection.
    */
   cutNext?(when: "before" | "after"): Promise<void>;
   /** Close the store and delete everything. */
@@ -61,7 +54,7 @@ export interface StoreFixture {
 /** Makes a new store for one case. */
 export type OpenFixture = (options: FixtureOptions) => Promise<StoreFixture>;
 
-/** The time at which every test begins, epoch ms. */
+/** Start time of every test, epoch ms. */
 export const START = Date.UTC(2026, 0, 1);
 /** Lease of the claims of a case. */
 export const LEASE_MS = 15_000;
@@ -102,7 +95,7 @@ export class CaseTime {
 /** One store, with a clock that the test moves. */
 export class StoreWorld {
   readonly store: Store;
-  /** The rest of the fixture; only the store itself for one that a test made. */
+  /** The rest of the fixture; only the store if a test made it. */
   readonly fixture: Omit<StoreFixture, "end">;
   readonly #time: CaseTime;
   #nextId = 0;
@@ -139,8 +132,8 @@ export class StoreWorld {
   }
 
   /**
-   * Close the store and open it again. @returns what it took back; a shared store takes back once
-   * the leases have expired
+   * Close the store and open it again. @returns the instances taken back; a shared store takes back
+   * after the leases have expired
    */
   async reopen(): Promise<readonly Instance[]> {
     await this.store.close();
@@ -411,7 +404,7 @@ export async function readPages<T>(
   return items;
 }
 
-/** Hints as they come: a store may send them after it has returned. */
+/** Hints in order of arrival: a store may send them after it has returned. */
 class HintLog {
   readonly hints: ChangeHint[] = [];
   readonly stop: () => void;
@@ -419,14 +412,14 @@ class HintLog {
 
   constructor(store: Store) {
     this.stop = store.subscribe((hint) => {
-      // Of stores with one owner only; the others have to be asked.
+      // Of stores with one owner only; the others need a request.
       if (hint.type === "claims") return;
       this.hints.push(hint);
       this.#wake();
     });
   }
 
-  /** Those so far, of all types or of one, once there are `count` of them. */
+  /** The hints so far, of all types or of one, once there are `count` of them. */
   async first(count: number, type?: ChangeHint["type"]): Promise<readonly ChangeHint[]> {
     for (;;) {
       const found = this.hints.filter((hint) => type === undefined || hint.type === type);
@@ -436,5 +429,5 @@ class HintLog {
   }
 }
 
-/** Cases by name: what the store under test does when. */
+/** Cases by name: the behavior of the store under test. */
 export type StoreCases = Readonly<Record<string, (world: StoreWorld) => Promise<void>>>;

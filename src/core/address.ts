@@ -10,15 +10,15 @@ export function isLoopback(host: string): boolean {
   return name === "localhost" || name === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name);
 }
 
-/** Where browsers find a daemon's site. */
+/** Public location of a daemon's site. */
 export interface SiteSettings {
-  /** The path under which they see it: it begins and ends with a slash. */
+  /** The path that browsers use: it begins and ends with a slash. */
   readonly basePath: string;
-  /** The URL under which they see it, if that is another one than that of the listener. */
+  /** The URL that browsers use, if it differs from the listener's. */
   readonly publicUrl: string | null;
 }
 
-/** The same, and which proxies tell the truth about it. */
+/** The same, plus the proxies to trust about it. */
 export interface SiteConfig extends SiteSettings {
   /** Addresses or networks of proxies whose X-Forwarded headers count, such as 10.0.0.0/8. */
   readonly trustedProxies: readonly string[];

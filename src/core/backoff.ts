@@ -11,8 +11,8 @@ const DOUBLINGS_MAX = 30;
  * Wait before the next try, in milliseconds: doubled after each failure, up to the longest.
  *
  * @param failures before the last one, 0 for the first
- * @param random a number in [0, 1) that shortens the wait by up to half, so that callers that
- *   failed together spread out; absent: the whole wait
+ * @param random a number in [0, 1) that shortens the wait by up to half, to spread callers that
+ * failed together; absent: the whole wait
  */
 export function backoffMs(
   { firstMs, longestMs }: Backoff,

@@ -15,8 +15,8 @@ export interface ConfigProblem {
   readonly hint?: string;
   /** The job that this problem disables; null when it concerns more than one job. */
   readonly job: string | null;
-  /** The included file or directory of modules that cannot be read: the others are loaded. */
+  /** The unreadable included file or directory of modules: the others are loaded. */
   readonly unread?: string;
-  /** Of a warning: a problem for `jobctl check` and a reload, although nothing is disabled. */
+  /** True for a harmless problem that still fails `jobctl check` and a reload. */
   readonly isMistake?: true;
 }

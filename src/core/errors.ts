@@ -17,13 +17,13 @@ export type ErrorCode =
 
 /** Optional parts of a {@link JobError}. */
 export interface JobErrorOptions {
-  /** The remedy: what the reader can do about it. */
+  /** The remedy for the reader. */
   readonly hint?: string;
   /** The path of the parameter or key at fault, such as `args.x` or `jobs.backup.timeout`. */
   readonly path?: string;
   /**
-   * Options of the call that the texts quote, as the library names them; the first is at fault, and
-   * is the path. Interfaces that have other names for them use {@link renameOptions}.
+   * Options of the call that the texts quote, by their names in the library; the first is at fault,
+   * and is the path. Interfaces with other names use {@link renameOptions}.
    */
   readonly options?: readonly string[];
   readonly cause?: unknown;
@@ -34,18 +34,18 @@ const NO_OPTIONS: readonly string[] = [];
 /**
  * The one error class of the project.
  *
- * The message states the action, the quoted value, a colon, then what was found and what is
- * expected, without a final period. The remedy is in `hint`.
+ * The message states the action, the quoted value, a colon, then the found and the expected value,
+ * without a final period. The remedy is in `hint`.
  */
 export class JobError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
   readonly path: string | undefined;
-  // Behind a getter: it says nothing to people who print the error.
+  // Behind a getter, to hide it from people who print the error.
   readonly #options: readonly string[];
 
   static {
-    // Minified, the class has another name, which runtimes show when they print an error.
+    // Minified, the class has another name, which runtimes print with an error.
     Object.defineProperty(this, "name", { value: "JobError" });
   }
 
@@ -87,8 +87,8 @@ export function atPath<T>(path: string, run: () => T): T {
 /**
  * The error with the names that an interface has for its options, in the texts and the path.
  *
- * @param nameOf the name of an option; undefined keeps the one it has
- * @param quote how the texts show a name
+ * @param nameOf the name of an option; undefined keeps its name
+ * @param quote writes a name in a text
  */
 export function renameOptions(
   error: JobError,
@@ -129,7 +129,7 @@ export function messageOf(thrown: unknown): string {
   }
 }
 
-/** The system's code of an error, such as "ENOENT"; undefined if it has none. */
+/** The system's code of an error, such as "ENOENT"; undefined without a code. */
 export function errorCode(thrown: unknown): string | undefined {
   const code = (thrown as { readonly code?: unknown } | null | undefined)?.code;
   return typeof code === "string" ? code : undefined;

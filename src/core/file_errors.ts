@@ -19,7 +19,7 @@ export function fileErrorCode(error: unknown): ErrorCode {
   return CODES[errorCode(error) ?? ""] ?? "internal";
 }
 
-/** The hint for a path that cannot be written: on a full disk, another mode would not help. */
+/** The hint for an unwritable path: on a full disk, another mode would not help. */
 export function writeHint(error: unknown, otherwise: string): string {
   if (errorCode(error) === "EROFS") {
     return "Choose a folder that this process may write to; a unit of systemd opens others with ReadWritePaths=";

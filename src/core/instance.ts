@@ -5,7 +5,7 @@ export function isUuid(id: string): boolean {
   return /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(id);
 }
 
-/** Why an instance is in its state. Open-ended: these are the reasons that the product writes. */
+/** Why an instance is in its state. Open-ended: these are the product's own reasons. */
 export type Reason =
   | "ok"
   | "error"
@@ -38,27 +38,27 @@ export interface ErrorInfo {
 /** Progress as reported by a running job. */
 export interface Progress {
   readonly done: number;
-  /** Null if the job does not know. */
+  /** Null if unknown to the job. */
   readonly total: number | null;
   /**
-   * Only of a command, which reports nothing else: when it was frozen, epoch ms; null once it
+   * Only for a command, without other members: start of its freeze, epoch ms; null once it
    * continues.
    */
   readonly frozenAt?: number | null;
 }
 
-/** What the processes of an attempt used; null: unknown. */
+/** Resources used by the processes of an attempt; null: unknown. */
 export interface AttemptUsage {
-  /** Most memory that they took at one moment, in bytes. */
+  /** Their peak memory at one moment, in bytes. */
   readonly maxRssBytes: number | null;
   /** Processor time, of user and system. */
   readonly cpuMs: number | null;
 }
 
-/** What the processes of a running attempt use. The rest is what they have used so far. */
+/** Resources that the processes of a running attempt use now. The rest is their use so far. */
 export interface LiveUsage extends AttemptUsage {
   readonly rssBytes: number;
-  /** Null if it may not be read. */
+  /** Null if unreadable. */
   readonly openFiles: number | null;
   readonly processes: number;
 }
@@ -68,23 +68,23 @@ export function isLive(usage: AttemptUsage | LiveUsage): usage is LiveUsage {
   return "rssBytes" in usage;
 }
 
-/** Where a command runs. */
+/** Location of a command's process. */
 export interface ProcessPlace {
   /** Its first process; null if unknown. */
   readonly pid: number | null;
   /** The process that runs it for the daemon. */
   readonly supervisorPid: number | null;
-  /** When this daemon took it over from an earlier one, epoch ms; null if it began it. */
+  /** Time when this daemon took it over from an earlier one, epoch ms; null if it began it. */
   readonly adoptedAt: number | null;
 }
 
-/** The processes of a running attempt, as far as they are known. */
+/** The known processes of a running attempt. */
 export interface RunningProcess {
   readonly place: ProcessPlace | null;
   readonly usage: LiveUsage | null;
 }
 
-/** Policy of an instance, fixed when it is accepted, so that every node treats it alike. */
+/** Policy of an instance, fixed on acceptance, so that all nodes agree. */
 export interface InstancePolicy {
   /** Retries after a failed attempt: 0 none, −1 without limit. */
   readonly retryMax: number;
@@ -92,7 +92,7 @@ export interface InstancePolicy {
   readonly crashesMax: number;
   /** Limit of one attempt in milliseconds, 0 for none. */
   readonly timeoutMs: number;
-  /** How long a final instance is kept, in milliseconds, after success and otherwise. */
+  /** Retention of a final instance, in milliseconds, after success and otherwise. */
   readonly keepSuccessMs: number;
   readonly keepFailureMs: number;
 }
@@ -109,7 +109,7 @@ export interface Instance extends InstancePolicy {
   /** The queue that the instance waits in; the kind, unless a per-key limit splits it. */
   readonly queueKey: string;
   readonly uniqueKey: string | null;
-  /** When it frees its unique key, even if it has finished, epoch ms; null: when it finishes. */
+  /** Time when it frees its unique key, even if finished, epoch ms; null: when it finishes. */
   readonly uniqueUntil: number | null;
   /** JSON text of the array of converted arguments (without the injected ones), encoded once. */
   readonly argumentsJson: string;
@@ -142,17 +142,17 @@ export interface Instance extends InstancePolicy {
   readonly version: string | null;
   /** As reported by the running or last attempt. */
   readonly progress: Progress | null;
-  /** Of the last attempt that ended; null while another runs, or if nothing is known. */
+  /** Usage of the last attempt that ended; null while another runs, or if unknown. */
   readonly usage: AttemptUsage | null;
-  /** When it must have ended, including all waits and attempts, epoch ms. */
+  /** Time by which it must have ended, including all waits and attempts, epoch ms. */
   readonly deadlineAt: number | null;
   /** The instance that ran this dead letter again. */
   readonly redrivenAs: string | null;
 }
 
 /**
- * True if an instance runs or ran elsewhere: somebody reported it, and no node ever claimed it. So
- * it has no lease, and nothing that ends leases ends it.
+ * True if an instance runs or ran elsewhere: it was reported, but never claimed by a node. So it
+ * has no lease that could end.
  */
 export function isElsewhere({ attempt, fence }: Pick<Instance, "attempt" | "fence">): boolean {
   return attempt > 0 && fence === 0;
@@ -185,7 +185,7 @@ export function isPrinted({ source }: Pick<LogEntry, "source">): boolean {
   return source === "stdout" || source === "stderr";
 }
 
-/** How many lines job code printed. */
+/** Number of lines that job code printed. */
 export function countPrinted(entries: readonly LogEntry[]): number {
   return entries.reduce((count, entry) => isPrinted(entry) ? count + 1 : count, 0);
 }

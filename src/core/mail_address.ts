@@ -12,7 +12,7 @@ export const MAIL_ADDRESS_WANTED = 'an address such as "ops@example.com"';
 /**
  * True if `text` is one plain mail address: no display name, no comment, no list, no quotes.
  *
- * @param options.isLocalAllowed true if a user of this host may be named without a domain
+ * @param options.isLocalAllowed true to allow a user of this host without a domain
  */
 export function isMailAddress(
   text: string,
@@ -20,7 +20,7 @@ export function isMailAddress(
 ): boolean {
   if (text.length > ADDRESS_LENGTH_MAX) return false;
   const at = text.lastIndexOf("@");
-  // To programs that take mail, these begin an option, a program and a file.
+  // For programs that take mail, these begin an option, a program and a file.
   if (/^[-|/]/.test(text)) return false;
   if (at < 0) return isLocalAllowed && LOCAL.test(text);
   return at <= 64 && LOCAL.test(text.slice(0, at)) && DOMAIN.test(text.slice(at + 1));

@@ -1,6 +1,6 @@
 import { readAddress } from "./public_address.ts";
 
-/** A network: the words of its first address, and how many bits of them count. */
+/** A network: the words of its first address, and the number of significant bits. */
 export interface Network {
   readonly words: readonly number[];
   readonly bits: number;

@@ -2,7 +2,7 @@ import type { Instance, LogEntry } from "./instance.ts";
 
 /** Largest encoded arguments or results of one instance, in bytes of JSON text. */
 export const PAYLOAD_BYTES_MAX = 1_048_576;
-/** Characters at which a page is full, however few items it has: half the size of a message. */
+/** Characters at which a page is full, even with few items: half the size of a message. */
 export const PAGE_CHARS_MAX = 2_000_000;
 
 /** Characters of an instance's arguments, results and error, which dominate its size. */

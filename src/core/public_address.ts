@@ -1,13 +1,13 @@
 /** An IPv4 network as its first address and the length of its prefix. */
 type Network4 = readonly [first: string, bits: number];
 
-/** Networks of which no address is a public host: private, local, reserved, multicast. */
+/** Networks without public hosts: private, local, reserved, multicast. */
 const SPECIAL_4: readonly Network4[] = [
   ["0.0.0.0", 8],
   ["10.0.0.0", 8],
   ["100.64.0.0", 10],
   ["127.0.0.0", 8],
-  // The host of Azure that answers questions about a machine, although its address is public.
+  // Azure's host that answers questions about a machine has a public address.
   ["168.63.129.16", 32],
   // Also 169.254.169.254, which serves a machine's credentials in most clouds.
   ["169.254.0.0", 16],
@@ -24,9 +24,9 @@ const SPECIAL_4: readonly Network4[] = [
 ];
 
 /**
- * True if an IP address is that of a host on the public internet: not private, loopback,
- * link-local, shared, reserved, multicast, or a service of a cloud. IPv6 addresses that contain an
- * IPv4 address are judged by it. False for text that is not an address.
+ * True if an IP address belongs to a host on the public internet: not private, loopback,
+ * link-local, shared, reserved, multicast, or a cloud service. An IPv4 address in an IPv6 address
+ * decides. False for text that is not an address.
  */
 export function isPublicAddress(address: string): boolean {
   const four = readIpv4(address);
@@ -42,7 +42,7 @@ export function isIpAddress(text: string): boolean {
 
 /**
  * The eight words of an address. An IPv4 address is the mapped one of IPv6: `::ffff:10.0.0.1` is
- * the same as `10.0.0.1`. Null for text that is not an address.
+ * the same as `10.0.0.1`. Null for other text.
  */
 export function readAddress(text: string): readonly number[] | null {
   const four = readIpv4(text);
@@ -81,7 +81,7 @@ function readIpv4(text: string): number | null {
   return parts.reduce((whole, part) => whole * 256 + part, 0);
 }
 
-/** The eight words of an address, without its zone; null if it is none. */
+/** The eight words of an address, without its zone; null if it is not IPv6. */
 function readIpv6(text: string): number[] | null {
   let address = text.replace(/%.*$/, "");
   const tail = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(address);

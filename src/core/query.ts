@@ -2,7 +2,7 @@ import type { JobState } from "./state.ts";
 
 /** Selects instances that match all given conditions. */
 export interface InstanceQuery {
-  /** Ids that begin so, lower case. */
+  /** Ids with this beginning, in lower case. */
   readonly idPrefix?: string;
   readonly ids?: readonly string[];
   readonly kinds?: readonly string[];
@@ -16,7 +16,7 @@ export interface InstanceQuery {
   readonly after?: number;
   /** Created before, epoch ms. */
   readonly before?: number;
-  /** Final, and settled at or after, epoch ms. No index: a scan looks at what else matches. */
+  /** Final, and settled at or after, epoch ms. No index: a scan inspects the other matches. */
   readonly endedAfter?: number;
   /** Final, and settled before, epoch ms. No index. */
   readonly endedBefore?: number;
@@ -35,7 +35,7 @@ export interface PageRequest {
   /** By acceptance, which is by id for ids of one source. Default: newest first. */
   readonly order?: "newest" | "oldest";
   /**
-   * Of instances: look at about this many rows at most. The page may then be short or empty
+   * For instances: inspect about this many rows at most. The page may then be short or empty
    * although its token continues.
    */
   readonly lookMax?: number;

@@ -13,7 +13,7 @@ export const JOB_STATES = [
 export type JobState = typeof JOB_STATES[number];
 
 /**
- * A state in any accepted spelling: of the library, the CLI and go-job, or JSON and TOML; or in an
+ * A state in any accepted spelling: the library's, the CLI's, go-job's, JSON's, TOML's, or an
  * everyday word.
  */
 export type StateName =

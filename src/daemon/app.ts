@@ -58,13 +58,10 @@ import { createProcessExecutor } from "../worker/process/process_executor.ts";
 import { createExecutor } from "../worker/isolation/routing_executor.ts";
 import type { DaemonControl } from "../manager/api/daemon.ts";
 
-/** A new program may take a lease divided by this to start: nobody renews the lease meanwhile. */
+/** A new program may take this fraction of a lease to start: nobody renews it meanwhile. */
 const UPGRADE_LEASE_SHARE = 3;
 
-/**
- * How long a daemon whose store no other process uses counts as live after a report. It wakes up
- * for reports three times in this span.
- */
+/** Lease of a daemon whose store no other process uses. It reports three times in this span. */
 const LONE_LEASE_MS = 600_000;
 
 /** Options of `jobctl serve`. */
@@ -76,7 +73,7 @@ export interface ServeOptions {
   readonly writeLog: (line: string) => void;
   /** Called once the daemon works, with its Unix socket. */
   readonly onReady?: (manager: Manager, socket: string | null) => void;
-  /** Continue without what the store lost, instead of refusing to start. */
+  /** Continue without data that the store lost, instead of refusing to start. */
   readonly salvages?: boolean;
   /** Reload, or restart, whenever a file of the configuration changes. */
   readonly watches?: boolean;
@@ -84,7 +81,7 @@ export interface ServeOptions {
   readonly onRefused?: (error: unknown) => Promise<void>;
 }
 
-/** How the old program starts again after a failed upgrade: with the configuration it had. */
+/** Restarts the old program after a failed upgrade, with its old configuration. */
 interface StartAsBefore {
   readonly project: Project;
   readonly problem: string;
@@ -139,7 +136,7 @@ export async function serve(options: ServeOptions): Promise<number> {
 
 const wait = (delayMs: number) => sleep(systemClock, delayMs);
 
-/** @returns what is to follow, now that it has stopped */
+/** @returns the action that follows the stop */
 async function runDaemon(
   options: ServeOptions,
   asBefore: StartAsBefore | null,
@@ -166,7 +163,7 @@ async function runDaemon(
   try {
     const loadJobs = (from: LoadedConfig) => loadJobsOf(from, options);
     const project = asBefore?.project ?? await loadJobs(first.loaded!);
-    // Tables take most memory. A variable would keep them while this runs, even if set to null.
+    // Tables take most memory. A variable would keep them here, even if set to null.
     delete first.loaded;
     const load = async () => {
       const again = await loadConfig(options.configFile, options);
@@ -227,7 +224,7 @@ function loadJobsOf(from: LoadedConfig, { configFile }: ServeOptions): Promise<P
   return loadDaemonProject(from, { configFile, nowMs: systemClock.now().wallMs });
 }
 
-/** What the manager may do to its daemon. */
+/** The manager's control over its daemon. */
 function controlOf(
   signals: StopSignals,
   upgrade: ProgramUpgrade,
@@ -244,7 +241,7 @@ function controlOf(
   };
 }
 
-/** Reports to the service manager that started this process, if it wants any. */
+/** Reports to the service manager that started this process, if any. */
 async function openService(logger: Logger): Promise<ServiceReports | null> {
   const socket = takeServiceSocket(process.env, (problem) => {
     logger.warn("Cannot report to the service manager", { problem });
@@ -256,7 +253,7 @@ async function openService(logger: Logger): Promise<ServiceReports | null> {
 
 /** Start store, listeners and work, in this order: refused listeners leave the work untouched. */
 async function startDaemon(
-  // Not its project: the functions below keep what is given here, and a reload replaces that.
+  // Not its project: a reload replaces the project, but the functions below keep this value.
   reloader: Reloader,
   parts: GatewayParts & {
     readonly storeWorker: StoreWorker;
@@ -395,7 +392,7 @@ function createManager(config: Config, given: ManagerParts): Manager {
   });
 }
 
-/** How commands outlive this daemon. In memory, nothing of the store does. */
+/** Settings for commands that outlive this daemon. A store in memory keeps nothing. */
 function outlivingOf({ store, node, worker }: Config): OutlivingOptions | null {
   if (store.address.type === "memory" || isWindows()) return null;
   const id = node.id ?? hostname();
@@ -419,7 +416,7 @@ export async function openChannels(
   }));
 }
 
-/** A manager in this process for one run of a job without a daemon. */
+/** A manager in this process for one job run without a daemon. */
 export interface LocalRun {
   readonly client: JobClient;
   /** Stop at once, without a drain. */
@@ -439,7 +436,7 @@ export async function openLocal(
   const project = await loadProject(configFile, { env, nowMs: systemClock.now().wallMs });
   const { config, jobs, problems } = project;
   const problem = problems.find((each) => each.job === kind);
-  // If the job is loaded, the problem is that of another user's module with its name.
+  // If the job is loaded, the problem belongs to another user's module of the same name.
   if (problem && !jobs.some((each) => each.kind === kind)) {
     const { message, place, hint } = problem;
     const where = place === null ? "" : `${formatPlace(place)}: `;
@@ -456,7 +453,7 @@ export async function openLocal(
   const manager = createManager({
     ...config,
     store: { ...config.store, address: { type: "memory" }, url: "memory:" },
-    // One for the job, one for what it schedules and waits for.
+    // One for the job, one for the runs that it schedules and waits for.
     worker: { ...config.worker, count: Math.max(2, config.worker.count) },
   }, {
     // Without needs that this node may not meet.

@@ -9,7 +9,7 @@ export function fixedDifferences(before: Config, after: Config): readonly string
   const sections = ["log", "node", "store", "server"] as const;
   // Targets of a move are only looked up, so they can be reloaded.
   const store = { ...after.store, targets: before.store.targets };
-  // So can the credentials, but not the way callers authenticate.
+  // The credentials can too, but not the way callers authenticate.
   const { tokens, clients, tokensFile, revokedFile } = before.server.auth;
   const auth = { ...after.server.auth, tokens, clients, tokensFile, revokedFile };
   const there = { ...after, store, server: { ...after.server, auth } };
@@ -47,7 +47,7 @@ export function jobChanges(before: NamedJobs, after: NamedJobs): readonly Config
   return changes.sort((a, b) => a.kind! < b.kind! ? -1 : 1);
 }
 
-/** How many jobs are new, changed (also disabled, or enabled again) and gone. */
+/** Number of jobs added, changed (also disabled or enabled again) and removed. */
 export function countChanges(
   changes: readonly ConfigChange[],
 ): { readonly added: number; readonly changed: number; readonly removed: number } {
@@ -67,9 +67,9 @@ const PART_NAMES: Readonly<Record<string, string>> = {
   argv: "command",
 };
 
-/** The parts of two definitions of a job that differ, as they are named in TOML or by people. */
+/** The parts of two definitions of a job that differ, by their names in TOML or in words. */
 function changedKeys(before: JobDefinition, after: JobDefinition): readonly string[] {
-  // Of a command that has become a module, or the reverse, each part of its source would differ.
+  // If a command became a module, or the reverse, every part of its source differs.
   const hasMoved = before.source.type !== after.source.type;
   const [a, b] = [partsOf(before, hasMoved), partsOf(after, hasMoved)];
   const names = new Set([...Object.keys(a), ...Object.keys(b)]);
@@ -103,7 +103,7 @@ const RELOADED =
   /^(?:worker\.count|store\.targets|server\.auth\.(?:tokens|clients|tokens_file)|server\.tls\.revoked)/;
 
 /**
- * Every setting whose value differs, also those of tables of jobs and channels, without secrets.
+ * Every setting whose value differs, including tables of jobs and channels, without secrets.
  *
  * @param restart sections that need a restart
  */

@@ -4,9 +4,9 @@ import { join, relative } from "node:path";
 import { stampOf } from "../jobs/loading/module_files.ts";
 import type { Logger } from "../platform/logger.ts";
 
-/** How often the files are looked at. */
+/** Interval between looks at the files. */
 const LOOK_MS = 500;
-/** Most files of a folder that are looked at, and how deep it is searched. */
+/** Most files of a folder to look at, and the depth of the search. */
 const FILES_MAX = 10_000;
 const DEPTH_MAX = 10;
 /** Most changed files that a line of the log names. */
@@ -14,7 +14,7 @@ const FILES_SHOWN_MAX = 5;
 const CONFIG_FILE = /\.toml$/;
 const MODULE_FILE = /\.(?:m?[tj]s|json)$/;
 
-/** What is watched. It may change while it is. */
+/** Watched files. The list may change meanwhile. */
 export interface WatchedPlaces {
   /** Files by path, whether they exist or not. */
   readonly files: readonly string[];
@@ -50,7 +50,7 @@ export class ConfigWatch {
       const before = this.#stamps;
       const named = new Set(places.files);
       const changed = [...found].filter(([path, stamp]) =>
-        // One that is named only since a reload was there before.
+        // A file named only since a reload existed before.
         before.has(path) ? before.get(path) !== stamp : !named.has(path)
       );
       const removed = [...before].filter(([path, stamp]) =>
@@ -104,7 +104,7 @@ function entriesOf(folder: string): readonly Dirent[] {
   return orElse(() => readdirSync(folder, { withFileTypes: true }), []);
 }
 
-/** What a changed file reloads. */
+/** The reloader that a changed file triggers. */
 interface WatchedReloader {
   places(): WatchedPlaces;
   /** @returns the sections that need a restart */

@@ -4,18 +4,18 @@ import type { Clock, Timer } from "../platform/clock.ts";
 import { sleep } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 
-/** What the heartbeat asks the daemon. */
+/** Status of the daemon for the heartbeat. */
 export interface HeartbeatStatus {
   readonly isDraining: boolean;
   /** The error of the store; null while it responds. */
   readonly storeProblem: string | null;
-  /** The next tick of any schedule, epoch ms; null if there is none. */
+  /** The next tick of any schedule, epoch ms; null without schedules. */
   readonly nextScheduleAt: number | null;
-  /** Starts of workers that failed since the last one that succeeded. */
+  /** Failed worker starts since the last successful start. */
   readonly workers: { readonly failedStarts?: number };
 }
 
-/** What a {@link Heartbeat} depends on. */
+/** Dependencies of a {@link Heartbeat}. */
 export interface HeartbeatOptions {
   readonly clock: Clock;
   readonly logger: Logger;
@@ -28,18 +28,18 @@ export interface HeartbeatOptions {
 export const STATUS_MS_MAX = 5_000;
 /** Longest wait for the answer to a request, in milliseconds; shorter if it is sent more often. */
 export const SEND_MS_MAX = 10_000;
-/** How far the next tick may be in the past, in milliseconds. */
+/** Longest delay of the next tick, in milliseconds. */
 export const BEHIND_MS = 60_000;
-/** How long the scheduler has to catch up, in milliseconds: the host may just have woken up. */
+/** Time for the scheduler to catch up, in milliseconds: the host may just have woken up. */
 export const CATCH_UP_MS = 5_000;
-/** So many starts of workers in a row fail before that counts. */
+/** Consecutive failed starts of workers after which that counts. */
 export const FAILED_STARTS = 3;
 /** After a failure the next try comes after this part of the interval. */
 const RETRY_PART = 4;
 const STOPS = "The heartbeat stops";
 
 /**
- * A dead man's switch: calls a URL as long as the daemon works, so that another host notices its
+ * A dead man's switch: calls a URL while the daemon works, so that another host notices its
  * silence. One request runs at a time. The log says once that and why it stops, and once that it
  * resumes.
  */
@@ -48,7 +48,7 @@ export class Heartbeat {
   #settings: HeartbeatSettings | null = null;
   #timer: Timer | null = null;
   #abort = new AbortController();
-  /** Since when it is silent, monotonic ms, because the daemon is not well; null: it is not. */
+  /** Monotonic ms since which it is silent, because the daemon is not well; null: it is not. */
   #silentSinceMs: number | null = null;
   #isUndelivered = false;
 
@@ -64,7 +64,7 @@ export class Heartbeat {
     if (settings !== null) void this.#beat(settings, this.#abort.signal);
   }
 
-  /** End, also a request that is under way. @param reason for the log */
+  /** End, including a request under way. @param reason for the log */
   stop(reason?: string): void {
     if (reason !== undefined && this.#settings !== null && this.#silentSinceMs === null) {
       this.#options.logger.info(STOPS, { reason });
@@ -102,7 +102,7 @@ export class Heartbeat {
   async #problem(signal: AbortSignal): Promise<string | null> {
     const first = await this.#status(signal);
     const problem = this.#problemOf(first);
-    // Nothing else gets better by itself within seconds.
+    // Nothing else recovers within seconds.
     if (problem === null || typeof first === "string" || !this.#isBehind(first)) return problem;
     await sleep(this.#options.clock, CATCH_UP_MS, signal);
     return this.#problemOf(await this.#status(signal));
@@ -122,7 +122,7 @@ export class Heartbeat {
       this.#options.clock.now().wallMs - nextScheduleAt > BEHIND_MS;
   }
 
-  /** The status, or why there is none. */
+  /** The status, or why it is unavailable. */
   #status(signal: AbortSignal): Promise<HeartbeatStatus | string> {
     const { clock, status } = this.#options;
     const failed = (error: unknown) => `the store does not respond: ${messageOf(error)}`;
@@ -130,7 +130,7 @@ export class Heartbeat {
     return inTime(status().catch(failed), late, { clock, limitMs: STATUS_MS_MAX, signal });
   }
 
-  /** Why a request was not answered; null if it was. */
+  /** Why a request failed; null if it succeeded. */
   async #send(settings: HeartbeatSettings, signal: AbortSignal): Promise<string | null> {
     const { clock, send } = this.#options;
     const limitMs = Math.min(SEND_MS_MAX, settings.everyMs);
@@ -168,7 +168,7 @@ export class Heartbeat {
   }
 }
 
-/** What a promise comes to, or another value when its time is over or `signal` aborts. */
+/** The result of a promise, or another value on timeout or when `signal` aborts. */
 function inTime<T>(
   promise: Promise<T>,
   late: () => T,

@@ -26,9 +26,9 @@ import type { ConfigChange, ReloadOptions, ReloadReport } from "../manager/api/d
 
 /** Beginning of the message of a refused reload. */
 const KEPT = "The config was not reloaded and the old one stays";
-/** How long the files must have been unchanged, in milliseconds. */
+/** Time that the files must have been unchanged, in milliseconds. */
 const REST_MS = 100;
-/** How often they are read before the reload gives up because they keep changing. */
+/** Most reads before the reload gives up because the files keep changing. */
 const READS_MAX = 20;
 /** Most problems in a response; all are in the log. */
 const PROBLEMS_SHOWN_MAX = 10;
@@ -77,7 +77,7 @@ export class Reloader {
   /** Sections that have changed since the start, and apply after a restart. */
   #restart: readonly string[] = [];
 
-  /** @param project the one that the daemon started with */
+  /** @param project the project that the daemon started with */
   constructor(project: Project, options: ReloaderOptions) {
     this.#project = project;
     this.#disabled = disabledKinds(project);
@@ -90,7 +90,7 @@ export class Reloader {
     return this.#project;
   }
 
-  /** The problem of the last reload; null if it had none. */
+  /** The problem of the last reload; null if it succeeded. */
   get problem(): string | null {
     return this.#problem;
   }
@@ -101,7 +101,7 @@ export class Reloader {
     return { file, restart: this.#restart, problems: this.#problems, ...settings() };
   }
 
-  /** What may change the configuration when it changes. */
+  /** Files and folders that can change the configuration. */
   places(): WatchedPlaces {
     const { config: { file, modules }, files } = this.#project;
     const all = [...new Set([...filesOf(this.#project), ...this.#refusedFiles])];
@@ -144,7 +144,7 @@ export class Reloader {
     return reload;
   }
 
-  /** What a reload would change; nothing is applied or logged. */
+  /** Changes that a reload would make; nothing is applied or logged. */
   async #compare(force: boolean): Promise<ReloadReport> {
     try {
       const { project, disabled } = await this.#loadNew();
@@ -182,7 +182,7 @@ export class Reloader {
     }
   }
 
-  /** The configuration as it is now, with the jobs of files that cannot be read. */
+  /** The current configuration, with the jobs of unreadable files. */
   async #loadNew() {
     const loaded = await this.#loadAtRest();
     const disabled = disabledKinds(loaded);
@@ -260,7 +260,7 @@ export class Reloader {
     };
   }
 
-  /** As long as a file of jobs cannot be read, no job is removed: it may be one of that file. */
+  /** While a job file is unreadable, no job is removed: it may be in that file. */
   #withMissing(project: Project, disabled: ReadonlyMap<string, string>): Project {
     if (!project.problems.some(({ job }) => job === null)) return project;
     const gone = new Set(goneKinds(this.#project.jobs, project.jobs));
@@ -287,8 +287,7 @@ export class Reloader {
     });
   }
 
-  // Editors and copy tools write a file in steps: it is used only if it has not changed for a while
-  // around the read.
+  // Editors and copy tools write a file in steps: use it only if it was stable around the read.
   async #loadAtRest(): Promise<Project> {
     let files = filesOf(this.#project);
     for (let reads = 0; reads < READS_MAX; reads++) {
@@ -339,7 +338,7 @@ function changesText(changes: readonly ConfigChange[]): string {
   return more > 0 ? `${text}; and ${more} more` : text;
 }
 
-/** The files that a configuration was read from, with those of its modules; by name. */
+/** Files of a configuration and its modules, by name. */
 function filesOf({ files, jobs }: Project): readonly string[] {
   const modules = jobs.flatMap(({ source }) =>
     source.type === "module" ? [...(source.files?.keys() ?? [source.path])] : []
@@ -352,11 +351,11 @@ function stampsOf(files: readonly string[]): string {
   return files.map((file) => `${file} ${stampOf(file)}`).join("\n");
 }
 
-/** Status text of a reload that left out single jobs. */
+/** Status text of a reload that omitted single jobs. */
 function partialProblem(problems: readonly ConfigProblem[]): string | null {
   if (problems.length === 0) return null;
   const disabled = problems.flatMap(({ job }) => job ?? []);
-  // Every viewer can see the status, so it does not tell where on this host they are.
+  // Every viewer can see the status, so it omits their paths on this host.
   const files = problems.flatMap(({ job, unread }) =>
     job === null && unread !== undefined ? [basename(unread)] : []
   );

@@ -5,23 +5,23 @@ import type { Logger } from "../platform/logger.ts";
 import type { ServiceSocket } from "../platform/process/service_socket.ts";
 import type { ServiceFacts } from "../manager/service_facts.ts";
 
-/** How often the state is reported without a watchdog, in milliseconds. */
+/** Interval between reports without a watchdog, in milliseconds. */
 const REPORT_MS = 30_000;
 /** Longest wait for the number of waiting instances. */
 const QUEUED_MS_MAX = 2_000;
-/** How often a stop asks for more time, in milliseconds, and for how much. */
+/** Interval between a stop's requests for more time, and the requested time, in milliseconds. */
 const EXTEND_EVERY_MS = 5_000;
 const EXTEND_MS = 20_000;
-/** How long a stop may take beyond the drain: outcomes, handlers, workers and the store. */
+/** Time for a stop after the drain: outcomes, handlers, workers and the store. */
 const AFTER_DRAIN_MS = 30_000;
 
-/** How a daemon stops. */
+/** The stop of a daemon. */
 export interface ServiceStop {
   readonly isUpgrade: boolean;
   readonly keepsCommands: boolean;
 }
 
-/** What {@link ServiceReports} depend on. */
+/** Dependencies of {@link ServiceReports}. */
 export interface ServiceReportsOptions {
   readonly socket: ServiceSocket;
   readonly clock: Clock;
@@ -93,7 +93,7 @@ export class ServiceReports {
     await this.#options.socket.sent();
   }
 
-  /** How often to beat: twice in the time that the watchdog allows. */
+  /** Interval between heartbeats: half the watchdog's limit. */
   get #everyMs(): number {
     const { watchdogMs } = this.#options.socket;
     return watchdogMs === null ? REPORT_MS : Math.min(REPORT_MS, watchdogMs / 2);
@@ -144,7 +144,7 @@ export class ServiceReports {
     return await inTime<number | null>(queued, QUEUED_MS_MAX, { clock, late: () => null });
   }
 
-  /** Send a status unless it is the last one. */
+  /** Send a status unless it repeats the last one. */
   #send(status: string): void {
     if (status === this.#status) return;
     this.#status = status;

@@ -90,7 +90,7 @@ export interface StoppableDaemon {
   readonly lost: Promise<Error>;
 }
 
-/** What follows a stop: nothing, or this program or the one in its file starts anew. */
+/** Action after a stop: none, or start this program or the one in its file. */
 export type AfterStop = "nothing" | "restart" | "upgrade";
 
 interface StopSignalsOptions {
@@ -101,17 +101,17 @@ interface StopSignalsOptions {
   /** Ends the process; tests replace it. */
   readonly exit?: (code: number) => void;
   readonly isWindows: boolean;
-  /** What SIGTERM does to commands; null if they run on only when systemd restarts us. */
+  /** Effect of SIGTERM on commands; null if they run on only when systemd restarts us. */
   readonly onStop: "keep" | "drain" | null;
-  /** What systemd is about to do with our unit; null if that is not known. */
+  /** The unit's fate according to systemd; null if unknown. */
   readonly unitFate: () => Promise<"restart" | "stop" | null>;
 }
 
 /**
  * Handles signals from before the start to the end: the first SIGTERM or SIGINT drains, the next
- * one aborts, SIGHUP reloads. Whatever the parts of the daemon do, it ends in time. On Windows,
- * Ctrl-C is a SIGINT, Ctrl-Break a SIGBREAK, and a closed window a SIGHUP, after which the system
- * ends the process within seconds. Callers can stop the daemon the same way.
+ * one aborts, SIGHUP reloads. The daemon always ends in time. On Windows, Ctrl-C is a SIGINT,
+ * Ctrl-Break a SIGBREAK, and a closed window a SIGHUP, after which the system ends the process
+ * within seconds. Callers can stop the daemon the same way.
  */
 export class StopSignals {
   readonly #options: StopSignalsOptions;
@@ -123,7 +123,7 @@ export class StopSignals {
   #isHungUp = false;
   #isStopping = false;
   #isDraining = false;
-  /** True if commands must end, too, whatever stopped the daemon first. */
+  /** True if commands must end too, regardless of the first stop request. */
   #endsAll = false;
   #isAborting = false;
   #after: AfterStop = "nothing";
@@ -142,12 +142,12 @@ export class StopSignals {
     if (!isWindows) process.on("SIGHUP", this.#onHangUp);
   }
 
-  /** What follows. A later signal or request makes it nothing. */
+  /** The action to take after the stop. A later signal or request clears it. */
   get after(): AfterStop {
     return this.#after;
   }
 
-  /** Stop as the first SIGINT does; at once as the second one does. */
+  /** Stop like the first SIGINT; at once like the second one. */
   readonly request = ({ isNow }: { readonly isNow: boolean }): void => {
     this.#endAll();
     this.#begin(null);
@@ -155,7 +155,7 @@ export class StopSignals {
   };
 
   /**
-   * Stop as a first signal does, and start again. For an upgrade, commands run on.
+   * Stop like a first signal does, and start again. For an upgrade, commands run on.
    *
    * @throws JobError `unavailable` if it is stopping already
    */
@@ -193,7 +193,7 @@ export class StopSignals {
       const stopping = daemon.manager.stop({ keepsCommands }).finally(() =>
         daemon.gateway.stop({ keepsSockets: this.#after !== "nothing" })
       );
-      // Other daemons have taken over the instances of one that was lost.
+      // Other daemons have taken over a lost daemon's instances.
       if (this.#isAborting || lost) daemon.manager.stopControl.abort();
       await stopping;
     } catch (error) {
@@ -257,7 +257,7 @@ export class StopSignals {
     this.#after = "nothing";
     this.#endsAll = true;
     if (!this.#isDraining) return;
-    // The promise of the first call is the one that is awaited.
+    // Callers await the promise of the first call.
     this.#daemon!.manager.stop().catch(() => {});
     this.#limitStop();
   }

@@ -10,7 +10,7 @@ import { checkFormat } from "../store/sqlite/open_database.ts";
 import { loadDaemonProject } from "../tools/load_project.ts";
 import { openChannels, type ServeOptions } from "./app.ts";
 
-/** What a start would load. */
+/** Everything that a start would load. */
 export interface TriedStart {
   readonly version: string;
   readonly jobs: number;
@@ -19,8 +19,8 @@ export interface TriedStart {
 }
 
 /**
- * Load what a start of the daemon needs, beside one that may run: nothing is opened that has one
- * owner, and nothing is written.
+ * Load everything a start of the daemon needs. A daemon may run meanwhile: nothing is written, and
+ * no exclusive resource is opened.
  *
  * @throws as `serve()`
  */

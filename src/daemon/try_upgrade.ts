@@ -8,7 +8,7 @@ import type { HeldSockets } from "../platform/network/held_sockets.ts";
 import { trustProblem } from "../platform/files/trusted_path.ts";
 import type { OwnProgram } from "../platform/process/process_control.ts";
 
-/** How long a start may take until it would open its store. */
+/** Time limit of a start until it would open its store. */
 const TRY_MS_MAX = 120_000;
 const OUTPUT_BYTES_MAX = 1_048_576;
 /** Longest reason that is repeated, in characters. */
@@ -21,7 +21,7 @@ const START_PROBLEMS: Readonly<Record<string, string>> = {
   EACCES: "it is not executable",
 };
 
-/** How a trial ended. */
+/** The result of a trial. */
 interface Trial {
   readonly isStarted: boolean;
   /** Null if it exited with 0. */
@@ -37,7 +37,7 @@ export interface TriedProgram {
   readonly takesSockets: boolean;
 }
 
-/** What an upgrade needs to know of the daemon. */
+/** Facts about the daemon that an upgrade needs. */
 export interface ProgramUpgradeOptions {
   readonly logger: Logger;
   /** Changes when a file of the configuration does. */
@@ -48,7 +48,7 @@ export interface ProgramUpgradeOptions {
   readonly sockets: Pick<HeldSockets, "handOver">;
 }
 
-/** Lets this process run the program that is now in its file, once that has been tried. */
+/** Runs the program that is now in its file in this process, after a trial. */
 export class ProgramUpgrade {
   readonly #own: OwnProgram;
   readonly #options: ProgramUpgradeOptions;
@@ -61,7 +61,7 @@ export class ProgramUpgrade {
     this.#options = options;
   }
 
-  /** As {@link tryUpgrade}. Requests at the same time share one trial. */
+  /** Like {@link tryUpgrade}. Concurrent requests share one trial. */
   try(): Promise<string> {
     return this.#trial ??= this.#try().finally(() => this.#trial = null);
   }
@@ -108,7 +108,7 @@ export class ProgramUpgrade {
   }
 }
 
-/** Changes when a file is replaced or written; null if there is none. */
+/** Changes when a file is replaced or written; null without a file. */
 function stampOf(path: string): string | null {
   const found = statSync(path, { bigint: true, throwIfNoEntry: false });
   if (found === undefined) return null;
@@ -121,8 +121,8 @@ function stampOf(path: string): string | null {
  * @param argv the command line of that start
  * @param options.logger gets a warning if the program does not start
  * @param options.canReplace false if this process cannot run another program in its place
- * @param options.limitMs how long the program may take
- * @returns what it says of itself
+ * @param options.limitMs time limit of the program
+ * @returns its description of itself
  * @throws JobError `unimplemented` if this process cannot do that; `conflict` if the program would
  * not start, with its reason; `permission_denied` if others can change it, and we are root
  */
@@ -172,7 +172,7 @@ function run([program, ...args]: readonly string[], limitMs: number): Promise<Tr
         resolve({ ...outcomeOf(error, limitMs), stdout, stderr });
       });
     } catch (error) {
-      // For a file that the system cannot run at all, it throws instead of calling back.
+      // For an unexecutable file, it throws instead of calling back.
       resolve({ ...outcomeOf(error as Error, limitMs), stdout: "", stderr: "" });
     }
   });
@@ -201,7 +201,7 @@ function problemOf({ code, signal, killed, message }: ProcessError, limitMs: num
   return typeof code === "number" ? `it exited with code ${code}` : message;
 }
 
-/** The error that a command printed; else its last line. */
+/** The error that a command printed; otherwise its last line. */
 function reasonIn(stderr: string): string | null {
   const lines = stderr.split("\n").map((line) => line.trim()).filter((line) => line !== "");
   const found = lines.findLast((line) => line.startsWith("error: ")) ?? lines.at(-1);

@@ -8,16 +8,15 @@ const NUMBERS_OF_FRAME = 3;
 const NUMBER_BYTES = Float64Array.BYTES_PER_ELEMENT;
 /**
  * Most payload bytes of a batch with several payloads. Each payload is a view that keeps the whole
- * batch in memory: a small request that waits for a minute must not keep the large ones that
- * arrived with it.
+ * batch in memory: a small request that waits for a minute must not keep large ones of its batch.
  */
 const SHARED_BYTES_MAX = 65_536;
 /**
  * Most frames of the first batch of an event loop turn: the other thread begins with these while
- * this one continues. If a batch held all that arrives in a turn, the threads would take turns.
+ * this one continues. If one batch held a whole turn, the threads would alternate.
  */
 const FIRST_FRAMES_MAX = 8;
-/** Each further batch may have twice as many frames, up to this many: a batch has its own cost. */
+/** Each further batch may have twice as many frames, up to this many: batches are not free. */
 const FRAMES_MAX = 32;
 
 /** Members of every frame. */
@@ -28,14 +27,14 @@ interface AnyFrame {
 
 /** Encodes the frequent frames of one direction as a number for everything except their id. */
 export interface FrameCodec<Frame extends AnyFrame> {
-  /** The number of a frame; 0 for one that travels as an object. */
+  /** The number of a frame; 0 if it travels as an object. */
   codeOf(frame: Frame): number;
   frameOf(code: number, id: number): Frame;
 }
 
 /**
- * Sends the frames of one event loop turn together, or the first ones while it continues; a large
- * payload travels alone.
+ * Sends the frames of one event loop turn together, or the first ones early; a large payload
+ * travels alone.
  */
 export class BatchSender<Frame extends AnyFrame> {
   readonly #codec: FrameCodec<Frame>;
@@ -96,7 +95,7 @@ export class BatchSender<Frame extends AnyFrame> {
     this.#objects = [];
     this.#payloads = [];
     this.#payloadBytes = 0;
-    // A bare buffer costs half as much as a message with objects.
+    // A bare buffer costs half of a message with objects.
     this.#post(objects.length === 0 ? buffer : { type: "batch", buffer, objects }, [buffer]);
   }
 }

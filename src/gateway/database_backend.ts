@@ -24,7 +24,7 @@ import type { RemoteBackend } from "./remote_backend.ts";
 export interface DatabaseBackendOptions {
   /** Path of the file. */
   readonly path: string;
-  /** Completes all other calls, and has the facts that are not in the file. */
+  /** Completes all other calls, and has facts that the file lacks. */
   readonly remote: RemoteBackend;
   readonly memory: ThreadMemory;
   readonly clock: Clock;

@@ -7,7 +7,7 @@ const NEXT = 1;
 const CANCEL = 2;
 /**
  * Code of a call without a list of jobs and a caller: this plus the index of its method, for JSON
- * after those for texts.
+ * after the codes for texts.
  */
 const FIRST_CALL = 3;
 // Not from the contract: an idle daemon does not load its messages.

@@ -33,7 +33,7 @@ export interface GatewayOptions {
   readonly config: GatewayConfig;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Most kinds with a label of their own in the metrics. */
+  /** Most kinds with a separate label in the metrics. */
   readonly metricsKinds?: number;
   /** Masks secrets in errors; the listeners add the tokens that they create or read. */
   readonly mask?: SecretMask;
@@ -45,15 +45,14 @@ export interface GatewayOptions {
   readonly onProblems?: (problems: readonly string[]) => void;
 }
 
-/** How long the thread may take to close its listeners before it is terminated. */
+/** Time for the thread to close its listeners before it is terminated. */
 const STOP_MS = 10_000;
 /** Delays before each further restart of a failing thread; the last one repeats. */
 const RESTART_MS = [100, 1_000, 5_000, 30_000] as const;
 
 /**
- * The gRPC and HTTP listeners, in a thread of their own: nothing that a client sends or leaves
- * unread takes time from the thread of the schedules. This side completes the accepted calls. A
- * failed thread is replaced.
+ * The gRPC and HTTP listeners, in a separate thread, so that clients cannot delay the schedules.
+ * This side completes the accepted calls. A failed thread is replaced.
  */
 export class Gateway {
   #options: GatewayOptions;
@@ -76,7 +75,7 @@ export class Gateway {
     this.#wanted = { grpc: port === null ? null : { host, port }, http };
   }
 
-  /** Why listeners cannot be opened at the moment. Jobs run, and they are tried again. */
+  /** Why listeners cannot be opened at the moment. Jobs run, and the listeners are tried again. */
   get problems(): readonly string[] {
     return this.#addresses?.problems ?? [];
   }
@@ -105,9 +104,7 @@ export class Gateway {
     await this.#open();
   }
 
-  /**
-   * Close the database in the other thread; its owner closes it afterwards, and must be the last.
-   */
+  /** Close the database in the other thread; its owner must close it last. */
   async closeDatabase(): Promise<void> {
     await this.#thread?.closeDatabase();
   }
@@ -134,7 +131,7 @@ export class Gateway {
       const before = this.#addresses?.problems.join();
       this.#listening(addresses);
       const now = addresses.problems.join();
-      // Else it has just started.
+      // Otherwise it has just started.
       if (before !== undefined && before !== now) this.#options.onProblems?.(addresses.problems);
     });
     this.#thread = thread;

@@ -27,7 +27,7 @@ export interface ManagerEndpointOptions {
   readonly post: PostBatch<Answer>;
 }
 
-/** Questions about the manager that are not facts of its own. */
+/** Questions about the manager that the source answers. */
 const FROM_SOURCE: Readonly<Record<keyof StatusSource, true>> = {
   readiness: true,
   metrics: true,
@@ -174,7 +174,7 @@ export class ManagerEndpoint {
       const isState = type === "state" || type === "progress" ||
         this.#changed.get(id)?.isState === true;
       if (this.#changed.size === 0) this.#options.clock.defer(() => this.#sendChanges());
-      // Too many changes to list are not collected either.
+      // Too many changes to list need not be collected.
       if (this.#changed.size <= CHANGES_MAX) this.#changed.set(id, { id, kind, isState });
     });
     // Changes since the listeners subscribed were missed.

@@ -15,7 +15,7 @@ import type { LogFields, LoggerLevel } from "../platform/logger.ts";
 // turn travel in one message. Frequent frames and all payloads are in one buffer, which is
 // transferred; other frames are objects beside it.
 
-/** Where to listen, and for which callers. */
+/** Addresses of the listeners, and their allowed callers. */
 export interface GatewayConfig {
   readonly rpc: ServerConfig;
   /** Null turns HTTP off. */
@@ -27,26 +27,26 @@ export interface GatewayConfig {
       readonly hosts: readonly string[];
       /** Origins of other sites whose pages may use the API. */
       readonly origins: readonly string[];
-      /** Where browsers find the site. */
+      /** Public location of the site. */
       readonly site: SiteConfig;
     }
     | null;
   readonly connectionsMax: ConnectionLimits;
   /**
-   * The SQLite file of the manager's store, for reads in the listeners' thread; null for any other
-   * store.
+   * The SQLite file of the manager's store, for reads by the listeners' thread; null for other
+   * stores.
    */
   readonly database: string | null;
 }
 
-/** Where a started gateway listens now. */
+/** Addresses of a started gateway. */
 export interface GatewayAddresses {
   readonly rpc: RpcAddresses;
   /** Null if HTTP is off, or its address cannot be opened at the moment. */
   readonly http: HttpAddress | null;
   /** Why listeners cannot be opened at the moment; they are tried again. */
   readonly problems: readonly string[];
-  /** The descriptors of those on TCP that are open, where the runtime shows them. */
+  /** The descriptors of open TCP listeners, where the runtime shows them. */
   readonly descriptors: Descriptors;
 }
 

@@ -192,7 +192,7 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts, SessionF
     return new Promise<unknown>((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
   }
 
-  /** The response is no longer needed; one that still arrives is dropped. */
+  /** The response is no longer needed; a late one is dropped. */
   #cancel(id: number): void {
     const waiting = this.#waiting.get(id);
     if (!waiting) return;

@@ -35,8 +35,8 @@ export interface LibraryJob {
 /**
  * The job of a function, or of a definition.
  *
- * @throws JobError `invalid_argument` as `resolveFunctionJob`; also if `params` is neither text nor
- * schemas
+ * @throws JobError `invalid_argument` like `resolveFunctionJob`; also if `params` is neither text
+ * nor schemas
  */
 export function resolveLibraryJob(
   given: LibraryJobInput | JobFunction,
@@ -89,8 +89,7 @@ function checkedRun(input: LibraryJobInput, schemas: readonly StandardSchema[]):
 const CONVERT_KEYS: KeysOf<{ readonly kind?: string }> = { kind: TEXT };
 
 /**
- * Convert arguments, by position or by name, to the types of a job's signature, as `scheduleJob`
- * does.
+ * Convert arguments, by position or by name, to the types of a job's signature, like `scheduleJob`.
  *
  * @param options.kind the job's kind, for the messages
  * @throws JobError `invalid_argument` with the path of the argument, such as `order.lines[2].price`
@@ -126,9 +125,7 @@ export function resultsOf(instance: Instance, signature?: Signature): readonly u
     : decodeResults(instance.resultsJson, signature ?? UNTYPED_SIGNATURE);
 }
 
-/**
- * Add arguments and results as values. They are not enumerable: copies and JSON have their text.
- */
+/** Add arguments and results as values. They are not enumerable, so copies and JSON have texts. */
 export function withValues<T extends Instance>(
   instance: T,
   resultsOf: (instance: Instance) => readonly unknown[],

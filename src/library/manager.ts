@@ -148,7 +148,7 @@ export class Manager extends CoreManager {
 
   /**
    * Register a function as a job, under its own name, or a definition with `kind` and `run`. The
-   * compiler checks the arguments with which the returned handle schedules the job.
+   * compiler checks the arguments of the returned handle.
    *
    * @param options.replace true to replace a job of the same kind
    * @throws JobError `invalid_argument` for an invalid definition, `already_exists` if the kind is
@@ -343,9 +343,7 @@ export class Manager extends CoreManager {
     return this.#withValues(await super.runSchedule(target));
   }
 
-  /**
-   * The kind of a job for `scheduleJob`. Registers a function or definition if its kind is free.
-   */
+  /** The kind of a job for `scheduleJob`. Registers a function or definition of a free kind. */
   #kindOf(job: LibraryJob): string {
     const run = isDefinition(job) ? runOf(job) : null;
     if (run === null) return kindOfReference(job);
@@ -357,7 +355,7 @@ export class Manager extends CoreManager {
     return kind;
   }
 
-  /** Open the store if it is not open: before the start, the first caller does so. */
+  /** Open the store unless it is open: before the start, the first caller does so. */
   async #ready(): Promise<void> {
     if (this.life.storeInfo) return;
     // Not after a stop: nobody would close the store again.

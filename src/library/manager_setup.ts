@@ -48,11 +48,11 @@ export interface ManagerSetup {
   readonly timezone?: string;
   /** Length of a claim's lease, in milliseconds or as a duration; 15 s by default. */
   readonly lease?: number | string;
-  /** How long `stop` lets running attempts finish; 30 s by default. */
+  /** Time for which `stop` lets running attempts finish; 30 s by default. */
   readonly drain?: number | string;
-  /** Where the manager reports; nowhere by default. */
+  /** Receiver of log records; none by default. */
   readonly logger?: Logger;
-  /** Unique name of this node among those on the store; by default host and process number. */
+  /** Unique name of this node on the store; by default host and process number. */
   readonly node?: string;
   /** Tags that jobs can require with `needs`. */
   readonly tags?: readonly string[];

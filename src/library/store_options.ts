@@ -21,13 +21,13 @@ import {
   type StoreTls,
 } from "../core/settings/store_config.ts";
 
-/** A store with options: those of `[store]` in the configuration, see docs/configuration.md. */
+/** A store with options: the keys of `[store]` in the configuration, see docs/configuration.md. */
 export interface StoreOptions {
   /** "memory:", "sqlite:PATH", the URL of a server, or the path of a module. */
   readonly url: string;
   /** Valkey and etcd: namespace on a shared server; "jobctl" by default. */
   readonly prefix?: string;
-  /** Valkey and etcd: user and password; they replace those in the URL. */
+  /** Valkey and etcd: user and password; they replace the URL's. */
   readonly username?: string;
   readonly password?: string;
   /** Valkey: the same for the sentinels. */
@@ -35,21 +35,19 @@ export interface StoreOptions {
   readonly sentinelPassword?: string;
   /** Valkey and etcd: true or files turn TLS on. Without `ca`, the system's authorities count. */
   readonly tls?: boolean | StoreTlsOptions;
-  /** Valkey: replicas that must have a write before it is acknowledged; 0 by default. */
+  /** Valkey: replicas that must confirm a write before it is acknowledged; 0 by default. */
   readonly waitReplicas?: number;
-  /** Valkey and etcd: how long the start waits for an unreachable server; 0 by default. */
+  /** Valkey and etcd: wait of the start for an unreachable server; 0 by default. */
   readonly startWait?: DurationInput;
   /** etcd and modules: a node whose clock differs by more claims nothing; 1 s by default. */
   readonly maxSkew?: DurationInput;
-  /**
-   * SQLite: acknowledge a write once it is on disk ("full", the default), or in the system's cache.
-   */
+  /** SQLite: acknowledge a write on disk ("full", the default), or in the system's cache. */
   readonly fsync?: "full" | "normal";
 }
 
 /** Files of a TLS connection (PEM). */
 export interface StoreTlsOptions {
-  /** Authority of the servers' certificates; by default those that the system trusts. */
+  /** Authority of the servers' certificates; by default the system's. */
   readonly ca?: string;
   /** Client certificate and its key. */
   readonly cert?: string;
@@ -86,7 +84,7 @@ const OPTION_KEYS: KeysOf<StoreOptions> = {
 };
 const TLS_KEYS: KeysOf<StoreTlsOptions> = { ca: WORD, cert: WORD, key: WORD, serverName: WORD };
 
-/** The types of stores that an option is for; with others it is refused. */
+/** The store types of an option; others refuse it. */
 const USED_BY: Readonly<Partial<Record<keyof StoreOptions, readonly StoreAddress["type"][]>>> = {
   prefix: ["valkey", "etcd"],
   username: ["valkey", "etcd"],

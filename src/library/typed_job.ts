@@ -17,7 +17,7 @@ export interface JobInstance<Results extends readonly unknown[] = readonly unkno
   extends Instance {
   /** As stored: JSON values. */
   readonly arguments: readonly unknown[];
-  /** Results of the completed attempt as declared, else as JSON values. Empty before. */
+  /** Results of the completed attempt as declared, else as JSON values. Empty before completion. */
   readonly results: Readonly<Partial<Results>>;
 }
 
@@ -49,7 +49,7 @@ export type Stored<T> = IsAny<T> extends true ? T
   : T extends object ? { [Key in keyof T as T[Key] extends Unstored ? never : Key]: Stored<T[Key]> }
   : T;
 
-/** Compiler error for a parameter that its function would receive as another type. */
+/** Compiler error for a parameter that its function would receive with a different type. */
 type NeedsParams = 'this type does not survive JSON: state it in "params", as text or by a schema';
 
 /** `T`, if its values are unchanged after being stored as JSON. */
@@ -114,7 +114,7 @@ export type DeclaredResults<Result> = [Awaited<Result>] extends [void] ? readonl
 export type ResultsOf<Result, Returns> = Returns extends string ? DeclaredResults<Result>
   : PlainResults<Result>;
 
-/** Members that all definitions share, however their parameters are typed. */
+/** Members that all definitions share, with any type of parameters. */
 interface TypedInput<Args extends readonly unknown[], Result, Returns>
   extends Omit<JobInput, "params" | "run"> {
   readonly run: (...args: Args) => Result;

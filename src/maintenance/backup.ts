@@ -36,8 +36,8 @@ export interface BackupEnd extends Content {
 
 /**
  * A backup as lines: a header, every record, and an end with counts and a hash. Each instance is
- * consistent. An instance that came too late to be read is left out, and so are the fates that name
- * it: after a restore the schedule fires its tick again.
+ * consistent. An instance that came too late is omitted, with the fates that name it: after a
+ * restore the schedule fires its tick again.
  */
 export async function* backupLines(
   source: RecordSource,
@@ -66,14 +66,14 @@ export async function* backupLines(
   yield `${JSON.stringify({ type: "end", ...hash.end() })}\n`;
 }
 
-/** True for a fate that names an instance which came too late for the backup. */
+/** True for a fate that names an instance that came too late for the backup. */
 function isAhead(record: StoreRecord, beganAt: number, young: ReadonlySet<string>): boolean {
   if (record.type !== "tick") return false;
   const { at, instanceId } = record.fate;
   return instanceId !== null && at >= beganAt && !young.has(instanceId);
 }
 
-/** Name in messages of a backup that has none. */
+/** Name in messages of an unnamed backup. */
 const UNNAMED = "the backup";
 
 /**

@@ -28,8 +28,8 @@ const isPacked = (path: string) => path.endsWith(".gz");
 /**
  * Begin a backup; compressed if the path ends in .gz. Only its owner may read it.
  *
- * @param part path of the temporary file, in the same folder; a file that is there is deleted
- * @throws JobError as {@link fileErrorCode} if it cannot be written
+ * @param part path of the temporary file, in the same folder; an existing file is deleted
+ * @throws JobError like {@link fileErrorCode} if it cannot be written
  */
 export async function writeBackupFile(path: string, part: string): Promise<BackupWriter> {
   let file: FileHandle;
@@ -77,7 +77,7 @@ export async function writeBackupFile(path: string, part: string): Promise<Backu
   };
 }
 
-/** Writes bytes as they are. */
+/** Writes bytes unchanged. */
 class PlainSink {
   readonly #file: FileHandle;
 
@@ -137,7 +137,7 @@ class PackedSink {
   }
 }
 
-/** Keep a new name in a folder beyond a power loss, where the system can. */
+/** Keep a new name in a folder through a power loss, where supported. */
 async function syncFolder(path: string): Promise<void> {
   try {
     const folder = await open(path, "r");
@@ -159,7 +159,7 @@ export function backupName(path: string): string {
 /**
  * The lines of a backup, from the first.
  *
- * @param packed whether it is compressed; by default, if its name ends in .gz
+ * @param packed true if it is compressed; by default, if its name ends in .gz
  * @throws JobError `not_found` or `invalid_argument`
  */
 export function readBackup(path: string, packed = isPacked(path)): AsyncIterable<string> {
@@ -178,7 +178,7 @@ async function* bytesOf(path: string, packed: boolean): AsyncGenerator<Uint8Arra
   try {
     yield* source;
   } catch (error) {
-    // An error that is not the system's comes from gunzip: the content is damaged.
+    // An error without a system code comes from gunzip: the content is damaged.
     const code = fileErrorCode(error);
     throw new JobError(
       code === "internal" ? "invalid_argument" : code,

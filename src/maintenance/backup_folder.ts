@@ -19,14 +19,14 @@ const ID_CHARS = 8;
  * Write a backup to a new file of a folder, verify it, and then delete the oldest ones of the same
  * store.
  *
- * The name says which store it is and when it began, so that a folder may have the backups of
- * several stores, and other files: only files with such a name, that belong to this process's user,
- * are ever deleted. What a backup that was killed left behind is deleted first.
+ * The name contains the store and the start time, so a folder may hold backups of several stores,
+ * and other files: only files with this form of name, owned by this process's user, are ever
+ * deleted. Leftovers of a killed backup are deleted first.
  *
  * @param steps of a backup
  * @returns path of the file
  * @throws JobError `not_found` without the folder, `permission_denied` if other users can write to
- * it, `resource_exhausted` on a full disk, `internal` if the file is not what was written
+ * it, `resource_exhausted` on a full disk, `internal` if the file differs from the written data
  */
 export async function backUpToFolder(
   steps: AsyncIterable<StoreStep>,
@@ -62,7 +62,7 @@ export async function backUpToFolder(
   }
 }
 
-/** The names of one backup of a store, and of the others. */
+/** The names of one backup of a store, and of its siblings. */
 class BackupFile {
   readonly folder: string;
   readonly name: string;
@@ -89,7 +89,7 @@ class BackupFile {
     return /^\d{8}T\d{6}\.\d{3}Z\.jsonl\.gz$/.test(name.slice(this.#prefix.length));
   }
 
-  /** True if a file has the name of such a backup while it is written. */
+  /** True if a file has the name of an unfinished backup. */
   isPart(name: string): boolean {
     return name.startsWith(".") && name.endsWith(".part") && this.isBackup(name.slice(1, -5));
   }
@@ -108,7 +108,7 @@ function storeIdIn(first: Uint8Array): string {
   });
 }
 
-/** Refuse a folder that is missing, or that other users could put files into or take them from. */
+/** Refuse a folder that is missing, or that other users can change. */
 async function checkFolder(path: string): Promise<void> {
   const action = `Cannot back up to "${path}"`;
   const found = await stat(path).catch(() => null);
@@ -140,7 +140,7 @@ async function checkWritable(path: string, action: string): Promise<void> {
   });
 }
 
-/** Read a backup again from its file, from the first line to the last. */
+/** Read a backup from its file again, from the first line to the last. */
 async function checkFile(path: string, wanted: Content): Promise<void> {
   let problem: string;
   try {
@@ -155,7 +155,7 @@ async function checkFile(path: string, wanted: Content): Promise<void> {
   });
 }
 
-/** Remove what backups of this store that were killed have left. */
+/** Remove leftovers of this store's killed backups. */
 async function removeLeftovers(file: BackupFile, log: BackupFolderContext["log"]): Promise<void> {
   for (const name of await namesIn(file.folder)) {
     if (!file.isPart(name)) continue;
@@ -170,7 +170,7 @@ async function removeOld(
   keep: number,
   log: BackupFolderContext["log"],
 ): Promise<void> {
-  // If the clock went back there are later ones; the new one stays all the same.
+  // If the clock went back there are later ones; the new one stays anyway.
   const others = (await namesIn(file.folder)).filter((name) =>
     file.isBackup(name) && name !== file.name
   );
@@ -191,7 +191,7 @@ async function namesIn(folder: string): Promise<readonly string[]> {
   }
 }
 
-/** Delete a file of this process's user. @returns false, with a warning, if it was not deleted */
+/** Delete a file of this process's user. @returns false, with a warning, on failure */
 async function remove(path: string, log: BackupFolderContext["log"]): Promise<boolean> {
   try {
     const found = await lstat(path);

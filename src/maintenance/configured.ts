@@ -21,12 +21,12 @@ import type { Restored } from "./restore.ts";
 
 /** Node id of a command that opens a store for maintenance. */
 const NODE = `jobctl-${hostname()}`;
-/** How long attempts of other nodes may take to end, in milliseconds. */
+/** Time limit for attempts of other nodes to end, in milliseconds. */
 const DRAIN_MS = 60_000;
 /** Longest target name shown in a message. */
 const NAME_SHOWN_MAX = 100;
 
-/** Where a command finds its store without a daemon. */
+/** Location of a command's store without a daemon. */
 export interface StorePlace {
   /** Null for the built-in configuration. */
   readonly configFile: string | null;
@@ -36,7 +36,7 @@ export interface StorePlace {
   readonly cwd: string;
 }
 
-/** The target of this name. @throws JobError `not_found` if the configuration has none */
+/** The target of this name. @throws JobError `not_found` if it is not configured */
 function targetNamed({ targets }: StoreConfig, name: string): StoreTarget {
   const target = Object.hasOwn(targets, name) ? targets[name] : undefined;
   if (target !== undefined) return target;
@@ -115,7 +115,7 @@ export class StoreWorker {
    * Write the steps of a backup to a file of the configured folder.
    *
    * @returns its path
-   * @throws JobError as `backUpToFolder`; `not_found` if the configuration has no such folder
+   * @throws JobError like `backUpToFolder`; `not_found` without a configured folder
    */
   async backUp(steps: AsyncIterable<StoreStep>, context: BackupFolderContext): Promise<string> {
     const settings = this.#backup;
@@ -154,7 +154,7 @@ export async function restoreConfigured(
   return await restoreBackup(lines, { name, store, clock, node: NODE, progress });
 }
 
-/** Run a work on a configured store that no daemon on this machine has open. */
+/** Run a maintenance task on a configured store that no local daemon has open. */
 export async function* workOffline(
   work: StoreWork,
   place: StorePlace,
@@ -180,7 +180,7 @@ export async function* workOffline(
       signal,
       drainMs: DRAIN_MS,
       random: systemRandom,
-      // The user who runs the command may open any URL.
+      // The user of the command may open any URL.
       openTarget: (to, prefix) => {
         const target = TARGET_NAME.test(to)
           ? targetNamed(config, to)

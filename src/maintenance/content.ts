@@ -32,7 +32,7 @@ export class ContentHash {
     this.#hash.update(`${canonicalText(record)}\n`);
   }
 
-  /** The content added so far. Call it once. */
+  /** Close the content added so far. Call it once. */
   end(): Content {
     return { counts: { ...this.#counts }, hash: this.#hash.digest("hex") };
   }
@@ -41,7 +41,7 @@ export class ContentHash {
 /** A source of records, in the order of places. */
 export type RecordSource = Pick<RecordStore, "readRecords">;
 
-/** Records that come one after the other, as a source that can be read once. */
+/** Consecutive records as a source that can be read once. */
 export function sourceOf(
   records: Iterator<StoreRecord> | AsyncIterator<StoreRecord>,
 ): RecordSource {
@@ -75,7 +75,7 @@ export async function* pagesOf(
   }
 }
 
-/** The content of a store. @param read called with the number of records read so far */
+/** Read the content of a store. @param read called with the number of records read so far */
 export async function contentOf(
   source: RecordSource,
   read?: (count: number) => void,

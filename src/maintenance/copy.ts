@@ -11,7 +11,7 @@ import { pagesOf, type RecordSource } from "./content.ts";
 
 /** Most records in one write. */
 const WRITE_RECORDS = 250;
-/** About the most characters in one write: a few large records fill it too. */
+/** Approximate limit of characters in one write: a few large records fill it too. */
 const WRITE_CHARS = 1_000_000;
 
 /** Counts of one pass. */
@@ -22,7 +22,7 @@ export interface Pass {
   readonly removed: number;
 }
 
-/** The records of one side, one after the other. */
+/** The records of one side, one by one. */
 async function* recordsOf(
   source: RecordSource,
   signal: AbortSignal | undefined,
@@ -84,8 +84,8 @@ class Changes {
 }
 
 /**
- * Make the content of a store equal to that of a source. Both are read side by side, and only
- * differences are written or removed. It may be interrupted anywhere and begun again.
+ * Make the content of a store equal to a source's. Both are read side by side, and only differences
+ * are written or removed. It may be interrupted anywhere and begun again.
  */
 export async function copyRecords(
   source: RecordSource,
@@ -93,7 +93,7 @@ export async function copyRecords(
   options: {
     readonly now: () => Instant;
     readonly signal?: AbortSignal;
-    /** Called with the number of records of the source read so far. */
+    /** Called with the number of source records read so far. */
     readonly read?: (count: number) => void;
     /** Called before each write; rejects if the target must not be written to. */
     readonly beforeWrite?: () => Promise<void>;

@@ -12,25 +12,25 @@ import type { StoreStep, StoreWorkContext } from "./step.ts";
 const PASSES_MAX = 6;
 /** Copying while jobs run stops when a pass finds at most this many changes. */
 const CHANGES_LEFT = 200;
-/** How long a mark of draining is valid unless renewed, in ms: the mover may have died. */
+/** Validity of a draining mark unless renewed, in ms: the mover may have died. */
 const DRAINING_MS = 30_000;
 const POLL_MS = 100;
-/** How often progress is reported. */
+/** Interval between progress reports. */
 const REPORT_MS = 1_000;
 
-/** Moves everything in a store to another one, which is then the one in use. */
+/** Moves everything in a store to another one, which then replaces it. */
 export class Move {
   readonly #context: StoreWorkContext;
   readonly #source: Store;
   readonly #target: Store;
   readonly #place: MovedTo;
-  /** Identifies this move on the target: of two, the one that began last continues. */
+  /** Identifies this move on the target: of two moves, the later one continues. */
   readonly #id: string;
   readonly #steps: StoreStep[] = [];
   #release: (() => void) | null = null;
-  /** True once this move has marked the target: only then does it own the source's mark. */
+  /** True once this move has marked the target, and so owns the source's mark. */
   #isBegun = false;
-  /** True once the copy was verified: then the target is the one in use, whatever fails. */
+  /** True once the copy was verified: from then on the target is in use, even after errors. */
   #isSettled = false;
 
   constructor(

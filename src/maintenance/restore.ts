@@ -20,7 +20,7 @@ export interface Restored {
   readonly left_out: number;
 }
 
-/** Memos that give rights, by the start of their keys. A backup may have been changed. */
+/** Memos that give rights, by the start of their keys: a backup may have been changed. */
 const RIGHTS = [SESSION_MEMO, LOGIN_CODE_MEMO];
 
 /**

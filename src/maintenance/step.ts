@@ -15,10 +15,10 @@ export type StoreWork =
   | { readonly type: "salvage" }
   /** `to` is the name of a target; without a daemon it may be a URL. */
   | { readonly type: "migrate"; readonly to: string; readonly prefix: string | null }
-  /** Use a store again that was moved away. */
+  /** Use a moved store again. */
   | { readonly type: "undo" };
 
-/** One step of a work: its progress, a part of a backup, and at last its report. */
+/** One step of a task: its progress, a part of a backup, and at last its report. */
 export type StoreStep =
   | { readonly type: "progress"; readonly text: string }
   | { readonly type: "chunk"; readonly bytes: Uint8Array }
@@ -43,9 +43,9 @@ export interface StoreContent {
   readonly pauses: number;
   /** When the oldest instance was created; null without any. */
   readonly oldest_at: string | null;
-  /** When the last successful run of the backup by schedule ended; null if none is kept. */
+  /** End of the last successful scheduled backup run; null if no run is kept. */
   readonly backup_at: string | null;
-  /** The size, the part that compacting would release, and that of the log beside it. */
+  /** The size, the part that compacting would release, and the size of its log. */
   readonly bytes: number | null;
   readonly free_bytes: number | null;
   readonly wal_bytes: number | null;
@@ -68,21 +68,18 @@ export interface StoreWorkContext {
   readonly node: string;
   readonly clock: Clock;
   readonly random: Random;
-  /**
-   * Creates the target store, not yet open. @throws JobError `not_found` if the target is not
-   * allowed
-   */
+  /** Creates the target store, not yet open. @throws JobError `not_found` if it is not allowed */
   readonly openTarget: (to: string, prefix: string | null) => NamedStore;
-  /** Start nothing more and wait until nothing runs here. Returns a function that resumes. */
+  /** Start nothing more and wait for running work. Returns a function that resumes. */
   readonly suspend: () => Promise<() => void>;
   /** Longest wait for attempts of other nodes, in milliseconds. */
   readonly drainMs: number;
   readonly signal?: AbortSignal;
 }
 
-/** What a backup into a folder depends on. */
+/** Dependencies of a backup into a folder. */
 export interface BackupFolderContext {
-  /** Of the start, epoch ms. */
+  /** Start time, epoch ms. */
   readonly nowMs: number;
   readonly log: (level: "info" | "warn", message: string) => void;
 }

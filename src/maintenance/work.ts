@@ -19,10 +19,7 @@ const INSTANCES_BATCH = 250;
 const BETWEEN_BATCHES_MS = 5;
 /** Most problems that a check reports. */
 const PROBLEMS_MAX = 100;
-/**
- * Largest chunk of a backup, in bytes: a chunk is one message, and may end within a line or a
- * character.
- */
+/** Largest chunk of a backup, in bytes: one message, which may end within a line or a character. */
 const CHUNK_BYTES_MAX = 1_048_576;
 
 /** Run a work on an open store. Its last step is the report. */
@@ -143,7 +140,7 @@ async function verifyStore({ store }: StoreWorkContext) {
 }
 
 /**
- * Use a store again that was moved away. Returns the mark that it had.
+ * Use a moved store again. Returns its former mark.
  *
  * @throws JobError `conflict` while it is being filled or moved
  */

@@ -4,12 +4,12 @@ import { createMethods } from "../platform/lazy.ts";
 import type { InstanceQuery } from "../store/store.ts";
 import type { ManagerApi } from "./api.ts";
 
-/** How long a request waits for the store, in milliseconds: clients get an answer within 5 s. */
+/** Time limit of a request to the store, in milliseconds: clients get an answer within 5 s. */
 const ANSWER_MS = 4_000;
-/** How long it waits after one has waited in vain, until the store responds again. */
+/** Time limit after a request has timed out, until the store responds again. */
 const AWAY_MS = 500;
 
-/** Methods that take as long as it takes, and are not in the contract under their name. */
+/** Methods without a time limit that are not in the contract under their name. */
 const UNTIMED: ReadonlySet<string> = new Set([
   "clearInstanceHistory",
   "clearInstanceLogs",
@@ -18,7 +18,7 @@ const UNTIMED: ReadonlySet<string> = new Set([
   "processesOf",
 ]);
 
-/** How long the methods of the contract may take; short ones have no entry. */
+/** Time limits of the methods of the contract; short ones have no entry. */
 export type MethodTimes = Readonly<
   Partial<Record<string, { readonly time?: "long" | "long for many" }>>
 >;
@@ -28,7 +28,7 @@ type Method = (...args: unknown[]) => unknown;
 /**
  * The manager for requests from outside. A request that takes a call or two of the store is refused
  * as `unavailable` in time if the store is slow; the manager itself keeps waiting, so the request
- * may still take effect. One that passes through many instances takes as long as it takes.
+ * may still take effect. Requests over many instances have no time limit.
  *
  * @param options.location of the store, without secrets
  */

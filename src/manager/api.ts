@@ -28,6 +28,6 @@ export interface ManagerApi
   readonly sessions: SessionApi;
   listJobs(): readonly JobDefinition[];
   getJob(kind: string): JobDefinition;
-  /** The URL of the HTTP server, which ends with a slash; null if there is none. */
+  /** The URL of the HTTP server, which ends with a slash; null without a server. */
   siteUrl(): string | null;
 }

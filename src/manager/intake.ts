@@ -12,7 +12,7 @@ import type { ManagerParts } from "./manager_parts.ts";
 
 type BatchCall = Parameters<InstanceApi["scheduleBatch"]>;
 
-/** Accepts instances: makes them from what callers ask for, and writes them to the store. */
+/** Accepts instances: makes them from requests, and writes them to the store. */
 export class Intake {
   readonly #parts: ManagerParts;
   readonly #assertOpen: () => void;
@@ -72,13 +72,13 @@ export class Intake {
       const [result] = await this.#accept([wanted]);
       return { id: result!.instance.id, isNew: result!.outcome === "accepted" };
     } catch (error) {
-      // It was accepted before, and what is not signed, or the configuration, was another then.
+      // It was accepted before, when unsigned values or the configuration were different.
       if (isJobError(error, "already_exists") && error.path === "id") return { id, isNew: false };
       throw error;
     }
   }
 
-  /** Accept an instance. Returns it as it is stored. */
+  /** Accept an instance. Returns it as stored. */
   async enqueue(wanted: NewInstance): Promise<Instance> {
     const [result] = await this.#accept([wanted]);
     return result!.instance;

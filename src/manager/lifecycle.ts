@@ -9,7 +9,7 @@ import { hasExpectations } from "../core/notices/expectations.ts";
 import { claimerOf, type ManagerParts } from "./manager_parts.ts";
 import type { ManagerOptions } from "./context/manager_options.ts";
 
-/** How long a stop waits for state handlers, in milliseconds. */
+/** Time limit of a stop for state handlers, in milliseconds. */
 const HANDLERS_MS = 10_000;
 /** Waits between checks whether due instances were claimed. */
 const LOOK: Backoff = { firstMs: 5, longestMs: 250 };
@@ -22,9 +22,9 @@ export interface Project extends Pick<ManagerOptions, "jobs" | "disabled" | "sch
   readonly channels?: readonly Channel[];
 }
 
-/** How a manager stops. */
+/** Options of a stop. */
 export interface StopOptions {
-  /** How long all attempts may finish, instead of their own times. */
+  /** Time for all attempts to finish, instead of their individual times. */
   readonly drainMs?: number | undefined;
   /**
    * True to leave commands running for the next daemon of this node, where that is possible. A
@@ -54,7 +54,7 @@ export class Lifecycle {
   readonly #stopListeners = new Set<() => void>();
   #unsubscribe: (() => void) | null = null;
   #isStarted = false;
-  /** What an earlier daemon has left running, until it is taken over. */
+  /** Attempts left running by an earlier daemon, until they are taken over. */
   #found: readonly FoundAttempt[] = [];
   #opening: Promise<StoreInfo> | null = null;
   #stopping: Promise<void> | null = null;
@@ -73,7 +73,7 @@ export class Lifecycle {
     const { store, membership, options: { node, logger, clock, executor, leaseMs } } = this
       .#getParts();
     this.startedAt = clock.now().wallMs;
-    // Before the store takes back what a dead daemon has claimed: some of it may still run.
+    // Before the store takes back a dead daemon's claims: some attempts may still run.
     this.#found = await executor.survivors?.find() ?? [];
     const claims = this.#found.map(({ id, fence }) => ({ id, fence }));
     const request = { at: clock.now(), node, keeps: { claims, leaseMs } };
@@ -214,7 +214,7 @@ export class Lifecycle {
   }
 
   /**
-   * Resolves when this node runs nothing and nothing is due that it could run.
+   * Resolves when this node is idle, with nothing due that it could run.
    *
    * @throws JobError `timeout` if `timeoutMs` passed first; `unavailable` if it is not running or
    * stops first
@@ -292,12 +292,12 @@ export class Lifecycle {
     });
   }
 
-  /** The store had forgotten this node, and with it that it asks for news. */
+  /** The store had forgotten this node, and its request for news. */
   rejoined(): void {
     if (this.#isStarted) void this.#getParts().notices.adopt();
   }
 
-  /** Another daemon took this node's id: abort what runs and claim nothing more. */
+  /** Another daemon took this node's id: abort all attempts and claim nothing more. */
   lostNode(error: JobError): void {
     const { dispatcher, scheduler, janitor, externalWatch, options } = this.#getParts();
     scheduler.stop();

@@ -71,7 +71,7 @@ import { type ServiceFacts, serviceFacts } from "./service_facts.ts";
 import type { SessionApi } from "./sessions/session.ts";
 import { StoreMaintenance } from "./store/store_maintenance.ts";
 
-/** Schedules and runs jobs on a store, and records what they did. The facade of this folder. */
+/** Schedules and runs jobs on a store, and records the results. The facade of this folder. */
 export class Manager implements ManagerApi, LiveFacts {
   readonly version: string;
   protected readonly parts: ManagerParts;
@@ -114,11 +114,11 @@ export class Manager implements ManagerApi, LiveFacts {
 
   /**
    * Claim nothing more, let running attempts finish within the drain time, then abort the rest.
-   * Aborted attempts are released and not counted, unless their jobs say otherwise. Gives up on
-   * outcomes that the store has not taken for 10 s, and on state handlers after 10 s.
+   * Aborted attempts are released and not counted, unless their jobs say otherwise. Gives up after
+   * 10 s on outcomes that the store does not take, and on state handlers.
    *
    * @param options.keepsCommands lets commands run on, unless a later call does not
-   * @param options.drainMs replaces every drain time, including those of jobs
+   * @param options.drainMs replaces every drain time, including the jobs'
    */
   async stop(options: StopOptions = {}): Promise<void> {
     await this.life.stop(readOptions("stop", options, "stop the manager"));
@@ -137,7 +137,7 @@ export class Manager implements ManagerApi, LiveFacts {
   /**
    * Replace the jobs. Running attempts continue, and unchanged schedules keep their cursor.
    *
-   * @throws JobError if the store refuses; the jobs before it stay
+   * @throws JobError if the store refuses; the old jobs stay
    */
   reload(project: Project): Promise<void> {
     return this.life.reload(project);
@@ -376,7 +376,7 @@ export class Manager implements ManagerApi, LiveFacts {
   async resizeWorkers(count: number): Promise<WorkerStatus> {
     const { dispatcher, membership, options } = this.parts;
     dispatcher.resize(checkWorkers(count));
-    // An earlier request must not undo it. It applies here even if the store cannot be written.
+    // An earlier request must not undo it. It applies here even if the store refuses the write.
     if (membership.isJoined) await membership.resize(options.node, count).catch(() => {});
     return this.workers();
   }
@@ -395,7 +395,7 @@ export class Manager implements ManagerApi, LiveFacts {
   readonly listSilences = this.#notices.listSilences;
   readonly testNotice = this.#notices.testNotice;
 
-  /** Notifies people of what happens to the daemon; null if nobody wants to know. */
+  /** Notifies people of the daemon's events; null if unwanted. */
   get daemonNotices(): DaemonNotices | null {
     return this.parts.notices.parts?.daemon ?? null;
   }

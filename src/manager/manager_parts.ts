@@ -32,13 +32,13 @@ import { StoreWatch } from "./store/store_watch.ts";
 import { StoreTime } from "./store/store_time.ts";
 import { systemJobs } from "./store/system_jobs.ts";
 
-/** Most instances that operations on many write at once: what is due would wait for all of them. */
+/** Most instances that bulk operations write at once: due instances wait for all of them. */
 const BULK_MAX = 1_000;
 
 /** The parts of a manager, wired together. */
 export type ManagerParts = ReturnType<typeof buildParts>;
 
-/** The state of a manager, and its reactions to what becomes of its node id. */
+/** The state of a manager, and its reactions to events of its node id. */
 interface ManagerLife {
   readonly startedAt: number;
   readonly isDraining: boolean;
@@ -54,7 +54,7 @@ interface ManagerLife {
  * @param life the state of the manager
  */
 export function buildParts(own: ManagerOptions, manager: ManagerApi, life: ManagerLife) {
-  // Nothing but the registry may keep the jobs, of which there may be thousands.
+  // Only the registry may keep the jobs: there may be thousands.
   const { jobs, ...settings } = own;
   const { maxSkewMs = STORE_DEFAULTS.maxSkewMs, tags = [], process = thisProcess() } = own;
   const { keepsUnknown = false, tzVersion = zoneDatabaseVersion(), clock } = own;
@@ -133,7 +133,7 @@ export function buildParts(own: ManagerOptions, manager: ManagerApi, life: Manag
   };
 }
 
-/** What runs attempts, and what reports that it is full. */
+/** Creates the parts that run attempts, and report that they are full. */
 function createWorkers(
   { workers }: ManagerSettings,
   manager: ManagerApi,
@@ -154,7 +154,7 @@ function createWorkers(
   return { dispatcher, fullWorkers };
 }
 
-/** What reports this node to the others, and knows them. */
+/** Creates the parts that report this node to the others, and know them. */
 function createNodes(
   own: ManagerOptions,
   shared: PartContext & Omit<ManagerSettings, "notices">,
@@ -168,7 +168,7 @@ function createNodes(
 ) {
   const { clock, maxSkewMs = STORE_DEFAULTS.maxSkewMs, executor: { survivors } } = own;
   const report = createReport({ ...shared, tags, process, survivors, workers: dispatcher, life });
-  // Without the correction: the store reports how far this clock is off.
+  // Without the correction: the store reports this clock's error.
   const peers = new Peers({ ...shared, clock, report, maxSkewMs });
   const membership = new Membership({
     ...shared,
@@ -199,7 +199,7 @@ function createRegistry(options: ManagerSettings, jobs: ManagerOptions["jobs"]):
   return registry;
 }
 
-/** Who claims: the part of a store request that says what this node could run now. */
+/** The claimer of a store request: this node, with the kinds that it can run now. */
 export function claimerOf({ options: { clock, node }, registry }: ManagerParts) {
   const { kinds, limits } = registry;
   return { at: clock.now(), node, kinds, limits };

@@ -4,7 +4,7 @@ import type { Lifecycle } from "./lifecycle.ts";
 import { nextScheduledRun } from "./instances/upcoming.ts";
 import { claimerOf, type ManagerParts } from "./manager_parts.ts";
 
-/** The workers of this node and what they do. */
+/** The workers of this node and their current work. */
 export function workerStatus({ options, dispatcher, fullWorkers }: ManagerParts): WorkerStatus {
   const { alive, failedStarts = 0, silent = 0 } = options.executor.stats();
   const { count, busy, missingCount: missing } = dispatcher;

@@ -16,7 +16,7 @@ interface ReadParts extends FollowContext {
   readonly facts: LiveFacts;
 }
 
-/** The reads of a manager, by its own store or another reader of it. Rare ones load their code. */
+/** The reads of a manager, from its own store or another reader. Rare ones load their code. */
 export function createReads(partsOf: () => ReadParts): ReadApi {
   const timeline = lazyMethods<TimelineReads>(async () => {
     const { Timeline } = await import("./timeline/timeline.ts");

@@ -23,7 +23,7 @@ export function throwScoped(thrown: unknown): never {
   throw new JobError(code, message, { path, cause, hint: "List yours with: jobctl list jobs" });
 }
 
-/** The jobs that a caller may use: those whose kind matches one of some patterns. */
+/** The jobs that a caller may use: kinds that match a pattern. */
 export class Scope {
   /** The patterns of the kinds. */
   readonly patterns: readonly string[];
@@ -38,7 +38,7 @@ export class Scope {
     return this.patterns.length === 1 ? onlyKindOf(only!) : null;
   }
 
-  /** True for the caller's jobs. Notices are about all jobs, so they are nobody's. */
+  /** True for the caller's jobs. Notices concern all jobs, so they belong to nobody. */
   allows(kind: string): boolean {
     return includesKind(this.patterns, kind) && !isNoticeKind(kind);
   }
@@ -58,11 +58,14 @@ export class Scope {
     throw this.#denied(`Cannot use job "${kind}":`, { path: "kind", hint });
   }
 
-  /** True if a block is of one of the caller's jobs; false for a pool, which is of several. */
+  /**
+   * True if a block belongs to one of the caller's jobs; false for a pool, which several jobs
+   * share.
+   */
   readonly hasBlock = ({ limit, name }: Block): boolean =>
     limit !== "pool" && this.allows(kindOfKey(name) ?? name);
 
-  /** @throws JobError `permission_denied` always, for an action that affects other jobs too */
+  /** @throws JobError always, `permission_denied`, for an action that affects other jobs too */
   refuse(action: string): never {
     const hint = "Name one of these jobs, or use a token without a list of jobs";
     throw this.#denied(`Cannot ${action}:`, { hint });

@@ -6,7 +6,7 @@ import type { Scope } from "./scope.ts";
 import { scheduleInScope, ScopedQueries, scopedReads } from "./scoped_reads.ts";
 
 /**
- * The manager for a caller limited to certain jobs: those whose kind matches one of `patterns`.
+ * The manager for a caller limited to jobs whose kind matches one of `patterns`.
  *
  * Other jobs are refused by name. Their instances and schedules are invisible: they are in no list,
  * count or report, and their ids are unknown. Actions that affect other jobs are refused: workers,
@@ -136,7 +136,7 @@ function nodeRules(manager: ManagerApi, scope: Scope) {
   return {
     version: manager.version,
     siteUrl: () => manager.siteUrl(),
-    // Each call names whose sessions it is about.
+    // Each call names the owner of its sessions.
     sessions: manager.sessions,
     listNodes: async () => (await manager.listNodes()).map((node) => nodeOf(node, scope)),
     workers: () => manager.workers(),
@@ -179,7 +179,7 @@ function nodeOf(node: NodeStatus, scope: Scope): NodeStatus {
   return { ...node, kinds: allowed(node.kinds), idle: allowed(node.idle) };
 }
 
-// Field by field, so that a new field is not exposed before someone has considered it.
+// Field by field, so that a new field is hidden until considered.
 function statusOf(status: ManagerStatus, scope: Scope): ManagerStatus {
   const { node, version, startedAt, isDraining, storeProblem, store, workers } = status;
   return {
@@ -221,7 +221,7 @@ async function narrowMany(
   return kinds.length === 0 ? null : { ...query, kinds };
 }
 
-/** The error for an id or unique key in use names its holder, which may be of another job. */
+/** The error for an id or unique key in use names its holder, perhaps of another job. */
 async function withoutHolder<T>(kind: string | null, scheduled: Promise<T>): Promise<T> {
   try {
     return await scheduled;

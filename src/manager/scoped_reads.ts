@@ -15,7 +15,7 @@ const PAGES_MAX = 1_000;
 const WHOLE_PAGE: PageRequest = { limit: BATCH_MAX };
 const NOTHING = { items: [], nextToken: null } as const;
 
-/** Restricts what a caller limited to certain jobs looks for. */
+/** Restricts the queries of a caller limited to certain jobs. */
 export class ScopedQueries {
   readonly scope: Scope;
   readonly reads: ReadApi;
@@ -99,7 +99,7 @@ export class ScopedQueries {
     }
   }
 
-  /** Schedules of all kinds. A page ends with the caller's: its token names the last item. */
+  /** Schedules of all kinds. A page ends with a schedule of the caller: its token names that. */
   async listSchedules(page: PageRequest): Promise<Page<ScheduleRecord>> {
     const { has } = this.scope;
     const list = (request: Partial<PageRequest>) =>
@@ -118,7 +118,7 @@ export class ScopedQueries {
       const isAll = nextToken === null && !items.slice(limit).some(has);
       if (isAll) return { items: own, nextToken: null };
       const whole = await list({ token, limit });
-      // Another one may have been created meanwhile.
+      // A new one may have been created meanwhile.
       if (whole.items.at(-1)?.id === last.id) return this.scope.pageOf(whole);
     }
     throw new JobError("unavailable", "Cannot list the schedules: they change too often", {
@@ -146,7 +146,7 @@ export function scopedReads(queries: ScopedQueries): ReadApi {
     blockOf: (instance) => reads.blockOf(instance),
     unservedKinds: (kinds) => reads.unservedKinds(kinds),
     processesOf: (ids) => reads.processesOf(ids),
-    // Unless they need it themselves, the tags of other jobs are unknown to the caller.
+    // Tags of other jobs are unknown to the caller, unless its own jobs need them.
     kindsOfTag: (tag) => reads.kindsOfTag(tag, scope.patterns),
     async countUpTo(query, max, action) {
       if (query.ids !== undefined) await queries.assertInstances(query.ids, "count");

@@ -2,13 +2,13 @@ import { inTime } from "../platform/clock.ts";
 import { claimerOf, type ManagerParts } from "./manager_parts.ts";
 import type { DrainFacts } from "./api/daemon.ts";
 
-/** What a service manager is told about a manager. */
+/** A manager's facts for a service manager. */
 export interface ServiceFacts {
-  /** Attempts that run, and how many may run at once. */
+  /** Number of running attempts, and its limit. */
   workers(): { readonly busy: number; readonly count: number };
   /** The error of the store; null while it responds. */
   storeProblem(): string | null;
-  /** The problem of the last reload; null if it had none. */
+  /** The problem of the last reload; null if it succeeded. */
   reloadProblem(): string | null;
   /** Why listeners cannot be opened at the moment. */
   listenerProblems(): readonly string[];
@@ -17,12 +17,12 @@ export interface ServiceFacts {
   /**
    * True if the scheduler's loop gets a step further within `limitMs`.
    *
-   * It also counts as working if a store on another machine does not respond for half of that
-   * after: a restart would not bring it back, and would abort what runs. A store of this process's
-   * own, SQLite or memory, has to respond.
+   * If a store on another machine does not respond within half of that, the loop still counts as
+   * working: a restart would not help, and would abort running attempts. A private store, SQLite or
+   * memory, has to respond.
    */
   isWorking(limitMs: number): Promise<boolean>;
-  /** What a drain waits for. */
+  /** The work that a drain waits for. */
   drain(keepsCommands: boolean): DrainFacts;
 }
 
@@ -44,7 +44,7 @@ export function serviceFacts(parts: ManagerParts): ServiceFacts {
     },
     async isWorking(limitMs) {
       if (await within(limitMs, scheduler.progress())) return true;
-      // The scheduler waits. If the store responds to others, it is stuck.
+      // The scheduler waits for the store. If that responds to others, the loop is stuck.
       return isShared && !await within(limitMs / 2, store.nextDue(claimerOf(parts)));
     },
     drain: (keepsCommands) => dispatcher.drainFacts({ drainMs, keepsCommands }),

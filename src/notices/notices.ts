@@ -25,12 +25,12 @@ import { channelOfKind, newNewsTask, noticeJobs, readNewsTask } from "./context/
 /** Longest time of a test, in milliseconds. */
 const TEST_MS_MAX = 60_000;
 
-/** After how many failed attempts of one delivery its channel counts as failed. */
+/** Number of failed attempts of one delivery after which its channel counts as failed. */
 const FAILED_ATTEMPTS = 5;
-/** A channel whose server asks to wait this long counts as failed at once, in milliseconds. */
+/** A channel whose server requests this wait counts as failed at once, in milliseconds. */
 const FAILED_WAIT_MS = 600_000;
 
-/** How an attempt of a system job of notices ended. */
+/** The end of an attempt of a system job of notices. */
 export type NoticeOutcome =
   | { readonly type: "ok"; readonly resultsJson: string }
   | { readonly type: "snooze"; readonly delayMs: number }
@@ -40,7 +40,7 @@ export type NoticeOutcome =
     readonly wish?: number | "never";
   };
 
-/** What {@link Notices} depend on. */
+/** Dependencies of {@link Notices}. */
 export interface NoticesOptions extends Omit<NoticeContext, "channels" | "flood"> {
   readonly channels: readonly Channel[];
   /** True if some job has expectations, so that its incidents are of interest without channels. */
@@ -48,7 +48,7 @@ export interface NoticesOptions extends Omit<NoticeContext, "channels" | "flood"
 }
 
 /**
- * Notifies people of failures, silence and recovery: processes what the store reports, keeps the
+ * Notifies people of failures, silence and recovery: processes the store's news, keeps the
  * incidents, and delivers the notices.
  */
 export class Notices {
@@ -58,7 +58,7 @@ export class Notices {
   readonly #gone: GoneIncidents;
   /** Asked at the end of every attempt that wrote something. */
   #hasOutputChannel: boolean;
-  /** Notifies people of a store that is away, without it. */
+  /** Notifies people of an unreachable store, without using it. */
   readonly store: StoreNotices;
 
   constructor(options: NoticesOptions) {
@@ -87,13 +87,13 @@ export class Notices {
     return this.#hasOutputChannel && isWanted("output", kind, this.#context);
   }
 
-  /** The system jobs of notices, for the channels as they are now; none unless it is active. */
+  /** The system jobs of notices, for the current channels; none unless active. */
   jobs(): readonly JobDefinition[] {
     if (!this.isActive) return [];
     return noticeJobs(this.#channels.keys(), this.#options.clock.now().wallMs);
   }
 
-  /** Ask the store for news, if anybody wants any, and process what waits. */
+  /** Request news from the store, if wanted, and process waiting ones. */
   async start(): Promise<void> {
     await recordWatcher(this.isActive, this.#options);
     if (!this.isActive) return this.#gone.stop();
@@ -144,10 +144,10 @@ export class Notices {
   }
 
   /**
-   * Report that something happened to a subject other than by the end of an instance. The same id
-   * counts once.
+   * Report an event of a subject other than the end of an instance. The same id counts once.
    *
-   * @param news its detail is null if the event is over, which ends an incident that has only it
+   * @param news its detail is null if the event is over, which ends an incident that has no other
+   * event
    */
   async report(
     subject: NoticeSubject,
@@ -167,10 +167,7 @@ export class Notices {
     await this.#addNews(key, added);
   }
 
-  /**
-   * Report the kinds that are configured but not loaded, those that are loaded again, and those
-   * that are configured no more.
-   */
+  /** Report the kinds that are configured but not loaded, loaded again, or no longer configured. */
   async reportDisabled(disabled: ReadonlyMap<string, string>): Promise<void> {
     if (!this.isActive) return;
     const event = "disabled" as const;
@@ -197,14 +194,14 @@ export class Notices {
   /** True if neither this nor another live node has the job of a memo. */
   async #isRemoved(key: string): Promise<boolean> {
     const { nodes, now } = await liveNodes(this.#context);
-    // Ours has not reported the kinds that it has now.
+    // Our record lacks its current kinds until the next report.
     const others = nodes.filter(({ id }) => id !== this.#options.node);
     return isGone(key, { nodes: others, now }, this.#context);
   }
 
   /**
-   * Send a notice that shows that a channel works, or a sample of what it sends for an event. The
-   * result says if it was not delivered.
+   * Send a notice that shows that a channel works, or a sample notice of an event. The result
+   * reports a failed delivery.
    *
    * @throws JobError `not_found` for an unknown channel
    */
@@ -247,7 +244,7 @@ export class Notices {
     }
   }
 
-  /** Deliver at a time what silences have collected for later; called when one ends early. */
+  /** Deliver notices that silences have collected for a later time; called when one ends early. */
   async silenceEnds(at: number): Promise<void> {
     await deliverSilenced(at, this.#context);
   }
@@ -258,8 +255,8 @@ export class Notices {
   }
 
   /**
-   * Report a channel whose delivery fails again and again, so that the others report it long
-   * before it is given up. It is in the memo of the deliveries, whose next success is its end.
+   * Report a channel with repeated delivery failures, so that the others report it long before the
+   * delivery is given up. The memo of the deliveries has it, and their next success ends it.
    */
   async #reportUndelivered(
     { id, kind, failures }: Instance,
@@ -319,10 +316,7 @@ export class Notices {
     return sampleNotice(event, { id: ids(), now: clock.now().wallMs, host, node, settings });
   }
 
-  /**
-   * Process news whose instance is gone, as after a restore, and look again at jobs that nobody
-   * wanted to hear of.
-   */
+  /** Process news without an instance, as after a restore, and check jobs that nobody watched. */
   async #resume(): Promise<void> {
     const { store, clock, ids } = this.#options;
     for await (const { key, watch, version, news, droppedNews } of memosOf("", this.#options)) {
@@ -332,14 +326,14 @@ export class Notices {
         await store.enqueue({ at, instances });
       } else if (watch === "never" && key.startsWith(JOB_MEMO)) {
         const deleted = { at, key, expectedVersion: version, value: null };
-        // Whoever changed it meanwhile has looked at it.
+        // A node that changed it meanwhile has looked at it.
         await store.putMemo({ ...deleted, isProcessed: true, instances: [] }).catch(() => {});
       }
     }
   }
 }
 
-/** True if an event of a memo's subject is not over, as far as it is known. */
+/** True if an event of a memo's subject is not known to be over. */
 function isOpen({ data, news }: Memo, event: NoticeEvent): boolean {
   const { incident } = readSubject(data);
   const isIn = incident?.closedAt === null && incident.events.includes(event);

@@ -7,8 +7,8 @@ import { httpCall } from "./channels/webhook/http_call.ts";
 /**
  * Call the heartbeat's URL with GET. Redirects are not followed.
  *
- * @throws JobError `unavailable` unless it is answered with 200 to 299; DeliveryError if it is not
- * answered, or its host is in a private network and must not be
+ * @throws JobError `unavailable` for a status other than 200 to 299; DeliveryError without an
+ * answer, or for a forbidden host in a private network
  */
 export async function ping(
   { url, allowPrivate }: HeartbeatSettings,

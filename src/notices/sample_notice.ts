@@ -13,10 +13,10 @@ import { idOfText } from "../platform/text_ids.ts";
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 
-/** What a test notice is, whatever it looks like. */
+/** The fact in a test notice, in any form. */
 export const TEST_FACT = "This is only a test: somebody ran jobctl notices test";
 
-/** The one that sends a sample, and through which channel. */
+/** Sender and channel of a sample. */
 interface SampleContext {
   readonly id: string;
   readonly now: number;
@@ -29,7 +29,7 @@ interface SampleContext {
 const JOB = "example";
 const LINE = "/usr/local/bin/example --all";
 
-/** What is about something else than a job, as the notices of these events are. */
+/** Subjects of notices about something other than a job. */
 const SUBJECTS: Readonly<Partial<Record<NoticeEvent, NoticeSubject["type"]>>> = {
   "reload-refused": "daemon",
   "node-lost": "node",
@@ -38,7 +38,7 @@ const SUBJECTS: Readonly<Partial<Record<NoticeEvent, NoticeSubject["type"]>>> = 
   "port-closed": "daemon",
 };
 
-/** The line that the news of an event would have; those of runs have the error of the run. */
+/** The line for the news of an event; news of runs have the error of the run. */
 const DETAILS: Readonly<Partial<Record<NoticeEvent, string>>> = {
   late: "due 12m ago and not started; expected within 10m; all 4 workers are busy",
   missed: "no success for 1d2h, the last one ended 2026-01-01 02:00:00 +00:00; expected every 1d1h",
@@ -54,7 +54,7 @@ const DETAILS: Readonly<Partial<Record<NoticeEvent, string>>> = {
 };
 
 const FAILURE = 'Command "/usr/local/bin/example" exited with code 2';
-/** How the run of an event ended; absent for events without a run. */
+/** The end of an event's run; absent for events without a run. */
 const RUNS: Readonly<
   Partial<Record<NoticeEvent, Pick<NoticeRun, "state" | "reason"> & { readonly fails?: boolean }>>
 > = {
@@ -69,8 +69,8 @@ const RUNS: Readonly<
 };
 
 /**
- * A notice as an event causes it, about things that do not exist. All of a channel have the same
- * incident, so that "recovered" ends what a service has opened for another.
+ * A notice like an event's, about things that do not exist. All samples of a channel share an
+ * incident, so that "recovered" ends the one opened by a service.
  */
 export function sampleNotice(event: NoticeEvent, context: SampleContext): Notice {
   const { id, now, host, node, settings } = context;

@@ -6,13 +6,13 @@ import { factsOf, titleOf } from "../core/notices/notice_text.ts";
 import { sleep } from "../platform/clock.ts";
 import type { NoticeContext } from "./context/notice_context.ts";
 
-/** How often a notice is tried, and the waits between. */
+/** Number of tries of a notice, and the waits between. */
 const TRIES = 8;
 const WAIT: Backoff = { firstMs: 5_000, longestMs: 300_000 };
 
 /**
- * Notifies people of a store that is away. Its notices are kept in memory: the store that keeps all
- * others cannot take them. They are tried a few times, and end with the daemon.
+ * Notifies people of an unreachable store. Its notices stay in memory, since that store cannot take
+ * them. They are tried a few times, and end with the daemon.
  */
 export class StoreNotices {
   readonly #context: NoticeContext;
@@ -55,7 +55,7 @@ export class StoreNotices {
     this.#incident = null;
   }
 
-  /** Give up what is not delivered. */
+  /** Give up undelivered notices. */
   stop(): void {
     this.#stopping.abort();
     this.#stopping = new AbortController();

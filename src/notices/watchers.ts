@@ -2,28 +2,25 @@ import { NODE_KEPT_MS, WATCHER_MEMO } from "../store/store.ts";
 import { memosOf, readMemo, tryPutMemo } from "./context/memos.ts";
 import type { NoticeContext } from "./context/notice_context.ts";
 
-/** How often a memo is written again because another node changed it meanwhile. */
+/** Most times that a memo is written again because another node changed it meanwhile. */
 const TRIES_MAX = 20;
 
 type WatcherContext = Pick<NoticeContext, "store" | "clock" | "node">;
 
-/**
- * Record in the store whether this node asks for news. Call it after the node has joined, with the
- * wish as it is then.
- */
+/** Record in the store whether this node requests news. Call it once the node has joined. */
 export async function recordWatcher(isWanted: boolean, context: WatcherContext): Promise<void> {
   const key = WATCHER_MEMO + context.node;
   for (let tries = 1; tries <= TRIES_MAX; tries++) {
     const memo = await readMemo(key, context);
     if (memo === null && !isWanted) return;
-    // Written even if it is there: another node may be about to remove it, which then fails.
+    // Rewritten if present: another node may be about to remove it, which then fails.
     if (await putWatcher(key, { version: memo?.version ?? null, isWanted }, context)) return;
   }
 }
 
 /**
- * Forget that nodes asked for news that ended over an hour ago, as the store forgets them. Only a
- * node that asks itself does so: then news are recorded all the same, for those that return, too.
+ * Forget nodes whose requests for news ended over an hour ago, like the store forgets nodes. Only a
+ * node that requests news does so: until then news are recorded for returning nodes, too.
  */
 export async function forgetWatchers(context: WatcherContext): Promise<void> {
   const { store, clock, node } = context;
@@ -34,7 +31,7 @@ export async function forgetWatchers(context: WatcherContext): Promise<void> {
   if (others.length === 0) return;
   // Read after the memos: a node joins before it asks for news.
   const at = clock.now();
-  // A replica that was just loaded lists nodes as if they had ended then.
+  // A newly loaded replica lists nodes as if they had just ended.
   const nodes = (await store.listNodes({ at }))
     .filter(({ seenAt }) => seenAt + NODE_KEPT_MS > at.wallMs);
   const known = new Set(nodes.map(({ id }) => id));

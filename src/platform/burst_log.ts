@@ -6,8 +6,8 @@ const RECORDS_MAX = 50;
 const PERIOD_MS = 1_000;
 
 /**
- * Writes records that others may cause in any number: the first 50 of each second one by one, and
- * a count of the rest.
+ * Writes records that others may cause in any number: the first 50 of each second, and a count of
+ * the rest.
  */
 export class BurstLog {
   readonly #logger: Logger;
@@ -20,7 +20,7 @@ export class BurstLog {
 
   /**
    * @param subject the records in the plural, for the message that counts the others
-   * @param hint where to find the records that were not written
+   * @param hint where to find unwritten records
    */
   constructor(logger: Logger, clock: Clock, subject: string, hint: string) {
     this.#logger = logger;

@@ -11,7 +11,7 @@ export interface Timer {
   cancel(): void;
 }
 
-/** How a timer runs; see {@link Clock.timer}. */
+/** Settings of a timer; see {@link Clock.timer}. */
 export interface TimerOptions {
   readonly unref?: boolean;
   readonly isExact?: boolean;
@@ -52,8 +52,7 @@ function startTimer(delayMs: number, callback: () => void, unref: boolean): Time
   return { cancel: () => clearTimeout(handle) };
 }
 
-// The runtime's timers fire up to 1 ms late, and a delay from a truncated time adds up to 1 ms
-// more.
+// The runtime's timers fire up to 1 ms late, and a truncated time adds up to 1 ms more.
 function startExactTimer(delayMs: number, callback: () => void, unref: boolean): Timer {
   const dueWallMs = Date.now() + delayMs;
   const dueMs = monotonicMs() + delayMs;
@@ -115,7 +114,7 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
 }
 
 /**
- * What a promise comes to, or what `late` returns when `limitMs` is over.
+ * The result of a promise, or of `late` when `limitMs` is over.
  *
  * The work behind the promise is not ended.
  */

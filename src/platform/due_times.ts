@@ -3,7 +3,7 @@ import { LazyTimer } from "./lazy_timer.ts";
 
 /**
  * Times at which items are due. All of them share one timer, because a timer for each of a thousand
- * items takes a megabyte. A time that is moved often and reached rarely costs little.
+ * items takes a megabyte. Moving a time is cheap.
  */
 export class DueTimes<Item> {
   readonly #clock: Clock;
@@ -18,7 +18,7 @@ export class DueTimes<Item> {
   }
 
   /**
-   * Call the callback with an item at a time, in monotonic ms, instead of the time set before; null
+   * Call the callback with an item at a time, in monotonic ms, instead of its earlier time; null
    * for never.
    */
   set(item: Item, dueMs: number | null): void {

@@ -1,16 +1,15 @@
 /**
- * The name of a variable that configures the JavaScript engine before any of our code runs; null if
- * there is none. Variables that the runtime itself would read are removed from the compiled file
- * when it is built.
+ * The name of a variable that configures the JavaScript engine before any of our code runs; null
+ * without one. The build removes variables that the runtime itself would read from the compiled
+ * file.
  */
 export function refusedVariable(env: Readonly<Record<string, string | undefined>>): string | null {
   return Object.keys(env).find((name) => name.startsWith("BUN_JSC_")) ?? null;
 }
 
 /**
- * Remove variables that would weaken connections or print what they carry: certificates are
- * checked, whatever the environment says, and gRPC's traces would show tokens. It reads its
- * variables when it is loaded, so call this first.
+ * Remove variables that would weaken connections or print their data: certificates are always
+ * checked, and gRPC's traces would show tokens. Call this before gRPC is loaded and reads them.
  */
 export function forgetVariables(env: Record<string, string | undefined>): void {
   for (const name of Object.keys(env)) {

@@ -15,7 +15,7 @@ function fromLink(): string | null {
       ?.[1] ??
       null;
   } catch {
-    // No link: a copy of the zone's file, or none.
+    // Not a link: a copy of the zone's file, or no file.
     return null;
   }
 }

@@ -23,7 +23,7 @@ export function createIdSource(clock: Clock, random: Random): IdSource {
   let counter = 0;
   // The same within a millisecond.
   let time = "";
-  // Random digits, and how many of them are used.
+  // Random digits, and the number of used ones.
   let digits = "";
   let used = 0;
   return () => {

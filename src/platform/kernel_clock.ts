@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { lazyLibc } from "./system/libc.ts";
 
-/** What the kernel knows about its clock. */
+/** The kernel's facts about its clock. */
 export interface KernelClock {
   /** True if a time service keeps it right. */
   readonly isSynchronized: boolean;

@@ -1,4 +1,4 @@
-/** A value that is loaded when it is first needed: an idle daemon does without it. */
+/** A value that is loaded when first needed, which spares an idle daemon. */
 export class Lazy<T> {
   readonly #load: () => Promise<T>;
   #loading: Promise<T> | null = null;
@@ -13,7 +13,7 @@ export class Lazy<T> {
     return this.#value;
   }
 
-  /** The load in progress or done; null if nothing has needed it yet. */
+  /** The load in progress or done; null before that. */
   get loading(): Promise<T> | null {
     return this.#loading;
   }
@@ -31,7 +31,7 @@ export class Lazy<T> {
 }
 
 /**
- * An object whose methods are made when they are first used, and then kept.
+ * An object whose methods are made on first use, and then kept.
  *
  * @param own its members that exist already
  * @param methodOf makes the method of a name
@@ -42,7 +42,7 @@ export function createMethods<T extends object>(
 ): T {
   return new Proxy(own as T, {
     get(known, name) {
-      // Nobody may take it for a promise.
+      // It must not look like a promise.
       if (name in known || typeof name !== "string" || name === "then") {
         return Reflect.get(known, name);
       }

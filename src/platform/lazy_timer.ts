@@ -5,8 +5,8 @@ const QUIET: TimerOptions = { unref: true };
 /**
  * One timer that is set again and again.
  *
- * Moving its time later sets no timer of the runtime, so a time that is moved often and reached
- * rarely costs little. It does not hold the process unless told to.
+ * Moving its time later sets no timer of the runtime, so moving is cheap. It does not hold the
+ * process unless configured to.
  */
 export class LazyTimer {
   readonly #clock: Clock;
@@ -22,14 +22,12 @@ export class LazyTimer {
     this.#options = options === undefined ? QUIET : { ...QUIET, ...options };
   }
 
-  /** Monotonic ms at which the callback is called; null for never. */
+  /** Monotonic ms of the next callback; null for never. */
   get dueMs(): number | null {
     return this.#dueMs;
   }
 
-  /**
-   * Call the callback at a time, in monotonic ms, instead of the time set before; null for never.
-   */
+  /** Call the callback at a time, in monotonic ms, instead of the earlier time; null for never. */
   set(dueMs: number | null): void {
     this.#dueMs = dueMs;
     if (dueMs === null || !Number.isFinite(dueMs) || dueMs >= this.#armedMs) return;

@@ -14,8 +14,8 @@ const COUNTS_AT = 20;
 
 /**
  * The local zone's offset from UTC at a time, in milliseconds: positive to the east. Read from the
- * file of the zone, because the first local time that the runtime computes takes it longer than a
- * whole verb of the command line.
+ * file of the zone, because the runtime's first local time takes longer than a whole verb of the
+ * command line.
  */
 export function localOffsetMs(atMs: number): number {
   const bytes = zone ??= readZone();

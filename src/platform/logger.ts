@@ -3,7 +3,7 @@ import { snakeCase } from "../core/text/snake_case.ts";
 import type { SecretMask } from "../core/text/secret_mask.ts";
 import type { Clock } from "./clock.ts";
 
-/** How grave a record of the daemon's own log is. */
+/** Severity of a record of the daemon's own log. */
 export type LoggerLevel = "debug" | "info" | "warn" | "error";
 
 /** The daemon's own log. Fields are appended as key=value, their names in snake case. */
@@ -16,12 +16,12 @@ export interface Logger {
 
 type FieldValue = string | number | boolean | null | undefined;
 
-/** Values that accompany a record; undefined ones are left out. */
+/** Values that accompany a record; undefined ones are omitted. */
 export type LogFields = Readonly<Record<string, FieldValue>>;
 
 const RANK: Readonly<Record<LoggerLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 
-// Quoting keeps one record on one line, whatever a value holds.
+// Quoting keeps one record on one line, for any value.
 function fieldText(value: FieldValue): string {
   if (typeof value !== "string") return String(value);
   return /^[\w.:/@+,-]+$/.test(value) ? value : makeJsonVisible(JSON.stringify(value));

@@ -19,7 +19,7 @@ const DRAWN_MAX = 65_536;
 let pool = new Uint8Array(0);
 let taken = 0;
 
-/** Bytes that nobody else was or will be given. */
+/** Random bytes that are used only once. */
 function takeBytes(count: number): Uint8Array {
   if (count > POOL_BYTES) return drawBytes(count);
   if (taken + count > pool.length) {

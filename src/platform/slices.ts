@@ -1,10 +1,10 @@
 import type { Clock } from "./clock.ts";
 
-/** How long a computation runs before it yields, in milliseconds. */
+/** Time for which a computation runs before it yields, in milliseconds. */
 const SLICE_MS = 5;
 
 /**
- * Cuts a long computation into slices; everything else waiting in the event loop runs between them.
+ * Cuts a long computation into slices, and lets everything else in the event loop run between them.
  */
 export class Slices {
   readonly #clock: Clock;

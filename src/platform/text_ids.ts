@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 
 /**
- * A UUID that is the same for the same text, and differs for every other.
+ * A UUID that is a function of the text, and differs for every other text.
  *
  * @param version the digit of its version
  */

@@ -3,7 +3,7 @@ import manifest from "../../package.json" with { type: "json" };
 /** The product's version, as package.json states it. */
 export const VERSION: string = manifest.version;
 
-/** What the build wrote into the compiled file. */
+/** Facts that the build wrote into the compiled file. */
 export interface BuildFacts {
   /** Name of the system that it runs on, such as `linux-x64-musl`. */
   readonly target: string;
@@ -13,7 +13,7 @@ export interface BuildFacts {
   readonly isChanged: boolean;
   /** Time of the commit, in epoch milliseconds. */
   readonly committedAt: number | null;
-  /** Public key of minisign with which releases are signed, as its one line. */
+  /** Public minisign key of the releases, on one line. */
   readonly publicKey: string | null;
 }
 

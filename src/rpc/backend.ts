@@ -10,13 +10,13 @@ export type StreamName = "follow" | "watch" | "workOnStore";
 /** A method that returns a single message. */
 export type UnaryName = Exclude<MethodName, StreamName>;
 
-/** Who calls a method that depends on it. */
+/** The caller of a method that depends on it. */
 export interface CallerInfo {
-  /** As the log and what it leaves in the store name it. */
+  /** Its name in the log and the store. */
   readonly name: string;
   /** True for an admin of the whole daemon, and not of some jobs. */
   readonly isAdmin: boolean;
-  /** Only for the methods about sessions: the holder of those that are its own. */
+  /** Only for the methods about sessions: the holder of the caller's own ones. */
   readonly holder?: SessionHolder | null;
   /** The session that it calls with, and when that expires, in epoch ms; absent without one. */
   readonly session?: { readonly id: string; readonly expiresAt: number } | undefined;
@@ -30,7 +30,7 @@ export interface CallInfo {
   readonly jobs: readonly string[] | null;
   /** The caller, for methods that depend on it; absent for all others. */
   readonly caller?: CallerInfo | undefined;
-  /** True if arguments and results are to be returned as JSON text, and not as texts. */
+  /** True to return arguments and results as JSON text, not as texts. */
   readonly isJson?: boolean | undefined;
 }
 
@@ -59,7 +59,7 @@ export interface LocalReads {
  * enforces their list of jobs.
  */
 export interface Backend<Call extends CallInfo = CallSignal> {
-  /** Absent if it passes all calls on. */
+  /** Absent if it forwards all calls. */
   readonly reads?: LocalReads;
   /** @throws JobError */
   complete(method: UnaryName, request: Uint8Array, call: Call): Promise<Uint8Array>;

@@ -2,7 +2,7 @@ import type { status } from "@grpc/grpc-js";
 import { type ErrorCode, JobError, renameOptions } from "../core/errors.ts";
 import { fieldOf } from "./field_names.ts";
 
-// Written as numbers so that the CLI can read an error without loading the gRPC library.
+// Written as numbers, so that the CLI can read an error without loading the gRPC library.
 /** gRPC status of each error code. */
 export const GRPC_STATUS: Readonly<Record<ErrorCode, status>> = {
   canceled: 1,
@@ -21,7 +21,7 @@ export const GRPC_STATUS: Readonly<Record<ErrorCode, status>> = {
   unauthenticated: 16,
 };
 
-/** Trailing metadata that carries what a gRPC status cannot, percent-encoded. */
+/** Trailing metadata for data that a gRPC status lacks, percent-encoded. */
 export const TRAILERS = {
   code: "jobctl-code",
   hint: "jobctl-hint",
@@ -29,7 +29,7 @@ export const TRAILERS = {
   options: "jobctl-options",
 } as const;
 
-// Clients refuse headers of more than 8 KiB in all; percent-encoding triples what is not ASCII.
+// Clients refuse headers of more than 8 KiB in all; percent-encoding triples non-ASCII text.
 const MESSAGE_ENCODED_MAX = 4_096;
 const HINT_ENCODED_MAX = 1_536;
 const PATH_ENCODED_MAX = 512;
@@ -42,7 +42,7 @@ export interface FieldViolation {
   readonly description: string;
 }
 
-/** An error as it travels: status, message and trailing metadata. */
+/** An error in transit: status, message and trailing metadata. */
 export interface WireError {
   readonly code: number;
   readonly details: string;
@@ -65,8 +65,8 @@ function fit(text: string, encodedMax: number): string {
 }
 
 /**
- * An error in the form that goes over the wire; {@link fromWireError} reads it back. Options are
- * then named as the fields of the request.
+ * An error in its wire form; {@link fromWireError} reads it back. Options are then named after the
+ * request's fields.
  */
 export function toWireError(given: JobError): WireError {
   const error = renameOptions(given, fieldOf);

@@ -1,6 +1,6 @@
 /** Largest message, request or response, in bytes. */
 export const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
-/** Longest JSON of a response that is made without such a message. */
+/** Longest JSON of a response that is made without a message. */
 export const JSON_LENGTH_MAX = 2 * MESSAGE_BYTES_MAX;
 /** Longest free text in a response that must be brief to fit into a message. */
 export const BRIEF_CHARACTERS = 100;
@@ -14,16 +14,11 @@ export const CALLS_MAX = 5_000;
 export const CALLS_OF_PRINCIPAL_MAX = CALLS_MAX / 2;
 /** Most connections without an accepted call; one more closes the oldest. */
 export const STRANGERS_MAX = 128;
-/** Most concurrent calls on such a connection. */
+/** Most concurrent calls on a stranger's connection. */
 export const STRANGER_CALLS_MAX = 8;
-/**
- * Share of a listener's connections that one caller may have: a user of this machine, or the owner
- * of a token.
- */
+/** Share of a listener's connections for one caller: a user of this machine, or a token's owner. */
 export const CONNECTIONS_OF_PRINCIPAL = 0.5;
-/**
- * Most request bytes of open calls, in total; beyond that the connection with the most is closed.
- */
+/** Most request bytes of open calls, in total; beyond that the largest connection is closed. */
 export const REQUEST_BYTES_MAX = 64 * 1024 * 1024;
 /** Most unread response bytes, in total; beyond that the connection with the most is closed. */
 export const UNREAD_BYTES_MAX = 32 * 1024 * 1024;
@@ -31,7 +26,7 @@ export const UNREAD_BYTES_MAX = 32 * 1024 * 1024;
 export const UNREAD_BYTES_OF_CONNECTION_MAX = MESSAGE_BYTES_MAX;
 /** Unread bytes in total beyond which memory is released as more responses are made. */
 export const UNREAD_BYTES_ORDINARY = 8 * 1024 * 1024;
-/** Copies of a response made until it is sent, not counting the one that waits. */
+/** Copies of a response made until it is sent, not counting the waiting one. */
 export const COPIES_OF_RESPONSE = 3;
 /** The same for a stream message, whose size no page limits. */
 export const COPIES_OF_MESSAGE = 10;
@@ -65,27 +60,27 @@ export const REFLECTION = {
 export const READS_WAITING = { max: 2_000, ofPrincipalMax: 500, ofPeerMax: STREAMS_MAX } as const;
 /** Most concurrent waits for an instance to end. */
 export const WAITS = { max: 2_000, ofPrincipalMax: 1_000, ofPeerMax: 250 } as const;
-/** How long a follower may leave a message unread. */
+/** Time for which a follower may leave a message unread. */
 export const UNREAD_MS = 30_000;
-/** A connection without a call is asked to close after this. */
+/** Time after which a connection without a call is closed gracefully. */
 export const IDLE_MS = 15_000;
 /** A connection without progress is closed after this; with the sweep, within 20 s. */
 export const STALLED_MS = 17_000;
-/** How often connections are checked while any are open. */
+/** Interval between checks of connections while any are open. */
 export const SWEEP_MS = 2_000;
 /** Most concurrent TLS handshakes; one more ends the oldest. */
 export const HANDSHAKES_MAX = 64;
-/** How long a TLS handshake may take. */
+/** Time limit of a TLS handshake. */
 export const HANDSHAKE_MS = 10_000;
-/** How long a stop waits for calls in flight. */
+/** Time for which a stop waits for calls in flight. */
 export const STOP_GRACE_MS = 2_000;
-/** How long it then waits for connections to close. */
+/** Time for which it then waits for connections to close. */
 export const FLUSH_MS = 250;
 /** Longest token that is checked, in characters. */
 export const TOKEN_LENGTH_MAX = 4_096;
 /** Largest token file. */
 export const TOKEN_FILE_BYTES_MAX = 16 * 1024;
-/** How long a client waits until a process accepts its connection, to see whose it is. */
+/** Time for which a client waits until a process accepts its connection, to learn the owner. */
 export const PROOF_MS = 10_000;
 /** First pause between two checks for that process. */
 export const POLL_MIN_MS = 2;

@@ -25,7 +25,7 @@ export function socketPath(port: number): string {
 }
 
 /**
- * The places where a client looks for that socket: the folders of the given daemon user, if any,
+ * The paths that a client tries for that socket: in the folders of the given daemon user, if any,
  * then of its own user, then of the system daemon. None on Windows.
  */
 export function socketPaths(port: number, daemonUid: number | null = null): readonly string[] {
@@ -38,10 +38,10 @@ export function socketPaths(port: number, daemonUid: number | null = null): read
 }
 
 /**
- * The user to whom root has given the folder of the system daemon, as systemd does for a unit with
+ * The user to whom root has given the folder of the system daemon, like systemd for a unit with
  * `User=` and `RuntimeDirectory=`: nobody else could have created it there.
  *
- * @returns null if there is no such folder, or others than root could have put it there
+ * @returns null if the folder is missing, or others than root could have put it there
  */
 export function systemDaemonUid(folder: string = runtimeDir(0)): number | null {
   const found = lstatSync(folder, { throwIfNoEntry: false });

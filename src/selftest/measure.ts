@@ -16,7 +16,7 @@ const NODE = "selftest";
 const LEASE_MS = 1_000;
 const ROUNDS_MAX = 100_000;
 
-/** Measure enqueue, claim and settle one by one, and how long a lost lease blocks an instance. */
+/** Measure enqueue, claim and settle one by one, and the block of an instance by a lost lease. */
 export async function measureStore(
   open: () => Store,
   { clock, random, measureMs }: {

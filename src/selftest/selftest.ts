@@ -36,7 +36,7 @@ export interface SelftestOptions {
   readonly config: StoreConfig;
   readonly clock: Clock;
   readonly random: Random;
-  /** How long latencies are measured, in milliseconds. */
+  /** Duration of the latency measurement, in milliseconds. */
   readonly measureMs: number;
   /** Called before each guarantee. */
   readonly progress: (text: string) => void;
@@ -44,13 +44,13 @@ export interface SelftestOptions {
 }
 
 /**
- * Test a store on the user's own server: each case in a namespace of its own that is dropped
+ * Test a store on the user's own server: each case in a separate namespace that is dropped
  * afterwards, then latencies by the server's clock. Nothing else on the server is read or written.
  */
 export async function selftest(options: SelftestOptions): Promise<SelftestResult> {
   const { config, clock, signal, progress } = options;
   const scratch = new Scratch(options);
-  // A failed case leaves calls behind. Their errors say nothing new.
+  // A failed case leaves calls behind. Their errors are not news.
   const ignore = () => {};
   process.on("unhandledRejection", ignore);
   try {

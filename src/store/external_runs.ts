@@ -6,37 +6,36 @@ import type { NewInstance } from "./requests.ts";
 /** Most unfinished runs of one kind that happen elsewhere. */
 export const OPEN_RUNS_MAX = 1_000;
 
-/** Reason of a tick that nobody reported a run for. */
+/** Reason of a tick without a reported run. */
 export const UNREPORTED = "unreported";
 
-/** How a run elsewhere ended. */
+/** The end of a run elsewhere. */
 export interface RunEnd {
-  /** Epoch ms: when it ended there. */
+  /** Epoch ms of its end there. */
   readonly at: number;
   readonly state: "completed" | "terminated" | "timedOut";
   readonly reason: Reason;
   readonly error: ErrorInfo | null;
 }
 
-/** What is known of one run that happens elsewhere: nobody claims it, and it has no lease. */
+/** A report about one run elsewhere: nobody claims it, and it has no lease. */
 export interface RunReport {
   /**
-   * The instance to accept if there is none with this id. With `scheduleId` and `scheduledFor` it
-   * is the run of that tick, unless another run is, or the tick is within a range of ticks with one
-   * fate.
+   * The instance to accept if none has this id. With `scheduleId` and `scheduledFor` it is the run
+   * of that tick, unless the tick has a run, or is within a range of ticks with one fate.
    */
   readonly instance: NewInstance;
-  /** The host that runs it, which takes the place of the node. */
+  /** Its host, in place of the node. */
   readonly node: string;
-  /** Epoch ms: when it began there; null if unknown. It does not change once it is recorded. */
+  /** Epoch ms of its start there; null if unknown. It never changes once recorded. */
   readonly startedAt: number | null;
   /** Null while it is running. */
   readonly end: RunEnd | null;
-  /** Written unless nothing else is. */
+  /** Written unless they are the only change. */
   readonly logs: readonly LogEntry[];
 }
 
-/** Runs elsewhere to record, and ticks that nobody reported a run for in time. */
+/** Runs elsewhere to record, and ticks without a timely report. */
 export interface RecordRuns {
   readonly at: Instant;
   readonly runs: readonly RunReport[];
@@ -48,7 +47,7 @@ export interface RecordRuns {
 export interface RunResult {
   /** The instance after the operation. */
   readonly instance: Instance;
-  /** "repeated": it was known before, and nothing was written. */
+  /** "repeated": it was known, and nothing was written. */
   readonly status: "begun" | "ended" | "repeated";
 }
 
@@ -56,6 +55,6 @@ export interface RunResult {
 export interface RunsResult {
   /** In the order of the request. */
   readonly runs: readonly RunResult[];
-  /** Those ticks whose fate became "missed". */
+  /** Ticks whose fate became "missed". */
   readonly missed: readonly TickKey[];
 }

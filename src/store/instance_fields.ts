@@ -1,15 +1,15 @@
 import type { Instance } from "../core/instance.ts";
 
-/** How stores keep a field of instances. */
+/** Storage of an instance field. */
 export interface InstanceField {
-  /** Its default, which rows leave out; absent if something always sets the field. */
+  /** Its default, which rows omit; absent if the field is always set. */
   readonly usual?: null | number | string;
   /**
-   * If requests to accept an instance have it: "as is", "text" with characters that every store can
-   * keep, or a "time" in whole milliseconds.
+   * Set if requests to accept an instance have it: "as is", "text" with characters that every store
+   * can keep, or a "time" in whole milliseconds.
    */
   readonly given?: "as is" | "text" | "time";
-  /** True if requests may leave it out, because they were written before it was added. */
+  /** True if older requests may lack it. */
   readonly isOptional?: true;
   /** Column of SQLite; absent: a member of the JSON in the column `extra`. */
   readonly column?: string;
@@ -17,7 +17,7 @@ export interface InstanceField {
   readonly place?: string;
   /** True if Valkey keeps it in the part that never changes. */
   readonly isFixed?: true;
-  /** Name among the rare members of Valkey, if not its own. */
+  /** Its name among Valkey's rare members, if different. */
   readonly rareName?: string;
   /** True for an object: JSON text in a column, and among the rare members of Valkey. */
   readonly isJson?: true;
@@ -26,11 +26,11 @@ export interface InstanceField {
 }
 
 /**
- * Every field of an instance. Give a new one `usual`, and neither `column` nor `place`: the format
- * of the store stays. If callers give it, it is `given` and `isOptional`. Requests, rows, backups
+ * Every field of an instance. A new one needs `usual`, but neither `column` nor `place`: the format
+ * of the store stays. If callers set it, it is `given` and `isOptional`. Requests, rows, backups
  * and tests derive from here, by `npm run generate`.
  *
- * The order is the one of members in the rows of etcd.
+ * The order equals the members' order in etcd's rows.
  */
 export const INSTANCE_FIELDS = {
   id: { given: "as is", column: "id" },
@@ -77,7 +77,7 @@ type Having<Part extends InstanceField> = {
 type Given = Having<{ given: "as is" | "text" | "time" }>;
 type Optional = Having<{ isOptional: true }>;
 
-/** The fields of an instance that requests to accept it give. */
+/** The fields of an instance in requests to accept it. */
 export type GivenFields =
   & Pick<Instance, Exclude<Given, Optional>>
   & Partial<Pick<Instance, Optional>>;
@@ -90,7 +90,7 @@ export const FIELD_ENTRIES = Object.entries(INSTANCE_FIELDS) as readonly [
 
 const USUAL = FIELD_ENTRIES.filter(([, { usual }]) => usual !== undefined);
 
-/** The fields that have a usual value, with it. */
+/** The fields with a usual value. */
 export const USUAL_FIELDS = valuesOf(USUAL) as Pick<
   Instance,
   Having<{ usual: null | number | string }>

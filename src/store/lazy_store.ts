@@ -34,13 +34,13 @@ export function createLazyStore(make: () => Promise<Store>): Store {
     get problem() {
       return store?.problem ?? null;
     },
-    // Without the method, the store is asked again and again.
+    // Without the method, callers poll the store.
     quietMs: (at) => store?.quietMs?.(at) ?? 0,
   };
   return forward(() => store, own);
 }
 
-/** The methods of a store that is there later, or of a part of one. */
+/** The methods of a store, or of a part of one, that is created later. */
 function forward<T extends object>(target: () => T | null | undefined, own: Partial<T>): T {
   return createMethods(own, (name) => {
     const found = target();

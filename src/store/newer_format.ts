@@ -1,20 +1,17 @@
 import { JobError } from "../core/errors.ts";
 import { VERSION } from "../platform/version.ts";
 
-/**
- * Longest version that is repeated from data, in characters. The data is of a program that this one
- * does not know.
- */
+/** Longest version that is repeated from foreign data, in characters. */
 const VERSION_CHARS_MAX = 40;
 
 /**
  * The refusal of data that a newer version of the program made.
  *
- * @param about.what what is refused, as the beginning of the message
+ * @param about.what beginning of the message: the refused data
  * @param about.format its format
  * @param about.known the newest format that this version knows
- * @param about.madeBy the version that the data names as the first of its format; anything else if
- * it names none
+ * @param about.madeBy the first version with its format, according to the data; any other value if
+ * missing
  */
 export function newerFormat(
   about: {

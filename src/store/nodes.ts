@@ -2,7 +2,7 @@ import type { Instance } from "../core/instance.ts";
 import type { Instant } from "../platform/clock.ts";
 import type { ClaimKey, Write } from "./requests.ts";
 
-/** How long a node is listed after it has left or its lease has expired, in milliseconds. */
+/** Time for which a node is listed after it has left or its lease has expired, in milliseconds. */
 export const NODE_KEPT_MS = 3_600_000;
 /** The path of an error about a node id that another node has taken. */
 export const NODE_ID_PATH = "node.id";
@@ -13,20 +13,17 @@ export const NODE_KINDS_MAX = 100_000;
 /** Most tags of a node. */
 export const NODE_TAGS_MAX = 100;
 
-/**
- * A node's report about itself. A store keeps it whole, as JSON does, with members of newer
- * versions.
- */
+/** A node's report about itself. A store keeps all of it, including members of newer versions. */
 export interface NodeReport {
   readonly version: string;
   readonly host: string;
   readonly pid: number;
   /**
-   * Distinguishes the process from every other one on its host, even a later one with the same pid;
-   * null if nothing does.
+   * Distinguishes the process from all others of its host, even later ones with its pid; null if
+   * unknown.
    */
   readonly process: string | null;
-  /** Where the next daemon of this id finds what outlives this one; absent if nothing does. */
+  /** Place where the next daemon of this id finds remaining processes; absent without any. */
   readonly survivors?: string;
   /** Epoch ms, by its own clock. */
   readonly startedAt: number;
@@ -51,17 +48,17 @@ export interface NodeRecord extends NodeReport {
   readonly session: number;
   /** Time of its last report by the store's clock, epoch ms. */
   readonly seenAt: number;
-  /** When its lease expires by the store's clock, epoch ms; until then it is live. */
+  /** Expiry of its lease by the store's clock, epoch ms; until then it is live. */
   readonly until: number;
-  /** When it left, epoch ms; null while it has not. */
+  /** Time when it left, epoch ms; null before. */
   readonly leftAt: number | null;
-  /** The number of workers requested since it joined; null if none was. */
+  /** The number of workers requested since it joined; null without a request. */
   readonly wantedWorkers: number | null;
   /** The store format that it reads and writes. */
   readonly format: number;
   /**
-   * Its clock minus the store's at its last report, in milliseconds; null where the nodes' own
-   * clocks decide.
+   * Its clock minus the store's at its last report, in milliseconds; null if the nodes' clocks
+   * decide.
    */
   readonly skewMs: number | null;
 }
@@ -73,7 +70,7 @@ export interface NodeStore {
    * lease may still be valid: its claims are taken back as lost, except those in `keeps`. Other
    * claims of an earlier session keep their leases.
    *
-   * @throws JobError `conflict` while another session of the id is live, naming its host and pid;
+   * @throws JobError `conflict` while another session of the id is live, with its host and pid;
    * `resource_exhausted` beyond {@link NODES_MAX}
    */
   readonly joinNode: Write<
@@ -87,11 +84,11 @@ export interface NodeStore {
     { readonly node: NodeRecord; readonly recovered: readonly Instance[] }
   >;
   /**
-   * Renew the session's lease and update its report; members left out stay as they are. This also
-   * works after the lease has expired, as long as nobody has taken the id.
+   * Renew the session's lease and update its report; omitted members stay. This also works after
+   * the lease has expired, unless someone took the id.
    *
    * @throws JobError `conflict` if the session is not the current one of its id, or has left;
-   * `not_found` if the id is not known any more
+   * `not_found` if the id is no longer known
    */
   readonly reportNode: Write<
     {
@@ -105,8 +102,7 @@ export interface NodeStore {
   /** End a session. @returns false if it is not the current one, or has left */
   readonly leaveNode: Write<{ readonly id: string; readonly session: number }, boolean>;
   /**
-   * Live nodes by id, and those that ended less than {@link NODE_KEPT_MS} ago: `until` ≤ the
-   * store's time.
+   * Live nodes by id, and ones that ended less than {@link NODE_KEPT_MS} ago, by the store's time.
    */
   listNodes(request: { readonly at: Instant }): Promise<readonly NodeRecord[]>;
   /**

@@ -4,10 +4,7 @@ import type { ScheduleRecord, TickFate } from "../core/time/schedule.ts";
 import { NEWER_FIELDS } from "./instance_fields.ts";
 import type { Memo, Pause, Write } from "./requests.ts";
 
-/**
- * The store's own numbers. A store that they are written to continues from them, never below its
- * own.
- */
+/** The store's own numbers. A store that receives them continues from them, never below its own. */
 export interface HeadRecord {
   readonly type: "head";
   /** The recorded time, epoch ms. */
@@ -15,7 +12,7 @@ export interface HeadRecord {
   readonly epoch: number;
 }
 
-/** An attempt that ended with the instance scheduled again; its row no longer shows it. */
+/** An attempt that ended with the instance scheduled again; its row no longer contains it. */
 export interface EndedAttempt {
   readonly attempt: number;
   readonly fence: number;
@@ -31,12 +28,12 @@ export interface EndedAttempt {
 export interface InstanceRecord {
   readonly type: "instance";
   /**
-   * Place in the order of acceptance: a positive, strictly rising integer, kept by the store it is
-   * written to.
+   * Place in the order of acceptance: a positive, strictly rising integer, kept by the receiving
+   * store.
    */
   readonly order: number;
   readonly instance: Instance;
-  /** True if it is held until those of its schedule before it are final, whatever its due time. */
+  /** True if it is held until earlier instances of its schedule are final, whether due or not. */
   readonly isHeld: boolean;
   /** Oldest first. */
   readonly departures: readonly EndedAttempt[];
@@ -46,28 +43,28 @@ export interface InstanceRecord {
 export interface LogRecord {
   readonly type: "log";
   /**
-   * Place in the order of writing: a positive, strictly rising integer, kept by the store it is
-   * written to.
+   * Place in the order of writing: a positive, strictly rising integer, kept by the receiving
+   * store.
    */
   readonly order: number;
   readonly line: StoredLogEntry;
 }
 
-/** Starts that a rate limit counts; they expire by themselves. */
+/** Starts that a rate limit counts; they expire. */
 export interface RateRecord {
   readonly type: "rate";
   readonly kind: string;
-  /** The kind itself or the empty text, as the store has it, if the rate counts the whole kind. */
+  /** The kind or the empty text, as stored, if the rate counts the whole kind. */
   readonly queueKey: string;
   readonly perMs: number;
-  /** Times, epoch ms, and how many at each, oldest first. */
+  /** Times, epoch ms, and the number at each, oldest first. */
   readonly starts: readonly (readonly [at: number, count: number])[];
   /** When the last start stops counting, epoch ms. */
   readonly expireAt: number;
 }
 
 /**
- * One item of a store, the same from every store. Records leave out what a store can derive
+ * One item of a store, the same from every store. Records omit data that a store can derive
  * (indexes, counts, whether a row is ready, when it may be deleted, delays by rates), and leases
  * and nodes, which do not outlive a move.
  */
@@ -93,7 +90,7 @@ export type RecordKey =
   | { readonly type: "memo"; readonly key: string }
   | { readonly type: "log"; readonly order: number };
 
-/** The members of each type's key, in the order in which keys are compared. */
+/** The members of each type's key, in comparison order. */
 const KEY_MEMBERS = {
   head: [],
   schedule: ["id"],
@@ -111,17 +108,16 @@ const KEY_MEMBERS = {
 };
 
 /**
- * The order in which records are read. Schedules come before instances, and instances before fates:
- * a tick that fires while a store is read is either fired again by its cursor or has its instance,
- * and is never lost. Memos come after the instances that their news are about. Logs follow their
- * instances.
+ * Reading order of records. Schedules come before instances, and instances before fates: a tick
+ * that fires while a store is read is either fired again by its cursor or has its instance, and is
+ * never lost. Memos come after the instances of their news. Logs follow their instances.
  */
 export const RECORD_TYPES = Object.keys(KEY_MEMBERS) as readonly StoreRecord["type"][];
 
 /** Records, in the order of {@link comparePlaces}. */
 export interface RecordPage {
   readonly records: readonly StoreRecord[];
-  /** True if none followed when it was read. A page may be short although more follow. */
+  /** True if it was the last when read. A page may be short although more follow. */
   readonly isEnd: boolean;
 }
 
@@ -129,7 +125,7 @@ export interface RecordPage {
 export interface StoreProblem {
   /** The check that found it, in a few words: `counts`, `index instance_id`, `instance`, `log`. */
   readonly check: string;
-  /** The finding and what is expected, with the id concerned. */
+  /** The found and the expected state, with the id concerned. */
   readonly message: string;
 }
 
@@ -137,12 +133,12 @@ export interface StoreProblem {
 export type StoreMark =
   /**
    * Being filled by a move or a restore: nobody else may open it. `from` names the source, `by` the
-   * process that fills it.
+   * filler.
    */
   | { readonly type: "receiving"; readonly from: string; readonly by?: string }
   /** About to move: until `until`, epoch ms, claims return nothing and new work is refused. */
   | MovedTo & { readonly type: "draining"; readonly until: number }
-  /** Moved: every write is refused, and so is opening it. */
+  /** Moved: all writes, and opening it, are refused. */
   | MovedTo & { readonly type: "moved" };
 
 /** The size of a store. */
@@ -151,24 +147,24 @@ export interface StoreSize {
   readonly bytes: number | null;
   /** The part that compacting would release. */
   readonly freeBytes: number | null;
-  /** The size of a write-ahead log beside it; absent or null if there is none. */
+  /** The size of its write-ahead log; absent or null without one. */
   readonly walBytes?: number | null;
 }
 
-/** Everything in a store, read and written as it is: to move, back up, restore and check it. */
+/** Everything in a store, read and written unchanged: to move, back up, restore and check it. */
 export interface RecordStore {
   /**
    * Records after `after` (null: from the first), at most `limit`, in the order of places. Records
-   * that exist throughout are neither missed nor repeated, whatever others write between two pages.
+   * that exist throughout are neither missed nor repeated, even if others write between two pages.
    */
   readRecords(
     request: { readonly after: RecordKey | null; readonly limit: number },
   ): Promise<RecordPage>;
   /**
-   * Write records as they are, each replacing the one with its key; writing twice has the same
-   * result. A processing instance gets no lease: the next opening or reaping takes it back. An
-   * instance whose id exists under another order takes its place; a log line without its instance
-   * is skipped. The head only rises. @returns how many were written
+   * Write records unchanged, each replacing the one with its key; repeating it has no effect. A
+   * processing instance gets no lease: the next opening or reaping takes it back. An instance whose
+   * id exists under another order takes its place; a log line without its instance is skipped. The
+   * head only rises. @returns number written
    */
   writeRecords: Write<{ readonly records: readonly StoreRecord[] }, number>;
   /**
@@ -180,16 +176,13 @@ export interface RecordStore {
   getMark(): Promise<StoreMark | null>;
   /**
    * Set the store's mark, or remove it with null. While "draining", claims return nothing, and
-   * enqueue, redrive, advance, backfill and changes of schedules and pauses are `unavailable`,
-   * naming the target; running attempts continue and settle. Once "moved", so is every write except
-   * this one and those of records and nodes.
+   * enqueue, redrive, advance, backfill and changes of schedules and pauses are `unavailable`, with
+   * the target's name; running attempts continue and settle. Once "moved", every write is
+   * `unavailable`, except this one and writes of records and nodes.
    */
   setMark: Write<{ readonly mark: StoreMark | null }, StoreMark | null>;
 
-  /**
-   * Check indexes and counts against rows, and each row by itself. Returns at most `limit`
-   * problems.
-   */
+  /** Check indexes and counts against rows, and each row alone. Returns up to `limit` problems. */
   findProblems(request: { readonly limit: number }): Promise<readonly StoreProblem[]>;
   /** Delete log lines and ended attempts without an instance. @returns how many */
   removeOrphans: Write<{ readonly limit: number }, number>;
@@ -249,7 +242,7 @@ export function compareText(left: string, right: string): number {
   return left.length - right.length;
 }
 
-/** The place of a text among others in the order of {@link compareText}, or where it belongs. */
+/** The place of a text in the order of {@link compareText}, present or not. */
 export function placeOfText(texts: readonly string[], text: string): number {
   let low = 0;
   let high = texts.length;
@@ -273,16 +266,13 @@ export function wholeInstance(recorded: Instance): Instance {
 export function canonicalText(record: StoreRecord): string {
   const { order: _, ...rest } = record as StoreRecord & { readonly order?: number };
   if (!("instance" in rest)) return JSON.stringify(sorted(rest));
-  // Backups of older versions do not mention them.
+  // Backups of older versions lack them.
   const newer: Readonly<Record<string, unknown>> = NEWER_FIELDS;
   const unusual = Object.entries(rest.instance).filter(([name, value]) => value !== newer[name]);
   return JSON.stringify(sorted({ ...rest, instance: Object.fromEntries(unusual) }));
 }
 
-/**
- * True if a record counts in a hash of the content. The store's own numbers and rates, which change
- * by themselves, do not.
- */
+/** True if a record counts in a hash of the content: not the store's numbers and changing rates. */
 export function isContent(record: StoreRecord): boolean {
   return record.type !== "head" && record.type !== "rate";
 }

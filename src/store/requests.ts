@@ -24,10 +24,7 @@ export interface Committed<T> {
   readonly rev: number;
   /** The store's time of the operation, epoch ms: never decreasing with `rev`. */
   readonly at: number;
-  /**
-   * Monotonic ms of this process before which it cannot have happened; absent: the instant of the
-   * request.
-   */
+  /** Monotonic ms of this process, the earliest time of the event; absent: time of the request. */
   readonly sentMs?: number;
   readonly value: T;
 }
@@ -49,24 +46,19 @@ export type ChangeHint =
   | { readonly type: "nodes" }
   /** A store that only one process uses had no claim, and has one now. */
   | { readonly type: "claims" }
-  /**
-   * A claim returned nothing because waiting instances are past their deadline: reap them first.
-   */
+  /** A claim returned nothing because waiting instances are past their deadline: reap first. */
   | { readonly type: "deadlines" };
 
 /** An instance to accept: the fields that it is given, and rules for accepting it. */
 export interface NewInstance extends GivenFields {
-  /** Epoch ms; null: when it is accepted, by the clock that decides what is due. */
+  /** Epoch ms; null: on acceptance, by the clock that decides due times. */
   readonly dueAt: number | null;
   /**
    * The form that its unique key had in earlier versions, without the kind. An instance of its kind
-   * that was accepted with it has the key.
+   * that was accepted with it owns the key.
    */
   readonly formerKey?: string;
-  /**
-   * How long it keeps its unique key, and what happens to another with that key. Absent: until it
-   * is final, and other arguments are refused.
-   */
+  /** Rule for its unique key. Absent: kept until it is final, and other arguments are refused. */
   readonly unique?: UniqueRule;
   /** Refused if this many of its kind are waiting; absent: never. */
   readonly waitingMax?: number;
@@ -81,14 +73,14 @@ export interface EnqueueResult {
   readonly replaced?: Instance;
 }
 
-/** Which ids to find. */
+/** Selects the ids to find. */
 export interface FindIds {
   /** A text that the ids contain, in lower case. */
   readonly part: string;
   readonly limit: number;
-  /** Once one is found, compare no more than this many; absent: all. */
+  /** Once one is found, compare at most this many; absent: all. */
   readonly enough?: number;
-  /** Ends the search, which then returns what it has found. */
+  /** Ends the search, which then returns the results so far. */
   readonly signal?: AbortSignal;
 }
 
@@ -106,7 +98,7 @@ export interface LogQuery extends HistoryQuery {
   readonly level?: LogLevel;
   /** Of one instance: the last line first. */
   readonly newestFirst?: true;
-  /** Of one instance: begin with the line of this number, in that direction. */
+  /** For one instance: begin with the line of this number, in that direction. */
   readonly fromLine?: number;
 }
 
@@ -135,8 +127,7 @@ export interface ClaimRequest {
   readonly leaseMs: number;
   /**
    * Epoch ms, at most {@link AHEAD_MS_MAX} after `at`: instances due until then are claimed too,
-   * and their node starts them no earlier than they are due. A store with a clock of its own
-   * ignores it.
+   * and their node starts them when they are due. A store with its own clock ignores it.
    */
   readonly dueBy?: number;
 }
@@ -165,18 +156,17 @@ export interface RenewResult extends ClaimKey {
 export type Settlement = ClaimKey & {
   /** Written in the same transaction. */
   readonly logs: readonly LogEntry[];
-  /** Version of the code that ran; absent if none ran or it is unknown. */
+  /** Version of the code that ran; absent if none ran or unknown. */
   readonly version?: string;
   /** Absent if unchanged. */
   readonly progress?: Progress;
-  /** Absent if nothing of it is known. */
+  /** Absent if unknown. */
   readonly usage?: AttemptUsage;
   /**
-   * How long ago the attempt ended, in milliseconds, if it was not now. The recorded end is not
-   * before the recorded start.
+   * Time since the attempt ended, in milliseconds; absent: now. Never before the recorded start.
    */
   readonly endedAgoMs?: number;
-  /** News for the memo of the job if this ends the instance, whatever the memo watches. */
+  /** News for the memo of the job if this ends the instance, even if the memo does not watch it. */
   readonly news?: "output";
   readonly outcome:
     | {
@@ -195,26 +185,20 @@ export type Settlement = ClaimKey & {
       readonly reason: Reason;
       readonly error: ErrorInfo;
     }
-    /**
-     * The worker was lost: due again at `dueAt`, or Terminated with reason "lost" past
-     * `crashesMax`.
-     */
+    /** The worker was lost: due again at `dueAt`, or Terminated ("lost") past `crashesMax`. */
     | { readonly type: "crash"; readonly dueAt: number; readonly error: ErrorInfo }
     /** Due again at `dueAt`: neither a failure nor a crash. */
     | { readonly type: "snooze"; readonly dueAt: number }
     /**
-     * Released unfinished, as by a drain: neither a failure nor a crash. With `isUnstarted` it
-     * never ran: the claim does not count as an attempt, and the history does not mention it.
+     * Released unfinished, for example by a drain: neither a failure nor a crash. With
+     * `isUnstarted` it never ran: the claim does not count as an attempt, and not in the history.
      */
     | { readonly type: "release"; readonly dueAt: number; readonly isUnstarted?: boolean };
 };
 
 /** The result of one settlement. */
 export interface SettleResult extends ClaimKey {
-  /**
-   * "repeated": the same settlement was recorded before; "stale": the claim is no longer valid, and
-   * nothing was written.
-   */
+  /** "repeated": this settlement was recorded before; "stale": invalid claim, nothing written. */
   readonly status: "settled" | "repeated" | "stale";
   /** The instance after the operation; null if it does not exist. */
   readonly instance: Instance | null;
@@ -231,11 +215,11 @@ export interface LogAppend extends ClaimKey {
 
 /** The result of running one instance again. */
 export interface RedriveResult {
-  /** The final instance after the operation; null if there is none. */
+  /** The final instance after the operation; null without one. */
   readonly past: Instance | null;
-  /** "repeated": it was run again before; "unfinished" and "gone": nothing was written. */
+  /** "repeated": an earlier request ran it again; "unfinished" and "gone": nothing was written. */
   readonly outcome: "accepted" | "repeated" | "unfinished" | "gone";
-  /** The new instance, or that of the first time; null if it does not exist or was deleted. */
+  /** The new instance, or the earlier new one; null if it does not exist or was deleted. */
   readonly instance: Instance | null;
 }
 
@@ -250,26 +234,23 @@ export interface Advance {
    * Ticks to fire, oldest first, each with `scheduleId` and `scheduledFor`. `skipReason` decides
    * each one at that point of the transaction; a skipped tick is recorded with its reason. While an
    * instance of the schedule is unfinished, overlap "queue" and "replace" accept another and hold
-   * it until those before it are final; "replace" cancels those before it, reason "replaced".
+   * it until earlier ones are final; "replace" cancels the earlier ones, reason "replaced".
    */
   readonly fires: readonly NewInstance[];
   /** Fates decided by the scheduler itself: missed, coalesced, skipped. */
   readonly fates: readonly Omit<TickFate, "at" | "scheduleId">[];
   readonly overlap: Overlap;
-  /**
-   * True if the ticks are catch-up: overlap "skip" too holds each one until those before it are
-   * final.
-   */
+  /** True for catch-up ticks: overlap "skip" too holds each one until earlier ones are final. */
   readonly isCatchUp?: boolean;
   /**
-   * True if the tick is still to come, so that its instance can be claimed before its time. Such a
-   * step must fire exactly one tick that nothing blocks: a block may be gone by then. A store with
-   * a clock of its own makes no such step.
+   * True if the tick is in the future, to let its instance be claimed early. The step must fire
+   * exactly one unblocked tick: a block may be gone by then. A store with a clock makes no early
+   * steps.
    */
   readonly isAhead?: boolean;
   /**
-   * True if its job runs elsewhere: a tick that would fire is "expected" instead, and no instance
-   * is accepted. The run is reported, see `recordRuns`.
+   * True if its job runs elsewhere: its ticks become "expected" instead of instances. The run is
+   * reported, see `recordRuns`.
    */
   readonly isExpected?: boolean;
   /** Version of the time zone database that `nextAt` was computed with. */
@@ -280,9 +261,8 @@ export interface Advance {
 export interface Backfill {
   readonly scheduleId: string;
   /**
-   * Oldest first, each with `scheduleId` and `scheduledFor`. Ticks that have a run already, or
-   * whose unique key is taken, are left out. Unless overlap is "allow", each is held until those
-   * before it are final.
+   * Oldest first, each with `scheduleId` and `scheduledFor`. Ticks with a run, or with a taken
+   * unique key, are skipped. Unless overlap is "allow", each is held until earlier ones are final.
    */
   readonly fires: readonly NewInstance[];
   readonly overlap: Overlap;
@@ -293,13 +273,13 @@ export interface AdvanceResult {
   readonly scheduleId: string;
   /**
    * "conflict": another node was first, or the spec changed; "gone": no such schedule; "early": it
-   * is ahead, and must be asked for at its time. Only "advanced" has written anything.
+   * is ahead, and must be repeated at its time. Only "advanced" has written anything.
    */
   readonly status: "advanced" | "conflict" | "gone" | "early";
   readonly accepted: readonly Instance[];
   /** Due times of skipped ticks; their fates give the reason. */
   readonly skipped: readonly number[];
-  /** Instances that a tick replaced: canceled, or marked for it while they run. */
+  /** Instances that a tick replaced: canceled, or marked for it if running. */
   readonly replaced: readonly Instance[];
 }
 
@@ -307,32 +287,31 @@ export interface AdvanceResult {
 export interface ScheduleQuery {
   readonly kind?: string;
   readonly origin?: "config" | "runtime";
-  /** Include those removed from the configuration whose cursor is kept. */
+  /** Include schedules removed from the configuration whose cursor is kept. */
   readonly withRemoved?: boolean;
 }
 
-/** A schedule to write, and what must be stored for that. */
+/** A schedule to write, and the expected stored state. */
 export interface PutSchedule {
   readonly at: Instant;
   readonly record: ScheduleRecord;
   readonly expectedGeneration: number | null;
   readonly expectedCursor?: number;
   /**
-   * True if it uses the node's clock, as a step does: refused with `unavailable` if that clock is
-   * too far from its peers'.
+   * True if it uses the node's clock, like a step: `unavailable` if that clock is too far from its
+   * peers'.
    */
   readonly isByClock?: boolean;
 }
 
-/** Due schedules to return: those with `nextAt` ≤ `at`. */
+/** Request for due schedules: `nextAt` ≤ `at`. */
 export interface DueSchedulesRequest {
   readonly at: Instant;
   readonly limit: number;
   /** Leave out this many, the earliest. */
   readonly skip?: number;
   /**
-   * Epoch ms, slightly after `at`: include those due until then. A store with a clock of its own
-   * ignores it.
+   * Epoch ms, slightly after `at`: includes schedules due until then. A store's clock overrides it.
    */
   readonly dueBy?: number;
 }
@@ -347,7 +326,7 @@ export interface Pause {
   readonly at: number;
 }
 
-/** The node that asks when there will be something to do, with what it would claim. */
+/** Request for the time of the next work, with the claim that the node would make. */
 export type NextDueRequest =
   & Pick<ClaimRequest, "at" | "kinds">
   & Partial<Pick<ClaimRequest, "node" | "limits">>;
@@ -360,24 +339,23 @@ export interface NextDue {
   readonly scheduleAt: number | null;
 }
 
-/** Most news that wait in one memo; further ones are only counted. */
+/** Most waiting news of one memo; further ones are only counted. */
 export const NEWS_MAX = 200;
 /** Most characters of a memo's data. */
 export const MEMO_CHARS_MAX = 65_536;
 /** Start of the key of a job's memo; the kind follows. */
 export const JOB_MEMO = "job:";
-/** Start of the keys of memos by which a node asks for news of jobs; the node's id follows. */
+/** Start of the keys of memos by which a node requests news of jobs; the node's id follows. */
 export const WATCHER_MEMO = "watcher:";
 /** Start of the keys of the sessions of browsers; the hash of the secret follows. */
 export const SESSION_MEMO = "session:";
 /** Start of the keys of codes that open sessions; the hash of the code follows. */
 export const LOGIN_CODE_MEMO = "login-code:";
-/** Kind of the instances that process news; its own ends are no news. */
+/** Kind of the instances that process news; its own ends are not news. */
 export const NEWS_KIND = "system.notices";
 
 /**
- * The policy of instances that process news: repeated until they succeed, since nothing else would
- * process the news.
+ * The policy of instances that process news: repeated until they succeed, since nothing else would.
  */
 export const NEWS_POLICY = {
   priority: 0,
@@ -409,9 +387,9 @@ export function newsInstance(
   };
 }
 
-/** Something that happened to the subject of a memo, and was not processed yet. */
+/** An unprocessed event of a memo's subject. */
 export interface News {
-  /** The same id is not added again while it waits. */
+  /** The same id is not added twice while it waits. */
   readonly id: string;
   /** The final state of an instance, or another word. */
   readonly event: string;
@@ -422,13 +400,13 @@ export interface News {
 }
 
 /**
- * Which ends of a job's instances are news, if any node asks for news of jobs. "failures":
- * Terminated and TimedOut, as for jobs without a memo; "ends": Completed too; "never": none. News
- * turn "failures" into "ends": they may be of a failure, and a success ends it.
+ * Ends of a job's instances that are news, if any node requests news of jobs. "failures":
+ * Terminated and TimedOut, as for jobs without a memo; "ends": Completed too; "never": no ends.
+ * News turn "failures" into "ends": they may be of a failure, and a success ends it.
  */
 export type MemoWatch = "failures" | "ends" | "never";
 
-/** A small document with a version, and the news that wait to be processed into it. */
+/** A small document with a version, and the news to be processed into it. */
 export interface Memo {
   /** At most 512 characters. */
   readonly key: string;
@@ -437,29 +415,29 @@ export interface Memo {
   readonly watch: MemoWatch;
   /** JSON text that the store does not read; "" in a memo that only has news. */
   readonly data: string;
-  /** In the order in which they came. */
+  /** In the order of arrival. */
   readonly news: readonly News[];
-  /** How many more came while {@link NEWS_MAX} waited. */
+  /** Number of news that came while {@link NEWS_MAX} waited. */
   readonly droppedNews: number;
 }
 
-/** A memo to write, and what follows from it. */
+/** A memo to write, and its effects. */
 export interface PutMemo {
   readonly at: Instant;
   readonly key: string;
-  /** The stored version that it was computed from; null if there was no memo. */
+  /** The stored version that it was computed from; null without a memo. */
   readonly expectedVersion: number | null;
   /** Null deletes it, with all its news. */
   readonly value: { readonly watch: MemoWatch; readonly data: string } | null;
   /** True if all its news have been processed. */
   readonly isProcessed: boolean;
-  /** How many dropped news were processed too; those dropped since stay counted. 0 if absent. */
+  /** Number of dropped news that were processed too; later drops stay counted. 0 if absent. */
   readonly droppedNews?: number;
-  /** Accepted in the same transaction. One whose id exists is left out. */
+  /** Accepted in the same transaction. Existing ids are skipped. */
   readonly instances: readonly NewInstance[];
 }
 
-/** News to add to a memo, which is created if there is none. */
+/** News to add to a memo, which is created if missing. */
 export interface AddNews {
   readonly at: Instant;
   readonly key: string;
@@ -468,7 +446,7 @@ export interface AddNews {
   readonly noticeId: string;
 }
 
-/** Selects what is due next. */
+/** Selects the next due items. */
 export interface UpcomingQuery {
   /** Only of these kinds. */
   readonly kinds?: readonly string[];
@@ -479,9 +457,9 @@ export interface UpcomingQuery {
 /** A waiting instance and when it is due. */
 export type UpcomingInstance = Pick<Instance, "id" | "kind" | "dueAt">;
 
-/** What is due next, each list earliest first. */
+/** The next due items, each list earliest first. */
 export interface Upcoming {
   readonly instances: readonly UpcomingInstance[];
-  /** Those with a next tick. */
+  /** Schedules with a next tick. */
   readonly schedules: readonly ScheduleRecord[];
 }

@@ -5,11 +5,11 @@ import type { FinalState } from "../core/state.ts";
 /** Most spans of one request. */
 export const SPANS_MAX = 1_000;
 
-/** Spans of time in which to count instances: span i is from `bounds[i]` to before the next. */
+/** Spans of time for counting instances: span i is from `bounds[i]` to before the next. */
 export interface SpanCountRequest {
   /**
-   * The time that counts: of the acceptance of any instance, or the due time of one that waits and
-   * was not due yet when the store last looked.
+   * The time that counts: the acceptance of any instance, or the due time of an instance that waits
+   * and was not due yet when the store last looked.
    */
   readonly by: "acceptance" | "due";
   /** Epoch ms, ascending; two or more, at most {@link SPANS_MAX} + 1. */
@@ -18,7 +18,7 @@ export interface SpanCountRequest {
   readonly kinds?: readonly string[];
 }
 
-/** The instances of one kind and state in each span; a kind and state without any is absent. */
+/** The instances of one kind and state in each span; empty ones are absent. */
 export interface SpanCounts {
   readonly kind: string;
   /** Null for unfinished ones. */
@@ -45,17 +45,16 @@ export interface GapRequest {
   /** Their first tick is at or after, and before, epoch ms. */
   readonly after: number;
   readonly before: number;
-  /** How many of them to pass over. */
+  /** Number of them to skip. */
   readonly skip?: number;
   /** 1 to BATCH_MAX. */
   readonly limit: number;
 }
 
-/** Reads of a store by spans of time, whose cost does not grow with what is stored. */
+/** Reads of a store by spans of time, whose cost does not grow with the stored data. */
 export interface SpanReads {
   /**
-   * Count instances in spans of time. A store that cannot count a part of an index without reading
-   * it estimates large counts.
+   * Count instances in spans of time. Stores that can count only by reading estimate large counts.
    */
   countSpans(request: SpanCountRequest): Promise<readonly SpanCounts[]>;
   /** Waiting instances that are not due yet, by due time. */
@@ -64,7 +63,7 @@ export interface SpanReads {
   listGaps(request: GapRequest): Promise<readonly TickFate[]>;
 }
 
-/** True if a fate says that its ticks have no run. */
+/** True if a fate means that its ticks have no run. */
 export function isGap({ fate }: Pick<TickFate, "fate">): boolean {
   return fate !== "fired" && fate !== "expected";
 }

@@ -58,7 +58,7 @@ export type { InstanceQuery, Page, PageRequest, RecordStore };
 /** Format of stored data; a store refuses a newer one. */
 export const STORE_FORMAT = 3;
 
-/** How many instances are in each state. */
+/** Number of instances in each state. */
 export type StateCounts = Readonly<Record<JobState, number>>;
 
 /** The number of instances and schedules in the store. */
@@ -68,10 +68,10 @@ export interface StoreStats {
   readonly schedules: number;
 }
 
-/** What an opened store reports about itself. */
+/** An opened store's report about itself. */
 export interface StoreInfo {
   readonly type: string;
-  /** Where the data is, without secrets. */
+  /** Location of the data, without secrets. */
   readonly location: string;
   /** UUID of this body of data. */
   readonly storeId: string;
@@ -79,35 +79,34 @@ export interface StoreInfo {
   readonly epoch: number;
   readonly format: number;
   readonly isDurable: boolean;
-  /** True if it is in files, of which {@link Store.problem} says whether they are still there. */
+  /** True if it is in files whose loss {@link Store.problem} reports. */
   readonly hasFiles?: boolean;
-  /** Processing instances that this opening took from a dead owner: lost, and scheduled again. */
+  /** Processing instances taken from a dead owner by this opening: lost, and scheduled again. */
   readonly recovered: readonly Instance[];
   /** Revision of the opening itself, which recovered them. */
   readonly rev?: number;
 }
 
-/** Who opens the store, and when. */
+/** The opener of the store, and the time. */
 export interface OpenRequest {
   readonly at: Instant;
   readonly node: string;
-  /** Opened to move, back up or repair it: its mark refuses nothing, and nothing is taken back. */
+  /** Opened to move, back up or repair it: its mark is ignored, and nothing is taken back. */
   readonly isMaintenance?: boolean;
   /** Claims of a dead owner whose job code still runs here; they are not taken back. */
   readonly keeps?: KeptClaims;
 }
 
-/** Claims that outlive the owner or session that made them. */
+/** Claims that outlive their owner or session. */
 export interface KeptClaims {
   readonly claims: readonly ClaimKey[];
-  /** How long they are valid from the opening on, where it makes no other leases. */
+  /** Their validity from the opening on, where it makes no other leases. */
   readonly leaseMs: number;
 }
 
 /**
- * Where the manager keeps everything. Each operation is atomic, and durable to the store's
- * guarantee when its promise resolves. Requests of one turn of the event loop may share a
- * transaction, in order.
+ * The storage of the manager. Each operation is atomic, and durable to the store's guarantee when
+ * its promise resolves. Requests of one turn of the event loop may share a transaction, in order.
  *
  * Every method throws JobError: `unavailable` when the store cannot be reached or is closed,
  * `resource_exhausted` when it is full, `invalid_argument` for requests beyond the limits. Nothing
@@ -115,8 +114,8 @@ export interface KeptClaims {
  */
 export interface Store extends NodeStore, SpanReads {
   /**
-   * Why the store does not respond, or takes nothing, as far as known without asking it; null if it
-   * does, absent if it cannot know.
+   * Why the store does not respond, or takes nothing, as known without a call; null if it works,
+   * absent if unknown.
    */
   readonly problem?: string | null | undefined;
   open(request: OpenRequest): Promise<StoreInfo>;
@@ -126,8 +125,8 @@ export interface Store extends NodeStore, SpanReads {
    * returned, or replaced.
    *
    * @throws JobError `already_exists` if an instance of another kind or with other arguments has
-   * the id or key, `conflict` if the one to replace is running, `resource_exhausted` if too many of
-   * a kind are waiting
+   * the id or key, `conflict` if the replaced one is running, `resource_exhausted` if too many of a
+   * kind are waiting
    */
   readonly enqueue: Write<{ readonly instances: readonly NewInstance[] }, readonly EnqueueResult[]>;
   /**
@@ -155,14 +154,13 @@ export interface Store extends NodeStore, SpanReads {
    */
   readonly reap: Write<{ readonly limit: number }, readonly Instance[]>;
   /**
-   * How long {@link reap} will find nothing, in ms, unless something is claimed or a hint
-   * `deadlines` arrives. A store without this method, or one that shares its data with other
-   * processes, is asked again and again.
+   * Time for which {@link reap} will find nothing, in ms, unless something is claimed or a hint
+   * `deadlines` arrives. A shared store, or a store without this method, is polled.
    */
   quietMs?(at: Instant): number;
   /**
    * Accept each instance in place of the final one named by its `retryOf`. A dead letter is run
-   * again once: unless forced, a repeated request returns the instance of the first.
+   * again once: unless forced, a repeated request returns the first one's instance.
    */
   readonly redrive: Write<
     { readonly instances: readonly NewInstance[]; readonly isForced: boolean },
@@ -174,7 +172,7 @@ export interface Store extends NodeStore, SpanReads {
    * changes nothing.
    *
    * @throws JobError `already_exists` if another instance has the id, `resource_exhausted` if too
-   * many runs of a kind have not ended
+   * many runs of a kind are unfinished
    */
   recordRuns(request: RecordRuns): Promise<Committed<RunsResult>>;
   /** Append log lines to claims. @returns the stale claims, whose lines were not written */
@@ -184,8 +182,8 @@ export interface Store extends NodeStore, SpanReads {
   /** Run past ticks that have no run. @throws JobError `not_found` for an unknown schedule */
   readonly backfill: Write<{ readonly backfill: Backfill }, readonly Instance[]>;
   /**
-   * Write a schedule if its stored generation is `expectedGeneration` (null: if there is none) and,
-   * if given, its cursor is `expectedCursor`. @throws JobError `conflict` otherwise
+   * Write a schedule if its stored generation is `expectedGeneration` (null: if none is stored)
+   * and, if given, its cursor is `expectedCursor`. @throws JobError `conflict` otherwise
    */
   putSchedule(request: PutSchedule): Promise<Committed<ScheduleRecord>>;
   /** Delete a schedule; its instances stay. @returns false if there was none */
@@ -203,16 +201,16 @@ export interface Store extends NodeStore, SpanReads {
   ): Promise<Page<TickFate>>;
 
   /**
-   * What is due next: waiting instances that are not offered to claims yet, and the next tick of
+   * The next due items: waiting instances that are not offered to claims yet, and the next tick of
    * each schedule, both earliest first.
    */
   upcoming(query: UpcomingQuery): Promise<Upcoming>;
 
   get(id: string): Promise<Instance | null>;
   /**
-   * Up to `limit` ids that contain a text anywhere, in any order. The greatest ids, which are the
-   * newest, are compared first, and all of them unless that is enough, in slices between which
-   * other work runs: an index of ids by their parts would not be worth its writes.
+   * Up to `limit` ids that contain a text, in any order. The greatest, which are the newest, are
+   * compared first, and all unless `enough` ends the search, in slices between which other work
+   * runs: an index of parts would not be worth its writes.
    */
   findIds(request: FindIds): Promise<readonly string[]>;
   list(query: InstanceQuery, page: PageRequest): Promise<Page<Instance>>;
@@ -233,8 +231,8 @@ export interface Store extends NodeStore, SpanReads {
   stats(): Promise<StoreStats>;
 
   /**
-   * Correct times of instances that were written by a clock that was hours ahead, see
-   * `correctInstance`. @returns the ids of those changed
+   * Correct times of instances written by a clock that was hours ahead, see `correctInstance`.
+   * @returns ids of the changed ones
    */
   readonly correctTimes: Write<{ readonly ids: readonly string[] }, readonly string[]>;
   /** Delete final instances past their retention, with history and logs. @returns their ids */
@@ -261,29 +259,29 @@ export interface Store extends NodeStore, SpanReads {
   listMemos(
     query: { readonly prefix: string; readonly after: string | null; readonly limit: number },
   ): Promise<readonly Memo[]>;
-  /** Write or delete a memo. @throws JobError `conflict` if its version is another by now */
+  /** Write or delete a memo. @throws JobError `conflict` if its version has changed */
   putMemo(request: PutMemo): Promise<Committed<Memo | null>>;
-  /** Add news to a memo, and accept an instance that processes them. @returns how many were new */
+  /** Add news to a memo, and accept an instance that processes them. @returns number of new ones */
   addNews(request: AddNews): Promise<Committed<number>>;
   /** Delete memos whose keys begin with `prefix`, by key. @returns how many */
   readonly removeMemos: Write<{ readonly prefix: string; readonly limit: number }, number>;
 
   /**
-   * When a claim would next return something, and when a schedule is due. A hint announces a slot
-   * freed by others.
+   * Time when a claim would next return something, or a schedule is due. Hints announce freed
+   * slots.
    */
   nextDue(request: NextDueRequest): Promise<NextDue>;
-  /** The limit that blocks a due instance from such a claim; null for none. */
+  /** The limit that keeps this claim from a due instance; null without one. */
   blockOf(request: NextDueRequest & { readonly id: string }): Promise<Block | null>;
-  /** The limits that block due instances from such a claim; at most 100. */
+  /** The limits that keep this claim from due instances; at most 100. */
   blocks(request: NextDueRequest): Promise<readonly Block[]>;
   /** Everything in the store as records, to move, back up, restore and check it. */
   readonly records: RecordStore;
-  /** Listen to changes by any node. @returns a function that stops it */
+  /** Listen to changes by any node. @returns a function that ends it */
   subscribe(listener: (hint: ChangeHint) => void): () => void;
 }
 
-/** The read-only part of a store, whoever writes to it. */
+/** The read-only part of a store. */
 export type StoreReads = Pick<
   Store,
   | "get"

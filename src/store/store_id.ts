@@ -1,10 +1,7 @@
 import { createHash } from "node:crypto";
 import type { OpenRequest } from "./store.ts";
 
-/**
- * A UUID (version 8) for a store that is opened first by `request`: it says only that it is another
- * one than those before it.
- */
+/** A UUID (version 8) for a store that `request` opens first: distinct from earlier ones. */
 export function newStoreId({ node, at }: OpenRequest): string {
   const text = `${node} ${at.wallMs} ${at.monotonicMs}`;
   const hex = createHash("sha256").update(text).digest("hex");

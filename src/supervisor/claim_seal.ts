@@ -12,8 +12,8 @@ const KEY_BYTES = 32;
 
 /**
  * Shows the next daemon which claim an earlier one gave to which supervisor. A command has the
- * rights of its supervisor, and could make it list the claims of others. Daemons keep the key in
- * their folder, which no other user may enter.
+ * rights of its supervisor, and could make it list foreign claims. Daemons keep the key in their
+ * folder, which no other user may enter.
  */
 export class ClaimSeal {
   readonly #key: Buffer;
@@ -22,7 +22,7 @@ export class ClaimSeal {
     this.#key = key;
   }
 
-  /** With the key of a folder; null if that has none. */
+  /** Read the seal from a folder's key; null without a key. */
   static read(folder: string): ClaimSeal | null {
     try {
       const key = readRegularFile(keyOf(folder), KEY_BYTES)?.bytes;
@@ -39,7 +39,7 @@ export class ClaimSeal {
     return seal;
   }
 
-  /** Write the key into a folder that has none, as after its removal. @throws the system's error */
+  /** Write the key into a folder that lacks it, as after its removal. @throws the system's error */
   keepIn(folder: string): void {
     if (ClaimSeal.read(folder) !== null) return;
     const unfinished = `${keyOf(folder)}.new`;

@@ -2,7 +2,7 @@ import { checkCommandArguments, inputIndexOf } from "../core/job/command_argumen
 import type { CommandSpec } from "../core/job/job.ts";
 import type { TaskInstance } from "../worker/protocol.ts";
 
-/** How a command receives its instance's arguments. */
+/** Form in which a command receives its instance's arguments. */
 export interface CommandArguments {
   /** Appended to its own argv. */
   readonly argv: readonly string[];
@@ -13,9 +13,9 @@ export interface CommandArguments {
 }
 
 /**
- * The arguments of an instance in the form that a command takes. The one that it reads from its
- * standard input, which may be of any length, is not passed in any other way. One that is not given
- * has its default; without a default it is an empty text and has no variable.
+ * The arguments of an instance in the form that a command takes. The argument for its standard
+ * input, which may have any length, is passed in no other way. A missing argument has its default;
+ * without a default it is an empty text and has no variable.
  *
  * @throws JobError `invalid_argument` for an argument that the command's table does not allow
  */

@@ -19,10 +19,10 @@ import { SupervisedCommand } from "./supervised_command.ts";
 import { SupervisorPool, type SupervisorPoolOptions } from "./supervisor_pool.ts";
 import { SYSTEM } from "./supervisor_system.ts";
 
-/** A start costs as much as some hundred commands. */
+/** A start costs as much as a few hundred commands. */
 const RECYCLE_DEFAULTS = { runs: 10_000, memoryBytes: 512_000_000 };
 
-/** How commands are run. By default they end with this process. */
+/** Settings for running commands. By default they end with this process. */
 type CommandExecutorOptions =
   & Partial<SupervisorPoolOptions>
   & Pick<SupervisorPoolOptions, "clock" | "logger" | "idleMs">
@@ -132,7 +132,7 @@ class CommandExecutor implements Executor {
     try {
       this.#pool.prepare(source.command);
     } catch {
-      // The attempt will say what is wrong.
+      // The attempt will report the fault.
     }
   }
 

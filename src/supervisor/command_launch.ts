@@ -16,8 +16,7 @@ import type { SupervisorPlace } from "./supervisor_folder.ts";
 export type SupervisorLaunch = WorkerLaunch;
 
 /**
- * The key of a command's supervisor: a supervisor has one user, group and priority, and whatever it
- * starts has the same.
+ * The key of a command's supervisor: its user, group and priority, which all its commands share.
  */
 export function supervisorKey({ user, group, nice, ionice }: CommandSpec): string {
   return JSON.stringify([user, group, nice ?? null, ionice ?? null]);
@@ -33,7 +32,7 @@ export function isForeignCommand({ user, group }: CommandSpec): boolean {
 }
 
 /**
- * How to start the supervisor of a command.
+ * Launch settings of a command's supervisor.
  *
  * @param command argv of this program
  * @param marker value of the environment variable that identifies its own process
@@ -87,7 +86,7 @@ export function commandLaunch(
     env: {
       ...environment(spec, instance, account),
       ...given.env,
-      // Identifies its processes, whichever session they move to.
+      // Identifies its processes in any session.
       [MARKER_VARIABLE]: marker,
     },
     cwd: spec.cwd,

@@ -42,7 +42,7 @@ interface FoundCommand {
   readonly run: FoundRun;
 }
 
-/** A claim of which nothing has begun. */
+/** An unstarted claim. */
 interface UnbegunCommand {
   readonly fence: number;
   readonly left: LeftClaims;
@@ -60,7 +60,7 @@ export class CommandSurvivors implements Survivors {
   #leftClaims: readonly LeftClaims[] = [];
   /** By instance. */
   readonly #unbegun = new Map<string, UnbegunCommand>();
-  /** Claims of which nothing has begun, until they are released. */
+  /** Unstarted claims, until they are released. */
   readonly #releasing = new Map<LeftClaims, number>();
 
   constructor(options: SurvivorsOptions) {
@@ -104,7 +104,7 @@ export class CommandSurvivors implements Survivors {
     try {
       this.#leftClaims = readLeftClaims(this.place, identity);
     } catch {
-      // The search for supervisors has told why.
+      // The search for supervisors has logged the reason.
       return;
     }
     for (const left of this.#leftClaims) {
@@ -126,7 +126,7 @@ export class CommandSurvivors implements Survivors {
     return resume(given, sink, this.#commandOf(command, { task, lines }));
   }
 
-  /** A command that was found. @param attempt what is known of its attempt; null if it has none */
+  /** A command that was found. @param attempt facts about its attempt; null if it has no attempt */
   #commandOf(
     { supervisor, run }: FoundCommand,
     attempt: { readonly task: AttemptTask; readonly lines: number } | null = null,
@@ -154,7 +154,7 @@ export class CommandSurvivors implements Survivors {
     return command;
   }
 
-  /** An attempt that ends at once, as one that has not started. */
+  /** An attempt that ends at once, like an unstarted one. */
   #release({ id }: FoundAttempt): Attempt {
     const { left } = this.#unbegun.get(id)!;
     this.#releasing.set(left, (this.#releasing.get(left) ?? 0) + 1);
@@ -187,7 +187,7 @@ export class CommandSurvivors implements Survivors {
     this.#forget();
   }
 
-  /** From now on it is this daemon whose end matters. */
+  /** From now on, this daemon's end matters. */
   #sign({ place, record, peer }: FoundSupervisor): void {
     // It has ended, with its record.
     if (peer.pid === null) return;
@@ -199,7 +199,7 @@ export class CommandSurvivors implements Survivors {
     }
   }
 
-  /** Leave those that were not taken over as they are. */
+  /** Leave commands that were not taken over as they are. */
   leave(): void {
     for (const supervisor of this.#supervisors) {
       if (!this.#processes.has(supervisor)) supervisor.leave();

@@ -32,10 +32,10 @@ interface EndedRuns {
 }
 
 /**
- * Find what supervisors that have ended wrote about their commands: how these ended while no daemon
- * ran. Each is found as a supervisor that runs nothing, and reports these ends.
+ * Read the files in which ended supervisors noted how commands ended while no daemon ran. Each
+ * appears as a supervisor without running commands that reports these ends.
  *
- * Call it once those that live were found: their files are theirs.
+ * Call it after the search for live supervisors: their files belong to them.
  */
 export function findEnded(
   folder: string,
@@ -85,7 +85,7 @@ class EndedPeer implements SupervisorPeer {
   readonly #place: SupervisorPlace;
   readonly #clock: Clock;
   readonly #messages: readonly RunMessage[];
-  /** Those that no daemon has recorded. */
+  /** Runs that no daemon has recorded. */
   readonly #unrecorded: Set<number>;
   #events: PeerEvents | null = null;
 
@@ -145,7 +145,7 @@ function readEnded(place: SupervisorPlace, nowMs: number): EndedRuns | null {
   const messages: RunMessage[] = [];
   let token = "";
   let current: { readonly run: FoundRun; readonly logs: RunMessage[] } | null = null;
-  // A view: a copy would take as much memory again.
+  // A view: a copy would double the memory.
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   for (const value of valuesIn(view)) {
     if (isObject(value) && typeof value.token === "string") token = value.token;
@@ -166,7 +166,7 @@ function readEnded(place: SupervisorPlace, nowMs: number): EndedRuns | null {
 }
 
 function endedRun(run: FoundRun, agoMs: number): FoundRun {
-  // Its number may be that of another process by now.
+  // Another process may have its number by now.
   return { ...run, pid: null, ageMs: run.ageMs + agoMs, endedAgoMs: agoMs, leftMs: 0 };
 }
 
@@ -183,7 +183,7 @@ function* valuesIn(bytes: Buffer): Iterable<unknown> {
     try {
       yield JSON.parse(bytes.subarray(from, end).toString());
     } catch {
-      // A line that was cut when its supervisor was killed.
+      // The line was cut when its supervisor was killed.
     }
     from = end + 1;
   }

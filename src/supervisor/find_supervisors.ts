@@ -34,9 +34,9 @@ import {
 } from "./supervisor_folder.ts";
 import { MESSAGE_BYTES_MAX, type PeerEvents, type SupervisorPeer } from "./supervisor_peer.ts";
 
-/** How long a supervisor may take to say what it runs, also on a host that is overloaded. */
+/** Time for a supervisor to list its commands, even on an overloaded host. */
 const LIST_MS_MAX = 10_000;
-/** After this time it may have been stopped, and is continued. */
+/** After this time it may be stopped, and is continued. */
 const CONTINUE_MS = 250;
 
 /** A supervisor of an earlier daemon. */
@@ -44,9 +44,9 @@ export interface FoundSupervisor {
   readonly place: SupervisorPlace;
   readonly record: SupervisorRecord;
   readonly runs: readonly FoundRun[];
-  /** The version of its program; null if it ends with what it runs. */
+  /** The version of its program; null if it ends with its commands. */
   readonly program: string | null;
-  /** The highest number that a command of it has had. */
+  /** The highest number of its commands. */
   readonly lastRun: number;
   readonly peer: SupervisorPeer;
   /** Leave it as it is. */
@@ -60,9 +60,8 @@ interface SearchDeps {
 }
 
 /**
- * Find the supervisors that earlier daemons recorded in a folder, and what they run. This changes
- * nothing about those that respond. The processes of others are killed if their daemon is dead:
- * nobody else would end them.
+ * Find the supervisors that earlier daemons recorded in a folder, and their commands. Responsive
+ * ones stay as they are. Processes of the others are killed if their daemon is dead.
  */
 export async function findSupervisors(
   folder: string,
@@ -76,7 +75,7 @@ export async function findSupervisors(
   return found.filter((each) => each !== null);
 }
 
-/** None in a folder that others can have filled: they would choose what is adopted, and killed. */
+/** Skip a folder that others can have filled: they would choose the processes to adopt and kill. */
 function placesIn(folder: string, logger: Logger): readonly SupervisorPlace[] {
   try {
     return listPlaces(folder);
@@ -90,9 +89,9 @@ function placesIn(folder: string, logger: Logger): readonly SupervisorPlace[] {
 /** The search for all supervisors of a folder: the processes of the system are read once. */
 class Search {
   readonly #deps: SearchDeps;
-  /** The processes that are supervisors or theirs, by marker; null if that cannot be known. */
+  /** The processes of supervisors and their commands, by marker; null if unknown. */
   readonly #marked: ReadonlyMap<string, readonly number[]> | null;
-  /** Tokens of supervisors that have not yet said what they run. */
+  /** Tokens of supervisors that have not yet listed their commands. */
   readonly #silent = new Set<string>();
   /** Tokens of supervisors that are dead or do not respond, and whose daemons are dead. */
   readonly #dead = new Map<SupervisorPlace, string>();
@@ -135,7 +134,7 @@ class Search {
     return null;
   }
 
-  /** True if the supervisor of an unreadable record is a child of another daemon, which lives. */
+  /** True if the supervisor of an unreadable record is a child of another live daemon. */
   #hasDaemon(place: SupervisorPlace): boolean {
     return [...this.#marked ?? []].some(([marker, pids]) => {
       if (marker.includes(".") || !isOfPlace(place, marker)) return false;
@@ -147,7 +146,7 @@ class Search {
     });
   }
 
-  /** End supervisors that do not respond, and what they or dead ones left. */
+  /** End supervisors that do not respond, and processes left by them or by dead ones. */
   async end(): Promise<void> {
     this.#wake.cancel();
     const { clock, logger } = this.#deps;
@@ -169,7 +168,7 @@ class Search {
   }
 
   #end(place: SupervisorPlace, token: string): void {
-    // A command may have cleared its environment, by which the others were found.
+    // A command may have cleared its environment, by which other processes were found.
     const tree = commandCgroups(token);
     if (tree !== null) new Cgroup(treePath(tree)).kill();
     removePlace(place);
@@ -190,7 +189,7 @@ class Search {
     socket: Socket,
   ): Promise<FoundSupervisor | null> {
     const { secret, token } = record;
-    // No process is the supervisor of this record, whatever listens.
+    // No process is the supervisor of this record, even if something listens.
     if (this.#marked?.has(token) === false) {
       socket.destroy();
       return null;
@@ -200,7 +199,7 @@ class Search {
     peer.send({ type: "list", version: SUPERVISOR_VERSION, secret });
     const runs = await peer.list(LIST_MS_MAX);
     this.#silent.delete(token);
-    // It receives our signals: with fewer rights it must not name the process of another.
+    // It receives our signals: with fewer rights it must not name a foreign process.
     const isOurs = peer.pid !== null && (this.#marked === null || isMarked(peer.pid, token));
     if (runs === null || !isOurs) {
       peer.close();
@@ -278,7 +277,7 @@ class FoundPeer implements SupervisorPeer {
     this.#channel.close();
   }
 
-  /** What it runs; null if it does not say so in time. */
+  /** List its commands; null if it does not answer in time. */
   async list(limitMs: number): Promise<readonly FoundRun[] | null> {
     const timer = this.#clock.timer(limitMs, () => this.#listed.resolve(null));
     try {

@@ -4,9 +4,9 @@ import type { ToSupervisor } from "./protocol.ts";
 /**
  * Moved deadlines of a supervisor's commands that are still to be sent to it.
  *
- * A renewal moves those of all commands in one turn of the event loop. They are sent in one message
- * for each time, which says how long that is from now: so they are not queued as messages while a
- * supervisor cannot be told.
+ * A renewal moves all deadlines in one turn of the event loop. They are sent in one message for
+ * each time, which contains the remaining time: so no messages queue up while a supervisor is
+ * unreachable.
  */
 export class MovedDeadlines {
   readonly #clock: Clock;

@@ -5,11 +5,11 @@ import type { AttemptResult } from "../worker/protocol.ts";
 
 /**
  * Version of the messages between daemon and supervisor. A supervisor that a daemon has started is
- * the same program, unless its file was replaced meanwhile. One that it finds may be one version
- * older or newer; see {@link commonVersion}. Only one of the same program gets new commands.
+ * the same program, unless its file was replaced meanwhile. A found one may be one version older or
+ * newer; see {@link commonVersion}. Only supervisors of the same program get new commands.
  */
 export const SUPERVISOR_VERSION = 3;
-/** Nothing can be found of supervisors of earlier versions. */
+/** Supervisors of earlier versions cannot be found. */
 const FIRST_VERSION = 2;
 /** From this version on, a supervisor answers `attach` and `check`. */
 export const ANSWERING_VERSION = 3;
@@ -23,7 +23,7 @@ export function commonVersion(own: number, other: number): number | null {
   return Math.abs(own - other) <= 1 && older >= FIRST_VERSION ? older : null;
 }
 
-/** All that a supervisor needs to know of a command, so that it keeps nothing between two. */
+/** Everything that a supervisor needs to know of a command; it keeps nothing between two. */
 export interface CommandLaunch {
   readonly argv: readonly string[];
   /** Its environment, without the path of its result file. */
@@ -34,11 +34,11 @@ export interface CommandLaunch {
   readonly umask: number | null;
   /** Text of its standard input; null for none. */
   readonly stdin: string | null;
-  /** Value of the environment variable by which its processes are known. */
+  /** Value of the environment variable that marks its processes. */
   readonly marker: string;
-  /** How many files it may have open; null for as many as its daemon. */
+  /** Limit of its open files; null for its daemon's limit. */
   readonly openFiles: number | null;
-  /** How much memory it may use, where control groups bound that; null for any. */
+  /** Limit of its memory, where control groups bound that; null for none. */
   readonly memoryBytes: number | null;
   readonly output: OutputLimits;
   /** Secrets that it was given; masked in its output. */
@@ -55,7 +55,7 @@ export function markerOfRun(token: string, run: number): string {
 
 /** The claim that a command runs for. */
 export interface ClaimOfRun {
-  /** Of the instance. */
+  /** Id of the instance. */
   readonly id: string;
   readonly fence: number;
 }
@@ -72,17 +72,17 @@ export interface FoundRun {
   readonly claim: SealedClaim;
   /** Its first process; null if that did not start. */
   readonly pid: number | null;
-  /** How long ago it began, in milliseconds. */
+  /** Time since its start, in milliseconds. */
   readonly ageMs: number;
-  /** How long ago it ended, in milliseconds; null if it runs. Older versions leave it out. */
+  /** Time since its end, in milliseconds; null if it runs. Older versions omit it. */
   readonly endedAgoMs: number | null;
-  /** How long it may still run, in milliseconds. */
+  /** Remaining time limit, in milliseconds. */
   readonly leftMs: number;
   /** True if it is frozen now. */
   readonly isFrozen: boolean;
-  /** How long it has been frozen in all, in milliseconds. */
+  /** Total time that it has been frozen, in milliseconds. */
   readonly frozenMs: number;
-  /** Why a daemon has signaled it; null if none has. Older versions leave it out. */
+  /** Why a daemon has signaled it; null without a signal. Older versions omit it. */
   readonly aborted?: AbortCause | null;
 }
 
@@ -93,7 +93,7 @@ export type ToSupervisor =
     readonly run: number;
     readonly claim: SealedClaim;
     readonly command: CommandLaunch;
-    /** How long it may run unless that is extended, in milliseconds from now. */
+    /** Time limit unless extended, in milliseconds from now. */
     readonly untilMs: number;
     /** Epoch ms before which it must not begin; absent if it may begin at once. */
     readonly startAt?: number | undefined;
@@ -113,8 +113,8 @@ export type ToSupervisor =
   /** Freeze all processes of the command, or let them continue. */
   | { readonly type: "freeze"; readonly run: number; readonly isFrozen: boolean }
   /**
-   * The store has the first `lines` printed lines of these commands, and the outcomes of those in
-   * `done`: they need not be kept any longer.
+   * The store has the first `lines` printed lines of these commands, and the outcomes of commands
+   * in `done`: they can be dropped.
    */
   | {
     readonly type: "ack";
@@ -123,21 +123,21 @@ export type ToSupervisor =
   }
   /** Asks for `running`. */
   | { readonly type: "check" }
-  /** The daemon ends, and leaves what runs to the next one: close the connection. */
+  /** The daemon ends, and leaves running commands to the next one: close the connection. */
   | { readonly type: "detach" }
-  /** End once nothing runs, and nothing that a command left behind writes. */
+  /** End once nothing runs, and no leftover process of a command writes. */
   | { readonly type: "end" }
-  /** End at once, with all that runs. */
+  /** End at once, with all running commands. */
   | { readonly type: "quit" };
 
-/** What a daemon says to a supervisor that it has found, before it may say anything else. */
+/** First messages of a daemon to a supervisor that it has found. */
 export type ToFoundSupervisor =
   /** Asks for `hello` and `runs`. Nothing else changes. */
   | { readonly type: "list"; readonly version: number; readonly secret: string }
-  /** Takes its commands over, and asks for all that is not acknowledged. */
+  /** Takes its commands over, and requests everything unacknowledged. */
   | { readonly type: "attach" };
 
-/** What a command uses. */
+/** Resource use of a command. */
 export interface CommandUsage extends LiveUsage {
   readonly run: number;
 }
@@ -148,16 +148,16 @@ export type FromSupervisor =
     readonly type: "hello";
     readonly version: number;
     readonly pid: number;
-    /** True if it keeps what it runs for the next daemon. */
+    /** True if it keeps its commands for the next daemon. */
     readonly isAdoptable: boolean;
-    /** The version of its program; null once it ends with what it runs. Older ones leave it out. */
+    /** The version of its program; null once it ends with its commands. Older ones omit it. */
     readonly program: string | null;
-    /** The highest number that a command of it has had. */
+    /** The highest number of its commands. */
     readonly lastRun: number;
   }
-  /** Some of what it runs. */
+  /** Some of its commands. */
   | { readonly type: "runs"; readonly runs: readonly FoundRun[]; readonly isLast: boolean }
-  /** The response to `attach`, before all that is not acknowledged. */
+  /** The response to `attach`, before the unacknowledged data. */
   | { readonly type: "attached" }
   /** The response to `check`: every command that has not ended. */
   | { readonly type: "running"; readonly runs: readonly number[] }
@@ -176,13 +176,13 @@ export type FromSupervisor =
   | {
     readonly type: "log";
     readonly run: number;
-    /** How many lines the command had printed before these: only what it printed counts. */
+    /** Number of lines that the command had printed before these: other lines do not count. */
     readonly first: number;
     readonly entries: readonly LogEntry[];
   }
-  /** What commands use that have run for a while. */
+  /** Resource use of commands that have run for a while. */
   | { readonly type: "usage"; readonly runs: readonly CommandUsage[] }
-  /** All of its output was sent, and its processes are gone or left to run. */
+  /** All of its output was sent, and its processes are gone or may keep running. */
   | {
     readonly type: "ended";
     readonly run: number;
@@ -190,11 +190,11 @@ export type FromSupervisor =
     readonly result: AttemptResult | null;
     /** The last lines of its standard error. */
     readonly stderrTail: string;
-    /** What its processes used; null if it did not start. Older versions leave it out. */
+    /** Resource use of its processes; null if it did not start. Older versions omit it. */
     readonly usage: AttemptUsage | null;
-    /** How long ago that was, in milliseconds, if no daemon could be told; else absent. */
+    /** Time since then, in milliseconds, if no daemon was there; else absent. */
     readonly agoMs?: number;
-    /** Why a daemon had signaled it before; null if none had. Older versions leave it out. */
+    /** Why a daemon had signaled it before; null without a signal. Older versions omit it. */
     readonly aborted?: AbortCause | null;
   };
 

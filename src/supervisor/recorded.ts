@@ -2,13 +2,13 @@ import type { Clock } from "../platform/clock.ts";
 import { LazyTimer } from "../platform/lazy_timer.ts";
 import type { ToSupervisor } from "./protocol.ts";
 
-/** How long an acknowledgment waits for others: it is needed only to free memory. */
+/** Time for which an acknowledgment waits for others: it only frees memory. */
 const SEND_MS = 50;
 
 /**
- * What the store has of the commands of a supervisor, which is acknowledged from time to time.
+ * Records of a supervisor's commands in the store, which are acknowledged from time to time.
  *
- * Only a supervisor that outlives its daemon keeps what is not recorded, and needs this.
+ * Only a supervisor that outlives its daemon keeps unrecorded data, and needs this.
  */
 export class Recorded {
   isWanted: boolean;

@@ -4,7 +4,7 @@ import { readSystemFile } from "../platform/files/read_file.ts";
 import { statOf } from "../platform/process/process_identity.ts";
 import type { SupervisorLaunch } from "./command_launch.ts";
 
-/** What processes inherit of each other's rights, in the names of /proc/PID/status. */
+/** Rights that processes inherit from each other, in the names of /proc/PID/status. */
 const RIGHTS = [
   "CapBnd",
   "NoNewPrivs",
@@ -14,25 +14,25 @@ const RIGHTS = [
   "Cpus_allowed",
   "Mems_allowed",
 ];
-/** The same of those that do not change their user or group. */
+/** The same for processes that do not change their user or group. */
 const OWN_RIGHTS = ["Uid", "Gid", "Groups", "CapInh", "CapAmb"];
 /** Files of /proc/PID with more that is inherited. */
 const INHERITED = ["oom_score_adj", "personality", "coredump_filter"];
 /** Real-time priority and scheduling policy among the fields of {@link statOf}. */
 const SCHEDULING = [37, 38];
-/** The limit that a daemon and its supervisors change by themselves. */
+/** The limit that a daemon and its supervisors change themselves. */
 const OWN_LIMIT = "Max open files";
-/** Namespaces that are the same or not. A service manager makes new mounts that are alike. */
+/** Namespaces that must be the same. A service manager makes new mounts that are alike. */
 const NAMESPACES = ["ipc", "net", "pid", "user"];
 
 /**
  * True if a supervisor is as this process would start it now: with the same program, command line
- * and environment, and with the limits, rights and mounts of this process. What it starts has them
- * too. False where the system does not show that, as on all systems but Linux.
+ * and environment, and with the limits, rights and mounts of this process. Its commands share them.
+ * False where the system does not show that, as on all systems but Linux.
  *
  * Filters of system calls are only counted: the kernel shows their content to nobody.
  *
- * @param nice its priority if it has one of its own
+ * @param nice its priority if it has its own
  */
 export function hasSameLaunch(
   pid: number,
@@ -74,7 +74,7 @@ function hasSameRights(pid: number, rights: readonly string[]): boolean {
   return NAMESPACES.every(isSameSpace) && isSame("limits", inheritedLimits) &&
     isSame("status", (text) => linesOf(text, rights)) &&
     INHERITED.every((name) => isSame(name)) && schedulingOf(pid) === schedulingOf(process.pid) &&
-    // Of Linux's security modules, if there is one.
+    // Label of Linux's security modules, if any.
     readSystemFile(`/proc/${pid}/attr/current`) === readSystemFile("/proc/self/attr/current") &&
     (isSameSpace("mnt") || isSame("mountinfo", mountsIn));
 }
@@ -98,7 +98,7 @@ function schedulingOf(pid: number): string {
   return SCHEDULING.map((place) => stat?.[place]).join(" ");
 }
 
-/** What is mounted where, without the numbers that every namespace has of its own. */
+/** Mounts and their places, without the numbers that differ in every namespace. */
 function mountsIn(text: string): string {
   return text.split("\n").map((line) => {
     const [, , , root, path, options, ...rest] = line.split(" ");

@@ -22,29 +22,31 @@ import {
   type ToSupervisor,
 } from "./protocol.ts";
 
-/** How long a supervisor may take to kill a command before the daemon does. */
+/** Time for a supervisor to kill a command before the daemon does. */
 const RESPONSE_MS_MAX = 20;
-/** How long it may take to report the end of a command whose processes were killed. */
+/** Time for it to report the end of a command whose processes were killed. */
 const REPORT_MS_MAX = 5_000;
 
-/** How long it may take to freeze a command. */
+/** Time for it to freeze a command. */
 const FREEZE_MS_MAX = 5_000;
 
 type LogMessage = Extract<FromSupervisor, { readonly type: "log" }>;
 
-/** Makes what a supervisor needs to begin a run. @throws JobError if it cannot run */
+/** Creates a supervisor's instructions for a run. @throws JobError if it cannot run */
 export type StartOfCommand = (
   run: HostedRun,
 ) => { readonly claim: SealedClaim; readonly command: CommandLaunch };
 
-/** What a supervisor says of a command. */
+/** A supervisor's messages about a command. */
 export type CommandMessage = Extract<FromSupervisor, { readonly run: number }>;
 
-/** What a command needs of its supervisor. */
+/** Dependencies of a command on its supervisor. */
 export interface CommandSupervisor {
   /** Null if it could not be started. */
   readonly pid: number | null;
-  /** Take a command, and begin it once the supervisor is ready. Ends it if that is gone. */
+  /**
+   * Take a command, and begin it once the supervisor is ready. Ends it if the supervisor is gone.
+   */
   take(command: SupervisedCommand): void;
   /** Forget a command that has not been sent to it. */
   drop(command: SupervisedCommand): void;
@@ -57,15 +59,15 @@ export interface CommandSupervisor {
   noteLines(command: SupervisedCommand, lines: number): void;
   /** The store has the outcome of a command. */
   noteDone(command: SupervisedCommand): void;
-  /** True if commands can be left to the next daemon now: the supervisor does not end with us. */
+  /** True if commands can be left to the next daemon now: the supervisor outlives us. */
   readonly canLeave: boolean;
   /** Leave a command to the next daemon. @returns false if that is not possible */
   leave(command: SupervisedCommand): boolean;
   /** Kill the processes of a command, without the supervisor. */
   kill(command: SupervisedCommand): void;
-  /** Why nothing can run for a command, as far as is known; null if it may run. */
+  /** Why nothing can run for a command, if known; null if it may run. */
   missing(command: SupervisedCommand): string | null;
-  /** It no longer works: kill it with all that it runs. */
+  /** It no longer works: kill it with all its commands. */
   giveUp(): void;
 }
 
@@ -81,7 +83,7 @@ interface BegunCommand extends Pick<FoundRun, "ageMs" | "isFrozen" | "frozenMs" 
 export class SupervisedCommand implements RunHost {
   readonly number: number;
   readonly marker: string;
-  /** Its first process; null until that has started. */
+  /** Its first process; null before its start. */
   leader: number | null = null;
   readonly #clock: Clock;
   readonly #mask: SecretMask;
@@ -98,14 +100,14 @@ export class SupervisedCommand implements RunHost {
   #frozen: ((problem: FreezeProblem | null) => void) | null = null;
   #startMs = 0;
   #isKilledHere = false;
-  /** True if it is only to be killed. */
+  /** True if it only waits to be killed. */
   #isUnwanted = false;
 
   constructor(
     supervisor: CommandSupervisor,
     options: {
       readonly clock: Clock;
-      /** Masks the secrets of all jobs: the supervisor masks only those of the command itself. */
+      /** Masks the secrets of all jobs: the supervisor masks only the command's own. */
       readonly mask: SecretMask;
       readonly number: number;
       readonly marker: string;
@@ -125,7 +127,7 @@ export class SupervisedCommand implements RunHost {
     this.#begun = options.begun ?? null;
   }
 
-  /** True once its supervisor was told to begin it, by this daemon or an earlier one. */
+  /** True once this daemon or an earlier one has made its supervisor begin it. */
   get hasStarted(): boolean {
     return this.#start === null;
   }
@@ -135,7 +137,7 @@ export class SupervisedCommand implements RunHost {
     return this.#begun !== null;
   }
 
-  /** The claim that it runs for; null once it has ended. */
+  /** The claim that it runs for; null after its end. */
   get claim(): ClaimOfRun | null {
     return this.#run?.instance ?? null;
   }
@@ -157,7 +159,7 @@ export class SupervisedCommand implements RunHost {
     const { ageMs, frozenMs, endedAgoMs } = this.#begun;
     this.#startMs = this.#clock.now().monotonicMs - ageMs;
     const ranMs = ageMs - frozenMs - (endedAgoMs ?? 0);
-    // Nobody enforces its time limit any more if it has kept it.
+    // If it has kept its time limit, nobody enforces that any more.
     const isInTime = endedAgoMs !== null && ranMs <= run.instance.timeoutMs;
     if (!isInTime) this.#started(run, false, ranMs);
   }
@@ -175,7 +177,7 @@ export class SupervisedCommand implements RunHost {
     return this.#begun?.isFrozen ?? false;
   }
 
-  /** Why an earlier daemon has aborted it; null if none has. */
+  /** Why an earlier daemon has aborted it; null if it was not aborted. */
   get aborted(): AbortCause | null {
     return this.#begun?.aborted ?? null;
   }

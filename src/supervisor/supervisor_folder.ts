@@ -36,19 +36,19 @@ const ENDING = {
   ended: ".ended",
 } as const;
 
-/** What a daemon writes down of a supervisor, for itself and for those after it. */
+/** A daemon's record of a supervisor, for itself and its successors. */
 export interface SupervisorRecord {
-  /** Who has it may take the commands over. No argv and no environment contains it. */
+  /** Its owner may take the commands over. No argv and no environment contains it. */
   readonly secret: string;
   /** The markers of its commands begin with this and a dot; its own marker is this alone. */
   readonly token: string;
-  /** Of its commands; see `supervisorKey`. */
+  /** Key of its commands; see `supervisorKey`. */
   readonly key: string;
   /** True if it has other rights than its daemon. */
   readonly isForeign: boolean;
   /**
-   * How long its commands may run from the end of its daemon on, in milliseconds, if no other
-   * daemon can take them back meanwhile; null: until their leases end.
+   * Time for its commands to run after its daemon's end, in milliseconds, if no other daemon can
+   * take them back meanwhile; null: until their leases end.
    */
   readonly graceMs: number | null;
   /** The process of its daemon, as `ProcessIdentity` names it. */
@@ -58,7 +58,7 @@ export interface SupervisorRecord {
 /** The place of a supervisor in the folder: its path without an ending. */
 export type SupervisorPlace = string;
 
-/** How much of its token names a place: the paths of sockets are short. */
+/** Length of the part of its token that names a place: the paths of sockets are short. */
 const NAME_LENGTH = 16;
 
 /** The place of a supervisor in a folder. Its name is the beginning of the supervisor's token. */
@@ -87,7 +87,7 @@ export function waitingOf(place: SupervisorPlace): string {
   return `${place}${ENDING.waiting}`;
 }
 
-/** Path of what a supervisor writes about commands that end while no daemon runs. */
+/** Path of a supervisor's file about commands that end while no daemon runs. */
 export function endedOf(place: SupervisorPlace): string {
   return `${place}${ENDING.ended}`;
 }
@@ -109,7 +109,7 @@ export function openFolder(folder: string): void {
 }
 
 /**
- * Check that nobody else can have written what is in the folder.
+ * Check that nobody else can have written into the folder.
  *
  * @throws JobError `permission_denied` if others can, or may enter it
  */
@@ -126,8 +126,8 @@ function checkFolder(folder: string): void {
 }
 
 /**
- * Write the record of a supervisor that is about to start. Another daemon that starts in vain sees
- * all of it or nothing. @throws the system's error
+ * Write the record of a supervisor that is about to start. A concurrent daemon sees all of it or
+ * nothing. @throws the system's error
  */
 export function writeRecord(place: SupervisorPlace, record: SupervisorRecord): void {
   const unfinished = `${place}.new`;
@@ -141,8 +141,8 @@ export function writeRecord(place: SupervisorPlace, record: SupervisorRecord): v
 }
 
 /**
- * Change the record of a supervisor that runs. It stays the same file: the supervisor would take a
- * new one for its removal. It is never cut short, so that the old one remains if the disk is full.
+ * Change the record of a supervisor that runs. It stays the same file: the supervisor would read a
+ * new file as a removal. It is never cut short, so the old record survives a full disk.
  *
  * @throws the system's error
  */
@@ -159,7 +159,7 @@ export function updateRecord(place: SupervisorPlace, record: SupervisorRecord): 
 /**
  * Read a record. Never waits: a command of the daemon's own user may have put a pipe in its place.
  *
- * @returns null if there is none, or it is unreadable
+ * @returns null if missing or unreadable
  */
 export function readRecord(place: SupervisorPlace): SupervisorRecord | null {
   try {
@@ -172,10 +172,10 @@ export function readRecord(place: SupervisorPlace): SupervisorRecord | null {
 }
 
 /**
- * The supervisors of which a folder has a record, waiting claims, or ends of commands. Does not
+ * The supervisors that have a record, waiting claims, or ends of commands in a folder. Does not
  * create it.
  *
- * @throws JobError `permission_denied` if others can have written what is in it
+ * @throws JobError `permission_denied` if others can have written into it
  */
 export function listPlaces(
   folder: string,
@@ -191,12 +191,12 @@ export function listPlaces(
   }
 }
 
-/** Remove what is recorded of a supervisor that has ended. */
+/** Remove the records of a supervisor that has ended. */
 export function removePlace(place: SupervisorPlace): void {
   for (const path of [recordOf(place), socketOf(place)]) removeFile(path);
 }
 
-/** Forget what it wrote about commands that ended while no daemon ran: all of it is recorded. */
+/** Forget its notes on commands that ended while no daemon ran: all of them are recorded. */
 export function removeEnded(place: SupervisorPlace): void {
   removeFile(endedOf(place));
 }
@@ -210,8 +210,8 @@ function removeFile(path: string): void {
 }
 
 /**
- * Remove the folder of supervisors if nothing is recorded in it but the key that they had. A daemon
- * that records one meanwhile keeps its key, and makes the folder again.
+ * Remove the folder of supervisors if it contains no records but their key. A daemon that records
+ * one meanwhile keeps its key, and makes the folder again.
  */
 export function removeUnused(folder: string): void {
   try {

@@ -6,14 +6,14 @@ import { channelEnvironment, ChildChannel } from "../platform/process/child_chan
 import { spawnFault, type StartFault } from "../worker/process/worker_ending.ts";
 import type { SupervisorLaunch } from "./command_launch.ts";
 
-/** How much of its own last words is kept. */
+/** Number of kept characters of its own last words. */
 const WORDS_LENGTH_MAX = 1_000;
 /** Longest message, in bytes: the largest result with every character escaped, and its envelope. */
 export const MESSAGE_BYTES_MAX = 2 * PAYLOAD_BYTES_MAX + 131_072;
 /** File descriptor for messages in the supervisor. */
 const CHANNEL_DESCRIPTOR = 3;
 
-/** How a supervisor ended, as far as this process can know. */
+/** The end of a supervisor, as far as this process can know. */
 export interface SupervisorExit {
   readonly code: number | null;
   readonly signal: string | null;
@@ -22,11 +22,11 @@ export interface SupervisorExit {
 /** Callbacks for a supervisor's messages. None is called before `open` has returned. */
 export interface PeerEvents {
   readonly onMessage: (message: unknown) => void;
-  /** It sent something that is not a message; the connection is closed by then. */
+  /** It sent an invalid message; the connection is closed by then. */
   readonly onFault: (problem: string) => void;
   /** The connection has ended. All messages have come before. */
   readonly onClosed: () => void;
-  /** The process has ended. Only one that this daemon has started reports that. */
+  /** The process has ended. Only a supervisor that this daemon has started reports that. */
   readonly onExit: (exit: SupervisorExit) => void;
   /** It could not be started. */
   readonly onFailure: (fault: StartFault) => void;
@@ -41,9 +41,9 @@ export interface SupervisorPeer {
   readonly pid: number | null;
   /** True if it ran before this daemon. */
   readonly isFound: boolean;
-  /** True if it answers a request to attach, and others. */
+  /** True if it answers requests to attach and check. */
   readonly answers: boolean;
-  /** What it wrote last to its standard error. */
+  /** The end of its standard error. */
   readonly words: string;
   /** Listen to it. @returns null if it could not be started */
   open(events: PeerEvents): PeerConnection | null;

@@ -19,7 +19,7 @@ import { type RecordsOptions, SupervisorRecords } from "./supervisor_records.ts"
 import type { SupervisorSystem } from "./supervisor_system.ts";
 import { WaitingClaims } from "./waiting_claims.ts";
 
-/** How often the memory of a supervisor is checked. */
+/** Interval between memory checks of a supervisor. */
 const MEMORY_EVERY_MS = 250;
 
 /** How supervisors are started and kept. */
@@ -29,7 +29,7 @@ export interface SupervisorPoolOptions
   readonly hasCgroups: boolean;
   /** Called when a command begins, and when it has ended. */
   readonly onWork: () => void;
-  /** What it does to processes; tests replace it. */
+  /** Its calls on processes; tests replace them. */
   readonly system: SupervisorSystem;
 }
 
@@ -37,12 +37,12 @@ export interface SupervisorPoolOptions
 export class SupervisorPool {
   readonly records: SupervisorRecords;
   readonly #options: SupervisorPoolOptions;
-  /** By key, those that take commands. */
+  /** By key, the supervisors that take commands. */
   readonly #supervisors = new Map<string, SupervisorProcess>();
   readonly #all = new Set<SupervisorProcess>();
-  /** Adopted ones, still to be compared with how this daemon would start them. */
+  /** Adopted ones, still to be compared with a new launch by this daemon. */
   readonly #unchecked = new Map<SupervisorProcess, FoundSupervisor>();
-  /** Those that no daemon could find because their record could not be written. */
+  /** Supervisors that no daemon could find because their record could not be written. */
   readonly #unrecorded = new Set<SupervisorProcess>();
   readonly #reaper: LazyTimer;
   #lastRun = 0;
@@ -56,7 +56,7 @@ export class SupervisorPool {
     this.#reaper = new LazyTimer(options.clock, () => this.#reap());
   }
 
-  /** End all but those that were left, with their commands, to the next daemon. */
+  /** End all but the supervisors that were left, with their commands, to the next daemon. */
   async close(): Promise<void> {
     this.#reaper.cancel();
     for (const supervisor of this.#all) supervisor.close();
@@ -64,7 +64,7 @@ export class SupervisorPool {
     this.records.removeUnused();
   }
 
-  /** Kill all but those that were left. */
+  /** Kill all but the supervisors that were left. */
   kill(): void {
     for (const supervisor of this.#all) if (!supervisor.hasLeft) supervisor.giveUp();
   }
@@ -75,7 +75,7 @@ export class SupervisorPool {
     return { alive: this.#all.size, ...failedStarts, ...(silent === 0 ? {} : { silent }) };
   }
 
-  /** A number for a command, which no other has had. */
+  /** A new, unique number for a command. */
   nextRun(): number {
     return this.#lastRun += 1;
   }
@@ -125,9 +125,9 @@ export class SupervisorPool {
     const { outliving } = this.#options;
     const isSame = program === VERSION && graceMs === outliving?.graceMs;
     if (!isSame || lastRun > LAST_RUN_MAX || this.#supervisors.has(key)) return false;
-    // By the seal, the next daemon recognizes their claims.
+    // The seal lets the next daemon recognize their claims.
     if (!this.records.readSeal()) return false;
-    // What its commands have left is known by their numbers.
+    // Leftovers of its commands are recognized by their numbers.
     this.#lastRun = Math.max(this.#lastRun, lastRun);
     supervisor.isRetired = false;
     this.#supervisors.set(key, supervisor);
@@ -169,7 +169,7 @@ export class SupervisorPool {
       onGone: (each) => {
         if (place !== null && !each.hasLeft) {
           removePlace(place);
-          // What it wrote before this daemon, or what is lost with it, has been reported here.
+          // Its notes from before this daemon, and losses, have been reported here.
           if (peer.pid !== null) removeEnded(place);
         }
         this.#forget(key, each);

@@ -16,20 +16,20 @@ import type { PeerConnection, SupervisorExit } from "./supervisor_peer.ts";
 import { SupervisorWatch, type SupervisorWatchOptions } from "./supervisor_watch.ts";
 import type { WaitingClaims } from "./waiting_claims.ts";
 
-/** How long it may take from its spawn to its first message. */
+/** Time from its spawn to its first message. */
 const HELLO_MS_MAX = 30_000;
-/** How long one that was found may take to hand its commands over, also on a busy host. */
+/** Time for a found supervisor to hand its commands over, even on a busy host. */
 const ATTACH_MS_MAX = 10_000;
-/** How long it may take to end once it was told to. */
+/** Time for it to end on request. */
 const END_MS_MAX = 1_000;
-/** How long its exit may take to be seen after its connection has ended. */
+/** Time until its exit is seen after its connection has ended. */
 const EXIT_MS_MAX = 1_000;
-/** The same after SIGKILL: one that hangs in the kernel can start nothing any more. */
+/** The same after SIGKILL: a process that hangs in the kernel can start nothing any more. */
 const KILL_MS_MAX = 2_000;
-/** How long to wait until killed processes are gone. */
+/** Longest wait until killed processes are gone. */
 const GONE_MS_MAX = 1_000;
 const CHECK_EVERY_MS = 5;
-/** How long its connection may stay open after its end. */
+/** Time for which its connection may stay open after its end. */
 const CHANNEL_MS_MAX = 200;
 
 /**
@@ -37,16 +37,16 @@ const CHANNEL_MS_MAX = 200;
  * the supervisor. "How commands run" in docs/architecture.md has the whole table.
  */
 type Phase =
-  /** It was spawned, and has not reported that it works. */
+  /** It was spawned, and has not reported its readiness. */
   | "starting"
   /** It was found, and does not belong to this daemon yet. */
   | "found"
-  /** It was asked for its commands, and has not answered. */
+  /** It has not answered the request for its commands. */
   | "attaching"
   | "ready"
-  /** It was asked to end, or to wait for the next daemon. */
+  /** It was requested to end, or to wait for the next daemon. */
   | "closing"
-  /** Its process or its connection has ended: what it left is being killed. */
+  /** Its process or its connection has ended: its remains are being killed. */
   | "ended"
   /** Nothing is left of it. */
   | "gone";
@@ -75,7 +75,7 @@ export class SupervisorProcess implements CommandSupervisor {
   runs = 0;
   /** Monotonic ms since which it runs nothing. */
   idleSinceMs = 0;
-  /** True if it takes no more commands. One that was found takes none unless this is changed. */
+  /** True if it takes no more commands. A found one takes none unless this is changed. */
   isRetired = false;
   /** True if commands were left to the next daemon: it outlives this one. */
   hasLeft = false;
@@ -89,7 +89,7 @@ export class SupervisorProcess implements CommandSupervisor {
   #backlog: SupervisedCommand[] = [];
   /** Messages for it until then. */
   #queue: ToSupervisor[] = [];
-  /** What it need not keep any longer. */
+  /** Data that it can drop. */
   readonly #recorded: Recorded;
   readonly #deadlines: MovedDeadlines;
   /** When to wake commands. */
@@ -178,7 +178,7 @@ export class SupervisorProcess implements CommandSupervisor {
 
   send(message: ToSupervisor): void {
     if (this.#phase === "ready" || this.#phase === "closing") this.#connection!.send(message);
-    // Until it has answered, it would take anything for the message of a stranger.
+    // Until it has answered, it would take any message for a stranger's.
     else if (this.#phase === "found" || this.#phase === "attaching") this.#queue.push(message);
   }
 
@@ -199,7 +199,7 @@ export class SupervisorProcess implements CommandSupervisor {
     return this.#watch.missing(command);
   }
 
-  /** Take over the commands of one that was found. */
+  /** Take over the commands of a found supervisor. */
   attach(): void {
     // It may have ended since.
     if (this.#phase !== "found") return;
@@ -217,7 +217,7 @@ export class SupervisorProcess implements CommandSupervisor {
     else this.send({ type: "end" });
   }
 
-  /** End at once, with all that runs but what was left to the next daemon. */
+  /** End at once, with all commands except the ones left to the next daemon. */
   close(): void {
     this.isRetired = true;
     if (this.#isOver) return;
@@ -251,7 +251,7 @@ export class SupervisorProcess implements CommandSupervisor {
     if (this.pid === null || this.#isOver || this.#isKilled) return;
     this.#isKilled = true;
     const { peer: { isFound }, system } = this.#options;
-    // The number of one that is not our child may be that of another process by now.
+    // If it is not our child, another process may have its number by now.
     const isOther = isFound && process.platform === "linux" &&
       !system.isSupervisor(this.pid, this.token);
     if (!isOther) system.signalGroup(this.pid, "SIGKILL");
@@ -331,10 +331,10 @@ export class SupervisorProcess implements CommandSupervisor {
     command.receive(message);
   }
 
-  /** This is the first process of a command, as the supervisor says. */
+  /** This is the first process of a command, according to the supervisor. */
   noteLeader(command: SupervisedCommand, pid: number): void {
     const { isForeign, system } = this.#options;
-    // It receives our signals, so one with fewer rights must not name the process of another.
+    // It receives our signals, so with fewer rights it must not name a foreign process.
     if (!isForeign || system.isOf(pid, command.family)) command.leader = pid;
   }
 
@@ -357,7 +357,7 @@ export class SupervisorProcess implements CommandSupervisor {
     this.giveUp();
   }
 
-  /** Only a command, which has the same rights, can have sent this. */
+  /** Only a command with its rights can have sent this. */
   #violated(problem: string): void {
     this.#options.logger.warn("Ended the supervisor of commands, which runs no more", {
       pid: this.pid,
@@ -395,9 +395,9 @@ export class SupervisorProcess implements CommandSupervisor {
     if (this.#phase === "ended") return void this.#killLeft();
     if (this.#isLeaving) return this.#gone();
     const { peer, system } = this.#options;
-    // The exit of a child is seen soon, unless it has only lost its connection.
+    // The exit of a child is seen soon, unless only its connection is lost.
     if (!peer.isFound) return this.#isKilled ? undefined : this.#limit.setIn(EXIT_MS_MAX);
-    // Of another, nothing more will be seen.
+    // For a foreign process, nothing more will be seen.
     const { pid } = peer;
     if (pid !== null && system.isSupervisor(pid, this.token)) system.signalGroup(pid, "SIGKILL");
     this.#ended({ code: null, signal: null });
@@ -418,7 +418,7 @@ export class SupervisorProcess implements CommandSupervisor {
         },
       );
     }
-    // What it sent before may still be on its way.
+    // Earlier messages may still be on their way.
     if (this.#isClosed) void this.#killLeft();
     else this.#limit.setIn(CHANNEL_MS_MAX);
   }
@@ -440,7 +440,7 @@ export class SupervisorProcess implements CommandSupervisor {
     this.#gone();
   }
 
-  /** Kill what its commands have left, until all of it is gone. */
+  /** Kill leftovers of its commands, until all are gone. */
   async #killCommands(): Promise<void> {
     const { clock, system } = this.#options;
     const startMs = clock.now().monotonicMs;
@@ -473,7 +473,7 @@ export class SupervisorProcess implements CommandSupervisor {
     this.#options.onGone(this);
   }
 
-  /** A command came too late: nobody runs it. */
+  /** A command came too late: it does not run. */
   async #lose(command: SupervisedCommand): Promise<void> {
     const { system, clock } = this.#options;
     if (command.hasStarted) await system.killFamily(command.family, clock).catch(() => 0);
@@ -485,7 +485,7 @@ export class SupervisorProcess implements CommandSupervisor {
     if (!command.hasStarted) {
       return unstartedEnding(this.#fault, { code, signal }, this.#options.peer.words);
     }
-    // However it ended, that was not the doing of each of its commands.
+    // Its end is not the doing of each of its commands.
     return { type: "exit", code: null, signal: signal ?? "SIGKILL" };
   }
 }

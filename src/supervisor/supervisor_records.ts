@@ -15,14 +15,14 @@ import {
   writeRecord,
 } from "./supervisor_folder.ts";
 
-/** How long after a record could not be written another is tried. */
+/** Wait before another try to write a record. */
 const RECORD_AGAIN_MS = 10_000;
 
-/** Where the next daemon finds supervisors, and how long they wait for it. */
+/** Place where the next daemon finds supervisors, and their time limit for it. */
 export interface OutlivingOptions {
   /**
-   * Path of a folder of the daemon's store and node alone, which is the same for every daemon that
-   * could take their claims back. It is created, for this user only.
+   * Path of the folder for the daemon's store and node, equal for every daemon that could take
+   * their claims back. It is created, for this user only.
    */
   readonly folder: () => string;
   /** See {@link SupervisorRecord.graceMs}. */
@@ -38,7 +38,7 @@ export interface RecordsOptions {
   readonly outliving: OutlivingOptions | null;
 }
 
-/** Records supervisors for the next daemon, and seals the claims that they are given. */
+/** Records supervisors for the next daemon, and seals their claims. */
 export class SupervisorRecords {
   readonly #options: RecordsOptions;
   /** When a record is tried again, in monotonic ms; null if the last one was written. */
@@ -103,7 +103,7 @@ export class SupervisorRecords {
         this.#seal ??= ClaimSeal.open(folder, this.#options.random);
         this.#seal.keepIn(folder);
         writeRecord(place, record);
-        // A supervisor that has ended may have removed it before it saw the record.
+        // An ended supervisor may have removed it before it saw the record.
         this.#seal.keepIn(folder);
         return place;
       } catch (error) {

@@ -14,21 +14,21 @@ import { findSupervisors } from "./find_supervisors.ts";
 import { startPeer } from "./supervisor_peer.ts";
 
 /**
- * What the daemon does to the processes of supervisors and commands. Tests replace it by a system
- * that runs on a simulated clock.
+ * The daemon's calls on processes of supervisors and commands. Tests replace it by a system that
+ * runs on a simulated clock.
  */
 export interface SupervisorSystem {
   readonly start: typeof startPeer;
   readonly find: typeof findSupervisors;
   readonly lifeOf: (pid: number) => LifeOfProcess;
-  /** True if a process is the supervisor with this token; false also where that is not shown. */
+  /** True if a process is the supervisor with this token; false if unknown. */
   readonly isSupervisor: (pid: number, token: string) => boolean;
-  /** True if a process belongs to a family; true also where that is not shown. */
+  /** True if a process belongs to a family; true also if unknown. */
   readonly isOf: (pid: number, family: Family) => boolean;
   readonly signalGroup: typeof killGroup;
-  /** Kill all processes of a family. @returns how many there were */
+  /** Kill all processes of a family. @returns their number */
   readonly killFamily: (family: Family, clock: Clock) => Promise<number>;
-  /** Kill what is in the control groups of a supervisor and its commands. */
+  /** Kill everything in the control groups of a supervisor and its commands. */
   readonly killTree: (token: string) => void;
   /** Remove these groups. */
   readonly removeTree: (token: string) => void;

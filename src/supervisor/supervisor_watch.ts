@@ -6,11 +6,11 @@ import type { SupervisedCommand } from "./supervised_command.ts";
 import type { SupervisorPeer } from "./supervisor_peer.ts";
 import type { SupervisorSystem } from "./supervisor_system.ts";
 
-/** How often a supervisor is looked at, and continued, while it runs commands. */
+/** Interval between looks at a supervisor, which continue it, while it runs commands. */
 const LOOK_EVERY_MS = 2_000;
-/** How long it may take to answer before this is reported. */
+/** Time for an answer before a delay is reported. */
 const ANSWER_MS_MAX = 10_000;
-/** How long it is believed that a process lives: there may be thousands of commands to look at. */
+/** Time for which a process is believed to live: there may be thousands of commands to look at. */
 const SEEN_MS_MAX = 1_000;
 
 /** What the watch of a supervisor needs. */
@@ -32,7 +32,7 @@ export interface SupervisorWatchOptions {
 export class SupervisorWatch {
   readonly #options: SupervisorWatchOptions;
   readonly #timer: LazyTimer;
-  /** The commands that it had to know when it was asked; null while it is not asked. */
+  /** The commands that it had to know at the time of the request; null without a request. */
   #asked: readonly SupervisedCommand[] | null = null;
   #askedMs = 0;
   #isSilent = false;
@@ -58,7 +58,7 @@ export class SupervisorWatch {
     this.#timer.cancel();
   }
 
-  /** Why nothing can run for a command, as far as is known; null if it may run. */
+  /** Why nothing can run for a command, if known; null if it may run. */
   missing(command: SupervisedCommand): string | null {
     const { commands, peer: { pid } } = this.#options;
     if (commands.get(command.number) !== command) return "its supervisor does not have it";
@@ -71,7 +71,7 @@ export class SupervisorWatch {
   answered(runs: readonly number[]): void {
     const known = new Set(runs);
     const { commands, logger, peer: { pid } } = this.#options;
-    // What has ended before it was asked has been reported before this.
+    // Commands that ended before the request have been reported before this.
     const unknown = this.#asked?.filter((command) => {
       return !known.has(command.number) && commands.get(command.number) === command;
     });
@@ -90,7 +90,7 @@ export class SupervisorWatch {
         commands: commands.size,
       });
     }
-    // A command, which has the same rights, may have stopped it, and all others would wait.
+    // A command with its rights may have stopped it, and all others would wait.
     system.signalGroup(pid, "SIGCONT");
     this.#ask();
     this.#timer.setIn(LOOK_EVERY_MS);

@@ -14,7 +14,7 @@ const FILE_BYTES_MAX = 1_048_576;
  * The claims of commands that wait for their supervisor to start, in a file beside its record.
  *
  * A claim is in the file only while its command has been sent to no supervisor. So if the daemon
- * dies, the next one knows that nothing of it has begun.
+ * dies, the next one knows that the command has not begun.
  */
 export class WaitingClaims {
   readonly #path: string;
@@ -54,7 +54,7 @@ export class WaitingClaims {
     try {
       append(this.#path, lines.join(""));
     } catch {
-      // The next daemon will count them as lost, as if they had begun.
+      // The next daemon will count them as lost, like started ones.
     }
   }
 }
@@ -73,7 +73,7 @@ function append(path: string, text: string): void {
 
 /** A file of an earlier daemon's {@link WaitingClaims}. */
 export interface LeftClaims {
-  /** None if it is unknown whether the daemon is dead. */
+  /** Empty if it is unknown whether the daemon is dead. */
   readonly claims: readonly ClaimOfRun[];
   /** They are released: forget them. */
   remove(): void;
@@ -82,7 +82,7 @@ export interface LeftClaims {
 /**
  * Read the claims of commands that earlier daemons have not begun.
  *
- * @throws JobError `permission_denied` if others can have written what is in the folder
+ * @throws JobError `permission_denied` if others can have written into the folder
  */
 export function readLeftClaims(
   folder: string,
@@ -118,6 +118,6 @@ function removeFile(path: string): void {
   try {
     rmSync(path, { force: true });
   } catch {
-    // What a supervisor says about a claim counts more than the file.
+    // A supervisor's statement about a claim counts more than the file.
   }
 }

@@ -33,9 +33,9 @@ export interface JobCheck {
   readonly description: string;
   /** The module's path, or "command". */
   readonly source: string;
-  /** How it is called. */
+  /** Usage line of a call. */
   readonly usage: string;
-  /** One line about what an operator can do with it. */
+  /** One line about an operator's rights to it. */
   readonly operator: string;
   readonly schedules: readonly ScheduleCheck[];
 }
@@ -44,11 +44,11 @@ export interface JobCheck {
 export type CheckResult = Awaited<ReturnType<typeof checkConfig>>;
 
 /**
- * Load a configuration and every job that it names, as a start would, and report the result.
+ * Load a configuration and every job that it names, like a start does, and report the result.
  *
  * @param file null for the built-in configuration
  * @param options.root a folder in place of `/`, for the unit that starts the daemon
- * @returns problems as data; throws only what is not a problem of the configuration
+ * @returns problems as data; throws only errors that are not problems of the configuration
  */
 export async function checkConfig(
   file: string | null,
@@ -64,7 +64,7 @@ export async function checkConfig(
     ? daemonMistakes(config, file, { isDaemon: false, root: options.root })
     : [];
   const commands = checkCommands(jobs, parts).map((one) =>
-    // Another machine may have what this one lacks.
+    // Another machine may have missing parts of this one.
     isInstalled(file, options.root) ? { ...one, isMistake: true as const } : one
   );
   const warnings = [...project.warnings, ...daemon, ...commands];
@@ -111,8 +111,8 @@ function isInstalled(file: string | null, root: string | undefined): boolean {
 }
 
 /**
- * True if a problem follows from another one: a job whose module is in a folder, or a part of the
- * configuration, that cannot be read.
+ * True if a problem follows from another one: a job whose module is in an unreadable folder or part
+ * of the configuration.
  */
 function isSecond(problem: ConfigProblem, { problems, config }: Project): boolean {
   const { job, path, place } = problem;
@@ -127,7 +127,7 @@ function isSecond(problem: ConfigProblem, { problems, config }: Project): boolea
     );
 }
 
-/** A warning for each schedule that has no more runs. */
+/** A warning for each schedule without further runs. */
 function neverRuns(job: JobDefinition, nowMs: number): ConfigProblem[] {
   return job.schedules.flatMap(({ spec }, index) => {
     const { endsAt, timezone } = spec;
@@ -168,7 +168,7 @@ function takesTooMuch(job: JobDefinition): ConfigProblem[] {
   });
 }
 
-/** A note for a job that needs a tag that this node lacks. Another node may have it. */
+/** A note for a job whose tag this node lacks. Another node may have it. */
 function needsMore(job: JobDefinition, tags: readonly string[]): ConfigProblem[] {
   const missing = missingTags(job.options.needs, new Set(tags));
   if (missing.length === 0) return [];

@@ -8,14 +8,13 @@ import type { ConfigProblem } from "../core/config_problem.ts";
 import { errorCode, isJobError } from "../core/errors.ts";
 import { type Account, resolveAccount } from "../platform/system/accounts.ts";
 
-/** Where programs are found if a job does not set PATH. */
+/** Search path for programs if a job does not set PATH. */
 const PATH_DEFAULT = "/usr/bin:/bin";
 
 /**
- * What the commands and modules of jobs would not find at their first run: their programs, and the
- * folders that they run in.
+ * Programs and working folders that commands and modules would not find at their first run.
  *
- * @param parts what can be read of tables with other problems
+ * @param parts readable parts of tables with other problems
  */
 export function checkCommands(
   jobs: readonly JobDefinition[],
@@ -36,7 +35,7 @@ export function checkCommands(
     const folder = spec.cwd === null ? null : folderProblem(spec.cwd, account);
     if (folder !== null) add("cwd", folder);
     if (command === null) return found;
-    // What is in a folder that does not exist was reported with it.
+    // A missing folder was reported together with its content.
     const program = folder === null ? programProblem(command, account) : null;
     if (program !== null) add(isShellLine(command) ? "shell" : "command", program);
     return found;
@@ -45,7 +44,7 @@ export function checkCommands(
 
 type Finding = readonly [message: string, hint: string];
 
-/** Null if the account does not exist, which its own problem says. */
+/** Null if the account does not exist, which is reported separately. */
 function accountOf({ user, group }: ProcessSpec): Account | null {
   try {
     return resolveAccount(user, group);
@@ -55,7 +54,7 @@ function accountOf({ user, group }: ProcessSpec): Account | null {
   }
 }
 
-/** A line of `run`: what its shell finds is known only when it runs. */
+/** True for a line of `run`: its shell finds programs only when it runs. */
 function isShellLine({ argv }: CommandSpec): boolean {
   return argv.length > 2 && argv.at(-1) === "jobctl";
 }
@@ -102,7 +101,7 @@ function isFile(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 }
 
-/** For another user, what any of the mode bits allows. */
+/** For another user, any of the mode bits counts. */
 function isExecutable(path: string, account: Account): boolean {
   if (!isOwn(account)) return (statSync(path).mode & 0o111) !== 0;
   return succeeds(() => accessSync(path, constants.X_OK));

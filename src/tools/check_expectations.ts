@@ -7,7 +7,7 @@ import type { ChannelSettings } from "../core/notices/settings.ts";
 import { formatDuration } from "../core/time/duration.ts";
 import { nextTickOf } from "../core/time/ticks.ts";
 
-/** How many coming runs are compared with `every`. */
+/** Number of coming runs compared with `every`. */
 const TICKS_MAX = 10;
 
 /** Warnings about expectations of a job that contradict each other, or its other options. */
@@ -51,7 +51,7 @@ function longestGap({ schedules }: JobDefinition, nowMs: number): number | null 
     }
     return ticks;
   }).filter((ticks) => ticks.length > 0);
-  // After that, the ticks of one schedule are not known.
+  // After that, one schedule's ticks are unknown.
   const end = Math.min(...all.map((ticks) => ticks.at(-1)!));
   const ticks = all.flat().filter((tick) => tick <= end).sort((a, b) => a - b);
   const gaps = ticks.slice(1).map((tick, index) => tick - ticks[index]!);
@@ -61,7 +61,7 @@ function longestGap({ schedules }: JobDefinition, nowMs: number): number | null 
 /**
  * Warnings about rules of a channel by which it reports less than it seems.
  *
- * @param kinds those of all jobs, disabled ones included
+ * @param kinds of all jobs, including disabled ones
  */
 export function checkRules(
   { name, rules: { on, jobs } }: ChannelSettings,

@@ -11,7 +11,7 @@ type Table = {
   readonly additionalProperties: false;
 };
 
-/** A text with a variable may be written where another type is wanted. */
+/** A text with a variable may replace any type. */
 const VARIABLE = { type: "string", pattern: "\\$\\{" };
 
 /** JSON Schema of the configuration, for editors. TOML has the values of JSON, and dates. */

@@ -7,7 +7,7 @@ import type { ConfigProblem } from "../core/config_problem.ts";
 import { isAccount, isRoot, userId, userName } from "../platform/system/accounts.ts";
 import { type UnitSandbox, unitSandbox } from "./service/unit_sandbox.ts";
 
-/** Where {@link daemonMistakes} looks. */
+/** Inputs of {@link daemonMistakes}. */
 export interface DaemonPlace {
   /** True if this process is the daemon. */
   readonly isDaemon: boolean;
@@ -17,15 +17,15 @@ export interface DaemonPlace {
 
 /** The process that runs, or would run, a configuration. */
 interface DaemonProcess {
-  /** Null if this process cannot tell what that user may do. */
+  /** Null if this process cannot check that user's rights. */
   readonly uid: number | null;
   readonly user: string;
   readonly sandbox: UnitSandbox | null;
 }
 
 /**
- * What a daemon cannot do that its configuration wants: seen from the daemon's own process, or from
- * a command on its machine, which knows the unit that starts the daemon.
+ * Demands of a configuration that its daemon cannot meet: seen from the daemon's own process, or
+ * from a command on its machine, which knows the unit that starts the daemon.
  *
  * @param configFile null for the built-in configuration
  * @returns mistakes; warnings if nothing shows that the daemon runs on this machine

@@ -21,7 +21,7 @@ export interface CrontabExport {
   readonly notes: readonly ExportNote[];
 }
 
-/** cron's own expression for a schedule; null when it has none. */
+/** cron's own expression for a schedule; null without one. */
 function cronText(spec: ScheduleSpec, dialect: Dialect): string | null {
   if (spec.cron === null) return null;
   if (spec.cron === REBOOT) return REBOOT;
@@ -29,7 +29,7 @@ function cronText(spec: ScheduleSpec, dialect: Dialect): string | null {
   return isReadAlike(text, dialect) ? text : null;
 }
 
-/** Settings of a job that cron does not have, in words. */
+/** Settings of a job that cron lacks, in words. */
 function missing(job: JobDefinition, spec: ScheduleSpec, rules: DialectRules): string[] {
   const { options } = job;
   const overlap = rules.isOverlapping ? "allow" : "skip";
@@ -45,7 +45,7 @@ function missing(job: JobDefinition, spec: ScheduleSpec, rules: DialectRules): s
   ].filter((text) => text !== "");
 }
 
-/** A command as one line for /bin/sh; null if impossible. `note` receives what is lost. */
+/** A command as one line for /bin/sh; null if impossible. `note` receives losses. */
 function commandLine(
   command: CommandSpec,
   schedule: JobSchedule,
@@ -172,7 +172,7 @@ class Exporter {
     this.lines.push(`# ${job.kind}${description === "" ? "" : `: ${description}`}`, ...lines, "");
   }
 
-  /** True if the daemon can run a schedule in its zone. @reboot has none. */
+  /** True if the daemon can run a schedule in its zone. @reboot has no zone. */
   #hasZone({ cron, timezone }: ScheduleSpec): boolean {
     // supercronic's CRON_TZ applies to the whole file.
     const canChange = this.#rules.hasZone && this.#rules.variables === "above";
@@ -198,8 +198,8 @@ class Exporter {
 /**
  * The scheduled command jobs of a configuration as a crontab.
  *
- * @param options.timezone IANA zone of the host. Jobs in other zones get CRON_TZ, or are left out
- * if the dialect has none
+ * @param options.timezone IANA zone of the host. Jobs in other zones get CRON_TZ, or are omitted if
+ * the dialect lacks it
  * @param options.isSystem write a user before each command; by default if a job names one and the
  * dialect has such crontabs
  * @throws JobError `invalid_argument` for an unknown zone

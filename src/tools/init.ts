@@ -32,7 +32,7 @@ export interface InitResult {
  * Write a configuration, an example job and the types for job modules into `directory`.
  *
  * @throws JobError `already_exists` if one of the files exists and `force` is not set: then nothing
- * is written; `permission_denied` for root in a folder that others may change
+ * is written; `permission_denied` for root in a folder that others can change
  */
 export function initProject(
   directory: string,
@@ -62,7 +62,7 @@ export function initProject(
   try {
     for (const [name, text] of Object.entries(files)) {
       const path = join(root, name);
-      // Whatever the umask, no one else may write to them: root would not trust them.
+      // Under any umask, no one else may write to them: root would not trust them.
       mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
       checkPlace(path);
       writeFileSync(path, text, { flag: options.force ? "w" : "wx", mode: 0o644 });
@@ -94,8 +94,8 @@ function nextSteps(directory: string, service: ServiceKind | null): string[] {
 }
 
 /**
- * The service manager for which a folder has the configuration; null if it is not the folder of
- * the service, or if this system has none.
+ * The service manager that a folder is configured for; null if it is not the folder of the service,
+ * or if this system has no service manager.
  */
 export function serviceOfFolder(directory: string): ServiceKind | null {
   if (resolve(directory) !== dirname(CONFIG_DEFAULT)) return null;
@@ -107,7 +107,7 @@ export function serviceOfFolder(directory: string): ServiceKind | null {
   }
 }
 
-/** Root would not trust such a project, and a link in it could lead anywhere. */
+/** Root would not trust this project, and a link in it could lead anywhere. */
 function checkPlace(path: string): void {
   const problem = trustProblem(path) ?? trustProblem(dirname(path));
   if (!problem?.isFatal) return;

@@ -1,6 +1,6 @@
 import { STATE_FOLDER } from "./service/service_settings.ts";
 
-/** Where a project keeps its database and tokens, and how it sends mail. */
+/** A project's places for its database and tokens, and its mail settings. */
 interface InitPlaces {
   /** Lines of `[store]` and `[server.auth]`. */
   readonly store: string;
@@ -65,7 +65,7 @@ args = { name = "world" }
 `;
 }
 
-/** What {@link initConfig} continues with, except on Windows. */
+/** Continuation of {@link initConfig}, except on Windows. */
 export const INIT_COMMAND = `
 # A command needs no module. This is what a line of a crontab becomes.
 [jobs.disk]

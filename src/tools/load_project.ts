@@ -8,13 +8,13 @@ import { backupJob } from "../manager/store/backup_job.ts";
 import { daemonMistakes } from "./daemon_mistakes.ts";
 import { loadJobs } from "../jobs/loading/load_jobs.ts";
 
-/** How the offline tools load a configuration. */
+/** Settings of the offline tools for loading a configuration. */
 export interface LoadProjectOptions {
   readonly env: Environment;
-  /** Base of relative paths that are not in files; by default the working directory. */
+  /** Base of relative paths outside of files; by default the working directory. */
   readonly cwd?: string;
   readonly nowMs: number;
-  /** Also load the jobs of a refused configuration; see `LoadConfigOptions`. */
+  /** True to load the jobs of a refused configuration too; see `LoadConfigOptions`. */
   readonly isCheck?: boolean;
 }
 
@@ -24,7 +24,7 @@ export interface Project extends LoadedConfig {
 }
 
 /**
- * Load a configuration and every job that it names, as a start would.
+ * Load a configuration and every job that it names, like a start does.
  *
  * @param file null for the built-in configuration
  * @throws ConfigError when the configuration is refused
@@ -37,11 +37,11 @@ export async function loadProject(
 }
 
 /**
- * Load the jobs of this process's own daemon, with what it cannot do that its configuration wants.
- * The tables that became jobs are left out: with thousands of jobs they need most memory.
+ * Load the jobs of this process's own daemon, and the configured demands that it cannot meet. The
+ * tables that became jobs are omitted: with thousands of jobs they need most memory.
  *
- * The jobs are copied: between those that were read from tables lies what reading them took, and
- * the engine, which does not move values, could not return that memory to the system.
+ * The jobs are copied: temporary data lie between jobs that were read from tables, and the engine,
+ * which does not move values, could not return that memory to the system.
  */
 export async function loadDaemonProject(
   loaded: LoadedConfig,
@@ -61,7 +61,7 @@ async function loadProjectJobs(loaded: LoadedConfig, nowMs: number): Promise<Pro
   const { config, secrets, problems, check } = loaded;
   // Modules see their secrets while they load, and may include them in errors and descriptions.
   const mask = new SecretMask(secrets);
-  // Of a refused configuration: what is wrong there was reported, and is not to be blamed on jobs.
+  // In a refused configuration, faults were reported, and are not to be blamed on jobs.
   const isWrong = (key: string) => problems.some(({ path }) => path.startsWith(key));
   const channels = check ? check.channels : config.notices.map(({ name }) => name);
   const found = await loadJobs({

@@ -17,24 +17,21 @@ const COUNT_MAX = 1000;
 export interface NextRequest {
   /** Schedules as text, or kinds of `jobs`. */
   readonly texts: readonly string[];
-  /**
-   * Zone of expressions that name none (null for UTC). For schedules that have a zone of their own,
-   * the zone of the viewer.
-   */
+  /** Default zone of expressions (null for UTC). For schedules with a zone, the viewer's zone. */
   readonly timezone: string | null;
-  /** Zone of the viewer if `timezone` gives none; null for none. */
+  /** Zone of the viewer without `timezone`; may be null. */
   readonly viewerTimezone?: string | null;
-  /** The kind for which the values of `H` and `~` are picked. */
+  /** The kind that determines the values of `H` and `~`. */
   readonly seed?: string;
-  /** Runs are later than this, epoch ms; `nowMs` when left out. */
+  /** Runs are later than this, epoch ms; `nowMs` by default. */
   readonly afterMs?: number;
   readonly nowMs: number;
   readonly count: number;
-  /** Jobs of the configuration; undefined if there is none. */
+  /** Jobs of the configuration; undefined without one. */
   readonly jobs?: readonly JobDefinition[];
 }
 
-/** One coming run and the schedule that it comes from. */
+/** One coming run and its schedule. */
 export interface NextRun extends RunTime {
   /** The kind of its job; null for an expression. */
   readonly kind: string | null;
@@ -44,7 +41,7 @@ export interface NextRun extends RunTime {
   readonly viewer: { readonly timezone: string; readonly local: string } | null;
 }
 
-/** A schedule and the zone that it is seen from. */
+/** A schedule and the viewer's zone. */
 interface Seen {
   readonly kind: string | null;
   readonly spec: ScheduleSpec;

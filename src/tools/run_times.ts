@@ -16,7 +16,7 @@ export interface RunTime {
   readonly utc: string;
   /** Distance from now, such as `in 3h20m`. */
   readonly relative: string;
-  /** Says that a blackout skips it, or how a clock change affects it; null if neither applies. */
+  /** Note about a blackout, or a clock change; null without either. */
   readonly note: string | null;
 }
 

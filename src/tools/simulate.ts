@@ -12,7 +12,7 @@ import { report, type SimulationReport } from "./simulation/report.ts";
 /** Longest span that is simulated: five years. */
 const SPAN_MS_MAX = 5 * 366 * 86_400_000;
 
-/** How long runs take. */
+/** Durations of runs. */
 export interface Durations {
   /** Milliseconds by kind. */
   readonly known: ReadonlyMap<string, number>;
@@ -26,7 +26,7 @@ export interface Durations {
 export interface SimulateRequest {
   /** The configuration. */
   readonly file: string;
-  /** Another one to compare it with. */
+  /** Another configuration for comparison. */
   readonly against: string | null;
   /** Epoch ms; ticks are at this time or later. */
   readonly fromMs: number;

@@ -14,7 +14,7 @@ const PLAIN: ReadonlySet<TypeShape["type"]> = new Set(
  * words, and one of them may begin with "-". Arguments of types without spaces are skipped, and so
  * are assignments.
  *
- * @returns the expansion as written, such as `$1`; null if there is none, or the command is not a
+ * @returns the expansion as written, such as `$1`; null without one, or if the command is not a
  * shell line
  */
 export function unquotedArgument(command: CommandSpec, signature: Signature): string | null {
@@ -30,7 +30,7 @@ const EVALUATION =
  * The first program of a job's shell line, such as `ssh`, that executes an argument of the job.
  * Arguments of types without spaces are skipped.
  *
- * @returns its name; null if there is none, or the command is not a shell line
+ * @returns its name; null without one, or if the command is not a shell line
  */
 export function evaluatingProgram(command: CommandSpec, signature: Signature): string | null {
   for (const [, program, rest] of shellLineOf(command).matchAll(EVALUATION)) {

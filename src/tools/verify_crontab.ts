@@ -27,13 +27,13 @@ export interface LineCheck {
   /** Runs by cron's rules. */
   readonly cronCount: number;
   readonly ourCount: number;
-  /** The first instant that only one of them has, epoch ms; null if all are the same. */
+  /** The first instant that only one of them has, epoch ms; null if equal. */
   readonly differsAt: number | null;
-  /** Why the job does not behave like the line; null if no such problem was found. */
+  /** Why the job does not behave like the line; null without a known problem. */
   readonly problem: string | null;
   /** Why the runs were not compared: cron's rules are not implemented twice; null if they were. */
   readonly notCompared: string | null;
-  /** Why the job would not run on this host, such as a missing user; null if it would. */
+  /** Why the job would not run on this host, such as a missing user; null if it runs. */
   readonly warning: string | null;
 }
 
@@ -45,7 +45,7 @@ function drawOf(text: string, ours: string): Draw {
     .filter((pick) => !Number.isNaN(pick));
   return (_field, low, high) => {
     const pick = picks.shift() ?? low;
-    // If it is out of range, any other value makes the comparison fail, as it should.
+    // Out of range, any other value rightly makes the comparison fail.
     return pick >= low && pick <= high ? pick : low;
   };
 }
@@ -82,13 +82,13 @@ function whyNotCompared(line: CrontabLine, dialect: Dialect): string | null {
 }
 
 /**
- * Options without an effect on a job that is neither taken over nor retried, and those that do not
- * change how it runs: the operator's [defaults] decide which notices there are about it.
+ * Options without an effect on a job that is neither taken over nor retried, and options that do
+ * not change how it runs: the operator's [defaults] decide its notices.
  */
 const WITHOUT_EFFECT = /^(?:crashes_max|retry\.(?!max).*|notify|silence|expect\..*)$/;
 
 /**
- * How a job's table differs from cron, or what it leaves to [defaults]; null if it does neither.
+ * A job's differences from cron, and its settings left to [defaults]; null without either.
  *
  * @param job the behavior under its dialect
  */
@@ -109,7 +109,7 @@ function behaviorProblem(table: JobTable, job: JobDraft): string | null {
   for (const [name, option] of Object.entries(JOB_OPTIONS)) {
     const isChecked = option.isInherited || name in cron;
     if (!isChecked || WITHOUT_EFFECT.test(name)) continue;
-    // It has no effect if missed runs are not made up for.
+    // It has no effect without making up for missed runs.
     if (name === "misfire_within" && job.misfireWithin === undefined) continue;
     const found = option.option === undefined
       ? valueAt(table.scheduleSettings, option.schedule!)
@@ -124,7 +124,7 @@ function behaviorProblem(table: JobTable, job: JobDraft): string | null {
   return leaves ? null : differs("leave_children", leaves, true);
 }
 
-/** Why the output of a job is not mailed as that of its line; null if it is, or if neither is. */
+/** Why the output of a job is not mailed like its line's; null if it is, or if neither is. */
 function mailProblemOf(
   { mail }: ImportedLine,
   { options }: JobTable,
@@ -196,8 +196,8 @@ function checkLine(
 }
 
 /**
- * Check for each imported line that its written job runs when cron would run it. The file is loaded
- * as a daemon loads it.
+ * Check for each imported line that its written job runs when cron would. The file is loaded as a
+ * daemon loads it.
  *
  * @throws ConfigError if the file as a whole does not load
  */

@@ -28,7 +28,7 @@ export function abortError(cause: AbortCause, instance: Pick<TaskInstance, "time
   return error;
 }
 
-/** The same as data, with the exit code or signal of the job code if there is one. */
+/** The same as data, with the exit code or signal of the job code, if any. */
 export function abortInfo(
   cause: AbortCause,
   instance: Pick<TaskInstance, "timeoutMs">,

@@ -25,7 +25,7 @@ export interface WorkerInfo {
   readonly node: string | null;
 }
 
-/** What a scope needs of its process. */
+/** Dependencies of a scope on its process. */
 export interface ScopeHost {
   readonly workerId: string;
   readonly clock: Clock;
@@ -42,7 +42,7 @@ const MESSAGE_LENGTH_MAX = 8_192;
 /** Shown instead of a value whose own code threw. */
 const UNSHOWN = "a value that cannot be shown";
 
-/** The outcome that job code chose by `snooze` or `discard`, however its function then ends. */
+/** The outcome that job code chose by `snooze` or `discard`, for any end of its function. */
 export type Verdict =
   | { readonly type: "snooze"; readonly delayMs: number; readonly error: Error }
   | { readonly type: "discard"; readonly error: Error };
@@ -54,7 +54,7 @@ function lineText(values: readonly unknown[], mask: SecretMask): string {
   return messageText(printedText(values, { maxStringLength: MESSAGE_LENGTH_MAX }), mask);
 }
 
-/** Values as `console.log` prints them without a terminal; stacks end where the job's code does. */
+/** Values like `console.log` prints them without a terminal; stacks end at the job's code. */
 export function printedText(
   values: readonly unknown[],
   options: { readonly maxStringLength?: number } = {},
@@ -225,7 +225,7 @@ export class AttemptScope implements Record<InjectedType, unknown> {
     this.#host.log([{ at: this.#host.clock.now().wallMs, level, source, message }]);
   }
 
-  // A report that makes no sense, for example after a division by zero, must not fail the job.
+  // A meaningless report, for example after a division by zero, must not fail the job.
   #progress(done: unknown, total: unknown): void {
     if (this.#isClosed) return;
     const progress = readProgress(done, total);

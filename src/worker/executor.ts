@@ -22,13 +22,13 @@ export interface AttemptTask {
   /** As claimed: its fence is the claim's. */
   readonly instance: Instance;
   /**
-   * Monotonic ms by which job code must have ended: the end of the lease less a margin, until
+   * Monotonic ms by which job code must have ended: the end of the lease minus a margin.
    * {@link Attempt.extend} moves it.
    */
   readonly deadlineMs: number;
   /**
    * Epoch ms before which job code must not begin, a few milliseconds from now; absent if it may
-   * begin at once. Only for an executor that {@link Executor.keepsStartAt}.
+   * begin at once. Only for an executor with {@link Executor.keepsStartAt}.
    */
   readonly startAt?: number | undefined;
   /**
@@ -38,14 +38,14 @@ export interface AttemptTask {
   readonly after?: Promise<void> | null;
 }
 
-/** Where a running attempt writes, and the manager that it calls, in order. */
+/** Receives a running attempt's output and manager calls, in order. */
 export interface AttemptSink {
   log(entries: readonly LogEntry[]): void;
-  /** How far the job is; called twice a second at most. */
+  /** Progress of the job; called at most twice a second. */
   progress(progress: Progress): void;
-  /** Its command runs there. */
+  /** The place where its command runs. */
   placed(place: ProcessPlace): void;
-  /** What its processes use, or have used in all once they have ended. */
+  /** Usage of its processes so far, or in total once they have ended. */
   used(usage: AttemptUsage | LiveUsage): void;
   /** It ended this many milliseconds ago, while no daemon ran. Called before the outcome. */
   endedAgo(ms: number): void;
@@ -54,12 +54,12 @@ export interface AttemptSink {
 }
 
 /**
- * The choice of job code instead of the retry policy: a delay in milliseconds, no retry, or to
- * count as discarded.
+ * The choice of job code instead of the retry policy: a delay in milliseconds, no retry, or
+ * discard.
  */
 export type RetryWish = number | "never" | "discarded";
 
-/** A failed attempt's error, and what the job's handlers decided. */
+/** A failed attempt's error and the decisions of the job's handlers. */
 interface FailureDetail {
   readonly error: ErrorInfo;
   readonly wish?: RetryWish | undefined;
@@ -67,13 +67,13 @@ interface FailureDetail {
   readonly isUnasked?: boolean;
 }
 
-/** How an attempt ended. By then job code has ended, with its whole process group. */
+/** The end of an attempt. By then job code has ended, with its whole process group. */
 export type AttemptOutcome =
   /** An explicit result message, or a function that returned: the only success. */
   | { readonly type: "ok"; readonly resultsJson: string }
   /** It threw, exited with a failure, had no valid result, or exceeded its limits. */
   | ({ readonly type: "error"; readonly reason?: "limit" } & FailureDetail)
-  /** It is to run again later: neither a success nor a failure. */
+  /** It asked to run again later: neither a success nor a failure. */
   | { readonly type: "snooze"; readonly delayMs: number }
   /** It was aborted; with `isUnstarted`, before any job code ran. */
   | ({
@@ -82,8 +82,8 @@ export type AttemptOutcome =
     readonly isUnstarted?: boolean;
   } & FailureDetail)
   /**
-   * It has not started, because the system is out of processes, descriptors or memory: it can be
-   * retried at any time.
+   * It has not started, because the system lacks processes, descriptors or memory: retry at any
+   * time.
    */
   | { readonly type: "unstarted"; readonly error: ErrorInfo }
   /** Its worker was killed from outside or could not be started. */
@@ -104,7 +104,7 @@ export interface HandlerTask {
   log(entries: readonly LogEntry[]): void;
 }
 
-/** Why a command is not frozen or thawed; `groups` if the system offers nothing for it. */
+/** Why a command is not frozen or thawed; `groups` if the system does not support it. */
 export interface FreezeProblem {
   readonly type: "groups" | "state";
   readonly message: string;
@@ -118,21 +118,18 @@ export interface Attempt {
   extend(deadlineMs: number): void;
   /** Abort signal → SIGTERM to the group → `killAfterMs` → SIGKILL. The first cause counts. */
   abort(cause: AbortCause): void;
-  /**
-   * Let an abort take no longer than this: SIGKILL follows then. Absent if nothing can end it but
-   * itself.
-   */
+  /** Let an abort take no longer than this before SIGKILL. Absent if it cannot be killed. */
   hurry?(withinMs: number): void;
   /**
-   * Why nothing can run for it, as far as is known; null if something runs, or is about to. Absent
-   * if it runs in this process.
+   * Why nothing can run for it, if known; null if something runs, or is about to. Absent if it runs
+   * in this process.
    */
   missing?(): string | null;
-  /** The store has the first `lines` lines that it printed. */
+  /** The store has its first `lines` printed lines. */
   linesRecorded?(lines: number): void;
   /** The store has its outcome, or needs none. */
   outcomeRecorded?(): void;
-  /** True if {@link leave} would leave it now; its process may still be starting. */
+  /** True if {@link leave} would succeed now; its process may still be starting. */
   readonly canLeave?: boolean;
   /**
    * Leave it to the next daemon of this node, which finds it as one of its {@link Survivors}. Its
@@ -141,44 +138,46 @@ export interface Attempt {
   leave?(): boolean;
   /**
    * Freeze all of its processes, or let them continue; absent if that is never possible. Its time
-   * limit does not count meanwhile. An abort lets them continue.
+   * limit pauses meanwhile. An abort lets them continue.
    *
-   * @returns null if it is done
+   * @returns null on success
    */
   freeze?(isFrozen: boolean): Promise<FreezeProblem | null>;
 }
 
 /** An attempt that an earlier daemon began, and that still runs or has not been recorded. */
 export interface FoundAttempt {
-  /** Of the instance. */
+  /** Id of the instance. */
   readonly id: string;
   readonly fence: number;
-  /** How long ago it began, in milliseconds. */
+  /** Time since it began, in milliseconds. */
   readonly ageMs: number;
-  /** How long it may run unless that is extended, in milliseconds from when it was found. */
+  /** Remaining time limit unless extended, in milliseconds from when it was found. */
   readonly leftMs: number;
-  /** True if it was claimed, and nothing of it has begun: adopting it only releases the claim. */
+  /** True if it was claimed but not begun: adopting it only releases the claim. */
   readonly isUnbegun: boolean;
 }
 
 /** The attempts that outlive a daemon. */
 export interface Survivors {
-  /** Names where the daemons of one node find them: a daemon that looks elsewhere finds none. */
+  /**
+   * The place where the daemons of one node find them: a daemon that looks elsewhere finds none.
+   */
   readonly place: string;
   /**
-   * Find what earlier daemons have left running. This takes nothing over: another daemon may turn
+   * Find the remaining runs of earlier daemons. This takes nothing over: another daemon may turn
    * out to live. Never rejects.
    */
   find(): Promise<readonly FoundAttempt[]>;
   /**
-   * Take an attempt over that was found.
+   * Take over a found attempt.
    *
-   * @param lines how many lines that it printed the store has
+   * @param lines number of its printed lines in the store
    */
   adopt(found: FoundAttempt, task: AttemptTask, sink: AttemptSink, lines: number): Attempt;
-  /** Continue those taken over, and end all others that were found. */
+  /** Continue adopted attempts, and end all other found ones. */
   begin(): void;
-  /** Leave what was found as it is. */
+  /** Leave found runs as they are. */
   leave(): void;
 }
 
@@ -188,44 +187,44 @@ export interface Survivors {
  */
 export interface Executor {
   start(): Promise<void>;
-  /** Ends what runs, except what was left. Allowed after a failed start, to clean up. */
+  /** End all runs except those left running. Allowed after a failed start, to clean up. */
   stop(): Promise<void>;
-  /** Kill at once what runs, except what was left: this process is about to end. */
+  /** Kill all runs at once, except those left running: this process is about to end. */
   kill?(): void;
   /**
-   * Start an attempt at once, or soon if many short ones wait. The caller keeps to the capacity,
+   * Start an attempt at once, or soon if many short ones wait. The caller respects the capacity,
    * not counting attempts that wait here.
    */
   run(task: AttemptTask, sink: AttemptSink): Attempt;
   /**
-   * True if it takes attempts of this job before they may begin, and begins them no sooner than
-   * their `startAt`. Absent if it does that for no job.
+   * True if it accepts attempts of this job early, and begins them no sooner than their `startAt`.
+   * Absent if it never does.
    */
   keepsStartAt?(job: JobDefinition): boolean;
   /** Attempts given to it that have not begun. */
   readonly waiting: number;
   /**
-   * An attempt of this job will follow in about a second: start the process that it needs. Absent
-   * if it starts none.
+   * An attempt of this job will follow in about a second: start its process. Absent if it starts
+   * none.
    */
   prepare?(job: JobDefinition): void;
   /**
    * Call a handler of the job in a worker, for at most HANDLER_MS_MAX. Never rejects.
    *
-   * @returns its outcome; for "terminate" that of the attempt after `onTerminate` and `retryDelay`.
-   * Null if it did not end by itself or was not called; its log then says so
+   * @returns its outcome; for "terminate" the attempt's outcome after `onTerminate` and
+   * `retryDelay`.  Null if it was killed or never called; its log then says so
    */
   handle(task: HandlerTask): Promise<AttemptOutcome | null>;
-  /** Absent if nothing that it runs outlives this process. */
+  /** Absent if none of its runs outlive this process. */
   readonly survivors?: Survivors | undefined;
-  /** Keep at most `count` workers; surplus ones end when they are idle. */
+  /** Keep at most `count` workers; surplus ones end when idle. */
   resize(count: number): void;
   stats(): {
     /** Processes that run job code, or commands. */
     readonly alive: number;
     /** Attempts that run in them. */
     readonly busy: number;
-    /** Workers in a row that could not be started; absent if it starts none. */
+    /** Consecutive failures to start workers; absent if it starts none. */
     readonly failedStarts?: number;
     /** Supervisors that do not respond; absent if there are none. */
     readonly silent?: number;

@@ -2,17 +2,17 @@ import { encodeError } from "../core/arguments/encode.ts";
 import type { ErrorInfo } from "../core/instance.ts";
 import type { SecretMask } from "../core/text/secret_mask.ts";
 
-// Lines of V8 and of JavaScriptCore. In a printed error something may follow the last one:
+// Lines of V8 and of JavaScriptCore. In a printed error more text may follow the last one:
 //
-//   at run (file:///srv/jobs/report.ts:3:9)        at async /srv/jobs/report.ts:3:9
-//   at <anonymous> (/srv/jobs/report.ts:3:9)       at processTicksAndRejections (native:7:39) {
+//   at run (file:///srv/jobs/report.ts:3:9)        at async /srv/jobs/report.ts:3:9 at <anonymous>
+// (/srv/jobs/report.ts:3:9)       at processTicksAndRejections (native:7:39) {
 const FRAME = /^\s+at /;
 /** The other members of a printed error, or the next error of a list. */
 const NEXT = / \{$|,$/;
-/** Code of the runtime; a frame without a place is, too. */
+/** Code of the runtime, including frames without a place. */
 const RUNTIME = /^(?:node:|ext:|bun:|native\b|internal:|\[native code\]|<anonymous>|unknown$|$)/;
 
-/** Where a frame is, with line and column; empty for a line without a place. */
+/** Location of a frame, with line and column; empty for a line without one. */
 function placeOf(frame: string): string {
   const text = frame.replace(FRAME, "").replace(NEXT, "");
   if (text.endsWith(")")) return text.slice(text.lastIndexOf(" (") + 2, -1);
@@ -20,11 +20,11 @@ function placeOf(frame: string): string {
 }
 
 /**
- * The beginning of the places of this program's code in a stack. It depends on the runtime, and on
- * how the program was built, so it is taken from a stack.
+ * Common prefix of the locations of this program's code in a stack. Taken from a live stack, as it
+ * depends on the runtime and the build.
  *
- * @returns null if our code is in a file of the user's, as after bundling: its frames cannot be
- *   told from those of jobs
+ * @returns null if our code is in a user's file, as after bundling: its frames then look like a
+ * job's
  */
 function ownPlaces(): string | null {
   const place = placeOf(
@@ -36,13 +36,12 @@ function ownPlaces(): string | null {
   return source ?? built ?? null;
 }
 
-/** Read with the first stack: a program with a map of its sources reads that, too. */
+/** Computed with the first stack: a program with a source map reads that, too. */
 let own: string | null | undefined;
 
 /**
- * Printed text without the frames of stacks that are below the code of the job: those of this
- * program, which called it, and of the runtime. Text without frames of ours is not changed: its
- * stacks may be of another program.
+ * Printed text without the stack frames below the job's code, which belong to this program and the
+ * runtime. Text without our frames is not changed: its stacks may be another program's.
  */
 export function endAtJob(text: string): string {
   if (!text.includes("    at ")) return text;
@@ -50,12 +49,12 @@ export function endAtJob(text: string): string {
   return own !== null && text.includes(own) ? endStacks(text, own) : text;
 }
 
-/** An error of job code as data, see {@link encodeError}. Its stacks end where that code ends. */
+/** An error of job code as data, see {@link encodeError}. Its stacks end at the job's code. */
 export function encodeJobError(thrown: unknown, mask?: SecretMask): ErrorInfo {
   return encodeError(thrown, mask, endStack);
 }
 
-/** @returns undefined for a stack that has only frames of ours: its title says no more */
+/** @returns undefined for a stack of only our frames: its title contains everything */
 function endStack(stack: string): string | undefined {
   if (own === undefined) own = ownPlaces();
   if (own === null) return stack;
@@ -85,7 +84,7 @@ function endStacks(text: string, places: string): string {
   return kept.join("\n");
 }
 
-/** How many of these frames, of which the first is the innermost, end with the job's code. */
+/** Number of frames, innermost first, up to the end of the job's code. */
 function framesToKeep(frames: readonly string[], places: string): number {
   const isOwn = (frame: string) => placeOf(frame).startsWith(places);
   const last = frames.findLastIndex((frame) => !isOwn(frame) && !RUNTIME.test(placeOf(frame)));

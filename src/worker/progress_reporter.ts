@@ -21,7 +21,7 @@ export class ProgressReporter {
     if (this.#timer.dueMs === null) this.#send();
   }
 
-  /** Pass on the last report; call nothing after that. */
+  /** Forward the last report; call nothing after that. */
   finish(): void {
     this.#timer.cancel();
     if (this.#waiting !== null) this.#passOn(this.#waiting);
@@ -36,7 +36,7 @@ export class ProgressReporter {
   }
 }
 
-/** Read the progress that job code reports; null if it makes no sense. */
+/** Read the progress that job code reports; null if it is meaningless. */
 export function readProgress(done: unknown, total: unknown): Progress | null {
   const isNumber = (value: unknown): value is number =>
     typeof value === "number" && Number.isFinite(value) && value >= 0;

@@ -5,8 +5,8 @@ import { runtimeName } from "../platform/system/runtime.ts";
 import type { AbortCause, AttemptOutcome, HandlerCall } from "./executor.ts";
 
 /**
- * Version of the messages between daemon and worker. Both are the same program, unless its file was
- * replaced meanwhile.
+ * Version of the messages between daemon and worker: the same program, unless its file was
+ * replaced.
  */
 export const PROTOCOL_VERSION = 5;
 
@@ -39,7 +39,7 @@ export function taskInstance(instance: Instance) {
   };
 }
 
-/** How job code ended, as reported by the worker. */
+/** The end of job code, as reported by the worker. */
 export type AttemptResult =
   | {
     readonly type: "ok";
@@ -50,8 +50,7 @@ export type AttemptResult =
   | Extract<AttemptOutcome, { readonly type: "error" | "snooze" | "unstarted" }>;
 
 /**
- * Daemon → worker. A run is one attempt or one call of a handler; `run` is its number, counted per
- * worker.
+ * Daemon → worker. A run is an attempt or a handler call; `run` is its number within the worker.
  */
 export type ToWorker =
   | { readonly type: "job"; readonly ref: number; readonly job: WireJob }
@@ -71,10 +70,10 @@ export type ToWorker =
     readonly wantsMarks: boolean;
   }
   /**
-   * Attempts of a loaded job, to be executed one after another, numbered from `run`. Each is like
-   * a "run" without a handler, `wantsStarted` and `wantsMarks`. The shared memory records which of
-   * those after the first have begun, and contains the results of all but the last one. A result
-   * that comes as a message ends the batch: no other attempt begins.
+   * Attempts of a loaded job, to be executed one after another, numbered from `run`. Each is like a
+   * "run" without a handler, `wantsStarted` and `wantsMarks`. The shared memory records which later
+   * ones have begun, and contains the results of all but the last one. A result in a message ends
+   * the batch: no other attempt begins.
    */
   | {
     readonly type: "batch";
@@ -118,22 +117,22 @@ export type FromWorker =
     readonly token?: string;
     readonly result: AttemptResult;
     /**
-     * The traces of the run. "clean": none. "grace": something that may stay open for a while.
-     * Null: something that no other attempt may meet.
+     * The leftovers of the run. "clean": none. "grace": something that may stay open for a while.
+     * Null: something that would affect another attempt.
      */
     readonly reuse: "clean" | "grace" | null;
     /** Loading its module changed the process: only attempts of this module may follow. */
     readonly isExclusive?: boolean | undefined;
-    /** How long its job code took. */
+    /** Duration of its job code. */
     readonly tookMs?: number | undefined;
-    /** What the worker used during the run, if that took long. */
+    /** The worker's usage during the run, if that took long. */
     readonly usage?: AttemptUsage | undefined;
     /** It seems to have written nothing: no markers end its output. */
     readonly isSilent?: boolean | undefined;
   }
   /** Not executed: something uncaught was thrown after the previous attempt. */
   | { readonly type: "refused"; readonly run: number }
-  /** Thrown by code that `run` left behind. */
+  /** Thrown by leftover code of `run`. */
   | { readonly type: "late"; readonly run: number; readonly error: ErrorInfo };
 
 /** A worker's report on a run that has ended. */
@@ -148,8 +147,7 @@ export interface WireError {
 }
 
 /**
- * A JSON line from the daemon to a worker's guard: how long job code may run from now on; null for
- * no limit.
+ * A JSON line from the daemon to a worker's guard: the time left for job code; null for no limit.
  */
 export interface GuardMessage {
   readonly untilMs: number | null;
@@ -164,8 +162,8 @@ export const MEMORY_DESCRIPTOR = 5;
 /**
  * File descriptor of the guard's line in the worker.
  *
- * A thread of Deno can open no inherited descriptor but standard input, which job code in a worker
- * does not read there.
+ * A Deno thread can open no inherited descriptor but standard input, which job code in a worker
+ * does not read.
  */
 export function guardDescriptor(): number {
   return runtimeName() === "deno" ? 0 : 3;

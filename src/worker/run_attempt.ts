@@ -28,12 +28,12 @@ export async function loadCode(
   return { ...await importJob(source.path, source.entry, source.version), signature };
 }
 
-/** Called with the result before a handler runs: it counts if the handler does not end. */
+/** Called with the result before a handler runs: it counts if the handler never ends. */
 export type Decided = (result: AttemptResult) => void | Promise<void>;
 
 /**
  * Execute one attempt in this process: convert and bind the arguments, run, encode the results and
- * call the handlers. Never rejects, whatever the code throws or returns.
+ * call the handlers. Never rejects.
  */
 export async function runAttempt(
   code: JobCode,
@@ -66,8 +66,8 @@ export async function runAttempt(
 /**
  * The result of an attempt whose function threw. After a failure it calls `onTerminate`: if that
  * returns null, the attempt succeeds; any other value but undefined replaces the error. Then
- * `retryDelay` may choose when to retry. An attempt that was aborted for another reason than its
- * time limits has not failed, so no handler is called.
+ * `retryDelay` may choose when to retry. An abort for other reasons than its time limits is no
+ * failure, so no handler is called.
  */
 export async function failAttempt(
   handlers: JobHandlers,
@@ -96,7 +96,7 @@ async function failLater(
 ): Promise<AttemptResult> {
   const failure = errorOfInfo(error);
   const result = await callHandlers(handlers, scope, { failure, decided: () => {} });
-  // An error that the handlers did not replace keeps its exit code and signal.
+  // An error that the handlers kept has its exit code and signal.
   if (result.type !== "error" || result.error.message !== error.message) return result;
   return { ...result, error };
 }

@@ -17,7 +17,7 @@ export const TEXT_BYTES_MAX = 8_192;
 /** Longest name of a method, in characters. */
 const METHOD_LENGTH_MAX = 100;
 
-/** Readers of the first message of a worker, which is also that of a supervisor. */
+/** Readers of the first message, which workers and supervisors share. */
 export const START_READERS = {
   hello: ({ version, pid }: Fields) =>
     isWhole(version) && isWhole(pid) ? { type: "hello", version, pid } as const : null,
@@ -53,8 +53,7 @@ export type ReadMessage = FromWorker | "malformed" | "foreign";
 
 /**
  * Read a message of a worker. Job code can forge messages, which must neither reach the store nor
- * end anything but its own attempt. Only the known members of each message are kept, and each text
- * is bounded.
+ * end more than its own attempt. Only known members are kept, and each text is bounded.
  */
 export function validateMessage(message: unknown): ReadMessage {
   if (!isObject(message) || typeof message.type !== "string") return "foreign";
@@ -89,7 +88,7 @@ function readResultMessage(message: Fields): FromWorker | null {
   };
 }
 
-/** What an attempt used; null if it is invalid. */
+/** Resources that an attempt used; null if it is invalid. */
 export function readUsage(value: unknown): AttemptUsage | null {
   if (!isObject(value)) return null;
   const { maxRssBytes, cpuMs } = value as Partial<Record<keyof AttemptUsage, unknown>>;
@@ -127,7 +126,7 @@ export function readResult(value: unknown): AttemptResult | null {
 
 function isResults(text: unknown): text is string {
   if (typeof text !== "string" || text.length > PAYLOAD_BYTES_MAX) return false;
-  // Most results are far too short to have that many bytes.
+  // Most results are far too short for that.
   if (text.length * 3 > PAYLOAD_BYTES_MAX && utf8Bytes(text) > PAYLOAD_BYTES_MAX) return false;
   try {
     return Array.isArray(JSON.parse(text)) && !isDeeperThan(text, ENCODE_DEPTH_MAX + 1);

@@ -1,5 +1,5 @@
-// How long the reads of calendar, timeline and forecast take on a full store:
-// npm run scale:timeline -- [--store sqlite|valkey|etcd|memory] [--instances N] [--schedules N] [--max MS]
+// Measures the reads of calendar, timeline and forecast on a full store: npm run scale:timeline --
+// [--store sqlite|valkey|etcd|memory] [--instances N] [--schedules N] [--max MS]
 import { installServers } from "../../programs/install.mjs";
 import { install, run } from "../../tasks.mjs";
 

@@ -12,7 +12,7 @@ import { usageError } from "../parsing/args.ts";
 
 /** Longest line, in bytes: a call of the daemon takes 4 MiB. */
 export const LINE_BYTES_MAX = 1_048_576;
-/** Most bytes that are copied, of what can be read only once. */
+/** Most bytes copied from an input that can be read only once. */
 const COPY_BYTES_MAX = 1_073_741_824;
 /** Name of the file for stdin. */
 const STDIN = "-";
@@ -31,12 +31,12 @@ export interface Line {
 }
 
 /**
- * A file whose lines are read several times: the same ones each time, whatever its size.
+ * A file whose lines are read several times, always the same ones, at any size.
  *
- * What can be read only once, such as stdin, is copied to a temporary file first.
+ * Input that can be read only once, such as stdin, is copied to a temporary file first.
  */
 export class BatchFile {
-  /** As messages show it. */
+  /** Its name in messages. */
   readonly name: string;
   readonly size: number;
   readonly #file: FileHandle;
@@ -100,7 +100,7 @@ export class BatchFile {
     let file: FileHandle | null = null;
     try {
       file = await open(join(folder, "lines"), "wx+", PRIVATE_FILE);
-      // Without a name, nothing remains of it however this process ends.
+      // Without a name, nothing of it can remain.
       if (!isWindows()) await rm(folder, { recursive: true });
       let bytes = 0;
       for await (const chunk of source) {
@@ -125,7 +125,7 @@ export class BatchFile {
    */
   async *lines(hash?: Hash): AsyncGenerator<Line> {
     let rest: Uint8Array = new Uint8Array();
-    // True within a line that is too long: it is skipped.
+    // True within a too long line, which is skipped.
     let isTooLong = false;
     let number = 1;
     let end = 0;
@@ -174,7 +174,7 @@ function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
   return both;
 }
 
-/** A line without what editors of Windows add; null if it is too long. */
+/** A line without additions by Windows editors; null if it is too long. */
 function textBytes(bytes: Uint8Array, number: number): Uint8Array | null {
   if (bytes.byteLength > LINE_BYTES_MAX) return null;
   const hasMark = number === 1 && BYTE_ORDER_MARK.every((byte, index) => bytes[index] === byte);

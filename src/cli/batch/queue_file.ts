@@ -17,13 +17,13 @@ import {
 const CALL_LINES_MAX = 1_000;
 /** Most bytes of the lines of one call: a message has at most 4 MiB. */
 const CALL_BYTES_MAX = 1_048_576;
-/** Most problems that are collected: reading ends with the last of them. */
+/** Problems after which reading ends. */
 const PROBLEMS_MAX = 20;
-/** How often a call that had no response is made again, and how long after. */
+/** Number of retries for a call without a response, and the wait before each. */
 const RETRIES = 10;
 const RETRY_MS = 1_000;
 
-/** How far a pass over a file is. */
+/** Progress of a pass over a file. */
 export interface Progress {
   readonly step: "check" | "queue";
   readonly lines: number;
@@ -34,18 +34,18 @@ export interface Progress {
 /** What {@link checkFile} found. */
 export type CheckedFile = Awaited<ReturnType<typeof checkFile>>;
 
-/** What {@link queueFile} queued. */
+/** Result of {@link queueFile}. */
 export interface QueuedFile {
   /** Lines whose instances are in the store now. */
   readonly lines: number;
-  /** How many of them were there before. */
+  /** Number of them that existed before. */
   readonly existing: number;
 }
 
-/** Where lines go. */
+/** Target of the lines. */
 export interface Target {
   readonly client: Pick<JobClient, "scheduleJobs">;
-  /** The job of lines that name none. */
+  /** The job of lines without a kind. */
   readonly kind: string | undefined;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -87,11 +87,11 @@ export async function checkFile(file: BatchFile, target: Target) {
 
 /**
  * Queue every line of a checked file. Each call is one transaction. An instance whose line gives no
- * id has one that follows from the file and the number of the line, so a line is queued once,
- * however often this is repeated.
+ * id gets one derived from the file and the line's number, so a line is queued once, even if this
+ * is repeated.
  *
  * @param how.salt makes other ids of the same file
- * @param how.isDryRun true to queue nothing, and only count what is there
+ * @param how.isDryRun true to queue nothing, and only count existing ones
  */
 export async function queueFile(
   file: BatchFile,
@@ -122,8 +122,8 @@ export async function queueFile(
 }
 
 /**
- * The lines of a checked file. If it has changed since, the error says that the same command would
- * queue the lines before once more: their ids follow from the file as it was.
+ * The lines of a checked file. If it has changed since, the error warns that the same command would
+ * queue earlier lines again: their ids derive from the old file.
  */
 async function* readAgain(
   file: BatchFile,
@@ -173,7 +173,7 @@ function shareOf(entries: readonly Entry[], { size }: BatchFile): number {
   return size === 0 ? 1 : Math.min(1, entries.at(-1)!.end / size);
 }
 
-/** What the daemon refuses of a batch, at most `max` of its lines: each call names one. */
+/** The daemon's refusals of a batch, at most `max` of its lines: each call names one. */
 async function refusedOf(
   entries: readonly Entry[],
   target: Target,
@@ -195,7 +195,7 @@ async function refusedOf(
   return problems;
 }
 
-/** Each request has an id, or is a dry run: a call without a response can be made again. */
+/** Each request has an id, or is a dry run: a call without a response can be repeated. */
 async function send(requests: BatchRequest[], { client, clock, signal }: Target) {
   for (let retries = 0;; retries++) {
     try {
@@ -208,7 +208,7 @@ async function send(requests: BatchRequest[], { client, clock, signal }: Target)
   }
 }
 
-/** An error while queuing: it says which lines are queued, and how to continue. */
+/** An error while queuing, with the queued lines and the way to continue. */
 function stopped(
   error: unknown,
   { entries, file, lines }: {

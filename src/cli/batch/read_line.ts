@@ -8,13 +8,13 @@ import { MessageReader } from "../../rpc/model/read_json.ts";
 import type { RequestOf } from "../io/wire.ts";
 import { type Line, LINE_BYTES_MAX } from "./batch_file.ts";
 
-/** Deepest nesting of a line, far beyond that of arguments. */
+/** Deepest nesting of a line, far beyond any arguments'. */
 const LEVELS_MAX = 1_000;
 const MESSAGE = "job.v1.ScheduleJobRequest";
 /** Begins the messages of the reader, and is left out. */
 const FAILURE = "-";
 const READER = new MessageReader(FAILURE);
-/** Fields of a request that a line cannot have, and why. */
+/** Forbidden fields of a line, with the reason. */
 const REFUSED: Readonly<Record<string, string>> = {
   cron: "Make recurring schedules with jobctl schedule KIND --cron",
   dry_run: "Give --dry-run",
@@ -42,7 +42,7 @@ export type ReadLine =
 /**
  * Read one line.
  *
- * @param kind the job of lines that name none
+ * @param kind the job of lines without a kind
  */
 export function readLine({ number: line, bytes }: Line, kind: string | undefined): ReadLine {
   const fail = (message: string, hint?: string, index = 0): ReadLine => ({
@@ -102,7 +102,7 @@ function readObject(
   }
 }
 
-/** The column of the member at a path, from 1; that of the line if it has none. */
+/** The column of the member at a path, from 1; the line's if it is missing. */
 function columnOf(text: string, path: string): number {
   const name = nameOf(path);
   const index = name === "" ? -1 : memberIndex(text, name);
@@ -113,7 +113,7 @@ function nameOf(path: string): string {
   return /^[^.[]*/.exec(path)![0];
 }
 
-/** Index of the request of a batch that an error of the daemon is about; null for none of them. */
+/** Index of the request of a batch that the daemon's error refers to; null without one. */
 export function indexOfError({ path }: JobError): number | null {
   const found = /^requests\[(\d+)\]/.exec(path ?? "");
   return found === null ? null : Number(found[1]);
@@ -126,7 +126,7 @@ export function problemOfError(
 ): LineProblem {
   const field = path.replace(/^requests\[\d+\]\.?/, "").replace(/_json$/, "");
   const plain = message.replace(/ \(requests\[\d+\]\)$/, "").replaceAll(/requests\[\d+\]\./g, "");
-  // Of a wrong argument, the path is that of the parameter.
+  // For a wrong argument, the path is the parameter's.
   const isMember = memberIndex(text, nameOf(field)) >= 0;
   return { line, column: columnOf(text, isMember ? field : "arguments"), message: plain, hint };
 }

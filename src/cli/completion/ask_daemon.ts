@@ -7,13 +7,13 @@ import { CONNECTION_OPTIONS } from "../parsing/options.ts";
 import type { OfferedName } from "./complete_line.ts";
 import { liveNames, type LiveQuestion, NAMES_MAX } from "./live_names.ts";
 
-/** Longest wait for the daemon: somebody waits at a prompt. */
+/** Longest wait for the daemon: a user waits at a prompt. */
 const WAIT_MS = 1_000;
 /** Longest name that is offered. */
 const NAME_MAX = 200;
 
 /**
- * Names from the daemon that a line is for.
+ * Names from the daemon of a line.
  *
  * @param connection the options of the connection on the line: `--host=web1`
  * @throws JobError if there is no such daemon
@@ -40,7 +40,7 @@ export async function askDaemon(
   }
 }
 
-/** The options of the connection by name; others are left out. */
+/** The options of the connection by name, without others. */
 function connectionOf(words: readonly string[]): Record<string, string | true> {
   const values: Record<string, string | true> = {};
   for (const word of words) {
@@ -57,7 +57,7 @@ function longName(letter: string): string | undefined {
     .find((name) => CONNECTION_OPTIONS[name]!.alias === letter);
 }
 
-/** What was found until the time is over. */
+/** Results found until the time is over. */
 async function gather(
   client: JobClient,
   question: LiveQuestion,
@@ -73,15 +73,15 @@ async function gather(
   };
   const { promise: late, resolve: stop } = Promise.withResolvers<void>();
   const timer = clock.timer(timeoutMs, stop);
-  // If a call fails, what came before is better than nothing.
+  // If a call fails, earlier results are better than nothing.
   await Promise.race([read().catch(() => {}), late]);
   timer.cancel();
   return [...names.values()];
 }
 
 /**
- * True if a name can be offered: a line break or an escape sequence could not be shown, and a dash
- * at the beginning would make it an option.
+ * True if a name can be offered: line breaks and escape sequences are unprintable, and a leading
+ * dash would make it an option.
  */
 function isOffered({ name }: OfferedName, { prefix, offer }: LiveQuestion): boolean {
   return name !== "" && name.length <= NAME_MAX && name.startsWith(prefix) &&

@@ -15,17 +15,17 @@ import {
 } from "../verb/verb.ts";
 import { loadVerb, VERB_NAMES } from "../verbs.ts";
 
-/** A word that a shell offers, and what it is. */
+/** A word that a shell offers, and its description. */
 export interface OfferedName {
   readonly name: string;
   readonly describe: string;
 }
 
-/** What can come at the end of a line. */
+/** Possible words at the end of a line. */
 export interface LineAnswer {
   /** Fixed words. */
   readonly choices: readonly OfferedName[];
-  /** What else is offered; null for nothing. */
+  /** Another source of words; null without one. */
   readonly offer: Offer | null;
   /** `--name=` if the last word is `--name=value`. */
   readonly head: string;
@@ -46,7 +46,7 @@ interface Line {
   readonly first: string;
   /** Number of words after the verb. */
   readonly count: number;
-  /** How many words there are after `--`; null without it. */
+  /** Number of words after `--`; null without it. */
   readonly afterDashes: number | null;
   /** The option whose value comes next; null for none. */
   readonly pending: string | null;
@@ -58,7 +58,7 @@ const PROGRAM: VerbGroup<Verb | VerbGroup> = { name: "", summary: "", verbs: [] 
 const HELP: OptionSpec = { describe: "Show the help", isFlag: true };
 
 /**
- * Complete the last word of a line. Loads only the verb on the line: somebody waits at a prompt.
+ * Complete the last word of a line. Loads only the verb on the line: a user waits at a prompt.
  *
  * @param words of the whole line; the first one is the program
  * @param unclear positions of words that only the shell could expand
@@ -134,7 +134,7 @@ async function verbNamed(
   return group.verbs.find(({ name }) => name === word) ?? null;
 }
 
-/** The verbs of a group. Of the program, those that begin like the word; all if none does. */
+/** The verbs of a group. The program offers only matching verbs, or all if none match. */
 async function verbsAt(
   group: VerbGroup<Verb | VerbGroup>,
   begun: string,
@@ -154,7 +154,7 @@ function takesValue(word: string, entry: VerbEntry): boolean {
   return (takesNamed(entry) || entry === PROGRAM) && /^--[^=]+$/.test(word);
 }
 
-/** True if a parameter has no value, as another option comes after it. */
+/** True if a parameter has no value, because another option follows. */
 function isLoose(pending: string, entry: VerbEntry, word: string): boolean {
   return word.startsWith("-") && optionNamed(pending, knownAt(entry)) === undefined;
 }

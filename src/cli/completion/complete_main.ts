@@ -17,10 +17,10 @@ const DESCRIBE_MAX = 60;
 
 /**
  * Answer a shell that completes a command line: `jobctl __complete SHELL`. Stdin has the line, as
- * `readShellLine` reads it: other users cannot read it, as they can the arguments of a process.
+ * `readShellLine` reads it: other users can read the arguments of a process, but not this.
  *
- * Prints a name and what it is in each line, with a tab between them. A line `:file` leaves names
- * of files to the shell; it also knows folders, users and commands. Whatever goes wrong, it prints
+ * Prints a name and its description in each line, with a tab between them. A line `:file` leaves
+ * file names to the shell; `:folder`, `:user` and `:command` work likewise. On any error it prints
  * nothing and succeeds.
  */
 export async function completeMain(argv: readonly string[]): Promise<void> {
@@ -29,7 +29,7 @@ export async function completeMain(argv: readonly string[]): Promise<void> {
     const text = await answerCompletion(argv, readInput(), io);
     if (text !== "") await io.stdout.write(text);
   } catch {
-    // An error would be in the way of what somebody types.
+    // An error would disturb the user's typing.
   }
   // A pending look-up of a host's name would delay its end.
   process.exit(0);
@@ -71,7 +71,7 @@ async function answerQuestion(
   return linesOf(names, (name) => name);
 }
 
-/** The names that are not fixed, each with a short description. */
+/** The dynamic names, each with a short description. */
 async function namesOf(answer: LineAnswer, io: CliIo): Promise<OfferedName[]> {
   const taken = new Set(answer.choices.map(({ name }) => name));
   const found = await findNames(answer, taken, io);
@@ -125,7 +125,7 @@ function isLocal(text: string): text is LocalOffer {
 
 /** All of stdin. The stream of the runtime takes longer to load than the rest of an answer. */
 function readInput(): string {
-  // A terminal: somebody runs it by hand.
+  // A terminal: a user runs it by hand.
   if (isTerminal(0)) return "";
   const bytes = Buffer.alloc(INPUT_MAX + 1);
   let used = 0;
@@ -147,7 +147,7 @@ function startingWith(prefix: string, names: readonly OfferedName[]): OfferedNam
   return names.filter(({ name }) => name.startsWith(prefix));
 }
 
-/** A line for each name, as the shell inserts it. */
+/** A line for each name, in the form that the shell inserts. */
 function linesOf(
   names: readonly OfferedName[],
   insert: (name: string) => string | null,

@@ -11,24 +11,24 @@ import type { OfferedName } from "./complete_line.ts";
 
 /** Most names that a shell gets. */
 export const NAMES_MAX = 200;
-/** Most instances that are read, whose arguments and results can be long. */
+/** Most instances that are read, since arguments and results can be long. */
 const INSTANCES_MAX = 100;
-/** How far the time of an instance and the time in its id may be apart. */
+/** Allowed difference between the time of an instance and the time in its id. */
 const SLACK_MS = 10_000;
 /** Shortest prefix that the daemon looks up. */
 const PREFIX_MIN = 4;
 /** Digits of the time in an id, which are hexadecimal. */
 const TIME_DIGITS = 12;
 
-/** Digits of the id of a session, as jobctl sessions shows them. */
+/** Digits of a session's id, as in jobctl sessions. */
 const SESSION_DIGITS = 12;
 
-/** What a shell asks for. */
+/** A shell's request. */
 export interface LiveQuestion {
   readonly offer: DaemonOffer;
   /** The beginning of the name. */
   readonly prefix: string;
-  /** The kind of the job that the line names before it; empty if there is none. */
+  /** The kind of the job earlier in the line; may be empty. */
   readonly kind: string;
   /** The parameter by its name, or the argument by its position; empty for other questions. */
   readonly which: string;
@@ -128,7 +128,7 @@ async function* instances(
 ): AsyncGenerator<OfferedName> {
   const typed = prefix.toLowerCase();
   if (!/^[0-9a-f-]*$/.test(typed)) return;
-  // Ids may be given by clients: their digits are then no time.
+  // Clients may choose ids, whose digits are then not a time.
   const named = typed.length < PREFIX_MIN || "states" in conditions || "dead" in conditions
     ? null
     : client.getInstance({ uuid: typed }).catch(() => null);
@@ -174,7 +174,7 @@ async function* incidents(client: JobClient, nowMs: number): AsyncGenerator<Offe
   const { subjectText } = await import("../views/notice_views.ts");
   for await (const incident of listIncidents(client, { withClosed: false })) {
     const { type, name, events } = incident;
-    // As "jobctl ack" finds them: there is one store, and one daemon.
+    // Like "jobctl ack" finds them: there is one store, and one daemon.
     const isOne = type === "store" || type === "daemon";
     const subject = isOne && name === "" ? type : subjectText({ type, name });
     yield { name: subject, describe: `${events.join(", ")}${since(incident, nowMs)}` };

@@ -17,7 +17,7 @@ export function parameterOptions(signature: Signature, taken: ReadonlySet<string
 }
 
 /**
- * The values that a parameter can have, if they can be listed.
+ * The possible values of a parameter, if listable.
  *
  * @param given its name as an option
  */

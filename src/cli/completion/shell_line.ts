@@ -1,12 +1,12 @@
-/** A line as a shell sends it, up to the cursor. */
+/** A line from a shell, up to the cursor. */
 export interface ShellLine {
   /** The words without their quotes; the last one is completed. */
   readonly words: readonly string[];
   /** Positions of words that only the shell could expand. */
   readonly unclear?: ReadonlySet<number>;
-  /** True if the shell itself picks the words that match what is typed. */
+  /** True if the shell itself picks the words that match the typed text. */
   readonly picks?: boolean;
-  /** The text that the shell puts in place of the last word; null if it cannot be written there. */
+  /** The text with which the shell replaces the last word; null if impossible there. */
   readonly insert?: (name: string, head: string) => string | null;
 }
 
@@ -23,11 +23,11 @@ interface Unquoted {
 const WORDS_MAX = 1_000;
 
 /**
- * Read what a script of {@link shellScript} sends: from `bash` its separators and the line, each
- * with a zero at its end; from `zsh` the words as typed; from `fish` the words without quotes, but
- * for the last one; from others (`line`) a JSON array.
+ * Read the input sent by a script of {@link shellScript}: from `bash` its separators and the line,
+ * each with a zero at its end; from `zsh` the words as typed; from `fish` the words without quotes,
+ * except the last one; from others (`line`) a JSON array.
  *
- * @returns null for an unknown shell, and for what its script does not send
+ * @returns null for an unknown shell or invalid input
  */
 export function readShellLine(shell: string, input: string): ShellLine | null {
   const parts = input.split("\0").slice(0, -1);
@@ -122,7 +122,7 @@ function unquote(word: string): Unquoted {
   return { text, quote, isUnclear };
 }
 
-/** A word as bash reads it after an open quote; null if it cannot be written there. */
+/** A word as bash reads it after an open quote; null if impossible there. */
 function quoted(word: string, quote: string): string | null {
   if (quote === "'") return word.includes("'") ? null : word;
   if (quote === "") return word.replaceAll(/[^\w@%+=:,./\u0080-\uffff-]/g, "\\$&");

@@ -2,9 +2,9 @@ import { didYouMean } from "../../core/text/nearest.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { usageError } from "../parsing/args.ts";
 
-// Each script sends the line to `jobctl __complete`, and offers what it answers; the shell itself
-// knows files, users and commands. A script is the same for every version: the program knows its
-// verbs. Nothing that is on the line or comes from the daemon is ever evaluated.
+// Each script sends the line to `jobctl __complete`, and offers the answer; the shell itself knows
+// files, users and commands. A script is the same for every version: the program knows its verbs.
+// Nothing on the line or from the daemon is ever evaluated.
 
 /** From version 3.2 on. */
 const BASH = `# shellcheck shell=bash
@@ -124,8 +124,7 @@ complete -c jobctl -e
 complete -c jobctl -k -f -a '(__jobctl_complete)'
 `;
 
-// Nushell gives the words as they are typed. A word that only the shell could expand ends the
-// question.
+// Nushell passes the words as typed. A word that only the shell could expand ends the completion.
 const NUSHELL = `# Completion of jobctl for nushell, made by: jobctl completion nushell
 
 # What a word stands for, without its quotes.
@@ -168,7 +167,7 @@ $env.config.completions.external.completer = {|spans|
 }
 `;
 
-/** From version 7 on. A word that only the shell could expand ends the question. */
+/** From version 7 on. A word that only the shell could expand ends the completion. */
 const POWERSHELL = `# Completion of jobctl for PowerShell, made by: jobctl completion powershell
 
 Register-ArgumentCompleter -Native -CommandName jobctl, jobctl.exe -ScriptBlock {

@@ -29,12 +29,12 @@ export type ContextValues = Readonly<Record<string, string | true>>;
 
 /** The saved daemons. */
 export interface Contexts {
-  /** The one that is used if nothing else names a daemon; null for none. */
+  /** The context that is used if nothing else names a daemon; may be null. */
   readonly current: string | null;
   readonly byName: ReadonlyMap<string, ContextValues>;
 }
 
-/** The options that a context can have. */
+/** The options of a context. */
 export const CONTEXT_OPTIONS = [
   "host",
   "port",
@@ -53,11 +53,11 @@ const NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
 const OTHERS = 0o077;
 /** A draft older than this was left behind by a killed program. */
 const DRAFT_MS_MAX = 3_000;
-/** How long to wait for another program that writes. */
+/** Time to wait for another program that writes. */
 const DRAFT_WAIT_MS = 10;
 const HEAD = "# Daemons that jobctl knows by name, written by: jobctl context\n";
 
-/** Where the contexts of this user are; null if the environment names no home. */
+/** Path of this user's contexts; null if the environment names no home. */
 export function contextsPath(env: Readonly<Record<string, string | undefined>>): string | null {
   const folder = (isWindows() ? env.APPDATA : env.XDG_CONFIG_HOME) ?? "";
   // The base directory specification has relative ones ignored.
@@ -67,10 +67,10 @@ export function contextsPath(env: Readonly<Record<string, string | undefined>>):
 }
 
 /**
- * Read the contexts; none if there is no file.
+ * Read the contexts; none without a file.
  *
  * @throws JobError `permission_denied` if others can write or read the file, `invalid_config` if it
- * is not as `jobctl context` writes it
+ * differs from the form of `jobctl context`
  */
 export async function readContexts(path: string): Promise<Contexts> {
   if (!existsSync(path)) return { current: null, byName: new Map() };
@@ -150,9 +150,9 @@ function valuesOf(name: string, table: unknown): ContextValues {
  * new file gets mode 0600; an existing one keeps its mode, even behind a link. The file is always
  * complete.
  *
- * @param change if it throws, the file stays as it is
- * @returns the contexts as they now are
- * @throws JobError as {@link readContexts}, `conflict` while another program changes them, others
+ * @param change if it throws, the file stays unchanged
+ * @returns the new contexts
+ * @throws JobError like {@link readContexts}, `conflict` while another program changes them, others
  * if the file cannot be written
  */
 export async function changeContexts(
@@ -194,13 +194,13 @@ async function openDraft(draft: string, mode: number, clock: Clock): Promise<num
     }
     const found = lstatSync(draft, { throwIfNoEntry: false });
     if (found === undefined) continue;
-    // A program that was killed has left it behind: writing takes milliseconds.
+    // A killed program has left it behind: writing takes milliseconds.
     if (Math.abs(clock.now().wallMs - found.mtimeMs) > DRAFT_MS_MAX) rmSync(draft, { force: true });
     else await sleep(clock, DRAFT_WAIT_MS);
   }
 }
 
-// The parser is loaded only here and when there is a file: most verbs need none.
+// The parser is loaded only here, for an existing file: most verbs need no contexts.
 async function textOf({ current, byName }: Contexts): Promise<string> {
   const { writePlainToml } = await import("../../config/toml/plain_toml.ts");
   const contexts = Object.fromEntries(

@@ -5,7 +5,7 @@ import type { CliIo } from "../io/io.ts";
 import type { Args } from "../parsing/args.ts";
 import { addressText, DEFAULT_SOURCE, findDaemon, type FoundDaemon } from "./find_daemon.ts";
 
-/** The connection of one verb: its daemon is looked up first, and called at the first use. */
+/** The connection of one verb: its daemon is looked up first, and called on first use. */
 export class DaemonSession {
   readonly #args: Args;
   readonly #io: CliIo;
@@ -19,7 +19,7 @@ export class DaemonSession {
     this.#values = values;
   }
 
-  /** Look up which daemon is asked. @throws JobError as {@link findDaemon} */
+  /** Look up the daemon to call. @throws JobError like {@link findDaemon} */
   async find(): Promise<FoundDaemon> {
     return this.#found ??= await findDaemon(this.#args, this.#io);
   }
@@ -37,17 +37,17 @@ export class DaemonSession {
     return this.#client ??= await connect({ ...settings, values: this.#values });
   }
 
-  /** The daemon and what named it: `localhost:59051 (the default)`. */
+  /** The daemon and its source: `localhost:59051 (the default)`. */
   async daemonText(): Promise<string> {
     const { settings, source } = await this.find();
     return `${(await this.#connectionInfo())?.address ?? addressText(settings)} (${source})`;
   }
 
-  /** The error with where the daemon was looked for, if it was not found. */
+  /** The error with the searched places, if no daemon was found. */
   async explained(error: unknown): Promise<unknown> {
     if (!isJobError(error, "unavailable") || this.#client === null) return error;
     const at = await this.#connectionInfo();
-    // It was found: something that it needs is unavailable.
+    // It was found: a part that it needs is unavailable.
     if (this.#io.connect !== undefined || at?.isReady()) return error;
     const { source, passedOver } = await this.find();
     const sockets = at?.triedSockets ?? [];
@@ -69,7 +69,7 @@ export class DaemonSession {
     this.#client?.close();
   }
 
-  /** What the client knows of its connection; null if it has none yet, or a test replaced it. */
+  /** The client's connection facts; null before a connection, or if a test replaced it. */
   async #connectionInfo() {
     if (this.#client === null || this.#io.connect !== undefined) return null;
     const { connectionInfo } = await import("../../rpc/client/connection_info.ts");
@@ -77,7 +77,7 @@ export class DaemonSession {
   }
 }
 
-/** Where an address comes from. Variables of credentials alone leave the default one. */
+/** The source of an address. Variables of credentials alone leave the default one. */
 function addressNote(source: string): string {
   if (source === DEFAULT_SOURCE) return "The address is the default";
   return /^JOBCTL_(?:TOKEN|TLS)/.test(source)

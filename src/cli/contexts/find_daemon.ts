@@ -10,17 +10,17 @@ import { CONNECTION_OPTIONS } from "../parsing/options.ts";
 import { contextNamed, contextsPath, type ContextValues, readContexts } from "./contexts_file.ts";
 import { folderDaemon } from "./folder_daemon.ts";
 
-/** What names a daemon if nothing else does. */
+/** The source of the default daemon. */
 export const DEFAULT_SOURCE = "the default";
 
-/** How a verb reaches its daemon, and what decided that. */
+/** A verb's daemon, and the source that decided it. */
 export interface FoundDaemon {
   readonly settings: ConnectOptions;
-  /** What named it, as in `context "prod"`. */
+  /** The deciding source, as in `context "prod"`. */
   readonly source: string;
   /** False if only the working folder, the current context or the default decided. */
   readonly isNamed: boolean;
-  /** What could have named one and did not, with the reason. */
+  /** Sources that could have named one and did not, with the reason. */
   readonly passedOver: readonly string[];
 }
 
@@ -33,13 +33,13 @@ export interface Surroundings {
 const ADDRESS = ["host", "port", "socket"] as const;
 const CREDENTIALS = ["token", "token-file", "tls", "tls-ca", "tls-cert", "tls-key"] as const;
 
-/** What one source gives as a whole. */
+/** Settings that one source gives as a whole. */
 const WHOLE = [...ADDRESS, ...CREDENTIALS];
 
 /**
- * Find the daemon of a command line. The first of these that names one decides. A context and the
- * file of a folder are never mixed with variables, so that no token goes to a daemon that it is not
- * for:
+ * Find the daemon of a command line. The first of these sources that names a daemon decides. A
+ * context and the file of a folder are never mixed with variables, so that no token goes to the
+ * wrong daemon:
  *
  * 1. `--context`, then an address in options.
  * 2. The variables of an address or of credentials, or `JOBCTL_CONTEXT`.
@@ -47,10 +47,9 @@ const WHOLE = [...ADDRESS, ...CREDENTIALS];
  * 4. The current context.
  * 5. The default.
  *
- * Options of credentials replace those of a context.
+ * Options of credentials replace a context's.
  *
- * @throws JobError `invalid_argument` for what excludes each other, `not_found` for an unknown
- * context
+ * @throws JobError `invalid_argument` for conflicting options, `not_found` for an unknown context
  */
 export async function findDaemon(args: Args, surroundings: Surroundings): Promise<FoundDaemon> {
   const named = args.given(["context"]).length > 0 ? args.text("context") : undefined;
@@ -69,7 +68,7 @@ export async function findDaemon(args: Args, surroundings: Surroundings): Promis
   if (folder !== null && "problem" in folder) passedOver.push(`${folder.file}: ${folder.problem}`);
   if (folder !== null && "values" in folder) {
     const { values } = folder;
-    // The default is what a token of the line would go to anyway.
+    // A token of the line would go to the default daemon anyway.
     if (!isDefault(values)) refuseCredentials(args, folder.file);
     else if (args.given(CREDENTIALS).length > 0) {
       return { ...direct(args, DEFAULT_SOURCE), isNamed: false, passedOver };
@@ -105,7 +104,7 @@ async function ofCurrent(
   passedOver: readonly string[],
 ): Promise<FoundDaemon> {
   const path = contextsPath(env);
-  // With sudo or su, HOME can still be that of the user who called it.
+  // With sudo or su, HOME can still be the calling user's.
   const isForeign = path !== null && belongsToOther(path);
   const contexts = path === null || isForeign ? null : await readContexts(path);
   const foreign = isForeign ? [`${path}: it belongs to another user`] : [];
@@ -119,7 +118,7 @@ async function ofCurrent(
 }
 
 function belongsToOther(path: string): boolean {
-  // A home that this user may not enter looks like one without the file.
+  // A home without access looks like one without the file.
   if (!existsSync(path)) return false;
   const own = process.getuid?.();
   const owner = lstatSync(path, { throwIfNoEntry: false })?.uid;
@@ -155,7 +154,7 @@ function isDefault({ host, port, ...others }: ContextValues): boolean {
     Object.keys(others).length === 0;
 }
 
-/** A token of the line is meant for a daemon that the line, and not some folder, names. */
+/** A token of the line is meant for a daemon that the line names, not some folder. */
 function refuseCredentials(args: Args, file: string): void {
   const [name] = args.given(CREDENTIALS);
   if (name === undefined) return;
@@ -170,14 +169,14 @@ function refuseCredentials(args: Args, file: string): void {
 /**
  * The connection of a context alone.
  *
- * @throws JobError `invalid_argument` for values that exclude each other
+ * @throws JobError `invalid_argument` for conflicting values
  */
 export function settingsOfContext(values: ContextValues): ConnectOptions {
   const input = { words: {}, values, specs: CONNECTION_OPTIONS, env: {}, nowMs: 0, named: [] };
   return readClientSettings(new Args(input));
 }
 
-/** Where settings lead: `host:port`, or the path of the socket. */
+/** Address in settings: `host:port`, or the path of the socket. */
 export function addressText({ host = "", port = 0, socket }: ConnectOptions): string {
   return typeof socket === "string" ? socket : hostPort(host, port);
 }

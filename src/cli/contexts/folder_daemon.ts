@@ -9,18 +9,18 @@ import { findDistrust } from "../../platform/files/trusted_path.ts";
 import { isWindows } from "../../platform/system/runtime.ts";
 import type { ContextValues } from "./contexts_file.ts";
 
-/** What the configuration of a folder says about its daemon. */
+/** The daemon according to a folder's configuration. */
 export type FolderDaemon =
   | { readonly file: string; readonly values: ContextValues }
-  /** Why it is not used. */
+  /** Reason for ignoring it. */
   | { readonly file: string; readonly problem: string };
 
 const FILE = "config.toml";
 const FILE_BYTES_MAX = 1024 * 1024;
-/** A token as a daemon makes it. Another text is never sent, whatever file it is in. */
+/** A token as a daemon makes it. Other text is never sent, from any file. */
 const TOKEN = /^[\w-]{43}$/;
 const TOKEN_FILE_BYTES_MAX = 4_096;
-/** Addresses of a listener that this machine reaches by its loopback address, too. */
+/** Addresses of a listener that the loopback address reaches, too. */
 const EVERYWHERE = new Set(["", "0.0.0.0", "::", "[::]"]);
 
 /** Keys and tables of a configuration. Files of other programs have others. */
@@ -40,16 +40,15 @@ export const CONFIG_KEYS: readonly string[] = [
 ];
 
 /**
- * Where the daemon of a folder listens, by its `config.toml`. The folder may come from a stranger,
- * as a repository does, so this decides only between daemons of this machine: see
- * docs/security.md.
+ * Address of a folder's daemon, by its `config.toml`. The folder may come from a stranger, like a
+ * repository, so this decides only between daemons of this machine: see docs/security.md.
  *
  * @returns null if the folder has no such file
  */
 export async function folderDaemon(folder: string): Promise<FolderDaemon | null> {
   const file = join(folder, FILE);
   if (!existsSync(file)) return null;
-  // Whose the file is cannot be seen there.
+  // The owner of the file is unknown there.
   if (isWindows()) {
     return { file, problem: "on Windows, the configuration of a folder is not used" };
   }
@@ -103,14 +102,14 @@ function readServer(
     values: {
       ...address,
       port: String(port),
-      // What the library tries first is for daemons without a path of their own.
+      // The library first tries addresses for daemons without a path.
       ...(socket === "auto" ? {} : { socket: "none" }),
       ...(token === null ? {} : { "token-file": token }),
     },
   };
 }
 
-/** The socket that the configuration names; null for the one of the port, and for none. */
+/** The socket that the configuration names; null for the port's socket, or none. */
 function socketFile(socket: string, file: string): string | null {
   if (socket === "auto" || socket === "") return null;
   return isAbsolute(socket) ? socket : resolve(dirname(file), socket);
@@ -122,8 +121,8 @@ function isSocket(path: string): boolean {
 }
 
 /**
- * The daemon's token file, if it is one: below the folder, private, and with a token as daemons
- * make them. A configuration from elsewhere could name any file of this user.
+ * The daemon's token file, if it is valid: below the folder, private, and with a token in a
+ * daemon's form. A configuration from elsewhere could name any file of this user.
  */
 function folderToken(auth: unknown, file: string): string | null {
   const given = isObject(auth) ? auth.token_file : undefined;

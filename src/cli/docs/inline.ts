@@ -1,7 +1,7 @@
-/** How parts of a text are shown. */
+/** Display of parts of a text. */
 export interface InlineStyle {
   readonly hasColor: boolean;
-  /** The page that the text is on, to which relative links belong. */
+  /** The page of the text, to which relative links belong. */
   readonly page: string;
 }
 
@@ -61,7 +61,7 @@ function renderCode(text: string, { hasColor }: InlineStyle): string {
   return hasColor ? paintWords(text, "code") : `\`${text}\``;
 }
 
-/** The text of a link, and where it leads unless the text says so. */
+/** The text of a link, and its target unless the text contains it. */
 function renderLink(label: string, target: string, style: InlineStyle): string {
   const text = renderInline(label, style);
   if (target.startsWith("#")) return text;
@@ -72,7 +72,7 @@ function renderLink(label: string, target: string, style: InlineStyle): string {
   return `${text} ${dim(`(${name})`, style.hasColor)}`;
 }
 
-/** What `jobctl docs` calls the target of a link; a URL, and a file of the source, as it is. */
+/** Name of a link's target for `jobctl docs`; a URL, or a file of the source, stays as it is. */
 function linkedPage(target: string, page: string): string {
   if (/^[a-z]+:/.test(target)) return target;
   const [path, anchor] = target.split("#", 2);

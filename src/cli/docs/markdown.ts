@@ -1,6 +1,6 @@
 import { anchorOf } from "../../core/text/anchor.ts";
 
-/** A part of a page. The pages have no other forms, which a test checks. */
+/** A part of a page. A test checks that the pages have no other forms. */
 export type Block =
   | Heading
   | { readonly type: "paragraph"; readonly text: string }
@@ -16,7 +16,7 @@ export interface Heading {
   readonly anchor: string;
 }
 
-/** An item of a list, and what is in it. */
+/** An item of a list, and its content. */
 export interface ListItem {
   /** `-`, or a number with a dot. */
   readonly mark: string;
@@ -27,7 +27,7 @@ const FENCE = /^( *)```/;
 const ITEM = /^( *)([-*]|\d+\.) +(.*)$/;
 const HEADING = /^(#{1,6}) +(.*?)\s*$/;
 
-/** Read Markdown as the pages of docs/ use it. */
+/** Read Markdown in the form of docs/. */
 export function parseMarkdown(lines: readonly string[]): Block[] {
   const blocks: Block[] = [];
   let at = 0;
@@ -109,7 +109,7 @@ function readList(lines: readonly string[], at: number): Read {
   return { block: { type: "list", items }, next };
 }
 
-/** The line after what belongs to an item: lines that are indented, and lazy ones. */
+/** The line after an item: its lines are indented, or lazy ones. */
 function endOfItem(lines: readonly string[], from: number, inner: number): number {
   let end = from;
   let isAfterBlank = false;

@@ -2,15 +2,15 @@ import { spawn } from "node:child_process";
 import process from "node:process";
 import { isWindows } from "../../platform/system/runtime.ts";
 
-/** What a shell returns if there is no such program. */
+/** A shell's exit code for a missing program. */
 const NO_PROGRAM = 127;
-/** As git sets it: leave short texts on the screen, show colors, do not clear the screen. */
+/** Like git sets it: leave short texts on the screen, show colors, do not clear the screen. */
 const LESS = "FRX";
 
 /**
  * Show a text with the program of `PAGER`, or with `less`.
  *
- * @returns false if there is none, or it is `cat`: the caller then writes the text itself
+ * @returns false if it is missing, or is `cat`: the caller then writes the text itself
  */
 export async function pageText(
   text: string,

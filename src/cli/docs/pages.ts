@@ -16,10 +16,9 @@ export interface DocsPage {
 }
 
 /**
- * The pages, in the order in which they are listed. A build has them inside; from source they are
- * read from docs/.
+ * The pages, in list order. A build has them inside; from source they are read from docs/.
  *
- * @throws JobError `unavailable` if this program has none
+ * @throws JobError `unavailable` if this program has no pages
  */
 export async function loadPages(): Promise<readonly DocsPage[]> {
   const built = await import("./gen/docs_pages.mjs").catch((cause) => {
@@ -67,7 +66,7 @@ export function findPage(pages: readonly DocsPage[], given: string): DocsPage {
   });
 }
 
-/** The first section about a word, as a link names it; undefined if there is none. */
+/** The first section about a word, in the form of a link; undefined without one. */
 function sectionOn(pages: readonly DocsPage[], word: string): string | undefined {
   const anchors = [word, `${word}s`, word.replace(/y$/, "ies")];
   for (const { name, text } of pages) {
@@ -81,7 +80,7 @@ function lastPart(name: string): string {
   return name.slice(name.lastIndexOf("/") + 1);
 }
 
-/** The error of a section that a page does not have. */
+/** The error for a missing section of a page. */
 export function noSection(page: DocsPage, given: string, anchors: readonly string[]): JobError {
   const message = `Cannot show section "${
     makeVisible(given)

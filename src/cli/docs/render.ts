@@ -3,7 +3,7 @@ import { wrap } from "../output/wrap.ts";
 import { bold, dim, type InlineStyle, renderInline } from "./inline.ts";
 import { type Block, type ListItem, parseMarkdown } from "./markdown.ts";
 
-/** How a page is shown. */
+/** Display of a page. */
 export interface RenderOptions extends InlineStyle {
   /** Width of the lines. */
   readonly columns: number;
@@ -16,7 +16,7 @@ const GAP = "  ";
 /** Narrower columns of a table would be a word a line. */
 const COLUMN_WIDTH_MIN = 14;
 
-/** Lines of Markdown as lines for a terminal. Code and long words can be wider than it. */
+/** Lines of Markdown as lines for a terminal. Code and long words can be wider. */
 export function renderMarkdown(lines: readonly string[], options: RenderOptions): string[] {
   const columns = Math.min(options.columns, TEXT_WIDTH_MAX);
   return renderBlocks(parseMarkdown(lines), { ...options, columns });
@@ -75,7 +75,7 @@ function tableLines(rows: readonly (readonly string[])[], options: RenderOptions
   return hasHead ? [...rowLines(head, widths), rule, ...body] : body;
 }
 
-/** A row, whose cells can take several lines. */
+/** A row, whose cells may take several lines. */
 function rowLines(row: readonly string[], widths: readonly number[]): string[] {
   const wrapped = widths.map((width, index) => wrapText(row[index] ?? "", width));
   const height = Math.max(...wrapped.map((lines) => lines.length));
@@ -86,7 +86,7 @@ function rowLines(row: readonly string[], widths: readonly number[]): string[] {
     }).join(GAP).trimEnd());
 }
 
-/** The rows of a table that is too wide, each as its first cell and the others below it. */
+/** The rows of a too wide table, each as its first cell and the others below it. */
 function recordLines(cells: readonly (readonly string[])[], options: RenderOptions): string[] {
   const [head, ...rows] = cells;
   return rows.flatMap(([first, ...others], index) => [
@@ -101,7 +101,7 @@ function recordLines(cells: readonly (readonly string[])[], options: RenderOptio
 }
 
 /**
- * The widths of a table's columns. Narrow columns keep theirs; the others share what is left.
+ * The widths of a table's columns. Narrow columns keep theirs; the others share the rest.
  *
  * @returns null if a column would be too narrow to read
  */

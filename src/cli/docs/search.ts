@@ -14,13 +14,13 @@ export interface Hit {
 /** Most hits of a search. */
 export const HITS_MAX = 100;
 
-/** A hit, and how near it is to what was meant: 0 is the nearest. */
+/** A hit, and its distance from the search: 0 is the nearest. */
 interface RankedHit extends Hit {
   readonly rank: number;
 }
 
 /**
- * The lines that have every word of a search, in upper or lower case. Lines in which each of them
+ * The lines that have every word of a search, in upper or lower case. Lines in which each word
  * begins a word come first, headings before other lines, then in the order of the pages. If no line
  * has all words, the sections that have them. At most {@link HITS_MAX}.
  */
@@ -41,7 +41,7 @@ export function searchPages(pages: readonly DocsPage[], wanted: string): readonl
 
 /** A heading with the lines below it, up to the next heading. */
 interface Section {
-  /** As a link names it. */
+  /** Its name in links. */
   readonly name: string;
   /** Index of its first line, which is the heading. */
   readonly start: number;

@@ -19,27 +19,29 @@ export interface CliIo {
   readonly isTerminal: boolean;
   /** True if stderr is a terminal. */
   readonly isErrorTerminal?: boolean;
-  /** Listen to Ctrl-C, or to these signals, which then do nothing else. Returns a stop function. */
+  /**
+   * Listen to Ctrl-C, or to these signals, replacing their default effect. Returns a stop function.
+   */
   readonly onInterrupt?: (
     listener: () => void,
     signals?: readonly NodeJS.Signals[],
   ) => () => void;
-  /** Ends the process although something still runs. Absent where that must not happen. */
+  /** Ends the process despite pending work. Absent where that must not happen. */
   readonly end?: (code: number) => void;
-  /** True if a question can be asked: stdin and stderr are terminals. */
+  /** True if the user can be asked: stdin and stderr are terminals. */
   readonly isInteractive: boolean;
   /** Width of the terminal in characters. */
   readonly columns: number;
   /**
    * Shows a long text screen by screen. Absent off a terminal.
    *
-   * @returns false if it could not, so that the text has to be written
+   * @returns false on failure, so the text has to be written
    */
   readonly page?: (text: string) => Promise<boolean>;
   readonly cwd: string;
   readonly clock: Clock;
   readonly newId: IdSource;
-  /** For views that take all of it; the process's own unless a test replaces it. */
+  /** For full-screen views; the process's own unless a test replaces it. */
   readonly terminal?: Terminal;
   /** Opens the connection; the gRPC client unless a test replaces it. */
   readonly connect?: (settings: ConnectOptions) => JobClient | Promise<JobClient>;
@@ -88,8 +90,7 @@ export function processIo(): CliIo {
 }
 
 /**
- * Write to a reader that may have gone. What a command does and its exit code do not depend on
- * whether somebody reads its output.
+ * Write to a reader that may have gone. A command's effect and exit code do not depend on a reader.
  */
 export async function writeIfRead(sink: TextSink, text: string): Promise<void> {
   try {

@@ -10,10 +10,10 @@ export interface TextSink {
   write(text: string): Promise<void>;
 }
 
-/** How long to wait for the reader of a pipe that others have made non-blocking. */
+/** Time between tries when others have made the pipe non-blocking. */
 const RETRY_MS = 5;
 
-/** True if a descriptor may be a terminal; no file, pipe or socket is one. */
+/** True if a descriptor may be a terminal; files, pipes and sockets are not. */
 function isDevice(descriptor: number): boolean {
   if (isWindows()) return true;
   // It is closed.
@@ -23,14 +23,14 @@ function isDevice(descriptor: number): boolean {
 const STREAMS = ["stdin", "stdout", "stderr"] as const;
 
 /**
- * True if a descriptor is a terminal. The runtime is asked only for a device: its streams take
- * milliseconds to load.
+ * True if a descriptor is a terminal. Only devices are checked by the runtime: its streams load
+ * slowly.
  */
 export function isTerminal(descriptor: 0 | 1 | 2): boolean {
   return isDevice(descriptor) && process[STREAMS[descriptor]].isTTY === true;
 }
 
-/** What writes to standard output or the standard error. */
+/** Writer to standard output or standard error. */
 export function sinkOf(descriptor: 1 | 2): TextSink {
   if (!isDevice(descriptor)) return { write: (text) => writeAll(descriptor, Buffer.from(text)) };
   let opened: NodeJS.WriteStream | null = null;

@@ -5,7 +5,7 @@ import { msOfTime, type Time, timeOfMs } from "../../rpc/model/time.ts";
 
 export type { Time as Timestamp, WireState };
 
-/** The fields of a message: what a request is written as, without the messages made of them. */
+/** The fields of a message: a plain request, without message objects. */
 export type PlainInit<T> = Exclude<T, { readonly $typeName: string }>;
 /** The request of one method. */
 export type RequestOf<Name extends keyof JobMethods> = PlainInit<
@@ -52,7 +52,7 @@ export function finalStates(): WireState[] {
   return FINAL_NAMES.map((name) => stateOfName(name)!);
 }
 
-/** Wire values of the states that are not final. */
+/** Wire values of the non-final states. */
 export function unfinishedStates(): WireState[] {
   return Object.keys(STATE_NAMES).map(Number).filter((state) => !isFinalState(state));
 }
@@ -68,7 +68,7 @@ export function isoOf(timestamp: Time | undefined): string | undefined {
   return ms === undefined ? undefined : new Date(ms).toISOString();
 }
 
-/** Epoch milliseconds as a timestamp for a request; undefined stays so. */
+/** Epoch milliseconds as a timestamp for a request; undefined stays undefined. */
 export function timestampOf(ms: number | undefined): Time | undefined {
   return ms === undefined ? undefined : timeOfMs(Math.round(ms));
 }

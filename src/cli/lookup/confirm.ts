@@ -36,7 +36,7 @@ export async function ask(io: CliIo, question: string): Promise<boolean> {
  * Ask before an action that cannot be undone.
  *
  * @param action such as "cancel 3 instances"
- * @param option what confirms it on the command line
+ * @param option that confirms it on the command line
  * @throws JobError `canceled` if the answer is no, `invalid_argument` without a terminal
  */
 export async function confirm(
@@ -59,22 +59,22 @@ export async function confirm(
   });
 }
 
-/** How a question names the instances that an action is about. */
+/** Description of an action's instances in a question. */
 export interface Matching {
   readonly noun: string;
-  /** "cancel" or "redrive": the daemon counts what that would change. */
+  /** "cancel" or "redrive": the daemon counts the instances that it would change. */
   readonly action: string;
   /** Their conditions, such as ` of kind "mail"`. */
   readonly which: string;
-  /** False for instances that match, but that the action leaves as they are. */
+  /** False for matching instances that the action skips. */
   readonly isCounted?: (instance: JobInstance) => boolean;
 }
 
 /**
- * Ask before an action on every instance that matches. On a terminal there is no question if none
- * does.
+ * Ask before an action on every instance that matches. On a terminal there is no question without
+ * any.
  *
- * @throws JobError as {@link confirm}
+ * @throws JobError like {@link confirm}
  */
 export async function confirmAll(
   { io, client }: VerbContext,
@@ -86,7 +86,7 @@ export async function confirmAll(
   await confirm(io, `${action.verb} ${text}`, false);
 }
 
-/** The first 1,000 instances that match, and how many there are: `3 instances of kind "mail"`. */
+/** The first 1,000 matching instances, and their number: `3 instances of kind "mail"`. */
 export async function findMatching(
   client: JobClient,
   query: QueryInit,

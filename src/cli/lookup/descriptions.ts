@@ -37,12 +37,12 @@ const SCHEDULES_SHOWN = 20;
 /** Runs of a job that are shown. */
 const RUNS_SHOWN = 5;
 const HISTORY_SHOWN = 1_000;
-/** Most runs that are named as holding a limit. */
+/** Most runs named as holders of a limit. */
 const HOLDERS_SHOWN = 3;
 /** Lines of the log that are shown. */
 const LINES_SHOWN = 20;
 
-/** The open incident of a job; undefined if it has none. */
+/** The open incident of a job; undefined without one. */
 async function openIncident(client: JobClient, kind: string): Promise<Incident | undefined> {
   const found = await orElseIf(client.listIncidents({ kind }), ["unimplemented"], undefined);
   return found?.incidents[0];
@@ -99,7 +99,7 @@ export async function describeJob(
   );
 }
 
-/** A list below its title, without the kind, which all of it have; nothing if it is empty. */
+/** A list below its title, without the kind, which they share; nothing for an empty list. */
 function tableOf<T>(
   title: string,
   { columns, name }: Pick<View<T>, "columns" | "name">,
@@ -114,7 +114,7 @@ function statsOf(client: JobClient, kind: string): Promise<GetJobStatsResponse |
   return orElseIf(client.getJobStats({ kind, buckets: 1 }), ["unimplemented"], undefined);
 }
 
-/** How often a job succeeded, and how long that took. */
+/** Number and duration of a job's successes. */
 function statsRows(stats: GetJobStatsResponse, printer: Printer): [name: string, value: string][] {
   const { totals, successRate, isEstimate, usualP50Ms, usualP99Ms } = stats;
   const ended = Number(
@@ -133,7 +133,7 @@ function statsRows(stats: GetJobStatsResponse, printer: Printer): [name: string,
   ];
 }
 
-/** How others start a job by its hook. */
+/** Start of a job by its hook. */
 function hookRows(hook: JobHook | undefined): [name: string, value: string][] {
   if (hook === undefined) return [];
   const { path, url, verify, passes, only } = hook;
@@ -144,7 +144,7 @@ function hookRows(hook: JobHook | undefined): [name: string, value: string][] {
   ];
 }
 
-/** Which channels report a job, and why these. */
+/** Channels that report a job, and the reason. */
 function notifiesText(channels: readonly string[], notices: JobNotices | undefined): string {
   if (notices?.hasNotify && notices.notify.length === 0) return "nobody (notify = [])";
   if (channels.length === 0) return "nobody: no channel matches";
@@ -191,7 +191,7 @@ export async function describeInstance(
   );
 }
 
-/** Commands that show more about an instance, or what is next to it. */
+/** Commands that show more about an instance, or its neighbours. */
 function commandLines(
   instance: JobInstance,
   holders: readonly JobInstance[],
@@ -214,7 +214,7 @@ async function holdersOf(
   { kind, blockedBy }: JobInstance,
   client: JobClient,
 ): Promise<readonly JobInstance[]> {
-  // The runs of a pool are of any kind, and those of a key have the same arguments.
+  // The runs of a pool are of any kind, and runs of a key have the same arguments.
   if (blockedBy?.limit !== "concurrency" || blockedBy.name !== kind) return [];
   const states = [stateOfName("processing")!];
   return await collect(lookupInstances(client, { kind, states }, HOLDERS_SHOWN));
@@ -235,7 +235,7 @@ function holdersText(
   return texts.join(", ") + (others > 0 ? `, and ${others} more` : "");
 }
 
-/** The command that lists the runs that an instance waits for; undefined if it waits for none. */
+/** The command that lists the runs that block an instance; undefined without any. */
 function aheadCommand({ kind, blockedBy }: JobInstance): string | undefined {
   const limit = blockedBy?.limit;
   if (limit === "pool") return "jobctl list instances --state running";
@@ -248,7 +248,7 @@ function aheadCommand({ kind, blockedBy }: JobInstance): string | undefined {
 async function lastLines(client: JobClient, uuid: string): Promise<readonly LogEntry[]> {
   const query = { uuid, pageSize: LINES_SHOWN };
   const { entries } = await client.lookupInstanceLogs({ query, newestFirst: true });
-  // An older daemon begins with the first line. There may be too many of them to look for the end.
+  // An older daemon begins with the first line, and the end may be too far away.
   const isNewestFirst = entries.length < 2 || entries[0]!.seq > entries[1]!.seq;
   return isNewestFirst ? entries.toReversed() : [];
 }

@@ -25,12 +25,12 @@ const LAST_PAGES = 50;
 const SCHEDULED = stateOfName("scheduled");
 const IDS_HINT = "Ids are shown by: jobctl list instances";
 
-/** Which instance is the last one: the newest of these. */
+/** Definition of the last instance: the newest of these. */
 export interface Last {
   /** Any by default. */
   readonly states?: readonly WireState[];
   isWanted?(instance: JobInstance): boolean;
-  /** Those that are taken first, if there are any. */
+  /** The preferred ones, if any. */
   readonly rather?: Last;
 }
 
@@ -40,7 +40,7 @@ const STARTED: Last = { isWanted: ({ attempts = 0 }) => attempts > 0 };
 /** The last run that has ended. */
 export const ENDED: Last = { states: finalStates() };
 
-/** The run to follow: the last one that runs, or else the last that has started or is due. */
+/** The run to follow: the last running one, or else the last that has started or is due. */
 export function runToFollow(nowMs: number): Last {
   return {
     rather: { states: [stateOfName("processing")!] },
@@ -48,18 +48,18 @@ export function runToFollow(nowMs: number): Last {
   };
 }
 
-/** What a word names. */
+/** The subject of a word. */
 export type Named =
   | { readonly type: "instance"; readonly instance: JobInstance }
   | { readonly type: "kind"; readonly kind: string };
 
 /**
- * The instance that a word names: by its id, by a part of it that no other id has, or as the last
- * one of a kind or of all.
+ * The instance that a word names: by its id, by an unambiguous part of it, or as the last one of a
+ * kind or of all.
  *
  * @param kindCommand suggested if the word is a kind, which replaces KIND: `jobctl logs KIND`
  * @param options.isExact true if a part must be compared with every id, before something is changed
- * @param options.last which instance is the last one; by default the newest
+ * @param options.last definition of the last instance; by default the newest
  * @throws JobError `not_found`, or `invalid_argument` if several ids have the part
  */
 export async function findInstance(
@@ -96,8 +96,7 @@ export async function findInstance(
 }
 
 /**
- * The whole id for a word, as in {@link findInstance}, to change that instance. A whole id is not
- * looked up.
+ * The whole id for a word, as in {@link findInstance}, for a change. A whole id is not looked up.
  */
 export async function resolveId(
   client: JobClient,
@@ -111,7 +110,7 @@ export async function resolveId(
 }
 
 /**
- * What a word names: a kind, or else an instance as in {@link findInstance}.
+ * The subject of a word: a kind, or else an instance as in {@link findInstance}.
  *
  * @throws JobError `not_found`, or `invalid_argument` if several ids have the part
  */
@@ -125,7 +124,7 @@ export async function findNamed(client: JobClient, word: string): Promise<Named>
     const instance = await orElseIf(getInstance(client, word), ["not_found"], null);
     if (instance !== null) return { type: "instance", instance };
   }
-  // Of a job that is removed, or another node's, there may be records.
+  // A removed job, or another node's, may have records.
   try {
     await assertKinds(client, [word]);
     return { type: "kind", kind: word };
@@ -144,7 +143,7 @@ export async function findNamed(client: JobClient, word: string): Promise<Named>
 /**
  * The instance that a word names, or the last run of all or of the kind that it names.
  *
- * @param last which run is the last one
+ * @param last definition of the last run
  * @throws JobError `not_found`, or `invalid_argument` if several ids have the part
  */
 export async function findRun(
@@ -214,7 +213,7 @@ async function newestInstance(
   return null;
 }
 
-/** A listed instance with what it waits for, which lists do not have. */
+/** A listed instance with the limit that blocks it, which lists omit. */
 async function withBlock(client: JobClient, found: JobInstance): Promise<JobInstance> {
   if (found.state !== SCHEDULED) return found;
   const { instance = found } = await client.getInstance({ uuid: found.uuid });
@@ -227,13 +226,13 @@ async function isJob(client: JobClient, word: string): Promise<boolean> {
   try {
     return (await client.getJob({ kind: word })).job !== undefined;
   } catch (error) {
-    // An older server does not have the method, and the caller may not see this job.
+    // An older server lacks the method, and the caller may not see this job.
     if (!isJobError(error) || ["unavailable", "timeout"].includes(error.code)) throw error;
     return false;
   }
 }
 
-/** The kind that a word most likely misspells; null if none is near. */
+/** The kind that a word most likely misspells; null without a close one. */
 async function nearestKind(client: JobClient, word: string): Promise<string | null> {
   const { jobs } = await client.listRegisteredJobs({});
   return nearest(word, jobs.map(({ kind }) => kind));

@@ -8,7 +8,7 @@ import { type Direction, isWallTime, parseTime } from "../parsing/time.ts";
 import type { VerbContext } from "../verb/verb.ts";
 import { writeMessage } from "../parsing/written_file.ts";
 
-/** A time zone, and whose it is in words. */
+/** A time zone, and its origin in words. */
 export interface JobZone {
   readonly timezone: string;
   readonly whose: string;
@@ -18,8 +18,8 @@ export interface JobZone {
 const SCHEDULES_MAX = 100;
 
 /**
- * The zone of a job's times: that of its schedules if they agree, else that of the job, which may
- * be the configuration's.
+ * The zone of a job's times: its schedules' if they agree, else the job's, which may be the
+ * configuration's.
  *
  * @param scheduleId only this schedule counts
  * @returns null if there is no such job, or if the daemon does not know its zone
@@ -53,7 +53,7 @@ export function ownZone(): JobZone {
   return { timezone: timeZone ?? "UTC", whose: "the zone of this terminal" };
 }
 
-/** Write to stderr in which zone a time was read. */
+/** Write to stderr the zone in which a time was read. */
 export async function writeZone(
   text: string,
   { timezone, whose }: JobZone,
@@ -63,7 +63,7 @@ export async function writeZone(
   await writeMessage(context.io, `"${makeVisible(text)}" is a time in ${timezone}, ${whose}`);
 }
 
-/** How the time of an option is read. */
+/** Settings for reading the time of an option. */
 export interface JobTimeInput {
   readonly args: Args;
   readonly context: VerbContext;

@@ -14,10 +14,10 @@ import type {
 import { usageError } from "../parsing/args.ts";
 import type { QueryInit } from "../parsing/query.ts";
 
-/** How many kinds an error lists at most. */
+/** Most kinds that an error lists. */
 const NAMED_KINDS_MAX = 10;
 
-/** How many schedules an error lists at most. */
+/** Most schedules that an error lists. */
 const NAMED_SCHEDULES_MAX = 5;
 /** Fewest characters of a part of an id. */
 export const PART_MIN = 4;
@@ -48,7 +48,7 @@ export async function* pages<T>(
   } while (token && left > 0);
 }
 
-/** Which instances are looked up, and how much of them. */
+/** Selects instances to look up, and their parts. */
 export interface LookupOptions {
   /** All by default. */
   readonly isShown?: (instance: JobInstance) => boolean;
@@ -72,10 +72,10 @@ export function lookupInstances(
 }
 
 /**
- * The query for the kinds whose jobs need a tag, of those that it names; the same without a tag.
+ * The query for the kinds whose jobs need a tag, of the kinds that it names; the same without a
+ * tag.
  *
- * The kinds are found here: a daemon that does not know the condition would ignore it, and cancel
- * more than is meant.
+ * The kinds are found here: an older daemon would ignore the condition and cancel too much.
  *
  * @throws JobError `not_found` if no such job needs it, `invalid_argument` if it cannot be a tag
  */
@@ -121,7 +121,7 @@ export function listIncidents(
   });
 }
 
-/** What an empty list of incidents means on a daemon without channels. */
+/** Meaning of an empty list of incidents on a daemon without channels. */
 export const NO_CHANNELS = "has no channels: it keeps incidents only if jobs have expectations";
 
 /** The channels of the daemon; undefined if the caller may not know them. */
@@ -142,7 +142,7 @@ export async function collect<T>(items: AsyncIterable<T> | Iterable<T>): Promise
   return collected;
 }
 
-/** Recurring schedules of the given kinds, kind by kind; of all kinds if none is given. */
+/** Recurring schedules of the given kinds, kind by kind; of all kinds if the list is empty. */
 export async function* listSchedules(
   client: JobClient,
   kinds: readonly string[],
@@ -163,7 +163,7 @@ export async function* listSchedules(
 }
 
 /**
- * The schedule with an id, or with a part of one that no other schedule has.
+ * The schedule with an id, or an unambiguous part of it.
  *
  * @throws JobError `not_found`, or `invalid_argument` if several match
  */

@@ -34,10 +34,10 @@ function specOf(
   return { value: valueName as ValueName, describe, ...(choices ? { choices } : {}) };
 }
 
-/** Names of the options that a single instance does not have, except `cron`. */
+/** Names of the options that a single instance lacks, except `cron`. */
 export const CRON_ONLY: readonly string[] = COMMAND_OPTIONS
   .filter(({ of, name }) => of === "schedule" && name !== "cron").map(({ command }) => command);
-/** Names of the options that a schedule does not have. */
+/** Names of the options that a schedule lacks. */
 export const INSTANCE_ONLY: readonly string[] = COMMAND_OPTIONS
   .filter(({ of }) => of === "instance").map(({ command }) => command);
 
@@ -72,7 +72,7 @@ function readUuid(args: Args, name: string): string | undefined {
   );
 }
 
-/** How the times of options are read; by default they are in the zone of this terminal. */
+/** Settings for reading option times; by default they are in the zone of this terminal. */
 type TimeInput = Omit<JobTimeInput, "direction">;
 
 async function readOption(
@@ -105,7 +105,7 @@ async function readOption(
  * The fields of a request that options set.
  *
  * @param specs of the verb
- * @param input whose zone the times are in if they name none; by default this terminal's
+ * @param input default zone of the times; this terminal's if absent
  */
 export async function readRunOptions(
   args: Args,

@@ -18,7 +18,7 @@ export function fieldColumn<T>(field: string, of: (item: T) => PlainRecord): Col
   };
 }
 
-/** A value for people: of an error, only its message. */
+/** A value for people: for an error, only its message. */
 function shownText(value: Plain | undefined): string {
   const { message } = (value ?? {}) as { readonly message?: unknown };
   return typeof message === "string" ? message : plainText(value);
@@ -30,12 +30,12 @@ export function plainText(value: Plain | undefined): string {
   return typeof value === "object" ? stringify(value) : String(value);
 }
 
-/** The fields of a record that are asked for, in that order. */
+/** The requested fields of a record, in that order. */
 export function pickFields(record: PlainRecord, fields: readonly string[]): PlainRecord {
   return Object.fromEntries(fields.map((field) => [field, record[field]]));
 }
 
-/** Refuse fields that records do not have. @throws JobError `invalid_argument` that lists them */
+/** Refuse unknown fields of records. @throws JobError `invalid_argument` that lists them */
 export function assertFields(fields: readonly string[], known: Iterable<string>): void {
   const names = [...known];
   const unknown = fields.filter((field) => !names.includes(field));

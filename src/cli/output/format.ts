@@ -1,4 +1,4 @@
-/** Forms in which a result is written, in the order of the help. */
+/** Output forms of a result, in the order of the help. */
 export const OUTPUT_FORMATS = ["table", "wide", "json", "jsonl", "yaml", "csv", "name"] as const;
 
 /** One of {@link OUTPUT_FORMATS}. */

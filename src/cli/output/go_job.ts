@@ -7,7 +7,7 @@ import { isoOf, stateName } from "../io/wire.ts";
 
 /**
  * An instance or a job as go-job's clients read it: lists are JSON text, and the reader of jobs
- * refuses other keys. Other messages are written as without `--compat`.
+ * refuses other keys. Other messages ignore `--compat`.
  */
 export function goJobRecord(message: AnyMessage): PlainRecord {
   if (message.$typeName === "job.v1.JobInstance") return instanceRecord(message as JobInstance);

@@ -1,7 +1,7 @@
 import { makeJsonVisible } from "../../core/text/safe_text.ts";
 import type { Plain } from "./view.ts";
 
-/** Node 20 has no numbers of any length in JSON, and reads none either. */
+/** Node 20 can neither write nor read JSON numbers of arbitrary length. */
 const { rawJSON } = JSON as typeof JSON & { rawJSON?(text: string): unknown };
 
 function withAllDigits(_key: string, value: unknown): unknown {
@@ -14,7 +14,7 @@ export function stringify(value: Plain, indent = 0): string {
   try {
     return JSON.stringify(value, null, indent);
   } catch {
-    // It has a bigint. Looking at each value takes several times as long.
+    // It has a bigint. Checking each value first takes several times longer.
     return JSON.stringify(value, withAllDigits, indent);
   }
 }

@@ -2,7 +2,7 @@ import { jsonFields } from "../../rpc/model/json_names.ts";
 import { type AnyMessage, messageData } from "../../rpc/model/write_json.ts";
 import type { PlainRecord } from "./view.ts";
 
-/** Messages whose id is also there as `uuid`, as in go-job. */
+/** Messages with their id also as `uuid`, like in go-job. */
 const WITH_UUID = "job.v1.JobInstance";
 
 /** A message of the contract as plain data: the JSON of the HTTP API. */
@@ -11,7 +11,7 @@ export function messageRecord(message: AnyMessage & Texts): PlainRecord {
   const record = { ...read, ...textsOf(message, read) };
   if (message.$typeName !== WITH_UUID) return record;
   const { kind, id } = read;
-  // What a dry run would queue has no id.
+  // An instance of a dry run has no id.
   return id === "" ? { ...record, id: undefined } : { kind, id, uuid: id, ...record };
 }
 

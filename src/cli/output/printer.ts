@@ -16,7 +16,7 @@ const BLOCK_CHARS = 65_536;
 /** Settings from the command line and the terminal. */
 export interface PrinterOptions {
   readonly format: OutputFormat;
-  /** True if tabs separate the columns of tables, which are not aligned then. */
+  /** True if tabs separate the columns of tables, unaligned. */
   readonly hasTabs: boolean;
   readonly hasColor: boolean;
   /** False if tables and CSV have no line of headings. */
@@ -31,7 +31,7 @@ export interface PrinterOptions {
 /** Makes the record of a message of the contract. */
 export type RecordOfMessage = (message: AnyMessage) => PlainRecord;
 
-/** What a record is about: its name, or an item of a view, whose columns are then fields, too. */
+/** The subject of a record: its name, or an item of a view, whose columns are then fields, too. */
 export type Subject<T> = string | { readonly view: View<T>; readonly item: T };
 
 /** The name of a subject, which `-o name` writes. */
@@ -39,7 +39,7 @@ export function nameOf<T>(subject: Subject<T>): string {
   return typeof subject === "string" ? subject : subject.view.name(subject.item);
 }
 
-/** How the items of a list become data. */
+/** Conversion of list items to data. */
 export interface Records<T> {
   /** Every key of a record, in order. */
   readonly keys: () => readonly string[];
@@ -52,7 +52,7 @@ export class Printer {
   readonly #options: PrinterOptions;
   /** True for the forms for people: `table` and `wide`. */
   readonly isHuman: boolean;
-  /** The form in which it needs arguments and results. */
+  /** The required form of arguments and results. */
   readonly values: "text" | "json";
 
   constructor(io: CliIo, options: PrinterOptions) {
@@ -74,7 +74,7 @@ export class Printer {
     return format === "csv" || (this.isHuman && !(hasTabs && fields?.length === 1));
   }
 
-  /** One with the same settings that writes elsewhere. */
+  /** A printer with the same settings that writes elsewhere. */
   writingTo(io: CliIo): Printer {
     return new Printer(io, this.#options);
   }
@@ -87,7 +87,7 @@ export class Printer {
   /** An id as a table would show it: whole, except on a terminal. */
   readonly shortId = (id: string): string => this.columns === null ? id : shortIds([id])(id);
 
-  /** True if a part of a record is written, so that a verb has to fetch it. */
+  /** True if a part of a record is written, so the verb has to fetch it. */
   wants(field: string): boolean {
     const { format, fields } = this.#options;
     return format !== "name" && (fields === null || fields.includes(field));
@@ -107,14 +107,14 @@ export class Printer {
     await this.text(this.#formatRecord(of(item), view.name(item)));
   }
 
-  /** What a verb has made. With --quiet, text for people is only its name, for scripts. */
+  /** A new item. With --quiet, text for people is only its name, for scripts. */
   async made<T>(view: View<T>, item: T): Promise<void> {
     const { isQuiet, fields } = this.#options;
     if (!isQuiet || !this.isHuman || fields !== null) return await this.one(view, item);
     await this.text(`${makeVisible(view.name(item))}\n`);
   }
 
-  /** @param none a note for people in place of the headings if there are no items */
+  /** @param none a note for people in place of the headings of an empty list */
   async list<T>(
     view: View<T>,
     items: AsyncIterable<T> | Iterable<T>,
@@ -140,7 +140,7 @@ export class Printer {
     await this.#writeList(view, items, format === "json" ? "jsonl" : format, 1);
   }
 
-  /** A value that is not a record; `name` writes it as `table` does. */
+  /** A value that is not a record; `name` writes it like `table`. */
   async value(value: Plain, text: string): Promise<void> {
     const { format, isGoJob } = this.#options;
     const isJson = format === "json" || format === "jsonl";
@@ -149,9 +149,9 @@ export class Printer {
   }
 
   /**
-   * A record, shown to people as `lines` instead of a table, unless they ask for fields of it.
+   * A record, shown to people as `lines` instead of a table, unless fields are requested.
    *
-   * @param record the record, or what makes it from messages of the contract
+   * @param record the record, or a function that makes it from messages of the contract
    */
   async details<T>(
     record: PlainRecord | ((of: RecordOfMessage) => PlainRecord),
@@ -181,7 +181,7 @@ export class Printer {
     return this.#aligned(columns, this.#rows(columns, items, idOf)).trimEnd().split("\n");
   }
 
-  /** Text for people, made safe for a terminal also if it goes into a pipe; or data. */
+  /** Text for people, made safe for a terminal even in a pipe; or data. */
   text(text: string): Promise<void> {
     return writeIfRead(this.#io.stdout, this.#shown(text));
   }
@@ -190,7 +190,7 @@ export class Printer {
     return this.isHuman ? terminalText(text, this.#options.hasColor) : text;
   }
 
-  /** Items are no longer fetched when nobody reads them any more: the error ends the verb. */
+  /** Without a reader no more items are fetched: the error ends the verb. */
   #write(text: string, items: object): Promise<void> {
     return Symbol.asyncIterator in items
       ? this.#io.stdout.write(this.#shown(text))
@@ -207,7 +207,7 @@ export class Printer {
     if (!this.#options.isQuiet) await this.#io.stderr.write(`${makeLinesVisible(text)}\n`);
   }
 
-  /** The columns of a view for people, or those that they ask for. */
+  /** The columns of a view for people, or the requested ones. */
   async #columnsOf<T>(view: View<T>): Promise<readonly Column<T>[]> {
     const { format, fields } = this.#options;
     if (fields === null) {
@@ -250,7 +250,7 @@ export class Printer {
     return items.map((item) => this.#cells(columns, item, shortId));
   }
 
-  /** A column without a value in any row is left out, unless somebody asked for it. */
+  /** A column without values is omitted, unless requested. */
   #aligned(headings: readonly Heading[], rows: readonly (readonly Cell[])[]): string {
     const { fields, hasColor, hasHeader } = this.#options;
     const isShown = (_: unknown, index: number) =>
@@ -268,7 +268,7 @@ export class Printer {
     if (format === "jsonl") return formatJson(record, 0);
     if (format === "yaml") return formatYaml(record);
     if (format === "name") return `${makeVisible(name)}\n`;
-    // What was asked for is a column, also without a value.
+    // A requested field is a column, even without a value.
     const entries = Object.entries(record)
       .filter(([, value]) => fields !== null || value !== undefined);
     const [keys, values] = [entries.map(([key]) => key), entries.map(([, value]) => value)];
@@ -282,7 +282,7 @@ export class Printer {
     format: OutputFormat,
     blockChars: number,
   ): Promise<void> {
-    // Names need no records, which are loaded for the others.
+    // Names need no records, whose code is loaded for the others.
     const records = format === "name" ? null : await this.#records(view);
     const keys = records !== null && format === "csv" ? records.keys() : [];
     let block = format === "csv" && this.hasHead ? formatCsvLine(keys) : "";
@@ -309,7 +309,7 @@ export class Printer {
     return formatJson(record, 2).trimEnd().replaceAll("\n", "\n  ");
   }
 
-  /** The records of a view with the fields that are asked for. */
+  /** The records of a view with the requested fields. */
   async #records<T>(view: View<T>): Promise<Records<T>> {
     const { fields } = this.#options;
     const whole = await this.wholeRecords(view);
@@ -331,7 +331,7 @@ export class Printer {
     };
   }
 
-  /** Loaded only for the forms that write data. */
+  /** Loaded only for data formats. */
   async #messageRecords(): Promise<RecordOfMessage> {
     const { isGoJob, fields } = this.#options;
     if (isGoJob) return (await import("./go_job.ts")).goJobRecord;

@@ -4,7 +4,7 @@ import type { ConfigProblem } from "../../core/config_problem.ts";
 import { makeLinesVisible, makeVisible } from "../../core/text/safe_text.ts";
 import type { Style } from "./table.ts";
 
-/** How a problem of the configuration is shown. */
+/** Display settings of a problem. */
 export interface ProblemStyle {
   /** Precedes it, such as "error:". */
   readonly label: string;
@@ -13,8 +13,8 @@ export interface ProblemStyle {
 }
 
 /**
- * A problem of the configuration for people: its place and message, its line with a mark below the
- * part that is wrong, and what to do.
+ * A problem of the configuration for people: its place and message, its line with the wrong part
+ * marked below, and the remedy.
  */
 export function problemLines(
   problem: ConfigProblem,

@@ -3,7 +3,7 @@ import { makeVisible } from "../../core/text/safe_text.ts";
 /** Meaning of a colour. */
 export type Style = "good" | "bad" | "warn" | "active" | "dim";
 
-/** Text of one field, empty for none; `style` colours it if colours are on. */
+/** Text of one field, empty for none; `style` applies if colors are on. */
 export interface Cell {
   readonly text: string;
   readonly style?: Style;
@@ -15,17 +15,17 @@ export interface Heading {
   /** Width to which it may shrink on a narrow terminal. Without it, it is never cut. */
   readonly least?: number;
   /**
-   * If the terminal is still too narrow, columns of less weight are left out first; of several, the
-   * last one. 5 if absent.
+   * If the terminal is still too narrow, columns of less weight are omitted first, from the end.
+   * Default: 5.
    */
   readonly weight?: number;
-  /** True if its texts end at the right edge of the column, as numbers do. */
+  /** True if its texts end at the right edge of the column, like numbers. */
   readonly isNumber?: boolean;
 }
 
-/** How a table is laid out. */
+/** Layout of a table. */
 export interface TableLayout {
-  /** Width into which rows are fitted; null to write them in full. */
+  /** Width to fit rows into; null to write them in full. */
   readonly columns: number | null;
   readonly hasColor: boolean;
   /** False to leave the headings out. */
@@ -72,7 +72,7 @@ function characterWidth(character: string): number {
   return DOUBLE_WIDTH.test(character) ? 2 : 1;
 }
 
-/** Number of terminal cells that `text` takes; its colors take none. */
+/** Number of terminal cells of `text`; its colors take none. */
 export function displayWidth(text: string): number {
   if (PLAIN.test(text)) return text.length;
   let width = 0;
@@ -112,7 +112,7 @@ function sumOf(columns: readonly ShownColumn[], widthOf: (column: ShownColumn) =
   return columns.reduce((sum, column) => sum + widthOf(column) + GAP.length, -GAP.length);
 }
 
-/** Leave columns out until the others can shrink to `width`. One is always left. */
+/** Omit columns until the others can shrink to `width`. One always stays. */
 function dropColumns(columns: readonly ShownColumn[], width: number): readonly ShownColumn[] {
   let left = columns;
   while (left.length > 1 && sumOf(left, ({ least }) => least) > width) {
@@ -124,8 +124,7 @@ function dropColumns(columns: readonly ShownColumn[], width: number): readonly S
 }
 
 /**
- * A width for each column. Those that can shrink share the space: one that needs less than its
- * share gets all that it needs.
+ * A width for each column. Shrinkable columns share the space; narrow ones keep their full width.
  */
 function shareWidth(columns: readonly ShownColumn[], width: number | null): readonly number[] {
   const widthsAt = (share: number) =>

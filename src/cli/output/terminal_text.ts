@@ -7,14 +7,14 @@ const HIDDEN =
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/;
 /** The colors and styles that jobctl writes, the line end of CSV, or a hidden character. */
 const WRITTEN = new RegExp(String.raw`\u001b\[(?:[0-3]|3[1236])m|\r\n|${HIDDEN.source}`, "g");
-/** Around a line of progress, which replaces the one before. */
+/** Codes around a line of progress, which replaces the previous one. */
 // deno-lint-ignore no-control-regex
 const PROGRESS = /^(\r?)([^]*?)((?:\u001b\[K)?)$/;
 
 /**
- * Text with nothing in it that could control a terminal, except for what jobctl writes itself:
- * colors, and the sequence that replaces a line of progress. This is the last of several checks:
- * code that shows text of others, such as a server, escapes it where it is inserted.
+ * Text without control sequences, except jobctl's own: colors, and the sequence that replaces a
+ * line of progress. This is the last of several checks: code that shows foreign text, such as a
+ * server's, escapes it where it is inserted.
  */
 export function terminalText(text: string, hasColor: boolean): string {
   if (!HIDDEN.test(text)) return text;
@@ -26,7 +26,7 @@ export function terminalText(text: string, hasColor: boolean): string {
   return `${before}${shown}${after}`;
 }
 
-/** The same streams, through which nothing but {@link terminalText} reaches a terminal. */
+/** The same streams, with {@link terminalText} applied to everything for a terminal. */
 export function guardTerminal(io: CliIo, hasColor: boolean): CliIo {
   if (!io.isTerminal && io.isErrorTerminal !== true) return io;
   const guarded = (sink: TextSink) => ({

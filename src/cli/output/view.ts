@@ -2,7 +2,7 @@ import type { AnyMessage } from "../../rpc/model/write_json.ts";
 import { snakeCase } from "../../core/text/snake_case.ts";
 import type { Cell, Heading, Style } from "./table.ts";
 
-/** Data without behavior, as JSON has it. An absent key is undefined and is not written. */
+/** Data without behavior, like in JSON. An absent key is undefined and is not written. */
 export type Plain =
   | string
   | number
@@ -21,26 +21,26 @@ export interface PlainRecord {
 export interface Column<T> extends Heading {
   /** Only in `wide`. */
   readonly isWide?: boolean;
-  /** A cell, or only its text. Without a value in any row, the column is left out. */
+  /** A cell, or only its text. Without any value, the column is omitted. */
   cell(item: T, at: Viewpoint): Cell | string | number | undefined;
 }
 
-/** The time and width for which an item is shown. */
+/** The time and width for showing an item. */
 export interface Viewpoint {
   readonly nowMs: number;
   readonly isWide: boolean;
-  /** The id of an item as the table shows it: whole, or as much as tells it from the others. */
+  /** The id of an item as the table shows it: whole, or an unambiguous part. */
   readonly shortId: (id: string) => string;
 }
 
-/** How lines for people are written. */
+/** Medium for lines for people. */
 export interface Paper {
   /** Width for lines that can be wrapped; null for no limit. */
   readonly columns: number | null;
   paint(text: string, style: Style | undefined): string;
 }
 
-/** How items of one type are shown to people. */
+/** View of items of one type for people. */
 interface Shown<T> {
   /** The output of `-o name`. */
   name(item: T): string;
@@ -49,19 +49,19 @@ interface Shown<T> {
   line?(item: T, paper: Paper): string;
 }
 
-/** How items are shown that are messages of the contract: their JSON is that of the HTTP API. */
+/** View of items that are messages of the contract: their JSON is the HTTP API's. */
 export interface MessageView<T extends AnyMessage> extends Shown<T> {
   /** The type of the messages, such as "JobInstance". */
   readonly message: string;
 }
 
-/** How items are shown that are no messages. */
+/** View of items that are not messages. */
 export interface RecordView<T> extends Shown<T> {
   /** The record of an item by key: what `-o json`, `jsonl`, `yaml` and `csv` write. */
   readonly fields: Readonly<Record<string, (item: T) => Plain | undefined>>;
 }
 
-/** How items of one type are shown in each form of output. */
+/** View of items of one type in each form of output. */
 export type View<T> = RecordView<T> | (T extends AnyMessage ? MessageView<T> : never);
 
 /** The record of an item that is not a message. */
@@ -72,7 +72,7 @@ export function recordOf<T>({ fields }: RecordView<T>, item: T): PlainRecord {
 type Field = string | number | boolean | readonly string[] | null | undefined;
 type FieldName<T> = { [Name in keyof T]-?: T[Name] extends Field ? Name : never }[keyof T];
 
-/** The members of an item as fields of its record, in snake case; null is left out. */
+/** The members of an item as fields of its record, in snake case, without nulls. */
 export function membersOf<T>(
   ...names: readonly (FieldName<T> & string)[]
 ): RecordView<T>["fields"] {

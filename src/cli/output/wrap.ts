@@ -1,8 +1,8 @@
 import { displayWidth } from "./table.ts";
 
-/** How text is broken into lines. */
+/** Settings for breaking text into lines. */
 export interface WrapOptions {
-  /** Before every line but the first. */
+  /** Prefix of every line but the first. */
   readonly hanging?: string;
   /** Cells that a word takes; for words with codes for colors. */
   readonly widthOf?: (word: string) => number;

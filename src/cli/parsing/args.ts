@@ -16,7 +16,7 @@ export interface ArgsInput {
   readonly named: readonly string[];
 }
 
-/** Words and options of one verb, as text. They are converted when the verb reads them. */
+/** Words and options of one verb, as text. The verb converts them on reading. */
 export class Args {
   readonly #input: ArgsInput;
 
@@ -43,7 +43,7 @@ export class Args {
     return lastOf(this.#input.values[name]) === true;
   }
 
-  /** An option's value, or that of its environment variable; the last one if it is repeated. */
+  /** An option's value, or its environment variable's; the last one if it is repeated. */
   text(name: string): string | undefined {
     const given = lastOf(this.#input.values[name]);
     if (given === undefined) return this.#fromEnvironment(name);
@@ -63,7 +63,7 @@ export class Args {
     return given === undefined ? [] : [given].flat().map(String);
   }
 
-  /** Arguments by name: options that the verb does not have. One without a value has no values. */
+  /** Arguments by name: options that the verb lacks. One without a value has no values. */
   named(): readonly { readonly name: string; readonly values: readonly string[] }[] {
     return this.#input.named.map((name) => ({
       name,
@@ -79,7 +79,7 @@ export class Args {
     // A comma within a value, such as a kind, is written "\\,".
     const values = (given as string[]).flatMap((value) => value.split(/(?<!\\),/))
       .map((value) => value.trim().replaceAll("\\,", ",")).filter((value) => value !== "");
-    // An empty list would be no condition, so more would be selected than meant.
+    // An empty list would be no condition, and select more than meant.
     if (values.length > 0) {
       return values.map((value) => this.#checkChoice(name, value, `--${name}`));
     }
@@ -111,7 +111,7 @@ export class Args {
   /**
    * A point in time, in epoch milliseconds.
    *
-   * @param fromMs what the next or the last time of day is counted from, by default now
+   * @param fromMs instant from which the next or the last time of day is counted, by default now
    */
   timeMs(name: string, direction: Direction, fromMs = this.#input.nowMs): number | undefined {
     const text = this.text(name);
@@ -121,8 +121,8 @@ export class Args {
   }
 
   /**
-   * The same line with other values for some options. What it gives itself stays; the variables of
-   * these options are not read.
+   * The same line with other values for some options, ignoring these options' variables. Given
+   * options stay.
    */
   over(values: ArgsInput["values"], names: readonly string[]): Args {
     const { specs, env } = this.#input;
@@ -137,7 +137,7 @@ export class Args {
     });
   }
 
-  /** Which of these options were given on the command line. */
+  /** The options of `names` that were given on the command line. */
   given(names: readonly string[]): readonly string[] {
     return names.filter((name) =>
       this.#input.values[name] !== undefined && this.#input.values[name] !== false
@@ -201,7 +201,7 @@ export function parseInteger(
 }
 
 /**
- * Refuse options that exclude each other.
+ * Refuse conflicting options.
  *
  * @throws JobError `invalid_argument` when more than one of `names` was given
  */

@@ -18,7 +18,7 @@ export const CONFIG_OPTION: OptionSpec = {
   env: "JOBCTL_CONFIG",
 };
 
-/** The configuration's file. @throws JobError `invalid_argument` if there is none */
+/** The configuration's file. @throws JobError `invalid_argument` if it is missing */
 export function neededConfigFile(args: Args, cwd: string, action: string): string {
   const file = configFileOf(args, cwd);
   if (file !== null) return file;
@@ -30,12 +30,12 @@ export function neededConfigFile(args: Args, cwd: string, action: string): strin
   );
 }
 
-/** The configuration of this machine's service; null if there is none. @param file for tests */
+/** The configuration of this machine's service; null without one. @param file for tests */
 export function serviceConfigFile(file: string = SERVICE_FILE): string | null {
   return existsSync(file) ? file : null;
 }
 
-/** How a verb loads a configuration with its jobs. */
+/** Options of a verb for loading a configuration with its jobs. */
 export function loadOptionsOf({ env, cwd, clock }: CliIo): LoadProjectOptions {
   return { env, cwd, nowMs: clock.now().wallMs };
 }

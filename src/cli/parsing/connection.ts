@@ -8,7 +8,7 @@ import { CALL_TIMEOUT_DEFAULT, HOST_DEFAULT } from "./options.ts";
 /** Value of --socket for TCP. */
 const NO_SOCKET = "none";
 const PORT_MAX = 65_535;
-/** What no name and no address of a host has. */
+/** Characters that no name or address of a host contains. */
 const NEVER_IN_HOST = /[\s\p{C}/]/u;
 
 /** Longest wait for one response, in milliseconds. @throws JobError `invalid_argument` */

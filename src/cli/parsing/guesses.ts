@@ -3,13 +3,12 @@ import { makeVisible } from "../../core/text/safe_text.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import { isTime } from "./time.ts";
 
-// What people type who know other programs, and what it is here. Words in capitals stand for
-// something to fill in.
+// Words of other programs, and the commands for them here. Words in capitals are placeholders.
 
-/** A command line for what was meant, by the word in the place of a verb. */
+/** The intended command line, by the word in the place of a verb. */
 export type Guesses = Readonly<Record<string, string>>;
 
-/** By the verb or group after which the word is; "" is the program. */
+/** By the verb or group before the word; "" is the program. */
 const VERB_GUESSES: Readonly<Record<string, Guesses>> = {
   "": byWord([
     ["list instances", "ls instances instance runs queue executions"],
@@ -109,7 +108,7 @@ const VERB_GUESSES: Readonly<Record<string, Guesses>> = {
   import: byWord([["import crontab", "cron"], ["import systemd", "timers"]]),
 };
 
-/** What an option of other programs is here. The first of which the verb has the option is it. */
+/** Options here for options of other programs. The first one known to the verb counts. */
 const OPTION_GUESSES: Readonly<Record<string, readonly string[]>> = {
   failed: ["--state failed"],
   errors: ["--state failed", "--level error"],
@@ -176,16 +175,16 @@ export const GUESSED: { readonly verbs: readonly string[]; readonly options: rea
 export interface UnknownWord {
   /** The verb before it; "" for none. */
   readonly group: string;
-  /** The verbs that could be in its place. */
+  /** The verbs that are possible in its place. */
   readonly names: readonly string[];
   readonly word: string;
   /** The words after it: they fill the gaps. */
   readonly next?: readonly string[];
-  /** All that comes after it, with options: what fills no gap is repeated unchanged. */
+  /** Everything after it, with options: the unused part is repeated unchanged. */
   readonly rest?: readonly string[];
 }
 
-/** The command line that was meant by a word that is not a verb; undefined if it is not known. */
+/** The command line that an unknown word probably means; undefined if unknown. */
 export function guessVerb(unknown: UnknownWord): string | undefined {
   const { group, names, word } = unknown;
   const guesses = Object.hasOwn(VERB_GUESSES, group) ? VERB_GUESSES[group]! : {};
@@ -201,7 +200,7 @@ export function guessVerb(unknown: UnknownWord): string | undefined {
 /** Longest end of a command line that a hint repeats, in characters. */
 const REST_MAX = 200;
 
-/** The end of a command line, as it is repeated in a hint; nothing if it may have a secret. */
+/** The end of a command line for a hint; empty if it may have a secret. */
 export function restText(rest: readonly string[] = []): string {
   const text = rest.map((word) => ` ${makeVisible(shellWord(word))}`).join("");
   return rest.some((word) => word.startsWith("--token")) || text.length > REST_MAX ? "" : text;
@@ -213,13 +212,13 @@ const METRICS_WORDS = /^(?:metrics|prometheus|grafana)$/;
 const DELETED_BY_ITSELF =
   "Finished instances are deleted automatically, after keep.success or keep.failure of their job";
 
-/** What to do about something that no verb of a group can change; undefined if it is not known. */
+/** Advice about something that no verb of a group can change; undefined if unknown. */
 export function adviceFor(group: string, word: string): string | undefined {
   const name = word.toLowerCase();
   if (group === "" && METRICS_WORDS.test(name)) {
     return "The daemon serves them at /metrics of server.http: jobctl docs monitoring#prometheus";
   }
-  // Words for what the groups cannot do either.
+  // Other words for impossible actions.
   if (group === "" && /^(?:priority|prioritize|renice)$/.test(name)) {
     return adviceFor("update", "instance");
   }
@@ -247,12 +246,12 @@ const GAP = /\b[A-Z]{2,}\b/;
 /** A run by its id, or by a word for the last one. */
 const RUN_ID = /^(?:last(?::.*)?|(?=.*\d)[\da-f-]+)$/i;
 
-/** Fill the gaps of a guess with the words that follow; the others stay behind it. */
+/** Fill the gaps of a guess with the words that follow; the others stay at its end. */
 function fill(guess: string, { next = [], rest = [] }: UnknownWord): string {
   const others = [...rest];
   let text = guess;
   for (const word of next) {
-    // "rm schedule ID": the guess has it already.
+    // "rm schedule ID": the guess already has it.
     if (!guess.split(" ").includes(word)) {
       const gap = text.includes("--at TIME") && isTime(word) ? "TIME" : GAP.exec(text)?.[0];
       if (gap === undefined) break;
@@ -267,10 +266,10 @@ function fill(guess: string, { next = [], rest = [] }: UnknownWord): string {
 }
 
 /**
- * What an option that does not exist was meant to be, by what other programs call it or by its
- * letters; undefined if nothing is near.
+ * The option that an unknown one probably means, by the names of other programs or by its letters;
+ * undefined without a close one.
  *
- * @param names of the options that there are
+ * @param names of the existing options
  * @param others names that it may misspell
  */
 export function optionHint(

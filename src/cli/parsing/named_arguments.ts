@@ -7,7 +7,7 @@ import { optionHint } from "./guesses.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 
-/** Options that say when a job runs. */
+/** Options for the time of a job. */
 const LATER_OPTIONS: readonly string[] = ["in", "at", "cron"];
 
 /** An argument by name; without a value, it has no values. */
@@ -32,9 +32,9 @@ export interface NamedContext {
 }
 
 /**
- * The arguments of the command line by name. Words are for the first parameters, options for those
- * that they name, also in kebab-case. A repeated option is a list, and so is an option for a list
- * parameter. An option without a value is true.
+ * The arguments of the command line by name. Words are for the first parameters, options for the
+ * parameters that they name, also in kebab-case. A repeated option is a list, and so is an option
+ * for a list parameter. An option without a value is true.
  *
  * @throws JobError `invalid_argument` for an unknown or repeated name, or a missing value
  */
@@ -97,7 +97,7 @@ function camelCase(name: string): string {
 function neededTarget(name: string, targets: readonly Target[], context: NamedContext): Target {
   const found = findTarget(name, targets);
   if (found !== undefined) return found;
-  // One letter makes an option such as --in out of --id, and would delay the job.
+  // With one letter, --id would suggest an option such as --in, which delays the job.
   const options = context.options.filter((option) => option.length > 2);
   const names = targets.map((target) => target.name);
   throw usageError(
@@ -109,13 +109,13 @@ function neededTarget(name: string, targets: readonly Target[], context: NamedCo
   );
 }
 
-/** The verb that has the option, for a verb that only runs jobs now. */
+/** The verb with the option, for a verb that only runs jobs now. */
 function laterHint(name: string, { kind, options }: NamedContext): string | undefined {
   if (!LATER_OPTIONS.includes(name) || options.includes(name)) return undefined;
   return `Did you mean "jobctl schedule ${makeVisible(shellWord(kind))} --${name}"?`;
 }
 
-/** How to give a member of a parameter that is an object; undefined if none has such a member. */
+/** The form for a member of an object parameter; undefined if no parameter has the member. */
 function memberHint(
   names: readonly string[],
   targets: readonly Target[],

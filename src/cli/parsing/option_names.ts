@@ -2,7 +2,7 @@ import { type JobError, renameOptions } from "../../core/errors.ts";
 import { snakeCase } from "../../core/text/snake_case.ts";
 import type { OptionSpecs } from "./options.ts";
 
-/** Options whose names are not those of their fields. */
+/** Options that are named differently from their fields. */
 const OTHER_NAMES: Readonly<Record<string, string>> = {
   after: "in",
   max_retries: "retries",
@@ -14,7 +14,7 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   page_size: "limit",
 };
 
-/** The error of a call with its fields as the options of the verb that made the call. */
+/** The error of a call with its fields named as the verb's options. */
 export function nameOptions(error: JobError, specs: OptionSpecs): JobError {
   const quote = (name: string) => name.startsWith("--") ? name : `"${name}"`;
   return renameOptions(error, (field) => optionOf(field, specs), quote);

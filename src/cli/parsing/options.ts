@@ -2,8 +2,8 @@ import { GRPC_PORT_DEFAULT } from "../../core/address.ts";
 import { OUTPUT_FORMATS } from "../output/format.ts";
 
 /**
- * What the daemon is asked for when a shell completes a word. `kinds` is a list of them, and `run`
- * a kind or an instance.
+ * Requests to the daemon when a shell completes a word. `kinds` is a list, `run` a kind or
+ * instance.
  */
 export const DAEMON_OFFERS = [
   "kind",
@@ -17,22 +17,22 @@ export const DAEMON_OFFERS = [
   "channel",
   "incident",
   "session",
-  // The options that a job's parameters are, the values of one of them, and those of an argument.
+  // Options from a job's parameters, the values of a parameter, and an argument's values.
   "parameter",
   "value",
   "argument",
 ] as const;
 
-/** What the program knows without a daemon: pages of the documentation, and contexts. */
+/** Names known without a daemon: pages of the documentation, and contexts. */
 export const LOCAL_OFFERS = ["page", "context"] as const;
 
 /** Names that only the daemon knows. */
 export type DaemonOffer = typeof DAEMON_OFFERS[number];
 
-/** Names that the program is asked for when a shell completes a word. */
+/** Names that the program looks up when a shell completes a word. */
 export type LiveOffer = DaemonOffer | typeof LOCAL_OFFERS[number];
 
-/** What a shell offers for a word or a value: names of the daemon, or of this machine. */
+/** A shell's offers for a word or a value: names of the daemon, or of this machine. */
 export type Offer = LiveOffer | "file" | "folder" | "user" | "command";
 
 /** Names of values in help texts, pages and the manual. */
@@ -74,10 +74,10 @@ export const VALUE_NAMES = [
 /** One of {@link VALUE_NAMES}. */
 export type ValueName = typeof VALUE_NAMES[number];
 
-/** What a shell offers, in addition to the choices of an option. */
+/** A shell's offers, in addition to the choices of an option. */
 interface Offered {
   readonly offers?: Offer;
-  /** Fixed words that are offered; others are valid, too. */
+  /** Suggested fixed words; others are valid, too. */
   readonly suggests?: readonly string[];
 }
 
@@ -95,7 +95,7 @@ export interface OptionSpec extends Offered {
   /** Environment variable that is used if the option is absent. */
   readonly env?: string;
   readonly choices?: readonly string[];
-  /** What help texts list it under, for a verb with many; "Options" if absent. */
+  /** Its heading in the help of a verb with many options; "Options" if absent. */
   readonly heading?: string;
 }
 
@@ -114,14 +114,14 @@ export interface WordSpec extends Offered {
   readonly name: string;
   readonly describe: string;
   readonly isOptional?: boolean;
-  /** An option with which it is optional. */
+  /** The option that makes it optional. */
   readonly isOptionalWith?: string;
   readonly isRest?: boolean;
   /** True if it is never one of the words after `--`. */
   readonly isBeforeDashes?: boolean;
   /**
-   * True if an empty text is valid. Otherwise it is probably an unset variable of a script, which
-   * must not mean "any" or "all".
+   * True if an empty text is valid. Otherwise it is probably a script's unset variable, which must
+   * not mean "any" or "all".
    */
   readonly canBeEmpty?: boolean;
 }
@@ -202,7 +202,7 @@ export const CONNECTION_OPTIONS: OptionSpecs = {
   verbose: { describe: "Say on stderr which daemon is asked, and what named it", isFlag: true },
 };
 
-/** How results are written. */
+/** Output of results. */
 export const OUTPUT_OPTIONS: OptionSpecs = {
   output: {
     value: "FORMAT",
@@ -223,7 +223,7 @@ export const OUTPUT_OPTIONS: OptionSpecs = {
   debug: { describe: "Show the stack trace of an error", isFlag: true },
 };
 
-/** How a view is repeated. */
+/** Repetition of a view. */
 export const WATCH_OPTIONS: OptionSpecs = {
   watch: {
     alias: "w",
@@ -241,7 +241,7 @@ export const FIELDS_OPTION: OptionSpecs = {
   },
 };
 
-/** The same with the fields that a shell offers: common ones, as all of them would be too many. */
+/** The same with the fields that a shell offers: common ones, as there are too many. */
 export function fieldsOption(...suggests: readonly string[]): OptionSpecs {
   return { fields: { ...FIELDS_OPTION.fields!, suggests } };
 }

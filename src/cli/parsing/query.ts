@@ -40,7 +40,7 @@ export const FILTER_OPTIONS: OptionSpecs = {
   tag: { value: "TAG", describe: "Of this daemon's jobs that need this tag" },
 };
 
-/** Options that select instances by their arguments, and by where they ran and came from. */
+/** Options that select instances by their arguments, their node and their origin. */
 export const ORIGIN_OPTIONS: OptionSpecs = {
   text: { value: "TEXT", describe: "With this text in the arguments, in upper or lower case" },
   node: { value: "ID", describe: "Claimed by this node last", offers: "node" },
@@ -67,7 +67,7 @@ const DETAIL_NAMES = [
   ...Object.keys(TIME_OPTIONS),
 ];
 
-/** The other options that select instances, as they were given: ` with --node n1 --text x`. */
+/** The other given options that select instances: ` with --node n1 --text x`. */
 export function detailsText(args: Args): string {
   const given = args.given(DETAIL_NAMES).map((name) => `--${name} ${shellWord(args.raw(name)!)}`);
   return given.length === 0 ? "" : ` with ${given.join(" ")}`;
@@ -82,7 +82,7 @@ export function failedStates(): WireState[] {
 export function readStates(args: Args): WireState[] {
   const states = args.list("state").flatMap((name) => {
     const state = stateOfName(name);
-    // Who looks for failures also means those that took too long.
+    // A search for failures includes timeouts.
     if (name.toLowerCase() === FAILED) return failedStates();
     if (state !== null) return [state];
     throw usageError(
@@ -154,7 +154,7 @@ export function readQuery(args: Args): QueryInit {
     );
   }
   return {
-    // A single value goes into go-job's own field, so that its server understands the query.
+    // A single value uses go-job's own field, so that its server understands the query.
     ...(kinds.length === 1 ? { kind: kinds[0] } : { kinds: [...kinds] }),
     ...statesQuery(states),
     ...withoutUndefined({

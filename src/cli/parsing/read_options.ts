@@ -8,7 +8,7 @@ export interface GivenLine {
   readonly words: readonly string[];
   /** The words after `--`. */
   readonly rest: readonly string[];
-  /** True or text by name, also of options that are not declared; a list if given repeatedly. */
+  /** True or text by name, including undeclared options; a list if repeated. */
   readonly values: Readonly<Record<string, unknown>>;
   readonly wantsHelp: boolean;
   /** An option that lacks its value. */
@@ -21,7 +21,7 @@ const Parser: typeof YargsParser = OwnParser;
 // No argument can contain it.
 const SHIELD = "\0";
 
-/** Split a command line by the options that are declared; others are read by their form. */
+/** Split a command line by the declared options; others are read by their form. */
 export function readOptions(argv: readonly string[], specs: OptionSpecs): GivenLine {
   const names = Object.keys(specs);
   const withValue = names.filter((name) => !specs[name]!.isFlag);
@@ -30,7 +30,7 @@ export function readOptions(argv: readonly string[], specs: OptionSpecs): GivenL
     boolean: ["h", ...names.filter((name) => specs[name]!.isFlag && !specs[name]!.optionalValue)],
     string: [...withValue, ...withOrWithout],
     narg: Object.fromEntries(withValue.map((name) => [name, 1])),
-    // The parser's only error is about an option without its value: the name is all of it.
+    // The parser's only error is about an option without its value, and contains only the name.
     __: (_text: string, name: string) => name,
     configuration: {
       "boolean-negation": false,
@@ -59,7 +59,7 @@ export function readOptions(argv: readonly string[], specs: OptionSpecs): GivenL
   };
 }
 
-/** The parser would take the next word for the value of `--watch`, which may be without one. */
+/** The parser would take the next word for the optional value of `--watch`. */
 function withEmptyValues(
   argv: readonly string[],
   names: readonly string[],
@@ -76,7 +76,7 @@ function withEmptyValues(
 
 /**
  * Short options by their long names: `-ojson` as `--output=json`, `-qf` as `--quiet --follow`. The
- * parser's own aliases would also take `--x`, which is an argument by name, for `-x`.
+ * parser's own aliases would also take `--x`, an argument by name, for `-x`.
  */
 function expandShort(argv: readonly string[], specs: OptionSpecs): string[] {
   const byLetter = new Map(
@@ -115,7 +115,7 @@ function unshield<T>(value: T): T {
   return typeof value === "string" && value.startsWith(SHIELD) ? value.slice(1) as T : value;
 }
 
-/** Where the words after `--` begin. */
+/** Position of the words after `--`. */
 export function endOfOptions(argv: readonly string[]): number {
   const end = argv.indexOf("--");
   return end < 0 ? argv.length : end;

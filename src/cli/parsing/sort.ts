@@ -6,13 +6,13 @@ import type { OptionSpecs } from "./options.ts";
 import { plainText } from "../output/fields.ts";
 import type { Plain, PlainRecord } from "../output/view.ts";
 
-/** What `--sort` asks for. */
+/** Order requested by `--sort`. */
 export interface SortOrder {
   readonly field: string;
   readonly isDescending: boolean;
 }
 
-/** Option of the verbs that list things. @param suggests the fields that a shell offers */
+/** Option of the list verbs. @param suggests the fields that a shell offers */
 export function sortOption(...suggests: readonly string[]): OptionSpecs {
   const describe = "Sort by this field, the smallest first, or with FIELD:desc the greatest";
   return { sort: { value: "FIELD", describe, suggests } };
@@ -25,7 +25,7 @@ const COLUMN_FIELDS: Readonly<Record<string, string>> = {
   last: "last_run_at",
   schedule: "cron",
 };
-/** Ends of fields that need not be written: `created` is `created_at`. */
+/** Optional ends of fields: `created` is `created_at`. */
 const ENDS = ["", "_at", "_ms"];
 const DIRECTIONS = ["asc", "desc"];
 
@@ -49,8 +49,8 @@ export function isSortedBy({ field }: SortOrder, key: string): boolean {
 }
 
 /**
- * Items in an order. What has no value is at the end in either direction, and equal ones stay in
- * their order.
+ * Items in an order. Items without a value come last in either direction, and equal ones stay in
+ * order.
  *
  * @param keys the keys that records have
  * @throws JobError `invalid_argument` for a field that they do not have

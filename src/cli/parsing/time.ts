@@ -37,22 +37,22 @@ interface TimeOfDay {
 
 const MIDNIGHT: TimeOfDay = { hour: 0, minute: 0, second: 0, ms: 0 };
 
-/** How a time is read. */
+/** Settings for reading a time. */
 export interface TimeOptions {
   readonly nowMs: number;
   readonly direction: Direction;
   /** Name of the time in messages. */
   readonly what: string;
-  /** Zone of a text that names none; by default the local one. */
+  /** Zone of a text without a zone; by default the local one. */
   readonly zone?: Zone;
   /**
-   * True if a time that a clock change skips in `zone` means the change, as for a job that is due
-   * then. By default it means the instant as if the clock had not changed.
+   * True if a time that a clock change skips in `zone` means the change, like for a job that is due
+   * then. By default it means the instant by the earlier offset.
    */
   readonly isDueTime?: boolean;
 }
 
-/** How a wall-clock time becomes an instant. */
+/** Settings for converting a wall-clock time. */
 type Reading = Pick<TimeOptions, "zone" | "isDueTime">;
 
 /** Date and time of a wall clock. */
@@ -80,10 +80,10 @@ export function isTime(text: string): boolean {
  * A point in time as people write it, in epoch milliseconds.
  *
  * RFC 3339 and dates, `09:00`, `today`, `tomorrow 9:00`, `monday 9:00`, `now`, `+10m`, `in 10m`,
- * `-2h`, `2h ago`. A bare time of day and a weekday are the next or the last one, and a bare
- * duration leads ahead or back, depending on `direction`.
+ * `-2h`, `2h ago`. A bare time of day or weekday is the next or the last one, and a bare duration
+ * leads ahead or back, depending on `direction`.
  *
- * @throws JobError `invalid_argument` if it is none of these
+ * @throws JobError `invalid_argument` for other text
  */
 export function parseTime(
   text: string,

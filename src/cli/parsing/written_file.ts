@@ -19,12 +19,12 @@ export const OUT_OPTIONS: OptionSpecs = {
 /**
  * Write text to the file of `--out`, or to stdout.
  *
- * @throws JobError `already_exists` without `--force`; else as {@link fileErrorCode}
+ * @throws JobError `already_exists` without `--force`; else like {@link fileErrorCode}
  */
 export async function writeOut(text: string, args: Args, io: CliIo): Promise<void> {
   const out = args.text("out");
   if (out === undefined) {
-    // A pipe gets the text as it is. On a terminal, control characters are made visible.
+    // A pipe gets the text unchanged. On a terminal, control characters are made visible.
     return await writeIfRead(io.stdout, io.isTerminal ? makeLinesVisible(text) : text);
   }
   const path = resolve(io.cwd, out);

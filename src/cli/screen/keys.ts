@@ -1,9 +1,6 @@
 import type { Clock, Timer } from "../../platform/clock.ts";
 
-/**
- * A pressed key: a character, or the name of one that is none, such as "up", "page-down", "enter",
- * "escape" or "ctrl-c".
- */
+/** A pressed key: a character, or a name such as "up", "page-down", "enter" or "ctrl-c". */
 export type Key = string;
 
 const CONTROLS: Readonly<Record<string, Key>> = {
@@ -46,7 +43,7 @@ const BEGUN = /^\u001b(?:\[[0-?]*|O)?$/;
 /** Longest begin of a sequence that is kept. */
 const BEGUN_CHARS_MAX = 32;
 
-/** Take input of a terminal apart. @returns the keys, and a sequence that is not complete */
+/** Split a terminal's input. @returns the keys, and an incomplete sequence */
 export function readKeys(text: string): { readonly keys: readonly Key[]; readonly rest: string } {
   const keys: Key[] = [];
   let rest = text;
@@ -69,7 +66,7 @@ export function readKeys(text: string): { readonly keys: readonly Key[]; readonl
   return { keys, rest };
 }
 
-/** How long the rest of a sequence may take. Without one, it was the Escape key. */
+/** Time for the rest of a sequence to arrive. Without it, the key was Escape. */
 const SEQUENCE_MS = 50;
 
 /** Reads keys from the input of a terminal as it comes. */

@@ -1,13 +1,13 @@
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { displayWidth, paint, type Style, truncate } from "../output/table.ts";
 
-/** A part of a line that looks the same throughout. Its text may be anything. */
+/** A part of a line with one style. Its text may be anything. */
 export interface Span {
   readonly text: string;
   readonly style?: Style | undefined;
 }
 
-/** How a line is shown. */
+/** Display of a line. */
 export interface LineLook {
   readonly columns: number;
   readonly hasColor: boolean;
@@ -23,7 +23,7 @@ export function reversed(text: string): string {
   return `${REVERSE}${text}${RESET}`;
 }
 
-/** A line of a screen: cut to its width, with nothing in it that could control the terminal. */
+/** A line of a screen: cut to its width, without control sequences. */
 export function formatLine(
   spans: readonly Span[],
   { columns, hasColor, isSelected = false }: LineLook,
@@ -31,12 +31,12 @@ export function formatLine(
   let line = "";
   let left = columns;
   for (const [index, { text, style }] of spans.entries()) {
-    // Blanks at the end are no text that is cut.
+    // Blanks at the end are not cut text.
     if (!hasText(spans, index)) break;
     const shown = makeVisible(text);
     const width = displayWidth(shown);
     const isLast = index === spans.length - 1;
-    // If something follows, one cell is kept for the sign that it was cut.
+    // If something follows, keep one cell for the cut sign.
     const isCut = width > left || (width === left && !isLast && hasText(spans, index + 1));
     const cut = isCut ? withSign(shown, left) : shown;
     line += isSelected ? cut : paint(cut, cut.trim() === "" ? undefined : style, hasColor);
@@ -60,7 +60,7 @@ export function padded(text: string, width: number): string {
   return shown + " ".repeat(Math.max(0, width - displayWidth(shown)));
 }
 
-/** The rows that a text takes in so many columns, at least one. It must be safe already. */
+/** The rows of a text that is wrapped to `columns`, at least one. It must be safe already. */
 export function wrapCells(text: string, columns: number): readonly string[] {
   // Texts of one cell a character are by far the most frequent.
   if (text.length <= columns && displayWidth(text) <= columns) return [text];
@@ -80,7 +80,7 @@ export function wrapCells(text: string, columns: number): readonly string[] {
   return rows;
 }
 
-/** The rows of a sentence, broken between words where that is possible. */
+/** The rows of a sentence, broken between words where possible. */
 export function wrapWords(text: string, columns: number): readonly string[] {
   const rows: string[] = [];
   let row = "";

@@ -1,9 +1,9 @@
 import type { Size, Terminal } from "./terminal.ts";
 
-/** The other buffer, without a cursor; what is too wide is cut by the terminal, not wrapped. */
+/** The other buffer, without a cursor; the terminal cuts long lines instead of wrapping them. */
 const ENTER = "\u001b[?1049h\u001b[?25l\u001b[?7l\u001b[2J";
 const LEAVE = "\u001b[0m\u001b[?7h\u001b[?25h\u001b[?1049l";
-/** Terminals that know it show a frame at once. */
+/** Terminals with support show a frame at once. */
 const FRAME_BEGINS = "\u001b[?2026h";
 const FRAME_ENDS = "\u001b[?2026l";
 
@@ -14,9 +14,9 @@ export interface CursorPlace {
 }
 
 /**
- * What to write so that a terminal shows `lines` instead of `before`: only rows that differ.
+ * Text that makes a terminal show `lines` instead of `before`: only rows that differ.
  *
- * @param before what it shows; null if that is not known
+ * @param before its current lines; null if unknown
  */
 export function frameOf(
   before: readonly string[] | null,
@@ -49,16 +49,16 @@ export class Screen {
     return this.#terminal.size();
   }
 
-  /** Take the terminal; again after something else may have written on it. */
+  /** Take the terminal; repeat it if something else may have written on it. */
   open(): void {
     this.#shown = null;
     this.#terminal.setRaw(true);
-    // Entered twice, the other buffer would take the place of the cursor before it.
+    // Entered twice, the other buffer would lose the original cursor position.
     if (!this.#isOpen) void this.#terminal.write(ENTER);
     this.#isOpen = true;
   }
 
-  /** Give the terminal back as it was. */
+  /** Give the terminal back in its original state. */
   async close(): Promise<void> {
     if (!this.#isOpen) return;
     this.#isOpen = false;
@@ -81,9 +81,9 @@ export class Screen {
   }
 
   /**
-   * Show lines, which are safe and not wider than the terminal.
+   * Show lines, which are safe and no wider than the terminal.
    *
-   * @param cursor where text is being typed; none by default
+   * @param cursor position of typed text; none by default
    */
   async draw(lines: readonly string[], cursor: CursorPlace | null = null): Promise<void> {
     if (!this.#isOpen) return;

@@ -6,21 +6,21 @@ import type { Terminal } from "./terminal.ts";
 /** Exit codes of signals that end the program: 128 and their number. */
 const ENDINGS = { SIGTERM: 143, SIGHUP: 129, SIGQUIT: 131 } as const;
 
-/** The process is stopped within this time after it has asked for it, or not at all. */
+/** Longest time until a requested stop of the process takes effect. */
 const STOP_MS = 100;
 
-/** What a view that takes the whole terminal reacts to. */
+/** Events for a view that takes the whole terminal. */
 export interface SessionEvents {
   pressed(key: Key): void;
-  /** The terminal has another size, or something else has written on it. */
+  /** The terminal was resized, or something else has written on it. */
   changed(): void;
-  /** The input has ended: nobody can press a key any more. */
+  /** The input has ended: no more keys will come. */
   ended(): void;
 }
 
 /**
  * Take the whole terminal while `action` runs. It is given back in any case: at an error, at a
- * signal, at Ctrl-Z until the program continues, and when the process ends by itself.
+ * signal, at Ctrl-Z until the program continues, and when the process exits.
  */
 export async function onWholeTerminal<T>(
   terminal: Terminal,
@@ -56,7 +56,7 @@ export async function onWholeTerminal<T>(
       screen.closeNow();
       terminal.exit(ENDINGS[name as keyof typeof ENDINGS]);
     }),
-    // Also from outside, as of "kill -INT": the terminal itself sends a key.
+    // Only from outside, such as "kill -INT": the terminal itself sends a key.
     terminal.onSignals(["SIGINT"], () => events?.pressed("ctrl-c")),
     () => ignoreStop(),
     terminal.onSignals(["SIGCONT"], proceed),

@@ -8,33 +8,33 @@ export interface Size {
   readonly columns: number;
 }
 
-/** A terminal as the views need it that take all of it. Tests replace it. */
+/** A terminal for full-screen views. Tests replace it. */
 export interface Terminal {
   size(): Size;
   write(text: string): Promise<void>;
-  /** Write before the process ends, when nothing can be waited for. */
+  /** Write before the process exits, without waiting. */
   writeNow(text: string): void;
   /** With `isRaw`, each key is read at once and not echoed; Ctrl-C is a key, too. */
   setRaw(isRaw: boolean): void;
   /** Read keys. Returns a stop function. */
   onInput(listener: (text: string) => void, ended: () => void): () => void;
   onResize(listener: () => void): () => void;
-  /** Listen to signals, which then do nothing else. Returns a stop function. */
+  /** Listen to signals, replacing their default effect. Returns a stop function. */
   onSignals(
     signals: readonly NodeJS.Signals[],
     listener: (name: NodeJS.Signals) => void,
   ): () => void;
-  /** Called when the process ends, for whatever reason but SIGKILL. Returns a stop function. */
+  /** Called when the process ends, except by SIGKILL. Returns a stop function. */
   onExit(listener: () => void): () => void;
   /**
-   * Ask to be stopped, as Ctrl-Z does, with no listener to SIGTSTP. The system does not do it where
-   * nobody could continue the process: without a shell that controls jobs.
+   * Stop the process like Ctrl-Z does, without a listener to SIGTSTP. Ignored by the system where
+   * nobody could continue the process: without a shell with job control.
    */
   suspend(): void;
   exit(code: number): void;
 }
 
-/** How often a full terminal is tried. */
+/** Most tries to write to a full terminal. */
 const WRITES_MAX = 1_000;
 const SIZE_DEFAULT: Size = { rows: 24, columns: 80 };
 
@@ -52,7 +52,7 @@ export function processTerminal(): Terminal {
         try {
           return void writeSync(stdout.fd, text);
         } catch (error) {
-          // It takes nothing at the moment. Otherwise it is gone, and there is nobody to tell.
+          // It is full at the moment. On other errors it is gone, and nobody can be notified.
           if (errorCode(error) !== "EAGAIN") return;
         }
       }
@@ -61,7 +61,7 @@ export function processTerminal(): Terminal {
       if (stdin.isTTY) stdin.setRawMode(isRaw);
     },
     onInput(listener, ended) {
-      // As with "< /dev/null": there are no keys, and its end means nothing.
+      // For example "< /dev/null": there are no keys, and its end has no meaning.
       if (!stdin.isTTY) return () => {};
       const decoder = new TextDecoder();
       const read = (chunk: Uint8Array) => listener(decoder.decode(chunk, { stream: true }));
@@ -81,7 +81,7 @@ export function processTerminal(): Terminal {
         try {
           process.on(signal, listener);
         } catch {
-          // Windows does not have all of them.
+          // Windows lacks some of them.
         }
       }
       return () => {

@@ -4,11 +4,11 @@ import type { GetCallerResponse, JobInstance, PauseEntry } from "../../rpc/gen/j
 import { present } from "../lookup/lookup.ts";
 import { shortId, type Subject } from "./sections.ts";
 
-/** What a key does once it is confirmed. */
+/** A key's action, performed once confirmed. */
 export interface Action {
-  /** Says what exactly will be done. */
+  /** Describes the exact effect. */
   readonly question: string;
-  /** @returns what was done */
+  /** @returns a description of the result */
   run(client: JobClient): Promise<string>;
 }
 
@@ -17,7 +17,7 @@ export interface Refusal {
   readonly refusal: string;
 }
 
-/** How an instance is called: `report 75f49cb8`. */
+/** Name of an instance: `report 75f49cb8`. */
 export function nameOf({ kind, uuid }: Pick<JobInstance, "kind" | "uuid">): string {
   return `${kind} ${shortId(uuid)}`;
 }
@@ -52,7 +52,7 @@ function cancelOf(uuid: string, name: string, question: string): Action {
   };
 }
 
-/** Run the instance of a row again, or that of a schedule now. */
+/** Run the instance of a row again, or the row's schedule now. */
 export function retryAction(subject: Subject): Action | Refusal {
   if (subject.type === "upcoming" && subject.run.scheduleId !== undefined) {
     return runAction(subject.run.kind, subject.run.scheduleId);
@@ -139,7 +139,7 @@ function resumeAction(
   };
 }
 
-/** Why a caller may do nothing but look; undefined if it may, or if the daemon does not say. */
+/** Why a caller may only look; undefined if it may act, or if the daemon does not report it. */
 export function refusalFor(caller: GetCallerResponse | null): string | undefined {
   if (caller?.role !== "viewer") return undefined;
   return `"${caller.name}" may only look: its role is viewer, operator is needed`;

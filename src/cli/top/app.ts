@@ -74,7 +74,7 @@ const TICK_MS = 1_000;
 /** Most rows of a question. */
 const QUESTION_ROWS_MAX = 4;
 const INPUT_CHARS_MAX = 200;
-/** What fits on no smaller terminal. */
+/** Smallest terminal that the view fits on. */
 const SIZE_MIN: Size = { rows: 8, columns: 40 };
 
 const HINTS = [
@@ -108,7 +108,7 @@ export interface TopParts {
   readonly kind: string | undefined;
 }
 
-/** The full-screen view: reads what the daemon reports, and acts on keys. */
+/** The full-screen view: reads the daemon's reports, and acts on keys. */
 export class TopApp implements SessionEvents {
   readonly #parts: TopParts;
   readonly #clock: Clock;
@@ -298,7 +298,7 @@ export class TopApp implements SessionEvents {
 
   readonly #redraw = (): void => this.#draw();
 
-  /** Draw what is shown now. A slow terminal gets only the last of several frames. */
+  /** Draw the current view. A slow terminal gets only the last of several frames. */
   #draw(): void {
     this.#isStale = true;
     if (!this.#isDrawing) void this.#drawStale();
@@ -327,7 +327,7 @@ export class TopApp implements SessionEvents {
     const rows = size.rows - footer.length;
     const { hasColor, caller } = this.#parts;
     const look = { nowMs: this.#clock.now().wallMs, hasColor, isAway: this.#isAway, caller };
-    // The view below is kept up to date: it says which row is selected.
+    // The view below is kept up to date: it knows the selected row.
     const below = this.#overview.lines({ rows, columns }, look);
     const lines = this.#page?.lines({ rows, columns }, hasColor) ?? below;
     const filling = Array<string>(Math.max(0, rows - lines.length)).fill("");
@@ -356,7 +356,7 @@ export class TopApp implements SessionEvents {
   }
 }
 
-/** As many hints as fit, the first ones first. */
+/** The longest prefix of the hints that fits. */
 function fitHints(hints: readonly string[], columns: number): string {
   let text = "";
   for (const hint of hints) {
@@ -372,7 +372,7 @@ export function callerOf(client: JobClient): Promise<GetCallerResponse | null> {
   return orElseIf(client.getCaller({}), ["unimplemented"], null);
 }
 
-/** @throws JobError `invalid_argument` where nothing can be drawn */
+/** @throws JobError `invalid_argument` without a terminal to draw on */
 export function assertScreen({ io }: VerbContext): void {
   const { TERM } = io.env;
   const problem = !io.isTerminal || !io.isInteractive

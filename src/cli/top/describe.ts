@@ -8,7 +8,7 @@ import { NODE_VIEW } from "../views/node_view.ts";
 import { TextBuffer } from "../watch/change_printer.ts";
 import { kindOf, type Row, shortId } from "./sections.ts";
 
-/** What is described of a row, as its heading. */
+/** The heading of a row's description. */
 export function titleOf({ subject }: Row): string {
   if (subject.type === "node") return `Node ${subject.node.id}`;
   if (subject.type === "upcoming") {
@@ -22,7 +22,7 @@ export function titleOf({ subject }: Row): string {
   return `Instance ${kind} ${shortId(subject.instance.uuid)}`;
 }
 
-/** Everything about what a row is about, as `jobctl describe` writes it. */
+/** Everything about a row's subject, as `jobctl describe` writes it. */
 export async function describeRow(
   { subject }: Row,
   client: JobClient,
@@ -53,7 +53,7 @@ export async function describeRow(
   return buffer.take();
 }
 
-/** The instance whose log is shown for a row: its own, or the last one of its job. */
+/** The instance whose log a row shows: its own, or the last one of its job. */
 export async function instanceFor(
   { subject }: Row,
   client: JobClient,

@@ -6,7 +6,7 @@ import type { Field, Section } from "./sections.ts";
 const GAP = "  ";
 
 /**
- * How many rows each section gets for its items, of those that are free below all titles. A section
+ * Number of rows for each section's items, of the rows that are free below all titles. A section
  * with fewer items leaves its rows to the others.
  */
 export function allotRows(
@@ -26,13 +26,13 @@ export function allotRows(
   return given;
 }
 
-/** Where a window of `rows` begins in a list of `count`, so that `selected` is in it. */
+/** First row of a window of `rows` in a list of `count` that contains `selected`. */
 export function windowStart(
   { count, rows, selected, before }: {
     readonly count: number;
     readonly rows: number;
     readonly selected: number;
-    /** Where it began until now. */
+    /** Its first row until now. */
     readonly before: number;
   },
 ): number {
@@ -42,7 +42,7 @@ export function windowStart(
 }
 
 /**
- * The widths of the columns of a section; 0 for one that is left out.
+ * The widths of the columns of a section; 0 for an omitted one.
  *
  * @param all the sections whose shared columns it has
  */

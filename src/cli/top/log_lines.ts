@@ -10,9 +10,9 @@ import { isFinalState, msOf } from "../io/wire.ts";
 /** Lines read at once. */
 const PAGE_LINES = 1_000;
 
-/** What the log of an instance is reported to. */
+/** Receives the log of an instance. */
 export interface LogEvents {
-  /** Lines written after all before, or with `isOlder` before them. */
+  /** New lines at the end, or with `isOlder` at the beginning. */
   lines(lines: readonly string[], isOlder: boolean): void;
   instance(instance: JobInstance): void;
   away(isAway: boolean): void;
@@ -36,7 +36,7 @@ function linesOf(entries: readonly LogEntry[]): readonly string[] {
   );
 }
 
-/** The log of an instance: its end first, what is added, and what is before it on request. */
+/** Reads the log of an instance: its end first, then additions, and earlier lines on request. */
 export class LogReader {
   readonly #client: JobClient;
   readonly #uuid: string;
@@ -97,7 +97,7 @@ export class LogReader {
       this.#client.follow({ query: { uuid: this.#uuid }, cursor, fromNow: true }, { signal });
     await keepReading(open, {
       received: async (message) => {
-        // The stream has begun: no line is missed between it and the end of the log as it is now.
+        // The stream has begun: no line is missed between it and the current end of the log.
         if (cursor === undefined) await this.#readEnd();
         cursor = message.cursor;
         this.#report(message.entries);

@@ -10,7 +10,7 @@ import { allotRows, columnWidths, rowSpans, windowStart } from "./layout.ts";
 import { type Row, type Section, sectionsOf } from "./sections.ts";
 import { NO_DATA, type TopData } from "./top_data.ts";
 
-/** What the view depends on in addition to what the daemon reports. */
+/** Settings of the view beyond the daemon's reports. */
 export interface OverviewLook {
   readonly nowMs: number;
   readonly hasColor: boolean;
@@ -22,7 +22,7 @@ export interface OverviewLook {
 /** Most lines of warnings below the head. */
 const ALERTS_MAX = 3;
 
-/** The view of everything: what runs, what is next, what failed; and the row that is selected. */
+/** The view of everything: running, next and failed; and the selected row. */
 export class Overview {
   data: TopData = NO_DATA;
   /** Only kinds that contain this are shown. */
@@ -30,29 +30,29 @@ export class Overview {
   #rows: readonly Row[] = [];
   #sections: readonly Section[] = [];
   #selected = 0;
-  /** Of the selected row; null until one was chosen: the first one is selected then. */
+  /** Key of the selected row; null before a choice: the first one is selected then. */
   #key: string | null = null;
   /** First shown row of each section, by its title. */
   readonly #starts = new Map<string, number>();
   #pageRows = 10;
 
-  /** The selected row; undefined if there is none. */
+  /** The selected row; undefined without rows. */
   get selected(): Row | undefined {
     return this.#rows[this.#selected];
   }
 
-  /** Select another row, so many rows below. */
+  /** Select the row this many rows below. */
   move(rows: number): void {
     const last = Math.max(0, this.#rows.length - 1);
     this.#select(Math.max(0, Math.min(last, this.#selected + rows)));
   }
 
-  /** Select another row, so many screens below. */
+  /** Select the row this many screens below. */
   movePages(pages: number): void {
     this.move(pages * this.#pageRows);
   }
 
-  /** Select the first row of the next section that has rows, or of the one before with -1. */
+  /** Select the first row of the next section with rows, or of the previous one with -1. */
   moveSections(direction: 1 | -1): void {
     let first = 0;
     const firsts: number[] = [];
@@ -65,7 +65,7 @@ export class Overview {
     this.#select(firsts[(at + direction + firsts.length) % firsts.length]!);
   }
 
-  /** The lines of the view, at most so many. */
+  /** The lines of the view, up to the size's rows. */
   lines({ rows, columns }: Size, look: OverviewLook): readonly string[] {
     const { nowMs, hasColor } = look;
     this.#sections = sectionsOf(this.data, { filter: this.filter, nowMs, columns });
@@ -91,7 +91,7 @@ export class Overview {
     return [...head, ...body].slice(0, rows);
   }
 
-  /** The sections for whose titles there is room, with at least one row each if they have any. */
+  /** The sections with room for a title, and at least one row unless empty. */
   #shownSections(rows: number): readonly Section[] {
     const shown: Section[] = [];
     let left = rows;
@@ -132,7 +132,7 @@ export class Overview {
     this.#key = this.#rows[index]?.key ?? "";
   }
 
-  /** Rows come and go: the same one stays selected, or else the one that is in its place. */
+  /** Rows come and go: the same one stays selected, or else the one in its place. */
   #keepSelection(): void {
     if (this.#key === null) return void (this.#selected = 0);
     const found = this.#rows.findIndex(({ key }) => key === this.#key);
@@ -177,7 +177,7 @@ function countsLine({ totals }: TopData): readonly Span[] {
   ];
 }
 
-/** What keeps jobs from running, and what limits the view. */
+/** Reasons that keep jobs from running, and limits of the view. */
 function alertLines(
   { status, pauses, problem }: TopData,
   { isAway }: OverviewLook,

@@ -15,12 +15,12 @@ export class Pager {
   #top = 0;
   #isAtEnd: boolean;
   #search = "";
-  /** Indexes of the lines that have it; null if they are not known. */
+  /** Indexes of the matching lines; null if unknown. */
   #matches: readonly number[] | null = null;
   /** Index of the line that was found. */
   #found = -1;
 
-  /** @param options.isAtEnd true to begin at the end, and to stay there as lines are added */
+  /** @param options.isAtEnd true to begin and stay at the end as lines are added */
   constructor(size: Size, options: { readonly isAtEnd: boolean }) {
     this.#size = size;
     this.#isAtEnd = options.isAtEnd;
@@ -31,7 +31,7 @@ export class Pager {
     return this.#lines.length;
   }
 
-  /** True if it shows the end, and what is added. */
+  /** True if it shows the end, and follows additions. */
   get isAtEnd(): boolean {
     return this.#isAtEnd;
   }
@@ -41,7 +41,7 @@ export class Pager {
     return this.#top === 0;
   }
 
-  /** What is searched for, and which match is shown; undefined without a search. */
+  /** The search text and the shown match; undefined without a search. */
   get match():
     | { readonly text: string; readonly number: number; readonly count: number }
     | undefined {
@@ -50,7 +50,7 @@ export class Pager {
     return { text: this.#search, number: found.indexOf(this.#found) + 1, count: found.length };
   }
 
-  /** Put other lines in place of all. */
+  /** Replace all lines. */
   replace(lines: readonly string[]): void {
     this.#lines = lines.slice(0, LINES_MAX);
     this.#matches = null;
@@ -69,7 +69,7 @@ export class Pager {
     this.#settle();
   }
 
-  /** Forget the first lines. Those that are kept are not measured again: a log may be fast. */
+  /** Forget the first lines. Kept ones are not measured again: a log may be fast. */
   #drop(count: number): void {
     const rows = this.#starts[count]!;
     this.#lines.splice(0, count);
@@ -78,7 +78,7 @@ export class Pager {
     this.#found = Math.max(-1, this.#found - count);
   }
 
-  /** Add lines before the first one: what is shown stays where it is. */
+  /** Add lines before the first one: the visible part stays in place. */
   prepend(lines: readonly string[]): void {
     const before = this.#rows;
     this.#lines.unshift(...lines);
@@ -89,7 +89,7 @@ export class Pager {
     this.#settle();
   }
 
-  /** Show so many rows and columns. The line at the top stays there. */
+  /** Change to a size. The line at the top stays there. */
   resize(size: Size): void {
     if (size.rows === this.#size.rows && size.columns === this.#size.columns) return;
     const first = this.#lineAt(this.#top);
@@ -114,7 +114,7 @@ export class Pager {
     this.scroll(pages * Math.max(1, this.#size.rows - 1));
   }
 
-  /** Begin a search, from what is shown on; an empty text ends it. */
+  /** Begin a search from the visible part on; an empty text ends it. */
   search(text: string): void {
     this.#search = text.toLowerCase();
     this.#matches = null;
@@ -122,7 +122,7 @@ export class Pager {
     if (text !== "") this.next(1, this.#lineAt(this.#top) - 1);
   }
 
-  /** Show the next match, or the one before with -1; after the last comes the first. */
+  /** Show the next match, or the previous one with -1; after the last comes the first. */
   next(direction: 1 | -1, from: number = this.#found): void {
     const found = this.#matches ??= this.#findAll();
     if (found.length === 0) return;
@@ -158,7 +158,7 @@ export class Pager {
 
   #rowsOf(line: string): number {
     const { columns } = this.#size;
-    // A cell is a character at most, except for those that are wide.
+    // A cell is at most one character, except wide ones.
     if (line.length * 2 <= columns) return 1;
     return displayWidth(line) <= columns ? 1 : wrapCells(line, columns).length;
   }

@@ -11,14 +11,14 @@ import { stateCell } from "../views/state_words.ts";
 import { LogReader } from "./log_lines.ts";
 import { LINES_MAX, Pager } from "./pager.ts";
 
-/** A view that lies over the overview until it is closed. */
+/** A view over the overview until it is closed. */
 export interface Page {
   readonly hints: readonly string[];
-  /** The lines of the page, at most so many. */
+  /** The lines of the page, up to the size's rows. */
   lines(size: Size, hasColor: boolean): readonly string[];
-  /** A key was pressed; returns false if it means nothing here. */
+  /** A key was pressed; returns false if it has no meaning here. */
   pressed(key: Key): boolean;
-  /** Show the first line that has a text, whatever the case of its letters. */
+  /** Show the first line that contains a text, in upper or lower case. */
   search(text: string): void;
   /** Something has changed at the daemon. */
   refresh(): void;
@@ -42,7 +42,7 @@ function scrolled(pager: Pager, key: Key): boolean {
   return true;
 }
 
-/** Where a search is: `"x": 3 of 12`. */
+/** Progress of a search: `"x": 3 of 12`. */
 function matchText({ match }: Pager): string {
   if (match === undefined) return "";
   const { text, number, count } = match;
@@ -71,7 +71,7 @@ export class TextPage implements Page {
   #isReading = false;
   #isClosed = false;
 
-  /** @param read the text, which may be anything; changes are shown after `refresh` */
+  /** @param read the text, which may have any content; changes are shown after `refresh` */
   constructor(title: string, read: () => Promise<string>, changed: () => void) {
     this.#title = title;
     this.#read = read;
@@ -105,7 +105,7 @@ export class TextPage implements Page {
     try {
       this.pager.replace(makeLinesVisible((await this.#read()).trimEnd()).split("\n"));
     } catch (error) {
-      // What was read before is still of use.
+      // Earlier results are still useful.
       const { message, hint = "" } = toJobError(error, "Cannot read this");
       if (this.pager.length === 0) {
         this.pager.replace(makeLinesVisible(`${message}\n${hint}`).split("\n"));
@@ -183,7 +183,7 @@ export class LogPage implements Page {
     void this.#searchOlder(text);
   }
 
-  /** What is found nowhere may be in lines before those that were read. */
+  /** A text without matches may be in lines before the loaded ones. */
   async #searchOlder(text: string): Promise<void> {
     const { pager } = this;
     const isWanted = () => pager.match?.count === 0 && this.#reader.hasOlder;
@@ -197,7 +197,7 @@ export class LogPage implements Page {
   }
 
   refresh(): void {
-    // Its own stream reports what changes.
+    // Its own stream reports changes.
   }
 
   close(): void {

@@ -16,16 +16,16 @@ export interface Field {
   readonly style?: Style | undefined;
 }
 
-/** A column of a section: as wide as its texts, up to a limit and to what is left of the line. */
+/** A column of a section: as wide as its texts, up to a limit and to the rest of the line. */
 export interface FieldWidth {
   readonly max: number;
   /** True for a column that sections share: it has the same place in all of them. */
   readonly isShared?: boolean;
-  /** Left out on terminals that are narrower than this. */
+  /** Omitted on narrower terminals. */
   readonly fromColumns?: number;
 }
 
-/** What a row is about. */
+/** The subject of a row. */
 export type Subject =
   | { readonly type: "running" | "failure"; readonly instance: JobInstance }
   | { readonly type: "upcoming"; readonly run: UpcomingRun }
@@ -43,9 +43,9 @@ export interface Row {
 /** A part of the view. */
 export interface Section {
   readonly title: string;
-  /** What is said in place of rows. */
+  /** The text shown in place of rows. */
   readonly empty: string;
-  /** How many of the free rows it gets in each round of their distribution. */
+  /** Number of free rows it gets in each round of their distribution. */
   readonly weight: number;
   readonly widths: readonly FieldWidth[];
   readonly rows: readonly Row[];
@@ -53,9 +53,9 @@ export interface Section {
   readonly hasMore: boolean;
 }
 
-/** What of the data is shown, and when. */
+/** Selection of the data to show, and the time. */
 export interface SectionOptions {
-  /** Only kinds that contain this, whatever the case of its letters. */
+  /** Only kinds that contain this, in upper or lower case. */
   readonly filter: string;
   readonly nowMs: number;
   /** Width of the terminal. */
@@ -67,7 +67,7 @@ export function shortId(uuid: string): string {
   return shortIds([uuid])(uuid);
 }
 
-/** The kind that a row is about; undefined if it is about none. */
+/** The kind of a row's subject; undefined without one. */
 export function kindOf(subject: Subject): string | undefined {
   if (subject.type === "upcoming") return subject.run.kind;
   if (subject.type === "node") return undefined;
@@ -155,7 +155,7 @@ const BAR_CELLS = 10;
 const BAR_CELLS_FEW = 5;
 const NARROW_COLUMNS = 70;
 
-/** Progress as a bar and a share; as the job reported it if it does not know the end. */
+/** Progress as a bar and a share, or the job's own words without a known end. */
 function progressBar(instance: JobInstance, columns: number): string {
   const { progress } = instance;
   if (progress?.total === undefined || !(progress.total > 0)) return progressText(instance) ?? "";
@@ -197,7 +197,7 @@ function runningRow(
   };
 }
 
-/** How long something runs, in whole seconds. */
+/** Running time of something, in whole seconds. */
 function ageText(ms: number): string {
   return ms < 1_000 ? "0s" : roughDuration(ms);
 }

@@ -9,7 +9,7 @@ import type {
   WatchResponse,
 } from "../../rpc/gen/job_pb.ts";
 
-/** What the daemon has reported so far. */
+/** The daemon's reports so far. */
 export interface TopData {
   readonly status: GetStatusResponse | null;
   readonly totals: KindCounts | null;
@@ -42,7 +42,7 @@ export const NO_DATA: TopData = {
   problem: null,
 };
 
-/** What is known after a message: parts that are absent have not changed. */
+/** The data after a message: absent parts have not changed. */
 export function withMessage(data: TopData, message: WatchResponse): TopData {
   const { status, totals, running, upcoming, failures, incidents, pauses, nodes } = message;
   return {

@@ -5,7 +5,7 @@ import { alreadyExists } from "../parsing/written_file.ts";
 /**
  * Begin a backup at a path that the user named.
  *
- * @throws JobError `already_exists` without `force`; else as `writeBackupFile`
+ * @throws JobError `already_exists` without `force`; else like `writeBackupFile`
  */
 export async function writeBackup(
   path: string,

@@ -5,9 +5,9 @@ import type { JobClient } from "../../rpc/client/client.ts";
 import type { VerbContext } from "./verb.ts";
 import { isFinalState } from "../io/wire.ts";
 
-/** How long to wait for a daemon that went away. */
+/** Time to wait for a daemon that went away. */
 const AWAY_MS_MAX = 60_000;
-/** How long to wait before the next attempt to connect. */
+/** Wait before the next attempt to connect. */
 const RETRY_MS = 500;
 
 /** The logs to follow: of an instance by its whole id, of a kind, or of everything. */
@@ -60,7 +60,7 @@ export async function* followSteps(
  * Run `action` with a signal that Ctrl-C aborts; a second Ctrl-C ends the program.
  *
  * @param options.interrupted called at the first one
- * @param options.signals signals that count as Ctrl-C
+ * @param options.signals signals treated like Ctrl-C
  */
 export async function withInterrupt<T>(
   { io }: VerbContext,
@@ -84,9 +84,9 @@ export async function withInterrupt<T>(
 }
 
 /**
- * Wait for the response to a call that the daemon completes whether or not somebody waits.
+ * Wait for the response to a call that the daemon completes even if nobody waits.
  *
- * @param look the command that shows what it did
+ * @param look the command that shows the result
  * @throws JobError `canceled` at Ctrl-C, SIGTERM and SIGHUP; the errors of the call
  */
 export async function unlessInterrupted<T>(

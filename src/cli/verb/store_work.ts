@@ -11,7 +11,7 @@ import { CONFIG_OPTION, configFileOf } from "../parsing/config_file.ts";
 import type { OptionSpecs } from "../parsing/options.ts";
 import type { VerbContext } from "./verb.ts";
 
-/** Progress text that a daemon sends if there is no progress to report. */
+/** Progress text that a daemon sends without progress. */
 const HEARTBEAT = "…";
 
 /** Options of the verbs that maintain a store, through a daemon or without one. */
@@ -23,7 +23,7 @@ export const STORE_OPTIONS: OptionSpecs = {
   store: { value: "URL", describe: "Work on the store of this URL, without a daemon" },
 };
 
-/** Where to find the store without a daemon. */
+/** Location of the store without a daemon. */
 export function storePlace(args: Args, io: CliIo): StorePlace {
   const configFile = configFileOf(args, io.cwd);
   return { configFile, url: args.text("store"), env: io.env, cwd: io.cwd };
@@ -51,7 +51,7 @@ export async function workOn(
       else if (step.type === "chunk") await chunk?.(step.bytes);
       else report = step.report as PlainRecord;
     }
-    // The steps of a daemon end quietly at an interrupt. Without a report nothing is complete.
+    // The steps of a daemon end quietly at an interrupt. Only a report makes them complete.
     if (report === null) throw unfinished(signal);
     return report;
   }, { signals: ["SIGTERM", "SIGHUP"] });
@@ -120,7 +120,7 @@ export async function moveTarget(
 /**
  * True if a daemon is to be used and responds.
  *
- * @throws JobError `unavailable` if none responds and no store is known
+ * @throws JobError `unavailable` if no daemon responds and no store is known
  */
 async function hasDaemon(args: Args, context: VerbContext): Promise<boolean> {
   if (args.given(["config", "store"]).length > 0) return false;

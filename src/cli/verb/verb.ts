@@ -18,13 +18,13 @@ export interface VerbContext {
   readonly printer: Printer;
   /** Connects at first use. The connection is closed when the verb ends. */
   client(): Promise<JobClient>;
-  /** How {@link client} reaches its daemon. */
+  /** The connection of {@link client} to its daemon. */
   daemon(): Promise<FoundDaemon>;
-  /** The daemon of {@link client}, and what named it: `localhost:59051 (the default)`. */
+  /** The daemon of {@link client}, and its source: `localhost:59051 (the default)`. */
   daemonText(): Promise<string>;
 }
 
-/** A verb as data, from which the parser, the help and the check of the documentation derive. */
+/** A verb as data, the source of the parser, the help and the check of the documentation. */
 export interface Verb {
   readonly name: string;
   readonly summary: string;
@@ -32,19 +32,19 @@ export interface Verb {
   readonly details?: string;
   readonly words?: readonly WordSpec[];
   readonly options?: OptionSpecs;
-  /** Command lines and what they do. */
+  /** Command lines and their effects. */
   readonly examples: readonly (readonly [string, string])[];
   /** True if it works without a daemon: it has no options of the connection. */
   readonly isOffline?: boolean;
-  /** True if it also runs with options of the connection that cannot be used: `client` rejects. */
+  /** True if it also runs with unusable options of the connection: `client` rejects. */
   readonly needsNoConnection?: boolean;
-  /** What `--watch` looks at: instance ID, job KIND, what NAME names, or all; absent: no option. */
+  /** Subject of `--watch`: instance ID, job KIND, subject of NAME, or all; absent: no option. */
   readonly watches?: "instance" | "job" | "named" | "everything";
   /** True if unknown options are arguments by name: `--region eu`. */
   readonly takesNamed?: boolean;
   /** Lines at the end of its help, about the words of this command line. */
   explain?(args: Args, context: VerbContext): Promise<readonly string[]>;
-  /** Replaces the error's message and exit code, if the verb's callers expect other ones. */
+  /** Replaces the error's message and exit code, where the verb's callers expect others. */
   failed?(error: JobError): { readonly line: string; readonly code: number };
   /** Resolves with the exit code, or with nothing for success. */
   run(args: Args, context: VerbContext): Promise<number | void>;
@@ -55,7 +55,7 @@ export interface VerbGroup<Entry = Verb> {
   readonly name: string;
   readonly summary: string;
   readonly verbs: readonly Entry[];
-  /** The verb that the group stands for alone; absent if one must be named. */
+  /** The verb for the group alone; absent if a verb must be named. */
   readonly initial?: Entry;
   /** The verb for a single word that names none of its verbs, such as an id. */
   readonly otherwise?: Verb;
@@ -82,7 +82,7 @@ export function optionsAt(entry: VerbEntry): OptionSpecs {
   return Object.assign({}, ...entry.verbs.map(optionsAt));
 }
 
-/** How a verb is written: `jobctl schedule KIND [ARGS…]`. */
+/** Usage line of a verb: `jobctl schedule KIND [ARGS…]`. */
 export function usageOf(titles: readonly string[], verb: Verb): string {
   const words = (verb.words ?? []).map(({ name, isOptional, isRest }) => {
     const text = isRest ? `${name}…` : name;

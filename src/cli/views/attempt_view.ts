@@ -8,10 +8,10 @@ import { errorLine, firstLine } from "./instance_view.ts";
 import { failedCell, stateCell } from "./state_words.ts";
 import { msOf, stateName } from "../io/wire.ts";
 
-/** Most attempts that are shown: the last ones. */
+/** Most attempts shown: the last ones. */
 const ATTEMPTS_SHOWN = 10;
 
-/** One attempt, as the history and the log of its instance tell of it. */
+/** One attempt, from the history and the log of its instance. */
 interface Attempt {
   readonly number: number;
   readonly startedAt: number;
@@ -44,8 +44,7 @@ export interface Past {
 
 /**
  * The last attempts of an instance as the lines of a table, if there were several. Only the last
- * error is stored: of an earlier attempt, the last line that it logged as an error or a warning is
- * shown.
+ * error is stored: for earlier attempts, the last logged error or warning is shown.
  */
 export function attemptLines(instance: JobInstance, past: Past, printer: Printer): string[] {
   const attempts = attemptsOf(instance, past).slice(-ATTEMPTS_SHOWN);
@@ -73,7 +72,7 @@ function attemptsOf(instance: JobInstance, { history, log }: Past): readonly Att
   });
 }
 
-/** How an attempt ended. If another one follows, the instance itself waits. */
+/** The end of an attempt. If another one follows, the instance itself waits. */
 function outcomeCell(
   instance: JobInstance,
   ended: HistoryEntry | undefined,

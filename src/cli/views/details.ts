@@ -16,7 +16,7 @@ import { cpuText, memoryText, placeText, processesText } from "./usage_view.ts";
 type Field = readonly [string, string | undefined];
 
 /**
- * Fields, one per line, without those that have no value. Values are already safe.
+ * Fields with values, one per line. Values are already safe.
  *
  * @param columns width to which values are wrapped; null for no limit
  */
@@ -92,14 +92,14 @@ export function instanceLines(instance: JobInstance, printer: Printer): string[]
   ], printer.columns);
 }
 
-/** The stack of the error without its message, which is shown already. */
+/** The stack of the error without its message, which is already shown. */
 function stackText({ errorDetail }: JobInstance): string | undefined {
   const lines = errorDetail?.stack?.split("\n") ?? [];
   const frames = lines.filter((line) => /^\s+at /.test(line)).map((line) => line.trim());
   return frames.length === 0 ? undefined : makeLinesVisible(frames.join("\n"));
 }
 
-/** How often it was tried, and may be: `3, 2 failed (up to 5 retries)`. */
+/** Number and limit of attempts: `3, 2 failed (up to 5 retries)`. */
 function attemptsText({ attempts = 0, failures, maxRetries }: JobInstance): string {
   if (attempts === 0) return "none yet";
   const failed = failures === 0 ? "" : `, ${failures} failed`;

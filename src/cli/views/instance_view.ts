@@ -17,13 +17,13 @@ export function shortTime(timestamp: Timestamp | undefined, at: Viewpoint): stri
   return at.isWide ? formatAbsolute(ms) : formatRelative(ms, at.nowMs);
 }
 
-/** When the instance became final; undefined if it is not. */
+/** Time when the instance became final; undefined before. */
 export function settledAt(instance: JobInstance): Timestamp | undefined {
   return instance.completedAt ?? instance.terminatedAt ?? instance.canceledAt ??
     instance.timedOutAt;
 }
 
-/** How long it has run, or the attempt with which it ended ran; undefined if neither did. */
+/** Duration of the current or the final attempt; undefined without one. */
 export function tookText(
   { state, processedAt, durationMs }: JobInstance,
   nowMs: number,
@@ -34,14 +34,14 @@ export function tookText(
   return isRunning && startMs <= nowMs ? runText(nowMs - startMs) : undefined;
 }
 
-/** When it ended, or else when it started to run, or else when it is due. */
+/** Time of its end, or else its start, or else its due time. */
 function momentOf(instance: JobInstance): Timestamp | undefined {
   const settled = settledAt(instance);
   if (settled !== undefined) return settled;
   return stateName(instance.state) === "Processing" ? instance.processedAt : instance.dueAt;
 }
 
-/** What is of most interest: the error, what it waits for, the results, or else the arguments. */
+/** The most interesting fact: the error, the reason for waiting, the results or the arguments. */
 function gistText(instance: JobInstance): string {
   const { kind, blockedBy, results, state } = instance;
   if (blockedBy !== undefined) return blockWords(blockedBy);
@@ -49,24 +49,24 @@ function gistText(instance: JobInstance): string {
   return errorLine(instance) || (isDone && results.join(", ")) || argumentsText(instance);
 }
 
-/** The error in one line: of a command its last words, as the state has the exit code. */
+/** The error in one line: for a command its last words, as the state has the exit code. */
 export function errorLine({ error = "", errorDetail }: JobInstance): string {
   if (errorDetail?.name !== "CommandError") return firstLine(error);
   const [, ...words] = error.split(`${commandEnd(errorDetail)}: `);
   return words.join("").trimEnd().split("\n").at(-1)!;
 }
 
-/** The first line of a text that has anything in it. */
+/** The first non-empty line of a text. */
 export function firstLine(text: string): string {
   return text.split("\n").find((line) => line.trim() !== "") ?? "";
 }
 
-/** The arguments; of a notice only its title, as the rest is long. */
+/** The arguments; for a notice only its title, as the rest is long. */
 export function argumentsText({ kind, arguments: all }: JobInstance): string {
   return (kind.startsWith(`${NOTICE_KINDS}.`) ? all.slice(0, 1) : all).join(", ");
 }
 
-/** Progress as the job reported it: "3 of 10 (30 %)"; undefined if it reported none. */
+/** Progress as the job reported it: "3 of 10 (30 %)"; undefined without a report. */
 export function progressText({ progress }: JobInstance): string | undefined {
   if (!progress) return undefined;
   const { done, total } = progress;
@@ -81,7 +81,7 @@ export function blockText(block: Block, printer: Printer): string {
   return block.opensAt ? `${text}, until ${timeText(block.opensAt, printer.nowMs)}` : text;
 }
 
-/** How instances are shown. */
+/** View of instances. */
 export const INSTANCE_VIEW: MessageView<JobInstance> = {
   message: "JobInstance",
   name: (instance) => instance.uuid,

@@ -13,7 +13,7 @@ function parametersText({ kind, usage }: Job): string {
   return usage.startsWith(kind) ? usage.slice(kind.length).trim() : usage;
 }
 
-/** How registered jobs are shown. */
+/** View of registered jobs. */
 export const JOB_VIEW: MessageView<Job> = {
   message: "Job",
   name: (job) => job.kind,

@@ -15,12 +15,12 @@ export function nodeStyle({ state }: Pick<Node, "state">): Style | undefined {
   return STATE_STYLES[state];
 }
 
-/** How many workers of a node are busy; empty if it has ended, as the numbers are out of date. */
+/** Number of busy workers of a node; empty if it has ended, as the numbers are out of date. */
 export function busyText({ state, busy, workers }: Node): string {
   return state === "left" || state === "lost" ? "" : `${busy} of ${workers}`;
 }
 
-/** How the daemons on one store are shown. */
+/** View of the daemons on one store. */
 export const NODE_VIEW: MessageView<Node> = {
   message: "Node",
   name: (node) => node.id,

@@ -13,12 +13,12 @@ import { shortTime } from "./instance_view.ts";
 /** Kinds of jobs that look like another subject, such as `node:a`. */
 const TYPED = /^(?:job|node|daemon|store|channel):/;
 
-/** What an incident is about, as `jobctl ack` takes it: the kind of a job, else `node:web1`. */
+/** The subject of an incident, as `jobctl ack` takes it: the kind of a job, else `node:web1`. */
 export function subjectText({ type, name }: Pick<Incident, "type" | "name">): string {
   return type === "job" && !TYPED.test(name) ? name : `${type}:${name}`;
 }
 
-/** The style of an incident: less alarming once somebody has acknowledged it. */
+/** The style of an incident: less alarming once acknowledged. */
 function styleOf({ acknowledgedBy, closedAt }: Incident): Style {
   if (closedAt !== undefined) return "dim";
   return acknowledgedBy === undefined ? "bad" : "warn";
@@ -45,14 +45,14 @@ const REST: readonly Column<Incident>[] = [
   { title: "ID", isWide: true, cell: ({ id }) => id },
 ];
 
-/** How open incidents are shown. */
+/** View of open incidents. */
 export const INCIDENT_VIEW: MessageView<Incident> = {
   message: "Incident",
   name: (incident) => incident.id,
   columns: [SINCE, ...REST],
 };
 
-/** How incidents are shown if closed ones may be among them. */
+/** View of incidents that may include closed ones. */
 export const ANY_INCIDENT_VIEW: MessageView<Incident> = {
   ...INCIDENT_VIEW,
   columns: [
@@ -67,7 +67,7 @@ export const ANY_INCIDENT_VIEW: MessageView<Incident> = {
   ],
 };
 
-/** The last error; that of a command begins with its end: `exit 30: rsync: connection failed`. */
+/** The last error; a command's begins with its end: `exit 30: rsync: connection failed`. */
 function errorText({ lastError }: Incident): string | undefined {
   return lastError?.replace(
     /^Command ".*?" (?:exited with code (\d+)|was ended by (SIG\w+))(?=: |$)/,
@@ -86,7 +86,7 @@ export function incidentText(incident: Incident, printer: Printer): string {
   return printer.paint(makeVisible(text), styleOf(incident));
 }
 
-/** How silences are shown. */
+/** View of silences. */
 export const SILENCE_VIEW: MessageView<Silence> = {
   message: "Silence",
   name: (silence) => silence.kind ?? "",
@@ -110,7 +110,7 @@ function spanText(ms: bigint | undefined): string | undefined {
   return ms === undefined ? undefined : formatDuration(Number(ms));
 }
 
-/** How channels are shown. */
+/** View of channels. */
 export const CHANNEL_VIEW: MessageView<Channel> = {
   message: "Channel",
   name: (channel) => channel.name,
@@ -131,7 +131,7 @@ export const CHANNEL_VIEW: MessageView<Channel> = {
 /**
  * The names of the channels that may report a job, as the daemon chooses them.
  *
- * @param notices undefined from an older daemon: as if the job named none
+ * @param notices undefined from an older daemon: treated as unset
  */
 export function channelsOf(
   { kind, notices }: Pick<Job, "kind" | "notices">,
@@ -148,7 +148,7 @@ export function newestFirst(a: Incident, b: Incident): number {
   return isOpen(b) - isOpen(a) || (msOf(b.openedAt) ?? 0) - (msOf(a.openedAt) ?? 0);
 }
 
-/** Incidents that nobody has acknowledged first, then those with the most events. */
+/** Unacknowledged incidents first, then the ones with the most events. */
 export function worstFirst(a: Incident, b: Incident): number {
   const isKnown = (incident: Incident) => incident.acknowledgedAt === undefined ? 0 : 1;
   return isKnown(a) - isKnown(b) || Number(b.count - a.count) || newestFirst(a, b);

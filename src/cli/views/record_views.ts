@@ -9,7 +9,7 @@ import { stateCell } from "./state_words.ts";
 
 const LEVEL_STYLES: Readonly<Record<string, Style>> = { debug: "dim", warn: "warn", error: "bad" };
 
-/** How the history of instances is shown. */
+/** View of the history of instances. */
 export const HISTORY_VIEW: MessageView<HistoryEntry> = {
   message: "HistoryEntry",
   name: (entry) => stateName(entry.state) ?? "",
@@ -27,7 +27,7 @@ export const HISTORY_VIEW: MessageView<HistoryEntry> = {
   ],
 };
 
-/** How the log of instances is shown. */
+/** View of the log of instances. */
 export const LOG_VIEW: MessageView<LogEntry> = {
   message: "LogEntry",
   name: (entry) => entry.message,
@@ -44,7 +44,7 @@ export const LOG_VIEW: MessageView<LogEntry> = {
   },
 };
 
-/** How the logs of several instances are shown: each line names its instance. */
+/** View of the logs of several instances: each line names its instance. */
 export const LOGS_VIEW: MessageView<LogEntry> = {
   ...LOG_VIEW,
   line: (entry, paper) => {
@@ -53,7 +53,7 @@ export const LOGS_VIEW: MessageView<LogEntry> = {
   },
 };
 
-/** How the workers are shown. */
+/** View of the workers. */
 export const WORKERS_VIEW: MessageView<Workers> = {
   message: "Workers",
   name: (workers) => String(workers.count),
@@ -64,13 +64,13 @@ export const WORKERS_VIEW: MessageView<Workers> = {
   ],
 };
 
-/** That attempts seem to run without a process; undefined if none does. */
+/** Warning about attempts that seem to run without a process; undefined without any. */
 export function missingText(workers: Workers | undefined): string | undefined {
   const { missing = 0 } = workers ?? {};
   return missing === 0 ? undefined : `${missing} running without a process`;
 }
 
-/** That supervisors of commands do not respond; undefined if all do. */
+/** Warning about unresponsive supervisors of commands; undefined without any. */
 export function silentText(workers: Workers | undefined): string | undefined {
   const { silent = 0 } = workers ?? {};
   return silent === 0 ? undefined : `${silent} not responding`;

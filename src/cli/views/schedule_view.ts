@@ -5,13 +5,13 @@ import { formatAbsolute } from "../output/when.ts";
 import { msOf } from "../io/wire.ts";
 import { shortTime } from "./instance_view.ts";
 
-/** When a status is shown, and whether in a table that is not wide. */
+/** Time of a status, and whether it is in a narrow table. */
 interface StatusPoint {
   readonly nowMs: number;
   readonly isWide?: boolean;
 }
 
-/** The status with what is still to be skipped: `active, skips 2`. */
+/** The status with pending skips: `active, skips 2`. */
 function statusText(schedule: Schedule, at: StatusPoint): string {
   const { status, skipNext, skipUntil } = schedule;
   const untilMs = msOf(skipUntil) ?? -Infinity;
@@ -20,7 +20,7 @@ function statusText(schedule: Schedule, at: StatusPoint): string {
   return `${status}, ${skips}`;
 }
 
-/** In a table that is not wide, only the time of today, or only the day. */
+/** In a narrow table, only the time of today, or only the day. */
 function untilText(atMs: number, { nowMs, isWide = true }: StatusPoint): string {
   const text = formatAbsolute(atMs);
   if (isWide) return text;
@@ -35,7 +35,7 @@ export function statusCell(schedule: Schedule, at: StatusPoint): Cell {
   return { text: statusText(schedule, at), style: STATUS_STYLES[schedule.status] };
 }
 
-/** How recurring schedules are shown. */
+/** View of recurring schedules. */
 export const SCHEDULE_VIEW: MessageView<Schedule> = {
   message: "Schedule",
   name: (schedule) => schedule.id,

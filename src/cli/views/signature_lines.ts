@@ -7,7 +7,7 @@ import { makeLinesVisible, makeVisible } from "../../core/text/safe_text.ts";
 import { displayWidth } from "../output/table.ts";
 import { wrap } from "../output/wrap.ts";
 
-/** The signature of a job; null if invalid, or left out as with very many jobs. */
+/** The signature of a job; null if invalid, or omitted because of very many jobs. */
 export function signatureOf(job: Job): Signature | null {
   if (job.signatureJson === "") return null;
   return orElse(() => decodeSignature(JSON.parse(job.signatureJson)), null);
@@ -41,7 +41,7 @@ export function signatureLines(signature: Signature, columns: number | null): st
   const more = (text: string, hanging: string) => lines.push(...wrap(text, room, { hanging }));
   if (types.length > 0) lines.push("Types:");
   for (const text of types) more(`  ${makeVisible(text)}`, "    ");
-  // Who calls the job gets what the promise is of.
+  // The caller of the job gets the promise's result.
   const resolved = result === undefined
     ? undefined
     : /^Promise<(.+)>$/s.exec(result)?.[1] ?? result;
@@ -73,7 +73,7 @@ const GAP = "  ";
 /** Rows of cells under each other. */
 function alignedLines(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, index) =>
-    // One very long type must not widen the column for all.
+    // One very long type must not widen the column of all.
     Math.min(40, Math.max(...rows.map((row) => displayWidth(row[index]!))))
   );
   const padded = (cell: string, index: number) =>

@@ -9,7 +9,7 @@ import type { Column, PlainRecord } from "../output/view.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { formatAbsolute, isoText } from "../output/when.ts";
 
-/** Effects of clock changes in words. Those without an effect are only counted. */
+/** Effects of clock changes in words. Ineffective ones are only counted. */
 const EFFECTS: Readonly<Record<NonNullable<ClockChange["effect"]>, string>> = {
   moved: "its time is left out: runs at the change",
   once: "its time comes twice: runs the first time",
@@ -106,7 +106,7 @@ export function simulationLines(
   return [...lines, ...against.differences.map(differenceLine)];
 }
 
-/** Kinds by where their duration comes from. */
+/** Kinds by the source of their duration. */
 type Origins = Readonly<Record<"given" | "measured" | "assumed", readonly string[]>>;
 
 function originsOf({ kinds }: SimulationReport, { known, named }: Durations): Origins {

@@ -13,7 +13,7 @@ import { timeText } from "../output/when.ts";
 import type { QueryInit } from "../parsing/query.ts";
 import { finalStates, isoOf, msOf, stateName, type Timestamp, timestampOf } from "../io/wire.ts";
 
-/** Instances that are looked at for a page of those that ended in another span. */
+/** Instances inspected for a page of instances that ended in another span. */
 const LOOK_MAX = 20_000;
 const PAGE_SIZE = 1_000;
 const PAGES_MAX = 5;
@@ -26,16 +26,16 @@ const FINAL: Readonly<Record<string, keyof typeof NONE>> = {
   Cancelled: "canceled",
 };
 
-/** Instances of a kind by state; without a kind, those of all further kinds. */
+/** Instances of a kind by state; without a kind, of all further kinds. */
 type Counts = { readonly kind: string | undefined } & typeof NONE;
 
 /** The instances that ended in a span of time. */
 export interface SpanCounts extends Pick<LookupTimelineResponse, "from" | "to" | "isEstimate"> {
   /** True if the span ends in the past. */
   readonly hasEnd: boolean;
-  /** Those created before this time are not counted; absent: all are. */
+  /** Start of the counted instances by creation; absent: all are counted. */
   readonly createdFrom: Timestamp | undefined;
-  /** First those that failed most, then those with the most. */
+  /** Kinds with the most failures first, then with the most instances. */
   readonly kinds: readonly Counts[];
 }
 
@@ -56,8 +56,8 @@ function countCell(count: number, style?: Style) {
 }
 
 /**
- * Count what ended in a span of time. The store counts by the time of creation, so those that
- * ended in another span than they were created in are looked up.
+ * Count instances that ended in a span of time. The store counts by the time of creation, so
+ * instances that ended in another span than they were created in are looked up.
  */
 export async function countSpan(
   client: JobClient,
@@ -87,7 +87,7 @@ export async function countSpan(
   };
 }
 
-/** The newest final instances of a query, and from when on if those are not all. */
+/** The newest final instances of a query, and their start if they are not all. */
 async function lookUpEnded(client: JobClient, query: QueryInit) {
   const found: JobInstance[] = [];
   let pageToken: string | undefined;
@@ -112,14 +112,14 @@ class Sums {
   }
 
   add({ kind, state }: JobInstance, count: 1 | -1): void {
-    // If there are other kinds, those that are not known here are among them.
+    // If there are other kinds, unknown kinds are among them.
     const name = this.#kinds.has(kind) || !this.#kinds.has(undefined) ? kind : undefined;
     const counts = this.#kinds.get(name) ?? { kind: name, ...NONE };
     const field = FINAL[stateName(state)!]!;
     this.#kinds.set(name, { ...counts, [field]: Math.max(0, counts[field] + count) });
   }
 
-  /** Those with any: first those that failed most, then those with the most, the others last. */
+  /** Kinds with counts: most failures first, then most instances, the others last. */
   sorted(): readonly Counts[] {
     const counted = [...this.#kinds.values()].filter((counts) => totalOf(counts) > 0);
     const others = counted.filter(({ kind }) => kind === undefined);
@@ -157,7 +157,7 @@ function countOf({ kind, state }: TimelineRun): Counts {
   return { kind, ...NONE, ...(field === undefined ? {} : { [field]: 1 }) };
 }
 
-/** The counts as data; what is not of a kind of its own has none. */
+/** The counts as data; the sum of further kinds has no kind. */
 export function spanRecord(
   { from, to, isEstimate, createdFrom, kinds }: SpanCounts,
 ): PlainRecord {
@@ -184,7 +184,7 @@ export function spanLines(
   const time = (at: Timestamp | undefined) => timeText(at, printer.nowMs);
   const end = hasEnd ? ` until ${time(to)}` : "";
   const about = isEstimate ? ", estimated" : "";
-  // Notices are of interest only if they cannot be delivered.
+  // Notices matter only if they cannot be delivered.
   const shown = kinds.filter((counts) =>
     !counts.kind?.startsWith(NOTICE_KINDS) || failedOf(counts) > 0
   );

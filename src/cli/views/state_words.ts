@@ -5,7 +5,7 @@ import { stateName } from "../io/wire.ts";
 
 const STYLES: Readonly<Record<string, Style>> = { done: "good", canceled: "warn" };
 
-/** Reasons in everyday words. Those that the state says already are empty. */
+/** Reasons in everyday words. Reasons that the state implies are empty. */
 const REASONS: Readonly<Record<string, string>> = {
   ok: "",
   error: "",
@@ -17,7 +17,7 @@ const REASONS: Readonly<Record<string, string>> = {
   unserved: "no node",
 };
 
-/** Why an instance waits for another attempt although none failed. */
+/** Why an instance waits for another attempt without a failure. */
 const PUT_OFF: Readonly<Record<string, string>> = {
   snoozed: "snoozed",
   queued: "previous run",
@@ -28,7 +28,7 @@ const PUT_OFF: Readonly<Record<string, string>> = {
 /** Reasons that are themselves the state of an instance that never ran. */
 const NEVER_RAN = /^(missed|skipped)(:|$)/;
 
-/** An instance, or an entry of its history, of which the state is put into words. */
+/** An instance, or an entry of its history, whose state is put into words. */
 export type Stated =
   & Pick<JobInstance, "state" | "reason">
   & Partial<

@@ -22,7 +22,7 @@ function countsText(counts: unknown): string {
     .map(([name, count]) => `${count} ${makeVisible(name)}`).join(", ") || "nothing";
 }
 
-/** What a kind of record is called, if that is not its name. */
+/** Display name of a kind of record, if it differs. */
 const RECORD_NAMES: Readonly<Record<string, string>> = { log: "log line" };
 
 /** Records with their names: "1 schedule, 27 instances". */
@@ -51,7 +51,7 @@ function markText(mark: unknown): string | undefined {
   return `${what} to ${makeVisible(placeOf(there))}`;
 }
 
-/** A time of a report as other verbs show it: "2026-11-24 16:53:33Z (2m ago)". */
+/** A time of a report in the form of other verbs: "2026-11-24 16:53:33Z (2m ago)". */
 function whenText(value: unknown, nowMs: number): string | undefined {
   const ms = Date.parse(String(value));
   return Number.isNaN(ms) ? text(value) : timeText(timestampOf(ms), nowMs);

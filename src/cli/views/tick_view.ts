@@ -17,11 +17,11 @@ const OUTCOME_STYLES: Readonly<Record<string, Style>> = {
   expected: "active",
   none: "dim",
 };
-/** Before the lines about a tick. */
+/** Indentation of the lines about a tick. */
 const INDENT = "  ";
 const OUTCOMES: Readonly<Record<string, string>> = { none: "no run" };
 
-/** How the explanation of a tick or an instance is shown. */
+/** View of the explanation of a tick or an instance. */
 export const TICK_REPORT_VIEW: MessageView<TickReport> = {
   message: "TickReport",
   name: (report) => report.instance?.uuid ?? report.outcome,
@@ -30,7 +30,7 @@ export const TICK_REPORT_VIEW: MessageView<TickReport> = {
     const outcome = OUTCOMES[report.outcome] ?? makeVisible(report.outcome);
     const { reason: why } = report;
     const reason = why && why !== "ok" ? ` (${makeVisible(why)})` : "";
-    // As in the rule: one answer has one zone.
+    // Like the rule: one answer has one zone.
     const time = (at: Timestamp | undefined) => zoneTime(at, report.timezone);
     const head = `${time(report.at)}  ${makeVisible(report.kind)}  ${
       paint(outcome, OUTCOME_STYLES[report.outcome])
@@ -50,7 +50,7 @@ export const TICK_REPORT_VIEW: MessageView<TickReport> = {
   },
 };
 
-/** How timers are shown: schedules with their next tick. */
+/** View of timers: schedules with their next tick. */
 export const TIMER_VIEW: MessageView<Schedule> = {
   message: "Schedule",
   name: (schedule) => schedule.id,
@@ -76,7 +76,7 @@ export const TIMER_VIEW: MessageView<Schedule> = {
   ],
 };
 
-/** How pauses are shown. */
+/** View of pauses. */
 export const PAUSE_VIEW: MessageView<PauseEntry> = {
   message: "PauseEntry",
   name: (pause) => pause.kind ?? "",

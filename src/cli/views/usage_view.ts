@@ -8,7 +8,7 @@ import { formatAbsolute } from "../output/when.ts";
 import { msOf } from "../io/wire.ts";
 import { tookText } from "./instance_view.ts";
 
-/** Memory of the last attempt: "10.1 MiB at most"; of one that runs "8.0 MiB, 10.1 MiB at most". */
+/** Memory of the last attempt: "10.1 MiB at most"; of a running one "8.0 MiB, 10.1 MiB at most". */
 export function memoryText({ maxRssBytes, process }: JobInstance): string | undefined {
   const most = maxRssBytes === undefined ? [] : [`${roughSize(Number(maxRssBytes))} at most`];
   const rssBytes = process?.rssBytes;
@@ -31,7 +31,7 @@ export function processesText({ process }: JobInstance): string | undefined {
   return `${processes}${files}`;
 }
 
-/** Where a running command runs: "4711 (supervisor 4700, adopted 2026-11-28 12:03:00Z)". */
+/** Location of a running command: "4711 (supervisor 4700, adopted 2026-11-28 12:03:00Z)". */
 export function placeText({ process }: JobInstance): string | undefined {
   const { pid, supervisorPid, adoptedAt } = process ?? {};
   if (pid === undefined) return undefined;
@@ -48,13 +48,13 @@ export function sizeText(bytes: bigint | undefined): string | undefined {
   return bytes === undefined ? undefined : roughSize(Number(bytes));
 }
 
-/** Why a running instance does not simply run. */
+/** Special state of a running instance. */
 function standCell({ frozenAt, cancelRequestedAt }: JobInstance): Cell {
   if (cancelRequestedAt !== undefined) return { text: "canceling", style: "warn" };
   return { text: frozenAt === undefined ? "" : "frozen", style: "warn" };
 }
 
-/** What running instances use. */
+/** Resource use of running instances. */
 export const RUNNING_COLUMNS: readonly Column<JobInstance>[] = [
   {
     title: "ID",
@@ -84,6 +84,6 @@ export const RUNNING_COLUMNS: readonly Column<JobInstance>[] = [
     cell: ({ process }) => process?.openFiles?.toString(),
   },
   { title: "PID", weight: 2, isNumber: true, cell: ({ process }) => process?.pid },
-  // Empty, and so left out of a table, if all of them simply run.
+  // Empty, and so omitted, if all of them simply run.
   { title: "STATE", weight: 5, cell: standCell },
 ];

@@ -20,7 +20,7 @@ export class TextBuffer {
     return Promise.resolve();
   }
 
-  /** What was written since the last call. */
+  /** Take the output since the last call. */
   take(): string {
     const text = this.#text;
     this.#text = "";
@@ -43,12 +43,12 @@ function fingerprint<T>(view: View<T>, item: T): string {
     : stringify(lastingRecord(item as AnyMessage));
 }
 
-/** Most items whose last state is remembered; the longest known are forgotten first. */
+/** Most items whose last state is remembered; the oldest are forgotten first. */
 const KNOWN_MAX = 20_000;
 
 /**
- * Prints the results of a verb that runs again and again: everything the first time, then what is
- * new or has changed. What has gone is not printed.
+ * Prints the results of a verb that runs again and again: everything the first time, then only
+ * additions and changes. Removed items are not printed.
  */
 export class ChangePrinter extends Printer {
   readonly #buffer: TextBuffer;
@@ -82,7 +82,7 @@ export class ChangePrinter extends Printer {
     if (this.#isFirst) return await super.list(view, changed);
     if (changed.length === 0) return;
     const before = this.#buffer.take();
-    // Lists begin with the newest, but what is printed now ends with it.
+    // Lists begin with the newest item, but this output ends with it.
     await super.list(view, changed.toReversed());
     const text = this.#buffer.take();
     const hasHead = this.hasHead && view.line === undefined;

@@ -5,7 +5,7 @@ import type { FollowResponse } from "../../rpc/gen/job_pb.ts";
 import { isFinalState } from "../io/wire.ts";
 import { hasNews, keepReading, pollDaemon, watchDaemon } from "./watch_stream.ts";
 
-/** What is looked at: one instance by its whole id, one kind, or everything. */
+/** The watched subject: one instance by its whole id, one kind, or everything. */
 export interface WatchTarget {
   readonly uuid?: string | undefined;
   readonly kind?: string | undefined;
@@ -13,10 +13,10 @@ export interface WatchTarget {
 
 /** Least time between two looks. */
 const GAP_MS = 1_000;
-/** Longest time between two looks: it keeps ages right, and finds what no stream reports. */
+/** Longest time between two looks: it keeps ages right, and finds unreported changes. */
 const AGE_MS = 5_000;
 
-/** Says when to look again. */
+/** Signals when to look again. */
 export class Changes {
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
@@ -52,7 +52,7 @@ export class Changes {
     return this.#hasEnded;
   }
 
-  /** Begin to follow what the daemon reports. */
+  /** Begin to follow the daemon's reports. */
   start(client: Pick<JobClient, "watch" | "follow">, target: WatchTarget): void {
     this.#follow(client, target).catch((error) => {
       this.#failure = error;
@@ -69,7 +69,7 @@ export class Changes {
   /**
    * Resolves when it is time to look again; with false if nobody looks any more.
    *
-   * @throws JobError of the daemon, which would refuse the next call, too
+   * @throws JobError of the daemon, which would refuse the next call too
    */
   async next(): Promise<boolean> {
     await this.#rung(this.#everyMs ?? AGE_MS);

@@ -3,12 +3,12 @@ import { type Clock, sleep } from "../../platform/clock.ts";
 import type { JobClient } from "../../rpc/client/client.ts";
 import type { WatchResponse } from "../../rpc/gen/job_pb.ts";
 
-/** How long to wait before the next attempt to connect. */
+/** Wait before the next attempt to connect. */
 const RETRY_MS = 1_000;
-/** The same for a daemon that takes calls, but nothing can be read from it. */
+/** The same for a daemon that takes calls, but cannot read its store. */
 const POLL_MS = 2_000;
 
-/** What a stream of changes is reported to. */
+/** Receives a stream of changes. */
 export interface StreamEvents<T> {
   /** The next message is read once it resolves. */
   received(message: T): void | Promise<void>;
@@ -18,9 +18,9 @@ export interface StreamEvents<T> {
 
 /**
  * Read a stream of the daemon until its last message, or until `signal` aborts. If the daemon goes
- * away, this waits for it for as long as it takes.
+ * away, this waits for it without a limit.
  *
- * @param open begins the stream, after a break as well
+ * @param open begins the stream, also after a break
  * @throws JobError of the daemon, other than `unavailable`
  */
 export async function keepReading<T>(
@@ -29,7 +29,7 @@ export async function keepReading<T>(
   { clock, signal, isEnd }: {
     readonly clock: Clock;
     readonly signal: AbortSignal;
-    /** True for the last message. Without one, a stream that ends is opened again. */
+    /** True for the last message. Otherwise a stream that ends is reopened. */
     readonly isEnd?: (message: T) => boolean;
   },
 ): Promise<void> {
@@ -49,7 +49,7 @@ export async function keepReading<T>(
   }
 }
 
-/** What the daemon reports by itself: the first message has everything, later ones the changes. */
+/** The daemon's reports: the first message has everything, later ones the changes. */
 export async function watchDaemon(
   client: Pick<JobClient, "watch">,
   kind: string | undefined,
@@ -67,7 +67,7 @@ export async function watchDaemon(
   }, options);
 }
 
-/** True if a message says more than that the daemon is there. */
+/** True if a message contains more than a sign of life. */
 export function hasNews(message: WatchResponse): boolean {
   return message.isWhole || message.changesMissed || message.changed.length > 0 ||
     message.kinds.length > 0 || message.kindsMissed || message.problem !== undefined ||
@@ -85,7 +85,7 @@ const PARTS = [
   "nodes",
 ] as const;
 
-/** Call `changed` again and again, for a daemon that has no stream of changes. */
+/** Call `changed` repeatedly, for a daemon without a stream of changes. */
 export async function pollDaemon(
   changed: () => void,
   { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },

@@ -15,21 +15,21 @@ import { ChangePrinter, TextBuffer } from "./change_printer.ts";
 import { Changes, type WatchTarget } from "./changes.ts";
 
 const EVERY_MS_MIN = 1_000;
-/** What is said while the daemon cannot be reached. */
+/** The note shown while the daemon cannot be reached. */
 const AWAY = "disconnected, trying again";
 
 /**
  * Run a verb again whenever something changes: on a terminal its output is redrawn in place,
- * elsewhere what is new is appended. An instance is watched until it has ended, everything else
+ * elsewhere new output is appended. An instance is watched until it has ended, everything else
  * until Ctrl-C.
  *
- * @returns the exit code: that of Ctrl-C, or success if the instance has ended
- * @throws JobError as the verb, but not if the daemon goes away later
+ * @returns the exit code: Ctrl-C's, or success if the instance has ended
+ * @throws JobError like the verb, but not if the daemon goes away later
  */
 export async function watchVerb(verb: Verb, args: Args, context: VerbContext): Promise<number> {
   const everyMs = readInterval(args);
   const target = await targetOf(verb, args, context);
-  // An id that changes its meaning, such as the last run, would be another one in the next round.
+  // An id whose meaning changes, such as the last run, would be a different one in the next round.
   const pinned = target.uuid === undefined ? args : args.withWord(idWordOf(verb), target.uuid);
   const watched = { verb, args: pinned, context, everyMs, target };
   const { printer, io } = context;
@@ -38,7 +38,7 @@ export async function watchVerb(verb: Verb, args: Args, context: VerbContext): P
     : await watchInLines(watched);
 }
 
-/** A verb with all that its rounds have in common. */
+/** A verb with the shared state of its rounds. */
 interface Watched {
   readonly verb: Verb;
   readonly args: Args;
@@ -94,7 +94,8 @@ async function watchInLines(watched: Watched): Promise<number> {
   const { options } = context.printer;
   const printer = new ChangePrinter(io, options);
   const say = (text: string) => options.isQuiet ? undefined : io.stderr.write(`jobctl: ${text}\n`);
-  // A stream that is still read after an error, such as of a closed pipe, would keep the process.
+  // A stream that is still read after an error, for example of a closed pipe, would keep the
+  // process.
   const ending = new AbortController();
   return await withInterrupt(context, async (interrupt) => {
     const signal = AbortSignal.any([interrupt, ending.signal]);
@@ -117,7 +118,7 @@ async function watchOnScreen(watched: Watched): Promise<number> {
   const { io } = watched.context;
   const { onWholeTerminal } = await import("../screen/session.ts");
   const terminal = io.terminal ?? (await import("../screen/terminal.ts")).processTerminal();
-  // Before the terminal is taken: what is wrong with the command line is said on an ordinary one.
+  // Before the terminal is taken: errors of the command line appear on an ordinary one.
   const first = await view(watched, terminal.size(), true);
   const stop = new AbortController();
   const changes = new Changes({ clock: io.clock, signal: stop.signal, everyMs: watched.everyMs });
@@ -146,7 +147,7 @@ async function watchOnScreen(watched: Watched): Promise<number> {
       },
     });
   }).finally(() => stop.abort());
-  // As much as was seen, but the outcome of an instance in full.
+  // The visible part, but the full outcome of an instance.
   const { rows, columns } = terminal.size();
   const isCut = code !== EXIT.ok;
   const last = isCut ? bodyLines(shown, { rows: rows - 1, columns }) : [shown.trimEnd()];
@@ -163,7 +164,7 @@ async function lookAgain(
     show(text: string | null): void;
   },
 ): Promise<number> {
-  // A daemon that does not respond must not keep anybody from leaving.
+  // An unresponsive daemon must not keep anybody from leaving.
   const left = new Promise<undefined>((resolve) =>
     signal.addEventListener("abort", () => resolve(undefined))
   );
@@ -177,7 +178,7 @@ async function lookAgain(
   return EXIT.interrupted;
 }
 
-/** The verb's output, as wide as the terminal is now; null if the daemon cannot be reached. */
+/** The verb's output in the terminal's current width; null if the daemon is unreachable. */
 async function view(watched: Watched, { columns }: Size, isFirst: boolean): Promise<string | null> {
   const { context } = watched;
   const buffer = new TextBuffer();
@@ -193,7 +194,7 @@ async function view(watched: Watched, { columns }: Size, isFirst: boolean): Prom
   return isThere ? buffer.take() : null;
 }
 
-/** The line above what is watched. */
+/** The line above the watched output. */
 function headOf(
   { everyMs, context: { printer } }: Watched,
   { isAway, atMs }: { readonly isAway: boolean; readonly atMs: number },
@@ -215,7 +216,7 @@ export function screenLines(
   return [head(columns), ...bodyLines(output, { rows: Math.max(1, rows - 1), columns })];
 }
 
-/** Output as so many lines: long ones are wrapped, and those that do not fit are counted. */
+/** Output as at most `rows` lines: long ones are wrapped, and lines that do not fit are counted. */
 function bodyLines(output: string, { rows, columns }: Size): readonly string[] {
   const lines = output.trimEnd().split("\n").flatMap((line) => {
     const plain = line.replaceAll(COLORS, "").replaceAll("\t", "    ");

@@ -12,7 +12,7 @@ export function isPassing({ code }: JobError): boolean {
 /**
  * Deliver the kept reports that a reporter takes, oldest first.
  *
- * @param options.isAny true to deliver also those that were kept for other places
+ * @param options.isAny true to include reports kept for other places
  */
 export async function* deliver({ reporter, spool, clock, limit, timeoutMs, isAny = false }: {
   readonly reporter: Reporter;

@@ -20,7 +20,7 @@ export interface PlainPost {
 
 /**
  * Send a POST without TLS, whose URL is a secret. On this machine, the kernel must report an
- * accepted user at the other end of this very connection; before that, nothing is sent.
+ * accepted user at the other end of this very connection; nothing is sent before.
  *
  * @returns the status of the response
  * @throws JobError `unavailable`, naming the user who listens if not accepted

@@ -8,10 +8,10 @@ import { reportedOf, requestOf, type WrappedRun } from "./wrapped_run.ts";
 export interface Reporter {
   /** The place as text, which a report that is kept for later names. */
   readonly target: string;
-  /** True if it takes a report that was kept for a place. */
+  /** True if it takes a report that was kept for this place. */
   takes(target: string): boolean;
   /**
-   * Send what is known of a run.
+   * Send the known facts about a run.
    *
    * @param options.isBegun true if its begin was reported before
    * @throws JobError if it was not taken
@@ -33,10 +33,10 @@ export function daemonReporter(target: string, connect: () => Promise<JobClient>
   };
 }
 
-/** End of the target of a report for whichever daemon is found. */
+/** End of the target of a report for any daemon that is found. */
 export const OR_SOCKET = ", or its socket";
 
-/** Reports to the daemon that this process is. @param socket its Unix socket, if it has one */
+/** Reports to the daemon in this process. @param socket its Unix socket, if it has one */
 export function ownReporter(
   socket: string | null,
   report: (kind: string, run: ReportedRun) => Promise<unknown>,
@@ -71,7 +71,7 @@ export function pingReporter(url: string, daemonUser?: string): Reporter {
     target.pathname = `${target.pathname.replace(/\/+$/, "")}/${part}`;
     target.searchParams.set("rid", run.runId);
     const agoMs = nowMs - at;
-    // Others than our daemons ignore it.
+    // Only our daemons read it.
     if (agoMs > 0) target.searchParams.set("ago", (agoMs / 1_000).toFixed(3));
     const headers = { "content-type": "text/plain; charset=utf-8" };
     const status = target.protocol === "https:"

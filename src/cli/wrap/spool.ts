@@ -18,7 +18,7 @@ import type { WrappedRun } from "./wrapped_run.ts";
 /** Most files in a spool; the oldest make room. */
 const FILES_MAX = 1_000;
 const FILE_BYTES_MAX = 1_048_576;
-/** Older files are deleted: nobody would take their reports. */
+/** Older files are deleted: their reports would be refused. */
 const KEPT_MS = 30 * 86_400_000;
 const SUFFIX = ".json";
 
@@ -37,15 +37,15 @@ export class Spool {
     this.folder = folder;
   }
 
-  /** Keep a report, in place of an earlier one of the same run. @throws if it cannot be written */
+  /** Keep a report, replacing an earlier one of the same run. @throws if it cannot be written */
   keep(run: WrappedRun): void {
     mkdirSync(this.folder, { recursive: true, mode: PRIVATE_FOLDER });
     const path = this.#pathOf(run);
     const unfinished = `${path}.${process.pid}.tmp`;
     rmSync(unfinished, { force: true });
-    // In a folder of all users, it could be a link of somebody else by now.
+    // In a shared folder, it could be someone's link by now.
     writeFileSync(unfinished, JSON.stringify(run), { mode: PRIVATE_FILE, flag: "wx" });
-    // Whoever reads the folder sees all of the file or none.
+    // A reader of the folder sees all of the file or nothing.
     renameSync(unfinished, path);
     this.#makeRoom();
   }
@@ -55,8 +55,8 @@ export class Spool {
   }
 
   /**
-   * The kept reports, oldest first. What cannot be read is skipped, and so is what another user may
-   * have put there: reports are sent in the name of this one.
+   * The kept reports, oldest first. Unreadable files are skipped, and so are other users' files:
+   * reports are sent in the name of this user.
    */
   *runs(nowMs: number): Generator<WrappedRun> {
     for (const name of this.#names()) {

@@ -21,25 +21,25 @@ const FORWARDED: readonly NodeJS.Signals[] = [
   "SIGCONT",
   "SIGWINCH",
 ];
-/** Signals that a terminal sends to the command by itself, since it has the same process group. */
+/** Signals that a terminal also sends to the command, since it has the same process group. */
 const FROM_TERMINAL: ReadonlySet<NodeJS.Signals> = new Set(
   ["SIGINT", "SIGQUIT", "SIGHUP", "SIGCONT", "SIGWINCH"] as const,
 );
-/** How long processes that a command left behind may keep its output open. */
+/** Time for which processes left behind by a command may keep its output open. */
 const LINGER_MS = 10_000;
 const NOT_FOUND = 127;
 const NOT_EXECUTABLE = 126;
 
-/** How a command ended. Times are epoch ms. */
+/** The end of a command. Times are epoch ms. */
 export interface CommandEnd {
   readonly startedAt: number;
   readonly endedAt: number;
-  /** What a shell would return: 128 and the number of the signal that ended it. */
+  /** Exit code as a shell returns it: for a signal, 128 and its number. */
   readonly exitCode: number;
   readonly signal: string | null;
-  /** Why it could not be started; null if it was. */
+  /** Why it could not be started; null on success. */
   readonly problem: string | null;
-  /** The last of what it wrote. */
+  /** The end of its output. */
   readonly output: string;
 }
 
@@ -55,7 +55,7 @@ export interface RunningCommand {
 /**
  * Start a command with our own standard input, output and errors, and pass signals on to it.
  *
- * @param outputBytesMax how much of its output is kept; 0 leaves it alone
+ * @param outputBytesMax kept part of its output; 0 leaves it alone
  */
 export function superviseCommand(
   argv: readonly string[],
@@ -131,10 +131,10 @@ function forwardSignals(child: ChildProcess): () => void {
   };
 }
 
-/** Pass an output on as it comes, no faster than it is taken. Resolves at its end. */
+/** Forward an output at the speed of its reader. Resolves at its end. */
 function pump(reader: Readable, sink: NodeJS.WriteStream, tail: OutputTail): Promise<void> {
   return new Promise((resolve) => {
-    // Nobody reads ours any more: the command learns it as if it wrote there itself.
+    // Our reader is gone: the command notices it as if it wrote there itself.
     sink.on("error", () => reader.destroy());
     reader.on("data", (bytes: Uint8Array) => {
       const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -174,14 +174,14 @@ class OutputTail {
   add(chunk: Buffer): void {
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;
-    // One chunk more than needed stays, so that most need no copy.
+    // One chunk more than needed stays, so that most outputs need no copy.
     while (this.#bytes - this.#chunks[0]!.length >= this.#bytesMax) {
       this.#bytes -= this.#chunks.shift()!.length;
       this.#isCut = true;
     }
   }
 
-  /** As text, without the rest of a line or a character whose beginning was cut off. */
+  /** As text, without an incomplete first line or character. */
   text(): string {
     const bytes = Buffer.concat(this.#chunks);
     const isCut = this.#isCut || bytes.length > this.#bytesMax;

@@ -2,12 +2,12 @@ import type { ReportedRun } from "../../core/job/external.ts";
 import type { RequestOf } from "../io/wire.ts";
 import { bigMs } from "../io/wire.ts";
 
-/** A run as it is reported, also later from a file. Times are epoch ms of this host. */
+/** A run as it is reported, perhaps later from a file. Times are epoch ms of this host. */
 export interface WrappedRun {
   readonly kind: string;
   readonly runId: string;
   readonly host: string;
-  /** Address of the daemon that it is reported to, or the ping URL. */
+  /** Address of the daemon that receives the report, or the ping URL. */
   readonly target: string;
   readonly startedAt: number;
   /** Null while it runs. */
@@ -20,7 +20,7 @@ export interface WrappedRun {
   } | null;
 }
 
-/** What is reported of a run now: times become ages, so that the clock of the host is moot. */
+/** The report about a run now: times become ages, so that the clock of the host is moot. */
 export function reportedOf(run: WrappedRun, nowMs: number): ReportedRun {
   const { runId, host, startedAt, end } = run;
   const ageOf = (at: number) => Math.max(0, nowMs - at);

@@ -37,7 +37,7 @@ export const HEADER_NAME: Reader<string> = accepted(
 
 const ARGUMENTS_WANTED = `a table of arguments, or a list by position; each ${SOURCE_WANTED}`;
 
-/** Where the arguments of a job are in a delivery. */
+/** Place of a job's arguments in a delivery. */
 export const HOOK_ARGUMENTS: Reader<HookTable["arguments"]> = {
   schema: {
     anyOf: [
@@ -66,7 +66,7 @@ export const HOOK_ARGUMENTS: Reader<HookTable["arguments"]> = {
 const VALUE = { type: ["string", "number", "boolean"] };
 const CONDITIONS_WANTED = `a table of values, or lists of them; its keys are each ${SOURCE_WANTED}`;
 
-/** What a delivery must have to start the job. */
+/** Conditions on a delivery to start the job. */
 export const HOOK_CONDITIONS: Reader<readonly HookCondition[]> = {
   schema: {
     type: "object",

@@ -12,7 +12,7 @@ import { problemAt } from "../values/problems.ts";
 import type { ChannelUses, NoticeServer } from "./channel_type.ts";
 import { CHANNEL_TYPES } from "./notice_keys.ts";
 
-/** Where programs of channels are looked for. */
+/** Folders in which programs of channels are looked for. */
 const PATH = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 /** Longest wait for the address of a host, in milliseconds. */
 const LOOKUP_MS_MAX = 5_000;
@@ -35,8 +35,8 @@ interface ChannelCheck {
 }
 
 /**
- * Look for the programs and files that channels use, and look up their hosts. A host that is not
- * found is only a warning: the check may run where the network is another one.
+ * Look for the programs and files that channels use, and look up their hosts. An unknown host is
+ * only a warning: the check may run in another network.
  */
 export async function checkChannels(
   channels: readonly ChannelSettings[],
@@ -121,7 +121,7 @@ async function checkHost(
   warning(key, `${found}, so nothing is sent there`, "To allow it, set allow_private = true");
 }
 
-/** The addresses of a host, or why there are none. */
+/** The addresses of a host, or why they are unknown. */
 async function addressesOf(host: string): Promise<readonly string[] | string> {
   const found = lookup(host, { all: true }).then(
     (list) => list.map(({ address }) => address),

@@ -4,7 +4,7 @@ import type { ConfigProblem } from "../../core/config_problem.ts";
 import { type ChannelSettings, isMail } from "../../core/notices/settings.ts";
 import { problemAt } from "../values/problems.ts";
 
-/** What the `sendmail` of Postfix and of nullmailer starts to put a mail into its queue. */
+/** Programs that the `sendmail` of Postfix and of nullmailer starts to queue a mail. */
 const QUEUE_PROGRAMS = ["usr/sbin/postdrop", "usr/sbin/nullmailer-queue"];
 const SETUID_OR_SETGID = 0o6000;
 /** Its group only lets it read its configuration; it has no queue. */
@@ -39,7 +39,7 @@ function needsSetuid(path: string, root: string): boolean {
     if (basename(program) === WITHOUT_QUEUE) return false;
     return hasRights(program) || QUEUE_PROGRAMS.some((each) => hasRights(join(root, each)));
   } catch {
-    // There is no such program, which the check of the channels reports.
+    // The program is missing, which the check of the channels reports.
     return false;
   }
 }

@@ -69,11 +69,11 @@ export interface ParsedToml {
   readonly hasVariables: boolean;
   readonly problems: readonly ConfigProblem[];
   placeOf(path: KeyPath, part: "key" | "value"): Place;
-  /** What can be read of a file that is not TOML at all. */
+  /** The readable parts of a file that is not TOML at all. */
   readonly rest?: RestOfToml;
 }
 
-/** A file without the statements that are no TOML. */
+/** A file without its invalid statements. */
 export interface RestOfToml extends Omit<ParsedToml, "rest"> {
   readonly tree: Record<string, unknown>;
   /** The tables of jobs and channels that lack a statement, such as `jobs.report`. */
@@ -81,8 +81,8 @@ export interface RestOfToml extends Omit<ParsedToml, "rest"> {
 }
 
 /**
- * Most statements that are removed to find further mistakes, and most characters that are parsed
- * again for that: a daemon does it beside its schedules.
+ * Most statements removed to find further mistakes, and most characters parsed again for that: a
+ * daemon does it beside its schedules.
  */
 const REMOVED_MAX = 20;
 const PARSED_AGAIN_MAX = 2_000_000;
@@ -162,10 +162,10 @@ function parseText(text: string, file: string): ParsedToml {
   };
 }
 
-/** Characters from which the places outside of jobs are found without parsing all of a text. */
+/** Text length from which places outside of jobs are found without parsing all of it. */
 const LONG_TEXT = 100_000;
 
-/** A text without its tables of jobs, which make it long; all others are on the same lines. */
+/** A text without its long tables of jobs; all other lines keep their numbers. */
 function withoutJobs(text: string): string {
   let isJob = false;
   return text.split("\n").map((line) => {
@@ -186,7 +186,7 @@ const DOTTED_KEY = /^[ \t]*([\w-]+|["'].*["'])[ \t]*\..*=/gm;
 function reopensTable(text: string): boolean {
   const dotted = new Set(Array.from(text.matchAll(DOTTED_KEY), ([, name]) => name!));
   if (dotted.size === 0) return false;
-  // A quoted name may be another spelling of a bare one.
+  // A quoted name may be a different spelling of a bare one.
   if ([...dotted].some((name) => /["']/.test(name))) return true;
   for (const [header] of text.matchAll(TABLE_LINE)) {
     if (header.includes("\\")) return true;
@@ -238,7 +238,7 @@ function refusedSyntax(text: string, file: string, astError: unknown, error: unk
     const message = escaped === undefined
       ? first
       : `Unknown escape "\\${String.fromCodePoint(Number(escaped))}"`;
-    // It has read the escape before it refuses it.
+    // It has read the escape before refusing it.
     const column = error.col + (escaped === undefined ? 1 : -1);
     const position = { line: error.line + 1, column };
     const line = text.split("\n", position.line).at(-1) ?? "";
@@ -251,7 +251,7 @@ function refusedSyntax(text: string, file: string, astError: unknown, error: unk
   return refused(file, { line: 1, column: 1 }, "found text that is not TOML");
 }
 
-/** What to write instead of a bare value, at which the parser stops. */
+/** The remedy for a bare value, at which the parser stops. */
 function hintFor(line: string, column: number): string | undefined {
   const before = line.slice(0, column + 1).replace(/[\s,\]]+$/, "");
   const [value = ""] = /[^\s=,[\]]*$/.exec(before) ?? [];
@@ -264,7 +264,7 @@ function hintFor(line: string, column: number): string | undefined {
 function isTomlError(
   error: unknown,
 ): error is { readonly message: string; readonly line: number; readonly col: number } {
-  // Bun gives every error a `line` of its own.
+  // Every error in Bun has a `line`.
   return (error as { fromTOML?: unknown } | undefined)?.fromTOML === true &&
     typeof (error as { line?: unknown }).line === "number";
 }
@@ -278,7 +278,7 @@ function decode(bytes: Uint8Array): string | Position {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    // What is not UTF-8 is replaced, so that the bytes differ from there on.
+    // Bytes that are not UTF-8 are replaced, so that the texts differ from there on.
     const replaced = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
     const legible = new TextEncoder().encode(replaced);
     const end = bytes.findIndex((byte, index) => byte !== legible[index]);
@@ -295,9 +295,7 @@ function positionAt(text: string, index: number): Position {
 
 /** Copies what `@iarna/toml` returns to plain data, with dates as ISO text. */
 class PlainCopy {
-  /**
-   * False if a name is not allowed, an integer has over 53 bits, or nesting is too deep to copy.
-   */
+  /** False if a name is not allowed, an integer exceeds 53 bits, or nesting is too deep to copy. */
   isOrdinary = true;
   hasVariables = false;
   readonly #depthMax: number;

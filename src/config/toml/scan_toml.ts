@@ -16,10 +16,7 @@ const PLAIN_NUMBER = /[+-]?\d+(?:\.\d+)?[ \t]*(?:[,\]}#\r\n]|$)/y;
 export interface Scan {
   /** Nesting, a key or a string that is too much for the parsers; null if there is none. */
   readonly excess: Excess | null;
-  /**
-   * True if a value begins like a number but is not a plain one: perhaps a date, a time or a
-   * mistake.
-   */
+  /** True if a value begins like a number but is not plain: perhaps a date, a time or a mistake. */
   readonly hasUnusualNumber: boolean;
 }
 
@@ -28,7 +25,7 @@ const LINE_FEED = 0x0a;
 
 /** Characters that this scan does not look at. */
 const ORDINARY = /[^"'#[\]{}=,]*/y;
-/** The sign of an assignment or of a list, before what may be a number. */
+/** The sign of an assignment or of a list, before a possible number. */
 const VALUE = /[=,[]\s*(?=[\d+-])/y;
 
 /**
@@ -78,7 +75,7 @@ export function scanToml(text: string): Scan {
   return { excess: null, hasUnusualNumber };
 }
 
-/** The dots of a key so far, with those from `start` to `end`. A line begins another key. */
+/** The dots of a key so far, including those from `start` to `end`. A line begins another key. */
 function dotsAfter(before: number, text: string, start: number, end: number): number {
   let dots = before;
   for (let index = start; index < end; index++) {
@@ -98,8 +95,7 @@ function endOf(pattern: RegExp, text: string, from: number): number {
   return pattern.test(text) ? pattern.lastIndex : from;
 }
 
-// Returns the end of the string that begins at `start`. An unterminated one-line string ends with
-// its line.
+// Returns the end of the string at `start`. An unterminated one-line string ends with its line.
 function stringEnd(text: string, start: number, quote: '"' | "'"): number {
   const isMultiLine = text.startsWith(quote.repeat(3), start);
   const closing = isMultiLine ? quote.repeat(3) : quote;

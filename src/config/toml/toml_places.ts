@@ -17,9 +17,7 @@ interface Spot {
   below: Map<string | number, Spot> | null;
 }
 
-/**
- * The places of all keys and values of a file, and the problems that only its syntax tree shows.
- */
+/** The places of all keys and values of a file, and problems found only in its syntax tree. */
 export class TomlPlaces {
   readonly problems: ConfigProblem[] = [];
   readonly #file: string;
@@ -31,7 +29,7 @@ export class TomlPlaces {
     this.#table(parseTOML(text, { tomlVersion: "1.0" }).body[0].body);
   }
 
-  /** The place of the key or the value at `path`; of the nearest one above when there is none. */
+  /** The place of the key or the value at `path`, or of the nearest one above. */
   placeOf(path: KeyPath, part: "key" | "value"): Place {
     let position: Position = { line: 1, column: 1 };
     let spot: Spot | undefined = this.#root;
@@ -57,8 +55,7 @@ export class TomlPlaces {
   }
 
   #key(key: AST.TOMLKey, path: KeyPath): void {
-    // A header has its whole path, a key in a table only the end of it. Indices of table lists are
-    // never written.
+    // A header has its whole path, a key in a table only its end. List indices are never written.
     const written = path.map((_, index) => path.slice(0, index + 1))
       .filter((prefix) => typeof prefix.at(-1) === "string").slice(-key.keys.length);
     for (const [index, node] of key.keys.entries()) {

@@ -8,7 +8,7 @@ import type { LogFields, Logger } from "../../platform/logger.ts";
 /** Problems listed in one message; the rest are counted. */
 const LISTED_MAX = 100;
 
-/** What could be read of a refused configuration, to be checked further. */
+/** The readable parts of a refused configuration, to be checked further. */
 export interface ReadPart {
   /** The channels without problems. */
   readonly channels: readonly ChannelSettings[];
@@ -67,8 +67,8 @@ export function formatProblem(problem: ConfigProblem): string {
 }
 
 /**
- * The same line with only the base name of the file and without the hint: for callers, who have no
- * business with the folders of this host.
+ * The same line with only the base name of the file and without the hint: for callers, who must not
+ * learn this host's folders.
  */
 export function formatBriefly({ place, path, message }: ConfigProblem): string {
   const brief = place === null ? null : { ...place, file: basename(place.file) };
@@ -76,9 +76,9 @@ export function formatBriefly({ place, path, message }: ConfigProblem): string {
 }
 
 /**
- * Log a problem that disables one job, or leaves out one file of them.
+ * Log a problem that disables one job, or omits one file of jobs.
  *
- * @param when a start lacks the jobs of a file that cannot be read, a reload keeps them
+ * @param when a start lacks the jobs of an unreadable file, a reload keeps them
  */
 export function logProblem(
   problem: ConfigProblem,
@@ -92,7 +92,7 @@ function loggedText(
   when: "start" | "reload",
 ): string {
   if (job !== null) return `Job "${job}" is disabled: ${message}`;
-  // That of a directory names it.
+  // The place of a directory names it.
   const what = unread === undefined || place === null
     ? message
     : `Cannot read "${unread}": ${message}`;
@@ -105,7 +105,7 @@ export function problemFields({ place, path, hint }: ConfigProblem): LogFields {
   return { place: place === null ? undefined : formatPlace(place), key, hint };
 }
 
-/** In the order of files and lines. Of several problems of one value, the first says it all. */
+/** In the order of files and lines. Of several problems of one value, only the first is kept. */
 export function inOrder(problems: readonly ConfigProblem[]): ConfigProblem[] {
   const seen = new Set<string>();
   const files = [...new Set(problems.map((problem) => problem.place?.file))];

@@ -11,7 +11,7 @@ import { childOf, type Field, isText, type Report } from "./source.ts";
 /** JSON Schema of any text. */
 export const TEXT: JsonSchema = { type: "string" };
 
-/** Checks a value and turns it into what the program works with. */
+/** Checks a value and converts it for the program. */
 export interface Reader<T> {
   /** JSON Schema of the value in a file. */
   readonly schema: JsonSchema;
@@ -23,7 +23,7 @@ export interface Reader<T> {
   read(field: Field, report: Report): T | undefined;
 }
 
-/** A value that `accept` returns, perhaps as another one. Undefined is a mismatch. */
+/** A value that `accept` returns, perhaps changed. Undefined is a mismatch. */
 export function accepted<T>(
   wanted: string,
   schema: JsonSchema,
@@ -39,7 +39,7 @@ export function accepted<T>(
   };
 }
 
-/** What `reader` reads, as `next` returns it; undefined after a report. */
+/** The value of `reader`, converted by `next`; undefined after a report. */
 export function mapped<T, Next>(
   reader: Reader<T>,
   next: (value: T, field: Field, report: Report) => Next | undefined,
@@ -126,10 +126,7 @@ export const BOOLEAN: Reader<boolean> = accepted(
   },
 );
 
-/**
- * A text that `parse` accepts, as what it returns. It is a mismatch if that is undefined or `parse`
- * throws.
- */
+/** A text, converted by `parse`. It is a mismatch if the result is undefined or `parse` throws. */
 export function parsedText<T>(
   wanted: string,
   parse: (text: string) => T | undefined,
@@ -171,7 +168,7 @@ export function parsedValue<T>(
   };
 }
 
-/** A duration as text, in milliseconds; also the number 0 where it may be none. */
+/** A duration as text, in milliseconds; also the number 0 if allowed. */
 export function duration(options: { readonly minMs?: number } = {}): Reader<number> {
   const least = options.minMs ?? 0;
   const limit = least > 0 ? ` of at least ${least / 1000} s` : "";
@@ -262,7 +259,7 @@ export function oneOrMany<T>(
   };
 }
 
-/** As `reader`, for a key that may be left out: then it is null. */
+/** Like `reader`, for a key that may be absent: then it is null. */
 export function optional<T>(reader: Reader<T>): Reader<T | null> {
   return {
     schema: reader.schema,
@@ -272,7 +269,7 @@ export function optional<T>(reader: Reader<T>): Reader<T | null> {
   };
 }
 
-/** A table with members of these names. Those that are {@link optional} are null when absent. */
+/** A table with members of these names. {@link optional} ones are null when absent. */
 export function table<T>(
   wanted: string,
   members: { readonly [Name in keyof T]: Reader<T[Name]> },

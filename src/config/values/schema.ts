@@ -14,7 +14,7 @@ export interface Key<T> {
   readonly reader: Reader<T>;
   /** The meaning of the key, in one sentence. */
   readonly doc: string;
-  /** The default as it would be written; undefined for none. */
+  /** The default as written; undefined for none. */
   readonly initial: unknown;
 }
 
@@ -35,8 +35,8 @@ export interface Schema<K extends Keys> {
   /** Names of a table's keys, by the table's dotted path; "" is the root. */
   readonly children: ReadonlyMap<string, readonly string[]>;
   /**
-   * What somebody meant who writes an unknown key that other programs have, by its dotted path: the
-   * dotted path of a key or table of this schema, or a sentence that says what to write.
+   * The meaning of an unknown key that other programs have, by its dotted path: the dotted path of
+   * a key or table of this schema, or a sentence with the remedy.
    */
   readonly meant: ReadonlyMap<string, string>;
 }
@@ -46,10 +46,10 @@ export function key<T>(reader: Reader<T>, doc: string, initial?: unknown): Key<T
   return { reader, doc, initial };
 }
 
-/** What {@link schemaOf} needs beside the keys; see {@link Schema}. */
+/** Inputs of {@link schemaOf} beside the keys; see {@link Schema}. */
 export interface SchemaOptions {
   readonly shorthands?: Readonly<Record<string, string>>;
-  /** Tables at the root whose keys are in a schema of their own. */
+  /** Tables at the root whose keys are in a separate schema. */
   readonly tables?: readonly string[];
   readonly meant?: Readonly<Record<string, string>>;
 }
@@ -88,7 +88,7 @@ export function collectFields(
     for (const [name, value] of Object.entries(table)) {
       const dotted = parent === "" ? name : `${parent}.${name}`;
       const field = { value, path: [...root.path, ...path, name], source: root.source };
-      // A quoted key with a dot in it must not pass for a path.
+      // A quoted key with a dot must not look like a path.
       if (!known.includes(name)) {
         reportUnknown(schema, [...path, name], field, report);
       } else if (isObject(value) && children.has(dotted)) {
@@ -114,7 +114,7 @@ function tableHint(name: string, keys: readonly string[]): string {
   return `Write ${name} = { ${shown}${keys.length > TABLE_KEYS_MAX ? ", …" : ""} }`;
 }
 
-/** Read each of `fields`; what could not be read is left out. */
+/** Read each of `fields`, omitting unreadable ones. */
 export function readFields<K extends Keys>(
   schema: Schema<K>,
   fields: ReadonlyMap<string, Field>,

@@ -24,7 +24,7 @@ const reference = (key: string) => ({
 /** The keys of a reference to a secret. */
 const REFERENCES = ["file", "env", "credential"] as const;
 const SCHEMA = { anyOf: [TEXT, ...REFERENCES.map(reference)] };
-/** How a secret may be written. */
+/** The allowed forms of a secret. */
 const WANTED = 'a string, { file = "PATH" }, { env = "NAME" } or { credential = "NAME" }';
 
 /**
@@ -67,7 +67,7 @@ function readText(field: Field, report: Report): string | undefined {
 const PLAIN_VARIABLES =
   /^(?:HOME|USER|LOGNAME|SHELL|PATH|PWD|TMPDIR|TZ|TERM|HOSTNAME|EDITOR|LANG|LANGUAGE|LC_\w+|XDG_\w+)$/;
 
-/** Values filled in by variables in a text that is not a reference; empty if there are none. */
+/** Values filled in by variables in a text that is not a reference; may be empty. */
 function filledIn({ path, source }: Field): string[] {
   const raw = source.rawOf(path);
   if (raw === undefined) return [];
@@ -82,7 +82,7 @@ export interface EnvironmentValues {
   readonly secrets: readonly string[];
 }
 
-/** The names that a table of texts may have, and what its texts are. */
+/** The names that a table of texts may have, and the meaning of its texts. */
 interface NamedTexts {
   /** The names, as `a table of variables`. */
   readonly wanted: string;
@@ -140,8 +140,8 @@ export const ENVIRONMENT: Reader<EnvironmentValues> = namedTexts({
 const NOTHING: EnvironmentValues = { values: {}, secrets: [] };
 
 /**
- * A file of variables, as `EnvironmentFile=` of systemd: its path, with `-` before it if the file
- * may be missing.
+ * A file of variables, like systemd's `EnvironmentFile=`: its path, with `-` before an optional
+ * one.
  */
 export const ENVIRONMENT_FILE: Reader<EnvironmentValues> = {
   schema: TEXT,
@@ -199,12 +199,12 @@ const REFERENCE_WANTED = {
 
 const READERS = { file: readSecretFile, env: readVariable, credential: readCredential };
 
-/** Where systemd looks for a credential that is named without a path, in this order. */
+/** Folders in which systemd looks for a credential without a path, in this order. */
 const CREDENTIAL_STORES = ["/etc/credstore", "/run/credstore", "/usr/lib/credstore"];
 
 /**
- * The text of a credential of systemd: of this service, or outside of one, as for `jobctl check`,
- * of the folders that services get theirs from.
+ * The text of a systemd credential: this service's or, outside of one, from the folders of all
+ * services' credentials.
  */
 function readCredential(field: Field, name: string, report: Report): string | undefined {
   if (!/^[\w.:@-]{1,255}$/.test(name) || /^\.\.?$/.test(name)) {
@@ -229,9 +229,7 @@ function readVariable(field: Field, name: string, report: Report): string | unde
   return report.value(field, `the variable ${quote(name)} is not set`, "Set it before the start");
 }
 
-/**
- * The text of a secret file, without its last newline. Undefined if it is refused, after a report.
- */
+/** The text of a secret file, without its last newline; undefined if refused, after a report. */
 function readSecretFile(field: Field, path: string, report: Report): string | undefined {
   const file = resolve(field.source.baseDir, path);
   if (!isTrusted(field, file, report)) return undefined;

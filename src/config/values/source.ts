@@ -19,10 +19,7 @@ export interface Source {
   readonly isText: boolean;
   /** The place of the key or the value at `path`; null outside of files. */
   placeOf(path: KeyPath, part: "key" | "value"): Place | null;
-  /**
-   * The text before `${VAR}` was expanded, if it was: messages must not show the value of a
-   * variable.
-   */
+  /** The text before `${VAR}` was expanded: messages must not show the value of a variable. */
   rawOf(path: KeyPath): string | undefined;
 }
 
@@ -40,16 +37,15 @@ export interface Field {
 }
 
 /**
- * Collects problems, so that all are reported at once. Methods return undefined, as readers do for
- * no value.
+ * Collects problems, to report all at once. Methods return undefined, like readers without a value.
  */
 export class Report {
   readonly problems: ConfigProblem[] = [];
   /** Problems that stop nothing. */
   readonly warnings: ConfigProblem[] = [];
-  /** Texts that no output may show. */
+  /** Keys present under another name: unknown keys were probably meant for them. */
   readonly secrets = new Set<string>();
-  /** Keys that are there under another name: unknown keys were probably meant for them. */
+  /** Keys present under another name: unknown keys were probably meant for them. */
   readonly #misspelled = new Set<string>();
 
   /** A problem of the value of `field`. */
@@ -62,13 +58,13 @@ export class Report {
     this.problems.push(problemOf(field, "key", message, hint));
   }
 
-  /** An unknown key, which was probably meant for another one. */
+  /** An unknown key, probably meant for another one. */
   unknown(field: Field, hint: string | undefined, meant: KeyPath | null): undefined {
     if (meant !== null) this.#misspelled.add(formatPath(meant));
     this.key(field, "unknown key", hint);
   }
 
-  /** A key is missing, as `field` shows. Nothing is reported if it is there under another name. */
+  /** A key is missing, as `field` shows. Nothing is reported if it has another name there. */
   missing(field: Field, key: KeyPath, message: string, hint?: string): undefined {
     if (!this.isMisspelled(key)) this.key(field, message, hint);
   }
@@ -83,7 +79,7 @@ export class Report {
     this.warnings.push(problemOf(field, "value", message, hint));
   }
 
-  /** A problem that stops nothing, but is one for `jobctl check` and a reload. */
+  /** A problem that stops nothing, but fails `jobctl check` and a reload. */
   mistake(field: Field, message: string, hint?: string): undefined {
     this.warnings.push({ ...problemOf(field, "value", message, hint), isMistake: true });
   }
@@ -146,9 +142,7 @@ export function isText(field: Field): boolean {
   return field.source.isText || field.source.rawOf(field.path) !== undefined;
 }
 
-/**
- * A value for a message: short, on one line, without the values of variables and passwords of URLs.
- */
+/** A value for a message: short, on one line, without values of variables and passwords of URLs. */
 function showValue(field: Field): string {
   const value = field.source.rawOf(field.path) ?? field.value;
   if (typeof value === "string") {

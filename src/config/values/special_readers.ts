@@ -125,7 +125,7 @@ export const NODE_NAME: Reader<string> = accepted(
   (value) => isNodeName(value) ? value : undefined,
 );
 
-/** The name of a channel; whether there is one shows when all tables are read. */
+/** The name of a channel; its existence is checked when all tables are read. */
 export const CHANNEL_NAME: Reader<string> = accepted(
   "the name of a channel",
   TEXT,
@@ -148,7 +148,7 @@ export const SCHEDULE_TEXT: Reader<ScheduleText> = {
   },
 };
 
-/** A text that `parse` takes; kept as it was written. */
+/** A text that `parse` accepts; kept as written. */
 function checkedText(wanted: string, parse: (text: string) => unknown): Reader<string> {
   return parsedText(wanted, (text) => {
     parse(text);
@@ -156,13 +156,13 @@ function checkedText(wanted: string, parse: (text: string) => unknown): Reader<s
   });
 }
 
-/** A point in time, as text: without an offset it is meant in a zone that is known later. */
+/** A point in time, as text: without an offset its zone is known later. */
 export const TIME: Reader<string> = checkedText(
   'a date, or a date and a time, such as "2026-12-24" or "2026-12-24T18:00:00Z"',
   (text) => parseZonedTime(text, "UTC"),
 );
 
-/** A window in which nothing is to run. */
+/** A window in which nothing may run. */
 export const BLACKOUT: Reader<string> = checkedText(
   'a window such as "22:00-06:00", "sat-sun", "mon-fri 08:00-18:00" or "2026-12-24/2026-12-27"',
   parseBlackout,

@@ -96,8 +96,7 @@ function isOptional(parameter: ArgumentParameter): boolean {
   return parameter.isOptional || parameter.isRest;
 }
 
-// When stored arguments are read again, the text "?" of an argument must not look like a
-// placeholder.
+// When stored arguments are read again, a text "?" must not look like a placeholder.
 function keepPlaceholders(signature: Signature, values: unknown[]): unknown[] {
   if (!values.includes(PLACEHOLDER)) return values;
   if (dropPlaceholders(signature, values).length === values.length) return values;
@@ -156,7 +155,7 @@ class Call {
     return values;
   }
 
-  /** The value of each parameter, from those of parameters and of members by name. */
+  /** The value of each parameter, from values of parameters and of members by name. */
   #sort(given: ReadonlyMap<string, unknown>): ReadonlyMap<ArgumentParameter, unknown> {
     const values = new Map<ArgumentParameter, unknown>();
     const members = new Map<ArgumentParameter, Map<string, unknown>>();
@@ -253,8 +252,8 @@ class Call {
 
   /**
    * The value of an omitted argument. Normally undefined, so that the function applies its default.
-   * It is the default itself if the type has null, as undefined is stored as null, and if no
-   * function declares the parameter.
+   * The default itself if the type has null, since undefined is stored as null, or if no function
+   * declares the parameter.
    */
   #omitted(parameter: ArgumentParameter): unknown {
     const { name, shape, defaultText } = parameter;

@@ -20,20 +20,20 @@ import { BIGINT_BITS_MAX, bytesOf } from "./encode.ts";
 import { JobError } from "../errors.ts";
 import type { PlainType, TypeShape } from "./signature.ts";
 
-/** A converted value, or where and why it does not convert. */
+/** A converted value, or the place and reason of a failure. */
 export type Conversion =
   | { readonly isOk: true; readonly value: unknown }
   | {
     readonly isOk: false;
     /** From the value to the part at fault: `.lines[2].price`, empty for the value itself. */
     readonly path: string;
-    /** The quoted part, then what is wrong: `"12abc" is not a number`. */
+    /** The quoted part, then the fault: `"12abc" is not a number`. */
     readonly problem: string;
     readonly hint?: string;
   };
 
 /**
- * How far conversion goes. Each mode accepts everything that the one before accepts:
+ * Extent of conversion. Each mode accepts everything that the previous one accepts:
  *
  * - "exact": values of the type, and their JSON form.
  * - "text": also numbers, dates and JSON read from text.
@@ -99,7 +99,7 @@ export const SCALARS: Readonly<Record<PlainType, Scalar>> = {
 
 function toNumber(value: unknown, mode: Mode): Conversion {
   if (typeof value === "number") {
-    // The sum turns -0 into 0, as JSON does.
+    // The sum turns -0 into 0, like JSON does.
     return Number.isFinite(value) ? ok(value + 0) : mismatch(value, "a finite number", mode);
   }
   const exact = typeof value === "bigint" ? numberOf(value) : null;
@@ -256,8 +256,8 @@ export function toEnum(
 }
 
 /**
- * Replace bigints that parsed JSON has with numbers if a number has the same digits. For values
- * whose type is unknown. Returns the value itself if nothing changes.
+ * Replace bigints in parsed JSON with equal numbers, if possible. For values of unknown type.
+ * Returns the value itself if nothing changes.
  */
 export function withNumbers(value: unknown): unknown {
   if (typeof value === "bigint") return numberOf(value) ?? value;

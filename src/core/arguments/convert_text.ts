@@ -9,7 +9,7 @@ const DATE =
   /^(\d{4}|[+-]\d{6})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?(Z|z|[+-]\d\d(?::?\d\d)?)?)?$/;
 // Fewer digits are more likely a year or a compact date.
 const EPOCH_MS = /^[+-]?\d{12,16}$/;
-/** The form in which a Date goes through JSON. */
+/** The JSON form of a Date. */
 const ENCODED_DATE = /^(?:\d{4}|[+-]\d{6})-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const NUMBER_LENGTH_MAX = 400;
 /** Decimal digits that a number always keeps. */
@@ -19,9 +19,8 @@ const BIGINT_LENGTH_MAX = 10_000;
 const DATE_MS_MAX = 8.64e15;
 
 /**
- * Read a decimal number: `42`, `-1.5`, `1e3`. No spaces, no hexadecimal, no `NaN`. What a number
- * cannot represent is refused, not rounded: integers beyond 2^53 that lose digits, `1e400`,
- * `1e-400`.
+ * Read a decimal number: `42`, `-1.5`, `1e3`. No spaces, no hexadecimal, no `NaN`. Unrepresentable
+ * values are refused, not rounded: integers beyond 2^53 that lose digits, `1e400`, `1e-400`.
  */
 export function readNumber(text: string): Reading<number> {
   if (!NUMBER.test(text)) return { problem: "is not a number" };
@@ -36,7 +35,7 @@ export function readNumber(text: string): Reading<number> {
 
 /**
  * True if `text` is a whole number beyond 2^53 with digits that `value` lost. The text that
- * JavaScript writes for such a number loses none.
+ * JavaScript writes for a number loses no digits.
  */
 function losesDigits(text: string, value: number): boolean {
   if (Number.isSafeInteger(value) || !Number.isInteger(value) || text === String(value)) {
@@ -116,12 +115,12 @@ export function dateOfMs(ms: number): Reading<Date> {
   return { value: new Date(ms) };
 }
 
-/** True if `text` is what a Date becomes in JSON. */
+/** True if `text` is the JSON form of a Date. */
 export function isEncodedDate(text: string): boolean {
   return ENCODED_DATE.test(text) && "value" in readDate(text);
 }
 
-/** True if `text` is what a bigint becomes in JSON when it is not a safe integer. */
+/** True if `text` is the JSON form of a bigint that is not a safe integer. */
 export function isEncodedBigint(text: string): boolean {
   if (!/^-?[1-9]\d{15,}$/.test(text) || text.length > BIGINT_LENGTH_MAX) return false;
   return !isSafe(BigInt(text));
@@ -162,7 +161,7 @@ export function isEncodedBytes(text: string): boolean {
   return text.length % 4 === 0 && BASE64.test(text);
 }
 
-/** The number with the same digits as `value`; null if there is none. */
+/** The number with the same digits as `value`; null if there is no such number. */
 export function numberOf(value: bigint): number | null {
   const found = Number(value);
   return isSafe(value) || String(found) === String(value) ? found : null;

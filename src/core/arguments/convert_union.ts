@@ -1,18 +1,18 @@
 import type { Definitions, TypeShape } from "./signature.ts";
 
-/** How the members of a union are tried. */
+/** Order and method of trying a union's members. */
 export interface UnionPlan {
   /** Order for exact conversion: JSON forms of richer types before text, null before undefined. */
   readonly exact: readonly TypeShape[];
-  /** Order for text: as declared, but types with the JSON form of a plainer type after that one. */
+  /** Order for text: as declared, but types with a plainer type's JSON form come after that. */
   readonly text: readonly TypeShape[];
-  /** Member whose literal types distinguish the object types; null if there is none. */
+  /** Member whose literal types distinguish the object types; null without one. */
   readonly discriminant: string | null;
 }
 
 const plans = new WeakMap<object, UnionPlan>();
 
-/** How to try the members of a union; computed once for each. */
+/** The plan for trying a union's members; computed once for each. */
 export function unionPlan(
   shape: TypeShape & { readonly type: "union" },
   definitions: Definitions,
@@ -30,7 +30,7 @@ export function unionPlan(
   return plan;
 }
 
-/** The shape that a reference names; unknown if there is none. */
+/** The shape behind a reference; unknown if missing. */
 export function resolveShape(shape: TypeShape, definitions: Definitions): TypeShape {
   let found = shape;
   for (let step = 0; found.type === "ref" && step < 10; step++) {
@@ -66,7 +66,7 @@ function rankOf(shape: TypeShape, definitions: Definitions): number {
   return hasRich ? RICH : PLAIN;
 }
 
-/** Types whose JSON form is also that of a plainer type. */
+/** Types whose JSON form is also a plainer type's. */
 const RICH_TYPES: ReadonlySet<string> = new Set(["url", "bytes", "set", "map"]);
 
 /** True if a shape or a part of it passes `test`. */

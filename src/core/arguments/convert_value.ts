@@ -19,7 +19,7 @@ import { parseJson } from "./json_text.ts";
 import type { Definitions, MemberShape, TupleElement, TypeShape } from "./signature.ts";
 import { base64 } from "../text/text_bytes.ts";
 
-/** Most parts tried before a value is refused: nested unions could try one value without end. */
+/** Most parts tried before a value is refused: nested unions could be tried endlessly. */
 const STEPS_MAX = 5_000_000;
 
 type Shape<Type extends TypeShape["type"]> = Extract<TypeShape, { readonly type: Type }>;
@@ -27,13 +27,12 @@ type Shape<Type extends TypeShape["type"]> = Extract<TypeShape, { readonly type:
 /**
  * Convert `value` to a type; never throws.
  *
- * In a union, a member that the value has exactly wins over one that it could be converted to; then
- * the first one wins. Text stays text if the union has `string`, unless it is the JSON form of a
- * Date or a large bigint of the union. Among object types, a common member with literal types
- * decides.
+ * In a union, a member that matches exactly wins over a conversion; then the first one wins. Text
+ * stays text if the union has `string`, unless it is the JSON form of a Date or a large bigint of
+ * the union. Among object types, a common member with literal types decides.
  *
  * @param definitions the shapes that `ref` shapes name
- * @param mode how far conversion goes; by default as for arguments
+ * @param mode the extent of conversion; by default "lenient"
  */
 export function convertValue(
   shape: TypeShape,
@@ -113,7 +112,7 @@ interface Given {
   readonly depth: number;
 }
 
-// In JSON, names of members are text whatever their type.
+// In JSON, names of members are always text.
 function modeOfNames(mode: Mode): Mode {
   return mode === "exact" ? "text" : mode;
 }
@@ -360,7 +359,7 @@ function isNothing(value: unknown): boolean {
   return value === null || value === undefined;
 }
 
-/** The object whose members are read; null if it has none. */
+/** The object whose members are read; null for other values. */
 function membersOf(given: unknown, mode: Mode): object | null {
   if (given instanceof Map) {
     const isNamed = [...given.keys()].every((key) => typeof key === "string");
@@ -384,14 +383,11 @@ function membersByName(shape: Shape<"object">): ReadonlyMap<string, MemberShape>
 interface Entry {
   readonly key: unknown;
   readonly value: unknown;
-  /** True if the key is the name of a member, and so text whatever its type. */
+  /** True if the key is a member's name, and so always text. */
   readonly isName: boolean;
 }
 
-/**
- * Entries of a map, an object or an array of pairs; null for anything else. An element that is not
- * a pair is null.
- */
+/** Entries of a map, an object or an array of pairs; null for anything else, and for non-pairs. */
 function entriesOf(given: unknown, mode: Mode): readonly (Entry | null)[] | null {
   const isMap = given instanceof Map;
   const value = isMap ? [...given] : plainOf(fromJsonText(given, "[{", mode));

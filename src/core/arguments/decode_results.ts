@@ -16,7 +16,7 @@ export function decodeResults(
   if (result === undefined || values.length === 0) return values;
   // A tuple of two or more is that many results; see encodeResults.
   const isTuple = result.type === "tuple" && resultCount !== null && resultCount > 1;
-  // Only JSON forms are decoded; a result of another type is not converted to the declared one.
+  // Only JSON forms are decoded; a result of another type is not converted.
   const decoded = convertValue(result, isTuple ? values : values[0], definitions, "text");
   if (!decoded.isOk) return values;
   return isTuple ? decoded.value as readonly unknown[] : [decoded.value];

@@ -12,17 +12,17 @@ export const ERROR_MESSAGE_BYTES_MAX = 8_192;
 export const ERROR_STACK_BYTES_MAX = 16_384;
 /** Longest error name kept, in bytes of UTF-8. */
 const ERROR_NAME_BYTES_MAX = 200;
-/** Most errors whose stacks are kept: the one thrown, those that it combines, and causes. */
+/** Most errors whose stacks are kept: the thrown one, its combined errors, and causes. */
 const RELATED_MAX = 10;
-// Dropped members (undefined, functions) write nothing, so a limit of its own bounds their number.
+// Dropped members (undefined, functions) write nothing, so their number has a separate limit.
 const DROPPED_MAX = 100_000;
-/** Most bits of a bigint: the time to write it in decimal grows with the square of its length. */
+/** Most bits of a bigint: writing it in decimal takes quadratic time. */
 export const BIGINT_BITS_MAX = 40_000;
 
-/** Replaces a value that throws when it is read. */
+/** Replaces a value that throws on reading. */
 const UNREADABLE = "[Unreadable]";
 
-/** How a value is encoded. */
+/** Settings of an encoding. */
 export interface EncodeOptions {
   readonly bytesMax: number;
   /** Names the value in the error, as "the result". */
@@ -31,7 +31,7 @@ export interface EncodeOptions {
   readonly isExact?: boolean;
 }
 
-/** One encoding: the text so far, its size, and the objects that are open. */
+/** One encoding: the text so far, its size, and the open objects. */
 class JsonWriter {
   #text = "";
   #bytes = 0;
@@ -241,7 +241,9 @@ function read(source: object, key: string | number): unknown {
   }
 }
 
-/** The bytes of a binary value, not copied; null for anything else, also other typed arrays. */
+/**
+ * The bytes of a binary value, not copied; null for anything else, including other typed arrays.
+ */
 export function bytesOf(value: object): Uint8Array | null {
   if (value instanceof Uint8Array) return value;
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
@@ -303,12 +305,12 @@ function isArray(value: unknown): boolean {
 }
 
 /**
- * Reduce any thrown value to name, message and stack of bounded size. Never throws. The stack is
- * followed by those of the errors that an AggregateError combines, and of the causes. A value that
- * is not an Error gets the name "NonError" and its text or JSON as message.
+ * Reduce any thrown value to name, message and stack of bounded size. Never throws. The stacks of
+ * errors that an AggregateError combines, and of the causes, follow. A value that is not an Error
+ * gets the name "NonError" and its text or JSON as message.
  *
  * @param mask replaces secrets before anything is cut
- * @param endStack shortens each of the stacks; undefined leaves it out
+ * @param endStack shortens each stack; undefined omits it
  */
 export function encodeError(
   thrown: unknown,

@@ -1,8 +1,8 @@
-/** Where a text stops being JSON, and why. */
+/** The place where a text stops being JSON, and the reason. */
 export interface JsonFault {
-  /** Index of the first character that is wrong; the length of the text if it ends too early. */
+  /** Index of the first wrong character; the text's length if it ends too early. */
   readonly index: number;
-  /** What was found there and what would be right. */
+  /** The found and the expected token. */
   readonly message: string;
 }
 
@@ -13,7 +13,7 @@ const LITERAL = /(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)
 /** Most characters of a wrong word that a message repeats. */
 const WORD_SHOWN_MAX = 20;
 
-/** What may come next. */
+/** The tokens that may come next. */
 type Wanted = "value" | "item or ]" | "name or }" | "name" | ":" | ", or the end" | "end";
 
 const WANTED_TEXT: Readonly<Record<Exclude<Wanted, ", or the end">, string>> = {
@@ -68,7 +68,7 @@ function mayClose(wanted: Wanted, inside: "[" | "{"): boolean {
   return wanted === ", or the end" || wanted === (inside === "[" ? "item or ]" : "name or }");
 }
 
-/** The end of the name or value that is wanted at `index`; `index` if there is none. */
+/** The end of the expected name or value at `index`; `index` if there is none. */
 function endOfToken(wanted: Wanted, text: string, index: number): number {
   const isValue = wanted === "value" || wanted === "item or ]";
   if (!isValue && wanted !== "name" && wanted !== "name or }") return index;
@@ -99,7 +99,7 @@ function faultAt(
   return { index, message: `found ${found}, wanted ${right}` };
 }
 
-/** The index of the value of a member of the outermost object of valid JSON; -1 if it has none. */
+/** The index of the value of a member of the outermost object of valid JSON; -1 if absent. */
 export function memberIndex(text: string, name: string): number {
   let depth = 0;
   for (let index = 0; index < text.length; index++) {

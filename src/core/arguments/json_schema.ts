@@ -19,7 +19,7 @@ export const SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema";
 
 /**
  * JSON Schema, draft 2020-12, of a job's arguments by name: their JSON form, one for each type. A
- * job also accepts text for numbers, dates and JSON, which the schema leaves out.
+ * job also accepts text for numbers, dates and JSON, which the schema omits.
  *
  * If the parameters are unknown, it is an array of anything.
  */

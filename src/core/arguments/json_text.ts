@@ -1,6 +1,6 @@
 /** Integers that a number may not represent: their digits are kept. */
 const INTEGER = /^-?\d{16,10000}$/;
-// Only numbers this long can lose digits and need the slower reading.
+// Only numbers of this length can lose digits and need the slower reading.
 const LONG_DIGITS = /\d{16}/;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -34,12 +34,12 @@ export function isDeeperThan(text: string, levelsMax: number): boolean {
 }
 
 /**
- * Most arrays and objects in JSON text of a caller. One takes two characters, but as a value many
- * times their memory, and time in each thread that it passes.
+ * Most arrays and objects in JSON text of a caller. Each takes two characters, but a multiple of
+ * that in memory as a value, and time in each thread.
  */
 const CONTAINERS_MAX = 100_000;
 
-/** Why valid JSON text has too many values; null if it has not. Builds no values. */
+/** Why valid JSON text has too many values; null if acceptable. Builds no values. */
 export function sizeProblem(text: string): string | null {
   if (text.length <= 2 * CONTAINERS_MAX) return null;
   let count = 0;
@@ -64,8 +64,8 @@ function someBracket(text: string, test: (change: 1 | -1) => boolean): boolean {
 }
 
 /**
- * JSON text of a value that {@link parseJson} returned, with all digits of its integers. A number
- * that is too large for JavaScript stays one, for the reader of the arguments to refuse.
+ * JSON text of a value from {@link parseJson}, with all digits of its integers. Too large numbers
+ * are kept, for the reader of the arguments to refuse.
  */
 export function jsonText(value: unknown): string {
   if (isPlain(value)) return JSON.stringify(value);

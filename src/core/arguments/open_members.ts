@@ -3,8 +3,8 @@ import { resolveShape } from "./convert_union.ts";
 import type { MemberShape, Signature, TypeShape } from "./signature.ts";
 
 /**
- * Members that callers may name like parameters: those of a destructured parameter, or of the only
- * parameter. For a union of object types, the members of all of them.
+ * Members that callers may name like parameters: members of a destructured parameter, or of the
+ * only parameter. For a union of object types, the members of all types.
  */
 export function openMembers(
   parameter: ArgumentParameter,
@@ -14,7 +14,7 @@ export function openMembers(
   return isOpen && !parameter.isRest ? membersOf(parameter.shape, signature) : [];
 }
 
-/** Members of a destructured parameter; null for others, and unless its type is one object type. */
+/** Members of a destructured parameter with one object type; null for others. */
 export function patternMembers(
   parameter: ArgumentParameter,
   signature: Signature,

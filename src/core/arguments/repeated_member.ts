@@ -10,17 +10,17 @@ const AFTER_NAME = /\s*:/y;
 
 /**
  * The path of the first member that JSON text gives twice, such as `arguments.day` or `days[2].at`;
- * null if there is none. `JSON.parse` keeps only the last one of each name.
+ * null if there is none. `JSON.parse` keeps only the last member of each name.
  *
  * @param text valid JSON
- * @param value what it was parsed into
+ * @param value its parsed value
  */
 export function repeatedMember(text: string, value: unknown): string | null {
   // Nearly always both agree, and counting is much faster than collecting names.
   return countWritten(text) === countMembers(value) ? null : findRepeated(text);
 }
 
-/** The members that a text has: its colons outside of strings. */
+/** The number of members in a text: its colons outside of strings. */
 function countWritten(text: string): number {
   let count = 0;
   for (let at = 0; at < text.length; at++) {
@@ -42,7 +42,7 @@ function countMembers(value: unknown): number {
   return count;
 }
 
-/** Index of the quote that ends the string which begins at `start`. */
+/** Index of the closing quote of the string at `start`. */
 function endOfString(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1);; end = text.indexOf('"', end + 1)) {
     let slashes = 0;

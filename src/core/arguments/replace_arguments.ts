@@ -5,8 +5,8 @@ import { openMembers } from "./open_members.ts";
 import type { ArgumentInput, Signature } from "./signature.ts";
 
 /**
- * The arguments of a call that repeats an earlier one. Those by position replace all; of those by
- * name each replaces only its own, and the others stay.
+ * The arguments of a call that repeats an earlier one. Arguments by position replace all; an
+ * argument by name replaces only its namesake.
  *
  * @param past the arguments of the earlier call, as `convertArguments` returned them
  */
@@ -22,7 +22,7 @@ export function replaceArguments(
     if (left.length === 0) break;
     const value = parameter.isRest ? left.splice(0) : left.shift();
     if (Object.hasOwn(changed, parameter.name)) continue;
-    // A member that is named belongs to the object, of which the other members stay.
+    // A named member belongs to the object, whose other members stay.
     const members = openMembers(parameter, signature)
       .filter(({ name }) => Object.hasOwn(changed, name)).map(({ name }) => name);
     const named = members.map((name) => [name, changed[name]]);

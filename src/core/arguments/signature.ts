@@ -1,5 +1,6 @@
 /**
- * A TypeScript type, as far as arguments need it. Plain data: workers and clients get it as JSON.
+ * The parts of a TypeScript type that arguments need. Plain data: workers and clients get it as
+ * JSON.
  */
 export type TypeShape =
   | { readonly type: PlainType }
@@ -62,14 +63,10 @@ export interface MemberShape {
   readonly doc?: string;
 }
 
-/**
- * A whole number. Other arguments, and those that a number cannot represent exactly, are refused.
- */
+/** A whole number. Arguments that it cannot represent exactly are refused. */
 export type Int = number;
 
-/**
- * A duration in milliseconds. Arguments are text such as "90s", "1h30m" or "7d", or milliseconds.
- */
+/** A duration in milliseconds. Arguments are text such as "90s" or "1h30m", or milliseconds. */
 export type Duration = number;
 
 /** Arguments by position, or by parameter name. */
@@ -90,14 +87,14 @@ export type ParameterShape =
     readonly defaultText?: string;
   };
 
-/** How a job is called: its parameters and result, as read from its source. */
+/** The signature of a job: its parameters and result, as read from its source. */
 export interface Signature {
   readonly parameters: readonly ParameterShape[];
   /** Number of results: 0 for void, n for a tuple type of n, otherwise 1; null if unknown. */
   readonly resultCount: number | null;
   /** The declared result type as source text, for `describe`. */
   readonly resultText?: string;
-  /** Type of the result inside `Promise`, if it is declared and can be read. */
+  /** Type of the result inside `Promise`, if declared and readable. */
   readonly result?: TypeShape;
   /** The shapes that `ref` shapes name. */
   readonly definitions?: Definitions;
@@ -106,7 +103,7 @@ export interface Signature {
   readonly appliesDefaults?: true;
   /** False if the types are unknown: arguments pass unchanged and are not counted. */
   readonly isTyped: boolean;
-  /** Types that could not be read and count as `unknown`. */
+  /** Unreadable types, which count as `unknown`. */
   readonly warnings: readonly SignatureWarning[];
 }
 
@@ -120,10 +117,7 @@ export interface SignatureWarning {
 
 /** The origin of a source that a signature is read from. */
 export interface SourceOptions {
-  /**
-   * Its path, for messages. If it is absolute, modules that it imports by relative path are read
-   * for their types.
-   */
+  /** Its path, for messages. If absolute, its relative imports are read for their types. */
   readonly file?: string;
   /** "js" takes no types; "ts" otherwise. */
   readonly language?: "ts" | "js";

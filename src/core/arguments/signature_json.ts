@@ -17,7 +17,7 @@ export function decodeSignature(value: unknown): Signature | null {
     : null;
 }
 
-/** @param isByType true if the names of its members are those of types in the source */
+/** @param isByType true if its members are named after types in the source */
 function renamed(value: unknown, rename: (name: string) => string, isByType = false): unknown {
   if (Array.isArray(value)) return value.map((item) => renamed(item, rename));
   if (typeof value !== "object" || value === null) return value;

@@ -2,7 +2,7 @@ import type { ArgumentInput } from "../arguments/signature.ts";
 import { JobError } from "../errors.ts";
 import { type JsonPath, parseJsonPath } from "./json_path.ts";
 
-/** How deliveries prove where they come from. */
+/** Signature schemes of deliveries. */
 export const HOOK_FORMS = ["github", "stripe", "standard", "token"] as const;
 /** One of {@link HOOK_FORMS}. */
 export type HookForm = (typeof HOOK_FORMS)[number];
@@ -15,10 +15,10 @@ export const SECRET_CHARS_MIN = 16;
 export const SECRETS_MAX = 5;
 /** Most arguments, and most conditions, of one hook. */
 export const HOOK_PARTS_MAX = 100;
-/** The header that the secret of the form "token" is in, unless the hook names another one. */
+/** The header of the secret of the form "token", unless the hook names another one. */
 export const TOKEN_HEADER = "authorization";
 
-/** Where a value of a delivery is. */
+/** Place of a value in a delivery. */
 export type HookSource =
   & { /** As configured. */ readonly text: string }
   & (
@@ -26,30 +26,30 @@ export type HookSource =
     | { readonly part: "header" | "query"; readonly name: string }
   );
 
-/** An argument of the job, and where a delivery has it. */
+/** An argument of the job, and its place in a delivery. */
 export interface HookArgument {
   /** Its name, or its position from 0. */
   readonly name: string | number;
   readonly from: HookSource;
-  /** False if the job can do without it. */
+  /** False if the argument is optional. */
   readonly isRequired: boolean;
 }
 
-/** A value that a delivery must have; others are ignored. */
+/** A required value of a delivery; deliveries without it are ignored. */
 export interface HookCondition {
   readonly from: HookSource;
   /** Any of these. */
   readonly values: readonly (string | number | boolean)[];
 }
 
-/** How a job is started by requests of others: the `hook` of its table. */
+/** Settings for starting a job by HTTP requests: the `hook` of its table. */
 export interface JobHook {
   readonly form: HookForm;
   /** Any of them is accepted. */
   readonly secrets: readonly string[];
   /** With the form "token": the header of the secret, in lower case. */
   readonly header: string;
-  /** How far a signed time may be from now. */
+  /** Longest distance of a signed time from now. */
   readonly replayWindowMs: number;
   readonly arguments: readonly HookArgument[];
   readonly conditions: readonly HookCondition[];
@@ -99,7 +99,7 @@ export function isHeaderName(text: string): boolean {
   return HEADER_NAME.test(text);
 }
 
-/** True if a path, without the base path, is that of a hook. */
+/** True if a path, without the base path, belongs to a hook. */
 export function isHookPath(path: string): boolean {
   return path.startsWith(HOOK_PATH);
 }
@@ -123,7 +123,7 @@ export function conditionTexts({ conditions }: JobHook): string[] {
   );
 }
 
-/** The bytes of a secret of Standard Webhooks, `whsec_` and base64; null if it is none. */
+/** The bytes of a secret of Standard Webhooks, `whsec_` and base64; null for other text. */
 export function standardKey(secret: string): Uint8Array | null {
   const text = secret.replace(/^whsec_/, "");
   if (!/^(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/.test(text)) {
@@ -134,7 +134,7 @@ export function standardKey(secret: string): Uint8Array | null {
 
 /** A request to the hook of a job, once its signature was right. */
 export interface HookDelivery {
-  /** The id of its instance, the same for the same delivery; null: a new one. */
+  /** The id of its instance, equal for equal deliveries; null: a new one. */
   readonly id: string | null;
   readonly arguments: ArgumentInput;
 }

@@ -18,7 +18,7 @@ const SEVERAL = /^\[[ \t\n\r]*(?:[*?:]|-?\d+[ \t\n\r]*[:,]|(?:'[^']*'|"[^"]*")[ 
 /**
  * Read a path to one value: a singular query of RFC 9535, such as `$.repository['full name'][0]`.
  *
- * @throws JobError `invalid_argument` saying what is wrong, and where
+ * @throws JobError `invalid_argument` with the fault and its place
  */
 export function parseJsonPath(text: string): JsonPath {
   if (text.length > LENGTH_MAX) {

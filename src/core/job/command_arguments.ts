@@ -2,7 +2,7 @@ import { JobError } from "../errors.ts";
 import type { CommandSpec } from "./job.ts";
 
 /**
- * Check converted arguments against what a command accepts. An argument read from standard input
+ * Check converted arguments against the limits of a command. An argument read from standard input
  * may be anything.
  *
  * An argument that begins with "-" would be read as an option, and an option of `tar` or `ssh` can

@@ -22,8 +22,8 @@ export interface JobInput extends JobSettings, JobHandlers {
 }
 
 /**
- * The reason why a function cannot be a job, in words; null if it can. A class cannot be called,
- * and a generator would return without having run.
+ * Why a function cannot be a job, in words; null if it can. A class cannot be called, and a
+ * generator would return without running.
  */
 export function uncallable(value: object): string | null {
   if (/^class\b/.test(Function.prototype.toString.call(value))) return "a class";
@@ -86,7 +86,7 @@ export function checkJobInput(input: unknown): asserts input is JobInput {
   }
 }
 
-/** Check that a value is an object, as definitions are. @throws JobError `invalid_argument` */
+/** Check that a value is an object, like definitions. @throws JobError `invalid_argument` */
 export function assertJobObject(input: unknown): asserts input is object {
   if (isObject(input)) return;
   throw new JobError(
@@ -113,7 +113,7 @@ export function checkKind(kind: string): void {
   });
 }
 
-/** The handlers of a definition, still called on the definition, so that `this` works in them. */
+/** The handlers of a definition, still called on it, so that `this` works. */
 export function handlersOf(input: JobInput): JobHandlers {
   return Object.fromEntries(HANDLERS.map((name) => [name, input[name]?.bind(input)]));
 }

@@ -2,16 +2,16 @@ import { JobError } from "../errors.ts";
 import type { JobDefinition } from "./job.ts";
 import { shellWord } from "../text/shell_word.ts";
 
-/** Most bytes of output in one report, of which the first are kept. */
+/** Most bytes of output in one report; the rest is dropped. */
 export const REPORT_BYTES_MAX = 100_000;
-/** Longest time between an event and its report, in ms: older ones count as this old. */
+/** Longest time between an event and its report, in ms: older events count as this old. */
 export const REPORT_AGE_MS_MAX = 30 * 86_400_000;
 /** Longest name of the host in a report, in characters. */
 export const REPORT_HOST_LENGTH_MAX = 255;
 
-/** After this long, a run without an end counts as hung, unless its job has a timeout. */
+/** Time after which a run without an end counts as hung, unless its job has a timeout. */
 export const RUN_TIMEOUT_MS = 86_400_000;
-/** A tick without a run is missed after this long, unless its job has `expect.start_within`. */
+/** Time after which a tick without a run is missed, unless its job has `expect.start_within`. */
 export const REPORT_WITHIN_MS = 3_600_000;
 
 /** A key for pings in words. */
@@ -22,23 +22,23 @@ export function isPingKey(text: string): boolean {
   return /^[A-Za-z0-9_-]{20,200}$/.test(text);
 }
 
-/** What somebody reports of a run elsewhere. Times are ages, so that no clock but ours counts. */
+/** A report about a run elsewhere. Times are ages, so that no clock but ours counts. */
 export interface ReportedRun {
   /** UUID of the run, the same in all of its reports; absent: the job's only unfinished run. */
   readonly runId?: string;
   readonly event: "start" | "success" | "failure" | "log";
-  /** How long ago it began, in ms; absent: now for a start, unknown for an end. */
+  /** Age of its start, in ms; absent: now for a start, unknown for an end. */
   readonly startedMsAgo?: number;
-  /** How long ago the event happened, in ms; 0 by default. */
+  /** Age of the event, in ms; 0 by default. */
   readonly msAgo?: number;
   readonly exitCode?: number;
-  /** Such as SIGKILL. */
+  /** For example SIGKILL. */
   readonly signal?: string;
-  /** What went wrong, if the exit code or the signal does not say it. */
+  /** The fault, if the exit code or the signal does not show it. */
   readonly message?: string;
   /** Lines of its output; the first {@link REPORT_BYTES_MAX} bytes are kept. */
   readonly output?: string;
-  /** Where it runs; "elsewhere" by default. */
+  /** Host of the run; "elsewhere" by default. */
   readonly host?: string;
 }
 

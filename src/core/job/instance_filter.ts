@@ -25,12 +25,12 @@ export type TimeInput = Date | number | string;
 
 /** Selects instances that match all given conditions. */
 export interface InstanceFilter {
-  /** One instance: its id, or what `scheduleJob` returned. */
+  /** One instance: its id, or the result of `scheduleJob`. */
   readonly instance?: string | { readonly id: string };
   readonly ids?: readonly string[];
   /** The first 4 or more characters of ids. */
   readonly idPrefix?: string;
-  /** One kind: its name, or what `registerJob` returned. */
+  /** One kind: its name, or the result of `registerJob`. */
   readonly kind?: string | { readonly kind: string };
   readonly kinds?: readonly string[];
   /** In any spelling of the product: "timedOut", "TimedOut" or "timed_out". */
@@ -38,9 +38,9 @@ export interface InstanceFilter {
   readonly states?: readonly StateName[];
   readonly scheduleId?: string;
   readonly uniqueKey?: string;
-  /** Those that were created to run this one again. */
+  /** Instances that were created to run this one again. */
   readonly retryOf?: string | { readonly id: string };
-  /** Only dead letters: those that failed for good and were not run again. */
+  /** Only dead letters: instances that failed for good and were not run again. */
   readonly isDead?: true;
   /** Created at or after. */
   readonly after?: TimeInput;
@@ -58,7 +58,7 @@ export interface InstanceFilter {
 
 /** A cancel, redrive or clear without a condition requires `all`. */
 export interface BulkOptions {
-  /** Confirms that all are meant, if no condition is given. */
+  /** Confirms that all are meant, without a condition. */
   readonly all?: boolean;
 }
 
@@ -84,7 +84,7 @@ export interface LogFilter extends HistoryFilter {
   readonly level?: LogLevel;
   /** Of one instance: the last line first. */
   readonly newestFirst?: true;
-  /** Of one instance: begin with the line of this number, in that direction. */
+  /** For one instance: begin with the line of this number, in that direction. */
   readonly fromLine?: number;
 }
 
@@ -103,8 +103,7 @@ interface ReadLogFilter
   readonly kind?: string;
 }
 
-// Values of a filter's members. The error for a list in place of one kind or state says what to
-// write.
+// Values of a filter's members. Errors for a list in place of one value suggest the right key.
 const INSTANCE: KeyValue = ["an instance or its id", (value) => idOf(value) !== null];
 const KIND: KeyValue = ["a kind or a job", (value) => kindOf(value) !== null];
 const TIME: KeyValue = [
@@ -171,8 +170,8 @@ export function readInstanceFilter(filter: InstanceFilter | undefined): Instance
  *
  * @param action as a verb, such as "cancel"
  * @param options may have `all` instead of a filter
- * @throws JobError `invalid_argument` as {@link readInstanceFilter}, and without a condition unless
- *   `all` is set
+ * @throws JobError `invalid_argument` like {@link readInstanceFilter}, and without a condition
+ * unless `all` is set
  */
 export function readBulkFilter(
   filter: BulkFilter | undefined,
@@ -210,7 +209,7 @@ export function readLogFilter(filter: LogFilter | undefined): ReadLogFilter {
   return readLogConditions(checkFilter(filter, LOG_KEYS, action), action);
 }
 
-/** Read which log lines are followed; errors as of {@link readInstanceFilter}. */
+/** Read the filter of followed log lines; errors like {@link readInstanceFilter}. */
 export function readLogTailFilter(
   filter: LogTailFilter | undefined,
 ): Omit<ReadLogFilter, "after" | "before" | "fromLine" | "newestFirst"> {
@@ -255,8 +254,8 @@ function checkFilter<T extends object>(
 }
 
 /**
- * The conditions of a filter. Unlike in a lookup, an undefined member is refused, and so is a
- * filter without any: one left out must not widen a deletion.
+ * The conditions of a filter. Unlike in a lookup, undefined members and empty filters are refused:
+ * an omission must not widen a deletion.
  */
 function checkBulk<T extends BulkOptions>(
   filter: T | undefined,
@@ -285,7 +284,7 @@ function ifGiven<Value, Read>(
   return value === undefined ? undefined : read(value)!;
 }
 
-/** A key as an instance has it, which begins with the kind, also if only that kind is asked for. */
+/** A key as stored in an instance. It begins with the kind, even for a filter of one kind. */
 function keyOfOne(kinds: readonly string[] | undefined, key: string): string {
   if (kinds?.length !== 1) return key;
   const word = `${kindWord(kinds[0]!)} `;

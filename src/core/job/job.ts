@@ -5,7 +5,7 @@ import type { JobManager } from "./job_manager.ts";
 import type { ScheduleSpec } from "../time/schedule.ts";
 import type { JobState } from "../state.ts";
 
-/** A schedule of a job with what its instances carry. */
+/** A schedule of a job with the data for its instances. */
 export interface JobSchedule {
   readonly spec: ScheduleSpec;
   /** Arguments as configured: positional, or by parameter name. */
@@ -29,12 +29,12 @@ export const NO_LIMITS: ProcessLimits = { memoryBytes: null, cpuMs: null, openFi
 /** Priorities for disks: a class, and for two of them a level from 0, first, to 7, last. */
 export const IO_PRIORITY = /^(?:idle|(?:best-effort|realtime)(?::[0-7])?)$/;
 
-/** The surroundings of a job's processes; null keeps those of the daemon. */
+/** The environment of a job's processes; null keeps the daemon's. */
 export interface ProcessSpec {
   readonly cwd: string | null;
   /** Beside the minimal environment. */
   readonly env: Readonly<Record<string, string>>;
-  /** Values of `env` that were given by reference: they are masked in logs and errors. */
+  /** Values of `env` from references: they are masked in logs and errors. */
   readonly secrets: readonly string[];
   readonly user: string | null;
   /** The user's own by default. */
@@ -43,12 +43,12 @@ export interface ProcessSpec {
   readonly umask: number | null;
   /** From -20, first, to 19, last. */
   readonly nice?: number | null;
-  /** Priority for disks, as {@link IO_PRIORITY} has it. */
+  /** Priority for disks, in the form of {@link IO_PRIORITY}. */
   readonly ionice?: string | null;
   readonly limits?: ProcessLimits;
 }
 
-/** The processes of a job that says nothing of them. */
+/** The process settings of a job that sets none. */
 export const NO_PROCESS: ProcessSpec = {
   cwd: null,
   env: {},
@@ -61,7 +61,7 @@ export const NO_PROCESS: ProcessSpec = {
   limits: NO_LIMITS,
 };
 
-/** How a command job runs. */
+/** The process settings of a command job. */
 export interface CommandSpec extends ProcessSpec {
   /** argv; for a shell line the shell's own argv with the line as its last element. */
   readonly argv: readonly string[];
@@ -69,13 +69,13 @@ export interface CommandSpec extends ProcessSpec {
   readonly stdin: CommandInput | null;
   /** Exit codes that are a success. */
   readonly successCodes: readonly number[];
-  /** Its parameters in order, as the job declares them; a rest parameter is not among them. */
+  /** Its parameters in order, as declared by the job, without a rest parameter. */
   readonly parameters: readonly CommandParameter[];
   /** True if a rest parameter accepts any number of further arguments. */
   readonly hasRest: boolean;
   /** True if an argument may begin with "-", as an option does. */
   readonly allowsDash: boolean;
-  /** True if processes that it leaves behind keep running; when absent they are ended. */
+  /** True to let leftover processes keep running; when absent they are ended. */
   readonly leavesChildren?: boolean;
 }
 
@@ -85,7 +85,7 @@ export type CommandInput = { readonly text: string } | { readonly arg: string | 
 /** A declared parameter of a command. */
 export interface CommandParameter {
   readonly name: string;
-  /** The text used if the argument is not given; null for none. */
+  /** The text for a missing argument; null for none. */
   readonly initial: string | null;
 }
 
@@ -95,15 +95,15 @@ export type JobSource =
     readonly type: "module";
     /** Absolute path of the module. */
     readonly path: string;
-    /** Which entry of the module's default export: its kind. */
+    /** The entry of the module's default export: its kind. */
     readonly entry: string;
     /** Content hash, recorded with each attempt. */
     readonly version: string;
-    /** Hashes by absolute path of its own file and of those that it imports by relative path. */
+    /** Hashes by absolute path of its file and its relative imports. */
     readonly files?: ReadonlyMap<string, string>;
-    /** Why it cannot run any more, although it was loaded once. */
+    /** Why it can no longer run, although it was loaded once. */
     readonly problem?: string;
-    /** Absent where nothing is set. */
+    /** Absent without settings. */
     readonly process?: ProcessSpec;
   }
   | { readonly type: "command"; readonly command: CommandSpec }
@@ -126,7 +126,7 @@ export type JobFunction = (...args: any[]) => unknown;
 
 /** A log that writes to the instance. */
 export interface InstanceLog {
-  /** Values are formatted and joined as `console.log` does. */
+  /** Values are formatted and joined like in `console.log`. */
   debug(...values: readonly unknown[]): void;
   info(...values: readonly unknown[]): void;
   warn(...values: readonly unknown[]): void;
@@ -153,8 +153,8 @@ export interface JobHandlers {
   /** After success, before it is recorded. */
   readonly onComplete?: (instance: InstanceHandle, results: readonly unknown[]) => unknown;
   /**
-   * After a failed attempt, before it is recorded. Null resolves the error, another error replaces
-   * it.
+   * Called after a failed attempt, before it is recorded. Null resolves the error, another error
+   * replaces it.
    */
   readonly onTerminate?: (instance: InstanceHandle, error: Error) => unknown;
   /**
@@ -178,15 +178,15 @@ export interface Context {
   readonly log: InstanceLog;
   /** Aborts at timeout, cancel, drain and a lost lease. */
   readonly signal: AbortSignal;
-  /** Rises with every claim: give it to whatever you write to, and let it refuse a lower one. */
+  /** Rises with every claim. Pass it with every write, so that receivers can refuse a lower one. */
   readonly fence: number;
   /** The tick's due time, or the due time of the instance. */
   readonly scheduledFor: Date;
   /** Schedules, looks up and cancels instances. */
   readonly manager: JobManager;
   /**
-   * Report progress. Omit `total` if it is unknown. At most two reports a second are stored, and
-   * always the last one.
+   * Report progress. Omit an unknown `total`. At most two reports a second, and the last one, are
+   * stored.
    */
   progress(done: number, total?: number): void;
   /**
@@ -202,7 +202,7 @@ export interface Context {
   discard(reason?: string): never;
 }
 
-/** A registered job: everything that the manager needs to know of it. */
+/** A registered job: all facts about it for the manager. */
 export interface JobDefinition {
   readonly kind: string;
   readonly description: string;
@@ -213,13 +213,13 @@ export interface JobDefinition {
   /** IANA zone of schedules that name none: its own, else the configuration's. */
   readonly timezone?: string;
   readonly hasHandler: Readonly<Record<HandlerName, boolean>>;
-  /** Who else may start it; absent if nobody. It has secrets. */
+  /** Settings for starts by HTTP requests; absent if not allowed. It has secrets. */
   readonly hook?: JobHook;
   /** Epoch ms. */
   readonly registeredAt: number;
 }
 
-/** Which handlers a job has. */
+/** Names of the handlers of a job. */
 export function handlersThat(has: (name: HandlerName) => boolean): JobDefinition["hasHandler"] {
   const entries = HANDLERS.map((name) => [name, has(name)]);
   return Object.fromEntries(entries) as JobDefinition["hasHandler"];
@@ -228,8 +228,5 @@ export function handlersThat(has: (name: HandlerName) => boolean): JobDefinition
 /** The handlers of a job without any. */
 export const NO_HANDLERS: JobDefinition["hasHandler"] = handlersThat(() => false);
 
-/**
- * Highest priority number, which runs last. The lowest is its negative. Both fit in the 32 bits of
- * the wire.
- */
+/** Highest priority number, which runs last; the lowest is its negative. Both fit in 32 bits. */
 export const PRIORITY_MAX = 2 ** 31 - 1;

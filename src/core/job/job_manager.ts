@@ -5,19 +5,16 @@ import type { BulkFilter, BulkOptions, InstanceFilter } from "./instance_filter.
 import type { Exact } from "../text/object_keys.ts";
 import type { Page, PageRequest } from "../query.ts";
 
-/** What a retry changes. */
+/** Changes that a retry makes. */
 export interface RetryOptions {
-  /**
-   * Instead of the arguments of the instance that runs again. By name, those that are not named
-   * stay.
-   */
+  /** Replaces the arguments of the original instance. By name, unnamed ones stay. */
   readonly arguments?: ArgumentInput;
 }
 
 /**
  * The manager as a running job sees it. Calls succeed while the attempt has its claim. If an
  * attempt runs again, after a failure or a crash, and schedules the same (kind and arguments, for
- * the n-th time), it gets the instance that the attempt before it scheduled.
+ * the n-th time), it gets the earlier attempt's instance.
  */
 export interface JobManager {
   scheduleJob(kind: string, options?: ScheduleOptions): Promise<Instance>;
@@ -37,7 +34,7 @@ export interface JobManager {
   ): Promise<readonly Instance[]>;
   /**
    * Resolves with the instance once it is final, or with null after `timeoutMs`. The waiting job
-   * keeps its worker, so jobs that wait for each other need as many workers.
+   * keeps its worker, so jobs that wait for each other need a worker each.
    */
   waitInstance(id: string, timeoutMs?: number): Promise<Instance | null>;
 }

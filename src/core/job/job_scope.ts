@@ -19,10 +19,7 @@ export function onlyKindOf(pattern: string): string | null {
   return STAR.test(pattern) ? null : literal(pattern);
 }
 
-/**
- * True if a text matches a pattern in which `*` matches any characters. Takes time linear in both
- * lengths.
- */
+/** True if a text matches a pattern in which `*` matches any characters. Takes linear time. */
 export function matchesPattern(pattern: string, text: string): boolean {
   const [first = "", ...rest] = pattern.split(STAR).map(literal);
   const last = rest.pop();

@@ -7,32 +7,29 @@ import type { ScheduleSpec } from "../time/schedule.ts";
 import type { ScheduleSettings } from "./schedule_settings.ts";
 import type { ScheduleText } from "../time/ticks.ts";
 
-/**
- * A job table of the configuration, checked, with durations in milliseconds, before its module is
- * known.
- */
+/** A checked job table of the configuration, with times in ms, before its module is known. */
 export interface JobTable {
   readonly kind: string;
-  /** The place of the table, or of the value of one of its keys. It is slow: for problems only. */
+  /** The place of the table, or of a key's value. It is slow: for problems only. */
   readonly placeOf: (...keys: readonly (string | number)[]) => Place;
   readonly description: string | null;
   /** Null for options of a module job, and for a job that runs elsewhere. */
   readonly command: CommandSpec | null;
-  /** Set for a job that runs elsewhere, with its key for pings; null if it has none of its own. */
+  /** Set for a job that runs elsewhere, with its key for pings; null without its own key. */
   readonly external?: { readonly pingKey: string | null };
-  /** Who else may start the job; absent if nobody. */
+  /** Settings for starts by HTTP requests; absent if not allowed. */
   readonly hook?: HookTable;
   /** Parameters of the command as text; null when it declares none. */
   readonly params: string | null;
   /** The surroundings of a module job's processes; null if the table sets none. */
   readonly process?: ProcessSpec | null;
-  /** Only what the table itself sets; defaults are merged when the job is resolved. */
+  /** Options that the table sets; defaults are merged when the job is resolved. */
   readonly options: Partial<Omit<JobOptions, "retry" | "output" | "expect">> & {
     readonly retry?: Partial<JobOptions["retry"]>;
     readonly output?: Partial<JobOptions["output"]>;
     readonly expect?: Partial<JobOptions["expect"]>;
   };
-  /** The schedules of a command: a module's own definition has a say in those of a module job. */
+  /** The schedules of a command. For a module job, the definition counts too. */
   readonly schedules: readonly ScheduleSpec[];
   /** The same, as written. */
   readonly scheduleTexts?: readonly ScheduleText[];

@@ -6,13 +6,13 @@ export const KIND_WANTED =
   `1 to ${KIND_LENGTH_MAX} printable characters, with blanks only between others`;
 
 // Letters, marks, numbers, punctuation and symbols of any script. Not control characters, line
-// ends, other blanks, or marks that are invisible or reorder their neighbors: two different kinds
-// could then look the same.
+// ends, other blanks, or marks that are invisible or reorder their neighbors: different kinds could
+// then look the same.
 const PRINTABLE = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]+$/u;
 // Letters and marks that show nothing, such as the Hangul filler, and the empty braille pattern.
 const INVISIBLE = /[\p{Default_Ignorable_Code_Point}\u2800]/u;
 
-/** Kinds that begin so belong to the product. */
+/** Start of the product's own kinds. */
 export const RESERVED_KIND_PREFIX = "system.";
 
 /** True if a kind is of the product itself, not of its user. */
@@ -33,8 +33,8 @@ export function kindProblem(kind: string): string | null {
 }
 
 /**
- * A kind as one word, for keys in which a blank ends it. Blanks and percent signs are escaped as in
- * a URL, so that no two kinds give the same word.
+ * A kind as one word, for keys in which a blank ends it. Blanks and percent signs are escaped like
+ * in a URL, so that different kinds give different words.
  */
 export function kindWord(kind: string): string {
   return kind.replaceAll("%", "%25").replaceAll(" ", "%20");

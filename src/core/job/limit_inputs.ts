@@ -9,29 +9,29 @@ import {
 } from "./limits.ts";
 import { didYouMean } from "../text/nearest.ts";
 
-/** One limit of how many run at once as it is written; a number is the most of the whole job. */
+/** One concurrency limit as written; a number is the maximum of the whole job. */
 export interface ConcurrencyInput {
   readonly max: number;
   /**
-   * A parameter, a path into one such as `customer.id`, or several. Each value is counted
+   * A parameter, a path into it such as `customer.id`, or several. Each value is counted
    * separately.
    */
   readonly by?: string | readonly string[];
   readonly per?: "cluster" | "node";
 }
 
-/** One limit of starts as it is written; `"10/1m"` is ten in any minute of the whole job. */
+/** One limit of starts as written; `"10/1m"` is ten in any minute of the whole job. */
 export interface RateInput {
   readonly max: number;
   readonly per: number | string;
   readonly by?: string | readonly string[];
 }
 
-/** Which instances count as the same, as written. Text or a list is `by`. */
+/** Rule for equal instances, as written. Text or a list is `by`. */
 export interface UniqueInput {
   /** "arguments" (the default) for all, or parameters and paths into them. */
   readonly by?: string | readonly string[];
-  /** How long the key stays taken after acceptance; by default until the instance finishes. */
+  /** Time for which the key stays taken after acceptance; by default until it finishes. */
   readonly for?: number | string;
   readonly onConflict?: "keep" | "replace";
 }
@@ -48,7 +48,7 @@ export const CODE_STYLE: InputStyle = { onConflict: "onConflict", hasMillisecond
 /** Tables of the configuration. */
 export const TABLE_STYLE: InputStyle = { onConflict: "on_conflict", hasMilliseconds: false };
 
-/** All arguments of an instance, as `unique.by` names them. */
+/** All arguments of an instance, in `unique.by`. */
 const ALL_ARGUMENTS = "arguments";
 const COUNT_MAX = 1_000_000;
 
@@ -97,7 +97,7 @@ export function parseRate(value: unknown, style: InputStyle): readonly RateLimit
   });
 }
 
-/** Read what makes two instances the same one. @throws JobError `invalid_argument` */
+/** Read the rule for equal instances. @throws JobError `invalid_argument` */
 export function parseUnique(value: unknown, style: InputStyle): UniquePolicy {
   const wanted = uniqueWanted(style);
   if (typeof value === "string" || Array.isArray(value)) {

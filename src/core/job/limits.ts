@@ -18,7 +18,7 @@ export interface ConcurrencyLimit {
    * limit for all instances.
    */
   readonly by: readonly string[];
-  /** True if each node counts for itself, or all together. */
+  /** True if each node counts separately; otherwise all count together. */
   readonly per: "cluster" | "node";
 }
 
@@ -29,7 +29,7 @@ export interface RateLimit {
   readonly by: readonly string[];
 }
 
-/** What holds the claims of one kind back. Limits with `by` count each queue key for itself. */
+/** Limits on the claims of one kind. Limits with `by` count each queue key separately. */
 export interface JobLimits {
   readonly concurrency: readonly ConcurrencyLimit[];
   readonly rate: readonly RateLimit[];
@@ -44,9 +44,8 @@ export interface PoolLimit {
 }
 
 /**
- * The limits that a node claims by. The store counts slots in use and starts, so that a changed
- * limit applies at once to waiting instances, and nodes with different limits each keep to their
- * own.
+ * The limits for a node's claims. The store counts slots in use and starts, so that a changed limit
+ * applies to waiting instances at once, and nodes may have different limits.
  */
 export interface ClaimLimits {
   /** By kind; a kind without any is absent. */
@@ -54,18 +53,18 @@ export interface ClaimLimits {
   readonly pools: readonly PoolLimit[];
 }
 
-/** The reason why something due is not claimed. */
+/** The reason why a due item is not claimed. */
 export interface Block {
-  /** "node": no live node runs the kind, so that it waits for one that does. */
+  /** "node": no live node runs the kind, so it waits for a node that does. */
   readonly limit: "concurrency" | "rate" | "pool" | "node";
   /** The kind, the pool or the queue key that it holds back. */
   readonly name: string;
   /** Claims held, or starts within the span; 0 of 0 for a node. */
   readonly used: number;
   readonly max: number;
-  /** When a rate opens again, epoch ms; null for a slot, which opens when it is free. */
+  /** Time when a rate opens again, epoch ms; null for a slot, which opens when freed. */
   readonly opensAt: number | null;
-  /** Of "node": tags that the job needs and no live node has; absent for another reason. */
+  /** For "node": tags that the job needs and no live node has; absent for other reasons. */
   readonly needs?: readonly string[];
   /** The number of live nodes, with `needs`. */
   readonly nodes?: number;
@@ -74,7 +73,7 @@ export interface Block {
 /**
  * The block of a kind that no live node runs.
  *
- * @param needs what the job needs
+ * @param needs tags that the job needs
  * @param tags of each live node
  */
 export function unservedBlock(
@@ -118,34 +117,32 @@ export function blockWords(
   return `${what} ${block.name} (${block.used} of ${block.max})`;
 }
 
-/** Which instances of a job count as the same. */
+/** Rule for equal instances of a job. */
 export interface UniquePolicy {
   /** Parameters or paths into them; null: all arguments. */
   readonly by: readonly string[] | null;
-  /**
-   * How long an instance keeps its key after acceptance, finished or not; null: until it finishes.
-   */
+  /** Time for which an instance keeps its key after acceptance; null: until it finishes. */
   readonly forMs: number | null;
-  /** True if the first stays, or the newer takes the place of one that waits. */
+  /** "keep": the first stays; "replace": a newer one replaces a waiting one. */
   readonly onConflict: "keep" | "replace";
 }
 
-/** How a new instance takes its unique key. */
+/** Rule for taking a unique key. */
 export interface UniqueRule {
   /**
-   * How long the key stays taken after acceptance, even once finished (not if canceled); null:
-   * until it finishes.
+   * Time for which the key stays taken after acceptance, even once finished (not if canceled);
+   * null: until it finishes.
    */
   readonly forMs: number | null;
   /**
-   * If another instance has the key: "refuse" returns it if it has the same arguments and otherwise
-   * refuses, "keep" returns it, "replace" cancels it if it waits, refuses if it runs, and returns
-   * it if it has finished.
+   * If another instance has the key: "refuse" returns it for equal arguments and otherwise refuses,
+   * "keep" returns it, "replace" cancels a waiting one, refuses a running one and returns a
+   * finished one.
    */
   readonly onConflict: "refuse" | "keep" | "replace";
 }
 
-/** How a key is held when nothing is said. */
+/** The rule for a key without settings. */
 export const UNIQUE_DEFAULT: UniqueRule = { forMs: null, onConflict: "refuse" };
 
 const NO_PATHS: readonly string[] = [];
@@ -179,7 +176,7 @@ export function keyText(
 /** All arguments as text, alike for the same converted arguments. */
 export function argumentsText(argumentsJson: string): string {
   const given = JSON.parse(argumentsJson) as unknown[];
-  // One that was left out at the end is the same as null.
+  // An argument omitted at the end equals null.
   while (given.length > 0 && given.at(-1) === null) given.pop();
   return canonicalJson(given);
 }
@@ -204,7 +201,7 @@ function valueAt(signature: Signature, given: readonly unknown[], path: string):
   return value ?? null;
 }
 
-/** The parameter that a path begins at; one that is destructured is known by its members. */
+/** The first parameter of a path; a destructured parameter is found by its members. */
 function find(signature: Signature, path: string) {
   const names = path.split(".");
   for (const [index, parameter] of argumentsOf(signature).entries()) {
@@ -326,9 +323,7 @@ export function checkPool(
   );
 }
 
-/**
- * Limits of a job in words, one text each: `2 at once by account`, `10 starts in 1m`, `pool heavy`.
- */
+/** Limits of a job in words, one text each: `2 at once by account`, `pool heavy`. */
 export function describeLimits(
   options: JobLimits & {
     readonly unique: UniquePolicy | null;

@@ -4,13 +4,13 @@ import type { ScheduleDefaults } from "../time/schedule.ts";
 import { JOB_OPTIONS, type JobOptionTable } from "./options.ts";
 import type { OptionValue } from "./option_values.ts";
 
-/** Options that are objects in definitions, with what may be written in their place. */
+/** Options that are objects in definitions, with the allowed short forms. */
 interface OptionGroup {
   readonly doc: string;
-  /** The type of what may be written in place of the object. */
+  /** The type of the short form. */
   readonly type?: string;
   readonly wanted?: string;
-  /** The members that a value in place of the object sets; null for one that cannot be there. */
+  /** The members that a short form sets; null for an unacceptable one. */
   readonly membersOf?: (value: unknown) => Readonly<Record<string, unknown>> | null;
 }
 
@@ -42,7 +42,7 @@ export function codeName(name: string): string {
   return name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** The keys of a definition that are options, and the keys of those that are objects. */
+/** The keys of a definition that are options, and the keys of options that are objects. */
 export function definitionKeys(
   table: JobOptionTable = JOB_OPTIONS,
 ): { readonly keys: Keys; readonly parts: Readonly<Record<string, Keys>> } {

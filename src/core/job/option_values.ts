@@ -31,7 +31,7 @@ import { isNodeName, NODE_NAME_WANTED, TAGS_MAX } from "./tags.ts";
  * for each {@link OptionForm}.
  */
 export interface OptionValue {
-  /** The form in the configuration, with the limits that apply there. */
+  /** The form in the configuration, with its limits. */
   readonly form: OptionForm;
   /** Its type in TypeScript. */
   readonly type: string;
@@ -49,7 +49,7 @@ export interface OptionValue {
   readonly parse: (value: never, path: string) => unknown;
 }
 
-/** How the configuration reads an option. */
+/** Form of an option in the configuration. */
 export type OptionForm =
   | { readonly name: "duration"; readonly minMs: number }
   | { readonly name: "size"; readonly minBytes: number }
@@ -58,12 +58,12 @@ export type OptionForm =
   | { readonly name: "text"; readonly lengthMax: number; readonly isEmptyAllowed: boolean }
   | { readonly name: PlainForm };
 
-/** The forms without limits of their own. */
+/** The forms without limits. */
 export type PlainForm =
   | ("flag" | "failures" | "tags" | "channels" | "concurrency" | "rate" | "unique")
   | ("schedules" | "timezone" | "time" | "blackout" | "silence" | "arguments");
 
-/** A value that the program uses as it is given. */
+/** A value that the program uses unchanged. */
 function asGiven(value: Omit<OptionValue, "becomes" | "parse">): OptionValue {
   return { ...value, becomes: value.type, parse: (given) => given };
 }
@@ -120,7 +120,7 @@ export function size(minBytes: number): OptionValue {
 /**
  * A whole number.
  *
- * @param code the limits in definitions, where they are not those of the configuration
+ * @param code the limits in definitions, where they differ from the configuration's
  */
 export function integer(
   min: number,
@@ -225,7 +225,7 @@ export const CHANNELS: OptionValue = {
   parse: (value: string | readonly string[]) => [value].flat(),
 };
 
-/** How many instances run at once. */
+/** Number of instances that run at once. */
 export const CONCURRENCY: OptionValue = parsed({
   form: { name: "concurrency" },
   type: "number | ConcurrencyInput | readonly (number | ConcurrencyInput)[]",
@@ -233,7 +233,7 @@ export const CONCURRENCY: OptionValue = parsed({
   wanted: CONCURRENCY_WANTED,
 }, parseConcurrency);
 
-/** How many instances start in a span of time. */
+/** Number of instances that start in a span of time. */
 export const RATE: OptionValue = parsed({
   form: { name: "rate" },
   type: "string | RateInput | readonly (string | RateInput)[]",
@@ -241,7 +241,7 @@ export const RATE: OptionValue = parsed({
   wanted: RATE_WANTED,
 }, (value) => parseRate(value, CODE_STYLE));
 
-/** Which instances count as the same. */
+/** Rule for equal instances. */
 export const UNIQUE: OptionValue = parsed({
   form: { name: "unique" },
   type: "string | readonly string[] | UniqueInput",
@@ -249,7 +249,7 @@ export const UNIQUE: OptionValue = parsed({
   wanted: uniqueWanted(CODE_STYLE),
 }, (value) => parseUnique(value, CODE_STYLE));
 
-/** One text or several, of which the configuration checks each. */
+/** One text or several; the configuration checks each. */
 export function texts(name: "schedules" | "blackout" | "silence"): OptionValue {
   const parse: Parse<string | readonly string[]> = (value, path) => {
     const list = [value].flat();
@@ -271,7 +271,7 @@ export function texts(name: "schedules" | "blackout" | "silence"): OptionValue {
   };
 }
 
-/** A zone of the IANA database; whether there is one of that name shows when ticks are computed. */
+/** A zone of the IANA database; its existence is checked when ticks are computed. */
 export const TIMEZONE: OptionValue = asGiven({
   form: { name: "timezone" },
   type: "string",

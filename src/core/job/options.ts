@@ -28,9 +28,9 @@ const INT32_MAX = 2 ** 31 - 1;
 /** An option of a job: of its table in the configuration, and of its definition. */
 export interface JobOption {
   readonly value: OptionValue;
-  /** Its meaning, for the docs, the JSON Schema and the types. It names options as tables do. */
+  /** Its meaning, for the docs, the JSON Schema and the types. It names options like tables do. */
   readonly doc: string;
-  /** Its default, as a table would have it. */
+  /** Its default, in a table's form. */
   readonly initial?: unknown;
   /** True if `[defaults]` of the configuration may set it for all jobs. */
   readonly isInherited?: true;
@@ -40,7 +40,7 @@ export interface JobOption {
   readonly schedule?: string;
   /** Likewise, in the processes of the job. */
   readonly process?: string;
-  /** The value in the options of a job where nothing sets it and there is no {@link initial}. */
+  /** The value in a job's options if nothing sets it, without {@link initial}. */
   readonly unset?: unknown;
 }
 

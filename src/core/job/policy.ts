@@ -25,12 +25,12 @@ export function retryDelayMs(policy: RetryPolicy, attempt: number, random: numbe
     linear: attempt,
     exponential: 2 ** Math.min(attempt - 1, DOUBLINGS_MAX),
   }[policy.backoff];
-  // Kept below the cap by what jitter may add: those that wait longest are spread like the others.
+  // Kept below the cap by the largest jitter, so that the longest waits are spread too.
   const capped = Math.min(policy.initialMs * factor, policy.capMs / (1 + policy.jitter));
   return Math.round(capped * (1 + policy.jitter * (2 * random - 1)));
 }
 
-/** True if the policy retries after this failure. How often it may is checked elsewhere. */
+/** True if the policy retries after this failure. The number of retries is checked elsewhere. */
 export function isRetried(
   policy: RetryPolicy,
   reason: "error" | "timeout",

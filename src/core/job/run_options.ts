@@ -11,22 +11,22 @@ const RETRIES = [-1, 2 ** 31 - 1] as const;
 const TIMES = '"2026-11-24 09:00", "09:00", "tomorrow 9:00", "+10m"';
 
 /**
- * How a value is written. A "duration" is milliseconds or text, and has a twin in milliseconds:
- * `after` and `afterMs`. An "instant" is epoch milliseconds; a "moment" may also be a Date.
+ * Form of a value. A "duration" is milliseconds or text, and has a twin in milliseconds: `after`
+ * and `afterMs`. An "instant" is epoch milliseconds; a "moment" may also be a Date.
  */
 export type RunOptionForm =
   | ("arguments" | "choice" | "duration" | "id" | "instant")
   | ("integer" | "moment" | "text" | "texts");
 
-/** What an option accepts, and where it belongs. */
+/** Accepted values of an option, and its place. */
 interface OptionRules {
   readonly form: RunOptionForm;
   readonly of: "instance" | "schedule" | "both";
-  /** The least and the most of a number, if not those of its form. */
+  /** The minimum and maximum of a number, if they differ from its form's. */
   readonly range?: readonly [min: number, max: number];
   /** The words of a choice. */
   readonly words?: readonly string[];
-  /** Its name in requests, if that differs from {@link NamedOption.key}. */
+  /** Its name in requests, if different from {@link NamedOption.key}. */
   readonly wire?: string;
   /** True if requests have it in their `recurrence`. */
   readonly isInRecurrence?: true;
@@ -46,9 +46,9 @@ export interface RunOption {
   readonly changeHelp?: string;
   /** Its name on the command line, if that differs. */
   readonly command?: string;
-  /** The name of its value there, if that does not follow from its form. */
+  /** The name of its value there, if not derived from its form. */
   readonly valueName?: string;
-  /** Its heading in the help, if that does not follow from `of`. */
+  /** Its heading in the help, if not derived from `of`. */
   readonly heading?: string;
 }
 
@@ -170,7 +170,7 @@ export const RUN_OPTIONS: Readonly<Record<string, RunOption>> = {
   },
 };
 
-/** An option with what derives from its name and its form. */
+/** An option with the names derived from its name and form. */
 export interface NamedOption extends Omit<RunOption, "rules">, OptionRules {
   readonly name: string;
   readonly range: readonly [min: number, max: number];
@@ -178,7 +178,7 @@ export interface NamedOption extends Omit<RunOption, "rules">, OptionRules {
   readonly key: string;
   /** Its member in messages: `afterMs`, `maxRetries`. */
   readonly member: string;
-  /** The field of a request, as errors name it: `recurrence.starts_at`. */
+  /** The field of a request in errors: `recurrence.starts_at`. */
   readonly field: string;
 }
 

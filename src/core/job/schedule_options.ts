@@ -52,9 +52,7 @@ const INSTANCE_KEYS = keysOf(INSTANCE_OPTIONS);
 /** The keys of the options of a recurring schedule. */
 export const RECURRING_KEYS: Keys = keysOf(SCHEDULE_OPTIONS);
 
-/**
- * Options that only the library accepts: `cron`, which makes a recurring schedule, and handlers.
- */
+/** Options that only the library accepts: `cron`, for a recurring schedule, and handlers. */
 const LIBRARY_KEYS: Keys = {
   ...INSTANCE_KEYS,
   cron: TEXT,
@@ -80,9 +78,9 @@ export function checkScheduleOptions(
 }
 
 /**
- * The kind that a job's name or definition says.
+ * The kind that a job's name or definition refers to.
  *
- * @param action what the kind is needed for, in messages
+ * @param action the purpose of the kind, in messages
  * @throws JobError `invalid_argument` for anything else
  */
 export function kindOfReference(job: unknown, action = "schedule a job"): string {
@@ -109,7 +107,7 @@ const DURATIONS = NAMED_OPTIONS.filter(({ form }) => form === "duration").map(({
  */
 export function inMilliseconds<Options extends object>(given: Options): Options {
   const options = given as Readonly<Record<string, unknown>>;
-  // Fast path: most instances, thousands at a time, are scheduled with none of these options.
+  // Fast path: most instances, thousands at a time, are scheduled without these options.
   const names = DURATIONS.filter((name) => options[name] !== undefined);
   if (names.length === 0) return given;
   const plain: Record<string, unknown> = { ...options };

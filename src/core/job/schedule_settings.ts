@@ -13,7 +13,7 @@ export interface ScheduleSettings
   readonly endsAt?: string;
 }
 
-/** Values for settings that a job does not have. */
+/** Values for unset settings of a job. */
 export interface InheritedSchedule {
   readonly timezone: string;
   readonly defaults: ScheduleDefaults;
@@ -32,7 +32,7 @@ export function specsOf(
 ): ScheduleSpec[] {
   return texts.map(({ cron, everyMs, timezone: own }) => {
     const timezone = own ?? settings.timezone ?? inherited.timezone;
-    // Absent ones are left out, because a schedule's hash covers the members that it has.
+    // Absent ones are omitted, because a schedule's hash covers existing members.
     return withoutUndefined({
       ...inherited.defaults,
       ...withoutUndefined(settings),

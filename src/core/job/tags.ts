@@ -20,7 +20,7 @@ export function isNodeName(value: unknown): value is string {
     /^[A-Za-z0-9][A-Za-z0-9._:-]*$/.test(value);
 }
 
-/** The tags of `needs` that `tags` does not have. */
+/** The tags of `needs` that are not in `tags`. */
 export function missingTags(
   needs: readonly string[],
   tags: ReadonlySet<string>,
@@ -28,16 +28,16 @@ export function missingTags(
   return needs.filter((need) => !tags.has(need));
 }
 
-/** Where a query has a tag. */
+/** Path of a tag in a query. */
 const TAG_PATH = "query.tag";
-/** How many tags an error lists at most. */
+/** Most tags listed in an error. */
 const LISTED_TAGS_MAX = 10;
 
 /**
  * The kinds of the jobs that need a tag.
  *
- * @throws JobError `invalid_argument` if it cannot be a tag, `not_found` naming the nearest one if
- *   no job needs it
+ * @throws JobError `invalid_argument` if it cannot be a tag, `not_found` with the nearest one if no
+ * job needs it
  */
 export function kindsNeeding(
   tag: string,

@@ -11,22 +11,22 @@ export const LEARNT_RUNS = 30;
 const LEARNT_RUNS_MIN = 10;
 /** An attempt takes too long after this many times p99, and {@link LONG_MARGIN_MS} more. */
 const LONG_FACTOR = 1.5;
-/** How much longer than p99 an attempt may always run, in ms. */
+/** Time beyond p99 that an attempt may always run, in ms. */
 export const LONG_MARGIN_MS = 10_000;
 /** A success was too short if it took less than this fraction of p50. */
 const SHORT_PART = 0.25;
-/** If p50 is below this, no success is too short: such short times vary by chance. */
+/** If p50 is below this, no success is too short: short times vary by chance. */
 export const SHORT_FROM_MS = 2_000;
 
 /** The usual durations of a job, in ms. */
 export interface DurationBand {
   /** Half of the last successes took no longer. */
   readonly p50Ms: number;
-  /** Almost all of them took no longer: of 30, the longest. */
+  /** Duration that almost none of them exceeded: of 30, the longest. */
   readonly p99Ms: number;
 }
 
-/** The option of `expect` that a run or a job does not meet. */
+/** The unmet option of `expect`. */
 export type ExpectationRule =
   | "start_within"
   | "finish_within"
@@ -35,19 +35,19 @@ export type ExpectationRule =
   | "learn"
   | "every";
 
-/** An expectation that is not met. Times are in ms. */
+/** An unmet expectation. Times are in ms. */
 export interface Broken {
   readonly event: Extract<NoticeEvent, "late" | "long" | "short" | "missed">;
   readonly rule: ExpectationRule;
-  /** How long it took so far. */
+  /** Its duration so far. */
   readonly tookMs: number;
-  /** How long it should have taken at most, for `short` at least. */
+  /** The duration that it should not exceed; for `short`, the one it should reach. */
   readonly limitMs: number;
   /** The usual durations, for `learn`; null for the other rules. */
   readonly band: DurationBand | null;
 }
 
-/** How far a run has come. Times are in ms. */
+/** Progress of a run. Times are in ms. */
 export interface RunProgress {
   /** True if it is a tick of a schedule. */
   readonly isScheduled: boolean;
@@ -59,14 +59,14 @@ export interface RunProgress {
   readonly ranMs: number | null;
 }
 
-/** The expectations that are not met at a moment. */
+/** The unmet expectations at a moment. */
 export interface Verdict {
   readonly broken: readonly Broken[];
   /** Time until the next expectation would not be met, in ms; null for never. */
   readonly nextMs: number | null;
 }
 
-/** True if a job says that it expects something, beyond what holds for every schedule. */
+/** True if a job has expectations, beyond the ones for every schedule. */
 export function hasExpectations({ source, options: { expect } }: JobDefinition): boolean {
   if (source.type === "system") return false;
   const { startWithinMs = 0, finishWithinMs, minDurationMs, maxDurationMs, everyMs, learn } =
@@ -75,16 +75,16 @@ export function hasExpectations({ source, options: { expect } }: JobDefinition):
     [startWithinMs, finishWithinMs, minDurationMs, maxDurationMs, everyMs].some((ms) => ms > 0);
 }
 
-/** How long after its due time a run may start, in ms; null for no limit. */
+/** Longest delay of a run's start after its due time, in ms; null for no limit. */
 export function startWithinOf(expect: Expectations, isScheduled: boolean): number | null {
   const limitMs = expect.startWithinMs ?? (isScheduled ? START_WITHIN_MS : 0);
   return limitMs > 0 ? limitMs : null;
 }
 
 /**
- * The expectations that a run has not met so far. A limit is exceeded as soon as it is reached.
+ * The expectations that a run has not met so far. A limit is exceeded once it is reached.
  *
- * @param band its usual durations; null if they are unknown
+ * @param band its usual durations; null if unknown
  */
 export function checkRun(
   expect: Expectations,
@@ -116,7 +116,7 @@ export function checkRun(
 /**
  * The expectation that a success missed because it was too short; null for none.
  *
- * @param band the usual durations before it; null if they are unknown
+ * @param band the usual durations before it; null if unknown
  */
 export function checkSuccess(
   expect: Expectations,
@@ -154,22 +154,22 @@ export function bandOf(durationsMs: readonly number[]): DurationBand | null {
   return { p50Ms: ofRank(0.5), p99Ms: ofRank(0.99) };
 }
 
-/** How long after its start an attempt takes unusually long, in ms. */
+/** Duration after which an attempt counts as unusually long, in ms. */
 function longAfterMs({ p99Ms }: DurationBand): number {
   return Math.max(p99Ms * LONG_FACTOR, p99Ms + LONG_MARGIN_MS);
 }
 
-/** What is known when an expectation is not met. */
+/** Facts about an unmet expectation. */
 export interface BrokenContext {
   /** True if the run has started in the meantime. */
   readonly isStarted?: boolean;
   /** The number of workers, if all of them are busy; else null. */
   readonly busyWorkers?: number | null;
-  /** When the last success was, epoch ms; null if none is known. */
+  /** Time of the last success, epoch ms; null if unknown. */
   readonly lastSuccessAt?: number | null;
 }
 
-/** One line about an expectation that is not met, such as `took 4s; usually 52s, p99 1m1s`. */
+/** One line about an unmet expectation, such as `took 4s; usually 52s, p99 1m1s`. */
 export function describeBroken(broken: Broken, context: BrokenContext = {}): string {
   const { tookMs, limitMs, rule, band } = broken;
   const [took, limit] = [roughDuration(tookMs), formatDuration(limitMs)];

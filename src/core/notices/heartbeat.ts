@@ -1,4 +1,4 @@
-/** Where the daemon's heartbeat goes, and how often. */
+/** Target and interval of the daemon's heartbeat. */
 export interface HeartbeatSettings {
   /** Called with GET. It may be a secret. */
   readonly url: string;

@@ -2,16 +2,16 @@ import type { JobDefinition } from "../job/job.ts";
 import { quietUntil } from "./quiet_time.ts";
 import type { NoticeRules } from "./settings.ts";
 
-/** What holds a notice back: something with an end, epoch ms, or the window of a digest. */
+/** Reason for holding a notice back: something with an end, epoch ms, or the window of a digest. */
 export type Hold =
   | { readonly why: "silence" | "quiet"; readonly until: number }
   | { readonly why: "digest"; readonly windowMs: number };
 
 /**
- * What holds a notice of a channel back; null for nothing.
+ * The reason for holding a channel's notice back; null to send it.
  *
- * @param rules those of the channel; undefined if it is gone
- * @param silence when the silences of the notice's subject end, epoch ms; null if it is in none
+ * @param rules of the channel; undefined if it is gone
+ * @param silence end of the silences of the notice's subject, epoch ms; null outside of them
  */
 export function holdOf(
   rules: Pick<NoticeRules, "quiet" | "digestMs"> | undefined,
@@ -27,11 +27,11 @@ export function holdOf(
 
 /** True if the window of a digest is running. @param until its end, epoch ms */
 export function isRunning(until: number, windowMs: number, atMs: number): boolean {
-  // A clock that was set back must not stretch it.
+  // A clock that was set back must not lengthen it.
   return until > atMs && until <= atMs + windowMs;
 }
 
-/** The time zone of a job's silences: that of its first schedule, or else the configuration's. */
+/** The time zone of a job's silences: its first schedule's, or else the configuration's. */
 export function silenceZoneOf(
   { schedules }: Pick<JobDefinition, "schedules">,
   timezone: string,

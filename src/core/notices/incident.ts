@@ -1,24 +1,24 @@
 import type { NoticeEvent, NoticeIncident, NoticeSubject } from "./notice.ts";
 
-/** Something that is wrong with a job, a node, the daemon or the store, until it is well again. */
+/** A problem of a job, a node, the daemon or the store, until it is solved. */
 export interface Incident {
   /** UUID; the same in all notices of the incident. */
   readonly id: string;
   readonly subject: NoticeSubject;
-  /** The events that it consists of, in the order in which each came first. */
+  /** Its events, in the order of their first occurrence. */
   readonly events: readonly NoticeEvent[];
   /** Epoch ms. */
   readonly openedAt: number;
   /** Epoch ms; null while it is open. */
   readonly closedAt: number | null;
-  /** Why it was closed although nothing recovered; absent if it was not. */
+  /** Why it was closed without a recovery; absent otherwise. */
   readonly closedReason?: string;
-  /** How many bad events it has had. */
+  /** Number of its bad events. */
   readonly count: number;
   /** When the last of them came, epoch ms. */
   readonly lastAt: number;
   readonly lastError: string | null;
-  /** The instance of the last of them; null if it was of none. */
+  /** The instance of the last one; null if that had no instance. */
   readonly lastInstanceId: string | null;
   /** Version of the code and exit code that the last failure had; null if unknown. */
   readonly lastVersion: string | null;
@@ -30,7 +30,7 @@ export interface Incident {
   readonly notified: readonly string[];
 }
 
-/** What a notice says of its incident. */
+/** A notice's view of its incident. */
 export function noticeIncidentOf(incident: Incident): NoticeIncident {
   const { id, openedAt, closedAt, count, lastError, acknowledgedBy } = incident;
   return { id, openedAt, closedAt, count, lastError, acknowledgedBy };
@@ -44,28 +44,28 @@ export interface Silence {
   readonly since: number;
   readonly until: number;
   readonly reason: string;
-  /** Who asked for it: the caller's name, or `config`. */
+  /** Its author: the caller's name, or `config`. */
   readonly by: string;
 }
 
-/** What `notices test` is to send. */
+/** Options of `notices test`. */
 export interface TestOptions {
   /** True to send nothing. */
   readonly isDryRun: boolean;
-  /** The event of which a sample is sent; absent: a notice that only says that it is a test. */
+  /** The event of the sample; absent: a notice that only announces a test. */
   readonly event?: NoticeEvent;
 }
 
-/** What `notices test` sent, or would send. */
+/** The notice that `notices test` sent, or would send. */
 export interface NoticePreview {
   readonly channel: string;
   /** The whole request or mail as text, with secrets masked. */
   readonly text: string;
   readonly isSent: boolean;
-  /** What the other side answered; absent if it says nothing, as a program. */
+  /** The other side's answer; absent if it gives no answer, like a program. */
   readonly answer?: string;
-  /** Why it could not be delivered, or to whom; absent if it was, or if nobody tried. */
+  /** Why, or to whom, it could not be delivered; absent after a delivery or without an attempt. */
   readonly problem?: string;
-  /** How the problem may be solved, if that is known. */
+  /** A possible remedy for the problem, if known. */
   readonly hint?: string;
 }

@@ -1,13 +1,13 @@
 import { matchesPattern } from "../job/job_scope.ts";
 import { MATCHING_CHANNELS } from "./settings.ts";
 
-/** A job, and the channels that it names; undefined for all whose patterns match it. */
+/** A job, and its named channels; undefined for all whose patterns match it. */
 export interface NotifyingJob {
   readonly kind: string;
   readonly notify: readonly string[] | undefined;
 }
 
-/** True if a channel may report a job, whatever the event. @param jobs the channel's patterns */
+/** True if a channel may report a job, for any event. @param jobs the channel's patterns */
 export function isChannelOf(
   { kind, notify = [MATCHING_CHANNELS] }: NotifyingJob,
   { name, jobs }: { readonly name: string; readonly jobs: readonly string[] },

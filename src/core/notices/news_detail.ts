@@ -4,7 +4,7 @@ import type { SubjectNews } from "./next_subject.ts";
 /** Times in details: stored in UTC, as the nodes of a store may differ in their zones. */
 const TIMES = /\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g;
 
-/** The detail of news in words, its times in a zone. That of missed ticks is stored as JSON. */
+/** The detail of news in words, its times in a zone. Details of missed ticks are stored as JSON. */
 export function newsDetail(
   { event, detail }: Pick<SubjectNews, "event" | "detail">,
   timezone: string,

@@ -10,7 +10,7 @@ import {
   withSeen,
 } from "./subject_state.ts";
 
-/** Most characters of an incident's error: a memo has room for them, however they are written. */
+/** Most characters of an incident's error: a memo has room for them in any encoding. */
 const ERROR_CHARS_MAX = 2_000;
 
 /** Why the incident of a job that left the configuration was closed. */
@@ -27,10 +27,10 @@ export interface SubjectNews {
   readonly at: number;
   readonly instanceId: string | null;
   readonly detail: string | null;
-  /** The error of the instance, if it is still known. */
+  /** The error of the instance, if still known. */
   readonly error: ErrorInfo | null;
   readonly version: string | null;
-  /** True if it is a success that took less than expected, which does not count as a recovery. */
+  /** True for a success that took less than expected, which does not count as a recovery. */
   readonly isShort?: boolean;
 }
 
@@ -45,9 +45,9 @@ export interface PlannedNotice {
   readonly channel: string;
   readonly event: NoticeEvent;
   readonly news: SubjectNews;
-  /** The incident as the channel then sees it; null if the event belongs to none. */
+  /** The channel's view of the incident; null for an event without one. */
   readonly incident: Incident | null;
-  /** How often the subject had recovered for the channel before. */
+  /** Number of earlier recoveries of the subject for the channel. */
   readonly round: number;
 }
 
@@ -55,11 +55,11 @@ export interface PlannedNotice {
 export interface SubjectStep {
   readonly state: SubjectState;
   readonly notices: readonly PlannedNotice[];
-  /** What channels have heard before in this incident: not sent again, but summaries count it. */
+  /** Events that channels have heard before in this incident: only summaries count them. */
   readonly repeats?: readonly PlannedNotice[];
 }
 
-/** What a step depends on. */
+/** Dependencies of a step. */
 export interface SubjectContext {
   readonly subject: NoticeSubject;
   readonly channels: readonly SubjectChannel[];
@@ -68,9 +68,9 @@ export interface SubjectContext {
 }
 
 /**
- * The state of a subject after some news, and who is notified of it: each channel once of each
- * event of an incident, and once of its end. What is well to one channel may not be to another one,
- * which counts how often runs fail: the incident then stays open, and the first is notified anew.
+ * The state of a subject after some news, and the channels to notify: once of each event of an
+ * incident, and once of its end. A channel that counts failures may still see a problem when
+ * another sees a recovery: the incident then stays open, and the other is notified anew.
  */
 export function nextSubject(
   before: SubjectState,
@@ -86,7 +86,7 @@ export function nextSubject(
       const { incident } = state;
       const others = incident?.events.filter((event) => event !== news.detail) ?? [];
       if (incident !== null && others.length === 0) return recover(state, news, context);
-      // The problems of a daemon end one by one; a job is well with its next success.
+      // The problems of a daemon end one by one; a job recovers with its next success.
       const isLess = isOpen(incident) && context.subject.type === "daemon";
       return {
         state: isLess ? { ...state, incident: { ...incident, events: others } } : state,
@@ -107,7 +107,7 @@ export function nextSubject(
       const failed = { ...state, streak: state.streak + 1 };
       const step = worsen(failed, news, context, isLost ? ["lost", "failed"] : ["failed"]);
       const singles = noticesToAll("dead", step.state.incident, news, context);
-      // Whoever is notified that it failed need not hear it twice.
+      // A channel that was notified of the failure need not hear it twice.
       const isNew = ({ channel }: PlannedNotice) =>
         step.notices.every((one) => one.channel !== channel);
       return { ...step, notices: [...step.notices, ...singles.filter(isNew)] };
@@ -119,7 +119,7 @@ export function nextSubject(
   }
 }
 
-/** The state with the end of a run counted, if some channel counts how many of the last failed. */
+/** The state with the end of a run counted, if some channel counts recent failures. */
 function countRun(
   state: SubjectState,
   { event }: SubjectNews,
@@ -156,7 +156,7 @@ function worsen(
       repeated.push({ channel: channel.name, event });
       continue;
     }
-    // How often counts the runs of a job; a delivery has failed many times when this is known.
+    // `often` counts the runs of a job; a delivery has failed many times when this is known.
     if (subject.type === "job" && FAILURES.has(event) && !isOften(channel, before)) continue;
     notified[channel.name] = [...earlier, event];
     events.push({ channel: channel.name, event });
@@ -194,7 +194,7 @@ function namesOf(previous: Incident | null, notified: SubjectState["notified"]):
   return [...new Set([...previous?.notified ?? [], ...Object.keys(notified)])].sort();
 }
 
-/** A channel is notified of a failed run once, whether as `failed` or as `lost`. */
+/** A channel is notified of a failed run once, either as `failed` or as `lost`. */
 function isNotified(earlier: readonly NoticeEvent[], event: NoticeEvent): boolean {
   return earlier.includes(event) ||
     (FAILURES.has(event) && earlier.some((one) => FAILURES.has(one)));
@@ -242,7 +242,7 @@ function recover(
   const state = { ...before, streak: 0 };
   if (!isOpen(before.incident)) return { state, notices: [] };
   const wasNotified = ({ name }: SubjectChannel) => (before.notified[name]?.length ?? 0) > 0;
-  // A job that still fails too often has not recovered for a channel that counts how often.
+  // A job that still fails too often has not recovered for a channel with a rate.
   const isUnwell = ({ rules: { rate } }: SubjectChannel) =>
     rate !== null && countFailures(state, rate.of) >= rate.failures;
   const unwell = channels.filter((channel) => wasNotified(channel) && isUnwell(channel));

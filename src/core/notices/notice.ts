@@ -19,19 +19,21 @@ export const NOTICE_EVENTS = [
   "output",
 ] as const;
 
-/** What happened, as the settings of a channel (`on`) and the body of a webhook name it. */
+/** An event, as named in a channel's settings (`on`) and a webhook's body. */
 export type NoticeEvent = (typeof NOTICE_EVENTS)[number];
 
-/** Start of the kinds of instances that decide on notices and deliver them. No pause holds them. */
+/**
+ * Start of the kinds of instances that decide on notices and deliver them, unaffected by pauses.
+ */
 export const NOTICE_KINDS = "system.notice";
 
-/** What a notice reports: one event, several (a digest), or that the channel works (a test). */
+/** The type of a notice: one event, several (a digest), or that the channel works (a test). */
 export type NoticeType = NoticeEvent | "digest" | "test";
 
 /** Most lines of output in a notice. */
 export const NOTICE_LINES_MAX = 50;
 
-/** What a notice is about. */
+/** The subject of a notice. */
 export interface NoticeSubject {
   readonly type: "job" | "node" | "daemon" | "store" | "channel";
   /** Kind of a job, name of a channel, or else the id of a node. */
@@ -55,17 +57,17 @@ export interface NoticeIncident {
   readonly openedAt: number;
   /** Null while it is open. */
   readonly closedAt: number | null;
-  /** How many bad events it has had so far. */
+  /** Number of its bad events so far. */
   readonly count: number;
   readonly lastError: string | null;
   readonly acknowledgedBy: string | null;
 }
 
-/** One line of a digest: what happened to one subject since the last one. */
+/** One line of a digest: the events of one subject since the last one. */
 export interface DigestItem {
   readonly event: NoticeEvent;
   readonly subject: NoticeSubject;
-  /** How many times. */
+  /** Number of occurrences. */
   readonly count: number;
   readonly firstAt: number;
   readonly lastAt: number;
@@ -74,9 +76,9 @@ export interface DigestItem {
   readonly instanceId: string | null;
 }
 
-/** What a mail in cron's style needs to know about the command. */
+/** Facts about the command that a cron-style mail needs. */
 export interface NoticeCommand {
-  /** The user that it ran as. */
+  /** Its user. */
   readonly user: string;
   /** The line of the crontab. */
   readonly line: string;
@@ -95,11 +97,11 @@ export interface Notice {
   /** Host name and node id of the daemon that sends it. */
   readonly host: string;
   readonly node: string;
-  /** One line: what happened to what. */
+  /** One line: the event and its subject. */
   readonly title: string;
   /** Further facts, one sentence each. */
   readonly facts: readonly string[];
-  /** True if it reminds of an incident that is still open. */
+  /** True for a reminder of an open incident. */
   readonly isReminder: boolean;
   readonly run: NoticeRun | null;
   readonly incident: NoticeIncident | null;

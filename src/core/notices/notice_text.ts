@@ -35,11 +35,11 @@ const PREDICATES: Readonly<Record<NoticeEvent, readonly [first: string, reminder
   output: ["wrote output", "wrote output"],
 };
 
-/** That of a reminder to a channel with a rate. */
+/** For a reminder to a channel with a rate. */
 const FAILS_OFTEN = "still fails too often, although its last run succeeded";
-/** Events whose cause is that of the run; the others have a cause of their own. */
+/** Events with the cause of the run; the others have a separate cause. */
 const OF_RUN: ReadonlySet<NoticeEvent> = new Set<NoticeEvent>(["failed", "dead", "lost", "output"]);
-/** Events whose detail says how long something has taken so far, which a reminder cannot repeat. */
+/** Events whose detail shows the time taken so far, which a reminder cannot repeat. */
 const ONGOING: ReadonlySet<NoticeEvent> = new Set<NoticeEvent>([
   "late",
   "long",
@@ -47,7 +47,7 @@ const ONGOING: ReadonlySet<NoticeEvent> = new Set<NoticeEvent>([
   "workers-busy",
 ]);
 
-/** What titles and facts are made from. */
+/** Source of titles and facts. */
 export interface NoticeSource {
   readonly event: NoticeEvent;
   readonly subject: NoticeSubject;
@@ -77,7 +77,7 @@ export function titleOf(
   return oneLine(text, TITLE_CHARS_MAX);
 }
 
-/** What a line of a digest says of an event; null for nothing. */
+/** The words of a digest's line about an event; null for none. */
 export function detailOf(
   { event, run, incident, isReminder, detail, now }: NoticeSource,
 ): string | null {
@@ -89,7 +89,7 @@ export function detailOf(
   return isReminder ? line ? `still open: ${line}` : "still open" : line;
 }
 
-/** The title of a digest: the first thing that is wrong, and how much more there is. */
+/** The title of a digest: the first problem, and the number of others. */
 export function digestTitleOf(heading: string, items: readonly DigestItem[]): string {
   const isBad = ({ event }: DigestItem) => event !== "recovered" && event !== "output";
   const first = items.find(isBad) ?? items[0];
@@ -102,7 +102,7 @@ export function digestTitleOf(heading: string, items: readonly DigestItem[]): st
   return `${heading}: ${what}${rest}`;
 }
 
-/** The facts below the title, each on a line of its own. */
+/** The facts below the title, one per line. */
 export function factsOf(source: NoticeSource): readonly string[] {
   const { event, run, incident, isReminder, detail, now } = source;
   const facts: string[] = [];
@@ -140,7 +140,7 @@ export function factsOf(source: NoticeSource): readonly string[] {
   return facts;
 }
 
-/** The subject of a title: the name of a job, else with its type before it. */
+/** The subject of a title: the name of a job, or otherwise type and name. */
 export function nameOf({ type, name }: NoticeSubject): string {
   return type === "job"
     ? name
@@ -149,7 +149,7 @@ export function nameOf({ type, name }: NoticeSubject): string {
     : `${type.charAt(0).toUpperCase()}${type.slice(1)} ${name}`;
 }
 
-/** What a notice says of news that found no room, and are not reported by themselves. */
+/** The summary of news that found no room and are not reported separately. */
 export function leftOutOf({ type, name }: NoticeSubject, count: number): string {
   const kind = shellWord(name);
   const where = type === "job"
@@ -167,7 +167,7 @@ export function commandOf({ subject, run }: Pick<Notice, "subject" | "run">): st
     : "jobctl status";
 }
 
-/** Why something happened: the error of the run, or else the detail of the news. */
+/** Cause of an event: the error of the run, or else the detail of the news. */
 function causeOf(
   { event, run, detail }: Pick<NoticeSource, "event" | "run" | "detail">,
 ): string | null {
@@ -176,7 +176,7 @@ function causeOf(
 
 function errorOf(run: NoticeRun): string {
   const { exitCode, signal, name, message: whole } = run.error!;
-  // The other lines of a command's error are the end of its output, which the notice shows anyway.
+  // Further lines of a command's error are the end of its output, which the notice shows anyway.
   const message = name === "CommandError" ? firstLine(whole) : whole;
   if (exitCode !== undefined && !message.includes(String(exitCode))) {
     return `${message} (exit code ${exitCode})`;

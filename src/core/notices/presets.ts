@@ -1,6 +1,6 @@
-/** What a preset of a webhook takes. */
+/** Settings that a webhook preset takes. */
 export interface PresetNeeds {
-  /** The default of `url`; null if it has none. */
+  /** The default of `url`; null if required. */
   readonly url: string | null;
   /** True if the path of the URL is a key. */
   readonly isUrlSecret: boolean;
@@ -39,7 +39,7 @@ export type PresetName = keyof typeof PRESETS;
 /** All of {@link PRESETS} by name. */
 export const PRESET_NAMES = Object.keys(PRESETS) as readonly PresetName[];
 
-/** What the preset of this name takes. */
+/** Settings that the preset of this name takes. */
 export function presetNeeds(name: PresetName): PresetNeeds {
   return PRESETS[name];
 }

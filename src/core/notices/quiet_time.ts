@@ -1,13 +1,13 @@
 import { isBlackedOut } from "../time/blackout.ts";
 
 const MINUTE = 60_000;
-/** How far ahead an end is looked for, in minutes; a longer window is looked at again then. */
+/** Span in which an end is looked for, in minutes; a longer window is looked at again then. */
 const MINUTES_MAX = 8 * 24 * 60;
 
 /**
- * When the windows that an instant lies in have ended, epoch ms; null if it lies in none.
+ * The end of the windows that contain an instant, epoch ms; null outside of windows.
  *
- * @param windows as those of blackouts; they begin and end at whole minutes
+ * @param windows in the form of blackouts; they begin and end at whole minutes
  */
 export function quietUntil(
   windows: readonly string[],
@@ -24,8 +24,8 @@ export function quietUntil(
 }
 
 /**
- * When the windows that an instant lies in began, epoch ms; null if it lies in none. One that began
- * longer ago than eight days is taken to have begun then.
+ * Start of the windows that contain an instant, epoch ms; null outside of windows. Older starts
+ * count as eight days ago.
  */
 export function quietSince(
   windows: readonly string[],

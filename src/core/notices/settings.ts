@@ -1,34 +1,34 @@
 import { didYouMean } from "../text/nearest.ts";
 import type { NoticeEvent } from "./notice.ts";
 
-/** Which notices a channel gets, and when. Times are in the configuration's time zone. */
+/** The notices that a channel gets, and their times. Times are in the configuration's time zone. */
 export interface NoticeRules {
   readonly on: readonly NoticeEvent[];
-  /** Patterns of kinds, with `*`; they restrict only what is about a job. */
+  /** Patterns of kinds, with `*`; they restrict only notices about jobs. */
   readonly jobs: readonly string[];
   /** Report failures only after this many in a row. */
   readonly after: number;
   /** Report failures only if this many of the last runs failed; replaces {@link after}. */
   readonly rate: { readonly failures: number; readonly of: number } | null;
-  /** Time between reminders of an incident that is open and not acknowledged, in ms. */
+  /** Time between reminders of an open, unacknowledged incident, in ms. */
   readonly repeatMs: number | null;
-  /** Collect notices for this long, and send them as one, in ms. */
+  /** Time for collecting notices before they are sent as one, in ms. */
   readonly digestMs: number | null;
   /** Windows such as `22:00-07:00` in which notices are collected, to be sent as one at the end. */
   readonly quiet: readonly string[];
-  /** Most notices that are sent each by itself; the rest is sent as one. */
+  /** Most notices that are sent singly; the rest is sent as one. */
   readonly limit: NoticeLimit;
 }
 
-/** How many notices a channel sends in a window that begins with the first of them. */
+/** Number of notices that a channel sends in a window that begins with the first one. */
 export interface NoticeLimit {
-  /** Ten times as many of the event `output`: cron mails that of every minute. */
+  /** Ten times higher for the event `output`: cron mails every minute's output. */
   readonly most: number;
   /** Length of the window, in milliseconds. */
   readonly perMs: number;
 }
 
-/** The limit of a channel that sets none. */
+/** The default limit of a channel. */
 export const NOTICE_LIMIT: NoticeLimit = { most: 100, perMs: 600_000 };
 
 /** A channel to people, as configured in `[notices.NAME]`. */
@@ -40,7 +40,7 @@ export interface ChannelSettings<T extends ChannelTarget = ChannelTarget> {
   readonly timeoutMs: number;
 }
 
-/** A channel as callers see it: without its addresses and secrets. */
+/** A channel for callers: without its addresses and secrets. */
 export interface ChannelSummary extends NoticeRules {
   readonly name: string;
   readonly to: string;
@@ -54,13 +54,13 @@ export interface ChannelTarget {
   readonly to: string;
 }
 
-/** Forms of a mail: our own, or that of a cron with its subject and headers; "cron": cronie's. */
+/** Forms of a mail: our own, or a cron's with its subject and headers; "cron": cronie's. */
 export const MAIL_STYLES = ["notice", "cron", "cron-debian", "cron-busybox"] as const;
 
 /** Form of a mail. */
 export type MailStyle = (typeof MAIL_STYLES)[number];
 
-/** True if a channel delivers all of a run's output, and nothing else, as a cron does. */
+/** True if a channel delivers all of a run's output, and nothing else, like cron does. */
 export function hasWholeOutput({ target }: Pick<ChannelSettings, "target">): boolean {
   return isMail(target) && target.style !== "notice";
 }
@@ -74,7 +74,7 @@ export function isMail(target: ChannelTarget): target is MailTarget {
 export interface MailTarget extends ChannelTarget {
   readonly to: "mail";
   readonly transport: SmtpTransport | SendmailTransport;
-  /** Null for the address that the host's sendmail gives: only without SMTP. */
+  /** Null for the default address of the host's sendmail: only without SMTP. */
   readonly from: string | null;
   readonly recipients: readonly string[];
   readonly style: MailStyle;
@@ -96,7 +96,7 @@ export interface SmtpTransport {
   readonly caFile: string | null;
 }
 
-/** Where hosts have their `sendmail`, whichever program it is. */
+/** Usual path of `sendmail` on hosts, for any program of that name. */
 export const SENDMAIL_PATH = "/usr/sbin/sendmail";
 
 /** The program of the host that takes mail on its standard input. */
@@ -137,25 +137,25 @@ export const CHANNELS_MAX = 50;
 /** Most recipients of a channel. */
 export const RECIPIENTS_MAX = 50;
 
-/** True if a name may be one of a channel. */
+/** True if a name is valid for a channel. */
 export function isChannelName(name: string): boolean {
   return /^[a-z][a-z0-9_-]{0,62}$/.test(name);
 }
 
-/** In `notify`: all channels whose `jobs` match, as if the job named none. */
+/** In `notify`: all channels whose `jobs` match, like without names. */
 export const MATCHING_CHANNELS = "*";
 
-/** What `notify` means while it names channels that do not exist. */
+/** The meaning of `notify` while it names channels that do not exist. */
 export interface CheckedNotify {
-  /** Those that exist; undefined for all whose `jobs` match, if none does. */
+  /** Existing ones; undefined for all whose `jobs` match, if none exists. */
   readonly notify: readonly string[] | undefined;
-  /** What is wrong with it; null for nothing. */
+  /** Its fault; null if valid. */
   readonly problem: { readonly message: string; readonly hint: string } | null;
 }
 
 /**
- * Check that the channels exist that `notify` names. A wrong name must keep neither the job from
- * running nor people from hearing of it.
+ * Check that the channels in `notify` exist. A wrong name must neither keep the job from running
+ * nor silence its notices.
  *
  * @param channels the names of all channels
  */

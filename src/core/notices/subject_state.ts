@@ -1,7 +1,7 @@
 import type { Incident } from "./incident.ts";
 import type { NoticeEvent, NoticeSubject } from "./notice.ts";
 
-/** What a memo keeps of the subject of notices, from one piece of news to the next. */
+/** The state of a notice subject that a memo keeps between news. */
 export interface SubjectState {
   /** The open incident, or else the last one; null before the first. */
   readonly incident: Incident | null;
@@ -9,20 +9,20 @@ export interface SubjectState {
   readonly previousId: string | null;
   /** Failures since the last success. */
   readonly streak: number;
-  /** How the last runs ended, the latest last: `f` for a failure, else `o`; "" without failures. */
+  /** Results of the last runs, latest last: `f` for a failure, else `o`; "" without failures. */
   readonly recent: string;
   /** Events of the open incident that each channel was notified of, by the channel's name. */
   readonly notified: Readonly<Record<string, readonly NoticeEvent[]>>;
   /** Reminders that each channel was sent in the open incident, by the channel's name. */
   readonly reminders: Readonly<Record<string, number>>;
   /**
-   * How often the subject has recovered for each channel, by the channel's name; absent for 0. In
-   * one incident it can be more than once, while another channel still sees a problem.
+   * Number of recoveries for each channel, by the channel's name; absent for 0. One incident can
+   * have several, while another channel still sees a problem.
    */
   readonly rounds: Readonly<Record<string, number>>;
   /**
-   * Since when no live node has had the subject, epoch ms by the clock of the store; absent while
-   * one has it. One from before the open incident does not count.
+   * Time since which no live node has had the subject, epoch ms by the clock of the store; absent
+   * while one has it. A time before the open incident is invalid.
    */
   readonly goneSince?: number;
   /** Ids of the last news that can come twice. */
@@ -32,7 +32,7 @@ export interface SubjectState {
 /** Most ids of news that a subject remembers. */
 const SEEN_MAX = 100;
 
-/** The state of a subject of which nothing is known. */
+/** The state of an unknown subject. */
 export const EMPTY_SUBJECT: SubjectState = {
   incident: null,
   previousId: null,
@@ -50,12 +50,12 @@ export function withRun(state: SubjectState, isFailure: boolean, most: number): 
   return { ...state, recent: recent.includes("f") ? recent : "" };
 }
 
-/** How many of the last runs failed. */
+/** Number of failures among the last runs. */
 export function countFailures({ recent }: SubjectState, runs: number): number {
   return recent.slice(-runs).split("f").length - 1;
 }
 
-/** Read the state in a memo's data; members that an older version did not write are empty. */
+/** Read the state in a memo's data; members missing in older versions are empty. */
 export function readSubject(data: string): SubjectState {
   return data === "" ? EMPTY_SUBJECT : { ...EMPTY_SUBJECT, ...JSON.parse(data) as SubjectState };
 }

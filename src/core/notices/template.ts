@@ -46,11 +46,11 @@ export type TemplateNode =
   | readonly TemplateNode[]
   | { readonly [key: string]: TemplateNode };
 
-/** A text that is at most this long once it is filled; its values are cut, not its own text. */
+/** A text of limited length once filled; its values are cut, not its own text. */
 export class Cut {
   readonly text: string;
   readonly max: number;
-  /** Characters as JavaScript counts them, or bytes of UTF-8. */
+  /** JavaScript characters, or bytes of UTF-8. */
   readonly unit: "characters" | "bytes";
 
   constructor(text: string, max: number, unit: "characters" | "bytes" = "characters") {
@@ -60,7 +60,7 @@ export class Cut {
   }
 }
 
-/** A part that is left out of its list or table if a value is empty. */
+/** A part that is omitted from its list or table if a value is empty. */
 export class When {
   readonly name: Placeholder;
   readonly node: TemplateNode;
@@ -71,7 +71,7 @@ export class When {
   }
 }
 
-/** How a character of a value is written where the value lands. */
+/** Writes a character of a value in the form that its place requires. */
 export type Escape = (character: string, name: Placeholder) => string;
 
 /** A template that was read by {@link parseTemplate}. */
@@ -111,7 +111,7 @@ export function parseTemplate(text: string): Template {
   }
 }
 
-/** Fill a template. What is left out by {@link When} is undefined. */
+/** Fill a template. Parts omitted by {@link When} are undefined. */
 export function fillNode(
   node: TemplateNode,
   values: PlaceholderValues,

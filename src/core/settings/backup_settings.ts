@@ -1,11 +1,11 @@
 import type { ScheduleText } from "../time/ticks.ts";
 
-/** Backups that the daemon makes by itself, as configured in `store.backup`. */
+/** The daemon's scheduled backups, as configured in `store.backup`. */
 export interface BackupSettings {
   readonly schedule: ScheduleText;
   /** Absolute path of the folder. */
   readonly path: string;
-  /** How many backups of a store stay in the folder, the new one included. */
+  /** Number of backups of a store that stay in the folder, including the new one. */
   readonly keep: number;
 }
 

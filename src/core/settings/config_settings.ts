@@ -1,17 +1,17 @@
 /** A value of the configuration, without secrets. */
 export interface Setting {
-  /** As it is written in TOML, such as `server.port`. */
+  /** As written in TOML, such as `server.port`. */
   readonly path: string;
-  /** As JSON text, with `***` in place of secrets; variables are not filled in. */
+  /** As JSON text, with `***` in place of secrets and unexpanded variables. */
   readonly value: string;
-  /** The file and line, the variable or the flag that it comes from; null for a default. */
+  /** Its source: a file and line, a variable or a flag; null for a default. */
   readonly origin: string | null;
 }
 
 /** The settings of a configuration. */
 export interface Settings {
   readonly settings: readonly Setting[];
-  /** True if some are left out: tables of jobs if there are many, or what is beyond the limits. */
+  /** True if some are omitted: tables of jobs if there are many, or values beyond the limits. */
   readonly hasMore: boolean;
 }
 
@@ -21,6 +21,6 @@ export interface ConfigInForce extends Settings {
   readonly file: string | null;
   /** Sections that have changed since the start, and apply after a restart. */
   readonly restart: readonly string[];
-  /** The first problems of the last reload, each with its place; empty if it had none. */
+  /** The first problems of the last reload, each with its place; empty if it succeeded. */
   readonly problems: readonly string[];
 }

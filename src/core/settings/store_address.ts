@@ -7,10 +7,10 @@ export interface HostPort {
   readonly port: number;
 }
 
-/** A Valkey or Redis server, or the sentinels or cluster that lead to it. */
+/** A Valkey or Redis server, or its sentinels or cluster. */
 export interface ValkeyAddress {
   readonly type: "valkey";
-  /** One server, the master that sentinels name, or the cluster's server that has our keys. */
+  /** One server, the master of the sentinels, or the cluster's server with our keys. */
   readonly topology: "single" | "sentinel" | "cluster";
   /** The server, the sentinels, or some of the cluster. */
   readonly hosts: readonly HostPort[];
@@ -20,7 +20,7 @@ export interface ValkeyAddress {
   readonly isTls: boolean;
   readonly username: string | null;
   readonly password: string | null;
-  /** For the sentinels, which have users of their own; absent if they require none. */
+  /** For the sentinels, which have separate users; absent if they require none. */
   readonly sentinelUsername?: string;
   readonly sentinelPassword?: string;
 }
@@ -70,7 +70,7 @@ const SCHEMES = [
   "etcds",
 ];
 
-/** A problem of a URL; it never shows the URL, which may hold a password. */
+/** A problem of a URL; it hides the URL, which may hold a password. */
 function urlProblem(message: string, hint?: string): JobError {
   return new JobError("invalid_argument", message, { hint });
 }
@@ -78,7 +78,7 @@ function urlProblem(message: string, hint?: string): JobError {
 /**
  * Read a store's URL.
  *
- * @throws JobError `invalid_argument` saying what was found and what is expected, without passwords
+ * @throws JobError `invalid_argument` with the found and the expected value, without passwords
  */
 export function parseStoreUrl(url: string): StoreAddress {
   if (url === "memory:") return { type: "memory" };
@@ -109,10 +109,7 @@ function unknownScheme(url: string, scheme: string | null): JobError {
   );
 }
 
-/**
- * Show only the scheme of a URL that may contain a password, because its position is known only in
- * a valid URL.
- */
+/** Show only the scheme of a URL that may contain a password, whose place is unknown if invalid. */
 function showUrl(url: string): string {
   const [scheme, rest = ""] = url.split(/(?<=^[^:]*:)/, 2) as [string, string?];
   const shown = /[:@]/.test(rest) ? scheme : url.slice(0, 60);
@@ -256,11 +253,11 @@ export function maskUrl(url: string): string {
 export interface MovedTo {
   /** URL without secrets. */
   readonly to: string;
-  /** Namespace there; absent if it is the configured one. */
+  /** Namespace there; absent for the configured one. */
   readonly prefix?: string;
 }
 
-/** A place as the configuration names it: `store.url = "…"`. */
+/** A place in the configuration's syntax: `store.url = "…"`. */
 export function configOf({ to, prefix }: MovedTo): string {
   const url = `store.url = ${JSON.stringify(to)}`;
   return prefix === undefined ? url : `${url} and store.prefix = ${JSON.stringify(prefix)}`;

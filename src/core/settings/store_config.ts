@@ -2,7 +2,7 @@ import type { StoreAddress } from "./store_address.ts";
 
 /** Files of a TLS connection to a store's servers. */
 export interface StoreTls {
-  /** Authority of the servers' certificates (PEM file); null for those of the system. */
+  /** Authority of the servers' certificates (PEM file); null for the system's. */
   readonly ca: string | null;
   /** Our certificate and its key (PEM files). */
   readonly cert: string | null;
@@ -17,11 +17,11 @@ export interface StoreTarget {
   readonly address: StoreAddress;
   /** Without secrets. */
   readonly url: string;
-  /** Namespace there; null for that of the configured store. */
+  /** Namespace there; null for the configured store's. */
   readonly prefix: string | null;
 }
 
-/** A store and how to reach it. */
+/** A store and its connection settings. */
 export interface StoreConfig {
   /** Includes user and password, and absolute paths. */
   readonly address: StoreAddress;
@@ -33,11 +33,11 @@ export interface StoreConfig {
   readonly tls: StoreTls | null;
   /** Replicas that must have a write before it is acknowledged (Valkey). */
   readonly waitReplicas: number;
-  /** How long the start waits for servers that are out of reach (Valkey, etcd). */
+  /** Time for which the start waits for unreachable servers (Valkey, etcd). */
   readonly startWaitMs: number;
   /** A node whose clock differs from its peers' by more claims nothing (etcd, modules). */
   readonly maxSkewMs: number;
-  /** Acknowledge a write once it is on disk, or once the system has it (SQLite). */
+  /** Acknowledge a write once on disk, or once the system has it (SQLite). */
   readonly fsync: "full" | "normal";
   /** The targets to which a caller may move the store, by name. */
   readonly targets: Readonly<Record<string, StoreTarget>>;

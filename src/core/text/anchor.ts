@@ -1,7 +1,7 @@
 /**
  * The anchor of a heading, as GitHub makes it: `Limits, schedules and @reboot` becomes
- * `limits-schedules-and-reboot`. The site and `jobctl docs` use the same, so that links work in all
- * places.
+ * `limits-schedules-and-reboot`. The site and `jobctl docs` use the same, so that links work
+ * everywhere.
  *
  * @param title the heading without its markup
  */

@@ -1,4 +1,4 @@
-/** How a command ended that did not succeed, in the words of its error: `exited with code 3`. */
+/** The end of a failed command, as its error words it: `exited with code 3`. */
 export function commandEnd(
   { exitCode, signal }: { readonly exitCode?: number; readonly signal?: string },
 ): string {

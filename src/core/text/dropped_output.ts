@@ -2,7 +2,7 @@ import { countText } from "./count_text.ts";
 
 const DROPPED = "of output dropped here";
 
-/** The line of a log that stands for lines which were not kept. */
+/** The line of a log that replaces dropped lines. */
 export function droppedOutput(
   dropped: { readonly lines: number; readonly bytes: number },
   kept: { readonly linesMax: number; readonly bytesMax: number },
@@ -11,7 +11,7 @@ export function droppedOutput(
   return `${count} ${DROPPED}: an attempt keeps ${kept.linesMax} lines and ${kept.bytesMax} bytes`;
 }
 
-/** True if a line of the system stands for lines that were not kept. */
+/** True if a line of the system replaces dropped lines. */
 export function isDroppedOutput(message: string): boolean {
   return message.includes(DROPPED);
 }

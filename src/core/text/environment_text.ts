@@ -29,7 +29,7 @@ export function readAssignments(text: string): Readonly<Record<string, string>> 
   return found;
 }
 
-// Quotes may begin and end anywhere, as in a shell. Variables are not expanded.
+// Quotes may begin and end anywhere, like in a shell. Variables are not expanded.
 function unquoted(text: string): string {
   let value = "";
   let quote = "";

@@ -2,7 +2,7 @@ import { quoteValue } from "./quote_value.ts";
 import { isJobError, JobError } from "../errors.ts";
 import { didYouMean } from "./nearest.ts";
 
-/** True if a key accepts the value; a JobError says what is wrong inside of it. */
+/** True if a key accepts the value; a JobError describes a fault inside it. */
 export type Check = (value: unknown) => boolean;
 
 /** The values of a key, in words and as a check. */
@@ -24,7 +24,7 @@ export type Exact<Given, Known> =
 
 /** Wording of the errors of {@link checkKeys}. */
 export interface KeyWords {
-  /** The action that fails, such as `Cannot define job "sum"`. */
+  /** The failing action, such as `Cannot define job "sum"`. */
   readonly failure: string;
   /** The word for a member: "option" or "condition"; "key" by default. */
   readonly noun?: string;
@@ -32,7 +32,7 @@ export interface KeyWords {
   readonly prefix?: string;
 }
 
-/** Names that would change the prototype of an object when copied to it as plain keys. */
+/** Names that would change an object's prototype when copied as plain keys. */
 export const PROTOTYPE_KEYS: ReadonlySet<string> = new Set([
   "__proto__",
   "constructor",
@@ -63,7 +63,7 @@ export const isObject = (value: unknown): value is Readonly<Record<string, unkno
 /** A list of items that `isItem` accepts. */
 export const isListOf = (isItem: Check): Check => (value) =>
   Array.isArray(value) && value.every(isItem);
-/** A value that `parse` accepts; its errors say what is wrong, without the key. */
+/** Check by parsing; the errors of `parse` describe the fault without the key. */
 export const isParsed = (parse: (value: unknown) => unknown): Check => (value) => {
   parse(value);
   return true;
@@ -71,7 +71,7 @@ export const isParsed = (parse: (value: unknown) => unknown): Check => (value) =
 
 /** Any text. */
 export const TEXT: KeyValue = ["text", isText];
-/** Text that says something. */
+/** Text with visible characters. */
 export const WORD: KeyValue = ["text that is not empty", isFilled];
 /** True or false. */
 export const FLAG: KeyValue = ["true or false", isFlag];
@@ -90,7 +90,7 @@ export const ARGUMENTS: KeyValue = [
   (value) => Array.isArray(value) || isObject(value),
 ];
 
-/** A copy without the members that are undefined. */
+/** A copy without undefined members. */
 export function withoutUndefined<T extends object>(given: T): T {
   const defined: Partial<T> = {};
   for (const key of Object.keys(given) as (keyof T)[]) {
@@ -116,7 +116,7 @@ export function checkKeys(given: object, keys: Keys, words: KeyWords): void {
   }
 }
 
-/** The error of a member that the object may not have, with the nearest known one. */
+/** The error of an unknown member, with the nearest known one. */
 export function unknownMember(
   name: string,
   known: readonly string[],
@@ -129,7 +129,7 @@ export function unknownMember(
   });
 }
 
-/** The error of a member whose value is not one of those wanted. */
+/** The error of a member with an unwanted value. */
 export function wrongMember(
   path: string,
   { failure, value, wanted }: {
@@ -174,7 +174,7 @@ export function checkOptions<T extends object>(
 /**
  * Like {@link checkOptions}, but returns a copy of the own members, each read once. Refuses known
  * members that are inherited or hidden from enumeration: no check would see them, and a condition
- * that is left out widens a deletion.
+ * that is omitted widens a deletion.
  *
  * @throws JobError `invalid_argument`
  */
@@ -200,7 +200,7 @@ export function copyOptions<T extends object>(
 
 /**
  * True if a value is an object that may have these members, unlike a Map or a promise. An
- * AbortController may be given as options with a signal.
+ * AbortController is allowed as options with a signal.
  */
 function mayHold(value: unknown, keys: Keys): boolean {
   if (!isObject(value)) return false;

@@ -2,7 +2,7 @@ import { unicodeEscape } from "./safe_text.ts";
 import { base64 } from "./text_bytes.ts";
 import { MATCH_LENGTH_MIN } from "./text_matcher.ts";
 
-/** Shortest secret that is masked, in characters: a shorter one would mask ordinary words. */
+/** Shortest secret that is masked, in characters: shorter ones would mask ordinary words. */
 export const SECRET_LENGTH_MIN = MATCH_LENGTH_MIN;
 
 // A long secret is searched in pieces, so that search patterns have a bounded length.
@@ -68,14 +68,14 @@ function jsonForms(text: string): string[] {
   const ascii = plain.replaceAll(/[\u007f-\uffff]/g, unicodeEscape);
   return [
     plain,
-    // JSON in JSON, as in a structured log line that contains another one.
+    // JSON in JSON, as in a nested structured log line.
     JSON.stringify(plain).slice(1, -1),
     ascii,
     JSON.stringify(ascii).slice(1, -1),
-    // How JavaScript runtimes print a string inside an object, for either kind of quotes.
+    // JavaScript runtimes print a string inside an object so, for either kind of quotes.
     plain.replaceAll('\\"', '"'),
     plain.replaceAll('\\"', '"').replaceAll("'", "\\'"),
-    // As PHP and Go write it.
+    // The form of PHP and Go.
     plain.replaceAll("/", "\\/"),
     plain.replaceAll(/[<>&]/g, unicodeEscape),
   ];
@@ -96,7 +96,7 @@ function urlForms(text: string): string[] {
     .flatMap((form) => [form, form.replaceAll(/%[0-9A-F]{2}/g, (code) => code.toLowerCase())]);
 }
 
-/** As shells show it: in single quotes, in double quotes, and without. */
+/** The forms of shells: in single quotes, in double quotes, and without. */
 function shellForms(text: string): string[] {
   return [
     text.replaceAll("'", `'\\''`),
@@ -150,8 +150,7 @@ function escapedMarkup(text: string): string[] {
 function binaryForms(bytes: Uint8Array): string[] {
   const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   const forms = [hex, hex.toUpperCase()];
-  // The base64 form depends on the offset of the secret, and its first and last characters on the
-  // neighboring bytes.
+  // The base64 form depends on the secret's offset, its ends on the neighboring bytes.
   for (const before of [0, 1, 2]) {
     const shifted = new Uint8Array(before + bytes.length);
     shifted.set(bytes, before);

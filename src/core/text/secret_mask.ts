@@ -12,8 +12,8 @@ const JSON_TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/gs;
 /**
  * Replaces secrets in all text that leaves the program, in every form of {@link secretForms}.
  *
- * Only whole secrets are replaced, never parts: otherwise, anyone who can get their own text
- * printed could discover a secret character by character.
+ * Only whole secrets are replaced: otherwise, anyone who can print their own text could discover a
+ * secret character by character.
  */
 export class SecretMask {
   readonly #secrets = new Set<string>();
@@ -25,7 +25,7 @@ export class SecretMask {
     this.add(secrets);
   }
 
-  /** Also replace these from now on. */
+  /** Add secrets to replace from now on. */
   add(secrets: Iterable<string>): void {
     for (const secret of secrets) {
       if (secret.length < MATCH_LENGTH_MIN || this.#secrets.has(secret)) continue;
@@ -57,9 +57,7 @@ export class SecretMask {
     return end === 0 ? text : masked + text.slice(end);
   }
 
-  /**
-   * JSON text with the secrets in its strings, keys and numbers replaced; the result is valid JSON.
-   */
+  /** JSON text with the secrets in strings, keys and numbers replaced; the result is valid JSON. */
   json(json: string): string {
     if (this.text(json) === json) return json;
     return json.replaceAll(JSON_TOKEN, (token) => {
@@ -71,8 +69,7 @@ export class SecretMask {
   }
 
   /**
-   * Like {@link text}, for at most the first `lengthMax` characters: fewer if the cut would split a
-   * secret.
+   * Like {@link text}, for at most `lengthMax` characters: fewer if the cut would split a secret.
    */
   bounded(text: string, lengthMax: number): string {
     if (text.length <= lengthMax) return this.text(text);
@@ -93,7 +90,7 @@ export class SecretMask {
     };
   }
 
-  /** One of our errors, without its causes, which are not masked. */
+  /** One of our errors, without its unmasked causes. */
   jobError(error: JobError): JobError {
     if (this.isEmpty) return error;
     const { code, message, hint, path } = error;
@@ -116,7 +113,7 @@ export class SecretMask {
   }
 
   /**
-   * Where to cut a text without splitting a secret.
+   * Position at which to cut a text without splitting a secret.
    *
    * @param bytes the text as UTF-8, read as Latin 1: one character a byte
    * @param at the latest position of the cut
@@ -143,8 +140,8 @@ export class SecretMask {
 }
 
 /**
- * The start of the match that a cut at `at` would split; `at` if there is none, or if the match is
- * at the beginning.
+ * The start of the match that a cut at `at` would split; `at` without one, or for a match at the
+ * beginning.
  */
 function cutBefore(matcher: TextMatcher, text: string, at: number): number {
   const { lengthMax } = matcher;

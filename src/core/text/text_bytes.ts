@@ -20,7 +20,7 @@ function isLowSurrogate(unit: number): boolean {
 
 /** Cut `text` to at most `bytesMax` bytes of UTF-8, with an ellipsis when something was cut. */
 export function cutText(text: string, bytesMax: number): string {
-  // A unit is at least one byte, so only this much can matter, however long the text is.
+  // A unit takes at least one byte, so only this much of a long text matters.
   const head = text.slice(0, bytesMax).toWellFormed();
   if (head.length === text.length && utf8Bytes(head) <= bytesMax) return head;
   const { read } = new TextEncoder().encodeInto(head, new Uint8Array(Math.max(0, bytesMax - 3)));

@@ -20,9 +20,8 @@ interface Family {
 }
 
 /**
- * Finds many texts in one pass, by the algorithm of Wu and Manber: a table says how far the search
- * can skip after each block of three characters, so that with few texts about one character in four
- * is examined.
+ * Finds many texts in one pass, by Wu and Manber's algorithm: a table gives the possible skip after
+ * each block of three characters, so that with few texts about one character in four is examined.
  */
 export class TextMatcher {
   /** Length of the longest search text. */
@@ -47,8 +46,7 @@ export class TextMatcher {
   }
 
   /**
-   * The ranges of `text` covered by matches, in order; adjoining and overlapping matches are
-   * merged.
+   * The ranges of `text` covered by matches, in order; adjoining and overlapping ones are merged.
    */
   *ranges(text: string): Generator<TextRange> {
     let open: TextRange | null = null;
@@ -66,7 +64,7 @@ export class TextMatcher {
   }
 
   #find(text: string, from: number): TextRange | null {
-    // The last character of the window in which a match would begin.
+    // Index of the last character of the window in which a match would begin.
     for (let at = from + MATCH_LENGTH_MIN - 1; at < text.length;) {
       const skip = this.#skips[blockAt(text, at)]!;
       if (skip > 0) {

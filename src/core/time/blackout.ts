@@ -32,7 +32,7 @@ const DATE_TIME = /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{1,2}):(\d{2}))?$/;
  * with both ends `2026-12-24/2026-12-27` or `2026-12-24T18:00/2026-12-25T06:00`. An end without a
  * time includes that day.
  *
- * @param what the option that it is of, for errors
+ * @param what its option, for errors
  * @throws JobError `invalid_argument` for any other text
  */
 export function parseBlackout(text: string, what: "blackout" | "silence" = "blackout"): Blackout {
@@ -47,7 +47,7 @@ export function parseBlackout(text: string, what: "blackout" | "silence" = "blac
   });
 }
 
-/** True if an instant lies in one of the windows, which were read before. */
+/** True if an instant lies in one of these valid windows. */
 export function isBlackedOut(texts: readonly string[], timezone: string, atMs: number): boolean {
   if (texts.length === 0) return false;
   const zone = openZone(timezone);
@@ -55,7 +55,7 @@ export function isBlackedOut(texts: readonly string[], timezone: string, atMs: n
 }
 
 /**
- * The parts of a span of time that lie in one of the windows, in order and apart from each other.
+ * The parts of a span of time that lie in one of the windows, in order and disjoint.
  *
  * @returns pairs of the first instant inside and the first after it, epoch ms
  */
@@ -167,7 +167,7 @@ function readTimes(text: string): { readonly from: number; readonly until: numbe
   return isValid && from !== until ? { from: from!, until: until! } : null;
 }
 
-/** Days of `sat-sun` or `mon,wed`; null when there are none. */
+/** Days of `sat-sun` or `mon,wed`; null for other text. */
 function readDays(text: string): readonly number[] | null {
   const days: number[] = [];
   for (const part of text.split(",")) {

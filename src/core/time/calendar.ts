@@ -9,7 +9,7 @@ export const DAY = 86_400;
 export const WEEKDAYS: readonly string[] = "sun mon tue wed thu fri sat".split(" ");
 /** Every date falls on every weekday within 40 years, also around 2100. */
 const MONTHS_SEARCHED = 50 * 12;
-/** Most months cached: those that most schedules search. */
+/** Most months cached: enough for most schedules. */
 const MONTHS_KNOWN_MAX = 1_200;
 /** Searches end with this year. */
 const LAST_YEAR = 9_999;
@@ -90,7 +90,7 @@ function daysOfWeek({ dayOfWeek }: CronExpression, month: Month): number {
   const firstOf = (wanted: number) => 1 + (wanted - weekday + 7) % 7;
   let mask = 0;
   for (const wanted of dayOfWeek.values) {
-    // The same weekday four times more; what is over the month's end is cut off by the caller.
+    // The same weekday four times more; the caller cuts off days beyond the month's end.
     const first = bit(firstOf(wanted));
     mask |= first | first << 7 | first << 14 | first << 21 | first << 28;
   }
@@ -174,7 +174,7 @@ function countBelow(values: readonly number[], high: number): number {
   return values.filter((value) => value < high).length;
 }
 
-/** How many matching seconds of a day are before `high`, seconds since midnight. */
+/** Number of matching seconds of a day before `high`, seconds since midnight. */
 function countTimesOfDay({ hour, minute, second }: CronExpression, high: number): number {
   const highHour = Math.floor(high / 3_600);
   const highMinute = Math.floor(high / 60) % 60;
@@ -192,7 +192,7 @@ function countBits(mask: number): number {
   return count;
 }
 
-/** How many days match from one day to before another. */
+/** Number of days that match from one day to before another. */
 function countDays(expression: CronExpression, from: number, until: number): number {
   let count = 0;
   for (let month = monthAt(from); month.firstDay < until; month = monthAfter(month)) {

@@ -14,8 +14,8 @@ export interface CalendarSpan {
   /** The start of the next one. */
   readonly to: number;
   /**
-   * How much clocks are set forward (or back, negative) during it, for an hour at its end, in
-   * seconds; usually 0.
+   * Seconds by which clocks are set forward (or back, negative) during it, for an hour at its end;
+   * usually 0.
    */
   readonly clockChange: number;
 }
@@ -72,7 +72,7 @@ function dayOf(zone: Zone, ms: number): number {
   return Math.floor((second + zone.offsetAt(second)) / DAY);
 }
 
-/** When a local day begins, epoch ms. If clocks skip its midnight, when they are set forward. */
+/** Start of a local day, epoch ms. If clocks skip its midnight, the time of that change. */
 function startOf(zone: Zone, day: number): number {
   return instantOfWall(zone, day * DAY) * 1_000;
 }

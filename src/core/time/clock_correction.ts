@@ -3,10 +3,7 @@ import type { ClockCorrection, ScheduleRecord, TickFate } from "./schedule.ts";
 import { CORRECTION_MS, countTicksOf, lastTickOf, nextTickOf } from "./ticks.ts";
 import { isFinal } from "../state.ts";
 
-/**
- * A clock that was ahead by no more than this delays nothing that is worth correcting, in
- * milliseconds.
- */
+/** Smallest lead of a clock, in milliseconds, whose effects are corrected. */
 export const AHEAD_MS_MIN = 10_000;
 
 /** True if a recorded time came from a clock that was ahead and has been corrected since. */
@@ -18,7 +15,7 @@ export function isFromAhead(recordedMs: number, nowMs: number): boolean {
  * The corrected record of a schedule whose cursor is hours ahead; null if the schedule is fine.
  *
  * @param fromMs it continues with the first tick after this time, epoch ms
- * @throws JobError `invalid_argument` for a spec that cannot be read
+ * @throws JobError `invalid_argument` for an unreadable spec
  */
 export function correctSchedule(
   record: ScheduleRecord,
@@ -45,7 +42,7 @@ export function correctSchedule(
   };
 }
 
-// Interval ticks keep their phase, so that those that ran are recognized.
+// Interval ticks keep their phase, so that past ticks are recognized.
 function correctStart({ spec, startAt }: ScheduleRecord, fromMs: number): number {
   if (startAt <= fromMs) return startAt;
   if (spec.everyMs === null) return fromMs;
@@ -63,9 +60,7 @@ export function correctionOf(
   return correction === undefined || correction.cursor <= nowMs ? undefined : correction;
 }
 
-/**
- * True if the record of a tick after the cursor is void, because a clock that was ahead decided it.
- */
+/** True if the record of a tick after the cursor is void, because a fast clock decided it. */
 export function isVoidFate(
   { correction }: Pick<ScheduleRecord, "correction">,
   { fate }: Pick<TickFate, "fate">,
@@ -76,8 +71,7 @@ export function isVoidFate(
 }
 
 /**
- * The valid part of a recorded fate: its ticks up to the cursor if a clock that was ahead decided
- * it; null if none is valid.
+ * The valid part of a recorded fate: up to the cursor if a fast clock decided it; null if none is.
  */
 export function decidedPart(record: ScheduleRecord, fate: TickFate): TickFate | null {
   const { spec, startAt, cursor } = record;
@@ -89,10 +83,10 @@ export function decidedPart(record: ScheduleRecord, fate: TickFate): TickFate | 
 }
 
 /**
- * The corrected form of an instance whose times came from a clock that was ahead; null if it is
- * fine. A wait for another attempt keeps its length, counted from now, and retention of an ended
- * instance counts from now. An instance that was accepted to run at once is due now; any other that
- * was never tried keeps its due time, which its caller chose.
+ * The corrected form of an instance with times from a fast clock; null if it is fine. A wait for
+ * another attempt keeps its length, counted from now, and retention of an ended instance counts
+ * from now. An instance that was accepted to run at once is due now; any other untried one keeps
+ * its due time, which its caller chose.
  */
 export function correctInstance(instance: Instance, nowMs: number): Instance | null {
   const { state, attempt, dueAt, scheduledAt, settledAt, processedAt, uniqueUntil } = instance;

@@ -5,7 +5,9 @@ import { REBOOT } from "./schedule.ts";
 import type { ScheduleTimes } from "./ticks.ts";
 import { openZone } from "./zone.ts";
 
-/** Changes from this many seconds on are corrections of the clock, which cron takes as they are. */
+/**
+ * Changes of at least this many seconds are corrections of the clock, which cron applies at once.
+ */
 const CORRECTION = 3 * 3_600;
 
 function timeText(wallSecond: number): string {
@@ -14,10 +16,10 @@ function timeText(wallSecond: number): string {
 }
 
 /**
- * Says how a clock change affected a tick; null if it did not.
+ * Note on a clock change's effect on a tick; null without one.
  *
  * @param at a tick of the schedule, epoch ms
- * @throws JobError `invalid_argument` for a spec that cannot be read
+ * @throws JobError `invalid_argument` for an unreadable spec
  */
 export function clockNote(spec: ScheduleTimes, at: number): string | null {
   if (spec.cron === null || spec.cron === REBOOT) return null;

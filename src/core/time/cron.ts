@@ -65,8 +65,8 @@ const KNOWN_MAX = 20_000;
  * or a nickname such as `@daily`. Also reads `L`, `LW`, `nW`, `w#n`, `wL`, `?`, and with a seed `H`
  * and `~`.
  *
- * @throws JobError `invalid_argument` naming the field, the value and what is expected, also if the
- *   expression would never match
+ * @throws JobError `invalid_argument` with the field, the value and the expected form, also if the
+ * expression would never match
  */
 export function parseCron(expression: string, options: CronOptions = {}): CronExpression {
   if (expression.length > CRON_LENGTH_MAX) {

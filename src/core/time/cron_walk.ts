@@ -21,7 +21,7 @@ export function hasSkippedTick(expression: CronExpression, segment: ZoneSegment)
   return wall !== null && wall < segment.from + segment.offset;
 }
 
-/** The first wall second from `from` on that may match: repeated fixed times may not. */
+/** The first wall second from `from` on that may match, without repeated fixed times. */
 function firstWallSecond(expression: CronExpression, segment: ZoneSegment, from: number): number {
   const wall = from + segment.offset;
   const repeated = segment.previousOffset - segment.offset;
@@ -49,7 +49,7 @@ export function nextCronTick(
     if (wall === null) return null;
     const second = wall - segment.offset;
     if (second < segment.until) return second * 1_000;
-    // No clock change moves a match by two days, so none can come earlier that far from both ends.
+    // A clock change moves a match by less than two days, so far from both ends none comes earlier.
     const isSettled = segment.until - from > 2 * DAY;
     from = isSettled ? Math.max(segment.until, second - 2 * DAY) : segment.until;
   }

@@ -93,19 +93,19 @@ export function formatDuration(ms: number): string {
   return text;
 }
 
-/** What a time that was just given has already come nearer, at most. */
+/** Most that a given time has come nearer since. */
 const ROUNDED_MS = 999;
 
-/** A time as seen from `nowMs`, in its two largest units: "in 3h20m", "5d ago", "now". */
+/** A time relative to `nowMs`, in its two largest units: "in 3h20m", "5d ago", "now". */
 export function formatRelative(atMs: number, nowMs: number): string {
   const distanceMs = Math.abs(atMs - nowMs);
   if (distanceMs < 1_000) return "now";
   if (atMs <= nowMs) return `${roughDuration(distanceMs)} ago`;
-  // What is in two hours is still so a moment later.
+  // A time in two hours still reads so a moment later.
   return `in ${roughDuration(distanceMs + ROUNDED_MS)}`;
 }
 
-/** A duration of 0 or more as text, without the units that are too small to matter: "1d2h". */
+/** A duration of 0 or more as text, without insignificant units: "1d2h". */
 export function roughDuration(ms: number): string {
   const unitMs = ms >= 86_400_000 ? 3_600_000 : ms >= 3_600_000 ? 60_000 : ms >= 1_000 ? 1_000 : 1;
   return formatDuration(Math.floor(ms / unitMs) * unitMs);

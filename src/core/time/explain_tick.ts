@@ -8,7 +8,7 @@ import { formatScheduleText, lastTickOf, nextTickOf } from "./ticks.ts";
 import { openZone } from "./zone.ts";
 
 const WEEKDAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
-/** How far back to search for the previous tick, in milliseconds. Rarer ticks are not found. */
+/** Span in which to search for the previous tick, in milliseconds. Rarer ticks are not found. */
 const BACK_MS = 9 * 366 * DAY * 1_000;
 
 /** The ticks of a schedule before and after an instant, epoch ms. */
@@ -31,9 +31,7 @@ export function isTick(spec: ScheduleSpec, startAt: number, atMs: number): boole
   return nextTickOf(spec, startAt, atMs - 1) === atMs;
 }
 
-/**
- * Why a schedule has a tick: its expression, zone, local time, and the effect of a clock change.
- */
+/** Why a schedule has a tick: its expression, zone, local time, and a clock change's effect. */
 export function tickRule(spec: ScheduleSpec, atMs: number): string {
   const text = formatScheduleText(spec);
   const rule = `"${text}" in ${spec.timezone}: ${formatLocal(atMs, spec.timezone)}`;
@@ -68,7 +66,7 @@ export function whyNoTick(spec: ScheduleSpec, startAt: number, atMs: number): st
   return `"${text}" has no tick at ${local}`;
 }
 
-/** The first thing of a wall second that an expression does not match. */
+/** The first mismatch of a wall second with an expression. */
 function firstMismatch(expression: CronExpression, wall: number): string | null {
   const day = Math.floor(wall / DAY);
   const found = nextWallSecond(expression, day * DAY);

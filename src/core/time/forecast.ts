@@ -3,18 +3,18 @@ import { blackoutSpans } from "./blackout.ts";
 import { type SkipReason, skipReason } from "./tick_decision.ts";
 import { countTicksOf, lastTickOf, nextTickOf } from "./ticks.ts";
 
-/** Most ticks before a span that are decided on one by one, to know what they leave behind. */
+/** Most ticks before a span that are decided one by one, to know their effects. */
 const WARM_UP_MAX = 1_000;
 
-/** A schedule and what is known of it now. Times are epoch ms. */
+/** A schedule and its current state. Times are epoch ms. */
 export interface Outlook {
   readonly record: ScheduleRecord;
   readonly nowMs: number;
-  /** When the pause of its job ends, Infinity if somebody has to end it; null if there is none. */
+  /** End of the pause of its job, Infinity if it has no end; null without a pause. */
   readonly pausedUntil: number | null;
   /** True if its job is configured but not loaded. */
   readonly isDisabled: boolean;
-  /** How long a run usually takes; null if that is unknown. */
+  /** Usual duration of a run; null if unknown. */
   readonly durationMs: number | null;
   /** When its unfinished runs are expected to end. */
   readonly openUntil: readonly number[];
@@ -23,14 +23,14 @@ export interface Outlook {
 /** Why a tick will probably not run. */
 export type ExpectedSkip = SkipReason | "disabled";
 
-/** A future tick and what is to be expected of it. Times are epoch ms. */
+/** A future tick and its expected outcome. Times are epoch ms. */
 export interface ForecastTick {
   readonly at: number;
   /** Null if it runs. */
   readonly skipped: ExpectedSkip | null;
-  /** When its run is expected to start, without jitter: later if it waits for the one before. */
+  /** Expected start of its run, without jitter: later if it waits for an earlier one. */
   readonly startsAt: number;
-  /** When an unfinished run that it will probably replace would have ended; null for none. */
+  /** Expected end of an unfinished run that it will probably replace; null for none. */
   readonly replaces: number | null;
 }
 
@@ -38,11 +38,11 @@ export interface ForecastTick {
 export interface TickCounts {
   /** One for each span. */
   readonly ticks: readonly number[];
-  /** How many of them will probably be skipped. */
+  /** Number of them that will probably be skipped. */
   readonly skipped: readonly number[];
 }
 
-/** How many ticks of a schedule are in a span, without the times before its cursor and now. */
+/** Number of ticks of a schedule in a span, without the times before its cursor and now. */
 export function countFuture(
   { record, nowMs }: Outlook,
   span: { readonly fromMs: number; readonly toMs: number },
@@ -53,9 +53,8 @@ export function countFuture(
 }
 
 /**
- * The ticks of a schedule in a span, in order, each decided as the scheduler will decide it if
- * nothing changes and every run takes its usual time. Ends with the first tick after the last run
- * that `runsMax` allows.
+ * The ticks of a schedule in a span, in order, each decided like the scheduler will do if nothing
+ * changes and runs take their usual time. Ends with the first tick after the last run by `runsMax`.
  */
 export function* forecastTicks(
   outlook: Outlook,
@@ -75,8 +74,8 @@ export function* forecastTicks(
 }
 
 /**
- * The ticks of a schedule in spans, counted without listing them. How many are skipped for an
- * overlap follows from the usual duration of a run and the mean distance of ticks.
+ * The ticks of a schedule in spans, counted without listing them. Skips for overlaps are estimated
+ * from the usual duration of a run and the mean distance of ticks.
  *
  * @param bounds epoch ms in order: span i is from `bounds[i]` to before the next
  */
@@ -88,7 +87,7 @@ export function countForecast(outlook: Outlook, bounds: readonly number[]): Tick
   const skipped = Array<number>(spans).fill(0);
   if (!hasFuture(record)) return { ticks, skipped };
   const begin = Math.max(record.cursor, nowMs - 1);
-  // Runs before the first span count for `runsMax`, as a span of their own.
+  // Runs before the first span count for `runsMax`, as a separate span.
   const hasBefore = spec.runsMax !== undefined && bounds[0]! > begin + 1;
   const all = hasBefore ? [begin + 1, ...bounds] : bounds;
   const closed = isDisabled ? [] : closedSpans(outlook, begin, all);
@@ -124,7 +123,7 @@ function hasFuture(record: ScheduleRecord): boolean {
   return record.removedAt === undefined && record.nextAt !== null;
 }
 
-/** Spans in which no tick runs, in order and apart from each other. */
+/** Spans in which no tick runs, in order and disjoint. */
 function closedSpans(
   { record, pausedUntil }: Outlook,
   begin: number,
@@ -132,7 +131,7 @@ function closedSpans(
 ): readonly (readonly [from: number, to: number])[] {
   const { spec, startAt, skipUntil = -Infinity, skipNext = 0 } = record;
   const [from, to] = [bounds[0]!, bounds.at(-1)!];
-  // The next ticks are skipped, whatever else may forbid their run.
+  // The next ticks are skipped in any case.
   let tick: number | null = begin;
   for (let left = skipNext; left > 0 && tick !== null && tick < to; left--) {
     tick = nextTickOf(spec, startAt, tick);
@@ -144,7 +143,7 @@ function closedSpans(
   return [...first, ...windows];
 }
 
-/** The share of ticks that run although runs take their usual time. */
+/** The share of ticks that run, given the usual duration of runs. */
 function runShare(
   { record: { spec, startAt }, durationMs }: Outlook,
   span: { readonly afterMs: number; readonly untilMs: number },
@@ -158,7 +157,7 @@ function runShare(
   return 1 / (1 + Math.floor(durationMs / distanceMs));
 }
 
-/** What the ticks so far leave behind. */
+/** The effects of the ticks so far. */
 class Expectation {
   readonly #outlook: Outlook;
   #runs: number;
@@ -174,7 +173,7 @@ class Expectation {
     this.#openUntil = [...openUntil].sort((left, right) => left - right);
   }
 
-  /** The instant after which to decide on ticks, so that those from `fromMs` on are known. */
+  /** The instant after which to decide on ticks, so that ticks from `fromMs` on are known. */
   begin(fromMs: number): number {
     const { record: { spec, startAt, cursor }, nowMs } = this.#outlook;
     const afterMs = Math.max(cursor, nowMs - 1);

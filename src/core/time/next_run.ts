@@ -3,20 +3,20 @@ import { blackoutSpans, isBlackedOut } from "./blackout.ts";
 import { DAY } from "./calendar.ts";
 import { nextTickOf } from "./ticks.ts";
 
-/** Most ticks that are passed because their skip was requested. */
+/** Most ticks that are passed because of a requested skip. */
 const SKIPS_MAX = 10_000;
-/** How far windows are looked at together, in milliseconds. */
+/** Span in which windows are looked at together, in milliseconds. */
 const LOOK_MS = 32 * DAY * 1_000;
 /** Most such looks: more than a year. */
 const LOOKS_MAX = 13;
 
-/** A pause of a job, or with null of all jobs; until it is resumed if it has no end. */
+/** A pause of a job, or for null of all jobs; without an end, until resumed. */
 interface Pause {
   readonly kind: string | null;
   readonly until: number | null;
 }
 
-/** When the pauses of a job end, epoch ms, Infinity if somebody has to end one; null for none. */
+/** End of a job's pauses, epoch ms, Infinity if one has no end; null without a pause. */
 export function pausedUntil(kind: string, pauses: readonly Pause[]): number | null {
   const ends = pauses.filter((pause) => pause.kind === null || pause.kind === kind)
     .map(({ until }) => until ?? Infinity);
@@ -24,8 +24,8 @@ export function pausedUntil(kind: string, pauses: readonly Pause[]): number | nu
 }
 
 /**
- * The next tick of a schedule that is expected to run: one that is not skipped on request, in a
- * blackout or in a pause. Overlaps are not foreseen.
+ * The next tick of a schedule that is expected to run: not skipped on request, in a blackout or in
+ * a pause. Overlaps are not foreseen.
  *
  * @param pauseEnd of its job, as {@link pausedUntil} returns it
  * @returns epoch ms; null if there is none, or none in the next year

@@ -2,7 +2,7 @@
 export const OVERLAPS = ["skip", "queue", "replace", "allow"] as const;
 /** One of {@link OVERLAPS}. */
 export type Overlap = (typeof OVERLAPS)[number];
-/** Actions for ticks that passed while nothing ran. */
+/** Actions for ticks that passed in a downtime. */
 export const MISFIRES = ["latest", "skip", "all"] as const;
 /** One of {@link MISFIRES}. */
 export type Misfire = (typeof MISFIRES)[number];
@@ -12,7 +12,7 @@ export const REBOOT = "@reboot";
 /** Most schedules of one job. */
 export const SCHEDULES_MAX = 1_000;
 
-/** When a recurring job runs, as written. Exactly one of `cron` and `everyMs` is set. */
+/** Times of a recurring job, as written. Exactly one of `cron` and `everyMs` is set. */
 export interface ScheduleSpec {
   /** A cron expression (five or six fields), a nickname or {@link REBOOT}, without `@every`. */
   readonly cron: string | null;
@@ -22,16 +22,16 @@ export interface ScheduleSpec {
   readonly timezone: string;
   readonly overlap: Overlap;
   readonly misfire: Misfire;
-  /** Ticks older than this are missed whatever `misfire` says, in milliseconds. */
+  /** Ticks older than this are always missed, in milliseconds. */
   readonly misfireWithinMs: number;
   /**
-   * The most that a run is delayed after its tick. The delay is the same for all ticks of a
-   * schedule on a node.
+   * Longest delay of a run after its tick. The delay is the same for all ticks of a schedule on a
+   * node.
    */
   readonly jitterMs: number;
-  /** How many ticks wait at most under overlap "queue"; {@link QUEUE_MAX} when absent. */
+  /** Most ticks that wait under overlap "queue"; {@link QUEUE_MAX} when absent. */
   readonly queueMax?: number;
-  /** No tick is before this time, epoch ms; also the first tick of `everyMs`. */
+  /** Earliest time of a tick, epoch ms; also the first tick of `everyMs`. */
   readonly startsAt?: number;
   /** No tick is at or after this time, epoch ms. */
   readonly endsAt?: number;
@@ -60,7 +60,7 @@ export interface TickFate {
   readonly count: number;
   /**
    * "expected": its job runs elsewhere, and no run has been reported yet. It becomes "fired" with
-   * the report, or "missed" if none comes in time.
+   * the report, or "missed" without a timely one.
    */
   readonly fate: "fired" | "skipped" | "coalesced" | "missed" | "expected";
   readonly reason: string | null;
@@ -69,21 +69,17 @@ export interface TickFate {
   readonly at: number;
 }
 
-/**
- * The reason of a tick that was missed because its schedule changed before it could be made up for.
- */
+/** The reason of a tick that was missed because its schedule changed before the catch-up. */
 export const CHANGED = "changed";
 
-/** A recurring schedule as it is stored. */
+/** A recurring schedule as stored. */
 export interface ScheduleRecord {
-  /** "config:<kind>:<n>" for those of the configuration, a UUID for those made at run time. */
+  /** "config:<kind>:<n>" for a schedule of the configuration, a UUID for one made at run time. */
   readonly id: string;
   readonly kind: string;
   readonly origin: "config" | "runtime";
   readonly spec: ScheduleSpec;
-  /**
-   * Hash of the spec and of what its instances carry. If it changes, the schedule restarts at now.
-   */
+  /** Hash of the spec and of its instances' data. If it changes, the schedule restarts at now. */
   readonly specHash: string;
   /** Rises with every change of the spec. */
   readonly generation: number;
@@ -93,7 +89,7 @@ export interface ScheduleRecord {
   readonly startAt: number;
   /** The next tick, epoch ms; null when there is none. */
   readonly nextAt: number | null;
-  /** What its instances carry. */
+  /** Arguments of its instances. */
   readonly argumentsJson: string;
   readonly priority: number | null;
   readonly timeoutMs: number | null;
@@ -104,15 +100,15 @@ export interface ScheduleRecord {
   readonly runs?: number;
   /** The last tick that became an instance, epoch ms. */
   readonly lastRunAt?: number;
-  /** Ticks before this time are skipped, as somebody asked, epoch ms. */
+  /** Ticks before this time are skipped on request, epoch ms. */
   readonly skipUntil?: number;
-  /** So many more ticks are skipped, as somebody asked. */
+  /** Number of further ticks to skip on request. */
   readonly skipNext?: number;
   /** Version of the time zone database that `nextAt` was computed with. */
   readonly tzVersion?: string;
   /**
-   * When it was removed from the configuration, epoch ms. It has no ticks, and is kept for a day so
-   * that it can continue from its cursor if it comes back.
+   * Time of its removal from the configuration, epoch ms. It then has no ticks, and is kept for a
+   * day, to continue from its cursor if it returns.
    */
   readonly removedAt?: number;
   /** The last correction of the schedule after the clock had been ahead. */
@@ -120,8 +116,8 @@ export interface ScheduleRecord {
 }
 
 /**
- * A correction of a schedule after the clock had been hours ahead. Ticks in between that ran stay
- * as they are; any other record of them is void, and they are decided again at their time.
+ * A correction of a schedule after the clock had been hours ahead. Ticks in between that ran stay;
+ * other records of them are void, and they are decided again at their time.
  */
 export interface ClockCorrection {
   /** The time from which the schedule continues, epoch ms. */

@@ -1,24 +1,24 @@
 import { isBlackedOut } from "./blackout.ts";
 import { type Overlap, QUEUE_MAX, type ScheduleRecord } from "./schedule.ts";
 
-/** What the store knows when it decides on a due tick. */
+/** Facts for the store's decision on a due tick. */
 export interface TickFacts {
   readonly overlap: Overlap;
-  /** Ticks that became instances so far. */
+  /** Number of ticks that became instances. */
   readonly runs: number;
-  /** Ticks still to skip, as requested. */
+  /** Number of ticks still to skip on request. */
   readonly skipNext: number;
   /** True if the kind, or everything, is paused. */
   readonly isPaused: boolean;
   /** True if an instance of the schedule is unfinished. */
   readonly isBusy: boolean;
-  /** Instances of the schedule that wait for one before them. */
+  /** Instances of the schedule that wait for an earlier one. */
   readonly queuedCount: number;
-  /** True if a late tick is caught up on (misfire "all"): it waits in line, as a backfill does. */
+  /** True if a late tick is caught up on (misfire "all"): it waits in line, like a backfill. */
   readonly isCatchUp: boolean;
 }
 
-/** Why a tick is skipped. The first reason that applies is recorded. */
+/** Reason for a skipped tick. The first applicable reason is recorded. */
 export type SkipReason = "runs_max" | "skip requested" | "blackout" | "paused" | "overlap";
 
 /**
@@ -48,7 +48,7 @@ export function skipReason(
  */
 export function jitterOf(scheduleId: string, node: string, jitterMs: number): number {
   if (jitterMs <= 0) return 0;
-  // FNV-1a, then a finish that spreads what differs in the last characters.
+  // FNV-1a, then a finish that spreads differences in the last characters.
   let hash = 0x811c9dc5;
   for (const character of `${scheduleId}\n${node}`) {
     hash = Math.imul(hash ^ character.codePointAt(0)!, 0x01000193);

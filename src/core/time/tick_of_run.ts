@@ -8,16 +8,16 @@ export interface TickKey {
   readonly tick: number;
 }
 
-/** How long before its tick a run may begin, because clocks differ. */
+/** Most that a run may begin before its tick, because clocks differ. */
 const EARLY_MS = 30_000;
-/** How far back the tick of a run is looked for. */
+/** Longest distance of a run from its tick. */
 const LATE_MS_MAX = 400 * 86_400_000;
 
 /**
- * The tick that a run elsewhere is of: the last one before it began, or the next one if that is
- * nearer and at most 30 s ahead.
+ * The tick of a run elsewhere: the last tick before it began, or the next one if that is nearer and
+ * at most 30 s ahead.
  *
- * @param at when it began, or ended if that is all that is known, epoch ms
+ * @param at its start, or its end if only that is known, epoch ms
  * @returns null if there is none
  */
 export function tickOfRun(schedules: readonly ScheduleRecord[], at: number): TickKey | null {

@@ -8,11 +8,11 @@ import { checkOptions, isText, type KeysOf, TEXT } from "../text/object_keys.ts"
 import { REBOOT, type ScheduleRecord, type ScheduleSpec, type TickFate } from "./schedule.ts";
 import { LAST_SECOND, openZone, splitZone } from "./zone.ts";
 
-/** A tick served at most this late counts as on time whatever `misfire` says, in milliseconds. */
+/** A tick served at most this late always counts as on time, in milliseconds. */
 export const GRACE_MS = 60_000;
 /**
- * A clock set back by more than this was wrong before, and its new time is used at once, as in
- * cron; if set back by less, schedules wait. In milliseconds.
+ * Larger setbacks mean that the clock was wrong before, and its new time applies at once, like in
+ * cron; after smaller ones, schedules wait. In milliseconds.
  */
 export const CORRECTION_MS = 3 * 3_600_000;
 /** Most ticks of one schedule that one step fires. */
@@ -162,15 +162,13 @@ function endlessTicks(spec: ScheduleTimes, startAt: number): Ticks {
  * @param startAt anchor of `@every`, epoch ms
  * @param afterMs epoch ms
  * @returns epoch ms; null if there is none before the year 10000
- * @throws JobError `invalid_argument` for a spec that cannot be read
+ * @throws JobError `invalid_argument` for an unreadable spec
  */
 export function nextTickOf(spec: ScheduleTimes, startAt: number, afterMs: number): number | null {
   return ticksOf(spec, startAt).next(afterMs);
 }
 
-/**
- * Number of ticks after `afterMs`, up to and including `untilMs`, computed without listing them.
- */
+/** Number of ticks after `afterMs`, up to and including `untilMs`, without listing them. */
 export function countTicksOf(
   spec: ScheduleSpec,
   startAt: number,
@@ -201,7 +199,7 @@ const NEXT_TICKS_KEYS: KeysOf<Parameters<typeof nextTicks>[1]> = {
  * @param options.timezone IANA zone; a prefix of the expression overrides it; default UTC
  * @param options.after the ticks come after it; also the start of `@every`
  * @param options.seed determines `H` and `~`: the kind of the job
- * @returns none for `@reboot`, which has no times
+ * @returns an empty list for `@reboot`, which has no times
  * @throws JobError `invalid_argument` for unreadable text, and unless `count` is from 0 to 10,000
  */
 export function nextTicks(
@@ -280,7 +278,7 @@ function lastTicks(ticks: Ticks, afterMs: number, untilMs: number): number[] {
   return found.reverse();
 }
 
-/** One record for all ticks of the span; empty if it has none. */
+/** One record for all ticks of the span; may be empty. */
 function fatesOf(
   ticks: Ticks,
   span: { readonly afterMs: number; readonly untilMs: number },
@@ -293,28 +291,27 @@ function fatesOf(
   return [{ from, to, count, fate, reason: "misfire", instanceId: null }];
 }
 
-// After the clock was set back by hours and has passed its old time again, the ticks in between are
-// already recorded.
+// After the clock was set back by hours and has passed its old time again, these ticks are
+// recorded.
 function plannedFrom({ cursor, correction }: ScheduleRecord, nowMs: number): number {
   if (correction === undefined || nowMs - cursor <= CORRECTION_MS) return cursor;
   return nowMs < correction.cursor ? cursor : Math.max(cursor, correction.cursor);
 }
 
 /**
- * Decide on the due ticks of a schedule: those after its cursor, up to and including now. The work
- * is bounded, however many ticks have passed.
+ * Decide on the due ticks of a schedule: after its cursor, up to and including now. The work is
+ * bounded for any number of ticks.
  *
  * - `skip`: ticks at most {@link GRACE_MS} late fire; older ones are missed.
  * - `latest`: the last tick fires and earlier ones are coalesced, except that ticks more than
  *   `misfireWithinMs` late are missed.
  * - `all`: ticks at most `misfireWithinMs` late fire, the last {@link FIRES_MAX} of them; the
- *   others
- *   are missed.
+ *   others are missed.
  *
  * A tick at most {@link GRACE_MS} late is never too late. Nothing is due while the clock is behind
  * the cursor.
  *
- * @throws JobError `invalid_argument` for a spec that cannot be read
+ * @throws JobError `invalid_argument` for an unreadable spec
  */
 export function planAdvance(record: ScheduleRecord, nowMs: number): AdvancePlan {
   const { spec } = record;

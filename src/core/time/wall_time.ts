@@ -28,8 +28,8 @@ export function parseZonedTime(text: string, timezone: string): number {
 }
 
 /**
- * The epoch second at which the local clock shows `wall`. If it does so twice, the first one; if a
- * clock change skips it, the instant as if the clock had not changed.
+ * The epoch second at which the local clock shows `wall`. If that happens twice, the first one; if
+ * a clock change skips it, the instant as if the clock had not changed.
  */
 export function instantOfWall(zone: Zone, wall: number): number {
   const before = wall - zone.offsetAt(wall - 86_400);
@@ -38,10 +38,7 @@ export function instantOfWall(zone: Zone, wall: number): number {
   return after + zone.offsetAt(after) === wall ? after : before;
 }
 
-/**
- * The epoch second of the clock change that skips `wall`, which no local clock shows; null if the
- * clock shows it.
- */
+/** The epoch second of the clock change that skips `wall`; null if the clock shows it. */
 export function changeThatSkips(zone: Zone, wall: number): number | null {
   let later = instantOfWall(zone, wall);
   if (later + zone.offsetAt(later) === wall) return null;

@@ -4,9 +4,9 @@ import { JobError } from "../errors.ts";
 export const LAST_SECOND = 253_402_300_799;
 const FIRST_SECOND = -62_135_596_800;
 const DAY = 86_400;
-/** No zone of the database changes its offset and back within so few days, since 1970. */
+/** No zone of the database has changed its offset and back within this many days since 1970. */
 const PROBE_STEP = 7 * DAY;
-/** A change this near may have an effect on the wall clock after it. */
+/** A change within this distance may affect the wall clock after it. */
 const NEAR = 2 * DAY;
 const YEARS_CACHED_MAX = 400;
 const ZONES_CACHED_MAX = 1_000;
@@ -29,7 +29,7 @@ interface ZoneYear {
 
 /** A span of time with one offset from UTC. Epoch seconds; offsets in seconds east of UTC. */
 export interface ZoneSegment {
-  /** Its first second, when a change of the offset began it recently; else −Infinity. */
+  /** Its first second, after a recent change of the offset; else −Infinity. */
   readonly from: number;
   /** The second after its last; at the latest the end of the year (UTC). */
   readonly until: number;
@@ -46,7 +46,7 @@ function yearStart(year: number): number {
   return new Date(0).setUTCFullYear(year, 0, 1) / 1_000;
 }
 
-/** A time zone: what the wall clock shows at any instant. */
+/** A time zone: the wall clock at any instant. */
 export class Zone {
   readonly name: string;
   /** Null for UTC: reading the runtime's tables takes 5 MB and some milliseconds. */
@@ -174,7 +174,7 @@ export function openZone(name: string): Zone {
 }
 
 /**
- * Split a schedule's text into the zone of its `CRON_TZ=` or `TZ=` prefix, or null, and the rest.
+ * Split a schedule's text into the zone of its `CRON_TZ=` or `TZ=` prefix, if any, and the rest.
  */
 export function splitZone(text: string): { readonly zone: string | null; readonly rest: string } {
   const trimmed = text.trim();

@@ -2,12 +2,12 @@ import { signal } from "@preact/signals";
 import { BASE } from "../browser/base_path.ts";
 import { Problem, problemOf, toProblem } from "./problem.ts";
 
-/** Values of a query; those that are undefined or empty are left out, and lists are repeated. */
+/** Values of a query; undefined or empty ones are omitted, and lists are repeated. */
 export type QueryValues = Readonly<
   Record<string, string | number | boolean | readonly string[] | undefined | null>
 >;
 
-/** True if the last response said that nobody is logged in. */
+/** True if the last response required a login. */
 export const isLoggedOut = signal(false);
 
 /** The URL of a path of the API, with a query. */
@@ -57,7 +57,7 @@ export async function send<T>(method: string, url: string, options: {
   }
 }
 
-/** Remember whether the daemon knows who asks. */
+/** Remember whether the daemon knows the caller. */
 export function noteStatus(status: number): void {
   if (status === 401) isLoggedOut.value = true;
   else if (status < 400) isLoggedOut.value = false;

@@ -1,4 +1,4 @@
-// Apart: it runs without a browser.
+// Separate: it runs without a browser.
 
 /** An event of a stream, as the HTML standard defines it. */
 export interface StreamEvent {

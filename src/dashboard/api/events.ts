@@ -3,7 +3,7 @@ import { noteStatus } from "./client.ts";
 import { EventParser, type StreamEvent } from "./event_parser.ts";
 import { Problem, problemIn, problemOf, toProblem } from "./problem.ts";
 
-/** How a stream is doing. */
+/** State of a stream. */
 export type StreamState = "connecting" | "open" | "broken" | "ended";
 
 /** Options of {@link follow}. */
@@ -24,8 +24,8 @@ const SILENCE_MS = 45_000;
 const LASTING = [400, 403, 404, 405, 410];
 
 /**
- * Read a stream of events until it ends, is aborted, or is refused for good. After a lost
- * connection it continues behind the last event.
+ * Read a stream of events until it ends, is aborted, or is finally refused. After a lost connection
+ * it continues behind the last event.
  */
 export async function follow(options: FollowOptions): Promise<void> {
   const { signal, onState = () => {} } = options;

@@ -1,12 +1,12 @@
-/** A request that failed: what the API says, or why there was no response. */
+/** A request that failed: the API's message, or why there was no response. */
 export class Problem extends Error {
   /** The status of HTTP; 0 without a response. */
   readonly status: number;
   /** Code of the error, such as "not_found"; "unreachable" without a response. */
   readonly code: string;
-  /** How it may be solved. */
+  /** A possible remedy. */
   readonly hint: string | undefined;
-  /** The field that it is about, such as "arguments.width". */
+  /** The affected field, such as "arguments.width". */
   readonly path: string | undefined;
 
   constructor(
@@ -30,7 +30,7 @@ function textOf(value: unknown): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
-/** The problem that a response describes, as RFC 9457 or otherwise. */
+/** The problem in a response, by RFC 9457 or otherwise. */
 export async function problemOf(response: Response): Promise<Problem> {
   return problemIn(await response.json().catch(() => null), response.status);
 }

@@ -3,23 +3,23 @@ import { useEffect } from "preact/hooks";
 import { get, type QueryValues } from "./client.ts";
 import { type Problem, toProblem } from "./problem.ts";
 
-/** What a page shows of a request. Data stay while they are asked for again. */
+/** A page's view of a request. Data stay during a reload. */
 export interface Resource<T> {
   readonly data: T | null;
   readonly problem: Problem | null;
   readonly isLoading: boolean;
   readonly reload: () => void;
-  /** Take over data that came another way, without those that they do not mention. */
+  /** Take over data from elsewhere, without the members that they omit. */
   readonly set: (data: Partial<T>) => void;
 }
 
 /** Rises when something has changed: every shown resource is then asked for again. */
 export const revision = signal(0);
 
-/** Like {@link revision}, for what costs more to read: it rises less often by itself. */
+/** Like {@link revision}, for expensive reads: it rises less often. */
 export const slowRevision = signal(0);
 
-/** Say that the reader has changed something. */
+/** Signal a change by the reader. */
 export function noteChange(): void {
   revision.value++;
   slowRevision.value++;
@@ -34,11 +34,11 @@ interface State<T> {
 
 /** When something is loaded again. */
 export interface LoadOptions {
-  /** With each change of these; those of everything by default. */
+  /** Reload with each change of these; by default of everything. */
   readonly watched?: readonly ReadonlySignal<number>[];
   /** With each change of it. */
   readonly mark?: string;
-  /** Show what was loaded for the key before, until the next is here. */
+  /** Show the previous key's data until the next data are here. */
   readonly keeps?: boolean;
 }
 
@@ -48,7 +48,7 @@ export const SLOWLY: LoadOptions = { watched: [slowRevision], keeps: true };
 /**
  * Load something, again whenever its key changes.
  *
- * @param key what it depends on; null loads nothing
+ * @param key its inputs; null loads nothing
  */
 export function useLoaded<T>(
   key: string | null,

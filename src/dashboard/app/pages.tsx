@@ -48,7 +48,7 @@ export function CurrentPage(): JSX.Element {
   const { path } = place.value;
   for (const [pattern, Shown] of PAGES) {
     const params = matchPath(pattern, path);
-    // Another path is another page: nothing of the one before stays.
+    // Another path is another page: all state is new.
     if (params !== null) return <Shown key={path} params={params} />;
   }
   return <NotFound path={path} />;

@@ -32,7 +32,7 @@ function instanceFor(text: string): Found[] {
   return [{ url: href(`/instances/${segment(text)}`), title: text, about: "instance" }];
 }
 
-/** The instances that were given a text, such as the number of an order. */
+/** The instances whose arguments contain a text, such as an order number. */
 function instancesWith(text: string): Found[] {
   if (text === "") return [];
   return [{
@@ -97,7 +97,7 @@ export function SearchDialog(): JSX.Element {
         }}
       >
         <input
-          // A field of type "search" takes the first Escape, which is to close the dialog.
+          // A field of type "search" takes the first Escape, which should close the dialog.
           type="text"
           class="input"
           aria-label="A job, a page, an id, or text in arguments"

@@ -9,14 +9,14 @@ function shown<T>(value: T): T {
 }
 
 /**
- * Show no text, and no title, with characters that reorder or hide text: names, reasons and errors
- * come from jobs and from other people, and must not look like something else. Done for every
- * element as it is made, so that no page can forget it; values of fields stay as they are.
+ * Keep characters that reorder or hide text out of all texts and titles: names, reasons and errors
+ * come from jobs and other people, and must not look like something else. Applied to every element
+ * as it is made, so that no page can forget it; values of fields stay unchanged.
  */
 export function showOnlyVisibleTexts(): void {
   const before = options.vnode;
   options.vnode = (node) => {
-    // A text node has no type, and the text as its properties.
+    // A text node has no type, and its text as properties.
     if (node.type === null) node.props = shown(node.props);
     else if (typeof node.type === "string") {
       const props = node.props as Record<string, unknown>;

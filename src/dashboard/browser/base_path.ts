@@ -1,6 +1,6 @@
-// Apart: the API and the router need it, and must not import each other.
+// Separate: the API and the router need it, and must not import each other.
 
-/** The path under which the daemon is seen, which ends with a slash. */
+/** The daemon's base path for browsers, which ends with a slash. */
 export const BASE: string = (() => {
   const text = document.querySelector<HTMLMetaElement>('meta[name="base"]')?.content ?? "/";
   return text.endsWith("/") ? text : `${text}/`;

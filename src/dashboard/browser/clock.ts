@@ -8,7 +8,7 @@ export function nowMs(): number {
 /** The current second, in epoch milliseconds; it does not advance while the page is hidden. */
 export const second: Signal<number> = signal(Date.now());
 
-/** The begin of the current minute: for what need not be drawn again each second. */
+/** Start of the current minute: for parts that need no update each second. */
 export const minute: ReadonlySignal<number> = computed(() =>
   Math.floor(second.value / 60_000) * 60_000
 );
@@ -22,7 +22,7 @@ export function startClock(): void {
   document.addEventListener("visibilitychange", tick);
 }
 
-/** Call a function once after some milliseconds. @returns a function that prevents it */
+/** Call a function once after some milliseconds. @returns a function that cancels it */
 export function after(ms: number, action: () => void): () => void {
   const timer = setTimeout(action, ms);
   return () => clearTimeout(timer);

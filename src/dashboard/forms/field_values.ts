@@ -22,7 +22,7 @@ export interface FieldSchema {
   readonly $defs?: Readonly<Record<string, FieldSchema>>;
 }
 
-/** How a field is shown. */
+/** Display of a field. */
 export type FieldKind =
   | "text"
   | "number"
@@ -32,10 +32,10 @@ export type FieldKind =
   | "list"
   | "json";
 
-/** What a reader typed into a field: text, or a choice. */
+/** The typed content of a field: text, or a choice. */
 export type FieldText = string;
 
-/** The values that a schema allows, if it names them all. */
+/** The values that a schema allows, if listed. */
 export function choicesOf(schema: FieldSchema): readonly unknown[] | null {
   if (schema.enum !== undefined) return schema.enum;
   if (schema.const !== undefined) return [schema.const];
@@ -44,7 +44,7 @@ export function choicesOf(schema: FieldSchema): readonly unknown[] | null {
   return choices.every((one) => one !== null) ? choices.flat() : null;
 }
 
-/** How the values of a schema are entered. */
+/** Input method for the values of a schema. */
 export function kindOf(schema: FieldSchema): FieldKind {
   if (choicesOf(schema) !== null) return "choice";
   switch (schema.type) {
@@ -79,7 +79,7 @@ export function textOf(value: unknown, kind: FieldKind): FieldText {
   }
 }
 
-/** What a text of a field means, or what is wrong with it. */
+/** Value of a field's text, or its fault. */
 export type FieldReading = { readonly value: unknown } | { readonly problem: string };
 
 function readNumber(text: string, isWhole: boolean): FieldReading {
@@ -107,7 +107,7 @@ function readList(text: string, schema: FieldSchema): FieldReading {
 }
 
 /**
- * Read what was typed.
+ * Read typed text.
  *
  * @param text not empty
  */
@@ -128,16 +128,16 @@ export function readField(text: FieldText, schema: FieldSchema): FieldReading {
   }
 }
 
-/** What the fields say, by name: the arguments, or the problems. */
+/** The content of the fields, by name: the arguments, or the problems. */
 export interface FormReading {
   readonly values: Readonly<Record<string, unknown>>;
   readonly problems: Readonly<Record<string, string>>;
 }
 
 /**
- * Read all fields of an object's schema. Empty fields are left out.
+ * Read all fields of an object's schema, without empty ones.
  *
- * @param touched the fields that were typed into: an empty text is then meant
+ * @param touched edited fields, where an empty text is a value
  */
 export function readForm(
   texts: Readonly<Record<string, FieldText>>,

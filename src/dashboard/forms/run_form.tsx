@@ -26,7 +26,7 @@ import { SchemaFields } from "./schema_fields.tsx";
 /** Pause in typing after which the daemon checks the arguments, in milliseconds. */
 const CHECK_MS = 350;
 
-/** Name of the only field if the parameters of a job are not known. */
+/** Name of the only field if the job's parameters are unknown. */
 const ARGUMENTS = "arguments";
 
 /** The schema of the arguments, always one of an object. */
@@ -54,7 +54,7 @@ function textsOf(schema: FieldSchema, values: readonly unknown[]): Record<string
   }));
 }
 
-/** The field that a problem is about, from its path or its message. */
+/** The field with a problem, by its path or message. */
 function fieldOf(problem: Problem, schema: FieldSchema): string | null {
   const names = Object.keys(schema.properties ?? {});
   const path = problem.path?.replace(/^arguments(_json)?[.[]?/, "") ?? "";
@@ -69,7 +69,7 @@ interface FormState {
   readonly isBusy: Signal<boolean>;
   /** Fields that were typed into. */
   readonly touched: Signal<ReadonlySet<string>>;
-  /** Fields that are called wrong: those that were typed into, and all once it was sent. */
+  /** Fields whose problems are shown: edited ones, and all once it was sent. */
   readonly shown: Signal<ReadonlySet<string>>;
 }
 

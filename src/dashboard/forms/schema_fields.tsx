@@ -79,7 +79,7 @@ function Field(props: FieldProps): JSX.Element {
   );
 }
 
-/** The fields of an object's schema, each with its type, its help and what is wrong with it. */
+/** The fields of an object's schema, each with its type, its help and its problem. */
 export function SchemaFields({ schema, texts, problems, onText }: {
   readonly schema: FieldSchema;
   readonly texts: Readonly<Record<string, FieldText>>;

@@ -16,10 +16,10 @@ import type {
   WatchResponse,
 } from "../gen/api_types.ts";
 
-/** Whether what is shown is up to date. */
+/** State of the stream: shown data are up to date while it is open. */
 export const liveState = signal<StreamState>("connecting");
 
-/** What the daemon reports by itself; null before its first message. */
+/** The daemon's reports; null before its first message. */
 export const overview = {
   status: signal<GetStatusResponse | null>(null),
   totals: signal<KindCounts | null>(null),
@@ -35,7 +35,7 @@ export const overview = {
   problem: signal<string | null>(null),
 };
 
-/** Shortest time between two readings of what a page shows, in milliseconds. */
+/** Shortest time between two readings of a page's data, in milliseconds. */
 const READ_AGAIN_MS = 2_000;
 /** The same for what costs more to read. */
 const READ_SLOWLY_MS = 20_000;
@@ -44,7 +44,7 @@ let readAtMs = -Infinity;
 let slowAtMs = -Infinity;
 let isReadPlanned = false;
 
-/** Read again what is shown, soon: not for each change, and not while nobody looks. */
+/** Reload the shown data soon: not for each change, and not while nobody looks. */
 function planReading(): void {
   if (isReadPlanned) return;
   isReadPlanned = true;
@@ -89,7 +89,7 @@ function isShown({ kind }: { readonly kind: string }): boolean {
   return !isNotice(kind);
 }
 
-/** Take over what a message says. */
+/** Apply a message. */
 function receive(message: WatchResponse): void {
   batch(() => {
     put(overview.status, message.status);
@@ -112,12 +112,12 @@ function receive(message: WatchResponse): void {
   if (isOther) planReading();
 }
 
-/** Read the pauses now: the daemon looks for those of other daemons every few seconds only. */
+/** Read the pauses now: the daemon polls other daemons' pauses only every few seconds. */
 export async function readPauses(): Promise<void> {
   overview.pauses.value = (await get<ListPausesResponse>("/pauses")).pauses;
 }
 
-/** Follow what changes, with one stream for the whole page. */
+/** Follow changes, with one stream for the whole page. */
 export function startLive(): void {
   document.addEventListener("visibilitychange", () => {
     if (document.hidden || !isStale) return;

@@ -4,7 +4,7 @@ import { withoutAnsi } from "../text/ansi.ts";
 
 /** One line of a log. */
 export interface LogLine {
-  /** Of the entry that it belongs to, from 1: the permanent link to it. */
+  /** Number of its entry, from 1: the permanent link to it. */
   readonly number: number;
   /** True for the heading of an attempt, which is not a line of the log. */
   readonly isHeading: boolean;
@@ -12,14 +12,14 @@ export interface LogLine {
   readonly level: string;
   readonly source: string;
   readonly attempt: number;
-  /** As it was written, with its colors. */
+  /** Original text, with its colors. */
   readonly text: string;
 }
 
-/** Most columns of a line that are shown wrapped; the download has all of it. */
+/** Most shown columns of a wrapped line; the download has all of it. */
 const COLUMNS_MAX = 20_000;
 
-/** Characters that take two columns: those of East Asia, and emoji. */
+/** Characters that take two columns: East Asian ones, and emoji. */
 const WIDE =
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/g;
 
@@ -29,10 +29,7 @@ export function columnsOf(text: string): number {
   return text.length + (text.match(WIDE)?.length ?? 0);
 }
 
-/**
- * The lines of a log, and in which row of the screen each begins. Reads and adds in constant time a
- * line, however many there are.
- */
+/** The lines of a log, and the screen row at which each begins. Takes constant time per line. */
 export class LogLines {
   /** All lines, with a heading before each attempt but the first. */
   readonly all: LogLine[] = [];
@@ -66,7 +63,7 @@ export class LogLines {
     return this.#starts[this.#shown.length]!;
   }
 
-  /** Add lines as they come. */
+  /** Add new lines. */
   add(entries: readonly LogEntry[]): void {
     for (const { at, level, source, attempt, message, seq: number } of entries) {
       const before = this.all.at(-1);
@@ -81,7 +78,7 @@ export class LogLines {
     }
   }
 
-  /** True if it has the line of a number, or one after it and one before. */
+  /** True if it has the line of a number, or lines on both sides. */
   has(number: number): boolean {
     const { all } = this;
     return all.length > 0 && all[0]!.number <= number && all[all.length - 1]!.number >= number;
@@ -109,7 +106,7 @@ export class LogLines {
     return low;
   }
 
-  /** Index of the shown line with a number, or of the next one that is shown. */
+  /** Index of the shown line with a number, or of the next shown one. */
   indexOf(number: number): number {
     let low = 0;
     let high = this.#shown.length - 1;
@@ -146,7 +143,7 @@ export class LogLines {
 
   #push(line: LogLine): void {
     this.all.push(line);
-    // Now, a few lines at a time: wrapping all of a long log then takes no time.
+    // Now, a few lines at a time: wrapping a long log is then instant.
     this.#widths.push(Math.min(COLUMNS_MAX, columnsOf(withoutAnsi(line.text))));
     this.#show(this.all.length - 1);
   }
@@ -162,9 +159,9 @@ export class LogLines {
   }
 }
 
-/** Finds a text in the shown lines of a log, whatever the case of its letters, part by part. */
+/** Finds a text in the shown lines of a log, in upper or lower case, part by part. */
 export class LogSearch {
-  /** Indexes of the lines that have it, of those looked at so far. */
+  /** Indexes of matching lines among the inspected ones. */
   readonly found: number[] = [];
   readonly #lines: LogLines;
   readonly #wanted: string;
@@ -175,7 +172,7 @@ export class LogSearch {
     this.#wanted = text.toLowerCase();
   }
 
-  /** Look at more lines, at most so many. @returns true if all that there are were looked at */
+  /** Inspect at most `linesMax` more lines. @returns true once all were inspected */
   step(linesMax: number): boolean {
     const lines = this.#lines;
     if (this.#wanted === "") return true;

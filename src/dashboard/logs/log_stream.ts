@@ -6,7 +6,7 @@ import type { FollowResponse, JobInstance, LookupInstanceLogsResponse } from "..
 import { isFinished } from "../text/instance_state.ts";
 import { LogLines } from "./log_lines.ts";
 
-/** A line of this number is awaited with all before it. */
+/** Distance up to which a line is awaited together with all earlier ones. */
 const FAR_LINES = 2_000;
 /** Lines before and after a line that is farther away. */
 const AROUND_LINES = 300;
@@ -17,18 +17,18 @@ export class LogStream {
   readonly version: Signal<number> = signal(0);
   readonly state: Signal<StreamState> = signal<StreamState>("connecting");
   readonly problem: Signal<Problem | null> = signal<Problem | null>(null);
-  /** True once all lines that had been written at the start are here. */
+  /** True once all lines written before the start are here. */
   readonly isComplete: Signal<boolean> = signal(false);
   readonly #abort = new AbortController();
   readonly #whole = new LogLines();
-  /** The lines around one that is far from the first, until the whole log has come so far. */
+  /** The lines around a distant one, until the log has been read up to there. */
   #part: LogLines | null = null;
   #isNoted = false;
 
   /**
    * @param id of the instance
    * @param target number of the line to begin with; 0 for none
-   * @param onInstance called with the instance whenever its state or progress has changed
+   * @param onInstance called with the instance after each change of its state or progress
    */
   constructor(id: string, target: number, onInstance: (instance: JobInstance) => void) {
     if (target > FAR_LINES) void this.#loadPart(id, target);
@@ -50,11 +50,11 @@ export class LogStream {
         }
         const { instance } = message;
         if (instance === undefined) return;
-        // It comes behind the lines that there were.
+        // It follows the existing lines.
         this.isComplete.value = true;
         onInstance(instance);
         if (!isFinished(instance)) return;
-        // It is the last message: nothing follows.
+        // It is the last message.
         this.#part = null;
         this.#abort.abort();
         this.state.value = "ended";
@@ -62,17 +62,17 @@ export class LogStream {
     });
   }
 
-  /** The lines that there are: all so far, or those around the line that was asked for. */
+  /** The available lines: all so far, or the ones around the requested line. */
   get lines(): LogLines {
     return this.#part ?? this.#whole;
   }
 
-  /** How many lines have come in their order. */
+  /** Number of lines that have come in order. */
   get read(): number {
     return this.#whole.count;
   }
 
-  /** True if lines before those that are shown have not come yet. */
+  /** True if earlier lines than the shown ones are missing. */
   get isPart(): boolean {
     return this.#part !== null;
   }
@@ -82,7 +82,7 @@ export class LogStream {
     this.#abort.abort();
   }
 
-  /** What fails here comes with the whole log. */
+  /** Errors here reappear with the whole log. */
   async #loadPart(id: string, target: number): Promise<void> {
     const query = { from_line: Math.max(1, target - AROUND_LINES), page_size: 2 * AROUND_LINES };
     const { signal } = this.#abort;

@@ -67,13 +67,13 @@ function LogRow({ line, search, isCurrent, isTarget }: {
 const ROW_PX = 19;
 /** Space for a scroll bar below the rows. */
 const SCROLLBAR_PX = 16;
-/** Rows that are drawn beyond what is visible. */
+/** Rows drawn beyond the visible ones. */
 const MARGIN_ROWS = 30;
 /** Columns of number and time before the text, as in the stylesheet. */
 const GUTTER_COLUMNS = 18;
 /** Lines that are searched at a time. */
 const SEARCHED_LINES = 20_000;
-/** How near to the end the reader has to be for the view to follow, in rows. */
+/** Largest distance of the reader from the end at which the view follows, in rows. */
 const NEAR_ROWS = 2;
 
 interface View {
@@ -81,11 +81,11 @@ interface View {
   readonly isRunning: boolean;
   readonly search: Signal<string>;
   readonly level: Signal<string>;
-  /** Which of the found lines is shown; −1 for none. */
+  /** Index of the shown match; −1 for none. */
   readonly found: Signal<number>;
-  /** Whether the view stays at the end. */
+  /** True if the view stays at the end. */
   readonly isFollowing: Signal<boolean>;
-  /** What fits into the frame. */
+  /** Rows and columns that fit into the frame. */
   readonly size: Signal<{ readonly rows: number; readonly columns: number }>;
 }
 
@@ -96,7 +96,7 @@ function columnsIn(frame: HTMLElement, ruler: HTMLElement): number {
   return Math.max(20, columns);
 }
 
-/** Number of the line that the URL names, such as "#L120"; 0 for none. */
+/** Number of the line in the URL, such as "#L120"; 0 for none. */
 export function targetLine(hash: string): number {
   return Number(/^L(\d{1,9})$/.exec(hash)?.[1] ?? 0);
 }
@@ -177,7 +177,7 @@ function Toolbar({ view, matches }: {
   );
 }
 
-/** The lines that are visible, in a frame as high as all of them. */
+/** The visible lines, in a frame as high as all of them. */
 function Lines({ view, matches }: {
   readonly view: View;
   readonly matches: readonly number[];
@@ -208,7 +208,7 @@ function Lines({ view, matches }: {
   const shownMatch = search.value === "" ? undefined : matches[found.value];
   const goal = shownMatch ?? (target > 0 && lines.has(target) ? lines.indexOf(target) : -1);
   const reader = useRef({ lines, number: 0, offset: 0 });
-  // The same line, also if others have come before it meanwhile.
+  // The same line, even if earlier ones have come meanwhile.
   const goalKey = goal < 0 ? "" : shownMatch === undefined ? `line ${target}` : `match ${goal}`;
   useLayoutEffect(() => {
     const { lines: before, number, offset } = reader.current;
@@ -256,8 +256,8 @@ function Lines({ view, matches }: {
           reader.current = { lines, number: lines.line(index).number, offset };
         }
         const isAtEnd = scrollHeight - clientHeight - scrollTop < NEAR_ROWS * ROW_PX;
-        // Scrolling away stops following; scrolling to the end begins again, unless a line is
-        // shown that was searched or linked.
+        // Scrolling away stops following; scrolling to the end resumes it, unless a searched or
+        // linked line is shown.
         if (!isAtEnd) isFollowing.value = false;
         else if (view.isRunning && goal < 0) isFollowing.value = true;
       }}
@@ -277,15 +277,15 @@ function Lines({ view, matches }: {
   );
 }
 
-/** What a search has found so far. */
+/** Results of a search so far. */
 interface Matches {
-  /** Of the lines that have the text. */
+  /** Indexes of the matching lines. */
   readonly indexes: readonly number[];
   /** True if all lines were searched. */
   readonly isDone: boolean;
 }
 
-/** The lines that have the searched text: found part by part, so that nothing waits. */
+/** The lines with the searched text, found part by part, without blocking. */
 function useMatches({ stream, search, level }: View): Matches {
   const { lines } = stream;
   const matches = useSignal<Matches>({ indexes: [], isDone: false });
@@ -312,7 +312,7 @@ function useMatches({ stream, search, level }: View): Matches {
     return () => cancel();
   }, [running, stream.version.value]);
   const { indexes, isDone } = matches.value;
-  // While the log is being read, or only a part of it is shown, there may be more.
+  // While the log is being read, or only partly shown, there may be more.
   return { indexes, isDone: isDone && stream.isComplete.value && !stream.isPart };
 }
 
@@ -330,7 +330,7 @@ export function LogView({ stream, isRunning }: {
     isFollowing: useSignal(isRunning && place.peek().hash === ""),
     size: useSignal({ rows: 40, columns: 80 }),
   };
-  // Before the search, which looks at the lines that are shown.
+  // Before the search, which inspects the shown lines.
   stream.lines.arrange(
     view.level.value,
     logWrap.value === "on" ? view.size.value.columns : Infinity,

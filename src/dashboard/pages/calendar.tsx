@@ -26,7 +26,7 @@ function monthAfter(month: string, count: number): string {
   return new Date(Date.UTC(year, number - 1 + count, 1)).toISOString().slice(0, 7);
 }
 
-/** The Monday before or at the first of a month, and the end of its last week, as dates. */
+/** The Monday of a month's first week, and the end of its last week, as dates. */
 function weeksOf(month: string): { readonly first: Date; readonly days: number } {
   const begin = new Date(`${month}-01T00:00:00Z`);
   const end = new Date(`${monthAfter(month, 1)}-01T00:00:00Z`);
@@ -58,7 +58,7 @@ function Line({ count, word, to, look, isEstimate }: {
 function Day({ cell, date, isOther, isToday, kind }: {
   readonly cell: CalendarCell | undefined;
   readonly date: string;
-  /** It belongs to another month. */
+  /** True if it belongs to another month. */
   readonly isOther: boolean;
   readonly isToday: boolean;
   readonly kind: string;
@@ -167,7 +167,7 @@ export function CalendarPage(): JSX.Element {
   const month = monthOf(query, zone);
   const kind = query.get("kind") ?? "";
   const { first, days } = weeksOf(month);
-  // A day more at both ends: the days of the zone are not those of UTC.
+  // A day more at both ends: the days of the zone are not UTC's.
   const calendar = useResource<CalendarResponse>("/calendar", {
     from: new Date(first.getTime() - DAY_MS / 2).toISOString(),
     to: new Date(first.getTime() + (days - 0.5) * DAY_MS).toISOString(),

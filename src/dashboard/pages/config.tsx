@@ -119,7 +119,7 @@ function Daemon({ status }: { readonly status: GetStatusResponse }): JSX.Element
   );
 }
 
-/** The daemon and its configuration, without its secrets, and who is logged in. */
+/** The daemon and its configuration, without its secrets, and the logged-in user. */
 export function ConfigPage(): JSX.Element {
   const status = useResource<GetStatusResponse>("/status");
   const channels = useResource<ListChannelsResponse>("/channels");

@@ -22,7 +22,7 @@ import { Page, Section } from "../parts/page.tsx";
 import { Duration, Time } from "../parts/time.tsx";
 import { plural } from "../text/format_time.ts";
 
-/** How an incident is named on the command line. */
+/** Name of an incident on the command line. */
 function incidentWord({ type, name }: Incident): string {
   return type === "job" ? name : name === "" ? type : `${type}:${name}`;
 }
@@ -196,7 +196,7 @@ function Silences(): JSX.Element {
   );
 }
 
-/** What is wrong, and which notices are held back. */
+/** Open problems, and held notices. */
 export function IncidentsPage(): JSX.Element {
   const isAll = place.value.query.has("all");
   const incidents = useResource<ListIncidentsResponse>("/incidents", {

@@ -24,13 +24,13 @@ import { blockWords } from "../text/limit_words.ts";
 
 const RUNNING_MAX = 30;
 const FAILED_MAX = 8;
-/** States of a node that somebody has to look after. */
+/** States of a node that need attention. */
 const ILL: ReadonlySet<string> = new Set(["lost", "skewed"]);
 /** States of a node that has workers. */
 const LIVE: ReadonlySet<string> = new Set(["live", "skewed", "draining"]);
 
 interface Workers {
-  /** Of the node. */
+  /** Id of the node. */
   readonly id: string;
   readonly busy: number;
   readonly count: number;
@@ -39,7 +39,7 @@ const NEXT_MAX = 10;
 
 function Tile({ title, about, to, tone, children }: {
   readonly title: string;
-  /** More, for whoever points at it. */
+  /** More details, shown on hover. */
   readonly about?: string;
   readonly to?: string;
   readonly tone?: string;
@@ -57,7 +57,7 @@ function Tile({ title, about, to, tone, children }: {
     : <a class={look} title={about} href={to}>{inside}</a>;
 }
 
-/** How many nodes are live; red if one is lost, or its clock is wrong. */
+/** Number of live nodes; red if one is lost, or its clock is wrong. */
 function NodeTile({ count }: { readonly count: number }): JSX.Element {
   const ill = (overview.nodes.value ?? []).filter(({ state }) => ILL.has(state));
   const title = count === 1 ? "node" : "nodes";
@@ -74,7 +74,7 @@ function NodeTile({ count }: { readonly count: number }): JSX.Element {
   );
 }
 
-/** The workers of all live nodes; those of this one as they are now. */
+/** The workers of all live nodes; this node's as of now. */
 function workersOf({ node, workers }: GetStatusResponse): readonly Workers[] {
   const { busy = 0, count = 0 } = workers ?? {};
   const others = (overview.nodes.value ?? [])
@@ -131,7 +131,7 @@ function Tiles({ status, totals }: {
   );
 }
 
-/** What the daemon itself reports as wrong. */
+/** Problems that the daemon itself reports. */
 function Warnings({ status }: { readonly status: GetStatusResponse }): JSX.Element | null {
   const texts = [
     ...status.store_problem === undefined ? [] : [`The store: ${status.store_problem}`],
@@ -157,7 +157,7 @@ const RUNNING: readonly Column<JobInstance>[] = [
   { title: "Node", cell: ({ node }) => node, kind: "minor" },
 ];
 
-/** What running instances use, if that is known of any. */
+/** Resource use of running instances, if known for any. */
 const USED: readonly Column<JobInstance>[] = [
   {
     title: "Memory",
@@ -211,13 +211,13 @@ function Running(): JSX.Element {
   );
 }
 
-/** The latest failure of a job, and how many of the latest failures are its own. */
+/** The latest failure of a job, and its number of recent failures. */
 interface JobFailures {
   readonly last: JobInstance;
   readonly count: number;
 }
 
-/** One line a job: a job that fails every minute would hide the others. */
+/** One line per job: a job that fails every minute would hide the others. */
 function failuresByJob(instances: readonly JobInstance[]): readonly JobFailures[] {
   const byKind = new Map<string, JobFailures>();
   for (const instance of instances) {
@@ -343,9 +343,9 @@ function Incidents(): JSX.Element {
   );
 }
 
-/** Which instances wait for a limit, and which take it up. */
+/** Instances that wait for a limit, and instances that use it up. */
 function BlockLinks({ block: { limit, name } }: { readonly block: Block }): JSX.Element {
-  // The limit of a job has its name, and that of a key of its instances the key behind it.
+  // The limit of a job has its name; the limit of a key has the key behind it.
   const first = name.split(" ", 1)[0]!;
   const kind = limit !== "pool" && overview.kinds.value.has(first) ? first : "";
   return (
@@ -398,7 +398,7 @@ function Blocks({ blocks }: { readonly blocks: readonly Block[] }): JSX.Element 
   );
 }
 
-/** What happens now: running, due next, failed, and what is wrong. */
+/** The current state: running, due next, failed, and problems. */
 export function NowPage(): JSX.Element {
   return (
     <Page title="Now" command={["status"]}>

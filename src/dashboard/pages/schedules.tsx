@@ -157,13 +157,13 @@ function Ticks({ schedule }: { readonly schedule: Schedule }): JSX.Element {
   );
 }
 
-/** How many schedules were read, and that there are more. */
+/** Number of schedules read, and a note if there are more. */
 function schedulesText({ schedules, next_page_token }: ListSchedulesResponse): string {
   const text = plural(schedules.length, "schedule");
   return next_page_token === undefined ? text : `The first ${text}`;
 }
 
-/** All recurring schedules, and what became of their ticks. */
+/** All recurring schedules, and the outcomes of their ticks. */
 export function SchedulesPage(): JSX.Element {
   const text = place.value.query.get("text") ?? "";
   const chosen = useSignal<Schedule | null>(null);

@@ -22,7 +22,7 @@ const COLUMNS: readonly Column<Setting>[] = [
   },
 ];
 
-/** Settings whose key, value or origin has a text; without one, those that are not defaults. */
+/** Settings whose key, value or origin has a text; without a text, all that are not defaults. */
 function matching(settings: readonly Setting[], text: string): readonly Setting[] {
   const wanted = text.trim().toLowerCase();
   if (wanted === "") return settings.filter(({ origin }) => origin !== undefined);
@@ -76,7 +76,7 @@ function Shown({ config }: { readonly config: GetConfigResponse }): JSX.Element 
   );
 }
 
-/** The values of the configuration and where each comes from, for an admin of all jobs. */
+/** The values of the configuration and their sources, for an admin of all jobs. */
 export function Settings(): JSX.Element {
   const config = useResource<GetConfigResponse>("/config", {}, { watched: [] });
   return (

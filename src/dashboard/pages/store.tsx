@@ -27,14 +27,14 @@ const COLUMNS: readonly Column<KindCounts>[] = [
   })),
 ];
 
-/** What the command line does with a store, which needs time or a file. */
+/** Actions of the command line on a store, which need time or a file. */
 const WORK: readonly (readonly [words: readonly string[], text: string])[] = [
   [["store", "verify"], "Check for inconsistencies"],
   [["store", "gc"], "Delete expired and orphaned records now"],
   [["store", "backup", "jobctl.backup"], "Save everything to a file, while jobs run"],
 ];
 
-/** What the store has beside instances, and its size. */
+/** The store's content beside instances, and its size. */
 function Content(): JSX.Element {
   const store = useResource<GetStoreResponse>("/store", {}, SLOWLY);
   const size = (bytes: number | undefined) => bytes === undefined ? undefined : roughSize(bytes);
@@ -120,7 +120,7 @@ function Shown({ status }: { readonly status: GetStatusResponse }): JSX.Element 
   );
 }
 
-/** What the store holds. */
+/** The content of the store. */
 export function StorePage(): JSX.Element {
   const status = useResource<GetStatusResponse>("/status");
   return (

@@ -4,7 +4,7 @@ import { shellWord } from "../../core/text/shell_word.ts";
 import { after } from "../browser/clock.ts";
 import { copyText } from "../browser/clipboard.ts";
 
-/** How long a button says that it has copied, in milliseconds. */
+/** Time for which a button reports a copy, in milliseconds. */
 const COPIED_MS = 1_500;
 
 /** A button that copies a text. */

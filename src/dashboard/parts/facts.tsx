@@ -1,6 +1,6 @@
 import type { ComponentChildren, JSX } from "preact";
 
-/** A name and what belongs to it; left out if that is absent. */
+/** A name and its value; omitted if that is absent. */
 export type Fact = readonly [name: string, value: ComponentChildren];
 
 /** Facts as a list of names and values. */

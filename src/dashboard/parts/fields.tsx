@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import type { Signal } from "@preact/signals";
 
-/** Until when something lasts, as a choice of a dialog. */
+/** A choice of a dialog: the time until an action ends. */
 export function DurationField({ id, value, choices }: {
   readonly id: string;
   readonly value: Signal<string>;

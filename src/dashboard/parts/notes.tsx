@@ -4,7 +4,7 @@ import type { Resource } from "../api/resource.ts";
 import { CopyCommand } from "./command.tsx";
 import { Button } from "./button.tsx";
 
-/** What an empty list means, and how it may be filled. */
+/** Meaning of an empty list, and how to fill it. */
 export function Empty({ title, children, command }: {
   readonly title: string;
   readonly children?: ComponentChildren;
@@ -33,7 +33,7 @@ function ProblemNote({ problem, onRetry }: {
   );
 }
 
-/** What a resource holds, or why it does not. */
+/** The content of a resource, or the reason for its absence. */
 export function Loaded<T>({ from, children }: {
   readonly from: Resource<T>;
   readonly children: (data: T) => ComponentChildren;
@@ -47,7 +47,7 @@ export function Loaded<T>({ from, children }: {
   );
 }
 
-/** Where something will appear. */
+/** Placeholder for content that will appear. */
 export function Skeleton({ isIdle = false }: { readonly isIdle?: boolean }): JSX.Element {
   if (isIdle) return <p class="hint">The daemon does not send this.</p>;
   return <div class="skeleton" aria-label="Loading" role="img" />;

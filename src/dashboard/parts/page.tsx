@@ -2,10 +2,10 @@ import type { ComponentChildren, JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { signal } from "@preact/signals";
 
-/** The words of the `jobctl` command that does the same as the page; null if no command does. */
+/** The words of the `jobctl` command that matches the page; null without one. */
 export const pageCommand = signal<readonly string[] | null>([]);
 
-/** What a page gets: the parameters of its path, decoded. */
+/** Inputs of a page: the parameters of its path, decoded. */
 export interface PageProps {
   readonly params: Readonly<Record<string, string>>;
 }
@@ -15,12 +15,12 @@ interface FrameProps {
   /** Shown beside the title. */
   readonly about?: ComponentChildren;
   readonly actions?: ComponentChildren;
-  /** The arguments of `jobctl` for the same; null if the page has a filter that no command has. */
+  /** The equivalent arguments of `jobctl`; null if no command has the page's filter. */
   readonly command?: readonly string[] | null;
   readonly children: ComponentChildren;
 }
 
-/** The frame of every page: title, actions, and the command that does the same. */
+/** The frame of every page: title, actions, and the equivalent command. */
 export function Page({ title, about, actions, command = [], children }: FrameProps): JSX.Element {
   const words = command?.join("\0");
   useEffect(() => {

@@ -2,7 +2,7 @@ import type { JSX } from "preact";
 import type { Progress } from "../gen/api_types.ts";
 import { formatCount } from "../text/format_time.ts";
 
-/** How far an attempt is, as it reports. */
+/** Progress of an attempt, as reported. */
 export function ProgressBar({ progress }: {
   readonly progress: Progress | undefined;
 }): JSX.Element | null {

@@ -2,7 +2,7 @@ import type { JSX } from "preact";
 import type { KindCounts } from "../gen/api_types.ts";
 import { formatCount } from "../text/format_time.ts";
 
-/** How many of the finished runs succeeded. */
+/** Share of the finished runs that succeeded. */
 export function RateBar({ counts }: { readonly counts: KindCounts | undefined }): JSX.Element {
   const good = counts?.completed ?? 0;
   const bad = (counts?.terminated ?? 0) + (counts?.timed_out ?? 0);

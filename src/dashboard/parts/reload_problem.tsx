@@ -3,7 +3,7 @@ import { SLOWLY, useResource } from "../api/resource.ts";
 import { may, seesAll } from "../state/access.ts";
 import type { GetConfigResponse, GetStatusResponse } from "../gen/api_types.ts";
 
-/** What the last reload of the configuration refused or left out: with places, for admins. */
+/** Refusals and omissions of the last configuration reload: with places, for admins. */
 export function ReloadProblem({ status }: {
   readonly status: GetStatusResponse;
 }): JSX.Element | null {

@@ -7,14 +7,13 @@ export interface Column<T> {
   /** True if only screen readers need the title. */
   readonly isUntitled?: boolean;
   /**
-   * "num" aligns right; "wide" takes what is left and is cut, "text" wraps; "minor" is left out on
-   * phones.
+   * "num" aligns right; "wide" takes the rest and is cut, "text" wraps; "minor" hides on phones.
    */
   readonly kind?: "num" | "wide" | "text" | "minor" | "wide minor" | "tight";
 }
 
 interface TableProps<T> {
-  /** What the table lists, for screen readers. */
+  /** Content of the table, for screen readers. */
   readonly label: string;
   readonly columns: readonly Column<T>[];
   readonly rows: readonly T[];
@@ -24,7 +23,7 @@ interface TableProps<T> {
   readonly empty?: JSX.Element;
 }
 
-/** A table that scrolls sideways by itself when the page is narrow. */
+/** A table that scrolls sideways when the page is narrow. */
 export function Table<T>(
   { label, columns, rows, keyOf, rowClass, empty }: TableProps<T>,
 ): JSX.Element {

@@ -30,7 +30,7 @@ export function Time({ at, zone, detail }: TimeProps): JSX.Element {
   );
 }
 
-/** How far a time is from now, counted on. */
+/** Distance of a time from now, counted on. */
 export function Distance({ at, zone }: TimeProps): JSX.Element {
   const ms = msOf(at);
   if (!Number.isFinite(ms)) return <span class="none">–</span>;
@@ -46,7 +46,7 @@ export function Distance({ at, zone }: TimeProps): JSX.Element {
   );
 }
 
-/** How long something took, or has taken so far. */
+/** Duration of something, so far or in all. */
 export function Duration({ from, to }: {
   readonly from: string | undefined;
   readonly to?: string;

@@ -14,7 +14,7 @@ interface Toast {
   readonly link?: { readonly href: string; readonly text: string };
 }
 
-/** How long a message stays, in milliseconds; a failure stays until it is closed. */
+/** Time for which a message stays, in milliseconds; a failure stays until it is closed. */
 const SHOWN_MS = 8_000;
 const SHOWN_MAX = 4;
 
@@ -31,7 +31,7 @@ function show(toast: Omit<Toast, "id">): void {
   if (!toast.isError) after(SHOWN_MS, () => close(id));
 }
 
-/** Say that something was done, with a way to undo it or to look at it. */
+/** Report a success, with a way to undo it or to look at it. */
 export function toastDone(
   text: string,
   more: Pick<Toast, "undo" | "link" | "hint"> = {},
@@ -39,13 +39,13 @@ export function toastDone(
   show({ text, isError: false, ...more });
 }
 
-/** Say that something failed, and why. */
+/** Report a failure, and the reason. */
 function toastProblem(error: unknown): void {
   const { message, hint } = toProblem(error);
   show({ text: message, hint, isError: true });
 }
 
-/** Run an action; if it fails, say why. @returns true if it succeeded */
+/** Run an action, and report a failure. @returns true if it succeeded */
 export async function attempt(action: () => Promise<unknown>): Promise<boolean> {
   try {
     await action();

@@ -6,12 +6,12 @@ const ROLES = ["viewer", "operator", "admin"] as const;
 
 type Role = typeof ROLES[number];
 
-/** The session of this browser; null where nobody has to log in, undefined until that is known. */
+/** The session of this browser; null without logins, undefined while unknown. */
 export const session = signal<Session | null | undefined>(undefined);
 
 /**
- * True if the reader may do what needs a role. The daemon checks it again with each request; this
- * only leaves out what it would refuse.
+ * True if the reader has the rights of a role. The daemon checks it again with each request; this
+ * only omits impossible actions.
  */
 export function may(needed: Role): boolean {
   if (session.value === undefined) return false;

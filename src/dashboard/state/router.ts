@@ -2,7 +2,7 @@ import { type ReadonlySignal, signal } from "@preact/signals";
 import { BASE } from "../browser/base_path.ts";
 import type { QueryValues } from "../api/client.ts";
 
-/** Where the reader is. */
+/** The reader's place. */
 export interface Place {
   /** Below the base path, such as "/jobs/report". */
   readonly path: string;
@@ -26,7 +26,7 @@ export const place: ReadonlySignal<Place> = current;
 /** Rises with each page that is opened, not with a change of its query. */
 export const visits = signal(0);
 
-/** The URL of a place; values that are undefined or empty are left out. */
+/** The URL of a place, without undefined and empty values. */
 export function href(path: string, query: QueryValues = {}, hash = ""): string {
   const pairs = Object.entries(query).flatMap(([name, value]) => {
     if (value === undefined || value === null || value === "" || value === false) return [];
@@ -82,9 +82,9 @@ export function startRouter(): void {
 }
 
 /**
- * The parameters of a path that fits a pattern such as "/jobs/:kind", decoded.
+ * The decoded parameters of a path that matches a pattern such as "/jobs/:kind".
  *
- * @returns null if it does not fit
+ * @returns null if it does not match
  */
 export function matchPath(pattern: string, path: string): Readonly<Record<string, string>> | null {
   const wanted = pattern.split("/");

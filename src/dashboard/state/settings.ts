@@ -27,10 +27,10 @@ function setting<T extends string>(name: string, values: readonly T[]): Signal<T
   return value;
 }
 
-/** How the dashboard looks: as the system does, or always one way. */
+/** Appearance of the dashboard: like the system's, or fixed. */
 export type Theme = "system" | "light" | "dark";
 
-/** Whose clock times are shown by: UTC, the browser's, or the zone of the job they are about. */
+/** The clock that times are shown by: UTC, the browser's, or the zone of their job. */
 export type ZoneChoice = "local" | "utc" | "job";
 
 /** The chosen look. */
@@ -39,15 +39,15 @@ export const theme: Signal<Theme> = setting<Theme>("theme", ["system", "light", 
 /** The chosen clock. */
 export const zoneChoice: Signal<ZoneChoice> = setting<ZoneChoice>("zone", ["local", "utc", "job"]);
 
-/** Whether long lines of logs wrap. */
+/** True if long lines of logs wrap. */
 export const logWrap: Signal<"off" | "on"> = setting("log-wrap", ["off", "on"]);
 
 const LOCAL_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 /**
- * The zone that times are shown in.
+ * The zone for shown times.
  *
- * @param ofJob the zone of the job that they are about, if it has one
+ * @param ofJob the zone of their job, if any
  */
 export function shownZone(ofJob?: string): string {
   if (zoneChoice.value === "utc") return "UTC";

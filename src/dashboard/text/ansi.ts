@@ -5,7 +5,7 @@ export interface AnsiSpan {
   readonly look: string;
 }
 
-/** Sequences of terminals: colors, and what moves cursors or sets titles, which is dropped. */
+/** Terminal sequences: colors, and others (cursor moves, titles), which are dropped. */
 // deno-lint-ignore no-control-regex
 const SEQUENCE = /\u001b(?:\[([0-9;:]*)([@-~])|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\-_])/g;
 /** Other control characters, which a browser would show as boxes. */
@@ -46,7 +46,7 @@ const ENDS: Readonly<Record<number, readonly string[]>> = {
   29: ["struck"],
 };
 
-/** The one of the 16 colors of terminals that is nearest to red, green and blue from 0 to 255. */
+/** The nearest of the terminal's 16 colors to red, green and blue from 0 to 255. */
 function nearestColor(red: number, green: number, blue: number): number {
   const most = Math.max(red, green, blue);
   if (most < 48) return 0;
@@ -57,7 +57,7 @@ function nearestColor(red: number, green: number, blue: number): number {
   return most > 200 ? bits + 8 : bits;
 }
 
-/** The one of the 16 colors that is nearest to one of the palette of 256. */
+/** The nearest of the 16 colors to one of the palette of 256. */
 function ofPalette(index: number): number {
   if (index < 16) return index;
   if (index >= 232) {
@@ -114,7 +114,7 @@ function classesOf({ color, background, attributes }: Look): string {
   ].join(" ");
 }
 
-/** The parts of a line by their look. All other sequences and control characters are left out. */
+/** The parts of a line by their look, without other sequences and control characters. */
 export function parseAnsi(line: string): readonly AnsiSpan[] {
   if (!line.includes("\u001b")) return [{ text: clean(line), look: "" }];
   const spans: AnsiSpan[] = [];

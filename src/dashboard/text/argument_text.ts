@@ -1,6 +1,6 @@
 import { visibleJson } from "./visible.ts";
 
-/** A value as short JSON: strings keep their quotes, as in a program. */
+/** A value as short JSON: strings keep their quotes, like in a program. */
 export function valueText(value: unknown): string {
   return visibleJson(JSON.stringify(value) ?? "undefined");
 }

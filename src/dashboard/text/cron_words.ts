@@ -134,14 +134,14 @@ function everyWords(text: string): string | null {
 /**
  * A schedule in words, such as "at 03:00 on weekdays".
  *
- * @returns null for a schedule that words would not make easier
+ * @returns null for a schedule that words would not simplify
  */
 export function cronWords(cron: string): string | null {
   const text = cron.trim();
   const spanned = everyWords(text);
   if (spanned !== null) return spanned;
   const fields = (NICKNAMES[text.toLowerCase()] ?? text).split(/\s+/);
-  // A field of seconds that is 0 changes nothing.
+  // A field of seconds with 0 changes nothing.
   if (fields.length === 6 && fields[0] === "0") fields.shift();
   if (fields.length !== 5) return null;
   const [minute, hour, day, month, weekday] = fields as [string, string, string, string, string];

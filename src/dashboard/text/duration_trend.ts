@@ -1,12 +1,12 @@
 import type { JobStatsBucket } from "../gen/api_types.ts";
 import { formatDuration } from "./format_time.ts";
 
-/** Fewest runs in a half of the span: fewer say nothing about a trend. */
+/** Fewest runs in a half of the span: fewer show no trend. */
 const RUNS_MIN = 5;
 /** A smaller change is noise. */
 const CHANGE_MIN = 0.1;
 
-/** The usual duration of the runs of some parts of a span; null if there are too few. */
+/** The usual duration of runs in parts of a span; null for too few. */
 function usualMs(buckets: readonly JobStatsBucket[]): number | null {
   let runs = 0;
   let sum = 0;
@@ -19,7 +19,7 @@ function usualMs(buckets: readonly JobStatsBucket[]): number | null {
 }
 
 /**
- * Whether the runs of the second half of a span took longer than those of the first, in words.
+ * Comparison, in words, of the runs in the two halves of a span, if the second took longer.
  *
  * @returns null if there are too few runs to say
  */

@@ -1,7 +1,4 @@
-/**
- * How bad it is that some runs failed, from 0 for none to 4 for at least half. Any failure gives at
- * least 1.
- */
+/** Severity of failed runs: 0 for no failures, at least 1 for any, up to 4 for half or more. */
 export function failureStep(failed: number, completed: number): 0 | 1 | 2 | 3 | 4 {
   if (failed === 0) return 0;
   const part = failed / (failed + completed);

@@ -1,6 +1,6 @@
 import { roughDuration, runText } from "../../core/time/duration.ts";
 
-/** How much of a time is shown. */
+/** Shown parts of a time. */
 export type TimeDetail = "short" | "minute" | "full";
 
 const PARTS: Intl.DateTimeFormatOptions = {
@@ -49,9 +49,7 @@ export function timeParts(atMs: number, zone: string) {
   };
 }
 
-/**
- * A time as text: "03:00:07" of today, "Sat 11-28 03:00" of another day; "full" has everything.
- */
+/** A time as text: "03:00:07" of today, "Sat 11-28 03:00" of another day; "full" is complete. */
 export function formatTime(atMs: number, zone: string, options: {
   readonly nowMs: number;
   readonly detail?: TimeDetail;
@@ -68,7 +66,7 @@ export function formatTime(atMs: number, zone: string, options: {
 }
 
 /**
- * When a day begins in a zone, in epoch milliseconds.
+ * Start of a day in a zone, in epoch milliseconds.
  *
  * @param date such as "2026-11-28"
  */
@@ -107,7 +105,7 @@ export function formatDistance(atMs: number, nowMs: number): string {
   return distance > 0 ? `in ${text}` : `${text} ago`;
 }
 
-/** A text of the daemon whose times, which are in UTC, are shown by the clock of a zone. */
+/** A text of the daemon with its UTC times converted to a zone. */
 export function withLocalTimes(text: string, zone: string, nowMs: number): string {
   return text.replace(
     /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g,

@@ -1,6 +1,6 @@
 import type { JobInstance, JobState, KindCounts } from "../gen/api_types.ts";
 
-/** What a state is called, and its mark: colors alone do not reach everybody. */
+/** Name of a state, and its mark: colors alone do not reach everybody. */
 export const STATES: Readonly<
   Record<JobState, { readonly word: string; readonly mark: string; readonly tone: string }>
 > = {
@@ -13,7 +13,7 @@ export const STATES: Readonly<
   timed_out: { word: "Timed out", mark: "!", tone: "late" },
 };
 
-/** The states that a filter offers, in the order in which instances pass them. */
+/** The states that a filter offers, in the order of an instance's life. */
 export const SHOWN_STATES: readonly JobState[] = [
   "scheduled",
   "processing",
@@ -37,7 +37,7 @@ export function isFinished({ state }: JobInstance): boolean {
   return state !== "created" && state !== "scheduled" && state !== "processing";
 }
 
-/** When an instance ended; undefined if it has not. */
+/** End of an instance; undefined before. */
 export function endOf(instance: JobInstance): string | undefined {
   return instance.completed_at ?? instance.terminated_at ?? instance.timed_out_at ??
     instance.canceled_at;
@@ -45,7 +45,7 @@ export function endOf(instance: JobInstance): string | undefined {
 
 /**
  * The first characters of an id: its time, the counter of its daemon within the millisecond, and
- * random digits that tell daemons apart. `jobctl` and the search take them for the id.
+ * random digits that distinguish daemons. `jobctl` and the search accept them as the id.
  */
 export function shortId(id: string): string {
   return id.slice(0, 23);

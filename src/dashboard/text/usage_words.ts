@@ -2,12 +2,12 @@ import { roughSize } from "../../core/text/size.ts";
 import type { JobInstance } from "../gen/api_types.ts";
 import { plural } from "./format_time.ts";
 
-/** What the processes of an instance use; undefined if it has ended since. */
+/** Resource use of an instance's processes; undefined if it has ended since. */
 function processOf({ state, process }: JobInstance): JobInstance["process"] {
   return state === "processing" ? process : undefined;
 }
 
-/** Memory of the last attempt: "10.1 MiB at most"; of one that runs also what it takes now. */
+/** Memory of the last attempt: "10.1 MiB at most"; while it runs, also its current memory. */
 export function memoryWords(instance: JobInstance): string | undefined {
   const process = processOf(instance);
   const { max_rss_bytes: most } = instance;
@@ -27,7 +27,7 @@ export function processWords(instance: JobInstance): string | undefined {
     : `${processes}, with ${plural(files, "open file")}`;
 }
 
-/** Where a running command runs: "4711, supervisor 4700". */
+/** Location of a running command: "4711, supervisor 4700". */
 export function placeWords(instance: JobInstance): string | undefined {
   const { pid, supervisor_pid: supervisor } = processOf(instance) ?? {};
   if (pid === undefined) return undefined;

@@ -22,7 +22,7 @@ type ApiRequest = Omit<HttpRequest, "isHead" | "admit" | "address" | "isSecure" 
 const JSON_HEADERS = { "content-type": "application/json", "cache-control": "no-store" };
 const EVENT_HEADERS = { "content-type": "text/event-stream", "cache-control": "no-store" };
 const EMPTY = new Uint8Array(0);
-/** Longest body of a request that has only numbers and flags, if anything, in bytes. */
+/** Longest body of a request with only numbers and flags, in bytes. */
 const SHORT_BYTES_MAX = 1_024;
 const JSON_TYPE = /^\s*application\/(?:[^\/;]+\+)?json\s*(?:;|$)/i;
 const DOCUMENT_PATH = "/api/v1/openapi.json";
@@ -33,7 +33,7 @@ const TAG_LENGTH = 27;
 /** Options of {@link Api}. */
 export interface ApiOptions {
   readonly calls: Pick<Calls, "complete" | "readJson" | "stream">;
-  /** Path of the server behind a proxy, such as "/jobs"; empty if it has none. */
+  /** Path of the server behind a proxy, such as "/jobs"; empty without one. */
   readonly basePath?: string;
 }
 
@@ -144,7 +144,7 @@ export class Api {
   }
 }
 
-/** The route of a request: of several, the one whose parameter the query has. */
+/** The route of a request: among several, the one whose parameter is in the query. */
 function routeFor({ routes }: PathMatch, { method, query }: ApiRequest): Route | null {
   const verb = method === "HEAD" ? "GET" : method;
   let plain: Route | null = null;
@@ -191,7 +191,7 @@ function methodRefused(method: string, verbs: ReadonlySet<string>): PlainRespons
   return problemResponse(error, 405, { allow });
 }
 
-/** The longest body of a route; undefined for that of a message. */
+/** The longest body of a route; undefined for a message's limit. */
 function bytesMaxOf({ method }: Route): number | undefined {
   const isShort = tableOf(method.input).fields.every(({ kind, isList }) =>
     !isList && ["flag", "int", "sint", "long", "double"].includes(kind)
@@ -201,7 +201,7 @@ function bytesMaxOf({ method }: Route): number | undefined {
 
 const bodyError = (thrown: unknown) => toJobError(thrown, "Cannot read the body");
 
-/** True if a request says that its body is JSON; browsers ask before they send such to others. */
+/** True if a request declares a JSON body; browsers preflight these for other origins. */
 function isJson(contentType: string | undefined): boolean {
   return contentType !== undefined && JSON_TYPE.test(contentType);
 }

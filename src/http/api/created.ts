@@ -1,6 +1,6 @@
 import type { MethodName } from "../../rpc/backend.ts";
 
-/** Methods that create an instance: the response has status 201, and says where it is. */
+/** Methods that create an instance: the response has status 201 and its location. */
 export const CREATES: ReadonlySet<MethodName> = new Set([
   "scheduleJob",
   "scheduleJobs",
@@ -15,7 +15,7 @@ export interface Created {
 }
 
 /**
- * Where that is which was created; null if nothing was, or several instances were.
+ * Location of the created item; null if nothing, or several instances, were created.
  *
  * @param response the message
  * @param basePath path of the server behind a proxy

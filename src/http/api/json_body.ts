@@ -3,7 +3,7 @@ import { quoteValue } from "../../core/text/quote_value.ts";
 import { repeatedMember } from "../../core/arguments/repeated_member.ts";
 import { JobError, messageOf } from "../../core/errors.ts";
 
-/** Deepest nesting of a body, far beyond that of arguments. */
+/** Deepest nesting of a body, far beyond any arguments'. */
 const LEVELS_MAX = 1_000;
 /** Most characters of the path of a wrong member. */
 const PATH_SHOWN_MAX = 200;

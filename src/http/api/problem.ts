@@ -22,7 +22,7 @@ export function problemText(
 /**
  * The response to a request that failed.
  *
- * @param status unless it is that of the error's code
+ * @param status replaces the status of the error's code
  */
 export function problemResponse(
   error: JobError,

@@ -5,20 +5,20 @@ import { fillMessage } from "../../rpc/model/message_codec.ts";
 import { type MessageInit, MessageReader } from "../../rpc/model/read_json.ts";
 import type { Route } from "./routes.ts";
 
-/** What a request says, apart from its method and path. */
+/** The content of a request, apart from its method and path. */
 export interface RequestParts {
   /** Values of the variables of the path. */
   readonly values: readonly string[];
   readonly query: URLSearchParams;
-  /** The value of the body; ignored if the route has none. */
+  /** The value of the body; ignored if the route has no body. */
   readonly body: unknown;
   /** The header Idempotency-Key. */
   readonly key: string | undefined;
 }
 
-/** Conditions, whose names a query gives without this one. */
+/** Conditions, whose names a query gives without this prefix. */
 const QUERY = "query";
-/** Singular conditions that a query may repeat, and the lists that then have them. */
+/** Singular conditions that a query may repeat, and the lists for them. */
 const PLURALS: Readonly<Record<string, string>> = { kind: "kinds", id: "ids", state: "states" };
 const FIELDS_OF_BODY = new MessageReader("Cannot read the body");
 const FIELDS_OF_QUERY = new MessageReader("Cannot read the query");
@@ -28,7 +28,7 @@ const FIELDS_OF_KEY = new MessageReader("Cannot read the header Idempotency-Key"
 /**
  * The request message of a route.
  *
- * @throws JobError `invalid_argument` with the path of the field, as it is named in JSON
+ * @throws JobError `invalid_argument` with the path of the field in JSON
  */
 export function readRequest(route: Route, parts: RequestParts): object {
   const { method: { input }, hasBody } = route;
@@ -46,11 +46,11 @@ export function readRequest(route: Route, parts: RequestParts): object {
 /** A field that a variable of a path sets. */
 interface Variable {
   readonly found: FieldName;
-  /** The field of the message around it; null if it is a field of the request itself. */
+  /** The field of the message around it; null for a field of the request itself. */
   readonly outer: FieldName | null;
 }
 
-/** A body may repeat what the path says, and not contradict it. */
+/** A body may repeat a value of the path, but not contradict it. */
 function setPath(
   { method: { input }, segments }: Route,
   init: MessageInit,
@@ -90,7 +90,7 @@ function setField(
   reader.setTexts(innerOf(init, outer), found, [text], found.field.json);
 }
 
-/** The members of a nested message, which begin with the first of them. */
+/** The members of a nested message, beginning with the first. */
 function innerOf(init: MessageInit, outer: FieldName | null): MessageInit {
   if (outer === null) return init;
   return (init[outer.field.name] ??= {}) as MessageInit;

@@ -13,14 +13,14 @@ export interface Route {
   readonly verb: Verb;
   /** True for the first rule of its method. */
   readonly isMain: boolean;
-  /** As in the contract, such as `/api/v1/jobs/{kind}`. */
+  /** From the contract, such as `/api/v1/jobs/{kind}`. */
   readonly path: string;
   /** Its parts; a variable is the path of a field. */
   readonly segments: readonly (string | { readonly field: string })[];
   readonly hasBody: boolean;
-  /** The parameter of the query that such requests have; null for any request. */
+  /** The query parameter of these requests; null for any request. */
   readonly when: string | null;
-  /** A field and its value in all of these requests. */
+  /** A field with a fixed value in these requests. */
   readonly set: { readonly field: string; readonly value: string } | null;
 }
 
@@ -57,7 +57,7 @@ export function contractRoutes(): Route[] {
   });
 }
 
-/** A part of the paths: its routes, and what may follow. */
+/** A part of the paths: its routes, and the parts that may follow. */
 interface Node {
   readonly routes: Route[];
   readonly fixed: Map<string, Node>;
@@ -86,7 +86,7 @@ export class RouteTable {
   }
 
   /**
-   * The routes of a path of a request line; null if there are none.
+   * The routes of a path of a request line; null without any.
    *
    * @throws JobError `invalid_argument` for a path that is not percent-encoded UTF-8
    */
@@ -106,7 +106,7 @@ function find(
   if (part === undefined) return node.routes.length > 0 ? { routes: node.routes, values } : null;
   const fixed = node.fixed.get(part);
   const found = fixed ? find(fixed, parts, at + 1, values) : null;
-  // An empty variable would mean a condition that is not there.
+  // An empty variable would mean a missing condition.
   if (found !== null || node.variable === null || part === "") return found;
   return find(node.variable, parts, at + 1, [...values, part]);
 }

@@ -17,23 +17,23 @@ export function isEnd(lastEventId: string): boolean {
   return lastEventId.endsWith(END);
 }
 
-/** The messages of a stream, of which the first one has come. */
+/** The messages of a stream, whose first message has come. */
 export interface OpenStream {
   /** Type of its messages; each has a cursor. */
   readonly type: StreamMessage["$typeName"];
-  /** Null if there is none. */
+  /** Null for an empty stream. */
   readonly first: Uint8Array | null;
   readonly rest: AsyncIterator<Uint8Array>;
-  /** True if nothing follows after its end; else a client connects again. */
+  /** True if nothing follows after its end; otherwise a client connects again. */
   readonly hasEnd: boolean;
 }
 
-/** Events by the message that they were made of: all who follow or watch the same share both. */
+/** Events by the message that they were made of, shared by all followers and watchers. */
 const EVENTS = new WeakMap<Uint8Array, ApiEvent & { readonly id: string }>();
 
 /**
  * The events of a stream. The id of each is the cursor behind it, so a client that connects again
- * gets what follows, each line once. Its `return` ends the stream, even before the first event.
+ * gets the rest, each line once. Its `return` ends the stream, even before the first event.
  */
 export function streamEvents(open: OpenStream): AsyncIterableIterator<ApiEvent> {
   const events = generateEvents(open);
@@ -59,7 +59,7 @@ async function* generateEvents(
       id = event.id;
       yield event;
     }
-    // A browser connects again when a stream ends; the id of this event tells it not to.
+    // A browser connects again when a stream ends; the id of this event prevents it.
     if (hasEnd) yield { id: `${id}${END}`, event: "end", data: "{}" };
   } catch (thrown) {
     yield { event: "problem", data: problemText(toJobError(thrown, "Cannot continue the stream")) };
@@ -72,7 +72,7 @@ function eventOf(type: OpenStream["type"], bytes: Uint8Array): ApiEvent & { read
   const known = EVENTS.get(bytes);
   if (known !== undefined) return known;
   const message = decodeMessage<StreamMessage>(type, bytes);
-  // A message that only says that the connection works has nothing but these.
+  // A message that only keeps the connection alive has nothing but these.
   const isAlive = Object.entries(message).every(([name, value]) =>
     ALWAYS.has(name) || !value || Array.isArray(value) && value.length === 0
   );

@@ -22,17 +22,16 @@ export class Delivery {
   }
 
   /**
-   * The value of its JSON body; undefined if it has none.
+   * The value of its JSON body; undefined without a body.
    *
-   * @throws JobError `unimplemented` for another form of body; `invalid_argument` if it cannot be
-   * read
+   * @throws JobError `unimplemented` for another form of body; `invalid_argument` if unreadable
    */
   get body(): unknown {
     this.#body ??= { value: this.#read() };
     return this.#body.value;
   }
 
-  /** The value at a place; undefined if there is none. @throws JobError as {@link body} */
+  /** The value at a place; undefined if missing. @throws JobError like {@link body} */
   valueOf(from: HookSource): unknown {
     switch (from.part) {
       case "body":
@@ -46,7 +45,7 @@ export class Delivery {
     }
   }
 
-  /** The first condition that it does not meet; null if it meets all of them. */
+  /** The first unmet condition; null if all are met. */
   unmet({ conditions }: JobHook): HookCondition | null {
     return conditions.find(({ from, values }) => {
       const found = this.valueOf(from);
@@ -57,7 +56,7 @@ export class Delivery {
   /**
    * The arguments of the job.
    *
-   * @throws JobError `invalid_argument` for one that is missing
+   * @throws JobError `invalid_argument` for a missing one
    */
   arguments({ arguments: passed }: JobHook): readonly unknown[] | Record<string, unknown> {
     const values = passed.map(({ name, from, isRequired }) => {
@@ -83,7 +82,7 @@ export class Delivery {
   }
 }
 
-/** The JSON that GitHub sends in a form; null if there is none. */
+/** The JSON that GitHub sends in a form; null without it. */
 function payloadOf(body: Uint8Array): string | null {
   return new URLSearchParams(Buffer.from(body).toString("utf8")).get("payload");
 }

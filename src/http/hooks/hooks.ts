@@ -16,17 +16,17 @@ import { verify } from "./signatures.ts";
 
 /** Largest body, in bytes. */
 export const BODY_BYTES_MAX = 1_048_576;
-/** Largest body that is verified although its address has sent too many wrong requests. */
+/** Largest body that is verified even after too many wrong requests from its address. */
 const SMALL_BODY_BYTES_MAX = 65_536;
-/** Requests of one address that were not verified. */
+/** Unverified requests of one address. */
 const OF_ADDRESS = { burst: 100, perSecond: 10 };
 /** Deliveries to one hook. */
 const OF_HOOK = { burst: 500, perSecond: 50 };
-/** Questions about hooks that are asked at once; others share those that come every 100 ms. */
+/** Lookups of hooks at once; further ones share lookups every 100 ms. */
 const QUESTIONS = { burst: 100, perSecond: 50 };
 /** Lines in the log about strangers, for each hook. */
 const REFUSALS_LOGGED = { burst: 20, perSecond: 0.2 };
-/** How long a sender should wait whose request was refused for now, in seconds. */
+/** Wait for a sender whose request was refused for now, in seconds. */
 const RETRY_AFTER_S = "10";
 const JSON_HEADERS = { "content-type": "application/json", "cache-control": "no-store" };
 
@@ -44,7 +44,7 @@ export class Hooks implements Responder {
   readonly #questions: Buckets;
   readonly #log: BurstLog;
   readonly #refusals: Buckets;
-  /** Refusals that were not logged since the last one that was. */
+  /** Unlogged refusals since the last logged one. */
   #omitted = 0;
   readonly #byAddress: Buckets;
   readonly #byHook: Buckets;
@@ -62,7 +62,7 @@ export class Hooks implements Responder {
 
   async respond(request: HttpRequest): Promise<PlainResponse> {
     const { address } = request;
-    // Strangers may have the address of a proxy in common with those who know the secret.
+    // Strangers may share the address of a proxy with senders who know the secret.
     const limited = this.#byAddress.take(address) ? null : tooManyOfAddress();
     if (limited !== null && !isSmall(request)) return limited;
     const kind = kindOf(request.path);
@@ -74,7 +74,7 @@ export class Hooks implements Responder {
     const verdict = verify(hook, { headers, body }, this.#options.clock.now().wallMs);
     if (!verdict.isRight) return limited ?? this.#refuse(verdict.reason, { kind, address });
     request.admit();
-    // Only what others send counts.
+    // Only foreign senders count.
     if (limited === null) this.#byAddress.giveBack(address);
     if (!this.#byHook.take(kind)) return tooMany("Too many requests to this hook");
     const found = { kind, hook, id: verdict.delivery, address };
@@ -102,7 +102,7 @@ export class Hooks implements Responder {
     return unverified();
   }
 
-  /** As they are now. A flood takes little time from the thread that knows them. */
+  /** Current hooks. A flood takes little time from the thread that knows them. */
   #hooks(): Promise<ReadonlyMap<string, JobHook>> {
     return this.#questions.take("") ? this.#options.source.hooks() : this.#paced.get();
   }
@@ -137,7 +137,7 @@ function isSmall({ headers }: HttpRequest): boolean {
   return encoding === undefined && Number(length) <= SMALL_BODY_BYTES_MAX;
 }
 
-/** The kind in a path; null if it has none. */
+/** The kind in a path; null without one. */
 function kindOf(path: string): string | null {
   const text = path.slice(HOOK_PATH.length).replace(/\/$/, "");
   if (text.includes("/")) return null;
@@ -172,7 +172,7 @@ function refusal(error: JobError, hook: JobHook): PlainResponse {
   }
 }
 
-/** The error about an argument, with the place that it came from. */
+/** The error about an argument, with its place in the delivery. */
 function withSource(error: JobError, hook: JobHook): JobError {
   const root = /^[^.[]*/.exec(error.path ?? "")![0];
   const from = hook.arguments.find(({ name }) => name === root)?.from.text;

@@ -4,18 +4,18 @@ import type { IncomingHttpHeaders } from "node:http";
 import { type HookForm, type JobHook, standardKey, TOKEN_HEADER } from "../../core/hooks/hook.ts";
 import { formatDuration } from "../../core/time/duration.ts";
 
-/** A request to a hook, as far as its proof needs it. */
+/** The parts of a request to a hook that its proof needs. */
 export interface SignedRequest {
   readonly headers: IncomingHttpHeaders;
-  /** Byte for byte as it was sent: that is what is signed. */
+  /** The unchanged bytes as sent: they are signed. */
   readonly body: Uint8Array;
 }
 
-/** Whether a request is from somebody who knows the secret. */
+/** Result of checking that the sender of a request knows the secret. */
 export type Verdict =
   | {
     readonly isRight: true;
-    /** A text that only the same delivery has; null if it has none. */
+    /** A text that identifies the delivery; null without one. */
     readonly delivery: string | null;
   }
   /** With the reason, for the log alone. */
@@ -41,8 +41,8 @@ export function verify(hook: JobHook, request: SignedRequest, nowMs: number): Ve
   return VERIFIERS[hook.form](hook, request, nowMs);
 }
 
-// The header with the id of a delivery is not signed: whoever has seen one could send it again
-// under another id. So the body names it.
+// The header with the id of a delivery is not signed: anyone who has seen a delivery could send it
+// again under another id. So the body names it.
 function verifyGithub({ secrets }: JobHook, { headers, body }: SignedRequest): Verdict {
   const header = textOf(headers, "x-hub-signature-256");
   if (header === undefined) {
@@ -77,13 +77,13 @@ function verifyStripe(hook: JobHook, { headers, body }: SignedRequest, nowMs: nu
     given: given.map((text) => Buffer.from(text, "hex")),
     time,
     nowMs,
-    // Each attempt to deliver an event has a time and a signature of its own.
+    // Each attempt to deliver an event has its own time and signature.
     delivery: `${time} ${hashOf(body)}`,
   });
 }
 
 function verifyStandard(hook: JobHook, { headers, body }: SignedRequest, nowMs: number): Verdict {
-  // Svix, where the form comes from, also sends its headers under its own name.
+  // Svix, the origin of the form, also sends its headers under its own name.
   const prefix =
     headers["webhook-signature"] === undefined && headers["svix-signature"] !== undefined
       ? "svix"
@@ -94,7 +94,7 @@ function verifyStandard(hook: JobHook, { headers, body }: SignedRequest, nowMs: 
     return wrong("there are no headers webhook-id, webhook-timestamp and webhook-signature");
   }
   if (!isTime(time)) return wrong(`the header ${prefix}-timestamp is not a number of seconds`);
-  // It ends where the time begins. Else a part of a body could be passed off as id and time.
+  // The time begins at its end. Otherwise a part of a body could pass for id and time.
   if (id.includes(".")) return wrong(`the header ${prefix}-id has a full stop`);
   const given = header.split(" ").flatMap((text) =>
     /^v1,([A-Za-z0-9+/]{43}=?)$/.exec(text)?.[1] ?? []
@@ -122,7 +122,7 @@ function verifyToken({ header: name, secrets }: JobHook, { headers }: SignedRequ
   if (header === undefined) return wrong(`there is no header ${name}`);
   const token = name === TOKEN_HEADER ? /^bearer +(.+)$/i.exec(header)?.[1] : header;
   if (token === undefined) return wrong(`the header ${name} is not "Bearer TOKEN"`);
-  // Of equal length, so that the comparison does not tell that of the secret.
+  // Equal lengths, so that the comparison does not reveal the secret's length.
   const digest = (text: string) => createHash("sha256").update(text).digest();
   const given = [digest(Buffer.from(token, "latin1").toString("utf8"))];
   if (!isAny(secrets.map(digest), given)) return wrong(`the token in the header ${name} is wrong`);

@@ -2,7 +2,7 @@ import type { Instance } from "../../core/instance.ts";
 import type { ScheduleRecord } from "../../core/time/schedule.ts";
 import type { ManagerApi, ManagerStatus } from "../../manager/api.ts";
 
-/** What the metrics show of one kind. Times are epoch ms; null is unknown or none. */
+/** Facts about one kind in the metrics. Times are epoch ms; null is unknown or none. */
 export interface JobFacts {
   /** End of the last instance that completed. */
   lastSuccessAt: number | null;
@@ -19,20 +19,20 @@ export interface JobFacts {
 
 /** Newest failed instances of a kind among which dead letters are counted. */
 export const FAILED_READ_MAX = 100;
-/** Newest completed instances among which the last success is looked up: they may overlap. */
+/** Newest completed instances that are searched for the last success: they may overlap. */
 const COMPLETED_READ_MAX = 10;
 /** Rows of one page of the store. */
 const PAGE_MAX = 1_000;
 /** Most kinds whose instances are read for one page. */
 const KINDS_READ_MAX = 64;
-/** How long the last success and failure count as current if other nodes may have had one. */
+/** Time for which the last success and failure count as current if other nodes may have had one. */
 const FRESH_MS = 60_000;
 /** Least time between two readings of a thousand schedules. */
 const SCHEDULES_MS = 5_000;
 /** Most schedules that are read. */
 const SCHEDULES_MAX = 20_000;
 
-/** What a kind was like when its instances were last read. */
+/** A kind's facts when its instances were last read. */
 interface Reading {
   atMs: number;
   completed: number;
@@ -52,7 +52,7 @@ export class JobFactsReader {
   readonly #manager: Reads;
   readonly #facts = new Map<string, JobFacts>();
   readonly #readings = new Map<string, Reading>();
-  /** Redrives seen, by kind: they change no count of a state. */
+  /** Redrives seen, by kind: they do not change state counts. */
   readonly #redriven = new Map<string, number>();
   /** Successes reported by events, by kind. */
   readonly #seen = new Map<string, number>();
@@ -88,7 +88,7 @@ export class JobFactsReader {
   }
 
   /**
-   * Read what may have changed; joins a reading that has not ended.
+   * Read facts that may have changed; joins an unfinished reading.
    *
    * @param kinds that are shown
    * @param nowMs monotonic
@@ -168,7 +168,7 @@ export class JobFactsReader {
         (!isShared || nowMs - before.atMs < FRESH_MS);
       if (!isCurrent) wanted.push({ kind, now, before });
     }
-    // Those that were never read come first, then those that were read the longest ago.
+    // Unread ones come first, then by age of the last read.
     wanted.sort((a, b) => (a.before?.atMs ?? -Infinity) - (b.before?.atMs ?? -Infinity));
     for (const { kind, now, before } of wanted.slice(0, KINDS_READ_MAX)) {
       const readsCompleted = isShared || before === undefined || hasUnseen(before, now);

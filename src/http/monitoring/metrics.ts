@@ -7,12 +7,12 @@ import { type Clock, sleep } from "../../platform/clock.ts";
 import { type JobFacts, JobFactsReader } from "./job_facts.ts";
 import { Histogram, MetricsPage } from "./prometheus.ts";
 
-/** Most kinds with a label of their own unless set otherwise; later ones share a label. */
+/** Default limit of kinds with a separate label; later ones share a label. */
 export const KIND_LABELS_MAX = 200;
 /** Most kinds of the product's own jobs with a label, in addition. */
 const SYSTEM_LABELS_MAX = 100;
 const OTHER = "_other";
-/** How long a page waits for what is read from the store; after that it shows what was known. */
+/** Time for which a page waits for the store; after that it shows earlier facts. */
 const FACTS_WAIT_MS = 1_000;
 /** Most pages of open incidents that are counted. */
 const INCIDENT_PAGES_MAX = 5;
@@ -20,7 +20,7 @@ const INCIDENT_PAGES_MAX = 5;
 /** Options of the metrics. */
 export interface MetricsOptions {
   readonly clock: Clock;
-  /** Most kinds with a label of their own. */
+  /** Most kinds with a separate label. */
   readonly kindLabelsMax?: number;
 }
 
@@ -34,7 +34,7 @@ class KindCounters {
     canceled: 0,
     timedOut: 0,
   };
-  /** What its attempts used, if that is known of any, or will be. */
+  /** Resource use of its attempts, if known for any, or soon known. */
   used: { cpuMs: number; maxRssBytes: number | null } | null = null;
   readonly duration = new Histogram();
   readonly queued = new Histogram();
@@ -106,9 +106,9 @@ export class Metrics {
   }
 
   /**
-   * The page for a scrape. While the store does not respond, it has only what this process counts.
+   * The page for a scrape. While the store does not respond, it has only this process's counters.
    *
-   * @throws JobError as `ManagerApi.status`, except for `unavailable`
+   * @throws JobError like `ManagerApi.status`, except for `unavailable`
    */
   async page(): Promise<string> {
     const page = new MetricsPage();
@@ -136,7 +136,7 @@ export class Metrics {
     const { clock } = this.#options;
     let incidents: readonly NoticeSubject[] | null = null;
     const isRead = new AbortController();
-    // What cannot be read stays as it was; the next page tries again.
+    // Unreadable facts stay as they were; the next page tries again.
     void Promise.allSettled([
       this.#facts.read(status, this.#labels, clock.now().monotonicMs),
       this.#readIncidents().then((found) => incidents = found),
@@ -145,7 +145,7 @@ export class Metrics {
     return incidents;
   }
 
-  /** The subjects of open incidents; none has two. */
+  /** The subjects of open incidents, without duplicates. */
   async #readIncidents(): Promise<readonly NoticeSubject[]> {
     const found: NoticeSubject[] = [];
     let token: string | undefined;
@@ -315,7 +315,7 @@ export class Metrics {
       const name = `jobctl_job_ticks_${fate}_total`;
       page.metric(name, "counter", help[fate]);
       const counts = [...ticks].map(([kind, count]) => [kind, count[fate]] as const);
-      // All known jobs begin at 0: a counter that appears with its first increase hides it.
+      // All known jobs begin at 0: a counter that first appears at 1 hides its increase.
       for (const [label, count] of this.#sumByLabel(counts, this.#kinds.keys())) {
         page.sample(name, count, { kind: label });
       }
@@ -335,7 +335,7 @@ export class Metrics {
     return sums;
   }
 
-  /** What this process has counted since its start. */
+  /** Counters of this process since its start. */
   #writeCounters(page: MetricsPage): void {
     const executed = "go_job_executed_total";
     this.#writeCounter(page, executed, "Attempts that ended.", (kind) => kind.executed);
@@ -364,7 +364,7 @@ export class Metrics {
     for (const [kind, counters] of this.#kinds) counters.queued.write(page, queued, { kind });
   }
 
-  /** Of kinds of which it is known what attempts use. */
+  /** Kinds whose attempts have known resource use. */
   #writeUsage(page: MetricsPage): void {
     const cpu = "jobctl_job_cpu_seconds_total";
     page.metric(cpu, "counter", "Processor time of the job's attempts of which it is known.");

@@ -13,11 +13,11 @@ import { isForeign, keyOfPing, PING_PATH, readPing } from "./ping_request.ts";
 import type { Readiness, StatusSource } from "./status_source.ts";
 import type { WireRequest } from "../wire/wire_request.ts";
 
-/** How long caches may keep the contract before they ask again, in seconds. */
+/** Time for which caches may keep the contract before they ask again, in seconds. */
 const KEPT_S = 300;
 /** Characters of the hash in the contract's tag. */
 const TAG_LENGTH = 32;
-/** How long a client whose ping was refused for now should wait, in seconds. */
+/** Wait for a client whose ping was refused for now, in seconds. */
 const RETRY_AFTER_S = 10;
 
 /** Media types of responses. */
@@ -25,14 +25,14 @@ const CONTENT_TYPE = {
   html: "text/html; charset=utf-8",
   // The type that Prometheus expects.
   text: "text/plain; version=0.0.4; charset=utf-8",
-  // A .proto file has none that is registered.
+  // The type of .proto files is not registered.
   proto: "text/plain; charset=utf-8",
 } as const;
 
 interface Page {
   readonly status: number;
   readonly type: keyof typeof CONTENT_TYPE;
-  /** A large body is bytes, which all connections share. */
+  /** Large bodies are bytes, which all connections share. */
   readonly body: string | Buffer;
   /** For caches; absent for a response that must not be cached. */
   readonly etag?: string;
@@ -59,7 +59,7 @@ function text(status: number, body: string): Page {
   return { status, type: "text", body: `${body}\n` };
 }
 
-/** The response to a ping: its headers say how much of a body is kept. */
+/** The response to a ping: its headers show the kept size of a body. */
 function pong(status: number, body: string): Page {
   const headers = {
     "ping-body-limit": String(REPORT_BYTES_MAX),
@@ -79,7 +79,7 @@ export function unknownHost(): PlainResponse {
   );
 }
 
-/** The pages that need no caller: health, readiness, metrics, the gRPC contract and pings. */
+/** The pages without a caller: health, readiness, metrics, the gRPC contract and pings. */
 export class Monitoring {
   readonly #source: StatusSource;
   readonly #logger: Logger;
@@ -102,7 +102,7 @@ export class Monitoring {
     this.#metrics = new Paced(clock, async () => Buffer.from(await source.metrics()));
   }
 
-  /** True if a path is one of these; that of the landing page is not. */
+  /** True if a path is one of these; the landing page's is not. */
   has(path: string): boolean {
     return path.startsWith(PING_PATH) || this.#pages.has(path) && path !== "/";
   }
@@ -123,7 +123,7 @@ export class Monitoring {
         await (isPing(target) ? this.#ping(request, place) : this.#route(request.method, target));
     } catch (error) {
       this.#logger.warn("Cannot serve an HTTP request", {
-        // What follows is a secret.
+        // The rest is a secret.
         path: isPing(target) ? `${PING_PATH}…` : target.slice(0, 200),
         error: messageOf(error),
       });

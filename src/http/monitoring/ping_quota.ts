@@ -11,23 +11,23 @@ const WRONG: AddressLimits = {
   ofOne: { burst: 100, everyMs: 100 },
   ofAll: { burst: 500, everyMs: 10 },
 };
-/** Reads of the keys; pings with unknown ones that come meanwhile share the next one. */
+/** Reads of the keys; concurrent pings with unknown keys share the next one. */
 const READS = { burst: 50, everyMs: 100 };
 
-/** The verdict on a ping: only one with a right key is processed. */
+/** The verdict on a ping: only a right key is processed. */
 export type PingVerdict = "right" | "wrong" | "too many";
 
 /**
  * Decides about pings by their keys, before anything else is done for them. A key is looked up
- * first, and only wrong ones count for their address: strangers, who may have the same one behind a
- * proxy, must not keep the pings of jobs from being taken.
+ * first, and only wrong keys count for their address: strangers behind the same proxy must not
+ * block the pings of jobs.
  */
 export class PingQuota {
   readonly #wrong: AddressQuota;
   /** By the hashes of right keys. */
   readonly #byKey: Buckets;
   readonly #reads: Paced<ReadonlySet<string>>;
-  /** Hashes of the right keys, as they were last read. */
+  /** Hashes of the right keys, as last read. */
   #known: ReadonlySet<string> = new Set();
 
   /** @param readKeys reads the hashes of all keys */
@@ -44,7 +44,7 @@ export class PingQuota {
     return this.#wrong.takes(address) ? "wrong" : "too many";
   }
 
-  /** A key that was right is not any more. */
+  /** A right key has become invalid. */
   forget(): void {
     this.#known = new Set();
   }

@@ -5,7 +5,7 @@ import type { Ping } from "./status_source.ts";
 /** Start of the paths of pings. */
 export const PING_PATH = "/ping/";
 
-/** The end of a path, and what it reports. */
+/** Endings of a path, and their events. */
 const EVENTS: Readonly<Record<string, ReportedRun["event"]>> = {
   start: "start",
   fail: "failure",
@@ -19,13 +19,13 @@ export interface PingRefusal {
   readonly text: string;
 }
 
-/** A ping that can be one of two, which only the keys decide: `KEY/start`, or the job `start`. */
+/** An ambiguous ping, which the keys decide: `KEY/start`, or the job `start`. */
 export interface ReadPing {
   /** In the order in which they are tried. */
   readonly candidates: readonly Ping[];
 }
 
-/** Headers in which browsers say why they send a request. */
+/** Headers in which browsers give the reason for a request. */
 type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /**
@@ -48,7 +48,7 @@ function hasForeignReferer({ referer, host }: Headers): boolean {
   return !URL.canParse(page) || new URL(page).host !== host;
 }
 
-/** The part of a URL where the key of a ping is, as it is written there. */
+/** The key of a ping in its URL, as written there. */
 export function keyOfPing(url: string): string {
   return /^[^/?]*/.exec(url.slice(PING_PATH.length))![0];
 }
@@ -56,9 +56,9 @@ export function keyOfPing(url: string): string {
 /**
  * Read the URL of a ping, in the form of healthchecks.io: `/ping/KEY`, `/ping/KEY/start`, `/fail`,
  * `/log` and `/EXITCODE`, or with the shared key `/ping/KEY/KIND` and so on. `rid` is the id of the
- * run, `ago` how many seconds ago it happened; other parameters are ignored.
+ * run, `ago` its age in seconds; other parameters are ignored.
  *
- * @param host where it comes from
+ * @param host its origin
  */
 export function readPing(
   url: string,
@@ -68,7 +68,7 @@ export function readPing(
   const words = wordsOf(path.slice(PING_PATH.length).replace(/\/$/, ""));
   const [key = "", ...rest] = words ?? [];
   if (words === null || words.length > 3) return badUrl();
-  // No key of ours looks so.
+  // Our keys have another form.
   if (!KEY.test(key)) return { status: 404, text: "not found" };
   const params = new URLSearchParams(query);
   const runId = params.get("rid")?.toLowerCase();

@@ -12,7 +12,7 @@ export interface Readiness {
   readonly checks: readonly { readonly name: string; readonly problem: string | null }[];
 }
 
-/** A ping: a report of a run of a job that runs elsewhere, as healthchecks.io takes it. */
+/** A ping: a report about a run elsewhere, in the form of healthchecks.io. */
 export interface Ping {
   /** The job's own key, or the shared key. */
   readonly key: string;
@@ -21,15 +21,15 @@ export interface Ping {
   readonly run: ReportedRun;
 }
 
-/** The data that the HTTP server shows, and where it passes pings and deliveries to. */
+/** The data that the HTTP server shows, and the receiver of pings and deliveries. */
 export interface StatusSource {
   /**
-   * Record a run. Returns false if no job has such a key.
+   * Record a run. Returns false if no job has the key.
    *
    * @throws JobError `invalid_argument` for a report that cannot be recorded
    */
   ping(ping: Ping): Promise<boolean>;
-  /** SHA-256 of the keys that pings can have, in hexadecimal. */
+  /** SHA-256 of the possible keys of pings, in hexadecimal. */
   pingKeys(): Promise<ReadonlySet<string>>;
   /** The hooks of all jobs, by kind. */
   hooks(): Promise<ReadonlyMap<string, JobHook>>;

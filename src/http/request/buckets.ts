@@ -1,12 +1,12 @@
 import type { Clock } from "../../platform/clock.ts";
 
-/** How often something may happen: so many times at once, and so many a second after that. */
+/** Rate of an event: a burst, and a number per second after that. */
 export interface Rate {
   readonly burst: number;
   readonly perSecond: number;
 }
 
-/** Most names that are remembered; the one that came first is forgotten. */
+/** Most names that are remembered; the oldest is forgotten. */
 const REMEMBERED_MAX = 10_000;
 
 interface Bucket {
@@ -14,7 +14,7 @@ interface Bucket {
   atMs: number;
 }
 
-/** Limits how often something may happen, by name. */
+/** Limits the rate of an event by name. */
 export class Buckets {
   readonly #clock: Clock;
   readonly #rate: Rate;
@@ -30,12 +30,12 @@ export class Buckets {
     return this.#byName.has(name);
   }
 
-  /** True if it may happen once more. */
+  /** True if it may happen again. */
   hasRoom(name: string): boolean {
     return this.#bucketOf(name).left >= 1;
   }
 
-  /** Count one more, if it may happen. */
+  /** Count one more, if allowed. */
   take(name: string): boolean {
     const bucket = this.#bucketOf(name);
     if (bucket.left < 1) return false;
@@ -43,13 +43,13 @@ export class Buckets {
     return true;
   }
 
-  /** Count the last one no longer. */
+  /** Take back the last count. */
   giveBack(name: string): void {
     const bucket = this.#bucketOf(name);
     bucket.left = Math.min(this.#rate.burst, bucket.left + 1);
   }
 
-  /** Remember a name, of which nothing has been counted. */
+  /** Remember a name without counts. */
   add(name: string): void {
     this.#bucketOf(name);
   }

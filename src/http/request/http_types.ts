@@ -5,7 +5,7 @@ import type { CancelSignal } from "../../rpc/server/call_policy.ts";
 
 /** A request, as a {@link Responder} gets it. */
 export interface HttpRequest {
-  /** "GET" for HEAD as well: only the body of the response is left out. */
+  /** "GET" for HEAD as well: only the body of the response is omitted. */
   readonly method: string;
   /** True for HEAD. */
   readonly isHead: boolean;
@@ -17,16 +17,16 @@ export interface HttpRequest {
    * The whole body.
    *
    * @param bytesMax by default the largest of a message
-   * @throws JobError `resource_exhausted` for one beyond its limit
+   * @throws JobError `resource_exhausted` beyond the limit
    */
   body(bytesMax?: number): Promise<Uint8Array>;
   /** The caller if it may make a call, or the refusal. */
   authorize(call: CallName): Caller | JobError | Promise<Caller | JobError>;
-  /** Keep its connection although others need room: its sender has proved who it is. */
+  /** Keep its connection even if others need room: its sender is proven. */
   admit(): void;
   /** The address of the client, behind trusted proxies. */
   readonly address: string;
-  /** True if the client is connected by TLS, as far as trusted proxies say so. */
+  /** True if the client is connected by TLS, according to trusted proxies. */
   readonly isSecure: boolean;
   /** The user of the client on this machine; null if it is elsewhere or behind a proxy. */
   user(): Promise<number | null>;
@@ -36,14 +36,14 @@ export interface HttpRequest {
   readonly from?: string | undefined;
   /** Aborted when the client has disconnected. */
   readonly signal: AbortSignal;
-  /** The same for less, where no stream needs it. */
+  /** A cheaper signal, where no stream needs the other. */
   readonly cancelSignal?: CancelSignal;
 }
 
 /** A response with a body, which a server does not send to HEAD. */
 export interface PlainResponse {
   readonly status: number;
-  /** Visible ASCII; without the length of the body and what is about the connection. */
+  /** Visible ASCII; without the length of the body and fields about the connection. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | Uint8Array;
 }
@@ -63,7 +63,7 @@ export interface EventsResponse {
   readonly events: AsyncIterable<ApiEvent>;
 }
 
-/** What a server sends. */
+/** A response of the server. */
 export type HttpResponse = PlainResponse | EventsResponse;
 
 /** A part of the server that answers requests. */

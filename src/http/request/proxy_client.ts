@@ -4,11 +4,11 @@ import { isInNetworks, type Network, readNetwork } from "../../core/network.ts";
 /** Headers of a request, by their names in lower case. */
 export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
-/** What is known about the client of a request. */
+/** Facts about the client of a request. */
 export interface ProxyClient {
-  /** Its address; that of the nearest unknown proxy if it came through some. */
+  /** Its address; behind proxies, the nearest unknown proxy's. */
   readonly address: string;
-  /** True if it is connected by TLS, as far as its proxies are trusted to say so. */
+  /** True if it is connected by TLS, according to its trusted proxies. */
   readonly isSecure: boolean;
   /** True if the peer of the connection is a trusted proxy. */
   readonly isProxied: boolean;
@@ -17,7 +17,7 @@ export interface ProxyClient {
 /** Longest list of proxies that is read. */
 const HOPS_MAX = 20;
 
-/** Finds out about clients, which may be behind proxies. */
+/** Identifies clients, which may be behind proxies. */
 export class TrustedProxies {
   readonly #trusted: readonly Network[];
   readonly #publicUrl: URL | null;
@@ -27,7 +27,7 @@ export class TrustedProxies {
     this.#publicUrl = publicUrl === null ? null : new URL(publicUrl);
   }
 
-  /** @param connection what the listener knows of the other end of the connection */
+  /** @param connection the listener's facts about the other end of the connection */
   clientOf(headers: Headers, connection: Omit<ProxyClient, "isProxied">): ProxyClient {
     const isSecure = connection.isSecure || this.#isPublicTls(headers);
     const { address } = connection;
@@ -40,7 +40,7 @@ export class TrustedProxies {
     };
   }
 
-  // From the right, where each proxy adds who is connected to it.
+  // From the right, where each proxy adds its client.
   #addressOf(headers: Headers, nearest: string): string {
     const hops = textOf(headers["x-forwarded-for"]).split(",").slice(-HOPS_MAX);
     let address = nearest;
@@ -65,10 +65,10 @@ export class TrustedProxies {
 }
 
 /**
- * True if a browser says that a page of this site sends the request. Browsers that do not say it
- * name the page's origin, which must be that of the site; other clients send neither.
+ * True if a browser says that a page of this site sends the request. Older browsers name the page's
+ * origin, which must be the site's; other clients send neither.
  *
- * @param publicOrigin of the URL at which browsers find the site; null if none is configured
+ * @param publicOrigin of the URL at which browsers find the site; null if it is not configured
  */
 export function isSameOrigin(headers: Headers, publicOrigin: string | null): boolean {
   const site = textOf(headers["sec-fetch-site"]);

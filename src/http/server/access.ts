@@ -3,14 +3,14 @@ import type { Socket } from "node:net";
 import type { Authenticator, Caller } from "../../rpc/auth/auth.ts";
 import type { CallTracker } from "../../rpc/guard/call_tracker.ts";
 
-/** Callers by something else than a token or a certificate, such as a session of a browser. */
+/** Callers without a token or a certificate, such as sessions of browsers. */
 export interface SessionSource {
   /**
    * The caller of a request with a cookie; null if it has no session.
    *
    * @param request its headers, the address of the client, whether it is connected by TLS, and its
    * user on this machine
-   * @throws JobError if that cannot be found out
+   * @throws JobError if that cannot be determined
    */
   find(
     request: {
@@ -24,7 +24,7 @@ export interface SessionSource {
   watch(caller: Caller, ended: () => void): () => void;
 }
 
-/** What the gRPC server shares: callers count as the same on both. */
+/** Shared with the gRPC server: callers count as the same on both. */
 export interface Access {
   readonly tracker: CallTracker;
   readonly authenticator: Authenticator & {

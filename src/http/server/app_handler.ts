@@ -30,24 +30,24 @@ import type { HttpConnection } from "../wire/connection.ts";
 import { requestError } from "../wire/request_head.ts";
 import type { WireRequest } from "../wire/wire_request.ts";
 
-/** What responds to requests that are not for the monitoring paths. */
+/** Responder to requests outside of the monitoring paths. */
 export interface HttpApp {
   readonly api: Lazy<Responder>;
   /** Takes deliveries to the hooks of jobs. */
   readonly hooks: Lazy<Responder>;
-  /** The dashboard; null if there is none. */
+  /** The dashboard; null without one. */
   readonly site: Lazy<Responder> | null;
   /** Shared with the gRPC server; called once that has started. */
   readonly access: () => Access;
-  /** Null if there are none. */
+  /** Null without sessions. */
   readonly sessions: SessionSource | null;
   /** Origins of other sites whose pages may use the API. */
   readonly origins: readonly string[];
-  /** Who may call, and the certificate. */
+  /** The allowed callers, and the certificate. */
   readonly server: ServerConfig;
 }
 
-/** Where an {@link AppHandler} is reached. */
+/** Addresses of an {@link AppHandler}. */
 interface AppHandlerOptions {
   readonly policy: ListenerPolicy;
   readonly connections: ConnectionLimit;
@@ -67,8 +67,8 @@ const HEADERS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Takes requests for the API, the dashboard and the hooks of jobs: refuses those of other sites,
- * finds their callers, watches their calls together with those of gRPC, and sends the responses.
+ * Takes requests for the API, the dashboard and the hooks of jobs: refuses requests of other sites,
+ * finds their callers, watches their calls together with gRPC's, and sends the responses.
  */
 export class AppHandler {
   readonly #app: HttpApp;
@@ -125,7 +125,7 @@ export class AppHandler {
     for (const request of this.#following) request.abort();
   }
 
-  /** Watch a connection together with those of gRPC; null if it has closed already. */
+  /** Watch a connection together with gRPC's; null if it has closed already. */
   #join(connection: HttpConnection): HttpGuard | null {
     const { tracker, authenticator } = this.#access;
     const { connections, connectionsMax } = this.#options;
@@ -162,7 +162,7 @@ export class AppHandler {
     throw requestError(bodyProblem);
   }
 
-  /** @throws JobError if nothing is answered here, or not to the page that sends the request */
+  /** @throws JobError if this path, or this sender's page, gets no answer */
   #assertOwn({ isSecure, path }: OpenRequest, { method, headers }: WireRequest): void {
     const { policy: { refusal } } = this.#options;
     const { origins, site } = this.#app;
@@ -176,7 +176,7 @@ export class AppHandler {
   #send(response: HttpResponse, open: OpenRequest): void {
     if (!("events" in response)) return this.#sendBody(response, open);
     if (!open.isHead) return void this.#follow(response, open);
-    // Nobody reads them: what they come from must end too.
+    // Nobody reads them: their source must end too.
     void response.events[Symbol.asyncIterator]().return?.();
     this.#sendBody({ ...response, body: "" }, open);
   }
@@ -211,7 +211,7 @@ export class AppHandler {
     try {
       release = this.#streams.take(tracker.originOf(peer));
     } catch (error) {
-      // Nobody reads them: what they come from must end too.
+      // Nobody reads them: their source must end too.
       await response.events[Symbol.asyncIterator]().return?.();
       return this.#refuse(toJobError(error, "Cannot send events"), open);
     }

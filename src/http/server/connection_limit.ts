@@ -6,23 +6,23 @@ const CONNECTION_MS = 15_000;
 /** Share of the connections that callers of the API may have; the others are for monitoring. */
 const MEMBERS_SHARE = 0.75;
 /**
- * Most bytes of unread pages, in total. Beyond that, the connection whose page is the oldest is
- * closed: a client that reads needs milliseconds.
+ * Most bytes of unread pages, in total. Beyond that, the connection with the oldest page is closed:
+ * an honest client needs milliseconds.
  */
 const UNREAD_BYTES_MAX = 32 * 1_048_576;
 
 /**
- * The connections of the HTTP server. One that is silent, slow or greedy is closed when its time is
- * over, and if there are too many, the oldest that has had its chance makes room.
+ * The connections of the HTTP server. A silent, slow or greedy one is closed when its time is over.
+ * If there are too many, the oldest makes room once it has had its chance.
  */
 export class ConnectionLimit {
   readonly #clock: Clock;
   readonly #connectionsMax: number;
-  /** Those without a request yet, oldest first. */
+  /** Connections without a request yet, oldest first. */
   readonly #silent = new Set<HttpConnection>();
-  /** Those with a request, and no caller that is known. */
+  /** Connections with a request, but no known caller. */
   readonly #strangers = new Set<HttpConnection>();
-  /** Those of callers of the API. */
+  /** Connections of callers of the API. */
   readonly #members = new Set<HttpConnection>();
   readonly #timers = new Map<HttpConnection, Timer>();
   /** Sizes of unread pages, oldest first. */
@@ -35,7 +35,7 @@ export class ConnectionLimit {
     this.#connectionsMax = connectionsMax;
   }
 
-  /** True if there is room for one more connection, or another one has made it. */
+  /** True if there is room for one more connection, or another one has made room. */
   makeRoom(): boolean {
     const count = this.#silent.size + this.#strangers.size + this.#members.size;
     if (count < this.#connectionsMax) return true;
@@ -56,13 +56,13 @@ export class ConnectionLimit {
     if (this.#silent.delete(connection)) this.#strangers.add(connection);
   }
 
-  /** Limit the life of a connection no longer: its calls are watched. */
+  /** Stop limiting the life of a connection: its calls are watched. */
   release(connection: HttpConnection): void {
     this.#timers.get(connection)?.cancel();
     this.#timers.delete(connection);
   }
 
-  /** A caller is known by now. Returns false if there is no room for it. */
+  /** The caller is now known. Returns false if there is no room for it. */
   admit(connection: HttpConnection): boolean {
     if (this.#members.has(connection)) return true;
     const hasRoom = this.#members.size < Math.floor(this.#connectionsMax * MEMBERS_SHARE) ||
@@ -94,7 +94,7 @@ export class ConnectionLimit {
 
   /**
    * Close all of them: at once without a request, otherwise after its response. Resolves once they
-   * are closed, at the latest after `limitMs`.
+   * are closed, or after `limitMs`.
    */
   async close(limitMs: number): Promise<void> {
     const all = () => [...this.#silent, ...this.#strangers, ...this.#members];

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { JobError } from "../../core/errors.ts";
 
-/** What {@link siteRefusal} decides by. */
+/** Inputs of {@link siteRefusal}. */
 export interface SiteCheck {
   readonly method: string;
   readonly headers: IncomingHttpHeaders;
@@ -11,21 +11,21 @@ export interface SiteCheck {
   readonly isSecure: boolean;
 }
 
-/** The methods of requests that a browser sends for any page, without asking in advance. */
+/** The methods of requests that a browser sends for any page, without a preflight. */
 const SIMPLE: ReadonlySet<string> = new Set(["GET", "HEAD", "POST"]);
 /** Methods that change nothing. */
 const SAFE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 /** Headers that a page of an allowed origin may send. */
 const ALLOWED_HEADERS =
   "authorization, content-type, idempotency-key, if-none-match, last-event-id";
-/** Headers that it may read. */
+/** Headers that the page may read. */
 const EXPOSED_HEADERS = "etag, location, link, retry-after";
-/** How long a browser may remember what is allowed, in seconds. */
+/** Time for which a browser may remember the permission, in seconds. */
 const PREFLIGHT_S = "600";
 
 /**
  * The refusal of a request that a page of another site may have made a browser send; null if it may
- * be answered. Clients that are no browsers send none of these headers.
+ * be answered. Only browsers send these headers.
  */
 export function siteRefusal(check: SiteCheck): JobError | null {
   const { method, headers } = check;
@@ -50,9 +50,9 @@ export function siteRefusal(check: SiteCheck): JobError | null {
 }
 
 /**
- * True for a request of a page of another origin that may use the API. Whatever a browser adds to
- * it by itself, such as a cookie, says nothing about the page: on another port, or on a sibling
- * host, it is the same site, and `SameSite` does not keep the cookie back.
+ * True for a request of a page of another origin that may use the API. Anything that a browser adds
+ * to it, such as a cookie, says nothing about the page: on another port, or on a sibling host, it
+ * is the same site, and `SameSite` does not keep the cookie back.
  */
 export function isOfNamedOrigin(check: SiteCheck): boolean {
   const { headers, origins } = check;
@@ -62,8 +62,8 @@ export function isOfNamedOrigin(check: SiteCheck): boolean {
 }
 
 /**
- * True if a browser asks before it sends a request for another origin. The answer allows none with
- * cookies or certificates, so none of these has one.
+ * True if a browser asks before it sends a request for another origin. The answer forbids cookies
+ * and certificates.
  */
 function isAskedFor(method: string, { authorization, "content-type": type }: IncomingHttpHeaders) {
   return !SIMPLE.has(method) || authorization !== undefined ||
@@ -78,14 +78,14 @@ function notAskedFor(): JobError {
   );
 }
 
-/** A click on a link leads here from anywhere; the page that has it sees nothing of it. */
+/** A click on a link leads here from anywhere; the page with the link cannot see the response. */
 function isNavigation(headers: IncomingHttpHeaders): boolean {
   return headers["sec-fetch-mode"] === "navigate" && headers["sec-fetch-dest"] === "document";
 }
 
 /**
- * Browsers leave out `Sec-Fetch-Site` on a connection without TLS beyond loopback, but send
- * `Origin`. A cookie without either comes from an old browser, and proves nothing.
+ * Browsers omit `Sec-Fetch-Site` on a connection without TLS beyond loopback, but send `Origin`. A
+ * cookie without either comes from an old browser, and proves nothing.
  */
 function isOwnOrigin({ headers, isSecure }: SiteCheck): boolean {
   const { origin, host, cookie, authorization } = headers;
@@ -93,7 +93,7 @@ function isOwnOrigin({ headers, isSecure }: SiteCheck): boolean {
   return cookie === undefined || authorization !== undefined;
 }
 
-/** The origin of a request if it is one of those that are allowed; otherwise null. */
+/** The origin of a request if it is allowed; otherwise null. */
 function allowedOrigin(
   { origin }: IncomingHttpHeaders,
   origins: readonly string[],
@@ -122,7 +122,7 @@ export function isPreflight(method: string, headers: IncomingHttpHeaders): boole
     headers["access-control-request-method"] !== undefined;
 }
 
-/** The headers of the response to such a question. */
+/** The headers of the response to a preflight request. */
 export const PREFLIGHT_HEADERS: Readonly<Record<string, string>> = {
   "access-control-allow-methods": "GET, POST, PATCH, PUT, DELETE",
   "access-control-allow-headers": ALLOWED_HEADERS,

@@ -7,9 +7,9 @@ import type { ApiEvent, EventsResponse } from "../request/http_types.ts";
 import { problemText } from "../api/problem.ts";
 import type { HttpConnection } from "../wire/connection.ts";
 
-/** Longest silence on a stream: proxies close one that seems dead. */
+/** Longest silence on a stream: proxies close streams that seem dead. */
 const SILENCE_MS = 15_000;
-/** How long a client waits before it connects again, in milliseconds. */
+/** Wait before a client connects again, in milliseconds. */
 const RETRY_MS = 1_000;
 
 const HEADERS = {
@@ -19,7 +19,7 @@ const HEADERS = {
   "x-accel-buffering": "no",
 };
 
-/** The text of an event, as the HTML standard has it (9.2.5). */
+/** The text of an event, as in the HTML standard (9.2.5). */
 function eventText({ id, event, data }: ApiEvent): string {
   let text = "";
   if (event !== undefined) text += `event: ${inOneLine(event)}\n`;
@@ -33,7 +33,7 @@ function inOneLine(text: string): string {
   return text.replace(/[\r\n\0]/g, " ");
 }
 
-/** Where a stream goes to. */
+/** Target of a stream. */
 export interface EventTarget {
   readonly connection: HttpConnection;
   /** Aborts when the client has disconnected, or the stream must end. */
@@ -46,7 +46,7 @@ export interface EventTarget {
 
 /**
  * Send events until they end, or until the client disconnects or leaves one unread for too long. An
- * error is sent as the last event, with the type "problem". Does not end the response.
+ * error becomes the last event, with the type "problem". Does not end the response.
  */
 export async function sendEvents(
   { headers, events }: EventsResponse,

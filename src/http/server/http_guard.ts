@@ -47,7 +47,7 @@ export class HttpGuard implements TrackedGuard {
 
   complain(reason: string): void {
     this.#complaint = reason;
-    // The rest of a body could take long to come, and what has come would be kept.
+    // The rest of a body could take long to come, and its first part would be kept.
     if (this.#connection.isReceiving) this.#connection.destroy();
     else this.#connection.dismiss();
   }
@@ -61,6 +61,6 @@ export class HttpGuard implements TrackedGuard {
     this.#onRequestBytes = listener;
   }
 
-  // Responses are counted until they are sent: nothing else waits in the socket.
+  // Responses are counted until they are sent: the socket holds nothing else.
   onQueuedBytes(): void {}
 }

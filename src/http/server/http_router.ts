@@ -27,13 +27,13 @@ export interface HttpServerOptions {
   readonly port: number;
   /** Host names that clients may use, in addition to its address and the machine's name. */
   readonly hosts: readonly string[];
-  /** Where browsers find it: paths below its base path are read as if they had none. */
+  /** Its location for browsers: paths below its base path are read without it. */
   readonly site: SiteConfig;
   /** Most concurrent connections. */
   readonly connectionsMax: number;
   /** Null for the monitoring paths alone. */
   readonly app: HttpApp | null;
-  /** Called when it listens, or does not, after its start. */
+  /** Called when it starts or stops listening, after its start. */
   readonly onListening?: () => void;
   readonly logger: Logger;
   readonly clock: Clock;

@@ -1,4 +1,4 @@
-// A file of its own: it guards every path against DNS rebinding, and has tests of its own.
+// A separate file: it guards every path against DNS rebinding, and has its own tests.
 
 import { isIP } from "node:net";
 import { bareHost, isLoopback } from "../../core/address.ts";

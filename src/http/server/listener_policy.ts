@@ -2,11 +2,11 @@ import { isLoopback } from "../../core/address.ts";
 import { JobError } from "../../core/errors.ts";
 import type { ServerConfig } from "../../platform/network/server_config.ts";
 
-/** Who can reach the HTTP server, and how. */
+/** Clients that can reach the HTTP server, and their protection. */
 export interface ListenerPolicy {
   /** True if it speaks TLS. */
   readonly hasTls: boolean;
-  /** Why only the monitoring paths are answered; null if all are. */
+  /** Why only the monitoring paths are answered; null without a restriction. */
   readonly refusal: JobError | null;
 }
 

@@ -13,7 +13,7 @@ import type { HttpConnection } from "../wire/connection.ts";
 import type { RequestProblem } from "../wire/request_head.ts";
 import type { WireRequest } from "../wire/wire_request.ts";
 
-/** Where a request comes from, and who decides about it. */
+/** Origin of a request, and the parts that decide about it. */
 interface Parts {
   readonly access: Access;
   readonly sessions: SessionSource | null;
@@ -22,15 +22,15 @@ interface Parts {
   readonly connection: HttpConnection;
   /** Path and query, without the base path. */
   readonly target: string;
-  /** True if a page of another origin sends it: its cookies count for nothing. */
+  /** True if a page of another origin sends it: its cookies are ignored. */
   readonly isOfNamedOrigin: boolean;
 }
 
-/** A request that is being answered, as a call of the tracker. */
+/** A request being answered, as a call of the tracker. */
 export class OpenRequest implements HttpRequest {
   readonly request: WireRequest;
   readonly path: string;
-  /** Without those that count for nothing. */
+  /** Without ignored ones. */
   readonly headers: WireRequest["headers"];
   readonly #parts: Parts;
   readonly #call: TrackedCall;
@@ -167,7 +167,7 @@ export class OpenRequest implements HttpRequest {
     const { connection, access: { tracker } } = this.#parts;
     const { body } = response;
     tracker.move(this.#call, "answering");
-    // Characters: a text of other ones than ASCII has a few more bytes.
+    // Characters: non-ASCII text has a few more bytes.
     tracker.countResponse(this.#call, typeof body === "string" ? body.length : body.byteLength);
     connection.respond(response, {
       isLast: this.bodyProblem !== null,

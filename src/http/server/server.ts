@@ -11,7 +11,7 @@ import {
 import { type ListenerPolicy, policyOf } from "./listener_policy.ts";
 import type { HttpRouter, HttpServerOptions } from "./http_router.ts";
 
-/** Where the server listens. */
+/** Address of the server. */
 export interface HttpAddress {
   readonly host: string;
   readonly port: number;
@@ -38,7 +38,7 @@ export class HttpServer {
     });
   }
 
-  /** Where it listens, or is to listen. */
+  /** Its current or intended address. */
   get address(): HttpAddress {
     const { host, port } = this.#options;
     const isTls = this.#policy?.hasTls ?? false;
@@ -53,7 +53,7 @@ export class HttpServer {
   /**
    * Listen; if another process has the address, as soon as it is free.
    *
-   * @throws JobError `invalid_config` if it would admit strangers; others name the address
+   * @throws JobError `invalid_config` if it would admit strangers; other errors name the address
    */
   async start(start: ListenerStart = FIRST_START): Promise<void> {
     const { host, port, logger, clock, app, onListening } = this.#options;

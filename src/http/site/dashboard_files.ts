@@ -4,13 +4,13 @@ import { gunzipSync } from "node:zlib";
 import { errorCode, JobError } from "../../core/errors.ts";
 import type { PlainResponse } from "../request/http_types.ts";
 
-/** What a browser says about a file that it wants. */
+/** A browser's conditions on a file that it wants. */
 export interface SiteConditions {
   readonly acceptEncoding: string | undefined;
   readonly ifNoneMatch: string | undefined;
 }
 
-/** How long browsers keep a file, in seconds: its name changes with its content. */
+/** Time for which browsers keep a file, in seconds: its name changes with its content. */
 const KEPT_S = 31_536_000;
 /** Characters of the hash in the page's tag. */
 const TAG_LENGTH = 32;
@@ -36,7 +36,7 @@ export class DashboardFiles {
   }
 
   /**
-   * Load the files that the build has made.
+   * Load the files of the build.
    *
    * @param basePath the path under which a browser sees the daemon, such as "/" or "/jobs/"
    * @throws JobError `unavailable` from source, if they have not been made

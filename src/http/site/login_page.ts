@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { plainPageHeaders } from "./site_headers.ts";
 
-/** What a login page shows. */
+/** Content of a login page. */
 export interface LoginPage {
-  /** Where its form goes: the path of the page itself. */
+  /** Target of its form: the path of the page itself. */
   readonly action: string;
-  /** Path of the site that is shown after the login; empty for its start. */
+  /** Path of the site to show after the login; empty for its start. */
   readonly next: string;
   /** Why the last attempt failed; null for the first one. */
   readonly problem: string | null;
@@ -50,7 +50,7 @@ ${code !== null ? codeFields(code) : takesTokens ? TOKEN_FIELDS : NO_TOKENS}
 </form>`);
 }
 
-/** A page that leads to a path at once, as a page of this site. */
+/** A page that leads to a path at once, like a page of this site. */
 export function leadingPage(path: string): string {
   const target = escapeHtml(path);
   return pageOf(

@@ -10,7 +10,7 @@ import { type AddressLimits, AddressQuota } from "../../rpc/guard/address_quota.
 import type { SessionCallers } from "../../rpc/auth/session_callers.ts";
 import { type SessionCaller, sessionHolderOf } from "../../rpc/auth/session_proof.ts";
 
-/** What somebody shows to log in. Another way to do so is another member, and a case in `#open`. */
+/** Proof for a login. Another way to log in is another member, and a case in `#open`. */
 export type LoginProof =
   | { readonly type: "code"; readonly code: string }
   | { readonly type: "token"; readonly token: string };
@@ -18,7 +18,7 @@ export type LoginProof =
 /** Options of {@link Logins}. */
 export interface LoginsOptions {
   readonly callers: SessionCallers;
-  /** That of callers over TCP. */
+  /** For callers over TCP. */
   readonly authenticator: Authenticator;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -29,7 +29,7 @@ export interface LoginClient {
   readonly address: string;
   /** True if it is connected by TLS. */
   readonly isSecure: boolean;
-  /** Its user on this machine; null if it is elsewhere, or nobody knows. */
+  /** Its user on this machine; null if it is elsewhere or unknown. */
   user(): Promise<number | null>;
 }
 
@@ -61,11 +61,12 @@ export class Logins {
   }
 
   /**
-   * Open a session for a client. A right proof is never refused for the wrong ones of others: to
-   * check one costs a hash, and codes are read from the store at a limited rate.
+   * Open a session for a client. A right proof is never refused because of others' wrong ones: a
+   * check costs a hash, and codes are read from the store at a limited rate.
    *
-   * @returns null if the proof is wrong; why is only in the log, so that a thief does not find out
-   * @throws JobError `resource_exhausted` for a wrong one after too many others, or if there are
+   * @returns null if the proof is wrong; only the log has the reason, so that a thief does not find
+   * out
+   * @throws JobError `resource_exhausted` for a wrong proof after too many others, or if there are
    * too many sessions
    */
   async logIn(proof: LoginProof, client: LoginClient): Promise<OpenedSession | null> {
@@ -92,13 +93,13 @@ export class Logins {
     return opened;
   }
 
-  /** True for a code that only the very user of a client, who is known, may use. */
+  /** True for a code that only the known user of a client may use. */
   async isOfUser(code: string, client: LoginClient): Promise<boolean> {
     const { uid = null } = await this.#options.callers.findCode(code) ?? {};
     return uid !== null && uid === await client.user();
   }
 
-  /** True if a client is of the user for whom a session is; others are logged. */
+  /** True if a client is the user for whom a session is; others are logged. */
   async isUserOf({ name, session: { id, uid } }: SessionCaller, client: LoginClient) {
     if (uid === null) return true;
     const user = await client.user();
@@ -123,7 +124,7 @@ export class Logins {
     });
   }
 
-  /** Once a second, whatever the number. */
+  /** At most once a second. */
   #noteFlood(from: string): void {
     this.#floodCount += 1;
     const nowMs = this.#options.clock.now().monotonicMs;
@@ -167,7 +168,7 @@ export class Logins {
 
 /**
  * The user for whom alone a session is; null for anyone. Without TLS a browser sends its cookie to
- * whoever listens on the port, which any user of this machine can do while the daemon is down.
+ * any listener on the port, which any user of this machine can be while the daemon is down.
  */
 function sessionUser({ address, isSecure }: LoginClient, user: number | null): number | null {
   return isLoopback(address) && !isSecure ? user : null;

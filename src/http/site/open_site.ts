@@ -3,7 +3,7 @@ import type { ConfiguredAuthenticator } from "../../rpc/auth/authenticator.ts";
 import { SessionCallers } from "../../rpc/auth/session_callers.ts";
 import { Site, type SiteOptions } from "./site.ts";
 
-// A module of its own, so that one import loads the site and everything it needs.
+// A separate module, so that one import loads the site and everything it needs.
 
 /** Make the site of a daemon, with the sessions of its store. */
 export function openSite(

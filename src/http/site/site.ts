@@ -73,9 +73,9 @@ export type SiteRequest = Omit<
 /** Options of {@link Site}. */
 export interface SiteOptions {
   readonly callers: SessionCallers;
-  /** That of callers over TCP. */
+  /** For callers over TCP. */
   readonly authenticator: Authenticator;
-  /** How callers over TCP show who they are; with "none" everyone is the owner. */
+  /** Authentication of callers over TCP; with "none" everyone is the owner. */
   readonly authMode: AuthConfig["mode"];
   readonly config: SiteConfig;
   /** Port of the listener. */
@@ -88,7 +88,7 @@ export interface SiteOptions {
 const FORM_BYTES_MAX = 8_192;
 /** Longest path that a login leads to, in characters. */
 const NEXT_CHARS_MAX = 1_000;
-/** How long a client whose login was refused for now should wait, in seconds. */
+/** Wait for a client whose login was refused for now, in seconds. */
 const RETRY_AFTER_S = 30;
 /** A site that paths are resolved against. */
 const NO_SITE = "http://site.invalid";
@@ -103,7 +103,7 @@ const REFUSED = {
 const FOREIGN = "The request does not come from this page. Try again here.";
 const TOO_MANY = "Too many attempts. Try again in a minute.";
 
-/** The pages for people: the dashboard, for those who have logged in, and the login. */
+/** The pages for people: the dashboard, for users who have logged in, and the login. */
 export class Site {
   readonly #options: SiteOptions;
   readonly #origin: string | null;
@@ -119,10 +119,10 @@ export class Site {
   }
 
   /**
-   * The caller whose session's cookie a request has; null if there is none, if it has ended, or if
-   * it belongs to another user of this machine.
+   * The caller whose session's cookie a request has; null if it is missing, has ended, or belongs
+   * to another user of this machine.
    *
-   * @throws JobError `resource_exhausted` if there were too many attempts; `unavailable`
+   * @throws JobError `resource_exhausted` after too many attempts; `unavailable`
    */
   async find(
     request: Pick<SiteRequest, "headers" | "address" | "isSecure" | "user">,
@@ -137,7 +137,7 @@ export class Site {
     return isSessionCaller(caller) ? this.#options.callers.watch(caller, ended) : () => {};
   }
 
-  /** Respond to a request. @throws JobError `not_found` if there is nothing at its path */
+  /** Respond to a request. @throws JobError `not_found` for an unknown path */
   async respond(request: SiteRequest): Promise<PlainResponse> {
     const { path, method } = request;
     const isRead = method === "GET";
@@ -175,11 +175,11 @@ export class Site {
     return { ...page, headers: { ...SITE_HEADERS, ...page.headers } };
   }
 
-  /** True if a page may be shown: the API then tells its caller what to do. */
+  /** True if a page may be shown: the API then refuses its caller if needed. */
   async #isKnown(request: SiteRequest): Promise<boolean> {
     const { authMode } = this.#options;
     if (authMode === "none" || await this.find(request) !== null) return true;
-    // Browsers send no token by themselves, but certificates.
+    // Browsers send certificates unasked, but no token.
     if (authMode !== "mtls" || !request.isSecure) return false;
     return !(await request.authorize("getVersion") instanceof JobError);
   }
@@ -192,9 +192,9 @@ export class Site {
       const isOpen = await this.#isKnown(request);
       return isOpen ? redirect(next) : this.#form({ next, problem: null, status: 200 });
     }
-    // A browser loads pages that nobody asked for, and follows the links of other sites: these
-    // must neither use up the code, nor log somebody in as somebody else. Nor would the browser
-    // show the new cookie on the way from another site.
+    // A browser preloads pages, and follows links of other sites: these must neither use up the
+    // code, nor log a user in as someone else. Nor would the browser send the new cookie after a
+    // link of another site.
     const isMeant = !isHead && !isAhead(headers) && isNavigation(headers);
     if (isMeant) {
       return await this.#open(request, { type: "code", code }, { next, isForeign: false });
@@ -223,7 +223,7 @@ export class Site {
     return await this.#open(request, proof, { next, isForeign });
   }
 
-  /** Log somebody in, and lead to a page of the site whose URL has no secret. */
+  /** Log a user in, and lead to a page of the site whose URL has no secret. */
   async #open(
     request: SiteRequest,
     proof: LoginProof,
@@ -237,7 +237,7 @@ export class Site {
       return this.#form({ next, problem: TOO_MANY, status: 429 });
     }
     if (opened === null) return this.#form({ next, problem: REFUSED[proof.type], status: 403 });
-    // The browser forgets the session that it had.
+    // The browser forgets its earlier session.
     const former = this.#secretOf(request);
     const caller = former && await this.#options.callers.findFormer(former, request.address);
     if (caller && await this.#logins.isUserOf(caller, request)) {
@@ -247,11 +247,11 @@ export class Site {
     const seconds = Math.floor((session.expiresAt - session.createdAt) / 1_000);
     const headers = {
       "set-cookie": sessionCookie(secret, seconds, this.#scopeOf(request)),
-      // Whoever listened on the port before may have left a service worker.
+      // An earlier listener on the port may have left a service worker.
       "clear-site-data": '"storage"',
     };
     if (!isForeign) return redirect(next, headers);
-    // On a way that began elsewhere, the browser would not send the new cookie.
+    // After a link of another site, the browser would not send the new cookie.
     return { status: 200, headers: { ...LOGIN_HEADERS, ...headers }, body: leadingPage(next) };
   }
 
@@ -291,13 +291,13 @@ export class Site {
     };
   }
 
-  /** The path to show after a login: one of this site, whatever was asked for. */
+  /** The path to show after a login: only a path of this site. */
   #nextOf(next: string | null): string {
     const { basePath } = this.#options.config;
     const isShort = next !== null && next.length <= NEXT_CHARS_MAX;
     // Browsers read a second slash, and a backslash, as the beginning of a host.
     if (!isShort || !/^\/(?![/\\])[\x21-\x5b\x5d-\x7e]*$/.test(next)) return basePath;
-    // As they read the rest: "..", also as "%2e%2e", leads up.
+    // Like browsers do: "..", also as "%2e%2e", leads up.
     const url = URL.parse(next, NO_SITE);
     const isOurs = url?.origin === NO_SITE && url.pathname.startsWith(basePath) &&
       !url.pathname.startsWith("//");
@@ -325,12 +325,12 @@ function conditionsOf(headers: Headers) {
   };
 }
 
-/** True if a browser loads a page before anybody wants to see it. */
+/** True if a browser preloads a page. */
 function isAhead({ "sec-purpose": purpose, purpose: older }: Headers): boolean {
   return [purpose, older].some((value) => (textOf(value) ?? "").includes("prefetch"));
 }
 
-/** True if a person opened the page by itself, or another page of this site did. */
+/** True if a person opened the page directly, or another page of this site did. */
 function isNavigation({ "sec-fetch-site": site, "sec-fetch-dest": destination }: Headers): boolean {
   const isMeant = site === undefined || site === "none" || site === "same-origin";
   return isMeant && (destination === undefined || destination === "document");

@@ -1,4 +1,4 @@
-/** What a page may do: as little as possible. */
+/** Permissions of a page: as few as possible. */
 const POLICY = {
   "default-src": "'none'",
   "script-src": "'self'",

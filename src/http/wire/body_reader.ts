@@ -1,15 +1,15 @@
 import { Buffer } from "node:buffer";
 import type { RequestProblem } from "./request_head.ts";
 
-/** How much of a body is read. */
+/** Limits for reading a body. */
 export interface BodyLimits {
   /** Most bytes that are kept. */
   readonly bytesMax: number;
-  /** True if the beginning of a body is enough, whatever follows; false for all of it. */
+  /** True if the beginning of a body is enough; false for all of it. */
   readonly isCut: boolean;
 }
 
-/** How a body is read. */
+/** Settings for reading a body. */
 interface BodyOptions extends BodyLimits {
   /** Its length in bytes, or "chunked". */
   readonly framing: number | "chunked";
@@ -17,7 +17,7 @@ interface BodyOptions extends BodyLimits {
 
 /** Size of the first block of memory for a body, in bytes. */
 const FIRST_BYTES = 16_384;
-/** Size of the other ones. */
+/** Size of the others. */
 const BLOCK_BYTES = 65_536;
 /** Longest line with the size of a chunk, and longest trailer, in bytes. */
 const LINE_BYTES_MAX = 1_024;
@@ -26,15 +26,15 @@ const SIZE_LINE = /^([\da-f]{1,8})[\t ]*(?:;[\t\x20-\x7e]*)?$/i;
 const OVERHEAD_BYTES_MAX = 1_048_576;
 const LINE_FEED = 0x0a;
 
-/** What comes next in a chunked body. */
+/** The next part of a chunked body. */
 type Expected = "size" | "data" | "data end" | "trailer";
 
 /** Takes the body of one request from the bytes of its connection. */
 export class BodyReader {
   readonly #options: BodyOptions;
-  /** Full ones: a buffer that grows would leave copies behind. */
+  /** Full blocks: a growing buffer would leave copies behind. */
   #blocks: Buffer[] = [];
-  /** The last one: pieces that are kept by themselves would cost more than small ones hold. */
+  /** The last one: separate pieces would cost more than small ones hold. */
   #block: Buffer;
   #blockBytes = 0;
   #keptBytes = 0;
@@ -56,12 +56,12 @@ export class BodyReader {
     if (framing !== "chunked" && framing > bytesMax && !isCut) this.#refuseLength();
   }
 
-  /** True once the body has ended, or as much of it was read as is kept. */
+  /** True once the body has ended, or its kept part was read. */
   get isDone(): boolean {
     return this.#isDone;
   }
 
-  /** Why the body cannot be read; null while it can. */
+  /** Why the body cannot be read; null if it can. */
   get problem(): RequestProblem | null {
     return this.#problem;
   }
@@ -78,7 +78,7 @@ export class BodyReader {
     return this.#blocks.length === 0 ? last : Buffer.concat([...this.#blocks, last]);
   }
 
-  /** Read bytes that have arrived. Returns how many of them belong to the body. */
+  /** Read bytes that have arrived. Returns the number that belong to the body. */
   push(bytes: Uint8Array): number {
     let offset = 0;
     while (offset < bytes.byteLength && !this.#isDone && this.#problem === null) {

@@ -7,7 +7,7 @@ import { readHead, type RequestHead, type RequestProblem } from "./request_head.
 import { type BodySource, WireRequest } from "./wire_request.ts";
 import { writeHead } from "./response_head.ts";
 
-/** How a response is sent. */
+/** Settings for sending a response. */
 export interface SendOptions {
   /** True to close the connection afterwards. */
   readonly isLast?: boolean;
@@ -15,12 +15,12 @@ export interface SendOptions {
   readonly onSent?: () => void;
 }
 
-/** Who uses a connection. */
+/** The user of a connection. */
 export interface ConnectionOptions {
   readonly clock: Clock;
   /** Called with each request, which it must answer. */
   readonly onRequest: (request: WireRequest, connection: HttpConnection) => void;
-  /** Called for what is not a request; returns the response, after which the connection closes. */
+  /** Called for invalid requests; returns the response, after which the connection closes. */
   readonly onProblem: (problem: RequestProblem) => PlainResponse;
   readonly onClose: (connection: HttpConnection) => void;
 }
@@ -28,13 +28,13 @@ export interface ConnectionOptions {
 /** Longest head of a request, in bytes. */
 const HEAD_BYTES_MAX = 16_384;
 /**
- * Most bytes read and discarded after a request: closing a connection with unread bytes can lose
- * the response.
+ * Most bytes discarded after a request: closing a connection with unread bytes can lose the
+ * response.
  */
 const DISCARDED_BYTES_MAX = 65_536;
-/** How long the client may take to close a connection after its last response. */
+/** Time for the client to close a connection after its last response. */
 const LINGER_MS = 1_000;
-/** How long a response may still take when the client has ended its side. */
+/** Time for a response when the client has ended its side. */
 const HALF_CLOSED_MS = 1_000;
 /** Longest head that is kept for the next request. */
 const KEPT_HEAD_MAX = 1_024;
@@ -49,14 +49,14 @@ const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 
 /**
- * What happens on a connection: the next request is read; it is answered; its response waits for
- * the system to take it; the last response was sent.
+ * The phase of a connection: the next request is read; it is answered; its response waits for the
+ * system to take it; the last response was sent.
  */
 type Phase = "reading" | "answering" | "sending" | "closing";
 
 /**
- * One connection of HTTP/1.1, with one request at a time. A client that sends more before it has
- * the response gets this response, and is disconnected.
+ * One connection of HTTP/1.1, with one request at a time. A client that sends more before the
+ * response gets that response, and is disconnected.
  */
 export class HttpConnection implements BodySource {
   readonly socket: Socket;
@@ -71,7 +71,7 @@ export class HttpConnection implements BodySource {
   /** The beginning of a head that arrives in pieces. */
   #head: Buffer | null = null;
   #headLength = 0;
-  /** Bytes that nobody reads yet: of a body, or of the next request. */
+  /** Unread bytes: of a body, or of the next request. */
   #held: Buffer = NOTHING;
   #isLast = false;
   /** True while a response is written in chunks. */
@@ -112,7 +112,7 @@ export class HttpConnection implements BodySource {
     return this.#clientAddress;
   }
 
-  /** The user of the client, as {@link clientUser} tells; the kernel is asked once. */
+  /** The user of the client, from {@link clientUser}; the kernel is queried once. */
   get clientUser(): Promise<number | null> {
     return this.#clientUser ??= clientUser(this.socket);
   }
@@ -159,7 +159,7 @@ export class HttpConnection implements BodySource {
     const piece = this.#isChunked ? `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n` : text;
     if (this.socket.destroyed) return;
     this.socket.write(piece, (error) => {
-      // The connection has closed, which is told elsewhere.
+      // The connection has closed; the close event reports it.
       if (!error) taken();
     });
   }
@@ -173,7 +173,7 @@ export class HttpConnection implements BodySource {
     else this.#sent();
   }
 
-  /** Close it after the response to the request that it has, or at once. */
+  /** Close it after the response to its current request, or at once. */
   dismiss(): void {
     this.#isLast = true;
     if (!this.isBusy) this.destroy();
@@ -190,7 +190,7 @@ export class HttpConnection implements BodySource {
     length: number | "chunked" | undefined,
   ): string {
     const request = this.#request;
-    // Without its body the next request cannot be found.
+    // The next request begins after the body.
     if (request?.hasUnreadBody) {
       if (this.#held.byteLength !== request.framing) this.#isLast = true;
       this.#held = NOTHING;
@@ -273,7 +273,7 @@ export class HttpConnection implements BodySource {
     if (start < bytes.byteLength) this.#addToHead(start === 0 ? bytes : bytes.subarray(start));
   }
 
-  /** The length of an empty line, or of its rest, in front of a request: it is skipped. */
+  /** The length of an empty line, or of its rest, before a request: it is skipped. */
   #emptyLineLength(bytes: Buffer): number {
     if (this.#headLength === 0) {
       return bytes[0] === CARRIAGE_RETURN && bytes[1] === LINE_FEED ? 2 : 0;
@@ -316,7 +316,7 @@ export class HttpConnection implements BodySource {
       if (rest.byteLength > 0) this.#discard(rest);
     } else {
       this.#held = rest;
-      // The rest of the body waits until somebody reads it.
+      // The rest of the body waits for a reader.
       if (framing === "chunked" || rest.byteLength < framing) this.socket.pause();
     }
     if (this.#isEnded) this.#endSoon();
@@ -370,8 +370,8 @@ export class HttpConnection implements BodySource {
   }
 
   /**
-   * The client has sent its last byte: it has either left or waits for the response. A short one
-   * reaches it; who follows has left.
+   * The client has sent its last byte: it has either left or waits for the response. A short
+   * response reaches it; a follower has left.
    */
   #endSoon(): void {
     const request = this.#request;

@@ -8,17 +8,17 @@ export interface RequestHead {
   readonly target: string;
   /** By name in lower case. */
   readonly headers: IncomingHttpHeaders;
-  /** How the body ends: by its length in bytes, 0 for none, or by a last chunk. */
+  /** Delimiter of the body: its length in bytes, 0 for none, or the last chunk. */
   readonly framing: number | "chunked";
   /** True for HTTP/1.0, which has no chunks. */
   readonly isOld: boolean;
   /** True if the connection may carry another request. */
   readonly isPersistent: boolean;
-  /** True if the client sends its body once it is told to. */
+  /** True if the client waits for a signal before it sends its body. */
   readonly awaitsContinue: boolean;
 }
 
-/** Why a request cannot be read: the status of the response, and what is wrong. */
+/** Why a request is invalid: the status of the response, and the fault. */
 export interface RequestProblem {
   readonly status: number;
   readonly problem: string;
@@ -40,10 +40,7 @@ const FIELD = /[!#$%&'*+\-.^_`|~\dA-Za-z]+:[\t\x20-\x7e\x80-\xff]*(?:\r\n|$)/y;
 const CLOSE = /(?:^|,)\s*close\s*(?:,|$)/i;
 const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/i;
 
-/**
- * Fields that decide what a request is and who sends it. Two of one could be read differently by a
- * proxy and here, so they are refused.
- */
+/** Fields that define a request and its sender. Proxies could read duplicates differently. */
 const SINGLE: ReadonlySet<string> = new Set([
   "authorization",
   "content-encoding",
@@ -60,8 +57,8 @@ const SINGLE: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Read the first lines of a request, RFC 9112, without the empty line that ends them. What two
- * readers could understand differently is refused: folded lines, bare line feeds, two lengths.
+ * Read the first lines of a request, RFC 9112, without the empty line that ends them. Ambiguous
+ * syntax is refused: folded lines, bare line feeds, two lengths.
  *
  * @param text the bytes, each as one character
  */
@@ -81,7 +78,7 @@ export function readHead(text: string): RequestHead | RequestProblem {
   if (!target.startsWith("/")) {
     const absolute = ABSOLUTE.exec(target);
     if (absolute === null) return bad("the target must be a path");
-    // The authority of such a target takes precedence over the field.
+    // The authority of an absolute target takes precedence over the field.
     headers.host = absolute[1]!;
     target = absolute[2]!.replace(/^(?!\/)/, "/");
   }
@@ -104,10 +101,10 @@ function bad(problem: string): RequestProblem {
   return { status: 400, problem };
 }
 
-/** Fields by name. One may have any name, such as "__proto__". */
+/** Fields by name. A field may have any name, such as "__proto__". */
 type Headers = Record<string, string>;
 
-/** Read the fields of a head from `start` on. Returns what is wrong with them, or null. */
+/** Read the fields of a head from `start` on. Returns their fault, or null. */
 function readFields(text: string, start: number, headers: Headers): RequestProblem | null {
   let count = 0;
   for (let at = start; at < text.length; at = FIELD.lastIndex) {
@@ -135,7 +132,7 @@ function trimmed(text: string, start: number, end: number): string {
   return text.slice(start, end);
 }
 
-/** How the body ends, RFC 9112 6.3. */
+/** The framing of the body, RFC 9112 6.3. */
 function readFraming(
   headers: IncomingHttpHeaders,
   isOld: boolean,

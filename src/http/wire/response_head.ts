@@ -31,12 +31,12 @@ function dateAt(nowMs: number): string {
   return dateField;
 }
 
-/** What is in front of a response's body. */
+/** The head of a response. */
 export interface ResponseHead {
   readonly status: number;
-  /** Visible ASCII; without the length of the body and what is about the connection. */
+  /** Visible ASCII; without the length of the body and fields about the connection. */
   readonly headers: Readonly<Record<string, string>>;
-  /** In bytes; "chunked", or undefined for one that ends with the connection or has none. */
+  /** In bytes; "chunked", or undefined if it has no body or ends with the connection. */
   readonly length: number | "chunked" | undefined;
   /** True if the connection closes after it. */
   readonly isLast: boolean;

@@ -6,15 +6,15 @@ import { requestError, type RequestHead, type RequestProblem } from "./request_h
 
 const NOTHING = Buffer.alloc(0);
 
-/** Where the body of a request comes from. */
+/** Source of a request's body. */
 export interface BodySource {
-  /** Take a body of which every byte has arrived; null if it has not, or is longer. */
+  /** Take a complete body; null if it is incomplete, or longer. */
   takeWhole(bytesMax: number): Buffer | null;
-  /** Pass on what has arrived of the body, and let more come. */
+  /** Pass on the received part of the body, and let more come. */
   readBody(): void;
 }
 
-/** Somebody waits for the body. */
+/** True if a reader waits for the body. */
 interface Waiter {
   readonly isCut: boolean;
   readonly onBytes: ((count: number) => void) | undefined;
@@ -24,8 +24,8 @@ interface Waiter {
 }
 
 /**
- * One request of a connection, with its body. It tells like an AbortSignal when its client has
- * disconnected: an AbortSignal of its own would cost more than the rest of a short request.
+ * One request of a connection, with its body. It signals a disconnect of its client like an
+ * AbortSignal, which would cost more than the rest of a short request.
  */
 export class WireRequest implements RequestHead, CancelSignal {
   readonly method: string;
@@ -45,7 +45,7 @@ export class WireRequest implements RequestHead, CancelSignal {
   #isAborted = false;
   readonly #listeners: (() => void)[] = [];
 
-  /** @param source asked when somebody wants the body, of which nothing has been passed on */
+  /** @param source of the body, which has not passed anything on yet */
   constructor(head: RequestHead, source: BodySource) {
     this.method = head.method;
     this.target = head.target;
@@ -86,17 +86,17 @@ export class WireRequest implements RequestHead, CancelSignal {
     return this.#hasUnreadBody;
   }
 
-  /** True once somebody wants the body. */
+  /** True once the body was requested. */
   get isRead(): boolean {
     return this.#waiter !== null;
   }
 
   /**
-   * The body; ask for it once.
+   * The body; call it once.
    *
    * @param onBytes called with the number of bytes that have arrived
-   * @throws JobError `invalid_argument` if it cannot be read, `resource_exhausted` if it is too
-   * long, see {@link problem}; `canceled` if the client disconnects
+   * @throws JobError `invalid_argument` if unreadable, `resource_exhausted` if it is too long, see
+   * {@link problem}; `canceled` if the client disconnects
    */
   body({ bytesMax, isCut }: BodyLimits, onBytes?: (count: number) => void): Promise<Buffer> {
     if (this.framing === 0) return Promise.resolve(NOTHING);
@@ -115,7 +115,7 @@ export class WireRequest implements RequestHead, CancelSignal {
     });
   }
 
-  /** Take bytes that belong to the body. Returns how many did. */
+  /** Take bytes that belong to the body. Returns their number. */
   readBytes(bytes: Uint8Array): number {
     const waiter = this.#waiter!;
     const used = waiter.reader.push(bytes);
@@ -136,7 +136,7 @@ export class WireRequest implements RequestHead, CancelSignal {
     resolve(reader.take());
   }
 
-  /** The client sends no more: what is missing of the body will not come. */
+  /** The client sends no more: the rest of the body will not come. */
   endBody(): void {
     const waiter = this.#waiter;
     if (waiter === null || !this.#hasUnreadBody) return;

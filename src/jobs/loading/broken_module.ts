@@ -9,8 +9,8 @@ export interface BrokenModule {
 /**
  * The file that an import error reports as unparsable; null for another error.
  *
- * Only Bun has no place in the text of such an error. There the error is an object of its own, or
- * several in an AggregateError.
+ * Only Bun's error text lacks a place. There the error is a separate object, or several in an
+ * AggregateError.
  */
 export function explainBrokenModule(thrown: unknown): BrokenModule | null {
   const first = thrown instanceof AggregateError ? thrown.errors[0] as unknown : thrown;

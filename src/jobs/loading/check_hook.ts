@@ -7,11 +7,11 @@ import type { JobTable } from "../../core/job/job_table.ts";
 import { didYouMean } from "../../core/text/nearest.ts";
 import { TableError } from "./table_error.ts";
 
-/** A value that callers may name, and whether they must. */
+/** A value that callers may name, and whether it is required. */
 interface Named {
   readonly name: string;
   readonly isRequired: boolean;
-  /** Names that stand for it together: the members of an object. */
+  /** Names that together stand for it: the members of an object. */
   readonly members: readonly { readonly name: string; readonly isRequired: boolean }[];
   /** False for a destructured parameter, whose name no caller knows. */
   readonly isKnown: boolean;
@@ -20,7 +20,7 @@ interface Named {
 /**
  * The hook of a table, as part of its job.
  *
- * @throws TableError if it passes an argument that the job does not have, or not one that it needs
+ * @throws TableError if it passes an unknown argument, or omits a required one
  */
 export function hookOf(
   { kind, hook, placeOf }: Pick<JobTable, "kind" | "hook" | "placeOf">,
@@ -65,7 +65,7 @@ function namedOf(signature: Signature): readonly Named[] {
   });
 }
 
-/** What a name or position stands for; a hint, if any, if it stands for nothing. */
+/** The argument that a name or position refers to; otherwise a hint, if there is one. */
 function find(
   parameters: readonly Named[],
   name: string | number,
@@ -93,7 +93,7 @@ function hintFor(parameters: readonly Named[]): string {
   return 'A command takes those that its table declares, such as params = "ref: string"';
 }
 
-/** The first argument that the job needs and the hook does not pass; null if there is none. */
+/** The first required argument that the hook does not pass; null if it passes all. */
 function missingOf(
   parameters: readonly Named[],
   given: ReadonlySet<string | number>,

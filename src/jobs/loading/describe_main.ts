@@ -18,9 +18,9 @@ export interface DescribeRequest {
   /** The kind of a job that names none: the file's. */
   readonly fileKind: string;
   readonly version: string;
-  /** Variables in addition to those of the process. */
+  /** Variables in addition to the process's. */
   readonly env: Readonly<Record<string, string>>;
-  /** Values of them that no message may show. */
+  /** Secret values among them, which no message may show. */
   readonly secrets: readonly string[];
   /** Null for the directory that the process was started in. */
   readonly cwd: string | null;
@@ -37,7 +37,7 @@ export interface JobDescriptor {
 export interface DescribeError {
   readonly message: string;
   readonly hint?: string;
-  /** The file that is to blame, when it is not the module but one that it imports. */
+  /** The file at fault, if it is not the module but one of its imports. */
   readonly file?: string;
   /** The place where the error was thrown, if that is in the file. */
   readonly line?: number;
@@ -67,8 +67,7 @@ export function describeMain(): Promise<void> {
   };
   adoptOrphans();
   const problem = takeSetup();
-  // Also ends a process that spins or was stopped. Set after the change of user, which would cancel
-  // it.
+  // Also ends a process that spins or was stopped. A change of user would cancel it.
   signalAtParentDeath("SIGKILL");
   const surroundings = new CurrentSurroundings();
   process.on("message", (message) => {

@@ -94,9 +94,9 @@ export interface DescribeOptions {
   /** argv of the describer. */
   readonly command: readonly string[];
   readonly clock: Clock;
-  /** How long one module may take to load. */
+  /** Time limit for loading one module. */
   readonly limitMs: number;
-  /** Whether the describer's channel is the runtime's own; by default only on Windows. */
+  /** True if the describer's channel is the runtime's own; by default only on Windows. */
   readonly usesIpc?: boolean;
 }
 
@@ -108,8 +108,8 @@ export type ModuleDescription =
 /** Limit of the start of the process. On a busy machine it takes longer than loading a module. */
 const START_LIMIT_MS = 30_000;
 /**
- * Total time for the modules of another user, and how many of one group may hang. Otherwise, anyone
- * with write access to a folder of modules could delay the start, and with it all jobs.
+ * Total time for the modules of another user, and most hung ones per group. Otherwise, anyone with
+ * write access to a folder of modules could delay the start, and with it all jobs.
  */
 const FOREIGN_LIMIT_MS = 30_000;
 const HANGING_MAX = 10;
@@ -123,7 +123,7 @@ const CHANNEL_DESCRIPTOR = 3;
 const ANSWER_BYTES_MAX = 8 * PAYLOAD_BYTES_MAX + 65_536;
 /** Answers buffered until they are read. */
 const EVENTS_MAX = 2;
-/** Tolerated messages sent by modules themselves, such as to a program that is not there. */
+/** Tolerated messages sent by modules themselves, for example to a missing program. */
 const FOREIGN_MAX = 100;
 
 type Event =
@@ -205,7 +205,7 @@ class Describer {
   readonly #options: DescribeOptions;
   readonly #child: ChildProcess;
   readonly #channel: ChildChannel | IpcChannel | null;
-  /** By which whatever a module starts is known, also when it left the group. */
+  /** Identifies everything that a module starts, even after it left the group. */
   readonly #marker = `describe-${process.pid}-${++describerCount}`;
   readonly #events: Event[] = [];
   #wake: (() => void) | null = null;
@@ -219,8 +219,8 @@ class Describer {
     const { usesIpc = isWindows() } = options;
     const [program, ...args] = options.command;
     this.#child = spawn(program!, [...args, JSON.stringify(setup)], {
-      // A group of its own, so that what a module starts can be killed with it. On Windows it would
-      // be a console window of its own, and outlive us.
+      // A separate group, so that everything a module starts can be killed. On Windows it would get
+      // a separate console window and outlive us.
       detached: !isWindows(),
       windowsHide: true,
       env: {
@@ -265,7 +265,7 @@ class Describer {
     return { error: { message: `Loading it ${this.#reasonOf(event, limitMs)}` } };
   }
 
-  /** Kill the process and whatever it started. */
+  /** Kill the process and its descendants. */
   async kill(): Promise<void> {
     const { pid } = this.#child;
     if (pid === undefined) return;
@@ -277,7 +277,7 @@ class Describer {
     this.#channel?.close();
   }
 
-  /** Keep the end of it, and read no faster than reasonable. */
+  /** Keep its end, and limit the reading speed. */
   #readStderr(): void {
     const { stderr } = this.#child;
     let bytes = 0;
@@ -326,7 +326,7 @@ class Describer {
     this.#wake?.();
   }
 
-  /** The next expected message, or whatever came instead. */
+  /** The next expected message, or any other event that came first. */
   async #next(isWanted: (answer: DescribeAnswer) => boolean, limitMs: number): Promise<Event> {
     const timer = this.#options.clock.timer(limitMs, () => this.#push({ type: "late" }));
     try {
@@ -346,7 +346,7 @@ class Describer {
     if (event.type === "fault") return `sent the daemon ${event.problem}, and was stopped`;
     if (event.type !== "exit") return "failed";
     const how = event.signal === null ? `with code ${event.code}` : `by ${event.signal}`;
-    // The first line, and a secret in it, may have lost its beginning.
+    // The first line, and a secret in it, may lack its beginning.
     const lines = this.#stderr.split("\n").slice(this.#stderr.length < STDERR_LENGTH_MAX ? 0 : 1);
     const last = lines.find((line) => /error/i.test(line));
     return `ended the process ${how}${last === undefined ? "" : `: ${last.trim()}`}`;

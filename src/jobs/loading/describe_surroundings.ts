@@ -5,23 +5,23 @@ import { type Account, resolveAccount } from "../../platform/system/accounts.ts"
 import type { ModuleFile } from "./find_modules.ts";
 
 /**
- * The surroundings in which a module is imported to be described. They are those of its jobs, so
- * that it finds the same files and variables.
+ * The environment in which a module is imported to be described. It matches its jobs' environment,
+ * so that it finds the same files and variables.
  */
 export interface Surroundings {
   readonly account: Account;
   readonly env: Readonly<Record<string, string>>;
-  /** Those variables that are secrets. */
+  /** The secret variables among them. */
   readonly secrets: readonly string[];
   /** Null for the daemon's own directory. */
   readonly cwd: string | null;
 }
 
 /**
- * The surroundings of a module by the tables of its jobs, first that of the file's name. Its jobs
- * are unknown before the import, so others are those whose kind is quoted in its source. A source
- * can quote anything, so it receives only variables of jobs that run as the account that imports
- * it.
+ * The surroundings of a module by the tables of its jobs, first the table with the file's name. Its
+ * jobs are unknown before the import, so tables also match if the source quotes their kind. A
+ * source can quote anything, so it receives only variables of jobs that run as the importing
+ * account.
  */
 export function surroundingsOf(file: ModuleFile, tables: Iterable<JobTable>): Surroundings {
   const specs: ProcessSpec[] = [];
@@ -51,8 +51,8 @@ function isSame(one: Account, other: Account): boolean {
 }
 
 /**
- * The account that a job runs as. A job with an unavailable user is refused later, and counts as
- * ours until then.
+ * The account that a job runs as. A job with an unavailable user counts as ours and is refused
+ * later.
  */
 export function accountOf(spec: ProcessSpec | null | undefined): Account {
   try {

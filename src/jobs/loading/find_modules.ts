@@ -22,9 +22,7 @@ export interface ModuleFile {
 const MODULE = /\.(?:m?ts|m?js)$/;
 const SKIPPED = /(?:\.d|\.test|\.spec)\.(?:m?ts|m?js)$/;
 const DEPTH_MAX = 10;
-/**
- * Limits for one folder of `modules`, in files and total bytes: the folder may belong to a user.
- */
+/** Limits for one folder of `modules`, in files and total bytes: a user may own the folder. */
 const MODULES_MAX = 10_000;
 const BYTES_MAX = 64 * 1_048_576;
 

@@ -52,7 +52,7 @@ const firstVersions = new Map<string, string>();
 export async function importDefault(path: string, version: string): Promise<unknown> {
   const first = firstVersions.get(path) ?? version;
   firstVersions.set(path, first);
-  // Bun drops the query of a file URL but keeps that of a path; the others know only URLs.
+  // Bun drops the query of a file URL but keeps a path's; the others know only URLs.
   const isPlain = runtimeName() === "bun" && !/[?#%]/.test(path);
   const address = isPlain ? path : pathToFileURL(path).href;
   const module = await import(first === version ? address : `${address}?v=${version}`);

@@ -32,7 +32,7 @@ import { typeReader } from "../types/lazy_reader.ts";
 import { resolveOptions, resolveProcess, resolveSchedules, withTable } from "./resolve_input.ts";
 import { inTable, placeOfKey, TableError } from "./table_error.ts";
 
-/** How long one module may take to load. */
+/** Time limit for loading one module. */
 const IMPORT_LIMIT_MS = 5_000;
 
 /** The sources of jobs. */
@@ -53,11 +53,11 @@ export interface LoadRequest {
   readonly clock?: Clock;
   /** argv of the describer; this program's own by default. */
   readonly describeCommand?: readonly string[];
-  /** How long one module may take to load. */
+  /** Time limit for loading one module. */
   readonly importLimitMs?: number;
 }
 
-/** The jobs that can run, by kind, and what keeps the others from it. */
+/** The jobs that can run, by kind, and the obstacles of the others. */
 export interface LoadedJobs {
   readonly jobs: readonly JobDefinition[];
   readonly problems: readonly ConfigProblem[];
@@ -66,9 +66,8 @@ export interface LoadedJobs {
 }
 
 /**
- * Load all jobs: those of modules, with the options of their tables, and commands. A table
- * overrides the module, and the module overrides the defaults. A problem of one job is reported and
- * disables only that job.
+ * Load all jobs: modules with the options of their tables, and commands. A table overrides the
+ * module, and the module overrides the defaults. A problem of one job disables only that job.
  */
 export async function loadJobs(request: LoadRequest): Promise<LoadedJobs> {
   return await new Loader(request).load();
@@ -160,7 +159,7 @@ class Loader {
     );
   }
 
-  /** Loaded if any job needs it. */
+  /** Loaded if a job needs it. */
   get #types() {
     return typeReader.value!;
   }
@@ -189,7 +188,7 @@ class Loader {
     return own;
   }
 
-  // Before anything more than a parser reads it.
+  // Checked before anything but a parser reads the module.
   #isTrusted(file: ModuleFile): boolean {
     const problem = this.#trust.problemOf(file, surroundingsOf(file, this.#request.tables).account);
     if (problem === null) return true;
@@ -203,7 +202,7 @@ class Loader {
     return !isFatal;
   }
 
-  /** A module that belongs to a user defines jobs of that user only. */
+  /** A module that belongs to a user defines only that user's jobs. */
   #checkOwner(kind: string, file: ModuleFile, process: ProcessSpec | null): void {
     const account = resolveAccount(process?.user ?? null, process?.group ?? null);
     const problem = this.#trust.problemOf(file, account);
@@ -307,7 +306,7 @@ class Loader {
     const specs = resolveSchedules(input, inherited, table);
     const args = isGiven(table?.arguments) ? table!.arguments : input.args ?? [];
     const place = { file: file.path, line: 1, column: 1 };
-    // Each by itself, so that all that is wrong is reported.
+    // Check each separately, so that all errors are reported.
     const check = (action: () => void) => this.#attempt(kind, () => place, action);
     check(() => checkArguments({ kind, signature, command: null }, args, specs.length > 0, table));
     const resolved = withTable(resolveOptions(input, this.#request.defaults), table);
@@ -360,7 +359,7 @@ class Loader {
     }
   }
 
-  /** Leave out channels that do not exist: a job runs although nobody may hear of it there. */
+  /** Omit unknown channels: the job still runs. */
   #withChannels(
     kind: string,
     options: JobOptions,
@@ -395,7 +394,7 @@ class Loader {
       const message = `Cannot run job "${kind}": no module defines it and the table has no command`;
       return this.#problem(kind, table.placeOf(), message, hint);
     }
-    // Each by itself, so that all that is wrong is reported.
+    // Check each separately, so that all errors are reported.
     const check = (action: () => void) =>
       this.#attempt(kind, (path) => placeOfKey(table, path), action);
     const count = this.#problems.length;
@@ -429,7 +428,7 @@ class Loader {
         registeredAt: this.#request.now,
       });
       for (const { message } of signature.warnings) {
-        // Their lines and columns are those of the text, which the configuration may have escaped.
+        // Their lines and columns refer to the text, which the configuration may have escaped.
         const at = table.placeOf("params");
         this.#warnings.push({ place: at, path: `jobs.${kind}.params`, message, job: kind });
       }

@@ -4,13 +4,13 @@ import { isWindows } from "../../platform/system/runtime.ts";
 const KEPT =
   /^(?:PATH|TZ|TMPDIR|LANG|LANGUAGE|LC_\w+|SSL_CERT_FILE|SSL_CERT_DIR|NODE_EXTRA_CA_CERTS|DENO_DIR)$/;
 
-/** What programs on Windows cannot do without, and what stands for HOME and TMPDIR there. */
+/** Variables that programs on Windows need, and the equivalents of HOME and TMPDIR there. */
 const KEPT_ON_WINDOWS =
   /^(?:PATH|PATHEXT|TZ|TEMP|TMP|HOME|HOMEDRIVE|HOMEPATH|USERPROFILE|USERNAME|USERDOMAIN|APPDATA|LOCALAPPDATA|PROGRAMDATA|PROGRAM\w+(?:\(x86\))?|COMMONPROGRAM\w+(?:\(x86\))?|ALLUSERSPROFILE|PUBLIC|SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|COMPUTERNAME|OS|NUMBER_OF_PROCESSORS|PROCESSOR_\w+|LANG|SSL_CERT_FILE|SSL_CERT_DIR|NODE_EXTRA_CA_CERTS|DENO_DIR)$/i;
 
 /**
- * The environment of modules in addition to `env`: cron's variables, and those that programs on
- * this system need.
+ * The environment of modules in addition to `env`: cron's variables, and the system's necessary
+ * ones.
  */
 export function minimalEnvironment(account: Account): Record<string, string> {
   const wanted = isWindows() ? KEPT_ON_WINDOWS : KEPT;

@@ -103,7 +103,7 @@ function installCommand(name: string, importer: string): string {
   return `Install it beside the job modules: cd ${project} && npm install${packages}`;
 }
 
-/** The folder whose package.json counts for a file; the file's own when there is none. */
+/** The folder whose package.json counts for a file; otherwise the file's folder. */
 function projectOf(file: string): string {
   return foldersAbove(file).find((folder) => existsSync(join(folder, "package.json"))) ??
     dirname(file);
@@ -132,7 +132,7 @@ function foldersAbove(file: string): readonly string[] {
   return folders;
 }
 
-/** The first place of the quoted specifier in a file; the beginning if there is none. */
+/** The first place of the quoted specifier in a file; otherwise its beginning. */
 function placeOf(
   specifier: string,
   file: string,

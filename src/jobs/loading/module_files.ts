@@ -5,21 +5,17 @@ import { readSourceFile } from "../types/read_source.ts";
 
 /** The files of a module on disk. */
 export interface ModuleFiles {
-  /** First 16 hex digits of a hash over all files: of one without relative imports, its own. */
+  /** First 16 hex digits of a hash over all files. */
   readonly version: string;
   /**
-   * The same for each file, by absolute path, its own first. Imports that are not found have {@link
-   * MISSING}.
+   * The same for each file, by absolute path, its own first. Missing imports have {@link MISSING}.
    */
   readonly hashes: ReadonlyMap<string, string>;
-  /** By which a change of each file is seen without reading it; null where there is none. */
+  /** Stamps that show a change of a file without reading it; null for a missing file. */
   readonly stamps: ReadonlyMap<string, string | null>;
 }
 
-/**
- * In place of the hash of a missing file: a worker that loaded the file before must not serve the
- * module.
- */
+/** Replaces the hash of a missing file: a worker that loaded the file must not serve the module. */
 const MISSING = "missing";
 /** Most files of one module that are looked at; a bundled module has one. */
 const FILES_MAX = 200;
@@ -29,8 +25,7 @@ const BYTES_MAX = 16 * 1_048_576;
 const EXTENSIONS = ["", ".ts", ".js", ".mts", ".mjs", ".json", "/index.ts", "/index.js"];
 /**
  * `from "./x"`, `import "./x"`, `import("./x")` and `require("./x")`; a match in a comment is
- * harmless. Each space can be matched in one way only: with two alternatives, a long run would take
- * hours.
+ * harmless. Each space matches in one way only: with two, a long run would take hours.
  */
 const RELATIVE = /\b(?:from|import|require)\s*(?:\(\s*)?["'](\.{1,2}\/[^"'\n]{1,1000})["']/g;
 
@@ -73,7 +68,7 @@ export function readModuleFiles(path: string): ModuleFiles {
   return { version, hashes, stamps };
 }
 
-/** Changes when the file does; null when there is none. */
+/** Changes when the file does; null without a file. */
 export function stampOf(path: string): string | null {
   const stat = statSync(path, { throwIfNoEntry: false });
   return stat?.isFile() ? `${stat.mtimeMs} ${stat.ctimeMs} ${stat.size} ${stat.ino}` : null;

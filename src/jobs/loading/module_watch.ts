@@ -6,17 +6,17 @@ import { type ModuleFiles, readModuleFiles, stampOf } from "./module_files.ts";
 import { typeReader } from "../types/lazy_reader.ts";
 import { readSourceFile, SOURCE_LENGTH_MAX } from "../types/read_source.ts";
 
-/** How long a check of a module's files is valid. */
+/** Validity of a check of a module's files. */
 const LOOK_EVERY_MS = 10;
 /**
- * If reading them takes longer than a moment, wait this many times as long before the next look:
- * the owner can change a module as often as they like, while all schedules wait.
+ * If a check takes longer than a moment, wait this many times as long before the next: the owner
+ * can change a module very often, while all schedules wait.
  */
 const REST_FACTOR = 20;
 const MOMENT_MS = 5;
 
 interface Watched {
-  /** Until when the last check is valid, monotonic ms. */
+  /** Monotonic ms until which the last check is valid. */
   countsUntilMs: number;
   /** Null while the module cannot be read. */
   files: ModuleFiles | null;
@@ -24,9 +24,8 @@ interface Watched {
 }
 
 /**
- * Keeps the definitions of module jobs up to date with their files: the version that the next
- * attempt runs, and the signature that converts its arguments. Options and schedules stay as
- * loaded.
+ * Keeps the definitions of module jobs up to date with their files: the next attempt's version, and
+ * the signature that converts its arguments. Options and schedules stay as loaded.
  */
 export class ModuleWatch {
   readonly #clock: Clock;
@@ -75,7 +74,7 @@ export class ModuleWatch {
       const { problem: _, ...rest } = source;
       return {
         ...job,
-        // Parameters given as text replace those that the source does not have.
+        // Parameters given as text replace missing ones of the source.
         signature: read.isTyped ? read : job.signature,
         source: { ...rest, version, files: hashes },
       };
@@ -86,7 +85,7 @@ export class ModuleWatch {
     }
   }
 
-  /** Null if no file can be opened right now, which says nothing about this one. */
+  /** Null if no file can be opened right now, for reasons unrelated to this one. */
   #look(path: string, nowMs: number): Watched | null {
     let watched = this.#modules.get(path);
     if (watched === undefined) {

@@ -5,9 +5,9 @@ import { isWindows } from "../../platform/system/runtime.ts";
 import { hasIoPriority } from "../../platform/process/process_control.ts";
 
 /**
- * Refuse a command on Windows, which has no process groups: what it starts could not be ended.
+ * Refuse a command on Windows, which has no process groups: its children could not be ended.
  *
- * @throws JobError `unimplemented` naming what to do instead
+ * @throws JobError `unimplemented` with an alternative
  */
 export function checkCommand(kind: string): void {
   if (!isWindows()) return;
@@ -17,7 +17,7 @@ export function checkCommand(kind: string): void {
 }
 
 /**
- * Check that this daemon can give a job the processes that its table asks for.
+ * Check that this daemon can give a job the processes that its table requests.
  *
  * @throws JobError with the path of the key at fault
  */
@@ -50,7 +50,7 @@ export function checkProcess(
       path: "ionice",
     });
   }
-  // Our own account: nothing can be wrong with it, and thousands of jobs ask.
+  // Our own account needs no check, and thousands of jobs request one.
   if (spec.user === null && spec.group === null) return;
   try {
     resolveAccount(spec.user, spec.group);
@@ -61,7 +61,7 @@ export function checkProcess(
   }
 }
 
-/** Refuse settings that mean nothing on Windows. @throws JobError `unimplemented` */
+/** Refuse settings without a meaning on Windows. @throws JobError `unimplemented` */
 function checkForWindows(kind: string, { user, group, umask, ionice, limits }: ProcessSpec): void {
   const asked = {
     user,
@@ -85,7 +85,7 @@ function checkForWindows(kind: string, { user, group, umask, ionice, limits }: P
   );
 }
 
-/** Why a priority for disks cannot be had here, and what to do; null when it can. */
+/** Why a disk priority is unavailable here, and what to do; null if it is available. */
 function diskProblem(ionice: string | null): readonly [found: string, hint: string] | null {
   if (ionice === null) return null;
   if (!hasIoPriority()) {

@@ -19,13 +19,13 @@ import {
 } from "../../core/job/schedule_settings.ts";
 import { nextTickOf, parseScheduleText, type ScheduleText } from "../../core/time/ticks.ts";
 
-/** A definition without what cannot leave the process that imported it. */
+/** A definition without the parts that cannot leave the process that imported it. */
 export type PlainInput = Omit<JobInput, "run" | keyof JobHandlers>;
 
 /**
- * The options of a job: those of its definition over the inherited ones.
+ * The options of a job: its definition's over the inherited ones.
  *
- * @throws JobError `invalid_argument` with the key's path for a value that cannot be read
+ * @throws JobError `invalid_argument` with the key's path for an unreadable value
  */
 export function resolveOptions(input: PlainInput, base: JobOptions): JobOptions {
   const given = readDefinition(input, "option");
@@ -43,10 +43,9 @@ export function resolveOptions(input: PlainInput, base: JobOptions): JobOptions 
 }
 
 /**
- * The surroundings of a module job's processes: those of its table, then the limits of its
- * definition.
+ * The settings of a module job's processes: its table's, then the limits of its definition.
  *
- * @returns null if both have none
+ * @returns null if both are empty
  * @throws JobError `invalid_argument` with the key's path
  */
 export function resolveProcess(
@@ -69,9 +68,9 @@ type ProcessSettings =
   & { readonly [Name in keyof ProcessLimits as `limits.${Name}`]?: number };
 
 /**
- * The schedules of a definition, with what its table says over it.
+ * The schedules of a definition, overridden by its table.
  *
- * @throws JobError `invalid_argument` with the path of what cannot be read
+ * @throws JobError `invalid_argument` with the path of an unreadable value
  */
 export function resolveSchedules(
   input: PlainInput,
@@ -110,7 +109,7 @@ function readTexts(input: PlainInput, kind: string): readonly ScheduleText[] {
   return texts.map((text) => atPath("schedule", () => parseScheduleText(text, { seed: kind })));
 }
 
-/** The options of a job, with those that its table replaces. */
+/** The options of a job, overridden by its table. */
 export function withTable(options: JobOptions, table: JobTable | undefined): JobOptions {
   if (table === undefined) return options;
   // Thousands of tables without options share the inherited ones.

@@ -2,7 +2,7 @@ import { JobError, toJobError } from "../../core/errors.ts";
 import type { JobTable } from "../../core/job/job_table.ts";
 import type { Place } from "../../core/config_problem.ts";
 
-/** An error about what the configuration says, not the module. */
+/** An error in the configuration, not in the module. */
 export class TableError extends JobError {
   readonly place: Place;
 
@@ -12,7 +12,7 @@ export class TableError extends JobError {
   }
 }
 
-/** Run a check. Its error is one of the table, if there is one. */
+/** Run a check. Its error becomes the table's, if there is a table. */
 export function inTable(table: JobTable | undefined, check: () => void, path?: string): void {
   try {
     check();
@@ -23,7 +23,7 @@ export function inTable(table: JobTable | undefined, check: () => void, path?: s
   }
 }
 
-/** The place of a key of a table, or of what is nearest to it. */
+/** The place of a key of a table, or of the nearest key. */
 export function placeOfKey(table: Pick<JobTable, "placeOf">, path: string | undefined): Place {
   return table.placeOf(...path === undefined ? [] : path.split("."));
 }

@@ -69,10 +69,7 @@ function closingBrace(text: string): number {
   return -1;
 }
 
-/**
- * A type in TypeScript, from the forms that only JSDoc has: `?number`, `*`, `Array.<number>`,
- * `number=`.
- */
+/** A type in TypeScript, from JSDoc's own forms: `?number`, `*`, `Array.<number>`, `number=`. */
 function plainType(text: string): string {
   let type = text.trim().replace(/=$/, "").replace(/^\.\.\./, "").replaceAll(".<", "<");
   if (/^[?!]/.test(type)) type = type.startsWith("?") ? `${type.slice(1)} | null` : type.slice(1);
@@ -98,14 +95,14 @@ function parseSnippet(snippet: string, line: number): readonly Statement[] {
     }).program.body, []);
 }
 
-/** The type of a tag, null when it has none or it cannot be parsed. */
+/** The type of a tag; null if it is missing or cannot be parsed. */
 export function docType(tag: DocTag, line: number): Node | null {
   if (tag.type === null) return null;
   const [statement] = parseSnippet(`type T = ${plainType(tag.type)};`, line);
   return statement?.type === "TSTypeAliasDeclaration" ? statement.typeAnnotation : null;
 }
 
-/** The type of `@param {Object} options` whose members have tags of their own; null without any. */
+/** The type of `@param {Object} options` whose members have tags too; null without such tags. */
 export function membersType(tag: DocTag, members: readonly DocTag[], line: number): Node | null {
   if (members.length === 0 || !/^(?:[Oo]bject)?$/.test(tag.type ?? "")) return null;
   const own = members.map((member) => ({ ...member, name: member.name.slice(tag.name.length + 1) }))
@@ -141,9 +138,7 @@ export function readDocTypes(
   return statements;
 }
 
-/**
- * `type Order = { id: number; note?: string };` for a typedef with properties; null without them.
- */
+/** `type Order = { id: number; note?: string };` for a typedef with properties, or null. */
 function typedefText(tags: readonly DocTag[]): string | null {
   const typedef = tags.find(({ tag }) => tag === "typedef");
   if (typedef === undefined || !/^[A-Za-z_$][\w$]*$/.test(typedef.name)) return null;

@@ -19,14 +19,14 @@ export type FunctionNode =
 export interface JobExport {
   /** The module of the function, which may be another than the job's. */
   readonly scope: ModuleScope;
-  /** The function that runs, null when it cannot be found in the source. */
+  /** The function that runs; null if it is not in the source. */
   readonly run: FunctionNode | null;
   /** The type declared for the constant that holds it. */
   readonly annotation: Node | null;
-  /** The `params` text of a definition object, null when it has none. */
+  /** The `params` text of a definition object; null if absent. */
   readonly params: string | null;
   readonly doc?: DocComment;
-  /** Why `run` is null, and where. */
+  /** Why `run` is null, and the place. */
   readonly problem?: { readonly message: string; readonly node: Node | null };
 }
 
@@ -187,7 +187,7 @@ function isFunction(node: Node | null): node is FunctionNode {
     node?.type === "ArrowFunctionExpression" || node?.type === "ObjectMethod";
 }
 
-/** The value of an object's member, or the method itself; null if there is none of that name. */
+/** The value of an object's member, or the method; null if there is no such name. */
 function member(object: Node, name: string): Node | null {
   if (object.type !== "ObjectExpression") return null;
   for (const property of object.properties) {

@@ -34,8 +34,8 @@ export type FoundName =
 type Space = "type" | "value";
 
 /**
- * The modules that types of one job are read from: its own, those that it imports by relative path,
- * and the types of the library.
+ * The modules that define the types of one job: its module, the modules it imports by relative
+ * path, and the types of the library.
  */
 export class ModuleGraph {
   readonly #modules = new Map<string, ModuleScope | string>();
@@ -153,8 +153,7 @@ function readModule(file: string): ModuleScope | string {
 }
 
 /**
- * The file of a specifier: as written, with TypeScript's ending instead of JavaScript's, or without
- * any.
+ * The file of a specifier: as written, with TypeScript's ending for JavaScript's, or without any.
  */
 function findFile(path: string): string | null {
   const asSource = path.replace(/\.([cm]?)js$/, ".$1ts");
@@ -166,7 +165,7 @@ function findFile(path: string): string | null {
     resolve(path, "index.ts"),
     resolve(path, "index.js"),
   ];
-  // Declarations beside plain JavaScript say more than it does.
+  // Declarations beside plain JavaScript contain more than it does.
   const declared = path.replace(/\.([cm]?)js$/, ".d.$1ts");
   if (declared !== path) candidates.unshift(declared);
   return candidates.find((each) => existsSync(each) && statSync(each).isFile()) ?? null;

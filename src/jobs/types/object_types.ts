@@ -79,7 +79,7 @@ export class ObjectTypes {
     const source = constraint.type === "TSTypeOperator" && constraint.operator === "keyof"
       ? reader.expand(reader.read(constraint.typeAnnotation, place))
       : null;
-    // A mapped type of a type without members is that type.
+    // A mapped type of a type without members equals that type.
     if (source !== null && hasNoMembers(source)) return source;
     const key = source?.type === "array"
       ? { type: "number" } as const

@@ -12,7 +12,7 @@ const DEFAULT_LENGTH_MAX = 60;
 type Argument = Extract<ParameterShape, { readonly role: "argument" }>;
 
 /**
- * Reads the parameters of a function. Their types are in the source or, in JavaScript, in its doc
+ * Reads the parameters of a function, with types from the source or, in JavaScript, its doc
  * comment.
  */
 export class ParameterReader {
@@ -29,7 +29,7 @@ export class ParameterReader {
     this.#line = doc?.line ?? 1;
   }
 
-  /** The parameters in order; a `this` parameter is none. */
+  /** The parameters in order, without a `this` parameter. */
   read(params: readonly Node[]): ParameterShape[] {
     const shapes: ParameterShape[] = [];
     for (const param of params) {
@@ -114,7 +114,7 @@ export class ParameterReader {
     const { scope } = this.#place;
     const shape = value === null ? null : this.#types.values.ofDefault(value, scope);
     if (shape !== null) return shape;
-    // Plain JavaScript has no types: nobody expects one.
+    // Plain JavaScript has no types, and needs no warning.
     if (scope.language === "js") return { type: "unknown" };
     const problem = `Parameter "${name}" has no type and is taken as unknown`;
     return this.#types.unknown(problem, param, scope);
@@ -136,7 +136,7 @@ function hasMembers(shape: TypeShape): boolean {
   return shape.type === "ref" || (shape.type === "object" && shape.members.length > 0);
 }
 
-/** A destructured parameter has the name of its type, or one that describes it. */
+/** A destructured parameter is named after its type or its position. */
 function nameOfTarget(node: Node, position: number, annotation: Node | null): string {
   if (node.type === "Identifier") return node.name;
   if (annotation?.type === "TSTypeReference" && annotation.typeName.type === "Identifier") {
@@ -146,7 +146,7 @@ function nameOfTarget(node: Node, position: number, annotation: Node | null): st
   return node.type === "ObjectPattern" ? "options" : `argument${position}`;
 }
 
-/** `...args: [a: number, b?: string]` are parameters of their own. */
+/** `...args: [a: number, b?: string]` are separate parameters. */
 function spreadTuple(rest: Argument): Argument[] {
   const { shape } = rest;
   if (shape.type !== "tuple") return [rest];

@@ -57,7 +57,7 @@ export interface ModuleScope {
   readonly values: ReadonlyMap<string, ValueDeclaration>;
   readonly imports: ReadonlyMap<string, ImportedName>;
   readonly exports: ReadonlyMap<string, ExportedName>;
-  /** Modules of which everything is exported. */
+  /** Modules that are re-exported in full. */
   readonly exportsAll: readonly string[];
   readonly defaultExport: DefaultExport | null;
 }
@@ -215,13 +215,13 @@ export function nameOf(node: { type: string; name?: unknown; value?: unknown }):
   return String(node.type === "Identifier" ? node.name : node.value);
 }
 
-/** The type written after a name or pattern, null when there is none. */
+/** The type written after a name or pattern; null if absent. */
 export function annotationOf(node: Node): Node | null {
   const holder = (node as { typeAnnotation?: Node | null }).typeAnnotation;
   return holder?.type === "TSTypeAnnotation" ? holder.typeAnnotation : null;
 }
 
-/** Text of the doc comment before a node without its stars; undefined when there is none. */
+/** Text of the doc comment before a node without its stars; undefined if absent. */
 export function docOf(node: Node): string | undefined {
   return docBefore(node)?.text;
 }
@@ -233,7 +233,7 @@ export function docBefore(
   const comments = node.leadingComments ?? [];
   for (const comment of comments.toReversed()) {
     const text = docText(comment);
-    // A typedef is a declaration of its own, not the comment of what follows.
+    // A typedef is a separate declaration, not the comment of the next node.
     if (text === null || /@(?:typedef|import)\b/.test(text)) continue;
     return text === "" ? undefined : { text, line: comment.loc?.start.line ?? 1 };
   }

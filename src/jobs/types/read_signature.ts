@@ -11,7 +11,7 @@ import { annotationOf, type ModuleScope, parseModule } from "./parse_module.ts";
 import { topOf, type TypePlace } from "./type_place.ts";
 import { TypeReader } from "./type_reader.ts";
 
-/** The signature of which nothing is known: arguments pass as given. */
+/** The signature of unknown parameters: arguments pass as given. */
 export const UNTYPED_SIGNATURE: Signature = {
   parameters: [],
   resultCount: null,
@@ -167,7 +167,7 @@ function signatureOf(graph: ModuleGraph, job: JobExport, run: FunctionNode): Sig
 }
 
 function untyped(run: FunctionNode, scope: ModuleScope): readonly SignatureWarning[] {
-  // In plain JavaScript that is how it is meant.
+  // In plain JavaScript that is the intended type.
   if (scope.language === "js") return [];
   const { line = 1, column = 0 } = run.loc?.start ?? {};
   const message = "No parameter has a type: arguments pass as given";
@@ -181,7 +181,7 @@ interface DeclaredFunction {
   readonly result: Node | null;
 }
 
-/** The function type of a constant, directly or by an alias; in JavaScript that of `@type`. */
+/** The function type of a constant, directly or by an alias; in JavaScript, its `@type`. */
 function functionType(
   graph: ModuleGraph,
   { scope, annotation, doc }: JobExport,
@@ -230,7 +230,7 @@ function resultOf(
   if (node.type === "TSVoidKeyword" || node.type === "TSNeverKeyword") {
     return { resultCount: 0, resultText };
   }
-  // Types that only the result names are none that the caller has to know of.
+  // Callers do not need types that only the result names.
   const known = types.warnings.length;
   const shape = types.read(node, at);
   const isRead = types.warnings.length === known;

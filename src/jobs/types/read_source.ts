@@ -8,7 +8,7 @@ export const SOURCE_LENGTH_MAX = 4_194_304;
  * link to a device at any moment, or hold a lease on it.
  *
  * @returns null if the file is larger than `bytesMax`
- * @throws whatever prevents reading it; an Error if it is not a regular file
+ * @throws any error that prevents reading it; an Error if it is not a regular file
  */
 export function readSourceFile(path: string, bytesMax: number): string | null {
   return readRegularFile(path, bytesMax)?.bytes.toString("utf8") ?? null;

@@ -1,9 +1,6 @@
 import type { Definitions, TypeShape } from "../../core/arguments/signature.ts";
 
-/**
- * Depth to which a type is read again within itself, for the members of `Partial<…>` or `Pick<…>`
- * of it.
- */
+/** Depth to which a type is read again within itself, for its `Partial<…>` or `Pick<…>`. */
 const EXPANSIONS_MAX = 4;
 
 /** A named type while it is read. */
@@ -19,10 +16,7 @@ interface OpenType {
   expansions: number;
 }
 
-/**
- * Tracks the named types that are being read, so that types that contain themselves become
- * references.
- */
+/** Tracks the named types being read, so that types that contain themselves become references. */
 export class RecursiveTypes {
   readonly #open = new Map<string, OpenType>();
   /** Names of the finished types that contain themselves, by key. */

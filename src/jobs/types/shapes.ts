@@ -18,7 +18,7 @@ export const KEYWORD_SHAPES: Readonly<Record<string, TypeShape>> = {
   TSObjectKeyword: { type: "record", value: UNKNOWN },
 };
 
-/** One shape of several: nested unions are flattened, and unknown takes in everything else. */
+/** One shape of several: nested unions are flattened, and unknown absorbs everything else. */
 export function unionOf(shapes: readonly TypeShape[]): TypeShape {
   const members = shapes.flatMap((shape) => shape.type === "union" ? shape.members : [shape]);
   if (members.some((member) => member.type === "unknown")) return UNKNOWN;
@@ -68,7 +68,7 @@ export function isPrimitive(shape: TypeShape): boolean {
   return PRIMITIVES.has(shape.type);
 }
 
-/** True if every value of `a` is one of `b`; false if that is unknown. */
+/** True if every value of `a` is one of `b`; false if unknown. */
 export function isWithin(a: TypeShape, b: TypeShape): boolean {
   if (a.type === "union") return a.members.every((member) => isWithin(member, b));
   if (b.type === "union") return b.members.some((member) => isWithin(a, member));
@@ -159,7 +159,7 @@ export function keyofShape(shape: TypeShape): TypeShape | null {
     return unionOf(shape.members.map(({ name }): TypeShape => ({ type: "literal", value: name })));
   }
   if (shape.type !== "union") return null;
-  // A key of a union is one that all members have.
+  // A key of a union is a key that all members have.
   const all = shape.members.map((member) => {
     const key = keyofShape(member);
     return key === null ? null : keysOf(key);

@@ -41,8 +41,8 @@ type TypeName = Extract<FoundName, { readonly type: "type" }>;
 type LazyType = () => TypeShape;
 
 /**
- * Reads types of a module, and of those that it imports by relative path, as shapes. A type that it
- * cannot read is unknown, with a warning.
+ * Reads types of a module and its relative imports as shapes. An unreadable type is unknown, with a
+ * warning.
  */
 export class TypeReader implements PartReader {
   readonly graph: ModuleGraph;
@@ -52,7 +52,7 @@ export class TypeReader implements PartReader {
   readonly #isAmbient: boolean;
   readonly #objects = new ObjectTypes(this);
   readonly #recursive = new RecursiveTypes();
-  /** Names that are followed to an injected type, so that a circle of them ends. */
+  /** Names that are followed to an injected type, so that a circle ends. */
   readonly #followed = new Set<string>();
   readonly #scopes = new Map<ModuleScope, number>();
   #count = 0;
@@ -91,7 +91,7 @@ export class TypeReader implements PartReader {
     );
   }
 
-  /** Which injected type a node names, null for any other type. */
+  /** The injected type that a node names; null for any other type. */
   injectedOf(node: Node, scope: ModuleScope): InjectedType | null {
     if (node.type === "TSImportType") {
       if (node.qualifier?.type !== "Identifier") return null;
@@ -194,7 +194,7 @@ export class TypeReader implements PartReader {
     const known = this.warnings.length;
     const shapes = types.map((type) => this.expand(this.read(type, place)));
     const primitive = shapes.find((shape) => isPrimitive(shape));
-    // Nothing has the members of a branded primitive, whatever they are.
+    // No value has the members of a branded primitive.
     if (primitive !== undefined) this.warnings.length = known;
     // The reason was reported with the unknown type.
     else if (shapes.some((shape) => shape.type === "unknown")) return UNKNOWN;

@@ -1,7 +1,7 @@
 import type { MemberShape, TypeShape } from "../../core/arguments/signature.ts";
 import { isWithin, keysOf, recordOf, unionOf } from "./shapes.ts";
 
-/** Types of JavaScript itself, null when `name` is none that an argument can have. */
+/** Types of JavaScript itself; null if no argument can have the type `name`. */
 export function builtInType(
   name: string,
   argument: (index: number) => TypeShape,
@@ -26,7 +26,7 @@ export function builtInType(
   return null;
 }
 
-/** Null where it does not apply. The number of its parameters is that of its type arguments. */
+/** Null where it does not apply. It has one parameter per type argument. */
 type Utility = (first: TypeShape, second: TypeShape) => TypeShape | null;
 
 /** TypeScript's own helpers on types, by name. */
@@ -102,7 +102,7 @@ function chosen(shape: TypeShape, key: TypeShape, isPick: boolean): TypeShape | 
   return unnamed({ ...shape, members });
 }
 
-// It is no longer the type of that name.
+// It no longer has that name.
 function unnamed({ name: _name, ...shape }: ObjectShape): TypeShape {
   return shape;
 }

@@ -86,7 +86,7 @@ export class ValueTypes {
     return shape?.type === "literal" ? shape : null;
   }
 
-  /** The type of a parameter by its default value; null if that has none. */
+  /** The type of a parameter by its default value; null without a default. */
   ofDefault(node: Node, scope: ModuleScope): TypeShape | null {
     const shape = this.#shapeOf(node, { scope, isConst: false, depth: 0 });
     return shape === null || shape.type === "null" || shape.type === "undefined" ? null : shape;
@@ -176,7 +176,7 @@ export class ValueTypes {
 
   #made(callee: Node): TypeShape | null {
     const name = callee.type === "Identifier" ? callee.name : "";
-    // `new Array(3)` does not say what is in it.
+    // `new Array(3)` does not reveal its element type.
     return name === "Array" ? null : builtInType(name, () => UNKNOWN);
   }
 

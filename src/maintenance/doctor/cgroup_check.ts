@@ -44,7 +44,7 @@ export function readCgroup(
   };
 }
 
-/** Judge the control group. Commands run without groups, too, so what is missing is not a fault. */
+/** Judge the control group. Commands also run without groups, so a missing one is not a fault. */
 export function checkCgroup(facts: CgroupFacts): Finding[] {
   const { memoryMax, pidsMax, pids, isService } = facts;
   const { warning } = findingsOf("cgroup");
@@ -60,7 +60,7 @@ export function checkCgroup(facts: CgroupFacts): Finding[] {
   return [...findings, groupsFinding(facts)];
 }
 
-/** What the groups of commands can do here. */
+/** Features that command groups offer here. */
 function groupsFinding(facts: CgroupFacts): Finding {
   const { root, path, controllers, isUsable, canBound, isService } = facts;
   const { ok, note } = findingsOf("cgroup");
@@ -76,7 +76,7 @@ function groupsFinding(facts: CgroupFacts): Finding {
   return ok("each command has a group of its own, which bounds its memory");
 }
 
-/** What it means to have no groups. */
+/** Consequence of missing groups. */
 const WITHOUT = "memory of commands is only watched, and they cannot be frozen";
 
 function delegate(isService: boolean): string {

@@ -158,7 +158,7 @@ function mailFindings({ options: { sandbox } }: Target, { notices }: Config) {
   );
 }
 
-/** Only root can tell what another user may write to. */
+/** Only root can determine another user's write access. */
 function isAbleToTell(uid: number): boolean {
   const own = process.getuid?.() ?? 0;
   return own === 0 || own === uid;

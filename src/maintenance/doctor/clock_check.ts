@@ -9,7 +9,7 @@ import { type Finding, findingsOf } from "./finding.ts";
 /** The clock of this machine. */
 export type ClockFacts = Awaited<ReturnType<typeof readClock>>;
 
-/** How long both clocks are watched. */
+/** Time for which both clocks are watched. */
 const WATCH_MS = 250;
 /** A smaller difference is the time between two readings on a loaded machine. */
 const JUMP_MS = 50;

@@ -8,7 +8,7 @@ import { errorCode } from "../../core/errors.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import { type Finding, findingsOf } from "./finding.ts";
 
-/** The configuration, or why there is none. */
+/** The configuration, or why it is missing. */
 export interface FoundConfig {
   /** Null if it cannot be used. */
   readonly loaded: LoadedConfig | null;
@@ -16,13 +16,13 @@ export interface FoundConfig {
 }
 
 const SHOWN_MAX = 5;
-/** Commands that a hint may be as a whole. */
+/** Commands that may form a whole hint. */
 const COMMAND = /^(?:sudo )?(?:chmod|chown) \S/;
-/** A file that only this user cannot read. */
+/** A file that this user cannot read. */
 const FORBIDDEN = /\bEACCES\b|permission denied/i;
 
 /**
- * Load the configuration as a start does.
+ * Load the configuration like a start does.
  *
  * @param file null for the built-in one
  */
@@ -75,7 +75,7 @@ export async function findConfig(
 
 /** Why a file cannot be a configuration: reading a pipe would wait for its writer. */
 function fileProblem(path: string): string | null {
-  // Only what this process was given as a descriptor is read although it is a pipe.
+  // A pipe is read only if this process received it as a descriptor.
   if (/^\/(?:dev\/(?:stdin|fd\/\d+)|proc\/self\/fd\/\d+)$/.test(path)) return null;
   try {
     return statSync(path).isFile() ? null : "it is not a regular file";

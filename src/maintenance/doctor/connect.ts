@@ -15,20 +15,17 @@ export interface Endpoint {
   readonly tls: EndpointTls | null;
   /** True if only public addresses may be connected to. */
   readonly isPublic: boolean;
-  /**
-   * What to ask over the connection, and when its answer is complete; null to only connect. The
-   * server may speak first.
-   */
+  /** Text to send, and the end of its answer; null to only connect. The server may speak first. */
   readonly dialog: Dialog | null;
 }
 
 /** TLS of an endpoint. */
 export interface EndpointTls {
-  /** Authorities that count; null for those of the system. */
+  /** Trusted authorities; null for the system's. */
   readonly ca: Buffer | null;
   readonly cert?: Buffer | null;
   readonly key?: Buffer | null;
-  /** The name that the certificate must have, if it is not the host. */
+  /** The name that the certificate must have, if different from the host. */
   readonly serverName?: string | null;
 }
 
@@ -40,7 +37,7 @@ export interface Dialog {
   readonly isComplete: (answer: string) => boolean;
 }
 
-/** How a connection went. */
+/** The result of a connection. */
 export type Reached =
   | { readonly type: "connected"; readonly ms: number; readonly answer: string }
   /** No allowed address. */
@@ -48,11 +45,11 @@ export type Reached =
   | {
     readonly type: "failed";
     readonly why: string;
-    /** How far it came. */
+    /** The stage it reached. */
     readonly stage: "lookup" | "connect" | "tls" | "answer";
   };
 
-/** Addresses of one host that are tried, side by side. */
+/** Most addresses of one host, tried side by side. */
 const ADDRESSES_MAX = 4;
 const ANSWER_CHARS_MAX = 16_384;
 

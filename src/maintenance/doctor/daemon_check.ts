@@ -9,7 +9,7 @@ export interface DaemonCheckFacts {
 
 const SHOWN_MAX = 5;
 
-/** Judge the daemon. It need not run for the doctor, so that is only a note. */
+/** Judge the daemon. The doctor works without it, so a stopped one is only a note. */
 export function checkDaemon({ found, isService }: DaemonCheckFacts): Finding[] {
   const { ok, note, warning, unchecked } = findingsOf("daemon");
   if (found.type === "unknown") return [unchecked(found.why, found.remedy ?? "jobctl status")];

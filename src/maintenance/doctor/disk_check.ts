@@ -6,7 +6,7 @@ import { type Finding, findingsOf } from "./finding.ts";
 
 /** A folder that the daemon or its jobs write to. */
 export interface Folder {
-  /** What it holds, such as "the store". */
+  /** Its content, for example "the store". */
   readonly what: string;
   readonly path: string;
   /** The command that frees space there. */
@@ -75,7 +75,7 @@ function checkInodes({ what, path, freeInodes, totalInodes }: DiskFacts): Findin
   return [share < SHARE_NONE ? error(text, remedy) : warning(text, remedy)];
 }
 
-/** The path, or the nearest folder above it that exists. */
+/** The path, or the nearest existing folder above it. */
 async function existing(path: string): Promise<string> {
   for (let at = path;; at = dirname(at)) {
     try {

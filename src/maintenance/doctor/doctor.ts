@@ -14,12 +14,12 @@ const AS_ROOT = "sudo jobctl doctor";
 const EARLY_MS_MAX = 1_200;
 /** Longest time of the questions to the daemon. */
 const DAEMON_MS_MAX = 700;
-/** Longest time of a check that comes after them. */
+/** Longest time of a later check. */
 const LATE_MS_MAX = 600;
 
 /**
- * Check what an installation needs, and change nothing. Takes less than two seconds, also if hosts,
- * name servers or the daemon hang; calls that nothing can end may then still wait.
+ * Check an installation's needs, and change nothing. Takes less than two seconds, even if hosts,
+ * name servers or the daemon hang; calls that cannot be canceled may still wait afterwards.
  */
 export async function diagnose(options: DoctorOptions): Promise<Finding[]> {
   const { configFile, env, cwd, clock } = options;
@@ -42,7 +42,7 @@ export async function diagnose(options: DoctorOptions): Promise<Finding[]> {
     .map((finding) => withConfig(finding, configFile));
 }
 
-/** The command that looks again as root has to look at the same configuration. */
+/** A repeat of the check as root must use the same configuration. */
 function withConfig(finding: Finding, file: string | null): Finding {
   return file === null || finding.remedy !== AS_ROOT
     ? finding

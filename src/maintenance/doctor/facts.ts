@@ -15,11 +15,11 @@ export interface NodeFacts {
   readonly skewMs: number | null;
 }
 
-/** What a running daemon says about itself. */
+/** A running daemon's report about itself. */
 export interface DaemonFacts {
   readonly node: string;
   readonly version: string;
-  /** How long it took to read its status from the store, in ms. */
+  /** Time it took to read its status from the store, in ms. */
   readonly latencyMs: number;
   readonly isDraining: boolean;
   readonly storeType: string;
@@ -37,41 +37,41 @@ export interface DaemonFacts {
   readonly nodes: readonly NodeFacts[];
 }
 
-/** The search for a daemon: what it said, or why nothing is known about it. */
+/** The search for a daemon: its report, or why it is unavailable. */
 export type FoundDaemon =
   | { readonly type: "running"; readonly daemon: DaemonFacts }
   /** None listens at this address. */
   | { readonly type: "none" }
-  /** There may be one, but it did not answer. */
+  /** A daemon may exist, but it did not answer. */
   | {
     readonly type: "unknown";
     readonly why: string;
     readonly remedy?: string;
-    /** True if another user's process is there, so nothing was sent to it. */
+    /** True if another user's process is there: nothing was sent. */
     readonly isForeign?: boolean;
   };
 
-/** The file of an installed service, compared with what this version would write. */
+/** The file of an installed service, compared with this version's output. */
 export interface UnitFacts {
   readonly path: string;
-  /** What is to say about it; null if it is as it should be. */
+  /** Its defect; null if it has no defect. */
   readonly problem: string | null;
   readonly level: "note" | "warning" | "error";
   readonly remedy: string | null;
 }
 
-/** What a unit lets its daemon do. */
+/** The restrictions of a unit on its daemon. */
 export interface DaemonSandbox {
   readonly unit: string;
   /** The daemon's user. */
   readonly user: string;
   /** False if programs that the daemon starts get no rights by setuid or setgid. */
   readonly hasSetuid: boolean;
-  /** What keeps the daemon from writing to a folder, with a drop-in of this name that opens it. */
+  /** The restriction on writing to a folder, and a drop-in of this name that lifts it. */
   refusal(folder: string, dropIn: string): UnitRefusal | null;
 }
 
-/** What the doctor is given. */
+/** Inputs of the doctor. */
 export interface DoctorOptions {
   /** Null for the built-in configuration. */
   readonly configFile: string | null;
@@ -86,9 +86,9 @@ export interface DoctorOptions {
   readonly id: string;
   /** Asks the daemon; the configuration is null if it cannot be used. */
   readonly findDaemon: (config: Config | null) => Promise<FoundDaemon>;
-  /** Compares the installed services with what this version would write. */
+  /** Compares the installed services with this version's output. */
   readonly findUnits: () => Promise<readonly UnitFacts[]>;
-  /** What the unit lets its daemon do that starts it with this configuration; null without one. */
+  /** The sandbox of the unit that starts its daemon with this configuration; null without one. */
   readonly sandbox: DaemonSandbox | null;
   /** True if the daemon is a service of systemd. */
   readonly isService: boolean;

@@ -1,10 +1,10 @@
-/** How bad a finding is, from nothing to see to something that fails. */
+/** Severities of a finding, mildest first. */
 export const LEVELS = ["ok", "note", "warning", "error"] as const;
 
 /** One of {@link LEVELS}. */
 export type Level = typeof LEVELS[number];
 
-/** What a finding is about, in the order in which findings are shown. */
+/** Subjects of findings, in display order. */
 export const SUBJECTS = [
   "config",
   "daemon",
@@ -26,22 +26,22 @@ export const SUBJECTS = [
 /** One of {@link SUBJECTS}. */
 export type Subject = typeof SUBJECTS[number];
 
-/** One thing that the doctor looked at. */
+/** One result of the doctor. */
 export interface Finding {
   readonly subject: Subject;
   readonly level: Level;
-  /** One sentence without a period. It may have control characters of paths and names. */
+  /** One sentence without a period. It may contain control characters of paths and names. */
   readonly text: string;
-  /** The command that fixes it, or else advice; null if there is nothing to do. */
+  /** The command that fixes it, or other advice; null if there is nothing to do. */
   readonly remedy: string | null;
 }
 
 /** Makes the findings of one subject. */
 export interface Findings {
   ok(text: string): Finding;
-  /** Good to know; nothing fails because of it. */
+  /** Good to know; causes no failure. */
   note(text: string, remedy?: string | null): Finding;
-  /** Something will fail, or is not as safe as it should be. */
+  /** Something will fail, or is insecure. */
   warning(text: string, remedy: string | null): Finding;
   /** Something fails now, or a secret is open to others. */
   error(text: string, remedy: string | null): Finding;

@@ -10,7 +10,7 @@ import { type Finding, findingsOf } from "./finding.ts";
 /** Times of small synced writes. */
 export interface FsyncFacts {
   readonly folder: string;
-  /** In ms, in the order in which they were made. */
+  /** In ms, in the order of the calls. */
   readonly times: readonly number[];
   /** True if each commit waits for the disk: `store.fsync = "full"`. */
   readonly isWaitedFor: boolean;
@@ -23,13 +23,10 @@ const TIME_MS_MAX = 600;
 const SLOW_MS = 20;
 const TOO_SLOW_MS = 100;
 const WORST_MS = 500;
-/** Linux: a file without a name, which nobody sees and nothing leaves behind. */
+/** Linux: a file without a name, invisible and without leftovers. */
 const TMPFILE = 0o20000000;
 
-/**
- * Time some synced writes on the file system of a folder. The file has no name, or loses it before
- * the first write.
- */
+/** Time some synced writes on a folder's file system, in a file without a name. */
 export async function timeFsync(folder: string, clock: Clock, id: string): Promise<number[]> {
   const file = await openNameless(folder, id);
   const times: number[] = [];

@@ -47,7 +47,7 @@ export function readLimits(
   };
 }
 
-/** One line of `/proc/PID/limits`; null if it is not there. */
+/** One line of `/proc/PID/limits`; null if missing. */
 export function limitOf(text: string, name: string): Limit | null {
   const line = text.split("\n").find((each) => each.startsWith(name));
   const [soft, hard] = line?.slice(name.length).trim().split(/\s+/) ?? [];

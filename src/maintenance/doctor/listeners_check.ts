@@ -36,7 +36,7 @@ export async function readListeners(
   },
 ) {
   const { host, port, tls, http, auth, allowInsecure } = server;
-  // As the server decides: elsewhere it needs both, or may have neither.
+  // By the server's rule: elsewhere it needs both, or may have neither.
   const hasHttpTls = tls !== null && auth.mode !== "none" && !allowInsecure;
   const paths = [
     tls?.cert,

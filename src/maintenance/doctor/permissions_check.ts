@@ -9,13 +9,13 @@ import { type Finding, findingsOf } from "./finding.ts";
 /** Files that others can read or change. */
 export type PermissionsFacts = ReturnType<typeof readPermissions>;
 
-/** What is looked at. */
+/** Inspected places. */
 export interface PermissionsPlaces {
   readonly files: readonly string[];
   readonly secrets: ReadonlySet<string>;
   /** Folders of job modules. */
   readonly modules: readonly string[];
-  /** The database; null if the store is none. */
+  /** The database; null without a store. */
   readonly database: string | null;
   readonly keys: readonly string[];
   /** The socket; null without one. */
@@ -66,7 +66,7 @@ export function readPermissions(places: PermissionsPlaces) {
   };
 }
 
-/** Judge what was found. */
+/** Judge the findings. */
 export function checkPermissions({ withSecrets, open, untrusted }: PermissionsFacts): Finding[] {
   const { ok, warning, error } = findingsOf("permissions");
   const findings = [
@@ -88,7 +88,7 @@ function closeCommand(path: string): string {
   return asOwner(`chmod o-rwx ${shellWord(path)}`, path);
 }
 
-/** The mode of a file that has a secret in it; null for any other. */
+/** The mode of a file with a secret; null for any other. */
 function modeOfSecrets(path: string, secrets: ReadonlySet<string>): number | null {
   if (secrets.size === 0 || !statSync(path, { throwIfNoEntry: false })?.isFile()) return null;
   try {

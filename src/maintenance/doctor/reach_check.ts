@@ -18,16 +18,16 @@ export interface Receiver {
   readonly endpoint: Endpoint;
 }
 
-/** How the connection to a receiver went. */
+/** The result of a connection to a receiver. */
 export interface ReceiverFacts extends Receiver {
   readonly reached: Reached;
 }
 
-/** More are not tried: all connections are made at once. */
+/** Most receivers tried: all connections are made at once. */
 const RECEIVERS_MAX = 60;
 const CA_BYTES_MAX = 4 * 2 ** 20;
 
-/** The greeting of a mail server, after which nothing is sent. */
+/** The greeting of a mail server; nothing is sent after it. */
 const GREETING: Dialog = { request: null, isComplete: (answer) => /^\d{3} [^\n]*\n/m.test(answer) };
 
 /** The servers of all channels and of the heartbeat. */
@@ -45,7 +45,7 @@ export function receiversOf({ notices, heartbeat }: Pick<Config, "notices" | "he
   return receivers.slice(0, RECEIVERS_MAX);
 }
 
-/** Connect to all of them at once. Nothing is sent but the beginning of TLS. */
+/** Connect to all at once. Nothing is sent but the beginning of TLS. */
 export async function reachAll(
   receivers: readonly Receiver[],
   options: { readonly clock: Clock; readonly timeoutMs: number },

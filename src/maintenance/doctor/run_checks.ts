@@ -5,7 +5,7 @@ import { type Finding, findingsOf, type Level, type Subject, SUBJECTS } from "./
 /** A check of one subject. */
 export interface Check {
   readonly subject: Subject;
-  /** Resolves with what it found; a rejection means that it could not be made. */
+  /** Resolves with its findings; a rejection means that it could not run. */
   run(): Promise<readonly Finding[]> | readonly Finding[];
 }
 
@@ -29,7 +29,7 @@ export async function runChecks(
   return made.flat();
 }
 
-/** The result of a call, or what stands for it if the call fails or takes too long. */
+/** The result of a call, or a substitute if it fails or takes too long. */
 export async function withinMs<T>(
   deadlineMs: number,
   { clock, run, late, failed }: {

@@ -9,7 +9,7 @@ import { isObject } from "../../core/text/object_keys.ts";
 import { readRegularFile, readSystemFile } from "../../platform/files/read_file.ts";
 import { APPLICATION_ID, FILE_FORMAT } from "../../store/sqlite/schema.ts";
 
-/** What a look at a SQLite file that no daemon of ours answered for has found. */
+/** Findings about a SQLite file for which no daemon of ours answered. */
 export type SqliteLook =
   | { readonly type: "missing" }
   /** Another process has it open. */
@@ -83,7 +83,7 @@ function read(path: string, bytes: number): SqliteLook {
   if (format > FILE_FORMAT) return { type: "newer", format };
   const isChecked = bytes <= CHECK_BYTES_MAX;
   if (!isChecked) return { type: "whole", format, bytes, isChecked };
-  // Immutable: no lock is taken, and no log is made beside it.
+  // Immutable: no lock is taken, and no log is created beside it.
   const url = pathToFileURL(path);
   url.search = "?immutable=1";
   const db = new DatabaseSync(url, { readOnly: true });
@@ -99,7 +99,7 @@ function read(path: string, bytes: number): SqliteLook {
 
 function readHeader(path: string): Buffer {
   const header = Buffer.alloc(HEADER_BYTES);
-  // Something else may have taken its place: opening a pipe must not wait for a writer.
+  // The file may have been replaced: opening a pipe must not wait for a writer.
   const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
     readSync(file, header, 0, HEADER_BYTES, 0);
@@ -112,7 +112,7 @@ function readHeader(path: string): Buffer {
 /**
  * The process that owns the file, by the kernel's list of locks.
  *
- * @returns null if none does; its id is null if it is not known here
+ * @returns null without an owner; its id is null if unknown here
  */
 export async function sqliteOwner(path: string): Promise<{ readonly pid: number | null } | null> {
   const lock = await stat(`${path}-owner`).catch(() => null);
@@ -135,7 +135,7 @@ function notedOwner(path: string): number | null {
     if (!isObject(note) || note["host"] !== hostname()) return null;
     return Number.isSafeInteger(note["pid"]) ? note["pid"] as number : null;
   } catch {
-    // There is none, or it is being written.
+    // The file is missing, or is being written.
     return null;
   }
 }

@@ -13,13 +13,13 @@ import type { DaemonFacts } from "./facts.ts";
 import { type Finding, findingsOf } from "./finding.ts";
 import type { SqliteLook } from "./sqlite_look.ts";
 
-/** What is known about the store of the configuration. */
+/** Facts about the configured store. */
 export interface StoreFacts {
-  /** Of the configuration, without secrets. */
+  /** As configured, without secrets. */
   readonly url: string;
   /** `--config FILE`, or nothing, for commands that work without a daemon. */
   readonly configOption: string;
-  /** What the daemon says; null if none does. */
+  /** The daemon's report; null if none runs. */
   readonly daemon: DaemonFacts | null;
   /** Null unless it is a SQLite file. */
   readonly file: SqliteFacts | null;
@@ -33,7 +33,7 @@ export interface SqliteFacts {
   readonly path: string;
   /** Null while a daemon answers for it. */
   readonly look: SqliteLook | null;
-  /** What the daemon's user cannot write to; null if nothing. */
+  /** Places that the daemon's user cannot write to; null if there are none. */
   readonly unwritable: Unwritable | null;
   /** The unit whose daemon cannot write to its folder; null if none. */
   readonly refusal: UnitRefusal | null;
@@ -44,16 +44,16 @@ export interface SqliteFacts {
 /** One server of the store. */
 export interface ServerFacts extends HostPort {
   readonly reached: Reached;
-  /** True if it answered as such a server does. */
+  /** True if it answered like a server of that kind. */
   readonly isRight: boolean;
 }
 
 const SLOW_MS = 250;
 const SERVERS_MAX = 16;
 
-/** Any answer but a certain word shows that it is such a server: it may want a password first. */
+/** Any answer with a known word identifies the server: it may want a password first. */
 const PING: Dialog = { request: "PING\r\n", isComplete: (answer) => answer.includes("\r\n") };
-/** etcd speaks HTTP/2: it sends its settings in answer to the beginning of a connection. */
+/** etcd speaks HTTP/2: it answers the beginning of a connection with its settings. */
 const PREFACE: Dialog = {
   request: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
   isComplete: (answer) => answer.length >= 9,

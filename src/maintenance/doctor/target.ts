@@ -8,7 +8,7 @@ import { isAccount, userId, userName } from "../../platform/system/accounts.ts";
 import type { DaemonFacts, DoctorOptions, FoundDaemon } from "./facts.ts";
 import { sqliteOwner } from "./sqlite_look.ts";
 
-/** What the checks that come after the questions to the daemon work on. */
+/** The subject of all checks after the questions to the daemon. */
 export interface Target {
   readonly options: DoctorOptions;
   /** Null if the configuration cannot be used. */
@@ -16,7 +16,7 @@ export interface Target {
   readonly found: FoundDaemon;
   /** Null unless it answered. */
   readonly daemon: DaemonFacts | null;
-  /** Its process on this machine; null if none is known. */
+  /** Its process on this machine; null if unknown. */
   readonly pid: number | null;
   /** The user that the daemon runs as, or would. */
   readonly uid: number;
@@ -50,7 +50,7 @@ export async function targetOf(
   };
 }
 
-/** A daemon that has the database open, and that this user did not reach. */
+/** A daemon that has the database open, but was unreachable for this user. */
 function silent(pid: number): FoundDaemon {
   const user = userName(statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid ?? 0);
   return {
@@ -64,10 +64,7 @@ function isProcess(pid: number): boolean {
   return statSync(`/proc/${pid}`, { throwIfNoEntry: false }) !== undefined;
 }
 
-/**
- * The user of the process; of a service that is stopped the one that its unit names, or the owner
- * of its data; else our own.
- */
+/** The user of the process; if stopped, its unit's user or its data's owner; otherwise our user. */
 function userOf(
   pid: number | null,
   { isService, sandbox }: DoctorOptions,

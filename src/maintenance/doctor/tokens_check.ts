@@ -8,7 +8,7 @@ import { type Finding, findingsOf } from "./finding.ts";
 
 /** A token, without its hash. */
 export interface KnownToken extends Pick<TokenEntry, "name" | "role" | "expiresAt"> {
-  /** True if `jobctl token` manages it; false for one of the configuration. */
+  /** True if `jobctl token` manages it; false for a configured one. */
   readonly isInFile: boolean;
 }
 
@@ -32,7 +32,7 @@ export function readTokens(
   } catch (error) {
     const { message, hint } = toJobError(error, "Cannot read the tokens");
     const own = process.getuid?.() ?? 0;
-    // A file of the daemon's user is not trusted by other users, and need not be.
+    // Other users need not trust a file of the daemon's user.
     isForbidden = (own !== 0 && own !== uid) || /\bEACCES\b/.test(message);
     problem = { message, hint: hint ?? null };
   }

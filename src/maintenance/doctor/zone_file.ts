@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 
-/** The coming changes of a time zone, as the host's database has them. */
+/** The coming changes of a time zone, from the host's database. */
 export interface ZoneFile {
   /** Seconds east of UTC at an instant in ms; null where the file has a rule instead of a list. */
   offsetAt(atMs: number): number | null;
@@ -15,7 +15,7 @@ const CHANGES_MAX = 10_000;
 /**
  * Read a compiled zone file of version 2 or newer, RFC 8536.
  *
- * @returns null if it is not one
+ * @returns null for other data
  */
 export function readZoneFile(bytes: Uint8Array): ZoneFile | null {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -65,7 +65,7 @@ function readZone(file: Buffer, at: number, { times, types, chars, ...rest }: Co
   const footerAt = typesAt + types * TYPE_BYTES + chars + rest.leaps * 12 + rest.isStandard +
     rest.isUtc;
   const footer = file.toString("latin1", footerAt).trim();
-  // A rule with a comma means further changes, which are not listed.
+  // A rule with a comma means further, unlisted changes.
   const hasRule = footer.includes(",");
   return {
     changes,

@@ -9,7 +9,7 @@ import { readZoneFile } from "./zone_file.ts";
 /** The zone databases of this program and of the host. */
 export type ZonesFacts = ReturnType<typeof readZones>;
 
-/** A zone for which the program and the host have another time. */
+/** A zone whose time differs between program and host. */
 export interface ZoneDifference {
   readonly zone: string;
   readonly atMs: number;
@@ -107,7 +107,7 @@ function compareZone(
   return null;
 }
 
-/** Seconds east of UTC by this runtime; null for a zone that it does not know. */
+/** Seconds east of UTC by this runtime; null for an unknown zone. */
 function ownOffsets(zone: string): ((atMs: number) => number) | null {
   try {
     const format = new Intl.DateTimeFormat("en", { timeZone: zone, timeZoneName: "longOffset" });

@@ -1,6 +1,6 @@
-/** How much time a drain gives. */
+/** Time limits of a drain. */
 export interface DrainRequest {
-  /** To attempts whose job says nothing. */
+  /** For attempts of jobs without their own. */
   readonly drainMs: number;
   /** True to leave commands to the next daemon once all others have ended. */
   readonly keepsCommands?: boolean;
@@ -8,11 +8,11 @@ export interface DrainRequest {
   readonly isForAll?: boolean;
 }
 
-/** What a drain waits for. */
+/** The work that a drain waits for. */
 export interface DrainFacts {
-  /** How many attempts it waits for. */
+  /** Number of attempts it waits for. */
   readonly count: number;
-  /** The longest time that it gives to them, with `kill_after`. */
+  /** The longest time given to any of them, with `kill_after`. */
   readonly limitMs: number;
 }
 
@@ -24,7 +24,7 @@ export interface StopRequest {
   readonly isNow: boolean;
 }
 
-/** What a daemon waits for before it stops. */
+/** The work that a daemon waits for before it stops. */
 export interface StopReport {
   readonly node: string;
   /** Number of attempts that run. */
@@ -33,7 +33,7 @@ export interface StopReport {
   readonly drainMs: number;
 }
 
-/** What a daemon waits for before it hands over to its file. */
+/** The work that a daemon waits for before it starts the program in its file. */
 export interface UpgradeReport {
   readonly node: string;
   /** Version of the file. */
@@ -44,36 +44,36 @@ export interface UpgradeReport {
   readonly drainMs: number;
 }
 
-/** How the daemon around a manager ends. */
+/** Calls that end or replace the daemon around a manager. */
 export interface DaemonCalls {
   /**
-   * Ask it to stop, and return at once.
+   * Request a stop, and return at once.
    *
-   * @throws JobError `conflict` if it is not the named node; `unimplemented` if there is no daemon
+   * @throws JobError `conflict` if it is not the named node; `unimplemented` without a daemon
    */
   stop(request: StopRequest): StopReport;
   /**
-   * Try the file that it was started from, and ask it to hand over to that.
+   * Try the program in its file, and hand over to it.
    *
-   * @throws JobError as `stop`; `conflict` also if the file does not start; `unimplemented` also
-   * where a process cannot be replaced
+   * @throws JobError like `stop`; `conflict` also if the program does not start; `unimplemented`
+   * also where a process cannot be replaced
    */
   upgrade(request: Pick<StopRequest, "node">): Promise<UpgradeReport>;
 }
 
-/** How a daemon does what is asked of it. */
+/** Ends or replaces the daemon on request. */
 export interface DaemonControl {
   /** Stop soon. */
   stop(options: { readonly isNow: boolean }): void;
-  /** Try its file, and hand over to it soon. @throws JobError as {@link DaemonCalls.upgrade} */
+  /** Try its file, and hand over to it soon. @throws JobError like {@link DaemonCalls.upgrade} */
   upgrade(): Promise<{ readonly version: string }>;
-  /** Why the last upgrade failed in the end; null if none did. */
+  /** Why the last upgrade finally failed; null without a failure. */
   readonly upgradeProblem: string | null;
 }
 
-/** How a configuration is loaded again. */
+/** Options of a reload. */
 export interface ReloadOptions {
-  /** Also if more than half of the jobs would be removed or disabled. */
+  /** Reload even if more than half of the jobs would be removed or disabled. */
   readonly force?: boolean;
   /** Only compare it with the one in force. */
   readonly isDryRun?: boolean;
@@ -82,11 +82,11 @@ export interface ReloadOptions {
 /** One difference between two configurations. */
 export interface ConfigChange {
   readonly change: "added" | "removed" | "changed" | "disabled" | "enabled";
-  /** The job that it is about; absent for a setting. */
+  /** The changed job; absent for a setting. */
   readonly kind?: string;
   /** The options of a changed job that differ, such as `timeout` or `schedule`. */
   readonly keys?: readonly string[];
-  /** The setting, as it is written in TOML, such as `worker.count` or `jobs.report.timeout`. */
+  /** The setting as written in TOML, such as `worker.count` or `jobs.report.timeout`. */
   readonly path?: string;
   /** Its values as JSON text, without secrets; absent for none. */
   readonly before?: string | undefined;
@@ -95,7 +95,7 @@ export interface ConfigChange {
   readonly needsRestart?: boolean;
 }
 
-/** What a reload changed. */
+/** Changes that a reload made. */
 export interface ReloadReport {
   /** Current number of jobs. */
   readonly jobs: number;
@@ -104,10 +104,10 @@ export interface ReloadReport {
   readonly removed: number;
   /** Sections that have changed since the start and need a restart. */
   readonly restart: readonly string[];
-  /** Problems that disabled jobs or left out files, one line each; the first 10. */
+  /** Problems that disabled jobs or omitted files, one line each; the first 10. */
   readonly problems: readonly string[];
   /** Each difference, at most 200: jobs, then settings. */
   readonly changes: readonly ConfigChange[];
-  /** How many differences are left out. */
+  /** Number of omitted differences. */
   readonly moreChanges: number;
 }

@@ -10,11 +10,11 @@ export interface PingKeysOfJob {
   readonly sharedKey: string;
 }
 
-/** Takes what others report of runs elsewhere, and what they send to hooks. */
+/** Receives reports about runs elsewhere, and deliveries to hooks. */
 export interface ExternalApi {
   /**
-   * Record what is reported of a run of a job that runs elsewhere. Returns its instance, or null
-   * for a log of a job without any run. A repeated report changes nothing.
+   * Record a report about a run elsewhere. Returns its instance, or null for a log of a job without
+   * any run. A repeated report changes nothing.
    *
    * @throws JobError `not_found`; `invalid_argument` for a job that runs here
    */
@@ -25,18 +25,17 @@ export interface ExternalApi {
    * @throws JobError `not_found`; `invalid_argument` for a job that runs here
    */
   pingKeys(kind: string): Promise<PingKeysOfJob>;
-  /** SHA-256 of all keys that pings can have, in hexadecimal. */
+  /** SHA-256 of all possible keys of pings, in hexadecimal. */
   pingKeyHashes(): Promise<ReadonlySet<string>>;
   /**
-   * Record a run as {@link reportRun} does, of the job with this key, or with the shared key of the
-   * job of this kind. Returns false if there is none.
+   * Record a run like {@link reportRun} does, of the job with this key, or with the shared key of
+   * the job of this kind. Returns false if there is none.
    */
   ping(key: string, kind: string | null, reported: ReportedRun): Promise<boolean>;
   /** The hooks of the jobs of this node, by kind, with their secrets: for its listeners alone. */
   hooks(): ReadonlyMap<string, JobHook>;
   /**
-   * Run a job for a delivery to its hook, which has been verified. One that was accepted before is
-   * accepted once.
+   * Run a job for a verified delivery to its hook. A repeated delivery is accepted once.
    * @throws JobError `not_found` if the job has no hook; like {@link scheduleJob}
    */
   deliver(kind: string, delivery: HookDelivery): Promise<HookRun>;

@@ -27,7 +27,7 @@ export type SchedulePreview = Pick<Instance, "kind" | "argumentsJson" | "priorit
 /** The instances of a batch, in the order of its requests; none for a dry run. */
 export interface BatchReport {
   readonly instances: readonly Instance[];
-  /** How many of them were there before, with the same id or unique key. */
+  /** Number of them that existed before, with the same id or unique key. */
   readonly existing: number;
 }
 
@@ -45,7 +45,7 @@ export type ManagerEvent =
     readonly durationMs: number;
     readonly outcome: JobState;
   }
-  /** Lines of an instance's log; emitted only while somebody listens. */
+  /** Lines of an instance's log; emitted only to listeners. */
   | {
     readonly type: "log";
     readonly instance: Instance;
@@ -59,13 +59,13 @@ export type ManagerEvent =
     readonly at: number;
   };
 
-/** How an instance is looked for. */
+/** Options of the search for an instance. */
 export interface FindOptions {
   /** Only instances of these kinds; undefined for all. */
   readonly kinds?: readonly string[] | undefined;
   /**
-   * True if a long part need not be compared with every id once a recent instance has it: that
-   * another one has it too is unlikely.
+   * True to skip comparing a long part with every id once a recent instance matches: a second match
+   * is unlikely.
    */
   readonly isQuick?: boolean;
 }
@@ -73,17 +73,17 @@ export interface FindOptions {
 /** An action on every instance that matches. */
 export type BulkAction = "cancel" | "redrive";
 
-/** How many instances match. */
+/** Number of instances that match. */
 export interface LimitedCount {
   readonly count: number;
-  /** There are more, or there may be: not all were looked at. */
+  /** True if there are more, or if the search was incomplete. */
   readonly hasMore: boolean;
 }
 
 /** A tick of a schedule, or a waiting instance. */
 export interface UpcomingRun {
   readonly kind: string;
-  /** Epoch ms; in the past if nothing has looked at it since. */
+  /** Epoch ms; past if it was not checked since. */
   readonly dueAt: number;
   /** Null for an instance. */
   readonly scheduleId: string | null;
@@ -91,7 +91,7 @@ export interface UpcomingRun {
   readonly instanceId: string | null;
 }
 
-/** The first of what is due next. */
+/** The next runs, earliest first. */
 export interface UpcomingRuns {
   readonly runs: readonly UpcomingRun[];
   readonly hasMore: boolean;
@@ -108,14 +108,14 @@ export interface JobStatsQuery {
 
 /** Durations of successful runs, in milliseconds. */
 export interface RunDurations {
-  /** How many runs they are from. */
+  /** Number of runs that they are from. */
   readonly runs: number;
   readonly p50Ms: number;
   readonly p90Ms: number;
   readonly maxMs: number;
 }
 
-/** What became of the instances of a part of the span. */
+/** Outcomes of instances in a part of the span. */
 export interface JobStatsBucket {
   /** Epoch ms. */
   readonly from: number;
@@ -125,38 +125,38 @@ export interface JobStatsBucket {
 
 /** Failures with the same error, apart from numbers and ids in it. */
 export interface FailureGroup {
-  /** Of the newest of them. */
+  /** Error of the newest one. */
   readonly error: string;
   readonly count: number;
   readonly lastAt: number;
   readonly lastId: string;
 }
 
-/** How a job has fared. */
+/** Statistics of a job's runs. */
 export interface JobStats extends Pick<JobStatsQuery, "from" | "to"> {
   readonly buckets: readonly JobStatsBucket[];
   readonly totals: JobStatsBucket;
   /** True if large counts were estimated from samples. */
   readonly isEstimate: boolean;
-  /** Of all that ended but were not canceled, 0 to 1; null if none did. */
+  /** Share of all ended but not canceled ones, 0 to 1; null without any. */
   readonly successRate: number | null;
-  /** Whatever the span is; null if unknown. */
+  /** Independent of the span; null if unknown. */
   readonly lastSuccessAt: number | null;
   readonly lastFailureAt: number | null;
   /** The last instances, newest first. */
   readonly last: readonly Instance[];
   readonly failures: readonly FailureGroup[];
-  /** What was usual for the last successes; null if too little is known. */
+  /** Usual duration of the last successes; null if too little is known. */
   readonly usual: DurationBand | null;
 }
 
-/** Where following begins, and how to end it early. */
+/** Start and early end of following. */
 export interface FollowOptions {
   /** Continue after the step that returned it; null or absent for the oldest line. */
   readonly cursor?: string | null;
   /** Without a cursor: only lines written from now on. */
   readonly fromNow?: boolean;
-  /** When following a kind or everything: leave out changed instances. */
+  /** When following a kind or everything: omit changed instances. */
   readonly logsOnly?: boolean;
   readonly signal?: AbortSignal;
 }
@@ -165,14 +165,11 @@ export interface FollowOptions {
 export interface FollowStep {
   readonly entries: readonly StoredLogEntry[];
   readonly cursor: string;
-  /**
-   * The followed instance if its state or progress has changed, after the lines before that; else
-   * null.
-   */
+  /** The followed instance if its state or progress changed, after the earlier lines; else null. */
   readonly instance: Instance | null;
   /**
-   * When following a kind or everything: instances whose state, attempt or progress has changed
-   * since the step before, as they are now, without arguments and results.
+   * When following a kind or everything: instances with a changed state, attempt or progress since
+   * the previous step, in their current state, without arguments and results.
    */
   readonly changed: readonly Instance[];
   /** True if more instances have changed than can be listed. */
@@ -181,16 +178,16 @@ export interface FollowStep {
 
 /** Reads of instances. */
 export interface InstanceReads {
-  /** The instance of an id, or of a part of one that no other has. */
+  /** The instance with an id or an unambiguous part of it. */
   getInstance(id: string, options?: FindOptions): Promise<Instance>;
-  /** The limit that keeps a waiting instance from running on this node; null if there is none. */
+  /** The limit that keeps a waiting instance from running on this node; null without one. */
   blockOf(instance: Instance): Promise<Block | null>;
   lookupInstances(query: InstanceQuery, page?: PageRequest): Promise<Page<Instance>>;
-  /** What is due next, the earliest first: waiting instances, and next ticks of schedules. */
+  /** The next runs, earliest first: waiting instances, and next ticks of schedules. */
   upcoming(query: UpcomingQuery): Promise<UpcomingRuns>;
-  /** Count instances that match, up to a number; with an action, those that it would change. */
+  /** Count matching instances, up to a number; with an action, only instances it would change. */
   countUpTo(query: InstanceQuery, max: number, action?: BulkAction): Promise<LimitedCount>;
-  /** How a job has fared in a span, from a bounded number of reads. */
+  /** Statistics of a job in a span, from a bounded number of reads. */
   jobStats(query: JobStatsQuery): Promise<JobStats>;
   lookupInstanceHistory(query: HistoryQuery, page?: PageRequest): Promise<Page<HistoryEntry>>;
   lookupInstanceLogs(query: LogQuery, page?: PageRequest): Promise<Page<StoredLogEntry>>;
@@ -198,15 +195,12 @@ export interface InstanceReads {
   follow(query: LogTailQuery, options?: FollowOptions): AsyncGenerator<FollowStep>;
   /** The given kinds that no live node can run. */
   unservedKinds(kinds: Iterable<string>): Promise<ReadonlyMap<string, Block>>;
-  /**
-   * The processes of instances, by the id of the instance; of those that run on this node, as far
-   * as they are known.
-   */
+  /** The known processes of instances on this node, by the id of the instance. */
   processesOf(ids: Iterable<string>): Promise<ReadonlyMap<string, RunningProcess>>;
   /**
    * The kinds of the jobs here that need a tag.
    *
-   * @param patterns of the kinds that count; by default all do
+   * @param patterns of the kinds that count, by default all
    * @throws JobError `invalid_argument` if it cannot be a tag, `not_found` if no job needs it
    */
   kindsOfTag(tag: string, patterns?: readonly string[]): Promise<readonly string[]>;
@@ -220,13 +214,13 @@ export interface InstanceApi extends InstanceReads {
     requests: readonly (ScheduleOptions & { readonly kind: string })[],
     options?: { readonly isDryRun?: boolean },
   ): Promise<BatchReport>;
-  /** Convert and check as {@link scheduleJob} does, but queue nothing. */
+  /** Convert and check like {@link scheduleJob}, but queue nothing. */
   previewJob(kind: string, options?: ScheduleOptions): SchedulePreview;
   /**
    * Cancel unfinished instances that match. Running ones are aborted, and get up to two seconds to
-   * end. Returns the instances as they are then. Notices match only by their kind or id.
+   * end. Returns the instances in their state after that. Notices match only by their kind or id.
    *
-   * @param options.mayCancelNotices false refuses them also then; true by default
+   * @param options.mayCancelNotices false refuses even those; true by default
    * @throws JobError `invalid_argument` for a query without a condition unless `all`; `not_found`
    * for an unknown id; `permission_denied` for notices
    */
@@ -240,8 +234,8 @@ export interface InstanceApi extends InstanceReads {
    */
   retryInstance(id: string, options?: RetryOptions): Promise<Instance>;
   /**
-   * Run dead letters, which failed for good, again, each once. Returns the new instances. An id
-   * that was redriven before returns the instance of that time, unless forced.
+   * Run dead letters again, each once. Returns the new instances. An id that was redriven before
+   * returns the earlier new instance, unless forced.
    *
    * @throws JobError `invalid_argument` for a query without a condition unless `all`; `conflict`
    * for an id that is not a dead letter
@@ -251,10 +245,10 @@ export interface InstanceApi extends InstanceReads {
     options?: { readonly all?: boolean; readonly isForced?: boolean },
   ): Promise<readonly Instance[]>;
   /**
-   * Freeze the running command of an instance, or let it continue with `thaw`. Its timeout does not
-   * count meanwhile, but its lease does.
+   * Freeze the running command of an instance, or let it continue with `thaw`. Its timeout pauses
+   * meanwhile, but its lease does not.
    *
-   * @returns `changed` false if it was so already
+   * @returns `changed` false if nothing changed
    * @throws JobError `conflict` if it runs no command on this node; `unimplemented` without control
    * groups
    */

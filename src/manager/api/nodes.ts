@@ -12,14 +12,14 @@ export interface NodeStatus extends NodeRecord {
   readonly state: NodeState;
 }
 
-/** The workers of a node and what they do. */
+/** The workers of a node and their current work. */
 export interface WorkerStatus {
   /** Attempts at once. */
   readonly count: number;
   readonly busy: number;
   /** Worker processes alive. */
   readonly alive: number;
-  /** For how many ms all have been busy while an instance waits for one; absent if not. */
+  /** Time in ms for which all have been busy while an instance waits; absent otherwise. */
   readonly fullMs?: number;
   /** Worker processes in a row that could not be started; absent or 0 if none. */
   readonly failedStarts?: number;
@@ -31,9 +31,9 @@ export interface WorkerStatus {
 
 /** Ticks without a run. */
 export interface TickCounts {
-  /** Those that passed while nothing ran, and were then too late to run. */
+  /** Ticks that passed in a downtime, and were then too late to run. */
   readonly missed: number;
-  /** Those that came while something forbade their run, such as an overlap or a pause. */
+  /** Ticks that were not allowed to run, for example because of an overlap or a pause. */
   readonly skipped: number;
 }
 
@@ -45,9 +45,9 @@ export interface ManagerStatus {
   readonly isDraining: boolean;
   /** The error of the store; null while it responds. */
   readonly storeProblem: string | null;
-  /** Why the last reload was refused; null if it was not. */
+  /** Why the last reload was refused; null if it was accepted. */
   readonly reloadProblem: string | null;
-  /** Why the last upgrade failed, so that the old program runs again; null if it did not. */
+  /** Why the last upgrade failed and the old program runs again; null otherwise. */
   readonly upgradeProblem?: string | null;
   /** Why listeners cannot be opened at the moment; jobs run. */
   readonly listenerProblems?: readonly string[];
@@ -65,16 +65,16 @@ export interface ManagerStatus {
   readonly pauses: readonly Pause[];
   /** Kinds that are configured but not loaded, with the reason. */
   readonly disabled: ReadonlyMap<string, string>;
-  /** The next tick of any schedule, also one that will be skipped. */
+  /** The next tick of any schedule, even if it will be skipped. */
   readonly nextScheduleAt: number | null;
-  /** When a schedule is expected to run next: without ticks that are skipped. */
+  /** Next expected run of any schedule, without skipped ticks. */
   readonly nextRunAt: number | null;
 }
 
-/** Nodes, their workers, and what belongs to the daemon and its store. */
+/** Nodes, their workers, and the daemon with its store. */
 export interface NodeApi {
   status(): Promise<ManagerStatus>;
-  /** The nodes on the store by id, including those that ended within the hour. */
+  /** The nodes on the store by id, including nodes that ended within the hour. */
   listNodes(): Promise<readonly NodeStatus[]>;
   /** Change the number of workers of a node. @throws JobError `not_found` if it is not live */
   resizeNode(id: string, count: number): Promise<NodeStatus>;
@@ -83,26 +83,26 @@ export interface NodeApi {
   resizeWorkers(count: number): Promise<WorkerStatus>;
   /**
    * Reload the configuration. Jobs with problems are disabled, and jobs of unreadable files stay.
-   * Any other problem refuses the whole.
+   * Any other problem refuses the whole reload.
    *
    * @throws JobError `invalid_config` for problems; `conflict` if it would remove more than half of
    * the jobs and is not forced; `unimplemented` if there is no configuration
    */
   reloadConfig(options?: ReloadOptions): Promise<ReloadReport>;
-  /** Stops the daemon around it, or lets it hand over to a newer version. */
+  /** Stops the daemon, or replaces it by a newer version. */
   readonly daemon: DaemonCalls;
   /**
-   * The values of the configuration that was loaded last, without secrets.
+   * The values of the last loaded configuration, without secrets.
    *
-   * @throws JobError `unimplemented` if there is no configuration
+   * @throws JobError `unimplemented` without a configuration
    */
   config(): ConfigInForce;
-  /** What the store has, and its size: from counts, without reading instances. */
+  /** The content and size of the store: from counts, without reading instances. */
   storeContent(): Promise<StoreContent>;
   /**
    * Run store maintenance; the last step is a report.
    *
-   * @throws JobError `conflict` while another one is running, `unimplemented` if there is none
+   * @throws JobError `conflict` while another task is running, `unimplemented` without maintenance
    */
   workOnStore(
     work: StoreWork,

@@ -11,13 +11,13 @@ import type { Page, PageRequest } from "../../store/store.ts";
 
 /** Incidents, silences and channels. */
 export interface NoticeApi {
-  /** Incidents by subject: open ones, or also the last closed one of each subject. */
+  /** Incidents by subject: open ones, and on request the last closed one of each. */
   listIncidents(query: IncidentQuery, page?: PageRequest): Promise<Page<Incident>>;
   /**
-   * Acknowledge the open incident of a subject, which stops its reminders, or take that back, or
-   * close it without a notice.
+   * Acknowledge the open incident of a subject, which stops its reminders, or revoke that, or close
+   * it without a notice.
    *
-   * @throws JobError `not_found` if it has none, `conflict` if another one than the given is open
+   * @throws JobError `not_found` without an incident, `conflict` if a different one is open
    */
   acknowledgeIncident(subject: NoticeSubject, options: AcknowledgeOptions): Promise<Acknowledgment>;
   /**
@@ -26,14 +26,14 @@ export interface NoticeApi {
    * @throws JobError `not_found`; `invalid_argument` for a time that is past or over 31 days ahead
    */
   silence(kind: string | null, options: SilenceOptions): Promise<Silence>;
-  /** End a silence. Returns false if there was none. @throws JobError `not_found` */
+  /** End a silence. Returns false without one. @throws JobError `not_found` */
   removeSilence(kind: string | null): Promise<boolean>;
   /** The silences in force. */
   listSilences(): Promise<readonly Silence[]>;
   /** The configured channels. */
   listChannels(): readonly ChannelSummary[];
   /**
-   * Send a test notice, or a sample of an event, through a channel; only return it for a dry run.
+   * Send a test notice, or an event's sample, through a channel; a dry run only returns it.
    *
    * @throws JobError `not_found`; `conflict` while another test is sent
    */

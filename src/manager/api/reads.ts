@@ -5,7 +5,7 @@ import type { TimelineApi } from "./timeline.ts";
 /** The read-only methods of a manager, which may read much data. */
 export interface ReadApi extends InstanceReads, ScheduleReads, TimelineApi {}
 
-/** Facts that are not stored: what the manager currently knows about itself and its peers. */
+/** Facts that are not stored: the manager's current knowledge of itself and its peers. */
 export interface LiveFacts
   extends Pick<ReadApi, "kindsOfTag" | "processesOf" | "blockOf" | "unservedKinds" | "listPauses"> {
   /** The kinds of all jobs, and all kinds that have instances. */
@@ -18,6 +18,6 @@ export interface LiveFacts
   assertKnown(kind: string): Promise<void>;
   /** Why a job is configured but not loaded; null if it is loaded or not configured. */
   disabledBecause(kind: string): Promise<string | null>;
-  /** The zone of a job's times; UTC if it has none, or is not loaded here. */
+  /** The zone of a job's times; UTC if unset or if the job is not loaded here. */
   timezoneOf(kind: string): Promise<string>;
 }

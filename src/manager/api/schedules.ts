@@ -5,7 +5,7 @@ import type { Page, PageRequest, Pause } from "../../store/store.ts";
 
 export type { RecurringOptions };
 
-/** A change of a schedule: absent options stay; null removes one, or leaves it to the job. */
+/** A change of a schedule: absent options stay; null removes one, or restores the job's. */
 export type ScheduleChange = {
   readonly [Name in keyof RecurringOptions]?:
     | RecurringOptions[Name]
@@ -23,7 +23,7 @@ export interface ScheduleTarget {
 export interface BackfillRequest extends ScheduleTarget {
   /** Ticks from here, epoch ms. */
   readonly from: number;
-  /** And before here, epoch ms; not after now. */
+  /** End of the range, excluded, epoch ms; not after now. */
   readonly to: number;
   /** Count only. */
   readonly dryRun?: boolean;
@@ -38,9 +38,9 @@ export interface BackfillResult {
   readonly instances: readonly Instance[];
 }
 
-/** Selects what to explain: an instance, the ticks of a kind, or a time. */
+/** Selects the subject of an explanation: an instance, the ticks of a kind, or a time. */
 export interface ExplainQuery {
-  /** UUID, or a part of one that no other has. Excludes the others. */
+  /** UUID, or an unambiguous part of one. Excludes the others. */
   readonly instanceId?: string;
   readonly kind?: string;
   /** Ticks from here, epoch ms; by default the last ones of the kind and the next. */
@@ -55,7 +55,7 @@ export interface ExplainQuery {
   readonly before?: number;
 }
 
-/** The fate of a tick, or of an instance without one. */
+/** The outcome of a tick, or of an instance without one. */
 export type TickOutcome =
   | "ran"
   | "running"
@@ -67,9 +67,9 @@ export type TickOutcome =
   | "pending"
   | "none";
 
-/** Why something ran or did not. */
+/** The reason why something ran or did not. */
 export interface TickReport {
-  /** Null for an instance that no schedule made, and if the schedule is gone. */
+  /** Null for an instance without a schedule, and for a deleted schedule. */
   readonly schedule: ScheduleRecord | null;
   readonly kind: string;
   /** The tick, or the requested time if it is not a tick, epoch ms. */
@@ -108,17 +108,17 @@ export interface ScheduleReads {
 /** Makes, changes and runs schedules. */
 export interface ScheduleApi extends ScheduleReads {
   scheduleRecurring(kind: string, options: RecurringOptions): Promise<ScheduleRecord>;
-  /** @throws JobError `not_found`; `conflict` for one that belongs to the configuration */
+  /** @throws JobError `not_found`; `conflict` for a schedule of the configuration */
   updateSchedule(id: string, change: ScheduleChange): Promise<ScheduleRecord>;
-  /** @throws JobError `not_found`; `conflict` for one that belongs to the configuration */
+  /** @throws JobError `not_found`; `conflict` for a schedule of the configuration */
   deleteSchedule(id: string): Promise<void>;
-  /** Run now what a schedule runs, without changing it. @throws JobError `not_found` */
+  /** Run a schedule's job now, without changing the schedule. @throws JobError `not_found` */
   runSchedule(target: ScheduleTarget): Promise<Instance>;
   /**
    * Skip the ticks before a time, or a number of ticks; 0 cancels an earlier request. Returns the
    * schedules.
    *
-   * @throws JobError `not_found` if the kind has none
+   * @throws JobError `not_found` if the kind has no schedules
    */
   skipTicks(
     target: ScheduleTarget,
@@ -126,11 +126,11 @@ export interface ScheduleApi extends ScheduleReads {
   ): Promise<readonly ScheduleRecord[]>;
   /** Run the ticks of a past range that did not run, in order; too many are `invalid_argument`. */
   backfill(request: BackfillRequest): Promise<BackfillResult>;
-  /** Pause one kind, or all of them if it is null. @throws JobError `not_found` */
+  /** Pause one kind, or all for null. @throws JobError `not_found` */
   pause(
     kind: string | null,
     options?: { readonly until?: number; readonly reason?: string },
   ): Promise<Pause>;
-  /** End a pause. Returns false if there was none. @throws JobError `not_found` */
+  /** End a pause. Returns false without one. @throws JobError `not_found` */
   resume(kind: string | null): Promise<boolean>;
 }

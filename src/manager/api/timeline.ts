@@ -21,11 +21,11 @@ export interface SpanQuery {
   readonly kinds?: readonly string[];
 }
 
-/** What to forecast: from now for a day by default, at most {@link FORECAST_MS_MAX}. */
+/** Span and kinds of a forecast: from now for a day by default, at most {@link FORECAST_MS_MAX}. */
 export interface ForecastQuery extends SpanQuery {
   /** Most entries; 500 by default, at most {@link ITEMS_MAX}. */
   readonly limit?: number;
-  /** In how many spans frequent ticks are counted; 60 by default, at most {@link SPANS_MAX}. */
+  /** Number of spans for counting frequent ticks; 60 by default, at most {@link SPANS_MAX}. */
   readonly spans?: number;
 }
 
@@ -37,17 +37,17 @@ export interface ForecastEntry {
   readonly schedule: ScheduleRecord | null;
   /** The waiting instance; null for a tick. */
   readonly instance: Instance | null;
-  /** "runs", "skipped", or "waits" for a run that nothing can execute. */
+  /** "runs", "skipped", or "waits" for a run without a node. */
   readonly outcome: "runs" | "skipped" | "waits";
   /** Why it is skipped or waits. */
   readonly reason: ExpectedSkip | "unserved" | null;
   /** One sentence. */
   readonly why: string;
-  /** When its run is expected to start if that is later, for example behind an earlier one. */
+  /** Expected start of its run, if that is later, for example behind an earlier one. */
   readonly startsAt: number;
-  /** How long runs of the job usually take; null if that is unknown. */
+  /** Usual duration of the job's runs; null if unknown. */
   readonly durationMs: number | null;
-  /** How a change of clocks affects the tick; null if it does not. */
+  /** Effect of a clock change on the tick; null without one. */
   readonly clockChange: string | null;
 }
 
@@ -57,11 +57,11 @@ export interface Density {
   readonly schedule: Pick<ScheduleRecord, "id" | "kind"> | null;
   /** One for each span. */
   readonly ticks: readonly number[];
-  /** How many of them will probably be skipped. */
+  /** Number of them that will probably be skipped. */
   readonly skipped: readonly number[];
 }
 
-/** What will probably happen in a span of time. */
+/** Expected events in a span of time. */
 export interface ForecastResult {
   readonly from: number;
   readonly to: number;
@@ -69,13 +69,13 @@ export interface ForecastResult {
   readonly entries: readonly ForecastEntry[];
   /** The spans of the densities: span i is from `bounds[i]` to before the next. */
   readonly bounds: readonly number[];
-  /** The schedules whose ticks are not among the entries, those with the most ticks first. */
+  /** The schedules whose ticks are not among the entries, most ticks first. */
   readonly densities: readonly Density[];
   /** Instances that become due in the span; the entries may have fewer. */
   readonly waiting: number;
   /** True if that number is an estimate. */
   readonly isEstimate: boolean;
-  /** The kinds of the schedules that were not looked at, to bound the work; one for each. */
+  /** The kinds of unchecked schedules, to bound the work; one per schedule. */
   readonly leftOut: readonly string[];
 }
 
@@ -92,7 +92,7 @@ export interface CalendarCell {
   readonly name: string;
   readonly from: number;
   readonly to: number;
-  /** How much clocks are set forward during it, in seconds. */
+  /** Seconds by which clocks are set forward during it. */
   readonly clockChange: number;
   /** Instances accepted in it that have ended, by state. */
   readonly ended: Readonly<Record<FinalState, number>>;
@@ -102,7 +102,7 @@ export interface CalendarCell {
   readonly skipped: number;
   readonly missed: number;
   readonly coalesced: number;
-  /** Future ticks, and how many of them will probably be skipped. */
+  /** Future ticks, and the number that will probably be skipped. */
   readonly ticks: number;
   readonly ticksSkipped: number;
   /** Instances that become due in it. */
@@ -117,7 +117,7 @@ export interface CalendarCell {
 export interface CalendarResult {
   readonly timezone: string;
   readonly cells: readonly CalendarCell[];
-  /** Ticks without a run before this time are not counted, to bound the work; null: all are. */
+  /** Start of the counted ticks without a run, to bound the work; null: all are counted. */
   readonly gapsFrom: number | null;
   /** Schedules whose future ticks are not counted, to bound the work. */
   readonly leftOut: number;
@@ -127,7 +127,7 @@ export interface CalendarResult {
 export interface TimelineQuery extends SpanQuery {
   /** Most runs, and most gaps; 500 by default, at most {@link ITEMS_MAX}. */
   readonly limit?: number;
-  /** In how many spans they are counted if they are more; 60 by default. */
+  /** Number of spans in which they are counted if they are more; 60 by default. */
   readonly spans?: number;
 }
 
@@ -144,22 +144,22 @@ export interface TimelineGap {
 export interface TimelineCounts {
   /** Null for the sum of the other kinds. */
   readonly kind: string | null;
-  /** By state, one for each span; null is for unfinished ones. States without any are absent. */
+  /** By state, one per span; null is for unfinished ones. Empty states are absent. */
   readonly counts: ReadonlyMap<FinalState | null, readonly number[]>;
 }
 
-/** Past runs, as they began or were accepted in a span of time. */
+/** Past runs that began or were accepted in a span of time. */
 export interface TimelineResult {
   readonly from: number;
   readonly to: number;
-  /** In the order of acceptance. If there are too many, only those that are running. */
+  /** In the order of acceptance. If there are too many, only running ones. */
   readonly runs: readonly Instance[];
   /** In order. */
   readonly gaps: readonly TimelineGap[];
-  /** Gaps before this time are left out; null: none are. */
+  /** Start of the listed gaps; null if all are listed. */
   readonly gapsFrom: number | null;
   readonly bounds: readonly number[];
-  /** If there are too many runs: those with the most first. */
+  /** Set if there are too many runs; most runs first. */
   readonly counts: readonly TimelineCounts[];
   /** Instances accepted in the span. */
   readonly total: number;
@@ -170,7 +170,7 @@ export interface TimelineResult {
 /** Reads about the past and the future by time. */
 export interface TimelineApi {
   /**
-   * What the schedules and the waiting instances will probably run, by the rules of the scheduler.
+   * The probable runs of schedules and waiting instances, by the scheduler's rules.
    *
    * @throws JobError `invalid_argument` for a span that is empty, too long or past
    */

@@ -5,7 +5,7 @@ import type { Random } from "../../platform/random.ts";
 import type { Store } from "../../store/store.ts";
 import type { Executor } from "../../worker/executor.ts";
 
-/** What a manager depends on; each part picks what it needs. */
+/** Dependencies of a manager; each part picks what it needs. */
 export interface Context {
   readonly store: Store;
   readonly executor: Executor;
@@ -15,6 +15,6 @@ export interface Context {
   readonly logger: Logger;
   /** Id of this node. */
   readonly node: string;
-  /** How long a claim lasts unless it is renewed. */
+  /** Duration of a claim unless it is renewed. */
   readonly leaseMs: number;
 }

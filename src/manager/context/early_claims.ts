@@ -1,14 +1,11 @@
 import type { Clock, Instant, Timer } from "../../platform/clock.ts";
 import { AHEAD_MS_MAX } from "../../store/store.ts";
 
-/**
- * Shortest wait: the store may name a due instance that it did not give, because another node took
- * it or it is blocked.
- */
+/** Shortest wait: the store may name a due instance that another node took or that is blocked. */
 const WAIT_MS_MIN = 1;
-/** Weight of the newest claim in the estimate of how long claims take; most should take less. */
+/** Weight of the newest claim in the estimate of claim durations; most should take less. */
 const NEWEST_SHARE = { longer: 0.5, shorter: 0.1 } as const;
-/** The lead in multiples of a claim's time: handing the attempts over may take as long again. */
+/** The lead in multiples of a claim's time: handing the attempts over may take equally long. */
 const LEAD = 2;
 
 interface Claimed {
@@ -16,16 +13,15 @@ interface Claimed {
 }
 
 /**
- * Claims an instance before its due time, by as long as the store takes, so that the claim is
- * committed when it is due; the attempt does not begin before that. Only if the clocks of the nodes
- * decide what is due.
+ * Claims an instance before its due time, so that the claim is committed when it is due; the
+ * attempt does not begin before that. Only if the clocks of the nodes decide due times.
  */
 export class EarlyClaims {
   readonly #clock: Clock;
   readonly #delayed = new Map<Claimed, Timer>();
   /** When the next instance is due, epoch ms. */
   #dueAt = -Infinity;
-  /** How long claims take; null until the first has been made. The first ones take longest. */
+  /** Duration of claims; null until the first has been made. The first ones take longest. */
   #tookMs: number | null = null;
   #isPossible = false;
 
@@ -33,7 +29,7 @@ export class EarlyClaims {
     this.#clock = clock;
   }
 
-  /** Note how far the store's clock is off; null if ours decides. */
+  /** Note the error of the store's clock; null if ours decides. */
   noteSkew(skewMs: number | null): void {
     this.#isPossible = skewMs === null;
   }
@@ -46,7 +42,7 @@ export class EarlyClaims {
     this.#tookMs += (ms - this.#tookMs) * share;
   }
 
-  /** How long before its due time to claim an instance, in whole milliseconds. */
+  /** Lead of a claim before the instance's due time, in whole milliseconds. */
   get leadMs(): number {
     if (!this.#isPossible) return 0;
     // One less than the store allows, because untilMs is one more.
@@ -55,9 +51,9 @@ export class EarlyClaims {
   }
 
   /**
-   * How long to wait before the next instance is claimed, in milliseconds. It goes by the store's
-   * time: a node whose clock is ahead must not claim again and again. The time that the response
-   * took counts as part of the wait.
+   * Wait before the next instance is claimed, in milliseconds. It follows the store's time: a node
+   * whose clock is ahead must not claim again and again. The duration of the response counts as
+   * part of the wait.
    *
    * @param dueAt as the store reported, epoch ms
    * @param response the store's time, and when it was requested
@@ -69,8 +65,8 @@ export class EarlyClaims {
   }
 
   /**
-   * An instance is due at `dueAt`, epoch ms. Returns how long to wait before it is claimed, in
-   * milliseconds; 0 or less for no wait.
+   * An instance is due at `dueAt`, epoch ms. Returns the wait before its claim, in milliseconds; 0
+   * or less for none.
    */
   expect(dueAt: number): number {
     const { wallMs } = this.#clock.now();
@@ -79,20 +75,20 @@ export class EarlyClaims {
     return dueAt - wallMs - this.leadMs;
   }
 
-  /** The latest due time of what may be claimed at `nowMs`, both epoch ms. */
+  /** The latest due time of instances that may be claimed at `nowMs`, both epoch ms. */
   untilMs(nowMs: number): number {
     const { leadMs } = this;
     // One more than the wait, because the lead may have become shorter meanwhile.
     return leadMs === 0 ? nowMs : nowMs + leadMs + 1;
   }
 
-  /** The option of a claim that also takes what is due soon, epoch ms; empty if nothing is. */
+  /** The option of a claim that includes instances due soon, epoch ms; empty to exclude them. */
   aheadOf(nowMs: number): { readonly dueBy?: number } {
     const isSoon = this.#dueAt > nowMs && this.#dueAt <= this.untilMs(nowMs);
     return isSoon ? { dueBy: this.#dueAt } : {};
   }
 
-  /** How long until an attempt may begin, in milliseconds: 0 unless it was claimed early. */
+  /** Time until an attempt may begin, in milliseconds: 0 unless it was claimed early. */
   leftMs({ instance: { dueAt } }: Claimed): number {
     const leftMs = this.#isPossible ? dueAt - this.#clock.now().wallMs : 0;
     // If it is more than the longest lead, the clock was set back meanwhile.

@@ -13,7 +13,7 @@ import type { ManagerEvent } from "../api/instances.ts";
 /** Most characters of an error's message in a line of the daemon's log. */
 const MESSAGE_CHARS = 500;
 
-/** Reasons of an attempt that ended without a failure. */
+/** Reasons of an attempt that did not fail. */
 const GOOD: ReadonlySet<Reason | null> = new Set<Reason | null>([
   null,
   "ok",
@@ -30,7 +30,7 @@ interface EventsOptions extends Pick<Context, "store" | "executor" | "clock" | "
 
 /** The calls of handlers of one instance. */
 interface HandlerCalls {
-  /** Resolves when the last of them has ended, and its lines are sent to the store. */
+  /** Resolves when the last handler has ended, and its lines are sent to the store. */
   readonly handled: Promise<void>;
   /** Resolves when its lines are written, too. */
   readonly written: Promise<void>;
@@ -56,7 +56,9 @@ export class Events {
     this.#failures = new BurstLog(logger, clock, "failures", hint);
   }
 
-  /** Subscribe; returns a function that unsubscribes. A listener that throws is logged and kept. */
+  /**
+   * Subscribe; returns a function that unsubscribes. A listener's error is logged, and it stays.
+   */
   subscribe(listener: (event: ManagerEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
@@ -115,7 +117,7 @@ export class Events {
     return kind === this.#options.shownKind && isDeadState(state);
   }
 
-  /** The store ended an instance by itself: its `onTerminate` is called, but cannot change that. */
+  /** The store ended an instance: its `onTerminate` is called, but cannot change that. */
   failed(instance: Instance, at: number): void {
     this.#logDead(instance);
     this.changed(instance, at, true);
@@ -132,7 +134,7 @@ export class Events {
     if (this.#listeners.size > 0) this.emit({ type: "progress", instance, progress, at });
   }
 
-  /** Resolves when every handler called so far has ended and its lines are written. */
+  /** Resolves when every handler called until now has ended and its lines are written. */
   async quiet(): Promise<void> {
     await Promise.all([...this.#calls.values()].map((calls) => calls.written));
   }
@@ -149,12 +151,12 @@ export class Events {
     this.#calls.clear();
   }
 
-  /** Resolves when the handlers of an instance called so far have ended; null if none runs. */
+  /** Resolves when the instance's handlers called until now have ended; null if none runs. */
   handled(id: string): Promise<void> | null {
     return this.#calls.get(id)?.handled ?? null;
   }
 
-  // Handlers of one instance are called one after the other, so that they see its states in order.
+  // Call handlers of one instance one by one, so that they see its states in order.
   #call(instance: Instance, call: HandlerCall): void {
     const before = this.#calls.get(instance.id);
     const own = this.handlers.of(instance);
@@ -166,7 +168,7 @@ export class Events {
       const lines: LogEntry[] = [];
       const log = (entries: readonly LogEntry[]) => void lines.push(...entries);
       await this.#options.executor.handle({ job, instance, call, log });
-      // The store keeps the order of requests, so nobody has to wait for its response.
+      // The store keeps the order of requests, so there is no need to wait for its response.
       if (lines.length > 0) writing = this.#writeLines(instance, call, lines);
     };
     const handled = (before?.handled ?? Promise.resolve()).then(run).catch((error: unknown) => {

@@ -9,13 +9,13 @@ const INSTANCES_MAX = 100_000;
 /** Handlers that one instance can have. */
 const NAMES = ["onComplete", "onTerminate", "onStateChange"] as const;
 
-/** Options of one instance, with handlers that replace those of its job. */
+/** Options of one instance, with handlers that replace its job's. */
 export interface HandledScheduleOptions
   extends ScheduleOptions, Pick<JobHandlers, (typeof NAMES)[number]> {}
 
 /**
- * Handlers passed when an instance was scheduled. They are functions of this process: they are
- * called if this manager makes the change or runs the attempt, and are lost when the process ends.
+ * Handlers passed when an instance was scheduled. As functions of this process, they are called if
+ * this manager makes the change or runs the attempt, and are lost when the process ends.
  */
 export class InstanceHandlers {
   readonly #byId = new Map<string, JobHandlers>();

@@ -22,7 +22,7 @@ export type ZonedScheduleDefaults = ScheduleDefaults & Pick<ScheduleSpec, "timez
 
 /** Options of a manager, including everything that is not pure. */
 export interface ManagerOptions extends Context {
-  /** Masks secrets in what the store reports. */
+  /** Masks secrets in reports of the store. */
   readonly mask?: SecretMask;
   /** Tags of this node that jobs may need. */
   readonly tags?: readonly string[];
@@ -39,41 +39,38 @@ export interface ManagerOptions extends Context {
   /** Most attempts at once of the jobs of each pool on this node. */
   readonly pools?: Readonly<Record<string, number>>;
   /**
-   * How long this node counts as live after a report; by default as long as a lease. It may be long
-   * if no other process uses the store: nobody else reads it, and a report wakes the process.
+   * Time for which this node counts as live after a report; by default a lease. It may be long if
+   * no other process uses the store: nobody else reads it, and a report wakes the process.
    */
   readonly nodeLeaseMs?: number;
-  /** How long `stop` lets running attempts finish. */
+  /** Time for which `stop` lets running attempts finish. */
   readonly drainMs: number;
   readonly jobDefaults: JobOptions;
   readonly scheduleDefaults: ZonedScheduleDefaults;
   readonly jobs: readonly JobDefinition[];
   /** Returns the current version of a job, read from its module; called at every look-up. */
   readonly refreshJob?: (job: JobDefinition) => JobDefinition;
-  /**
-   * Kinds that are configured but not loaded, with the reason: their schedules are kept, and their
-   * ticks skipped.
-   */
+  /** Kinds that are configured but not loaded, with the reason: schedules stay, and skip ticks. */
   readonly disabled: ReadonlyMap<string, string>;
   /** True if jobs may be added after the start: schedules of unknown kinds are kept. */
   readonly keepsUnknown?: boolean;
-  /** Reloads the configuration on request; absent if there is none. */
+  /** Reloads the configuration on request; absent without one. */
   readonly configuration?: {
     reload(options: ReloadOptions): Promise<ReloadReport>;
     settings(): ConfigInForce;
     readonly problem: string | null;
   };
-  /** Ends the daemon on request; absent if this is none. */
+  /** Ends the daemon on request; absent outside of a daemon. */
   readonly daemon?: DaemonControl;
-  /** Why listeners of the daemon cannot be opened at the moment; absent if this is none. */
+  /** Why listeners of the daemon cannot be opened at the moment; absent outside of a daemon. */
   readonly listenerProblems?: () => readonly string[];
-  /** Runs store maintenance; absent if there is none. */
+  /** Runs store maintenance; absent if unsupported. */
   readonly workOnStore?: (
     work: StoreWork,
     context: Omit<StoreWorkContext, "openTarget" | "random">,
   ) => AsyncIterable<StoreStep>;
   /**
-   * Writes the steps of a backup to a file of the configured folder; absent if there is none.
+   * Writes the steps of a backup to a file of the configured folder; absent without a folder.
    *
    * @returns its path
    */
@@ -81,17 +78,17 @@ export interface ManagerOptions extends Context {
     steps: AsyncIterable<StoreStep>,
     context: BackupFolderContext,
   ) => Promise<string>;
-  /** Channels to people, and the name of this host in what they are sent; absent for none. */
+  /** Channels to people, and this host's name in their notices; absent without channels. */
   readonly notices?: { readonly channels: readonly Channel[]; readonly host: string };
-  /** The URL of this node's site for browsers, which ends with a slash; null if it has none. */
+  /** The URL of this node's site for browsers, which ends with a slash; null without a site. */
   readonly siteUrl?: (() => string | null) | undefined;
-  /** The kind whose ends the caller shows, so that its final failures are not in the log. */
+  /** The kind whose ends the caller shows, so that its final failures are not logged. */
   readonly shownKind?: string | undefined;
-  /** Version of the time zone database; that of this process by default. */
+  /** Version of the time zone database; by default this process's. */
   readonly tzVersion?: string;
 }
 
-/** The options that hold as long as the manager exists: a reload replaces the jobs. */
+/** The options for the manager's lifetime: a reload replaces the jobs. */
 export type ManagerSettings = Omit<ManagerOptions, "jobs">;
 
 /** The number of workers, checked. @throws JobError `invalid_argument` out of range */

@@ -6,14 +6,14 @@ import type { Registry } from "./registry.ts";
 import type { TickCounter } from "./tick_counter.ts";
 import type { StoreHealth } from "./store_health.ts";
 
-/** What a manager depends on, with the parts and facts that most other parts use. */
+/** Dependencies of a manager, with the parts and facts that most other parts use. */
 export interface PartContext extends Context {
   readonly registry: Registry;
   readonly events: Events;
   readonly storeHealth: StoreHealth;
   readonly earlyClaims: EarlyClaims;
   readonly ticks: TickCounter;
-  /** Notifies people; null parts while nothing has needed them. */
+  /** Notifies people; parts are null until needed. */
   readonly notices: {
     readonly parts: { readonly notices: Notices } | null;
     isOutputWanted(kind: string): boolean;

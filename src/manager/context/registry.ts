@@ -11,10 +11,10 @@ import { kindOfReference } from "../../core/job/schedule_options.ts";
 import { kindsNeeding, missingTags } from "../../core/job/tags.ts";
 import { isNoticeKind } from "../../notices/context/notice_kinds.ts";
 
-/** How many kinds an error lists at most. */
+/** Most kinds that an error lists. */
 const LISTED_KINDS_MAX = 10;
 
-/** Kinds whose attempts take a worker of the node, and kinds whose attempts take none. */
+/** Kinds whose attempts take a worker of the node, and slotless kinds. */
 interface KindsBySlot {
   readonly taking: ReadonlySet<string>;
   readonly slotless: ReadonlySet<string>;
@@ -32,11 +32,11 @@ export class Registry {
   readonly #pools: Readonly<Record<string, number>>;
   /** The tags of this node. */
   readonly tags: ReadonlySet<string>;
-  /** Finds another node that has a job, for the error about a job that is not here. */
+  /** Finds another node that has a job, for the error about a job missing here. */
   holderOf: (kind: string) => { readonly id: string; readonly host: string } | undefined = () =>
     undefined;
   #disabled: ReadonlyMap<string, string> = new Map();
-  // Built on demand: thousands of jobs may be added one after the other.
+  // Built on demand: thousands of jobs may be added one by one.
   #kinds: ReadonlySet<string> | null = null;
   #bySlot: { readonly some: KindsBySlot; readonly none: KindsBySlot } | null = null;
   #limits: ClaimLimits | null = null;
@@ -59,8 +59,8 @@ export class Registry {
   }
 
   /**
-   * The kinds that this node can run: those of its jobs whose tags it has, without those that run
-   * elsewhere. The set is a new object after each change, and only then.
+   * The kinds that this node can run: kinds of jobs whose tags it has, except external ones. The
+   * set is a new object after each change, and only then.
    */
   get kinds(): ReadonlySet<string> {
     return this.#kinds ??= new Set(
@@ -71,7 +71,7 @@ export class Registry {
   }
 
   /**
-   * The kinds to claim with this many workers: with none, only notices and backups. The sets are
+   * The kinds to claim with this many workers: without any, only notices and backups. The sets are
    * new objects after each change, and only then.
    */
   kindsBySlot(workers: number): KindsBySlot {
@@ -91,12 +91,12 @@ export class Registry {
     };
   }
 
-  /** The kinds of all jobs that run on a node, also if this one does not have their tags. */
+  /** The kinds of all jobs that run on a node, even if this one lacks their tags. */
   get repeatable(): readonly string[] {
     return [...this.#jobs.values()].filter((job) => !isExternal(job)).map(({ kind }) => kind);
   }
 
-  /** Tags that a job needs and this node does not have. */
+  /** Tags that a job needs and this node lacks. */
   missing({ options }: JobDefinition): readonly string[] {
     return missingTags(options.needs, this.tags);
   }
@@ -106,7 +106,7 @@ export class Registry {
     return this.#limits ??= this.#readLimits();
   }
 
-  /** True if some job says what it expects of its runs. */
+  /** True if some job has expectations of its runs. */
   get hasExpectations(): boolean {
     return this.#hasExpectations ??= [...this.#jobs.values()].some(hasExpectations);
   }
@@ -124,7 +124,9 @@ export class Registry {
     this.#changed();
   }
 
-  /** Set the kinds that are configured but not loaded, with the reason. Returns those before. */
+  /**
+   * Set the kinds that are configured but not loaded, with the reason. Returns the previous ones.
+   */
   disable(reasons: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
     const before = this.#disabled;
     this.#disabled = reasons;
@@ -141,12 +143,12 @@ export class Registry {
     return this.#jobs.has(kind) ? undefined : this.#disabled.get(kind);
   }
 
-  /** The zone of a job's times; UTC if it has none, or is not loaded. */
+  /** The zone of a job's times; UTC if unset or if the job is not loaded here. */
   timezoneOf(kind: string): string {
     return this.#jobs.get(kind)?.timezone ?? "UTC";
   }
 
-  /** Replace all jobs except the system's, which are not configured. Returns those before. */
+  /** Replace all jobs except the system's, which are not configured. Returns the previous ones. */
   replace(jobs: readonly JobDefinition[]): readonly JobDefinition[] {
     const before = [...this.#jobs.values()].filter(({ kind, source }) =>
       source.type !== "system" || kind === BACKUP_KIND
@@ -231,7 +233,7 @@ export class Registry {
     });
   }
 
-  /** The kinds of the jobs that need a tag, of those in `patterns`. @throws JobError */
+  /** The kinds in `patterns` of the jobs that need a tag. @throws JobError */
   kindsOfTag(tag: string, patterns: readonly string[] = ["*"]): readonly string[] {
     const jobs = this.list().filter(({ kind }) => includesKind(patterns, kind));
     return kindsNeeding(tag, jobs.map(({ kind, options: { needs } }) => ({ kind, needs })));

@@ -6,7 +6,7 @@ import type { Logger } from "../../platform/logger.ts";
 /** Waits after the store refused. */
 const RETRY: Backoff = { firstMs: 50, longestMs: 2_000 };
 
-/** Store calls that are retried, as worded after "Cannot". */
+/** Retried store calls, as worded after "Cannot". */
 export type StoreAction =
   | "claim"
   | "settle"
@@ -19,16 +19,16 @@ export type StoreAction =
 /**
  * Tracks whether the store responds, logs changes of that, and spaces retries.
  *
- * A full store still responds to what writes nothing, so an action that failed is a problem until
- * the same action succeeds.
+ * A full store still answers reads, so a failed action is a problem until the same action succeeds.
  */
 export class StoreHealth {
   readonly #logger: Logger;
   readonly #mask: SecretMask | undefined;
   readonly #failing = new Set<StoreAction>();
   /**
-   * Called when the store stops responding, and with null when it responds again. It is called
-   * again once it is certain that it will not do so by itself.
+   * Called when the store stops responding, and with null when it responds again. Called again once
+   * it is certain that it cannot recover alone.5489 Most skipped ticks, among this many, whose
+   * overlapped run is looked up.
    */
   onChange: ((problem: string | null, isCertain: boolean) => void) | null = null;
   #retries = 0;
@@ -52,7 +52,7 @@ export class StoreHealth {
   /** The action succeeded, or is no longer needed. */
   succeeded(action: StoreAction): void {
     this.#failing.delete(action);
-    // An outcome includes the lines that could not be written before.
+    // An outcome includes earlier unwritten lines.
     if (action === "settle") this.#failing.delete("write the log");
     if (this.#failing.size > 0) return;
     this.#retries = 0;
@@ -67,7 +67,7 @@ export class StoreHealth {
     this.#failing.add(action);
     const known = toJobError(error, `Cannot ${action}`);
     const isAway = known.code === "unavailable" || known.code === "resource_exhausted";
-    // A store that is away is logged once; any other error each time.
+    // An unreachable store is logged once; any other error each time.
     if (isCertain) this.#logger.error(known.message);
     else if (!isAway) {
       this.#logger.error(`The store refused to ${action}`, { error: known.message });

@@ -10,7 +10,7 @@ import { BATCH_MAX, type Store } from "../../store/store.ts";
 import type { FoundAttempt } from "../../worker/executor.ts";
 import type { PartContext } from "../context/part_context.ts";
 
-/** How many instances are read at once: the store may be on another machine. */
+/** Number of instances read at once: the store may be on another machine. */
 const READ_AT_ONCE = 50;
 
 /** An attempt to take over, as this daemon knows it. */
@@ -18,13 +18,13 @@ export interface Adopted {
   readonly found: FoundAttempt;
   readonly instance: Instance;
   readonly job: JobDefinition;
-  /** How many lines that it printed the store has. */
+  /** Number of its printed lines in the store. */
   readonly lines: number;
 }
 
 /**
- * Reads the attempts of an earlier daemon that this one can adopt: those with a valid claim. For
- * any other, the outcome is recorded already, or another node has the instance.
+ * Reads the attempts of an earlier daemon that this one can adopt: their claims are valid.
+ * Otherwise the outcome is recorded already, or another node has the instance.
  */
 export async function readAdopted(
   all: readonly FoundAttempt[],
@@ -53,8 +53,8 @@ async function readOne(
 }
 
 /**
- * How many printed lines the store has of the current claim of an instance. They are the last ones
- * of its log, in the order in which they were printed. Between them may be our own.
+ * Number of printed lines in the store for the current claim of an instance. They are the last ones
+ * of its log, in the order of printing. Lines of ours may be between them.
  */
 async function countLines(store: Store, { id, fence }: Instance): Promise<number> {
   const query = { instanceId: id, newestFirst: true } as const;
@@ -71,7 +71,7 @@ async function countLines(store: Store, { id, fence }: Instance): Promise<number
   return count;
 }
 
-/** In place of a job that is no longer a command, or not configured: what runs of it may end. */
+/** Replaces a job that is no longer a configured command: its running attempts may end. */
 function formerJob({ kind }: Instance): JobDefinition {
   const command: CommandSpec = {
     ...NO_PROCESS,

@@ -22,7 +22,7 @@ import type { RunningAttempt } from "./running_attempt.ts";
 import { isUnasked, notStarted, type UnaskedOutcome, withAnswer } from "./settlement.ts";
 import type { PartContext } from "../context/part_context.ts";
 
-/** How long an aborted attempt may take to end. */
+/** Time for an aborted attempt to end. */
 const HURRY_MS = 1_000;
 /** Longest time to kill the processes of an attempt, on a busy machine. */
 const LOSE_MS = 500;
@@ -61,8 +61,8 @@ export class AttemptRunner {
   }
 
   /**
-   * Run an attempt now, or when it is due if it was claimed early. An executor that keeps to that
-   * time gets it earlier, so that preparing it does not make it late.
+   * Run an attempt now, or when it is due if it was claimed early. An executor that respects that
+   * time gets it earlier, to prepare it.
    */
   run(running: RunningAttempt, job: JobDefinition, deadlineMs: number): void {
     const { earlyClaims, executor } = this.#options;
@@ -71,7 +71,7 @@ export class AttemptRunner {
     } else earlyClaims.delay(running, () => this.#start(running, job, { deadlineMs }));
   }
 
-  /** Take back the attempts that wait for their due time and may not begin any more. */
+  /** Take back unstarted attempts that wait for their due time. */
   withdraw(all: Iterable<RunningAttempt>): void {
     const { clock, earlyClaims, mayBegin } = this.#options;
     const nowMs = clock.now().monotonicMs;
@@ -94,12 +94,12 @@ export class AttemptRunner {
     for (const { attempt } of all) attempt?.hurry?.(HURRY_MS);
   }
 
-  /** An attempt is settled. Returns how long before it may be claimed again, in milliseconds. */
+  /** An attempt is settled. Returns the time until it may be claimed again, in milliseconds. */
   settle(running: RunningAttempt, outcome: AttemptOutcome): number {
     return this.#resources.leave(running, outcome);
   }
 
-  /** @param times `leftMs` is how long until it may begin, in milliseconds */
+  /** @param times `leftMs` is the time until it may begin, in milliseconds */
   #start(
     running: RunningAttempt,
     job: JobDefinition,
@@ -138,13 +138,13 @@ export class AttemptRunner {
   }
 
   /**
-   * Give up an attempt for which nothing seems to run. What does run, after all, is killed first:
-   * its instance may run again at once.
+   * Give up an attempt that seems to have no process. Anything that does run is killed first: its
+   * instance may run again at once.
    */
   lose(running: RunningAttempt, why: string): void {
     const { attempt } = running;
     const { clock, ended } = this.#options;
-    // However it ends now, it counts as lost.
+    // Any further end counts as lost.
     running.attempt = null;
     attempt?.hurry?.(0);
     clock.timer(LOSE_MS, () => {
@@ -206,7 +206,7 @@ export class AttemptRunner {
     });
   }
 
-  // The worker that failed may be gone, so the job's handlers are called in another one.
+  // The failed worker may be gone, so another one calls the job's handlers.
   async #askHandlers(
     running: RunningAttempt,
     job: JobDefinition,

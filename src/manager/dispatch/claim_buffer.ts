@@ -2,9 +2,9 @@ import type { Clock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
 
-/** How many milliseconds of work the buffer should have. */
+/** Work that the buffer should hold, in milliseconds. */
 const AHEAD_MS = 4;
-/** How long a claim may wait before it is released: by then the attempts have become longer. */
+/** Longest wait of a claim before it is released: by then the attempts have become longer. */
 const WAIT_MS_MAX = 25;
 /** Idle time of the workers after which claims are requested earlier. */
 const LATE_MS = 0.2;
@@ -13,22 +13,21 @@ const WINDOW_MS_MIN = 2;
 /** Most claims in the buffer. */
 const AHEAD_MAX = 200;
 /**
- * When the store is slower than the workers, claim this many times as much per call: the rest of a
- * call costs the same.
+ * When the store is slower than the workers, claim this many times more per call, at a fixed cost.
  */
 const LATE_TIMES = 2;
 
 /** A claim that waits for a free worker of this node. */
 export interface WaitingClaim {
   readonly running: RunningAttempt;
-  /** Monotonic ms at which its attempt must have ended. */
+  /** Monotonic ms by which its attempt must have ended. */
   readonly deadlineMs: number;
 }
 
 /**
- * Claims beyond the free workers, which begin as workers become free. It has as many as the workers
- * end in some milliseconds, and so none if attempts take longer. One transaction then settles and
- * claims many instead of one, and no worker waits for it.
+ * Claims beyond the free workers, which begin as workers become free. It holds a few milliseconds
+ * of work: long attempts leave it empty. One transaction then settles and claims many instead of
+ * one, and no worker waits for it.
  */
 export class ClaimBuffer {
   readonly #clock: Clock;
@@ -37,7 +36,7 @@ export class ClaimBuffer {
   readonly #waiting: WaitingClaim[] = [];
   readonly #timer: LazyTimer;
   #windowMs: number | null = null;
-  /** Since when no attempt runs: time spent waiting for the store does not count in the rate. */
+  /** Start of the time without attempts: waits for the store do not count in the rate. */
   #idleMs: number | null = null;
   /** True if claims take longer than the attempts of the claims before them. */
   #isLate = false;
@@ -55,7 +54,7 @@ export class ClaimBuffer {
     return this.#waiting.length;
   }
 
-  /** How many claims the buffer should have. */
+  /** Number of claims that the buffer should hold. */
   get most(): number {
     return this.#most;
   }
@@ -70,9 +69,9 @@ export class ClaimBuffer {
   }
 
   /**
-   * Claims arrived, and are not added yet. Returns how many more to request before their attempts
-   * begin: none unless workers had to wait for claims, and none since the buffer was not empty when
-   * some arrived.
+   * Claims arrived, but are not added yet. Returns the number of further claims to request before
+   * that: none unless workers had to wait for claims, and none if the buffer has not been empty
+   * since.
    */
   arrived(): number {
     if (this.#waiting.length > 0) this.#isLate = false;
@@ -95,7 +94,7 @@ export class ClaimBuffer {
     if (this.#windowMs !== null) this.#idleMs = this.#clock.now().monotonicMs;
   }
 
-  /** An attempt has ended: the rate decides how many claims to buffer. */
+  /** An attempt has ended: the rate decides the number of claims to buffer. */
   ended(): void {
     const nowMs = this.#clock.now().monotonicMs;
     this.#windowMs ??= nowMs;
@@ -117,12 +116,12 @@ export class ClaimBuffer {
     if (this.#timer.dueMs === null) this.#timer.setIn(WAIT_MS_MAX);
   }
 
-  /** Take the most urgent one; null if there is none. */
+  /** Take the most urgent claim; null if empty. */
   take(): WaitingClaim | null {
     return this.#waiting.shift() ?? null;
   }
 
-  /** Take this one. Returns false if it does not wait here. */
+  /** Take this claim. Returns false if it is not here. */
   remove(running: RunningAttempt): boolean {
     const at = this.#waiting.findIndex((waiting) => waiting.running === running);
     if (at >= 0) this.#waiting.splice(at, 1);
@@ -137,7 +136,7 @@ export class ClaimBuffer {
     for (const waiting of this.#waiting.splice(0)) this.#giveBack(waiting);
   }
 
-  // Released one by one, the most urgent ones would wait in the store while others begin.
+  // Released singly, the most urgent ones would wait in the store while others begin.
   #check(): void {
     const sinceMs = Math.min(...this.#waiting.map(({ running }) => running.startedMs));
     const leftMs = sinceMs + WAIT_MS_MAX - this.#clock.now().monotonicMs;

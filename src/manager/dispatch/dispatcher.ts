@@ -18,15 +18,15 @@ import type { DrainFacts, DrainRequest } from "../api/daemon.ts";
 
 /** Most instances of one claim. */
 const CLAIM_MAX = 500;
-/** Most attempts that the executor has beyond the workers, to begin when it chooses. */
+/** Most attempts that the executor holds beyond the workers, to begin when it chooses. */
 const HANDED_MAX = 64;
-/** Most attempts at once that take no worker of the node: each is a process of some megabytes. */
+/** Most concurrent attempts without a worker: each is a process of some megabytes. */
 const SLOTLESS_MAX = 1_000;
 /** Longest sleep: the wall clock may be set meanwhile. */
 const SLEEP_MS_MAX = 60_000;
-/** How long outcomes wait for others while workers have more to do. */
+/** Time for which outcomes wait for others while workers have more to do. */
 const SEND_MS = 2;
-/** How long a drain waits, after all attempts have ended, for a store that takes no outcomes. */
+/** Time for which a drain waits, after all attempts have ended, for the store to take outcomes. */
 const GIVE_UP_MS = 10_000;
 
 interface DispatcherOptions extends PartContext {
@@ -51,8 +51,8 @@ interface ClaimRequest extends KindsToClaim {
 /**
  * Claims due instances for free workers, runs them and settles their outcomes.
  *
- * It wakes when something was enqueued, is due or ended, and never polls. Outcomes and the claim
- * that follows them are sent in the same turn of the event loop, so that one transaction settles a
+ * It wakes when something was enqueued, is due or ended, and never polls. Outcomes and the
+ * following claim are sent in the same turn of the event loop, so that one transaction settles a
  * group and claims the next.
  */
 export class Dispatcher {
@@ -68,7 +68,7 @@ export class Dispatcher {
   #sendTimer: Timer | null = null;
   #count: number;
   #busy = 0;
-  /** Attempts that run and take none of the workers. */
+  /** Running attempts that take none of the workers. */
   #slotless = 0;
   #isStarted = false;
   #isClaiming = false;
@@ -119,12 +119,12 @@ export class Dispatcher {
     return this.#watch.count;
   }
 
-  /** What a {@link drain} would wait for. */
+  /** The work that a {@link drain} would wait for. */
   drainFacts(options: DrainRequest): DrainFacts {
     return drainFacts([...this.#running.values()], options);
   }
 
-  /** True if the executor can take another attempt: those that wait in it need no worker yet. */
+  /** True if the executor can take another attempt: attempts queued in it need no worker yet. */
   get #isFree(): boolean {
     return this.busy < this.#count && this.#options.executor.waiting < HANDED_MAX;
   }
@@ -143,11 +143,11 @@ export class Dispatcher {
 
   /**
    * Take over attempts that an earlier daemon began, before {@link start}: same claims, same
-   * fences. Those whose claim is no longer valid are ended. @returns how many continue
+   * fences. Attempts with invalid claims are ended. @returns number that continue
    */
   async adopt(found: readonly FoundAttempt[]): Promise<number> {
     const all = await readAdopted(found, this.#options);
-    // In one turn of the event loop: none may end, or reach its time limit, between two of them.
+    // In one turn of the event loop, so that none ends or times out in between.
     for (const each of all) {
       const running = RunningAttempt.adopted(each, this.#options);
       this.#running.set(running.instance.id, running);
@@ -166,7 +166,7 @@ export class Dispatcher {
     this.#withdraw();
   }
 
-  /** Release what was claimed and may not begin any more. */
+  /** Release claims that may not begin any more. */
   #withdraw(): void {
     this.#buffer.clear();
     this.#runner.withdraw(this.#running.values());
@@ -179,7 +179,7 @@ export class Dispatcher {
 
   /**
    * Claim nothing more, and wait until every claim is settled, or the store has not responded for
-   * 10 s. Returns how many attempts were left to the next daemon.
+   * 10 s. Returns the number of attempts left to the next daemon.
    */
   async drain(request: DrainRequest): Promise<number> {
     this.pauseClaims();
@@ -197,10 +197,12 @@ export class Dispatcher {
     return await this.#drain.run().finally(() => giveUp.cancel());
   }
 
-  /** End commands, too, in a {@link drain} that is to leave them and still waits for others. */
+  /** End commands too, in a {@link drain} that would leave them and still waits for others. */
   readonly endCommands = () => this.#drain?.endCommands();
 
-  /** Leave attempts that can be left, with whole leases for the next daemon. @returns how many */
+  /**
+   * Leave attempts that can be left, with whole leases for the next daemon. @returns their number
+   */
   async #leave(): Promise<number> {
     await this.#renewal.renewed();
     const before = this.#running.size;
@@ -218,7 +220,7 @@ export class Dispatcher {
     if (!this.isQuiet) await new Promise<void>((resolve) => this.#idle.add(resolve));
   }
 
-  /** True if no claim is unsettled or under way, not counting commands that are to be left. */
+  /** True if no claim is unsettled or under way, except commands to be left. */
   get isQuiet(): boolean {
     if (this.#isClaiming) return false;
     if (!this.#drain?.keepsCommands) return this.#running.size === 0;
@@ -254,7 +256,7 @@ export class Dispatcher {
     }
   }
 
-  /** Abort all attempts, and kill those that do not end soon. */
+  /** Abort all attempts, and kill any that do not end soon. */
   abortNow(): void {
     this.abort("drain");
     this.#runner.hurry(this.#running.values());
@@ -277,7 +279,7 @@ export class Dispatcher {
     this.#wake.setWithin(Math.min(delayMs, SLEEP_MS_MAX));
   }
 
-  // Everything of one turn is sent together once its promises have settled, outcomes first.
+  // Everything of one turn is sent together after its promises have settled, outcomes first.
   #step(): void {
     if (this.#isStepping) return;
     this.#isStepping = true;
@@ -323,7 +325,7 @@ export class Dispatcher {
     if (this.#mustClaim) this.#step();
   }
 
-  /** How many to claim of the kinds that take a worker, and of the others: those need not wait. */
+  /** Number of claims wanted of kinds that take a worker, and of others, which need not wait. */
   #wanted(): readonly KindsToClaim[] {
     const { taking, slotless } = this.#options.registry.kindsBySlot(this.#count);
     const room = this.#count - this.#busy - this.#buffer.size;
@@ -346,14 +348,14 @@ export class Dispatcher {
     return { at, limit, kinds, response: store.claim(request) };
   }
 
-  /** Begin what was claimed. Returns the next claim, if it was requested before that. */
+  /** Begin claimed attempts. Returns the next claim, if it was requested before that. */
   async #receive({ at, limit, kinds, response }: ClaimRequest): Promise<ClaimRequest | null> {
     const { storeHealth, earlyClaims, registry } = this.#options;
     const { value, at: claimedAt, sentMs = at.monotonicMs } = await response;
     storeHealth.succeeded("claim");
     if (value.length > 0) earlyClaims.took(at.monotonicMs);
     const isFull = value.length === limit;
-    // A store slower than the workers can claim the next ones while they work on these.
+    // A store slower than the workers can claim the next ones while they work.
     const { taking } = registry.kindsBySlot(this.#count);
     const isForWorkers = kinds === taking && this.#isStarted;
     const more = isFull && isForWorkers ? this.#buffer.arrived() : 0;
@@ -365,7 +367,7 @@ export class Dispatcher {
     return next;
   }
 
-  // By the store's time: a node whose clock is ahead must not claim again and again.
+  // By the store's time: a node with a fast clock must not claim repeatedly.
   async #armNextDue(claimed: readonly ReadonlySet<string>[]): Promise<void> {
     const { store, clock, registry, node, earlyClaims } = this.#options;
     const asked = clock.now();
@@ -441,8 +443,8 @@ export class Dispatcher {
     this.poke();
   }
 
-  // A claim that was taken over is settled by another node. One that a drain cannot settle is taken
-  // back at the next start.
+  // Another node settles a claim that was taken over. The next start takes back claims that a drain
+  // cannot settle.
   #mustKeep(running: RunningAttempt): boolean {
     if (!this.#isClaimed(running.instance)) return false;
     if (this.#isStarted || this.#busy + this.#slotless > 0) return true;
@@ -475,7 +477,7 @@ export class Dispatcher {
   };
 
   #release(running: RunningAttempt): void {
-    // Not before the store has it: until then the supervisor keeps it for the next daemon.
+    // Only once the store has it: until then the supervisor keeps it for the next daemon.
     running.attempt?.outcomeRecorded?.();
     if (this.#running.get(running.instance.id) === running) {
       this.#running.delete(running.instance.id);

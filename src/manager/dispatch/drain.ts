@@ -3,21 +3,21 @@ import type { ClaimKey } from "../../store/store.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
 import type { DrainFacts, DrainRequest } from "../api/daemon.ts";
 
-/** How often to look whether commands can be left. */
+/** Interval between checks whether commands can be left. */
 const LOOK_EVERY_MS = 20;
 
-/** Whose attempts are drained. */
+/** Owner of the drained attempts. */
 interface DrainHost {
   readonly clock: Clock;
   readonly running: () => readonly RunningAttempt[];
   readonly abort: (claims: readonly ClaimKey[]) => void;
-  /** Resolves when nothing is unsettled but commands that are to be left. */
+  /** Resolves when only commands to be left are unsettled. */
   readonly quiet: () => Promise<void>;
-  /** Leaves the commands that can be left. @returns how many */
+  /** Leaves the commands that can be left. @returns their number */
   readonly leave: () => Promise<number>;
 }
 
-/** Waits until attempts have ended, and aborts those that take too long. */
+/** Waits until attempts have ended, and aborts slow ones. */
 export class Drain {
   /** True while commands are to be left. */
   keepsCommands: boolean;
@@ -32,7 +32,7 @@ export class Drain {
     this.keepsCommands = request.keepsCommands ?? false;
   }
 
-  /** @returns how many attempts were left */
+  /** @returns number of attempts left */
   async run(): Promise<number> {
     const { running, quiet, leave, clock } = this.#host;
     this.#beganMs = clock.now().monotonicMs;
@@ -47,9 +47,8 @@ export class Drain {
   }
 
   /**
-   * Wait for commands that cannot be left. Most can be once their supervisor has started; others
-   * have the rest of their time to end. Nothing is left before that, because leases of what was
-   * left end.
+   * Wait for commands that cannot be left yet. Most can be left once their supervisor has started;
+   * others have the rest of their time to end. Leaving ends leases, so it comes last.
    */
   async #whenRestCanBeLeft(): Promise<void> {
     const { running, clock } = this.#host;
@@ -58,7 +57,7 @@ export class Drain {
     while (this.keepsCommands && rest().length > 0) await sleep(clock, LOOK_EVERY_MS);
   }
 
-  /** End commands, too: their time begins now. */
+  /** End commands too: their time begins now. */
   endCommands(): void {
     if (!this.keepsCommands) return;
     this.keepsCommands = false;
@@ -80,7 +79,7 @@ export class Drain {
   }
 }
 
-/** What a drain of these attempts would wait for. */
+/** The work that a drain of these attempts would wait for. */
 export function drainFacts(
   attempts: readonly RunningAttempt[],
   { drainMs, keepsCommands = false }: DrainRequest,

@@ -33,7 +33,7 @@ export function freezer(
   };
 }
 
-/** Freezes what runs, or lets it continue. @throws JobError `conflict` if it is not a command */
+/** Freezes a running command, or lets it continue. @throws JobError `conflict` for anything else */
 function freezeOf({ attempt, instance, job }: RunningAttempt, thaw: boolean): () => Promise<void> {
   const action = `Cannot ${thaw ? "resume" : "freeze"} instance "${instance.id}"`;
   if (job?.source.type !== "command" || !attempt?.freeze) {

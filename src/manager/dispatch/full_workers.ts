@@ -4,21 +4,21 @@ import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { PartContext } from "../context/part_context.ts";
 
-/** How often to check whether all workers are busy. */
+/** Interval between checks whether all workers are busy. */
 const LOOK_EVERY_MS = 10_000;
-/** How long they must be busy before it is logged. */
+/** Time for which they must be busy before it is logged. */
 const FULL_MS = 60_000;
 
 interface FullWorkersOptions
   extends Pick<PartContext, "store" | "clock" | "logger" | "node" | "registry"> {
   readonly dispatcher: Dispatcher;
-  /** Called with what is logged, and with null when a worker is free again. */
+  /** Called with the logged text, and with null when a worker is free again. */
   readonly notify: (detail: string | null) => void;
 }
 
 /**
  * Notices when all workers of this node stay busy while an instance waits for one, for example
- * because attempts hang. Logs once which attempt has run the longest.
+ * because attempts hang. Logs the longest-running attempt once.
  */
 export class FullWorkers {
   readonly #options: FullWorkersOptions;
@@ -34,7 +34,7 @@ export class FullWorkers {
     this.#timer = new LazyTimer(options.clock, () => void this.#look());
   }
 
-  /** How long this has lasted, in milliseconds; null if it does not. */
+  /** Time for which all workers have been busy, in milliseconds; null if one is free. */
   get fullMs(): number | null {
     return this.#sinceMs === null ? null : this.#options.clock.now().monotonicMs - this.#sinceMs;
   }
@@ -55,7 +55,7 @@ export class FullWorkers {
 
   async #look(): Promise<void> {
     const isStuck = await this.#isStuck();
-    // It may have been stopped, or stopped and started again, meanwhile.
+    // It may have been stopped, or restarted, meanwhile.
     if (!this.#isWatching || this.#timer.dueMs !== null) return;
     if (isStuck === false) {
       if (this.#isLogged) {
@@ -76,7 +76,7 @@ export class FullWorkers {
     return count > 0 && busy >= count;
   }
 
-  /** True if a due instance waits for a worker; null if the store does not say. */
+  /** True if a due instance waits for a worker; null if the store does not answer. */
   async #isStuck(): Promise<boolean | null> {
     if (!this.#isFull) return false;
     const { store, registry, clock, node, logger, dispatcher } = this.#options;

@@ -17,15 +17,15 @@ import { checkTimeout, inRequest, readOptions, readPage } from "../context/call_
 import { checkRequests } from "../instances/new_instance.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
 
-/** Most calls of one attempt; a job that schedules endlessly is stopped here. */
+/** Most calls of one attempt, to stop a job that schedules endlessly. */
 const CALLS_MAX = 10_000;
-/** How long to wait before checking that the attempt still has its claim. */
+/** Time after which the attempt's claim is checked again. */
 const WAIT_SLICE_MS = 5_000;
 
 /** The calls of one attempt. */
 interface Caller {
   calls: number;
-  /** How many times it scheduled each thing. */
+  /** Number of times that it scheduled each thing. */
   readonly scheduled: Map<string, number>;
 }
 
@@ -36,9 +36,9 @@ type Method = (by: Instance, caller: Caller, args: readonly unknown[]) => Promis
  * claim may call.
  *
  * Scheduling is idempotent: the id of a child is derived from its parent, its kind and arguments,
- * and how many times the attempt scheduled the same before. An attempt that runs again thus
- * schedules the same children once, in any order and with any calls in between. Due times do not
- * count: "in ten minutes" is another time in each attempt.
+ * and its number among equal children of the attempt. An attempt that runs again thus schedules the
+ * same children once, in any order and with any calls in between. Due times are ignored: "in ten
+ * minutes" differs in each attempt.
  */
 export class JobCalls {
   readonly #manager: InstanceApi;
@@ -192,7 +192,7 @@ function readScheduleOptions(kind: string, value: unknown): ScheduleOptions {
   return options;
 }
 
-/** Identifies what is scheduled, and how many times this attempt did so before. */
+/** Identifies a scheduled thing, and the number of times that this attempt scheduled it before. */
 function keyOf(caller: Caller, kind: string, options: ScheduleOptions): string {
   const content = JSON.stringify([kind, options.arguments ?? [], options.uniqueKey ?? null]);
   const digest = createHash("sha256").update(content).digest("base64");
@@ -201,7 +201,7 @@ function keyOf(caller: Caller, kind: string, options: ScheduleOptions): string {
   return `${digest}/${count}`;
 }
 
-/** The given argument; a missing one becomes null in JSON. Its reader checks the type. */
+/** The given argument; a missing one is null in JSON. Its reader checks the type. */
 function given(value: unknown): object | undefined {
   return value === null ? undefined : value as object | undefined;
 }

@@ -15,7 +15,7 @@ interface Outcome {
 /** The dependencies of an outbox, and its callbacks. */
 export interface OutboxOptions
   extends Pick<PartContext, "store" | "clock" | "node" | "storeHealth"> {
-  /** Called after the commit, with the log lines that it wrote. */
+  /** Called after the commit, with its log lines. */
   readonly settled: (
     running: RunningAttempt,
     result: SettleResult,
@@ -40,7 +40,7 @@ export class Outbox {
     this.#waiting.push({ running, settlement });
   }
 
-  /** Send what was added since the last time. */
+  /** Send everything added since the last time. */
   send(): void {
     const outcomes = this.#waiting;
     this.#waiting = [];
@@ -67,7 +67,7 @@ export class Outbox {
       const isRefused = isJobError(error, "invalid_argument");
       clock.timer(storeHealth.backoff(), () => {
         const kept = batch.filter(({ running }) => mustKeep(running));
-        // One that the store refuses must not keep the others back.
+        // A refused one must not hold up the others.
         if (isRefused) { for (const one of kept) void this.#settle([one]); }
         else if (kept.length > 0) void this.#settle(kept);
         else storeHealth.succeeded("settle");

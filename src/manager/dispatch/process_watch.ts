@@ -2,7 +2,7 @@ import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { PartContext } from "../context/part_context.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
 
-/** How often attempts are looked at, and after how long they are ended, as shares of the lease. */
+/** Interval between looks at attempts, and time limit of missing ones, as shares of the lease. */
 const LOOK_SHARE = 1 / 4;
 const LOST_SHARE = 1 / 2;
 
@@ -12,15 +12,15 @@ interface ProcessWatchOptions extends Pick<PartContext, "clock" | "logger" | "le
 }
 
 /**
- * Watches that something runs for each attempt whose lease this node renews. One without a process,
- * or that its executor does not know, would hold its instance for ever: it is ended as lost before
- * a lease is over. It does not depend on the cause, so it also covers faults nobody foresaw.
+ * Watches that every attempt with a renewed lease really runs. One without a process, or unknown to
+ * its executor, would hold its instance for ever: it is ended as lost within a lease. The cause
+ * does not matter, so it also covers unforeseen faults.
  */
 export class ProcessWatch {
   readonly #options: ProcessWatchOptions;
   readonly #lose: (running: RunningAttempt, why: string) => void;
   readonly #timer: LazyTimer;
-  /** Since when nothing seems to run for an attempt, in monotonic ms. */
+  /** Monotonic ms since which nothing seems to run for an attempt. */
   readonly #missing = new Map<RunningAttempt, number>();
 
   /** @param lose ends an attempt as lost */
@@ -33,7 +33,7 @@ export class ProcessWatch {
     this.#timer = new LazyTimer(options.clock, () => this.#look());
   }
 
-  /** Attempts that run without a process now. */
+  /** Number of attempts without a process now. */
   get count(): number {
     return this.#missing.size;
   }

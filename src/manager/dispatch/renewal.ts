@@ -6,14 +6,14 @@ import type { PartContext } from "../context/part_context.ts";
 
 /** Share of the lease that is left when job code must have ended. */
 const LEASE_MARGIN_SHARE = 1 / 10;
-/** Share of the lease after which it is renewed; the smaller one while the store is slow. */
+/** Share of the lease after which it is renewed; a smaller one while the store is slow. */
 const RENEW_SHARE = 1 / 3;
 const SLOW_RENEW_SHARE = 1 / 6;
 /** A store is slow if a response takes more than this share of the lease. */
 const SLOW_SHARE = 1 / 12;
 /** Attempts are stopped if two renewals in a row take longer than this share of the lease. */
 const TOO_SLOW_SHARE = 2 / 5;
-/** The warning about that is repeated no more often than this. */
+/** Shortest interval between two of these warnings. */
 const WARN_EVERY_MS = 600_000;
 /** Longest wait for a renewal that something depends on. */
 const RENEWED_MS_MAX = 2_000;
@@ -32,7 +32,7 @@ interface RenewalOptions
 export class Renewal {
   readonly #options: RenewalOptions;
   #isStarted = false;
-  /** Not set while nothing is claimed: an idle node has nothing to wake for. */
+  /** Not set without claims: an idle node has nothing to wake for. */
   readonly #timer: LazyTimer;
   #waiting = 0;
   #sentMs = 0;
@@ -54,10 +54,7 @@ export class Renewal {
     this.#timer.cancel();
   }
 
-  /**
-   * Monotonic ms at which job code of a claim must have ended; 0 if it came too late to be renewed
-   * before that.
-   */
+  /** Monotonic ms by which job code of a claim must have ended; 0 if too late for a renewal. */
   deadlineOf(sentMs: number): number {
     const { clock, leaseMs } = this.#options;
     const nowMs = clock.now().monotonicMs;
@@ -65,7 +62,7 @@ export class Renewal {
     return nowMs + (nowMs - sentMs) < deadlineMs ? deadlineMs : 0;
   }
 
-  /** Claims came: renew them at once if much of their lease is over. */
+  /** Claims came: renew them at once if little of their lease is left. */
   claimed(sentMs: number): void {
     const { clock, leaseMs, logger } = this.#options;
     if (this.#isStarted && this.#timer.dueMs === null) this.#arm();
@@ -81,13 +78,13 @@ export class Renewal {
     }
   }
 
-  /** Renew all claims: an earlier daemon made them, and nobody has renewed them since its end. */
+  /** Renew all claims: they are an earlier daemon's, and were not renewed since its end. */
   renewNow(): void {
     this.#isStarted = true;
     this.#due();
   }
 
-  /** Renew all claims, and resolve when that is done or takes too long. */
+  /** Renew all claims, and resolve when done or after too long. */
   async renewed(): Promise<void> {
     const { clock, running } = this.#options;
     if (running.size > 0) await inTime(this.#renew(), RENEWED_MS_MAX, { clock, late: () => {} });
@@ -101,13 +98,13 @@ export class Renewal {
 
   #due(): void {
     const { running, storeHealth } = this.#options;
-    // A renewal that failed need not be repeated.
+    // A failed renewal need not be repeated.
     if (running.size === 0) return storeHealth.succeeded("renew");
     this.#arm();
     if (this.#waiting < WAITING_MAX) void this.#renew();
   }
 
-  // If it fails nothing is extended, and the executor stops job code before the lease ends.
+  // On failure nothing is extended, and the executor stops job code before the lease ends.
   async #renew(): Promise<void> {
     const { running, storeHealth, clock } = this.#options;
     const claims = [...running.values()].map(({ instance: { id, fence } }) => ({ id, fence }));
@@ -133,7 +130,7 @@ export class Renewal {
     if (this.#isStarted) this.#followSlow();
   }
 
-  /** Warn now and then while renewals take so long that a lease may end before the next one. */
+  /** Warn now and then while slow renewals risk the end of a lease. */
   #warnOfSlow(): void {
     const { leaseMs, logger, clock } = this.#options;
     const nowMs = clock.now().monotonicMs;
@@ -146,8 +143,8 @@ export class Renewal {
   }
 
   /**
-   * Renew again at once if the response came after the time of the next renewal: a store that
-   * commits one group after the other has a place in its next one only now.
+   * Renew again at once if the response came after the next renewal was due: a store that commits
+   * group after group has room for it only now.
    */
   #followSlow(): void {
     const { clock, leaseMs } = this.#options;

@@ -7,7 +7,7 @@ import type { Context } from "../context/context.ts";
 
 /** Waits between tries to start an attempt. */
 const TRY: Backoff = { firstMs: 100, longestMs: 2_000 };
-/** How long an attempt is tried on this node before it is released. */
+/** Time for which an attempt is tried on this node before it is released. */
 const TRY_FOR_MS = 15_000;
 /** Waits before a released attempt may be claimed again. */
 const RELEASE: Backoff = { firstMs: 5_000, longestMs: 300_000 };
@@ -19,7 +19,7 @@ const KNOWN_MAX = 10_000;
 type Unstarted = Extract<AttemptOutcome, { readonly type: "unstarted" }>;
 
 interface ResourceWaitOptions extends Pick<Context, "clock" | "logger"> {
-  /** Tries again; the deadline is that of the lease at that time. */
+  /** Tries again; the deadline is the lease's at that time. */
   readonly retry: (running: RunningAttempt, deadlineMs: number) => void;
   /** Called if it is aborted or released. */
   readonly ended: (running: RunningAttempt, outcome: AttemptOutcome) => void;
@@ -76,7 +76,7 @@ export class ResourceWait {
     };
   }
 
-  /** An attempt is over. @returns how long before it may be claimed again, in milliseconds */
+  /** An attempt is over. @returns time until it may be claimed again, in milliseconds */
   leave({ instance: { id } }: RunningAttempt, outcome: AttemptOutcome): number {
     if (this.#known.size === 0) return 0;
     if (outcome.type !== "unstarted") {
@@ -87,7 +87,7 @@ export class ResourceWait {
     return backoffMs(RELEASE, releases - 1);
   }
 
-  // Logged once per instance, however long it takes.
+  // Logged once per instance, for any duration.
   #begin(running: RunningAttempt, error: ErrorInfo): Known {
     const message = `Waiting to start, which is not a failure: ${error.message}`;
     const at = this.#options.clock.now().wallMs;

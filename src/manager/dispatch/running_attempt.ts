@@ -18,22 +18,22 @@ import type { Attempt, AttemptSink } from "../../worker/executor.ts";
 import type { PartContext } from "../context/part_context.ts";
 import type { Adopted } from "./adopted.ts";
 
-/** Most lines that are kept before they are written together. */
+/** Most lines kept before they are written together. */
 const BUFFER_MAX = 200;
-/** How long a line waits before it is written; longer after the store refused some. */
+/** Time before a line is written; longer after the store refused lines. */
 const FLUSH: Backoff = { firstMs: 100, longestMs: 5_000 };
 
-/** Where running attempts write. */
+/** Dependencies of a running attempt's writes. */
 type WritingContext = Pick<PartContext, "store" | "clock" | "events" | "storeHealth">;
 
-/** Lines and progress that are not written yet. */
+/** Unwritten lines and progress. */
 interface Writing {
   readonly lines: readonly LogEntry[];
   /** Undefined if it has not changed. */
   readonly progress: Progress | undefined;
 }
 
-/** Answers what the code of an attempt asks of its manager. */
+/** Answers the calls of an attempt's code to its manager. */
 interface Calls {
   handle(running: RunningAttempt, method: string, args: readonly unknown[]): Promise<unknown>;
 }
@@ -55,23 +55,23 @@ export class RunningAttempt implements AttemptSink {
   calls: Calls | null = null;
   /** True once the executor has given the outcome of the attempt. */
   hasOutcome = false;
-  /** Where its command runs; null if that is unknown, or it is none. */
+  /** Location of its command; null if unknown, or not a command. */
   place: ProcessPlace | null = null;
-  /** What its processes use, or used in all; null if unknown. */
+  /** Current or total usage of its processes; null if unknown. */
   usage: AttemptUsage | LiveUsage | null = null;
   #frozenAt: number | null;
   readonly #context: WritingContext;
   #lines: LogEntry[] = [];
   #progress: Progress | undefined;
   #timer: Timer | null = null;
-  /** How many lines that it printed the store has. */
+  /** Number of its printed lines in the store. */
   #written: number;
   #failures = 0;
   #writing: Promise<void> | null = null;
   #hasEnded = false;
   #hasOutput = false;
 
-  /** @param written how many printed lines the store has: an earlier daemon may have begun it */
+  /** @param written number of printed lines in the store: an earlier daemon may have begun it */
   constructor(
     instance: Instance,
     job: JobDefinition | null,
@@ -87,14 +87,14 @@ export class RunningAttempt implements AttemptSink {
     this.#frozenAt = instance.progress?.frozenAt ?? null;
   }
 
-  /** One that an earlier daemon began. */
+  /** An attempt that an earlier daemon began. */
   static adopted({ instance, job, lines, found }: Adopted, context: WritingContext) {
     const running = new RunningAttempt(instance, job, context, lines);
     running.startedMs -= found.ageMs;
     return running;
   }
 
-  /** When its command was frozen, epoch ms; null if it is not frozen. */
+  /** Start of its command's freeze, epoch ms; null if it is not frozen. */
   get frozenAt(): number | null {
     return this.#frozenAt;
   }
@@ -127,9 +127,8 @@ export class RunningAttempt implements AttemptSink {
   }
 
   /**
-   * Keep lines until there are many, they are old, or the attempt ends: the log of a short attempt
-   * needs no write of its own. Lines after the end are dropped. How much one attempt may log is
-   * limited where it runs.
+   * Keep lines until there are many, they are old, or the attempt ends: a short log needs no
+   * separate write. Lines after the end are dropped. The executor limits the log's size.
    */
   log(entries: readonly LogEntry[]): void {
     if (this.#hasEnded) return;
@@ -155,7 +154,7 @@ export class RunningAttempt implements AttemptSink {
     this.log([{ at, level: "info", source: "system", message }]);
   }
 
-  /** Write now what is kept; what the store refuses is written later. */
+  /** Write kept lines now; refused ones are written later. */
   async written(): Promise<void> {
     await this.#writing;
     if (!this.#hasEnded && !this.#writing) this.#flush();
@@ -173,23 +172,23 @@ export class RunningAttempt implements AttemptSink {
 
   /**
    * True if the store had ended the claim before it began, because another instance took its unique
-   * key. Whoever enqueued that one has reported it.
+   * key. The enqueuer of that instance has reported it.
    */
   wasReplaced({ status, instance }: SettleResult): boolean {
     if (status !== "repeated" || instance?.state !== "canceled") return false;
     return instance.attempt < this.instance.attempt;
   }
 
-  /** Leave it to the next daemon, if that is possible: nothing more is written for it here. */
+  /** Leave it to the next daemon, if possible: nothing more is written for it here. */
   leave(): boolean {
     if (!this.attempt?.leave?.()) return false;
     this.#hasEnded = true;
-    // Its supervisor has them until they are recorded.
+    // Its supervisor keeps them until they are recorded.
     this.#take();
     return true;
   }
 
-  /** Job code has ended: call `take` with what is not written, after any write under way. */
+  /** Job code has ended: call `take` with the unwritten lines, after any write under way. */
   end(take: (writing: Writing) => void): void {
     this.#hasEnded = true;
     if (this.#writing) void this.#writing.then(() => take(this.#take()));
@@ -218,7 +217,7 @@ export class RunningAttempt implements AttemptSink {
     });
   }
 
-  /** Returns false if it has to be written again. */
+  /** Returns false if it must be repeated. */
   async #write({ lines, progress }: Writing): Promise<boolean> {
     const { store, clock, events, storeHealth } = this.#context;
     const { instance } = this;
@@ -249,7 +248,7 @@ export class RunningAttempt implements AttemptSink {
   }
 }
 
-/** The processes of attempts, by the id of the instance, as far as they are known. */
+/** The known processes of attempts, by the id of the instance. */
 export function processesOf(
   running: ReadonlyMap<string, RunningAttempt>,
   ids: Iterable<string>,
@@ -263,7 +262,7 @@ export function processesOf(
   return found;
 }
 
-/** The oldest attempt that takes a worker; null if there is none. */
+/** The oldest attempt that takes a worker; null without one. */
 export function oldestOf(all: Iterable<RunningAttempt>): RunningAttempt | null {
   let oldest: RunningAttempt | null = null;
   for (const running of all) {

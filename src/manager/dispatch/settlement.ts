@@ -11,8 +11,8 @@ import type { AbortCause, AttemptOutcome, RetryWish } from "../../worker/executo
 import type { RunningAttempt } from "./running_attempt.ts";
 
 /**
- * Waits before a lost attempt is taken over. There is none after the first loss; later ones keep a
- * worker that cannot start from being tried in a hot loop.
+ * Waits before a lost attempt is taken over. The first loss has no wait; later waits keep a worker
+ * that cannot start from being tried in a hot loop.
  */
 const TAKEOVER: Backoff = { firstMs: 1_000, longestMs: 60_000 };
 
@@ -52,14 +52,14 @@ function settlementOf(
     readonly nowMs: number;
     readonly random: number;
     readonly logs: readonly LogEntry[];
-    /** How long before an attempt that could not start may be claimed again. */
+    /** Time before an attempt that could not start may be claimed again. */
     readonly releaseMs: number;
   },
 ): Settlement {
   const claim = { id: instance.id, fence: instance.fence, logs: context.logs };
   switch (outcome.type) {
     case "ok":
-      // Executors check it; this catches what one of them lets through.
+      // Executors check it; this is the second check.
       if (outcome.resultsJson.length > PAYLOAD_BYTES_MAX) {
         const message = `The result has ${outcome.resultsJson.length} characters, ` +
           `at most ${PAYLOAD_BYTES_MAX} are kept`;
@@ -100,7 +100,7 @@ function settlementOf(
   }
 }
 
-/** Ends an instance that must not run again although none of its attempts failed. */
+/** Ends an instance that must not run again although no attempt failed. */
 const GIVEN_UP = {
   type: "final",
   state: "terminated",
@@ -129,14 +129,14 @@ function aborted(
       return failure(instance, { ...outcome, reason: outcome.cause }, context);
     case "drain":
       if (outcome.isUnstarted) {
-        // It was due when it was claimed: if it is not any more, the clock was set back.
+        // It was due when claimed: if it is not due any more, the clock was set back.
         const dueAt = Math.min(instance.dueAt, context.nowMs);
         return { type: "release", dueAt, isUnstarted: true };
       }
       return context.onDrain === "terminate"
         ? { ...GIVEN_UP, reason: "drained", error }
         : { type: "release", dueAt: context.nowMs };
-    // If the lease has expired the store refuses it; if not, this node may take it over itself.
+    // If the lease has expired, the store refuses it; otherwise this node may take it over itself.
     case "lease":
       return { type: "crash", dueAt: context.nowMs, error };
     case "canceled":
@@ -164,7 +164,7 @@ function failure(
   };
 }
 
-/** Wait before the next attempt, in milliseconds; null when there is none. */
+/** Wait before the next attempt, in milliseconds; null for no further attempt. */
 function retryIn(
   instance: Instance,
   { reason, error, wish }: Failure,
@@ -179,7 +179,7 @@ function retryIn(
     : null;
 }
 
-/** A failure that the job's handlers may not know of yet. */
+/** A failure that the job's handlers may not know yet. */
 export type UnaskedOutcome = Extract<AttemptOutcome, { readonly isUnasked?: boolean }>;
 
 /** True if the job's handlers were not called about the outcome. */
@@ -187,24 +187,24 @@ export function isUnasked(outcome: AttemptOutcome): outcome is UnaskedOutcome {
   return "isUnasked" in outcome && outcome.isUnasked === true;
 }
 
-/** The outcome after its handlers were called in another worker; null if they could not be. */
+/** The outcome after its handlers were called in another worker; null if that was impossible. */
 export function withAnswer(outcome: UnaskedOutcome, answer: AttemptOutcome | null): AttemptOutcome {
   if (answer === null || answer.type === "snooze" || answer.type === "unstarted") return outcome;
   return answer.type === "ok" ? answer : { ...outcome, error: answer.error, wish: answer.wish };
 }
 
-/** True if none of an attempt ran, or its node is shutting down: another attempt follows. */
+/** True if no part of an attempt ran, or its node is shutting down: another attempt follows. */
 export function isReleased(outcome: AttemptOutcome): boolean {
   return outcome.type === "unstarted" || (outcome.type === "aborted" && outcome.cause === "drain");
 }
 
-/** The outcome of a claim that is released before any of it ran. */
+/** The outcome of a claim that is released before it ran. */
 export function notStarted(cause: AbortCause = "drain"): AttemptOutcome {
   const error = encodeError(new Error("not started"));
   return { type: "aborted", cause, error, isUnstarted: true };
 }
 
-/** Version of the code that an attempt ran; null if it has none, or none ran. */
+/** Version of the code that an attempt ran; null without a version or a job. */
 function versionOf(job: JobDefinition | null): string | null {
   const source = job?.source;
   return source?.type === "module" && source.problem === undefined ? source.version : null;
@@ -218,7 +218,7 @@ interface Details {
   readonly news: Settlement["news"];
 }
 
-/** Add the version, the progress, the usage and the news of the attempt; many have none of them. */
+/** Add the version, the progress, the usage and the news of the attempt, if any. */
 function withDetails(
   settlement: Settlement,
   { version, progress, usage, news }: Details,

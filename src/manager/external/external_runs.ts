@@ -17,9 +17,9 @@ import { externalInstance } from "../instances/new_instance.ts";
 import type { PartContext } from "../context/part_context.ts";
 import { listAllSchedules } from "../schedules/stored_schedules.ts";
 
-/** After a run began without an id, another such report is a repetition for this long. */
+/** Time after the start of a run without an id in which the same report is a repetition. */
 const REPEAT_MS = 30_000;
-/** How often an end without an id looks for a run, if others end those that it finds. */
+/** Most searches of an end without an id for a run, while others end the found ones. */
 const TRIES_MAX = 10;
 /** Longest line of a report's output, in characters. */
 const LINE_LENGTH_MAX = 10_000;
@@ -29,7 +29,7 @@ const LINES_MAX = 2_000;
 const NAMED = "5";
 const VERSION_PLACE = 14;
 
-/** Records the runs of jobs that run elsewhere, as somebody reports them. */
+/** Records the runs of jobs that run elsewhere, from reports. */
 export class ExternalRuns {
   readonly #parts: PartContext;
   readonly #changed: () => void;
@@ -41,7 +41,7 @@ export class ExternalRuns {
   }
 
   /**
-   * Record what was reported of a run.
+   * Record a report about a run.
    *
    * @returns the instance of the run; null for a log of a job without any run
    * @throws JobError `not_found` for an unknown job, `invalid_argument` for a job that runs here
@@ -63,7 +63,7 @@ export class ExternalRuns {
     if (runId === undefined) {
       const [open] = await this.#openWithoutId(job);
       const nowMs = clock.now().wallMs;
-      // A client that did not get our response sends the same again.
+      // A client that did not get our response repeats the request.
       if (open && nowMs - open.createdAt < REPEAT_MS) return open;
     }
     const id = runId === undefined ? ids() : idOf(job, runId);
@@ -77,20 +77,20 @@ export class ExternalRuns {
     const endedAt = this.#timeOf(msAgo);
     const given = startedMsAgo === undefined ? null : this.#timeOf(startedMsAgo);
     for (let tries = 1;; tries++) {
-      // An end that was reported late is of no run that began after it.
+      // A late report of an end belongs to no run that began after it.
       const open = runId === undefined
         ? (await this.#openWithoutId(job)).find((run) => (run.processedAt ?? 0) <= endedAt)
         : undefined;
       const id = runId === undefined ? open?.id ?? ids() : idOf(job, runId);
       const startedAt = open?.processedAt ?? given;
       const before = runId === undefined ? null : await this.#parts.store.get(id);
-      // It was taken for hung: what really became of it is recorded as a run of its own.
+      // It was taken for hung: its actual end is recorded as a separate run.
       const isLate = before !== null && isGivenUp(before);
       const report = isLate
         ? { id: idOf(job, `${runId} after its time limit`), startedAt: before.processedAt, endedAt }
         : { id, startedAt, endedAt };
       const { instance, isRepeated } = await this.#send(job, reported, report);
-      // Another report ended the run that was found.
+      // Another report ended the found run.
       if (open && isRepeated && tries < TRIES_MAX) continue;
       return instance;
     }

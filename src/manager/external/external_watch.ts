@@ -14,19 +14,19 @@ import { listAllSchedules } from "../schedules/stored_schedules.ts";
 const SLEEP_MAX_MS = 60_000;
 /** Shortest sleep after a look. */
 const SLEEP_MIN_MS = 100;
-/** How far before a start ticks are looked for that still wait for their run, in ms. */
+/** Span before a start in which ticks may still wait for their run, in ms. */
 const LOOK_BACK_MS = 7 * 86_400_000;
 /** Ticks or runs written at once. */
 const BATCH = 250;
 
 /**
- * Gives up on runs elsewhere whose end nobody reported within their time limit, and on ticks that
- * nobody reported a run for. Every node may do it: what one has given up, the others leave alone.
+ * Gives up on runs elsewhere without a reported end within their time limit, and on ticks without a
+ * reported run. Every node may do it: a run given up by one is skipped by the others.
  */
 export class ExternalWatch {
   readonly #parts: PartContext;
   readonly #timer: LazyTimer;
-  /** Kinds that have unfinished runs elsewhere, also without their job. */
+  /** Kinds that have unfinished runs elsewhere, even without a job. */
   readonly #kinds = new Set<string>();
   /** By schedule, the earliest tick that may still wait for its run, epoch ms. */
   readonly #from = new Map<string, number>();
@@ -80,7 +80,7 @@ export class ExternalWatch {
     this.#timer.setIn(Math.max(SLEEP_MIN_MS, Math.min(leftMs, SLEEP_MAX_MS)));
   }
 
-  /** End runs that are past their time limit. @returns when the next one is, epoch ms */
+  /** End runs past their time limit. @returns the next limit, epoch ms */
   async #endHung(): Promise<number> {
     const { store, clock, events, logger } = this.#parts;
     const states = ["processing"] as const;
@@ -113,7 +113,7 @@ export class ExternalWatch {
     return nextAt;
   }
 
-  /** Give up ticks that wait too long for their run. @returns when the next one does, epoch ms */
+  /** Give up ticks that have waited too long for their run. @returns the next limit, epoch ms */
   async #giveUpTicks(jobs: readonly JobDefinition[]): Promise<number> {
     const { store, clock, logger, ticks } = this.#parts;
     let nextAt = Infinity;
@@ -122,7 +122,7 @@ export class ExternalWatch {
       const withinMs = reportWithinMs(job);
       for (const { id, nextAt: tickAt } of await listAllSchedules(store, { kind: job.kind })) {
         const { missed, firstAt } = await this.#lateTicks(id, withinMs);
-        // If no tick waits, the next one will, unless nobody advances the schedule.
+        // If no tick waits, the next one will, unless the schedule is not advanced.
         const lateAt = (firstAt ?? tickAt ?? Infinity) + withinMs;
         if (lateAt > clock.now().wallMs) nextAt = Math.min(nextAt, lateAt);
         for (let from = 0; from < missed.length; from += BATCH) {
@@ -139,7 +139,7 @@ export class ExternalWatch {
     return nextAt;
   }
 
-  /** The ticks of a schedule that have waited long enough, and the first that has not. */
+  /** The ticks of a schedule that have waited long enough, and the next tick. */
   async #lateTicks(
     scheduleId: string,
     withinMs: number,
@@ -167,7 +167,7 @@ export class ExternalWatch {
   }
 }
 
-/** How long after its tick a run of a job must have been reported, in ms; Infinity for never. */
+/** Time after its tick by which a run of a job must be reported, in ms; Infinity for never. */
 function reportWithinMs({ options }: Pick<JobDefinition, "options">): number {
   const { startWithinMs = REPORT_WITHIN_MS } = options.expect;
   return startWithinMs === 0 ? Infinity : startWithinMs;

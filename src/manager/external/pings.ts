@@ -8,19 +8,19 @@ import type { PartContext } from "../context/part_context.ts";
 import { ExternalRuns } from "./external_runs.ts";
 import type { ExternalApi, PingKeysOfJob } from "../api/external.ts";
 
-/** Key of the memo with the secret that all keys are made from, so that all nodes have the same. */
+/** Key of the memo with the secret that all keys derive from, so that all nodes agree. */
 const MEMO = "ping-secret";
 const SECRET_BYTES = 32;
 
 /**
- * Pings, each with the secret key of a job: its own if its configuration has one, or else one made
- * from a secret in the store. Those look like UUIDs, because some clients accept nothing else.
+ * Pings, each with the secret key of a job: its configured key, or one derived from a secret in the
+ * store. Derived keys look like UUIDs, because some clients accept nothing else.
  */
 export class Pings {
   readonly #parts: PartContext;
   readonly #runs: ExternalRuns;
   #secret: Promise<Buffer> | null = null;
-  /** Kinds by the hash of their key, as long as the jobs are the same. */
+  /** Kinds by the hash of their key, while the jobs stay the same. */
   #byHash: Promise<ReadonlyMap<string, string>> | null = null;
   #kinds: ReadonlySet<string> | null = null;
 
@@ -38,8 +38,8 @@ export class Pings {
   }
 
   /**
-   * Record a run of the job with a key, or with the shared key of the job of a kind. Returns false
-   * if there is none.
+   * Record a run of the job with a key, or with the shared key of a kind. Returns false without a
+   * match.
    */
   async take(key: string, kind: string | null, reported: ReportedRun): Promise<boolean> {
     const found = await this.#find(key, kind);
@@ -55,7 +55,7 @@ export class Pings {
     return new Set([...own.keys(), hashOf(sharedKeyOf(await this.#readSecret()))]);
   }
 
-  // The time that this takes says nothing about the keys: it depends only on their hashes.
+  // The duration reveals nothing about the keys: it depends only on their hashes.
   async #find(key: string, kind: string | null): Promise<string | null> {
     const hash = hashOf(key);
     if (kind === null) return (await this.#hashes()).get(hash) ?? null;
@@ -91,7 +91,7 @@ export class Pings {
     return this.#secret;
   }
 
-  /** Read the secret, or make it. Of several nodes that make it, the first one wins. */
+  /** Read the secret, or make it. If several nodes make it, the first one wins. */
   async #openSecret(): Promise<Buffer> {
     const { store, clock, random } = this.#parts;
     const found = await readMemo(MEMO, { store });

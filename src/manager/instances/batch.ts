@@ -3,7 +3,7 @@ import type { EnqueueResult, NewInstance, StoreReads } from "../../store/store.t
 import { inRequest } from "../context/call_options.ts";
 import type { BatchReport } from "../api/instances.ts";
 
-/** What says if an id or a unique key is taken. */
+/** Shows if an id or a unique key is taken. */
 interface Holder {
   readonly kind: string;
   readonly argumentsJson: string;
@@ -16,7 +16,7 @@ type Reads = Pick<StoreReads, "get" | "list">;
  *
  * @param how.make makes the instance of a request
  * @param how.accept writes them
- * @throws JobError `already_exists` with the place of an id or a unique key that another one has
+ * @throws JobError `already_exists` with the place of an id or a unique key in use
  */
 export async function acceptBatch<Request extends { readonly id?: string }>(
   requests: readonly Request[],
@@ -43,7 +43,7 @@ export async function acceptBatch<Request extends { readonly id?: string }>(
 }
 
 /**
- * How many instances of a dry run are there already.
+ * Number of instances of a dry run that exist already.
  *
  * @param named null for an instance whose request gives no id
  * @throws JobError `already_exists` with the place of an id that another instance has
@@ -71,7 +71,7 @@ function refuse({ id, kind }: NewInstance): never {
 
 /**
  * The error of a batch that the store has refused, with the place of the request whose id or unique
- * key is taken. The same error if that one is not found, as its holder has just been deleted.
+ * key is taken. The same error if that holder has just been deleted.
  */
 async function placed(
   error: unknown,

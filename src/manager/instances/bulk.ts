@@ -18,10 +18,10 @@ const INSTANCES_MAX = 10_000;
 /** Rows deleted in one transaction, so that claims never wait long for it. */
 const DELETE_BATCH = 500;
 
-/** What operations on many instances need of a manager. */
+/** Dependencies of bulk operations on instances. */
 export interface BulkParts extends Pick<PartContext, "store" | "registry" | "events"> {
   readonly options: Pick<PartContext, "clock" | "ids" | "random">;
-  /** Limits what they write at once. */
+  /** Limits their concurrent writes. */
   readonly bulk: Semaphore;
   readonly dispatcher: {
     poke(): void;
@@ -29,7 +29,7 @@ export interface BulkParts extends Pick<PartContext, "store" | "registry" | "eve
   };
 }
 
-/** The result of an operation that changed many instances: not all of them fit in memory. */
+/** The result of an operation that changed many instances: they may not all fit in memory. */
 export class ChangedInstances {
   readonly #instances: Instance[] = [];
   #chars = 0;
@@ -67,7 +67,7 @@ export async function countInstances(
 }
 
 /**
- * Delete final instances that match, with history and logs. Returns how many.
+ * Delete final instances that match, with history and logs. Returns their number.
  *
  * @param which.settledBefore only instances that ended before this, epoch ms
  */
@@ -83,7 +83,7 @@ export function clearInstances(
   });
 }
 
-/** Delete log lines that match. Returns how many. */
+/** Delete log lines that match. Returns their number. */
 export function clearLogs(store: Store, clock: Clock, query: LogQuery): Promise<number> {
   return inBatches(clock, async (at) => {
     return (await store.clearLogs({ at, query, limit: DELETE_BATCH })).value;

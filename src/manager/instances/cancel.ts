@@ -5,7 +5,7 @@ import { type BulkParts, ChangedInstances } from "./bulk.ts";
 import { noSuchInstance } from "./find_instance.ts";
 import { cancelQueries } from "./notice_rules.ts";
 
-/** How long to wait for running attempts to end. */
+/** Time to wait for running attempts to end. */
 const WAIT_MS = 2_000;
 
 /** The parts of a manager that a cancel uses. */

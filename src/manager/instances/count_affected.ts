@@ -10,8 +10,8 @@ const UNFINISHED: readonly JobState[] = ["created", "scheduled", "processing"];
 
 /**
  * Count the instances that an action would change, up to a number. It follows the rules of the
- * action: a cancel leaves out finished instances, those already being canceled, and notices that
- * are not named; a redrive leaves out all but dead letters of the jobs of this node.
+ * action: a cancel skips finished instances, instances already being canceled, and unnamed notices;
+ * a redrive skips all but dead letters of this node's jobs.
  *
  * @param options.ownKinds returns the kinds of the jobs here whose instances can be run again
  */
@@ -39,7 +39,7 @@ export async function countAffected(
   return { count, hasMore };
 }
 
-/** The queries of a cancel; that of running instances apart, as each has to be looked at. */
+/** The queries of a cancel; running instances have a separate query, since each is inspected. */
 async function cancelable(query: InstanceQuery, store: Reads): Promise<readonly InstanceQuery[]> {
   const wanted = UNFINISHED.filter((state) => query.states?.includes(state) ?? true);
   const running = wanted.filter((state) => state === "processing");

@@ -2,7 +2,7 @@ import { isFinal, type JobState } from "../../core/state.ts";
 import { BATCH_MAX, type InstanceQuery, type StoreReads } from "../../store/store.ts";
 import type { LimitedCount } from "../api/instances.ts";
 
-/** Rows read at most: what is rare is not looked for without end. */
+/** Rows read at most: a search for rare ones must end. */
 const LOOK_MAX = 5_000;
 /** After every time. */
 const LAST = 8_640_000_000_000_000;
@@ -11,7 +11,7 @@ type Reads = Pick<StoreReads, "list" | "stats" | "countSpans">;
 
 /**
  * Count instances that match, up to a number. Kinds, states and times of creation are counted
- * without reading instances; of other queries, some thousand rows are read at most.
+ * without reading instances; for other queries, a few thousand rows are read at most.
  */
 export async function countUpTo(
   store: Reads,

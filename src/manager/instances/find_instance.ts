@@ -13,27 +13,27 @@ const PART = /^[0-9a-f-]{4,35}$/;
 const BEGINNING = /^[0-9a-f]{8}-/;
 /** Most instances named in the error for an ambiguous part. */
 const NAMED_MAX = 5;
-/** Ids of one part that are looked up. */
+/** Most ids that are looked up for one part. */
 const FOUND_MAX = 100;
 /** Characters of a part that hardly two of a million ids have. */
 const LONG_PART = 8;
 /** Ids that a quick search compares at least. */
 const RECENT_IDS = 100_000;
-/** How long ids are compared with a part: less than a client waits for an answer. */
+/** Time limit for comparing ids with a part: less than a client waits for an answer. */
 const SEARCH_MS = 3_000;
-/** How long a store may take to notice that it has to stop. */
+/** Time for a store to notice that it has to stop. */
 const SLICE_MS = 500;
-/** Longest kind in such an error. */
+/** Longest kind in an error about ids. */
 const KIND_CHARS_MAX = 40;
 
-/** Where an instance is looked for. */
+/** Scope of the search for an instance. */
 export interface InstancePlace extends FindOptions {
   readonly store: Pick<StoreReads, "get" | "findIds" | "list">;
   readonly clock: Clock;
 }
 
 /**
- * The instance of a UUID, or of a part of one that no other instance has.
+ * The instance with a UUID or an unambiguous part of it.
  *
  * @throws JobError `not_found`; `invalid_argument` if several ids have the part, or it is not text
  */
@@ -56,14 +56,14 @@ export async function findInstance(
   throw noSuchInstance(id, "find");
 }
 
-/** What a search has found. */
+/** Results of a search. */
 interface Found<T> {
   readonly items: readonly T[];
-  /** False if there were too many ids to compare all of them. */
+  /** False if there were too many ids to compare. */
   readonly isComplete: boolean;
 }
 
-/** The instances whose ids have a part; at most some of them, the newest first. */
+/** The instances whose ids have a part; only the newest ones if there are many. */
 async function instancesWith(part: string, place: InstancePlace): Promise<Found<Instance>> {
   const { store, kinds } = place;
   const ids = BEGINNING.test(part) ? null : await idsWith(part, place);
@@ -89,7 +89,7 @@ async function idsWith(
   const timer = clock.timer(SEARCH_MS, () => late.abort());
   const search = store.findIds({
     part,
-    // Of other kinds there may be many more.
+    // Other kinds may have many more.
     limit: kinds === undefined ? FOUND_MAX : BATCH_MAX,
     ...(isQuick && part.length >= LONG_PART ? { enough: RECENT_IDS } : {}),
     signal: late.signal,
@@ -105,7 +105,7 @@ async function idsWith(
 /**
  * The error about an unknown instance.
  *
- * @param list what to list in the hint
+ * @param list items to list in the hint
  */
 export function noSuchInstance(id: string, action: string, list = "instances"): JobError {
   return new JobError("not_found", `Cannot ${action} instance "${id}": no such instance`, {
@@ -114,7 +114,7 @@ export function noSuchInstance(id: string, action: string, list = "instances"): 
   });
 }
 
-// Code without types may pass the instance instead of its id, or nothing.
+// Untyped code may pass the instance instead of its id, or nothing.
 function readId(id: unknown): string {
   if (typeof id === "string") return id;
   throw new JobError(
@@ -131,7 +131,7 @@ function ambiguous(id: string, items: readonly Instance[], nowMs: number): JobEr
   });
 }
 
-/** The error about a part that was not compared with every id. @param items those that have it */
+/** The error about a part that was not compared with every id. @param items found so far */
 function tooMany(id: string, items: readonly Instance[], nowMs: number): JobError {
   const lines = linesOf(items, nowMs);
   const [problem, hint] = lines.length === 0

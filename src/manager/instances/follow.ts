@@ -12,21 +12,21 @@ const LINES_MAX = 50;
 /** Lines of the first step, while their length is unknown: each may have 8,192 characters. */
 const LINES_FIRST = 4;
 /**
- * Characters of the lines of one step, roughly. A follower that reads nothing holds several times
- * as much.
+ * Rough limit of the characters in one step. A follower that does not read holds several times
+ * more.
  */
 const STEP_CHARS = 32_000;
 /** From this many characters on, an instance is sent to few followers at once. */
 const LARGE_CHARS = 32_000;
-/** How long a follower that does not read keeps the others waiting. */
+/** Time for which a follower that does not read delays the others. */
 const TURN_MS = 5;
 /** Shortest time between two reads of the store; with many followers, one millisecond for each. */
 const INTERVAL_MS = 50;
-/** How often to read the store for lines of other nodes, for which there are no events. */
+/** Interval between reads of the store for lines of other nodes, which cause no events here. */
 const OTHERS_MS = 200;
-/** How often to check whether there are other nodes. */
+/** Interval between checks whether there are other nodes. */
 const ALONE_MS = 1_000;
-/** An empty step comes after this time, so that each side notices if the other is gone. */
+/** Interval of empty steps, which show each side that the other is alive. */
 const IDLE_MS = 20_000;
 
 /** Parts that {@link follow} uses. */
@@ -38,10 +38,10 @@ export interface FollowContext {
   readonly subscribe: (
     listener: (event: ChangeOfInstance | null) => void,
   ) => () => void;
-  /** Resolves once every change is reported to subscribers; absent if that is so from the start. */
+  /** Resolves once every change is reported to subscribers; absent if it always is. */
   readonly subscribed?: () => Promise<void>;
   readonly onStop: (listener: () => void) => () => void;
-  /** True if other nodes may write what is followed. */
+  /** True if other nodes may write to the followed instances. */
   readonly hasOthers: () => boolean;
   /** Followers of this manager; kept up to date here. */
   readonly followers: Followers;
@@ -87,7 +87,7 @@ export async function* follow(
     let limit = LINES_FIRST;
     for (;;) {
       bell.clear();
-      // Read before the log, so that the last lines of a final instance are not missed.
+      // Read before the log, to include the last lines of a final instance.
       const glance = await glanceAt(query.instanceId, options.signal, context);
       if (context.hasOthers()) changes?.recheck();
       const { changed, hasMissed } = await changes?.take() ?? NOTHING;
@@ -95,7 +95,7 @@ export async function* follow(
       while (!isEnd && !options.signal?.aborted) {
         let tail = await store.tailLogs(query, { cursor, limit });
         limit = linesLike(tail.items);
-        // Much longer than the ones before: fewer of them.
+        // Much longer than earlier ones: read fewer.
         if (tail.items.length > 2 * limit) tail = await store.tailLogs(query, { cursor, limit });
         ({ cursor, isEnd } = tail);
         if (context.hasOthers()) changes?.noteLines(tail.items);
@@ -120,7 +120,7 @@ export async function* follow(
       if (options.signal?.aborted || (glance?.isFinal && shown === glance.news)) return;
       if (changes?.hasMore) bell.ring();
       while (await bell.rung() === "idle") {
-        // Instances that other nodes accept and run without a line are not seen here.
+        // Instances that other nodes accept and run without a line go unnoticed here.
         yield { ...NOTHING, cursor: cursor!, hasMissed: changes !== null && context.hasOthers() };
       }
       if (options.signal?.aborted) return;
@@ -128,7 +128,7 @@ export async function* follow(
   } finally {
     followers.count -= 1;
     bell.close();
-    // Maybe nobody listens any more who would note that it changes.
+    // There may be no listener left to note its changes.
     if (query.instanceId !== undefined) followers.forget(query.instanceId);
   }
 }
@@ -154,8 +154,8 @@ async function glanceAt(
 }
 
 /**
- * Send a large instance, as it is once few followers are sent one. Returns what was sent, as news;
- * null if there are more lines to read first.
+ * Send a large instance once few other followers are being sent one. Returns it as news; null if
+ * there are more lines to read first.
  */
 async function* sendLarge(
   query: LogTailQuery,
@@ -164,7 +164,7 @@ async function* sendLarge(
 ): AsyncGenerator<FollowStep, { readonly cursor: string | null; readonly news: string | null }> {
   const { store, clock, followers } = context;
   const end = await followers.larges.acquire(signal);
-  // The memory of what a client leaves unread is limited by its connection.
+  // The connection limits the memory of data that a client leaves unread.
   const timer = clock.timer(TURN_MS, end, { unref: true });
   try {
     if (signal?.aborted) return { cursor: from.cursor, news: null };
@@ -172,7 +172,7 @@ async function* sendLarge(
     const { items, cursor, isEnd } = await store.tailLogs(query, from);
     const isSent = isEnd || !isFinal(instance.state);
     const news = isSent ? newsOf(instance) : null;
-    // By itself, the instance is encoded once for all of its followers.
+    // A separate step, so that the instance is encoded once for all of its followers.
     if (items.length > 0) yield { ...NOTHING, entries: items, cursor };
     if (isSent) yield { ...NOTHING, cursor, instance };
     return { cursor, news };

@@ -7,9 +7,9 @@ import { Semaphore } from "./semaphore.ts";
 
 /** Most instances that are kept for the other followers. */
 const KEPT_MAX = 1_000;
-/** How long one is kept: there is no event here when another node changes it. */
+/** Time for which one is kept: changes by other nodes cause no event here. */
 const KEPT_MS = 200;
-/** How long a followed or awaited one is kept. */
+/** Time for which a followed or awaited one is kept. */
 const FOLLOWED_MS = 50;
 /** Most followed or awaited instances that are kept: each may be megabytes. */
 const FOLLOWED_MAX = 8;
@@ -22,7 +22,7 @@ const ERROR_LENGTH_MAX = 300;
 
 /** Most instances reported in one step. */
 const STEP_MAX = 50;
-/** Most changed instances that wait to be reported, and most reported ones that are remembered. */
+/** Most changed instances that wait to be reported, and most remembered reported ones. */
 const WAITING_MAX = 1_000;
 /** The same for all followers together. */
 const WAITING_OF_ALL_MAX = 50_000;
@@ -50,7 +50,7 @@ export class Followers {
   /** Followed instances that were read last, oldest first. */
   readonly #followed = new Map<string, Promise<Instance>>();
 
-  /** The instance, with its arguments and results. Calls soon after this one share the object. */
+  /** The instance, with its arguments and results. Calls shortly afterwards share the object. */
   get(
     id: string,
     { get, clock }: { readonly get: (id: string) => Promise<Instance>; readonly clock: Clock },
@@ -81,7 +81,7 @@ export class Followers {
     this.#kept.clear();
   }
 
-  /** Those of the instances that exist, by id, without arguments and results. */
+  /** The existing ones of the instances, by id, without arguments and results. */
   async read(
     ids: readonly string[],
     { store, clock }: { readonly store: Pick<StoreReads, "list">; readonly clock: Clock },
@@ -141,7 +141,7 @@ function withoutValues(instance: Instance): Instance {
 
 /** Note that something was committed for an instance. */
 export interface ChangeOfInstance {
-  /** As of `ManagerEvent`; for "log" and "attempt" the instance itself has not changed. */
+  /** As in `ManagerEvent`; for "log" and "attempt" the instance itself has not changed. */
   readonly type: "state" | "progress" | "attempt" | "log";
   readonly instance: Pick<Instance, "id" | "kind">;
 }
@@ -166,7 +166,7 @@ export class FollowChanges {
     this.#context = context;
   }
 
-  /** Forget what was missed until now. */
+  /** Forget events missed until now. */
   begin(): void {
     this.#hasMissed = false;
   }
@@ -190,7 +190,7 @@ export class FollowChanges {
     }
   }
 
-  /** Note that there are changes that are not known individually. */
+  /** Note that unknown instances have changed. */
   miss(): void {
     this.#context.followers.forgetAll();
     this.#hasMissed = true;
@@ -201,7 +201,7 @@ export class FollowChanges {
     return this.#waiting.size > 0;
   }
 
-  /** Take the next changed instances, as they are now. */
+  /** Take the next changed instances, in their current state. */
   async take(): Promise<{ readonly changed: readonly Instance[]; readonly hasMissed: boolean }> {
     const hasMissed = this.#hasMissed;
     this.#hasMissed = false;

@@ -16,7 +16,7 @@ const ERROR_MAX = 300;
 
 type Reads = Pick<StoreReads, "list" | "countSpans">;
 
-/** How a job has fared in a span, from a bounded number of reads. */
+/** Statistics of a job in a span, from a bounded number of reads. */
 export async function jobStats(store: Reads, query: JobStatsQuery): Promise<JobStats> {
   const { kind, from, to } = query;
   const bounds = boundsOf(query);
@@ -62,8 +62,8 @@ function boundsOf({ from, to, buckets }: JobStatsQuery): readonly number[] {
 }
 
 /**
- * Durations of successes by part of the span: the newest ones, and if there are more, some of each
- * part before them.
+ * Durations of successes by part of the span: the newest ones, and a sample of earlier ones per
+ * part.
  */
 async function durationsIn(
   store: Reads,
@@ -91,7 +91,7 @@ async function durationsIn(
   return found;
 }
 
-/** How long the last attempt took; null if it is not known. */
+/** Duration of the last attempt; null if unknown. */
 function durationOf({ processedAt, settledAt }: Instance): number | null {
   return processedAt === null || settledAt === null ? null : Math.max(0, settledAt - processedAt);
 }

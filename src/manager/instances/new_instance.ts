@@ -82,8 +82,8 @@ function ownId(given: unknown): string {
 }
 
 /**
- * Versions of UUIDs that are made from what a notice is about, or from a delivery to a hook:
- * whoever took such an id before could keep the notice from being sent, or the job from starting.
+ * Versions of UUIDs derived from the subject of a notice, or from a delivery to a hook: with a
+ * guessed id, someone could keep the notice from being sent, or the job from starting.
  */
 const OWN_VERSIONS: ReadonlySet<string> = new Set(["8", "9"]);
 const VERSION_PLACE = 14;
@@ -111,7 +111,7 @@ export function tickInstance(
 /**
  * The instance of a reported run of a job that runs elsewhere.
  *
- * @param run.at when it began, or ended if that is all that is known, epoch ms
+ * @param run.at its start, or its end if only that is known, epoch ms
  */
 export function externalInstance(
   job: JobDefinition,
@@ -134,7 +134,7 @@ export function externalInstance(
   };
 }
 
-/** An instance that runs at once what a schedule runs, without being one of its ticks. */
+/** An instance that runs a schedule's job at once, without being one of its ticks. */
 export function runNowInstance(
   job: JobDefinition,
   record: ScheduleRecord,
@@ -175,7 +175,7 @@ export function argumentsFor(job: JobDefinition, input: ArgumentInput): string {
   return encodeJson(converted, {
     bytesMax: PAYLOAD_BYTES_MAX,
     what: `the arguments of job "${kind}"`,
-    // A value that would be changed here is refused: only the caller knows what it should be.
+    // A value that would be changed here is refused: only the caller knows the right one.
     isExact: true,
   });
 }
@@ -198,7 +198,7 @@ export function checkRequests(requests: unknown): asserts requests is readonly u
   throw new JobError("invalid_argument", message, { path, hint: "Send them in several batches" });
 }
 
-/** The parts of a new instance that do not follow from its job. */
+/** The parts of a new instance that are independent of its job. */
 interface OwnParts
   extends
     Pick<NewInstance, "id" | "priority" | "argumentsJson" | "dueAt" | "deadlineAt">,
@@ -295,8 +295,8 @@ function checkUniqueKey(key: string): void {
 }
 
 /**
- * A key of a kind, such as `mail account="acme"`. The kind is its first word, so no other kind can
- * have the same key.
+ * A key of a kind, such as `mail account="acme"`. Its first word is the kind, so kinds share no
+ * keys.
  */
 function keyOf(kind: string, text: string): string {
   const word = kindWord(kind);
@@ -308,7 +308,7 @@ function deadlineOf(deadlineMs: number, dueAt: number): number | null {
   return deadlineMs === 0 ? null : Math.min(dueAt + deadlineMs, TIME_MAX);
 }
 
-/** When an instance is due, epoch ms; null for at once, which the store decides by its clock. */
+/** Due time of an instance, epoch ms; null for at once, by the store's clock. */
 function dueTime(options: ScheduleOptions, seed: Seed): number | null {
   if (options.at !== undefined && options.afterMs !== undefined) {
     throw new JobError("invalid_argument", `Cannot schedule with both "at" and "after"`, {

@@ -4,7 +4,7 @@ import { isDeadState } from "../../core/state.ts";
 import { isNoticeKind } from "../../notices/context/notice_kinds.ts";
 import { BATCH_MAX, type InstanceQuery, type Store } from "../../store/store.ts";
 
-// Who could stop notices could hide failures, and a caller who could make them could reach people.
+// A caller who stops notices could hide failures; a caller who makes them could reach people.
 
 /**
  * Refuse to schedule, pause or silence the system jobs of notices.

@@ -19,8 +19,8 @@ const BATCH = 250;
 /**
  * Run dead letters again, each as a new instance with `retryOf`.
  *
- * Given by id, one that was redriven before returns the instance of that time, unless forced. Given
- * by conditions, it does not match.
+ * An id that was redriven before returns the earlier new instance, unless forced. Conditions skip
+ * redriven ones.
  *
  * @throws JobError for an id: `not_found` if it is unknown; `conflict` if it did not fail for good,
  * or its redriven instance is deleted
@@ -39,11 +39,11 @@ export async function redriveInstances(
 }
 
 /**
- * Run one final instance again, whatever its state; a dead letter then counts as redriven.
+ * Run one final instance again, in any state; a dead letter then counts as redriven.
  *
- * @param options.arguments instead of its own; by name, those that are not named stay
- * @throws JobError `conflict` if it is unfinished, or a notice that was delivered;
- * `invalid_argument` for arguments that do not fit, or for those of a notice
+ * @param options.arguments replace the original ones; by name, unnamed ones stay
+ * @throws JobError `conflict` if it is unfinished, or a delivered notice; `invalid_argument` for
+ * arguments that do not fit, or for a notice's arguments
  */
 export async function retryInstance(
   past: Instance,
@@ -68,7 +68,7 @@ function withArguments(
   return { ...past, argumentsJson: argumentsFor(job, replaced) };
 }
 
-/** @throws JobError `conflict` for the first id that does not meet the other conditions */
+/** @throws JobError `conflict` for the first id that fails the other conditions */
 async function assertMatch(
   ids: readonly string[],
   others: InstanceQuery,
@@ -131,7 +131,7 @@ async function* batchesOf(
   if (batch.length > 0) yield batch;
 }
 
-// A redriven instance may fail for good before the end: only those from before the start count.
+// A redriven instance may fail for good before the end: count only earlier instances.
 async function redriveMatching(
   query: InstanceQuery,
   parts: BulkParts,

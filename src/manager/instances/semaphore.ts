@@ -5,8 +5,8 @@ interface Waiting {
 }
 
 /**
- * Limits what runs at once, by count or by weight. The others wait in line: none is overtaken by a
- * lighter one. One that is heavier than the limit runs alone.
+ * Limits concurrent work, by count or by weight. The rest waits in line, so light work does not
+ * overtake. Work heavier than the limit runs alone.
  */
 export class Semaphore {
   readonly #max: number;
@@ -22,7 +22,7 @@ export class Semaphore {
    * Wait for room for one.
    *
    * @param signal ends the wait early
-   * @returns a function that releases it; further calls of it do nothing
+   * @returns a function that releases it, once
    */
   async acquire(signal?: AbortSignal): Promise<() => void> {
     return this.#tryAcquire(1) ?? await this.#wait(1, signal);

@@ -2,16 +2,16 @@ import { nextRunAt, pausedUntil } from "../../core/time/next_run.ts";
 import type { Pause, StoreReads, Upcoming, UpcomingQuery } from "../../store/store.ts";
 import type { UpcomingRun, UpcomingRuns } from "../api/instances.ts";
 
-/** Most schedules that are looked at, because the next ticks of the first ones are skipped. */
+/** Most schedules inspected when the next ticks of the first ones are skipped. */
 const LOOK_MAX = 1_000;
 const LOOK_FACTOR = 4;
-/** Schedules that are looked at for the next run alone, and how many of those with a blackout. */
+/** Most schedules inspected for the next run alone, and most inspected ones with a blackout. */
 const FIRST_MAX = 100;
 const BLACKOUTS_MAX = 10;
 
 /**
- * What is due next, the earliest first. Of a schedule it is the next tick that is expected to run;
- * one that has none, as in a pause without an end, is left out.
+ * The next runs, earliest first. Of a schedule it is the next tick that is expected to run; a
+ * schedule without one, as in an endless pause, is omitted.
  */
 export async function upcoming(
   store: Pick<StoreReads, "upcoming">,
@@ -23,7 +23,7 @@ export async function upcoming(
   for (;;) {
     const found = await store.upcoming({ ...query, limit: count });
     const runs = runsOf(found, pauses);
-    // Something that was not fetched may come before what is due after this.
+    // An instance that was not fetched may precede later ones.
     const end = Math.min(
       found.schedules.length < count ? Infinity : found.schedules.at(-1)!.nextAt!,
       found.instances.length < count ? Infinity : found.instances.at(-1)!.dueAt,
@@ -39,8 +39,9 @@ export async function upcoming(
 }
 
 /**
- * When a schedule is expected to run next, epoch ms; null if none is. It takes some ms to find that
- * a blackout never ends, so after a few of them the next tick outside of pauses is expected to run.
+ * Time of a schedule's next expected run, epoch ms; null if there is none. It takes some ms to find
+ * that a blackout never ends, so after a few of them the next tick outside of pauses is expected to
+ * run.
  *
  * @param turn resolves after other work has run
  */

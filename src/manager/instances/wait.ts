@@ -7,13 +7,13 @@ import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { FollowContext } from "./follow.ts";
 import type { ManagerEvent } from "../api/instances.ts";
 
-/** Waits between reads of the store: there is no event for what another node does. */
+/** Waits between reads of the store: other nodes' changes cause no events. */
 const LOOK: Backoff = { firstMs: 25, longestMs: 500 };
 
 /**
  * Wait until an instance is final.
  *
- * @param given its id, or a part of that which no other id has
+ * @param given its id, or an unambiguous part of it
  * @returns the final instance, or null if `timeoutMs` passed first
  * @throws JobError `not_found` for an unknown id, `unavailable` if the manager stops first
  */
@@ -55,7 +55,7 @@ export async function waitInstance(
     return await ended.promise;
   } finally {
     for (const close of closers) close();
-    // Maybe nobody listens any more who would note that it changes.
+    // There may be no listener left to note its changes.
     followers.forget(id);
   }
 }
@@ -73,7 +73,7 @@ function look(
   let isStopped = false;
   const arm = () => timer.setIn(backoffMs(LOOK, tries++));
   const timer = new LazyTimer(clock, async () => {
-    // Others report that the store is unavailable; the wait continues.
+    // Other calls report that the store is unavailable; the wait continues.
     const instance = hasOthers() ? await get().catch(() => null) : null;
     if (instance && isFinal(instance.state)) report(instance);
     else if (!isStopped) arm();

@@ -15,15 +15,17 @@ import type { PartContext } from "../context/part_context.ts";
 
 /** Share of the lease after which a node reports. */
 const REPORT_SHARE = 1 / 3;
-/** A node that knows of no other reads the nodes after this many reports: a hint may be lost. */
+/** A node that knows no other reads the nodes after this many reports: a hint may be lost. */
 const REPORTS_ALONE = 12;
-/** A node that reports this rarely, in milliseconds, also reports when somebody lists the nodes. */
+/**
+ * Report interval, in milliseconds, from which a node also reports when somebody lists the nodes.
+ */
 const SELDOM_MS = 60_000;
-/** How old such a report may be then. */
+/** Greatest age of a report then. */
 const FRESH_MS = 1_000;
 /** Longest wait after a failed report, in milliseconds. */
 const RETRY_MS = 5_000;
-/** How often to check if another daemon with our id still reports. */
+/** Interval between checks if another daemon with our id still reports. */
 const LOOK_MS = 250;
 
 interface MembershipOptions
@@ -31,11 +33,11 @@ interface MembershipOptions
   readonly process: ProcessIdentity;
   readonly survivors: Pick<Survivors, "place"> | undefined;
   readonly peers: Peers;
-  /** Called with how far `clock` is ahead of the store's, if it has one; see `StoreTime`. */
+  /** Called with the lead of `clock` over the store's, if known; see `StoreTime`. */
   readonly skewed: (skewMs: number | null, tookMs: number) => void;
   /** The current report on this node. */
   readonly report: () => NodeReport;
-  /** Called when somebody requests another number of workers. */
+  /** Called when a different number of workers is requested. */
   readonly resize: (workers: number) => void;
   /** Called when another daemon took this node's id while we were frozen or cut off. */
   readonly lost: (error: JobError) => void;
@@ -44,7 +46,7 @@ interface MembershipOptions
 }
 
 /**
- * This node among those on the store: it joins, reports regularly and on change, and leaves. It
+ * This node's membership on the store: it joins, reports regularly and on change, and leaves. It
  * notices when another daemon takes its id.
  */
 export class Membership {
@@ -77,8 +79,8 @@ export class Membership {
   }
 
   /**
-   * Take this node's id. A dead daemon with that id is replaced at once. If it is unknown whether
-   * one lives, wait until it reports or its lease expires.
+   * Take this node's id. A dead daemon with that id is replaced at once. If its state is unknown,
+   * wait until it reports or its lease expires.
    *
    * @param keeps claims of the dead daemon whose job code still runs
    * @returns the other instances that a dead daemon was processing, taken back
@@ -105,7 +107,7 @@ export class Membership {
           (there?.session !== awaited.session || there.seenAt !== awaited.seenAt);
         if (there && fate === "gone" && there.session !== replaces) {
           const fields = { node: id, pid: there.pid };
-          // One that drained has left commands on purpose.
+          // A drained daemon has left commands on purpose.
           if (there.isDraining) {
             logger.info("Taking over from the daemon that had this node's id", fields);
           } else {
@@ -167,14 +169,14 @@ export class Membership {
     }, () => {});
   }
 
-  /** Report no longer, and keep the id for its lease: the next daemon takes over what runs. */
+  /** Stop reporting, and keep the id for its lease: the next daemon takes over running attempts. */
   stop(): void {
     this.#timer.cancel();
     this.#record = null;
     this.#mustReport = false;
   }
 
-  /** Release the id. An error of the store does not matter then. */
+  /** Release the id. Store errors are ignored. */
   async leave(): Promise<void> {
     const { store, clock, node: id, logger } = this.#options;
     this.#timer.cancel();
@@ -203,11 +205,11 @@ export class Membership {
     return value;
   }
 
-  /** The fate of a daemon that has this id, and of what it left running. */
+  /** The fate of a daemon with this id, and of its remaining processes. */
   #fateOf(there: NodeRecord | undefined): ProcessFate {
     const { process, survivors } = this.#options;
     const fate = process.fateOf(there?.process ?? null);
-    // Its commands may run where we did not look: they end with their leases.
+    // Its commands may run in a place that we did not search: they end with their leases.
     const isFound = there?.survivors === undefined || there.survivors === survivors?.place;
     return fate === "gone" && !isFound ? "unknown" : fate;
   }
@@ -222,7 +224,7 @@ export class Membership {
     this.#timer.setIn(delayMs);
   }
 
-  // Reading the nodes is what costs an idle node most, and there is a hint when one joins.
+  // Reading the nodes is an idle node's main cost, and there is a hint when one joins.
   #lookForOthers(): void {
     const { peers } = this.#options;
     this.#reportsAlone = peers.hasOthers ? 0 : this.#reportsAlone + 1;
@@ -267,7 +269,7 @@ export class Membership {
     }
   }
 
-  // We were frozen for over an hour, or the store lost its data: nobody has our id.
+  // We were frozen for over an hour, or the store lost its data: our id is free.
   async #joinAgain(): Promise<void> {
     try {
       await this.join();
@@ -287,7 +289,7 @@ export class Membership {
 
   /** @param wishes the count when the record was requested */
   #apply(record: NodeRecord, wishes: number): void {
-    // Changes that others request meanwhile come with the next report.
+    // Changes that others request meanwhile follow in the next report.
     if (wishes !== this.#wishes) return this.changed();
     this.#record = record;
     const { wantedWorkers } = record;
@@ -315,8 +317,8 @@ function changesOf(before: NodeReport | null, now: NodeReport): Partial<NodeRepo
 }
 
 /**
- * True if another daemon has this node's id. A store that was emptied or replaced is a conflict
- * too, which an operator has to resolve.
+ * True if another daemon has this node's id. An emptied or replaced store is a conflict too, for an
+ * operator to resolve.
  */
 function isTaken(error: unknown): error is JobError {
   return isJobError(error, "conflict") && error.path === NODE_ID_PATH;

@@ -10,7 +10,7 @@ interface ReportOptions extends Pick<PartContext, "registry" | "tzVersion"> {
   readonly version: string;
   readonly tags: readonly string[];
   readonly process: ProcessIdentity;
-  /** Of the executor; absent if nothing outlives this process. */
+  /** Survivors of the executor; absent if nothing outlives this process. */
   readonly survivors: Pick<Survivors, "place"> | undefined;
   readonly workers: { readonly count: number; readonly busy: number };
   readonly life: { readonly startedAt: number; readonly isDraining: boolean };

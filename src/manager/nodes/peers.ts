@@ -3,7 +3,7 @@ import type { NodeRecord, NodeReport } from "../../store/store.ts";
 import type { PartContext } from "../context/part_context.ts";
 import type { NodeState, NodeStatus } from "../api/nodes.ts";
 
-/** How old the list of nodes may be before it is read again. */
+/** Age after which the list of nodes is read again. */
 const FRESH_MS = 500;
 /** Most differences that are logged. */
 const WARNINGS_MAX = 1_000;
@@ -15,7 +15,7 @@ interface PeersOptions
   readonly maxSkewMs: number;
 }
 
-/** The nodes on the store, this one among them, as last read. */
+/** The nodes on the store, including this one, as last read. */
 export class Peers {
   readonly #options: PeersOptions;
   readonly #warned = new Set<string>();
@@ -23,14 +23,14 @@ export class Peers {
   #readMs = -Infinity;
   #reading: Promise<readonly NodeRecord[]> | null = null;
   #others: readonly NodeRecord[] = [];
-  /** The store's clock less our monotonic one; null until it is known. */
+  /** The store's clock minus our monotonic one; null while unknown. */
   #storeAheadMs: number | null = null;
 
   constructor(options: PeersOptions) {
     this.#options = options;
   }
 
-  /** True if there were other live nodes at the last read: their changes cause no events here. */
+  /** True if the last read found other live nodes: their changes cause no events here. */
   get hasOthers(): boolean {
     return this.#others.length > 0;
   }
@@ -54,7 +54,7 @@ export class Peers {
     return nodes.map((node) => ({ ...node, state: stateOf(node, { nowMs, maxSkewMs }) }));
   }
 
-  /** The given kinds that no live node can run, and what each waits for. */
+  /** The given kinds that no live node can run, and the tag that each waits for. */
   async unservedKinds(kinds: Iterable<string>): Promise<ReadonlyMap<string, Block>> {
     const { registry } = this.#options;
     const left = new Set([...kinds].filter((kind) => !registry.kinds.has(kind)));
@@ -109,7 +109,7 @@ export class Peers {
     return this.#storeAheadMs === null ? wallMs : monotonicMs + this.#storeAheadMs;
   }
 
-  // Each difference is logged once: it may last for as long as a rolling upgrade.
+  // Each difference is logged once: it may last through a rolling upgrade.
   #compare({ id, tzVersion, limits, kinds }: NodeRecord): void {
     const own = this.#options.report();
     if (tzVersion !== own.tzVersion) {
@@ -137,7 +137,7 @@ export class Peers {
   }
 }
 
-/** True if a node has a job, whether or not it can run it. */
+/** True if a node has a job, even if it cannot run it. */
 function hasKind({ kinds, idle }: NodeRecord, kind: string): boolean {
   return kinds.includes(kind) || idle.includes(kind);
 }

@@ -4,7 +4,7 @@ import type { Notices } from "../../notices/notices.ts";
 import type { Context } from "../context/context.ts";
 import type { NodeStatus } from "../api/nodes.ts";
 
-/** How long the store must be away before a notice is sent, in milliseconds. */
+/** Time for which the store must be away before a notice is sent, in milliseconds. */
 const STORE_AWAY_MS = 30_000;
 
 /** Most losses that a node remembers. */
@@ -21,7 +21,7 @@ interface DaemonNoticesOptions extends Pick<Context, "clock" | "logger" | "node"
   readonly listenerProblems: () => readonly string[];
 }
 
-/** Notifies people of what happens to the daemons themselves: this one, and others on its store. */
+/** Notifies people of events of daemons: this one, and others on its store. */
 export class DaemonNotices {
   readonly #options: DaemonNoticesOptions;
   readonly #peerTimer: LazyTimer;
@@ -40,7 +40,7 @@ export class DaemonNotices {
 
   /** Watch the other nodes, if there are channels; call it again after a reload. */
   start(): void {
-    // What the daemon before this one had is over: its configuration was read, its workers are new.
+    // Earlier daemons' problems are over: the configuration was read, and workers are new.
     if (!this.#isStarted && this.#options.notices.isActive) {
       this.reloadRefused(null);
       this.workersBusy(null);
@@ -56,7 +56,7 @@ export class DaemonNotices {
     this.#storeTimer.cancel();
   }
 
-  /** All workers have been busy for long while instances wait, or are not any more (null). */
+  /** All workers have been busy for a while and instances wait, or no longer (null). */
   workersBusy(detail: string | null): void {
     this.#report("workers-busy", detail);
   }
@@ -66,7 +66,7 @@ export class DaemonNotices {
     this.#report("reload-refused", problem);
   }
 
-  /** Listeners cannot be opened, or all of them can (none). */
+  /** Listeners cannot be opened, or no longer (empty). */
   portsClosed(problems: readonly string[]): void {
     this.#report("port-closed", problems.length === 0 ? null : problems.join("; "));
   }
@@ -74,7 +74,7 @@ export class DaemonNotices {
   /**
    * The store does not respond, or does again (null).
    *
-   * @param isCertain true if it will not come back by itself: people are notified at once
+   * @param isCertain true if it cannot recover alone: people are notified at once
    */
   storeAway(problem: string | null, isCertain: boolean): void {
     const wasAway = this.#storeProblem !== null;

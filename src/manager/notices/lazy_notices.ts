@@ -23,7 +23,7 @@ interface LazyNoticesOptions extends Pick<Context, "store" | "clock" | "logger" 
 
 /**
  * Decides when the parts that notify people are loaded: at a start or a reload with a channel, or
- * with a job that expects something. Most daemons have neither, and do without the memory.
+ * with a job that has expectations. Most daemons have neither, and save the memory.
  */
 export class LazyNotices {
   readonly #options: LazyNoticesOptions;
@@ -36,12 +36,12 @@ export class LazyNotices {
     this.#parts = new Lazy(build);
   }
 
-  /** Null while nothing has needed them. */
+  /** Null until needed. */
   get parts(): NoticeParts | null {
     return this.#parts.value;
   }
 
-  /** Load them, also without a channel: for a call that needs them. */
+  /** Load them, even without a channel: for a call that needs them. */
   load(): Promise<NoticeParts> {
     return this.#parts.get();
   }
@@ -56,21 +56,21 @@ export class LazyNotices {
     return this.parts?.notices.isOutputWanted(kind) ?? false;
   }
 
-  /** Notify people from now on, if anybody wants it. */
+  /** Notify people from now on, if wanted. */
   async start(): Promise<void> {
     this.#isStarted = true;
-    // It may have asked the store for news before.
+    // It may have requested news from the store before.
     if (!this.#isWanted()) return await recordWatcher(false, this.#options);
     await this.#start(await this.load());
     this.#watch();
   }
 
-  /** What happens to the daemon itself is watched last, when it is a node of its store. */
+  /** The daemon's own events are watched last, once it is a node of its store. */
   watchDaemon(): void {
     this.parts?.daemon.start();
   }
 
-  /** Apply other jobs and channels. The jobs run also if the store does not respond. */
+  /** Apply other jobs and channels. The jobs run even if the store does not respond. */
   async adopt(channels?: readonly Channel[]): Promise<void> {
     if (this.parts === null && !this.#isWanted(channels)) return;
     try {
@@ -85,7 +85,7 @@ export class LazyNotices {
     this.#watch();
   }
 
-  /** Deliver and report nothing more; what ends is watched until {@link ended}. */
+  /** Stop delivering and reporting; ends are watched until {@link ended}. */
   stop(): void {
     this.#isStarted = false;
     this.parts?.notices.stop();

@@ -66,7 +66,7 @@ export class NoticeCalls implements Omit<NoticeApi, "listChannels"> {
       await peers.assertKnown(kindOfReference(kind, "silence a job"));
     }
     const set = await silences.set(kind, checked);
-    // It may be shorter than the one that it replaces.
+    // It may be shorter than the silence that it replaces.
     await this.#silenceEnds(set.until);
     return set;
   }
@@ -86,7 +86,7 @@ export class NoticeCalls implements Omit<NoticeApi, "listChannels"> {
     await (await this.#parts.notices.load()).notices.silenceEnds(at);
   }
 
-  /** The silences in force: those that callers asked for, then those of the configuration. */
+  /** The silences in force: callers' silences, then the configuration's. */
   async listSilences(): Promise<readonly Silence[]> {
     const { silences, registry, options: { clock, scheduleDefaults } } = this.#parts;
     const found = [...await silences.list()];
@@ -109,7 +109,7 @@ export class NoticeCalls implements Omit<NoticeApi, "listChannels"> {
     return found;
   }
 
-  /** One test at a time is sent, so that a loop of a caller floods nobody. */
+  /** Only one test is sent at a time, so that a looping caller floods nobody. */
   async testNotice(channel: string, options: TestOptions): Promise<NoticePreview> {
     const { notices } = await this.#parts.notices.load();
     if (options.isDryRun) return await notices.test(channel, options);

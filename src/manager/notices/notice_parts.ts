@@ -1,4 +1,4 @@
-// Apart: it is loaded late, with all that it imports.
+// Separate, because it is loaded late, with all its imports.
 import { ExpectationWatcher } from "../../notices/expectations/watcher.ts";
 import { Notices } from "../../notices/notices.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
@@ -8,7 +8,7 @@ import { DaemonNotices } from "./daemon_notices.ts";
 import type { Peers } from "../nodes/peers.ts";
 import type { PartContext } from "../context/part_context.ts";
 
-/** What the parts that notify people depend on. */
+/** Dependencies of the parts that notify people. */
 export interface NoticePartsContext extends PartContext {
   readonly options: ManagerSettings;
   readonly dispatcher: Dispatcher;

@@ -21,15 +21,15 @@ const WRITES_MAX = 250;
 const PAGE = 50;
 /** Most instances checked after a correction, among waiting ones and among all. */
 const LOOK_MAX = { waiting: 100_000, all: 20_000 } as const;
-/** How many older instances are checked: they may have ended while the clock was ahead. */
+/** Number of older instances checked: they may have ended while the clock was ahead. */
 const OLDER_LOOK_MAX = 2_000;
 
-/** One reading of the clock that decides what is due. */
+/** One reading of the clock that decides due times. */
 interface Look {
   readonly wallMs: number;
   /** The monotonic time of the request. */
   readonly monotonicMs: number;
-  /** How long the response took. */
+  /** Duration of the response. */
   readonly tookMs: number;
 }
 
@@ -37,7 +37,7 @@ interface Look {
  * Notices that the clock for schedules was ahead and has been corrected, while this node ran or
  * before it started. If it was hours ahead, it resets the schedules that the clock had moved ahead;
  * otherwise they would be silent until that time comes again. Instances that were accepted to run
- * at once do so, however far it was ahead.
+ * at once do so in any case.
  */
 export class ClockCorrections {
   readonly #options: Pick<Context, "store" | "clock" | "logger">;
@@ -52,7 +52,7 @@ export class ClockCorrections {
     this.#options = options;
   }
 
-  /** Check every schedule at the next turn, whatever the clock says. */
+  /** Check every schedule at the next turn, even if the clock did not jump. */
   restart(): void {
     this.#latestMs = Infinity;
     this.#recordedMs = 0;
@@ -60,15 +60,14 @@ export class ClockCorrections {
   }
 
   /**
-   * Check the time and, after a correction, every schedule. Returns whether any was changed.
+   * Check the time and, after a correction, every schedule. Returns true if any was changed.
    *
-   * @param nowMs the current time on the clock that decides what is due
+   * @param nowMs the current time on the clock that decides due times
    * @param asked the time of the request
    */
   async check(nowMs: number, asked: Instant): Promise<boolean> {
     const { monotonicMs } = this.#options.clock.now();
-    // Use the time of the last check, whenever the clock was set: no tick that was still ahead then
-    // is lost.
+    // Count from the last check, before the clock was set: no tick that was ahead then is lost.
     const elapsedMs = monotonicMs - (this.#looked?.monotonicMs ?? monotonicMs);
     const look = {
       wallMs: nowMs,
@@ -98,8 +97,8 @@ export class ClockCorrections {
   }
 
   /**
-   * Note the recorded time of the store. A clock that was ahead leaves it ahead, however short that
-   * was; instances that were accepted meanwhile are then corrected, once.
+   * Note the recorded time of the store. A fast clock leaves it ahead, even after a moment;
+   * instances accepted meanwhile are then corrected, once.
    */
   noteRecorded(recordedMs: number, nowMs: number): void {
     if (recordedMs - nowMs <= AHEAD_MS_MIN || recordedMs === this.#recordedMs) return;
@@ -111,7 +110,7 @@ export class ClockCorrections {
     if (this.#looked === null) return;
     const expectedMs = this.#looked.wallMs + monotonicMs - this.#looked.monotonicMs;
     const jumpMs = Math.round(nowMs - expectedMs);
-    // The time in a slow response may be that of its beginning or of its end.
+    // The time in a slow response may be its start or its end.
     if (Math.abs(jumpMs) - tookMs - this.#looked.tookMs < JUMP_MS) return;
     this.#options.logger.warn(`The clock has jumped ${jumpMs > 0 ? "ahead" : "back"}`, {
       by: formatDuration(Math.abs(jumpMs)),
@@ -166,7 +165,7 @@ export class ClockCorrections {
     try {
       const { items: [newest] } = await store.list({}, { limit: 1, order: "newest" });
       const createdAt = newest?.createdAt ?? 0;
-      // Acceptance times never decrease: nothing was accepted by a clock that was ahead.
+      // Acceptance times never decrease: no fast clock accepted anything.
       if (!wasAhead && createdAt - nowMs <= AHEAD_MS_MIN) return;
       const isByHours = wasAhead || isFromAhead(createdAt, nowMs);
       if (isByHours) await this.#correctPauses(nowMs);
@@ -195,8 +194,8 @@ export class ClockCorrections {
   }
 
   /**
-   * @param most how many are checked, and how many of those may have been accepted before the clock
-   * was ahead
+   * @param most limits for checked instances, and for ones possibly accepted before the clock was
+   * ahead
    */
   async #correctInstances(
     query: InstanceQuery,

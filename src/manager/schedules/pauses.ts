@@ -31,7 +31,7 @@ export async function pause(
   return (await store.setPause({ at: clock.now(), kind, until, reason })).value;
 }
 
-/** End a pause. Returns false if there was none. @throws JobError `not_found` */
+/** End a pause. Returns false without one. @throws JobError `not_found` */
 export async function resume(
   { store, peers, dispatcher, options: { clock } }: PauseParts,
   kind: string | null,

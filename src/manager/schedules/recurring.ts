@@ -20,7 +20,7 @@ import type { BackfillRequest, BackfillResult, ScheduleTarget } from "../api/sch
 const BACKFILL_MAX = 10_000;
 /** Most ticks that may be skipped by number. */
 const SKIPS_MAX = 10_000;
-/** Most ticks in a range, including those that ran. */
+/** Most ticks in a range, including past runs. */
 const RANGE_MAX = 1_000_000;
 
 interface RecurringParts
@@ -36,7 +36,7 @@ export class Recurring {
     this.#parts = parts;
   }
 
-  /** A new instance that runs at once what a schedule runs. @throws JobError `not_found` */
+  /** A new instance for a run of a schedule right now. @throws JobError `not_found` */
   async runNow(target: ScheduleTarget): Promise<NewInstance> {
     const { ids, clock } = this.#parts;
     const { job, schedules } = await this.#find(target, "run");
@@ -174,7 +174,7 @@ export class Recurring {
 /** Ticks of a schedule in a range, oldest first, without those in a blackout window. */
 function* ticksIn(record: ScheduleRecord, { from, to }: BackfillRequest): Generator<number> {
   const { spec, startAt } = record;
-  // An interval extends before its start, so that its ticks stay where they are.
+  // An interval extends before its start, so that its ticks stay in place.
   const anchor = spec.everyMs === null || startAt < from
     ? startAt
     : startAt - Math.ceil((startAt - from) / spec.everyMs + 1) * spec.everyMs;

@@ -3,7 +3,7 @@ import { nextTickOf } from "../../core/time/ticks.ts";
 import type { Context } from "../context/context.ts";
 import { changeSchedule } from "./stored_schedules.ts";
 
-/** How long a schedule removed from the configuration keeps its place, in milliseconds. */
+/** Time for which a schedule removed from the configuration keeps its place, in milliseconds. */
 const KEPT_MS = 86_400_000;
 
 /**
@@ -19,7 +19,7 @@ export class RemovedSchedules {
     this.#options = options;
   }
 
-  /** Number of known ones. */
+  /** Their number. */
   get count(): number {
     return this.#removedAt.size;
   }
@@ -38,7 +38,7 @@ export class RemovedSchedules {
     if (removedAt !== undefined) this.#removedAt.set(id, removedAt);
   }
 
-  /** Note that one is back. */
+  /** Note that a schedule is back. */
   forget(id: string): void {
     this.#removedAt.delete(id);
   }
@@ -55,7 +55,7 @@ export class RemovedSchedules {
     this.forget(id);
   }
 
-  /** Delete those that have been kept long enough. */
+  /** Delete schedules whose time is over. */
   async deleteOld(): Promise<void> {
     for (const [id, removedAt] of [...this.#removedAt]) {
       if (!this.isOver({ removedAt })) continue;

@@ -8,13 +8,13 @@ import { openZone } from "../../core/time/zone.ts";
 import { nextTickOf, parseScheduleText } from "../../core/time/ticks.ts";
 import type { ScheduleChange } from "../api/schedules.ts";
 
-/** Options that are not members of the spec: its times, and those that its runs carry. */
+/** Options that are not members of the spec: its times, and options for its runs. */
 const APART: ReadonlySet<string> = new Set(
   ["cron", "timezone", "arguments", "priority", "timeout", "retries"],
 );
 const SPEC_OPTIONS = SCHEDULE_OPTIONS.filter(({ name }) => !APART.has(name));
 
-// The order in which hashes cover the members: in another, all stored schedules would start anew.
+// Order of the members in hashes: another order would restart all stored schedules.
 const COMMON = ["overlap", "misfire", "misfireWithinMs", "jitterMs"] as const;
 const RARE_FIRST = ["startsAt", "endsAt", "blackout", "runsMax"] as const;
 const RARE = new Set([...RARE_FIRST, ...SPEC_OPTIONS.map(({ key }) => key as keyof ScheduleSpec)]);
@@ -84,7 +84,7 @@ export function hashOf(
   return hash("sha256", text, "hex").slice(0, 32);
 }
 
-/** The value after a change: the one before if the change has none, null if it is removed. */
+/** The value after a change: the previous one if the change omits it, null if it is removed. */
 export function changed<T>(change: T | null | undefined, before: T): T | null {
   return change === undefined ? before : change;
 }

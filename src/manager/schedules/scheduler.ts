@@ -23,22 +23,22 @@ const ADVANCE_BATCH = 250;
 const DUE_MAX = 20_000;
 /** Longest sleep: the wall clock may be set while we wait. */
 const SLEEP_MAX_MS = 60_000;
-/** How long a schedule that cannot be planned is put off. */
+/** Delay of a schedule that cannot be planned. */
 const PUT_OFF_MS = 60_000;
-/** Shortest sleep: the store's clock, which decides what is due, may be behind ours. */
+/** Shortest sleep: the store's clock, which decides due times, may be behind ours. */
 const SLEEP_MIN_MS = 1;
 const RETRY_MS = 1_000;
-/** How long a due schedule of a job that is not here is left to nodes that have it. */
+/** Time for which a due schedule of a job missing here is left to nodes that have it. */
 const LEFT_MS = 2_000;
-/** Waits between looks at such a schedule. */
+/** Waits between looks at a schedule left to other nodes. */
 const LOOK: Backoff = { firstMs: 10, longestMs: 250 };
 
-/** A step of a schedule, with its kind, under which its ticks are counted. */
+/** A step of a schedule, with its kind, for counting its ticks. */
 type Step = Advance & { readonly kind: string };
 
 /**
- * Turns due ticks of recurring schedules into instances, each exactly once: it plans from what the
- * store has and advances schedules by compare-and-set, so any number of nodes may do the same.
+ * Turns due ticks of recurring schedules into instances, each exactly once: it plans from the
+ * store's state and advances schedules by compare-and-set, so several nodes may do so at once.
  */
 export class Scheduler {
   readonly #options: PartContext;
@@ -49,7 +49,7 @@ export class Scheduler {
   #mustRun = false;
   readonly #wake: LazyTimer;
   #nextAt: number | null = null;
-  /** Until when ticks are not advanced early, epoch ms. */
+  /** Epoch ms until which ticks are not advanced early. */
   #notEarlyUntil = 0;
   readonly #peerWatch = new PeerWatch();
   readonly #corrections: ClockCorrections;
@@ -66,7 +66,7 @@ export class Scheduler {
     this.#warmStarts = new WarmStarts(options);
   }
 
-  /** The next tick of any schedule, epoch ms; null when there is none. */
+  /** The next tick of any schedule, epoch ms; null without ticks. */
   get nextAt(): number | null {
     return this.#nextAt;
   }
@@ -98,12 +98,12 @@ export class Scheduler {
   }
 
   /**
-   * Decide on the due ticks of a schedule that is about to change: recent ones run, those of a
+   * Decide on the due ticks of a schedule that is about to change: recent ticks run, ticks of a
    * downtime are recorded as missed.
    */
   async settle(record: ScheduleRecord): Promise<void> {
     const nowMs = this.#options.clock.now().wallMs;
-    // One record for each of the last ticks: their times cannot be computed after the change.
+    // One record for each of the last ticks: their times are unknown after the change.
     const spec = { ...record.spec, misfire: "all", misfireWithinMs: Infinity } as const;
     const advance = this.#planOrPutOff({ ...record, spec }, nowMs);
     if (advance.cursor === record.cursor) return;
@@ -130,8 +130,8 @@ export class Scheduler {
   }
 
   /**
-   * Run the loop once more. Resolves when it has got a step further, even if the store refused it;
-   * at once while the scheduler is stopped. Never resolves if the loop is stuck.
+   * Run the loop once more. Resolves after its next step, even if the store refused it; at once
+   * while the scheduler is stopped. Never resolves if the loop is stuck.
    */
   progress(): Promise<void> {
     if (!this.#isStarted) return Promise.resolve();
@@ -203,12 +203,12 @@ export class Scheduler {
     const dueBy = earlyClaims.untilMs(at.wallMs);
     const isSoon = this.#nextAt !== null && this.#nextAt > at.wallMs && this.#nextAt <= dueBy;
     if (!isSoon || !this.#isStarted || this.#isTooEarly(at.wallMs)) return;
-    // Ticks that are not made now are made at their time, and problems are logged then.
+    // Ticks not made early are made on time, and log their problems then.
     this.#notEarlyUntil = dueBy;
     try {
       const found = await store.dueSchedules({ at, dueBy, limit: ADVANCE_BATCH });
       const ahead = found.filter(({ nextAt }) => nextAt! > at.wallMs);
-      // With more than one batch the most urgent start first, and finding them takes time.
+      // With several batches the most urgent start first, and finding them takes time.
       if (ahead.length === 0 || found.length === ADVANCE_BATCH) return;
       const advances = ahead.map((record) => this.#planAhead(record)).filter((one) => one !== null);
       earlyClaims.expect(ahead[0]!.nextAt!);
@@ -243,7 +243,7 @@ export class Scheduler {
     for (const [index, { record }] of keyed.entries()) due[index] = record;
   }
 
-  /** Returns how many were advanced. */
+  /** Returns the number of advanced ones. */
   async #advance(advances: readonly Step[]): Promise<number> {
     const { store, clock, events } = this.#options;
     const advanced = store.advance({ at: clock.now(), advances });
@@ -253,7 +253,7 @@ export class Scheduler {
     for (const [index, result] of value.entries()) {
       if (result.status === "advanced") this.#advanced(advances[index]!, result.skipped.length);
       for (const instance of result.accepted) events.changed(instance, at);
-      // A running one is reported when it has ended.
+      // A running one is reported after its end.
       for (const instance of result.replaced) {
         if (isFinal(instance.state)) events.changed(instance, at);
       }
@@ -269,11 +269,11 @@ export class Scheduler {
     this.#options.ticks.add(kind, { missed: sumOf("missed"), skipped });
   }
 
-  // The ticks of `@reboot`. A retry has the same ticks, so that the store refuses those it has.
+  // The ticks of `@reboot`. A retry has the same ticks, so the store refuses existing ones.
   async #fireAtStart(): Promise<void> {
     if (!this.#isStartDue) return;
     const { store, clock } = this.#options;
-    // By the store's time, which decides what is due.
+    // By the store's time, which decides due times.
     const asked = clock.now();
     const { at } = await store.nextDue({ at: asked, kinds: NO_KINDS });
     await this.#corrections.check(at, asked);
@@ -291,7 +291,7 @@ export class Scheduler {
   #planAhead(record: ScheduleRecord): Step | null {
     try {
       const advance = this.#plan(record, record.nextAt!);
-      // Nothing starts at the time of a tick that is only expected.
+      // Nothing starts at the time of a merely expected tick.
       const canStart = advance.fires.length === 1 && !advance.isExpected;
       return canStart ? { ...advance, isAhead: true } : null;
     } catch (error) {
@@ -300,7 +300,7 @@ export class Scheduler {
     }
   }
 
-  // One that cannot be planned, because its zone is unknown here, must not delay the others.
+  // An unplannable one, whose zone is unknown here, must not delay the others.
   #planOrPutOff(record: ScheduleRecord, nowMs: number): Step {
     try {
       return this.#plan(record, nowMs);
@@ -362,9 +362,9 @@ export class Scheduler {
     this.#wake.set(null);
     if (await this.#corrections.check(at, asked)) return this.poke();
     if (scheduleAt === null) return;
-    // By the store's time: a node whose clock is ahead must not ask again and again.
+    // By the store's time: a node with a fast clock must not ask repeatedly.
     const leftMs = scheduleAt <= at ? this.#peerWatch.delayMs : null;
-    // The time that the response took counts as part of the wait.
+    // The duration of the response counts as part of the wait.
     const elapsedMs = clock.now().wallMs - asked.wallMs;
     const isTooEarly = scheduleAt <= this.#notEarlyUntil && this.#isTooEarly(at);
     const leadMs = isTooEarly ? 0 : this.#options.earlyClaims.untilMs(at) - at;
@@ -376,16 +376,15 @@ export class Scheduler {
   }
 }
 
-/** True if ticks passed while nothing ran and each of them has to run. */
+/** True if ticks passed during a downtime and each has to run. */
 function isCatchUp({ misfire }: ScheduleSpec, fires: readonly number[], nowMs: number): boolean {
   if (misfire !== "all" || fires.length === 0) return false;
   return fires.length > 1 || nowMs - fires[0]! > GRACE_MS;
 }
 
 /**
- * One tick, at now, for each `@reboot` schedule of a registered job. Also after a crash: with
- * overlap "skip" the store drops the tick while an instance of an earlier start is unfinished and
- * will be taken over.
+ * One tick, at now, for each `@reboot` schedule of a registered job. Even after a crash: with
+ * overlap "skip" the store drops it while an earlier start's instance is unfinished.
  */
 async function startAdvances(
   options: PartContext,
@@ -409,7 +408,7 @@ async function startAdvances(
   return found;
 }
 
-/** A step of a schedule to a new cursor that makes nothing; without a next tick. */
+/** A step of a schedule to a new cursor without ticks; without a next tick. */
 function stepOf(record: ScheduleRecord, to: number): Step {
   const { id: scheduleId, kind, generation, cursor, spec: { overlap } } = record;
   const cursors = { expectedCursor: cursor, cursor: to, nextAt: null };
@@ -430,7 +429,7 @@ class PeerWatch {
   readonly #seen = new Map<string, { readonly nextAt: number | null; readonly sinceMs: number }>();
   #looks = 0;
 
-  /** True while a schedule is left to others: until it seems that nobody has the job. */
+  /** True while a schedule is left to others: until nobody seems to have the job. */
   isLeft({ id, nextAt }: ScheduleRecord, nowMs: number): boolean {
     const seen = this.#seen.get(id);
     if (seen?.nextAt === nextAt) return nowMs - seen.sinceMs < LEFT_MS;
@@ -438,13 +437,13 @@ class PeerWatch {
     return true;
   }
 
-  /** Note which schedules are still due. */
+  /** Note the schedules that are still due. */
   keep(ids: ReadonlySet<string>): void {
     for (const id of this.#seen.keys()) if (!ids.has(id)) this.#seen.delete(id);
     if (this.#seen.size === 0) this.#looks = 0;
   }
 
-  /** When to look again, in milliseconds; null if nothing is left to others. */
+  /** Wait before the next look, in milliseconds; null if nothing is left to others. */
   get delayMs(): number | null {
     return this.#seen.size === 0 ? null : backoffMs(LOOK, this.#looks++);
   }

@@ -24,7 +24,7 @@ interface SchedulesOptions
   extends
     Pick<PartContext, "store" | "clock" | "ids" | "logger" | "node" | "registry" | "tzVersion"> {
   readonly defaults: ZonedScheduleDefaults;
-  /** Nodes whose jobs' schedules are not ours to remove. */
+  /** Nodes whose schedules are not ours to remove. */
   readonly peers: Pick<Peers, "list">;
   /** Decides on the due ticks of a schedule before its times change. */
   readonly settle: (record: ScheduleRecord) => Promise<void>;
@@ -38,7 +38,7 @@ interface WantedSchedule extends JobSchedule {
   readonly job: JobDefinition;
 }
 
-/** Syncs the schedules of the store with the configuration; makes and changes those of run time. */
+/** Syncs the schedules of the store with the configuration; makes and changes others. */
 export class Schedules {
   readonly #options: SchedulesOptions;
   /** Defaults of schedules made at run time. */
@@ -56,9 +56,8 @@ export class Schedules {
   }
 
   /**
-   * Write the schedules of the configuration: new and changed ones start at now, unchanged ones
-   * keep their cursor. Those that it no longer has are removed, unless their job is disabled or may
-   * still be added.
+   * Write the configured schedules: new and changed ones start at now, unchanged ones keep their
+   * cursor. Removed ones are deleted, unless their job is disabled or may still be added.
    */
   async sync(): Promise<void> {
     const { registry } = this.#options;
@@ -91,7 +90,7 @@ export class Schedules {
     else logger.info(message, fields);
   }
 
-  /** Kinds of other nodes, also of those that ended within the hour: they may be restarting. */
+  /** Kinds of other nodes, including nodes that ended within the hour: they may be restarting. */
   async #kindsElsewhere(): Promise<ReadonlySet<string>> {
     const { peers, node } = this.#options;
     const others = (await peers.list()).filter(({ id }) => id !== node);
@@ -142,7 +141,7 @@ export class Schedules {
    * Change a schedule made at run time: absent options keep their values, null removes a value. If
    * its times change, it starts at now.
    *
-   * @throws JobError `not_found`; `conflict` for one of the configuration; `invalid_argument`
+   * @throws JobError `not_found`; `conflict` for a configured schedule; `invalid_argument`
    */
   async update(id: string, options: ScheduleChange): Promise<ScheduleRecord> {
     checkValues(options);
@@ -223,17 +222,17 @@ export class Schedules {
       const at = clock.now();
       return (await store.putSchedule({ at, ...request, expectedCursor: cursor })).value;
     } catch (error) {
-      // Another node was first, or the zone is gone, which the scheduler logs.
+      // Another node was first, or the zone is missing, which the scheduler logs.
       if (!isJobError(error)) throw error;
       return await store.getSchedule(record.id) ?? record;
     }
   }
 
   /**
-   * Write the schedules of these jobs that the store lacks. Returns the schedules of the
-   * configuration in the store that the jobs no longer have, and how many schedules there were.
+   * Write the schedules of these jobs that the store lacks. Returns the stored configured schedules
+   * that the jobs no longer have, and the number of schedules.
    *
-   * @param query finds theirs in the store
+   * @param query finds their stored schedules
    */
   async #syncJobs(
     jobs: readonly JobDefinition[],
@@ -277,7 +276,7 @@ export class Schedules {
     let existing = stored;
     for (let tries = 1;; tries++) {
       const isSame = existing?.specHash === specHash;
-      // One that was put off because its job was missing continues with the tick after its cursor.
+      // A schedule postponed because its job was missing continues with the tick after its cursor.
       const nextAt = isSame ? nextOf(existing!) : null;
       const isBack = existing?.removedAt !== undefined;
       if (isSame && !isBack && existing!.nextAt === nextAt) return;

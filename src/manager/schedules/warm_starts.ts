@@ -2,12 +2,12 @@ import type { ScheduleRecord } from "../../core/time/schedule.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { PartContext } from "../context/part_context.ts";
 
-/** How long before a tick its process is started: that takes some 30 ms, on a busy host more. */
+/** Lead of a process start before its tick: it takes some 30 ms, more on a busy host. */
 const AHEAD_MS = 1_000;
 
 /**
- * Starts the process that runs a schedule's commands shortly before a tick, so that the tick need
- * not wait for it. Ticks that nobody has told it of start as well, a little later.
+ * Starts the process for a schedule's commands shortly before a tick, so that the tick need not
+ * wait for it. Other ticks start too, a little later.
  */
 export class WarmStarts {
   readonly #options: Pick<PartContext, "clock" | "registry" | "executor">;

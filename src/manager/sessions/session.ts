@@ -3,7 +3,7 @@ import type { Role } from "../../platform/files/tokens_file.ts";
 import type { Random } from "../../platform/random.ts";
 import type { Store } from "../../store/store.ts";
 
-/** Who a session belongs to: a caller with its rights, and what they rest on. */
+/** The owner of a session: a caller with its rights, and their basis. */
 export interface SessionHolder {
   /** Identifies it in messages and in the log. */
   readonly name: string;
@@ -11,7 +11,7 @@ export interface SessionHolder {
   /** Kinds, or patterns of kinds, that it is limited to; null for all. */
   readonly jobs: readonly string[] | null;
   /**
-   * What gives the caller its rights, such as a token, as text that only the listeners read. It
+   * The basis of the caller's rights, such as a token, as text that only the listeners read. It
    * contains no secret. Sessions with the same text belong to the same caller.
    */
   readonly proof: string;
@@ -21,14 +21,14 @@ export interface SessionHolder {
 export interface Session extends SessionHolder {
   /** The hash of its secret: 64 hexadecimal digits. */
   readonly id: string;
-  /** Epoch ms; so are the others. */
+  /** Epoch ms, like the others. */
   readonly createdAt: number;
   /** The last use, within a minute. */
   readonly usedAt: number;
   /** Address of the client that used it last. */
   readonly address: string;
   readonly expiresAt: number;
-  /** The user of this machine who alone, apart from root, may use it; null or absent for anyone. */
+  /** The only user of this machine, apart from root, who may use it; null or absent for anyone. */
   readonly uid?: number | null;
 }
 
@@ -38,11 +38,11 @@ export interface OpenedSession {
   readonly secret: string;
 }
 
-/** A code that waits for its use. */
+/** An unused code. */
 export interface WaitingCode {
   /** Its hash: 64 hexadecimal digits. */
   readonly id: string;
-  /** The user of this machine who alone, apart from root, may use it here; null for anyone. */
+  /** The only user of this machine, apart from root, who may use it here; null for anyone. */
   readonly uid: number | null;
 }
 
@@ -51,16 +51,16 @@ export interface LoginCode {
   readonly code: string;
   /** Epoch ms. */
   readonly expiresAt: number;
-  /** Where a browser uses it; null if this node has no site. */
+  /** Its URL for browsers; null if this node has no site. */
   readonly url: string | null;
 }
 
-/** What sessions are made of. */
+/** Dependencies of sessions. */
 export interface SessionParts {
   readonly store: Pick<Store, "listMemos" | "putMemo">;
   readonly clock: Clock;
   readonly random: Random;
-  /** The URL of this node's site, which ends with a slash; null if it has none. */
+  /** The URL of this node's site, which ends with a slash; null without a site. */
   readonly siteUrl?: (() => string | null) | undefined;
 }
 
@@ -74,9 +74,7 @@ export interface SessionApi {
   createCode(holder: SessionHolder, uid?: number | null): Promise<LoginCode>;
   /** The codes that can still be used. */
   waitingCodes(): Promise<readonly WaitingCode[]>;
-  /**
-   * Use up a code. Returns whose it is; null for one that is unknown, used or expired.
-   */
+  /** Use up a code. Returns its holder; null if it is unknown, used or expired. */
   redeemCode(code: string): Promise<SessionHolder | null>;
   /**
    * Open a session.
@@ -86,12 +84,12 @@ export interface SessionApi {
    * @throws JobError `resource_exhausted` if there are too many
    */
   open(holder: SessionHolder, address: string, uid?: number | null): Promise<OpenedSession>;
-  /** The session with an id, whose use by a client is recorded; null if there is none. */
+  /** The session with an id, recording its use by a client; null if there is none. */
   use(id: string, address: string): Promise<Session | null>;
-  /** Unexpired sessions, the newest first; only those with a proof, unless it is null. */
+  /** Unexpired sessions, newest first; unless `proof` is null, only sessions with that proof. */
   list(proof: string | null): Promise<readonly Session[]>;
   /**
-   * End sessions: the one whose id begins with a prefix, or all for null. Returns those that ended.
+   * End sessions: the one whose id begins with a prefix, or all for null. Returns the ended ones.
    *
    * @param proof only sessions with this proof; null for any
    * @throws JobError `not_found`; `invalid_argument` if several match a prefix
@@ -99,7 +97,7 @@ export interface SessionApi {
   revoke(prefix: string | null, proof: string | null): Promise<readonly Session[]>;
 }
 
-/** What the listeners' thread requests about sessions. */
+/** Requests of the listeners' thread about sessions. */
 export interface SessionFacts {
   readonly waitingCodes: SessionApi["waitingCodes"];
   readonly redeemLoginCode: SessionApi["redeemCode"];

@@ -20,16 +20,16 @@ import {
 const SECRET_BYTES = 32;
 const SESSION_MS = 12 * 3_600_000;
 const CODE_MS = 120_000;
-/** How far the clocks of two nodes may differ without ending a session that one has just opened. */
+/** Clock difference of two nodes up to which a session that one opened stays valid. */
 const SKEW_MS = 60_000;
-/** How often the time of the last use is written. */
+/** Interval between writes of the last use. */
 const USE_MS = 60_000;
 /** Most sessions, of one holder and of all. */
 const SESSIONS_MAX = { ofOne: 50, ofAll: 1_000 };
-/** Most codes that wait for their use, of one holder and of all. */
+/** Most unused codes, of one holder and of all. */
 const CODES_MAX = { ofOne: 10, ofAll: 200 };
 
-/** A code as the store keeps it. */
+/** A code in its stored form. */
 interface StoredCode {
   readonly holder: SessionHolder;
   readonly createdAt: number;
@@ -46,7 +46,7 @@ interface Stored<T> {
 /**
  * Sessions of browsers and the codes that open them, as memos: they outlive a restart, and all
  * nodes of a store share them. Secrets are stored as hashes only. Expired ones are removed when
- * others are created or listed; their number is limited, so that is enough.
+ * others are created or listed, which suffices for a limited number.
  */
 export class Sessions implements SessionApi {
   readonly #store: SessionParts["store"];
@@ -86,13 +86,13 @@ export class Sessions implements SessionApi {
   async redeemCode(code: string): Promise<SessionHolder | null> {
     const wanted = Buffer.from(hashOf(code));
     let found: Stored<StoredCode> | null = null;
-    // All are compared, in constant time: how long it takes says nothing about them.
+    // Compare all, in constant time, so that the duration reveals nothing.
     for (const one of await this.#codes()) {
       const hash = Buffer.from(one.memo.key.slice(CODE_MEMO.length));
       if (hash.length === wanted.length && timingSafeEqual(hash, wanted)) found = one;
     }
     if (found === null) return null;
-    // Of several that use it at once, on any node, only the first one can delete it.
+    // Of several concurrent uses, on any node, only the first can delete it.
     return await this.#remove(found.memo) ? found.value.holder : null;
   }
 
@@ -129,8 +129,8 @@ export class Sessions implements SessionApi {
     if (!session || !isCurrent(session, { nowMs, lifeMs: SESSION_MS })) return null;
     if (nowMs - session.usedAt < USE_MS) return session;
     const used = { ...session, usedAt: nowMs, address };
-    // It is not recorded if the session has just been revoked, if another node has recorded a use,
-    // or while the store accepts no writes: the session is still good for reads.
+    // It is not recorded if the session was just revoked, if another node has recorded a use, or
+    // while the store accepts no writes: the session still works for reads.
     await this.#put(memo.key, memo.version, used).catch(() => false);
     return used;
   }
@@ -159,7 +159,7 @@ export class Sessions implements SessionApi {
   }
 
   /**
-   * Delete the oldest ones of a holder who has too many.
+   * Delete the oldest ones of a holder with too many.
    *
    * @throws JobError `resource_exhausted` if all holders together have too many
    */
@@ -193,7 +193,7 @@ export class Sessions implements SessionApi {
     return this.#read<StoredCode>(CODE_MEMO, CODE_MS);
   }
 
-  /** Read what is stored under a prefix and has not expired; the rest is deleted. */
+  /** Read unexpired values under a prefix; expired ones are deleted. */
   async #read<T extends { readonly expiresAt: number }>(
     prefix: string,
     lifeMs: number,
@@ -218,7 +218,7 @@ export class Sessions implements SessionApi {
     return Buffer.from(this.#random.bytes(SECRET_BYTES)).toString("base64url");
   }
 
-  /** @returns false if somebody else has changed it since it was read */
+  /** @returns false if it was changed since it was read */
   #remove({ key, version }: Memo): Promise<boolean> {
     return this.#write(key, version, null);
   }
@@ -248,7 +248,7 @@ function holderOf({ name, role, jobs, proof }: SessionHolder): SessionHolder {
 }
 
 /**
- * True if something has not expired, and does not claim a longer life than it is given: whoever can
+ * True if a value has not expired, and does not claim a longer life than allowed: someone who can
  * write to the store must not open a session for ever.
  */
 function isCurrent(
@@ -258,7 +258,7 @@ function isCurrent(
   return expiresAt > nowMs && expiresAt <= nowMs + lifeMs + SKEW_MS;
 }
 
-/** What a memo has as data; null if it cannot be read. */
+/** The data of a memo; null if unreadable. */
 function valueOf<T>({ data }: Memo): T | null {
   try {
     return JSON.parse(data) as T;

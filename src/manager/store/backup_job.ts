@@ -11,7 +11,7 @@ import type { ManagerOptions } from "../context/manager_options.ts";
 
 const DAY = 86_400_000;
 
-/** What another attempt would not change. */
+/** Errors that another attempt would not change. */
 const PERMANENT = ["not_found", "permission_denied", "invalid_argument", "unimplemented"] as const;
 
 /** The system job that backs up the store by schedule. It takes no worker. */
@@ -33,7 +33,7 @@ export function backupJob(
       isTyped: true,
       warnings: [],
     },
-    // Not those of `[defaults]`, which are for jobs of users.
+    // Not the options of `[defaults]`, which are for jobs of users.
     options: {
       ...JOB_DEFAULTS,
       isolation: "inline",

@@ -2,13 +2,13 @@ import type { Instant } from "../../platform/clock.ts";
 
 /** A jump ahead by more than this may be a mistake, in milliseconds. */
 const JUMP_MS = 3_600_000;
-/** How long such a clock must be kept before it is believed, in milliseconds. */
+/** Time for which a jumped clock must keep its time before it is believed, in milliseconds. */
 const BELIEVED_MS = 600_000;
 
 /**
- * Says whether the clock may decide that something is old enough to be deleted. A clock that has
- * jumped ahead, while this daemon ran or since the store was last used, is believed only after a
- * while: by then a mistake has mostly been corrected.
+ * Decides whether the clock may be trusted to delete old data. A clock that has jumped ahead, while
+ * this daemon ran or since the store was last used, is trusted only after a while: by then a
+ * mistake has usually been corrected.
  */
 export class ClockTrust {
   #last: Instant | null = null;
@@ -16,7 +16,7 @@ export class ClockTrust {
   #fromMs = -Infinity;
 
   /**
-   * Begin with the time of the newest row in the store: what the clock shows is compared with it.
+   * Begin with the time of the newest row in the store, to compare the clock with.
    *
    * @param newestAt epoch ms
    */
@@ -25,10 +25,10 @@ export class ClockTrust {
   }
 
   /**
-   * How far the clock has jumped ahead since the last call, in milliseconds; 0 if it has not, or by
-   * too little to matter.
+   * Distance by which the clock has jumped ahead since the last call, in milliseconds; 0 for small
+   * jumps.
    *
-   * @param now the time by the clock that decides
+   * @param now the time by the deciding clock
    */
   jumped(now: Instant): number {
     const last = this.#last ?? now;

@@ -13,7 +13,7 @@ const NO_KINDS: ReadonlySet<string> = new Set();
 interface JanitorOptions
   extends Pick<PartContext, "store" | "clock" | "logger" | "leaseMs" | "events" | "due"> {
   /**
-   * Called every minute, so that other checks need no timer of their own.
+   * Called every minute, so that other checks need no timer.
    *
    * @param canDelete false while the clock may be wrong
    */
@@ -34,7 +34,8 @@ export class Janitor {
     this.#options = options;
     this.#reapTimer = this.#repeat("reap", () => this.#reap(), () => this.#reapAfterMs());
     this.#retainTimer = this.#repeat("retain", () => {
-      // Reaps with it, as this thread is awake: also after a change of the wall clock.
+      // Reap at the same time, as this thread is awake; this also follows changes of the wall
+      // clock.
       return this.#retain().finally(() => this.poke());
     }, () => RETAIN_EVERY_MS);
   }
@@ -77,7 +78,7 @@ export class Janitor {
     if (this.#isStarted) timer.setIn(delayMs);
   }
 
-  // An idle node of a store of its own wakes once a minute: the store reports claims and deadlines.
+  // An idle node with a private store wakes once a minute: the store reports claims and deadlines.
   #reapAfterMs(): number {
     const { store, clock } = this.#options;
     return this.#marginMs + (store.quietMs?.(clock.now()) ?? 0);
@@ -116,7 +117,7 @@ export class Janitor {
   async #retain(): Promise<boolean> {
     const { store, clock, logger, everyMinute } = this.#options;
     const at = clock.now();
-    // The clock that decides what has expired.
+    // The clock that decides expiry.
     const { at: wallMs } = await store.nextDue({ at, kinds: NO_KINDS });
     const now = { wallMs, monotonicMs: at.monotonicMs };
     const jumpMs = this.#trust.jumped(now);

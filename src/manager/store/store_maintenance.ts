@@ -4,9 +4,9 @@ import type { StoreContent, StoreStep, StoreWork } from "../../maintenance/step.
 import type { StoreInfo } from "../../store/store.ts";
 import type { ManagerSettings } from "../context/manager_options.ts";
 
-/** Time beyond the drain time for other nodes to end or lose what they run, in milliseconds. */
+/** Time beyond the drain time for other nodes to end or lose their attempts, in milliseconds. */
 const OTHERS_MS = 5_000;
-/** How often the progress of a move that another call began is reported, in milliseconds. */
+/** Interval between progress reports for a move that another call began, in milliseconds. */
 const REPORT_MS = 1_000;
 
 /** A task that is running. */
@@ -31,7 +31,7 @@ interface MaintenanceParts extends Pick<ManagerSettings, "store"> {
 export class StoreMaintenance {
   readonly #parts: MaintenanceParts;
   #running: Running | null = null;
-  /** Resumes what a move suspended; null if nothing is suspended. */
+  /** Resumes the work that a move suspended; null if nothing is suspended. */
   #resume: (() => void) | null = null;
   #problem: string | null = null;
 
@@ -39,7 +39,7 @@ export class StoreMaintenance {
     this.#parts = parts;
   }
 
-  /** Where the store has moved to, and what to do; null while it is in use. */
+  /** The new place of a moved store, and what to do; null while it is in use. */
   get problem(): string | null {
     return this.#problem;
   }
@@ -98,7 +98,7 @@ export class StoreMaintenance {
   }
 
   /**
-   * Wait for the same move, which another call began. @returns its report; null if it has none
+   * Wait for the same move, which another call began. @returns its report; null without one
    *
    * @throws JobError `conflict` for another task, `canceled` if the caller leaves
    */
@@ -142,8 +142,8 @@ export class StoreMaintenance {
   }
 
   /**
-   * Begin nothing more and wait until nothing runs. Attempts that do not end within the drain time
-   * are aborted and released, and keep their number of attempts.
+   * Begin nothing more and wait for running attempts. Attempts that do not end within the drain
+   * time are aborted and released, and keep their number of attempts.
    */
   async #suspend(): Promise<() => void> {
     const { options, dispatcher, scheduler, janitor } = this.#parts;

@@ -1,9 +1,9 @@
 import type { Clock, Instant, Timer, TimerOptions } from "../../platform/clock.ts";
 
 /**
- * The clock of a node. If it certainly differs from the store's by more than is allowed, it shows
- * the store's time. Otherwise a node that is an hour ahead would let a retry, a delay or what
- * it releases at its end wait for an hour.
+ * The clock of a node. If it certainly differs too much from the store's, it shows the store's
+ * time. Otherwise a node that is an hour ahead would delay retries, delayed instances and releases
+ * by an hour.
  */
 export class StoreTime implements Clock {
   readonly #clock: Clock;
@@ -17,10 +17,10 @@ export class StoreTime implements Clock {
   }
 
   /**
-   * Note how far the clock was ahead of the store's.
+   * Note the distance by which the clock is ahead of the store's.
    *
-   * @param skewMs by the time of the request; null if the store has no clock of its own
-   * @param tookMs how long the response took: the difference may be greater by as much
+   * @param skewMs by the time of the request; null if the store has no clock
+   * @param tookMs duration of the response: the difference may be greater by this
    */
   noteSkew(skewMs: number | null, tookMs: number): void {
     const isOff = skewMs !== null &&

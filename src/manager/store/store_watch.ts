@@ -4,16 +4,16 @@ import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { StoreInfo } from "../../store/store.ts";
 import type { PartContext } from "../context/part_context.ts";
 
-/** How often a store that is only ours is looked at if its folder cannot be watched. */
+/** Interval between looks at a private store whose folder cannot be watched. */
 const LOOK_MS = 4_000;
-/** The same if it is: a file can get a second name in another folder. */
+/** The same if its folder is watched: a file can get a second name in another folder. */
 const WATCHED_LOOK_MS = 60_000;
 /** After a change in the folder, where others may have files too. */
 const CHANGED_LOOK_MS = 1_000;
 
 /**
- * Checks that the files of a store are still in their place, also while nothing is written. The
- * store itself refuses to write as soon as they are not.
+ * Checks that the files of a store are still in place, even without writes. The store itself
+ * refuses to write once they are not.
  */
 export class StoreWatch {
   readonly #options: Pick<PartContext, "store" | "clock" | "storeHealth">;

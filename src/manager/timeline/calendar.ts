@@ -20,7 +20,7 @@ const DAY_MS = 86_400_000;
 const PAST_DAYS_DEFAULT = 30;
 /** Ticks without a run that are counted before other work may run. */
 const GAPS_AT_ONCE = 100;
-/** Kinds with the most successful runs, which tell how long those are kept. */
+/** Number of kinds, by most successful runs, whose retention is considered. */
 const KEEP_KINDS_MAX = 20;
 
 /** The numbers of a cell, apart from those of ended instances. */
@@ -151,7 +151,7 @@ function placeOf(bounds: readonly number[], at: number): number {
   return low;
 }
 
-/** Add the future ticks. @returns the number of schedules that were left out */
+/** Add the future ticks. @returns the number of omitted schedules */
 async function addTicks(
   columns: Columns,
   futures: Futures,
@@ -173,7 +173,7 @@ async function addTicks(
   return leftOut;
 }
 
-/** The shortest time that successful runs are kept, Infinity if there are none. */
+/** The shortest retention of successful runs, Infinity without any. */
 async function shortestKeep(
   past: readonly SpanCounts[],
   { histories }: TimelineParts,

@@ -37,7 +37,7 @@ const LIMIT_MAX = 1_000;
 const REPORTS_MAX = 1_000;
 /** Most schedules reported if none has a tick at the requested time. */
 const NEAREST_MAX = 3;
-/** How many runs before a skipped tick are searched for the one that it would have overlapped. */
+/** Number of runs before a skipped tick that are searched for the overlapped one. */
 const OPEN_LOOKED_AT = 100;
 const SPAN_MS = 60_000;
 
@@ -139,7 +139,7 @@ class Explainer {
   /**
    * The last runs of a job without a schedule, even if no node has the job any more.
    *
-   * @throws JobError `not_found` if it has none
+   * @throws JobError `not_found` without runs
    */
   async runs(
     kind: string,
@@ -161,7 +161,7 @@ class Explainer {
     );
   }
 
-  /** The ticks of a span of time, or the nearest ones when there are none. */
+  /** The ticks of a span of time, or the nearest ones. */
   async at(
     records: readonly ScheduleRecord[],
     span: { readonly at: number; readonly spanMs: number },
@@ -199,7 +199,7 @@ class Explainer {
   ): Promise<readonly TickReport[]> {
     const reports: TickReport[] = [];
     for (const record of records) {
-      // Ticks that a clock that was ahead ran early are reported when their time is requested.
+      // Ticks that a fast clock ran early are reported when their time is requested.
       const before = end ?? Math.max(record.cursor, this.#nowMs) + 1;
       const query = { scheduleId: record.id, before };
       const { items } = await this.#parts.store.listFates(query, { limit, order: "newest" });
@@ -214,12 +214,12 @@ class Explainer {
     return reports.sort((a, b) => a.at - b.at).slice(-REPORTS_MAX);
   }
 
-  // One that was put off because its job was missing is due by its expression.
+  // A schedule postponed because its job was missing is due by its expression.
   #nextOf({ spec, startAt, cursor, nextAt }: ScheduleRecord): number {
     return nextTickOf(spec, startAt, cursor) ?? nextAt!;
   }
 
-  // Ticks of the expression, and ticks that were recorded under an earlier one.
+  // Ticks of the expression, and ticks recorded under an earlier one.
   async #ticksIn(
     record: ScheduleRecord,
     { at, spanMs }: { readonly at: number; readonly spanMs: number },
@@ -234,7 +234,7 @@ class Explainer {
     const query = { scheduleId: id, after: at, before: at + spanMs };
     const { items } = await this.#parts.store.listFates(query, { limit: LIMIT_MAX });
     for (const fate of items) if (decidedPart(record, fate) !== null) ticks.add(fate.from);
-    // Only the two ends of a longer range before the last change are known.
+    // Before the last change, only the two ends of a longer range are known.
     if (ticks.size === 0 && at < startAt && await this.#fateOf(record, at) !== null) ticks.add(at);
     return [...ticks];
   }
@@ -320,7 +320,7 @@ class Explainer {
       : `it will be skipped: its job is disabled: ${reason}`;
   }
 
-  /** The pause of a kind, else that of all; null for none. */
+  /** The pause of a kind, else of all kinds; null without one. */
   #pauseOf(kind: string): Pause | null {
     return this.#pauses.find((pause) => pause.kind === kind) ??
       this.#pauses.find((pause) => pause.kind === null) ?? null;
@@ -333,7 +333,7 @@ class Explainer {
     return fate && fate.to >= at ? fate : null;
   }
 
-  /** The oldest run that was unfinished at a time; null if it is not known any more. */
+  /** The oldest run that was unfinished at a time; null if no longer known. */
   async #openAt(scheduleId: string, at: number): Promise<Instance | null> {
     const query = { scheduleId, before: at + 1 };
     const page = { limit: OPEN_LOOKED_AT, order: "newest" } as const;
@@ -371,7 +371,7 @@ function outcomeOf(instance: Instance): TickOutcome {
   return instance.attempt === 0 ? "skipped" : "ran";
 }
 
-// If many ticks have no record for one reason, the first report has it and their number.
+// If many ticks lack a record for the same reason, the first report has it and their number.
 function withoutRepeats(reports: readonly TickReport[]): readonly TickReport[] {
   const alike = Map.groupBy(reports, (report) => {
     const { schedule, outcome, why } = report;

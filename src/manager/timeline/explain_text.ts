@@ -15,7 +15,7 @@ interface InstanceFacts {
   readonly timezone: string;
   /** The oldest unfinished instance of the same schedule, if this one is queued. */
   readonly ahead: Instance | null;
-  /** A pause of its kind, or of all; null for none. */
+  /** A pause of its kind, or of all kinds; null without one. */
   readonly pause: Pause | null;
   /** The longest jitter of its schedule. */
   readonly jitterMs: number;
@@ -109,14 +109,14 @@ export function fateWhy(
   fate: TickFate,
   facts: {
     readonly at: number;
-    /** The run that it would have overlapped, if that is known. */
+    /** The run that it would have overlapped, if known. */
     readonly before: Instance | null;
     readonly pauses: readonly Pause[];
   },
 ): string {
   const { spec, correction } = record;
   const local = (ms: number) => formatLocal(ms, spec.timezone);
-  // It was decided at a time that had not come yet by the correct clock.
+  // By the correct clock, it was decided before its time.
   const isAhead = correction !== undefined && fate.from <= correction.at &&
     fate.at > correction.at + CORRECTION_MS;
   if (fate.fate === "coalesced" || fate.fate === "missed") {
@@ -170,7 +170,7 @@ export function fateWhy(
   }
 }
 
-/** A note on a tick that comes again because a clock was ahead; null if there is none. */
+/** A note on a tick that comes again because a clock was ahead; null without one. */
 export function correctionNote({ correction, spec }: ScheduleRecord, tick: number): string | null {
   if (correction === undefined || tick > correction.cursor || tick <= correction.at) return null;
   const [at, cursor] = [correction.at, correction.cursor].map((ms) =>
@@ -179,7 +179,7 @@ export function correctionNote({ correction, spec }: ScheduleRecord, tick: numbe
   return `the clock was ahead until ${cursor} and was set back to ${at}: the schedule continues from there`;
 }
 
-/** A note on a tick that ran early because the clock was ahead; empty if it did not. */
+/** A note on a tick that ran early because the clock was ahead; else empty. */
 export function earlyNote(
   { correction, spec }: ScheduleRecord,
   tick: number,
@@ -232,7 +232,7 @@ function pauseNote(record: ScheduleRecord, pauses: readonly Pause[]): string {
   return pause?.reason ? `; it is paused now: "${pause.reason}"` : "";
 }
 
-/** A note on how much jitter delayed a run. */
+/** A note on the delay of a run by jitter. */
 function jitterNote({ scheduledFor, dueAt, attempt }: Instance, jitterMs: number): string {
   const laterMs = scheduledFor === null || attempt > 1 ? 0 : dueAt - scheduledFor;
   return laterMs <= 0 || laterMs > jitterMs

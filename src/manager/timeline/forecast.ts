@@ -29,7 +29,7 @@ const DAY_MS = 86_400_000;
 /** Most schedules whose frequent ticks are counted apart; the others are summed up. */
 const DENSITIES_MAX = 50;
 
-/** Forecast what the schedules and the waiting instances will probably run. @throws JobError */
+/** Forecast the probable runs of schedules and waiting instances. @throws JobError */
 export async function forecast(
   query: ForecastQuery,
   parts: TimelineParts,
@@ -44,7 +44,7 @@ export async function forecast(
 
   const futures = await readFutures(kinds, { fromMs, toMs }, parts, work);
   const { waiting, isEstimate } = await countWaiting([fromMs, toMs], kinds, parts);
-  // Rare ticks say more than frequent ones, which are counted instead.
+  // Rare ticks are more informative than frequent ones, which are counted instead.
   const sorted = [...futures.all].sort((left, right) => left.count - right.count);
   const tickMax = limit - Math.min(waiting, Math.floor(limit / 2));
   const listed = firstWithin(sorted, tickMax);
@@ -54,7 +54,7 @@ export async function forecast(
     withDurations(frequent, parts),
   ]);
   work.resume();
-  // First: a frequent schedule that is left out would be missed most.
+  // First, because an omitted frequent schedule would be missed most.
   const { densities, leftOut } = await densitiesOf(dense, bounds, work);
   const entries: ForecastEntry[] = [];
   for (const future of rare) {
@@ -93,7 +93,7 @@ async function countWaiting(
   };
 }
 
-/** As many of the first schedules as have at most `max` ticks in all. */
+/** The longest prefix of the schedules with at most `max` ticks in all. */
 function firstWithin(sorted: readonly Future[], max: number): readonly Future[] {
   let ticks = 0;
   const end = sorted.findIndex(({ count }) => (ticks += count) > max);

@@ -5,7 +5,7 @@ import type { ForecastTick, Outlook } from "../../core/time/forecast.ts";
 import { formatLocal } from "../../core/time/local_time.ts";
 import type { Futures } from "./tick_forecast.ts";
 
-/** What is to be expected of a future tick, in one sentence. */
+/** The expected outcome of a future tick, in one sentence. */
 export function tickWhy(
   outlook: Outlook,
   tick: ForecastTick,

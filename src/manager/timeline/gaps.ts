@@ -9,7 +9,7 @@ import type { TimelineParts, Work } from "./tick_forecast.ts";
 const READ_MAX = 5_000;
 /** Most schedules that are looked up one by one. */
 const LOOKUPS_MAX = 50;
-/** A range of ticks that began this long before a span can reach into it. */
+/** A range of ticks that began up to this long before a span can reach into it. */
 const RANGE_MS_MAX = 31 * 86_400_000;
 
 /** Ticks without a run, with their kind and, if it exists, their schedule. */
@@ -23,14 +23,14 @@ export interface Gap {
 export interface Gaps {
   /** The latest first. */
   readonly gaps: readonly Gap[];
-  /** Those before are left out; null: none are. */
+  /** Earlier gaps are omitted; null: all are included. */
   readonly gapsFrom: number | null;
 }
 
 /**
  * Read the ticks without a run in a span of time, the latest first.
  *
- * @param limit how many to find, before the others are left out
+ * @param limit number of ticks, beyond which others are omitted
  */
 export async function readGaps(
   { fromMs, toMs, kinds, limit = Infinity, known }: {
@@ -38,7 +38,7 @@ export async function readGaps(
     readonly toMs: number;
     readonly kinds?: readonly string[] | undefined;
     readonly limit?: number;
-    /** Schedules by id, as far as they have been read. */
+    /** Schedules by id that have been read already. */
     readonly known?: ReadonlyMap<string, ScheduleRecord>;
   },
   { store }: TimelineParts,
@@ -51,7 +51,7 @@ export async function readGaps(
   const addAll = async (fates: readonly TickFate[]) => {
     const ids = new Set(fates.map(({ scheduleId }) => scheduleId));
     const unknown = [...ids].filter((id) => !records.has(id));
-    // Pages of all cost less than many by themselves.
+    // Pages of all schedules cost less than many single reads.
     if (unknown.length > LOOKUPS_MAX) {
       for await (const page of schedulePages(store, {})) {
         for (const record of page) records.set(record.id, record);
@@ -80,7 +80,7 @@ export async function readGaps(
     if (page.length < BATCH_MAX) break;
     const { from } = page.at(-1)!;
     if (read >= READ_MAX || !await work.mayGoOn()) return { gaps, gapsFrom: from };
-    // Ticks of one time may be on both sides of a page's end.
+    // Ticks of the same time may be on both sides of a page's end.
     const same = page.filter((fate) => fate.from === from).length;
     skip = from + 1 === before ? skip + same : same;
     before = from + 1;
@@ -90,7 +90,7 @@ export async function readGaps(
   return { gaps, gapsFrom: isCut ? gaps.at(-1)!.fate.from : null };
 }
 
-/** How many ticks of a gap are in a span of time. */
+/** Number of a gap's ticks in a span of time. */
 export function ticksWithin(
   { record, fate }: Gap,
   { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number },

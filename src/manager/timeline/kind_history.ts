@@ -2,9 +2,9 @@ import type { Instance } from "../../core/instance.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { StoreReads } from "../../store/store.ts";
 
-/** Last successful runs of a kind that tell how long one takes. */
+/** Number of last successful runs of a kind that are read for durations. */
 const RUNS_READ = 10;
-/** How long what was read is used, in milliseconds. */
+/** Time for which a result is reused, in milliseconds. */
 const USED_MS = 60_000;
 /** Most kinds that one call reads. */
 const KINDS_MAX = 300;
@@ -12,17 +12,17 @@ const KINDS_MAX = 300;
 const READ_AT_ONCE = 16;
 const KINDS_KNOWN_MAX = 5_000;
 
-/** What the last successful runs of a kind tell. */
+/** Statistics of a kind's last successful runs. */
 export interface KindHistory {
-  /** How long a run usually takes: the median; null if there is none. */
+  /** Usual (median) duration of a run; null without runs. */
   readonly durationMs: number | null;
-  /** How long a successful run is kept; null if there is none. */
+  /** Retention of a successful run; null without runs. */
   readonly keepMs: number | null;
 }
 
 const NOTHING: KindHistory = { durationMs: null, keepMs: null };
 
-/** Reads what the last runs of kinds tell, and remembers it for a minute. */
+/** Reads statistics of the last runs of kinds, and remembers them for a minute. */
 export class KindHistories {
   readonly #store: Pick<StoreReads, "list">;
   readonly #clock: Clock;
@@ -33,7 +33,7 @@ export class KindHistories {
     this.#clock = clock;
   }
 
-  /** The histories of kinds; those of the last ones are unknown if there are too many. */
+  /** The histories of kinds; if there are too many, the last ones are unknown. */
   async of(kinds: Iterable<string>): Promise<(kind: string) => KindHistory> {
     const nowMs = this.#clock.now().monotonicMs;
     const isFresh = (kind: string) => nowMs - (this.#known.get(kind)?.atMs ?? -Infinity) < USED_MS;

@@ -22,9 +22,9 @@ import {
 const DAY_MS = 86_400_000;
 /** Most kinds that are counted apart; the others are summed up. */
 const KINDS_MAX = 50;
-/** Runs accepted before a span that are looked at, as they may reach into it. */
+/** Number of runs accepted before a span that are checked, as they may reach into it. */
 const EARLIER_MAX = 200;
-/** Most skipped ticks for which the run that they overlapped is looked up, among this many. */
+/** Most skipped ticks, among this many, whose overlapped run is looked up. */
 const OVERLAPS_MAX = 50;
 const OPEN_LOOKED_AT = 20;
 /** Most pages of runs: large payloads make small pages. */
@@ -66,7 +66,7 @@ export async function lookupTimeline(
   };
 }
 
-/** Runs that began before a span and reach into it, and if they are not listed, those running. */
+/** Runs that began before a span and reach into it, including unlisted running ones. */
 async function runsBefore(
   { fromMs, toMs, isListed }: {
     readonly fromMs: number;
@@ -151,7 +151,7 @@ async function withReasons(
   work: Work,
 ): Promise<readonly TimelineGap[]> {
   const pauses = gaps.length > 0 ? await facts.listPauses() : [];
-  // All at once: on a store that is far away, they share their round trips.
+  // All at once: on a distant store they share a round trip.
   const overlaps = gaps.filter(({ fate }) => fate.reason === "overlap").slice(0, OVERLAPS_MAX);
   const before = new Map<Gap, Instance | null>();
   await Promise.all(overlaps.map(async (gap) => {
@@ -180,7 +180,7 @@ function deletedWhy({ fate: { fate, reason } }: Gap): string {
   return `It was ${fate}${reason === null ? "" : `: ${reason}`}; its schedule is gone`;
 }
 
-/** The oldest run of a schedule that was unfinished at a time; null if it is not known any more. */
+/** The oldest run of a schedule that was unfinished at a time; null if no longer known. */
 async function openAt(
   scheduleId: string,
   at: number,

@@ -23,7 +23,7 @@ const SPANS_DEFAULT = 60;
 const WORK_MS_MAX = 1_000;
 /** Steps between two looks at the clock. */
 const STEPS = 8;
-/** Most schedules of which the runs that wait for one before them are considered. */
+/** Most schedules whose queued runs are considered. */
 const QUEUES_MAX = 50;
 /** Most running instances that are considered. */
 const RUNNING_MAX = 1_000;
@@ -51,7 +51,7 @@ export class Work {
     this.#resumedMs = clock.now().monotonicMs;
   }
 
-  /** Await this at every step. Returns false if there is no time left for it. */
+  /** Await this at every step. Returns false if its time is over. */
   async mayGoOn(): Promise<boolean> {
     // Most steps take less than reading the clock.
     if (++this.#steps % STEPS !== 0) return this.#hasTime;
@@ -68,7 +68,7 @@ export class Work {
   }
 }
 
-/** A schedule with future ticks, and what is known about it. */
+/** A schedule with future ticks, and its known state. */
 export interface Future {
   readonly outlook: Outlook;
   /** The number of its ticks in the span. */
@@ -81,9 +81,9 @@ export interface Futures {
   /** All schedules, of all kinds, by id. */
   readonly records: ReadonlyMap<string, ScheduleRecord>;
   readonly pauses: readonly Pause[];
-  /** Kinds that no node can run, with the reason if their job is disabled. */
+  /** Kinds that no node can run, with the reason for disabled jobs. */
   readonly unserved: ReadonlyMap<string, string | null>;
-  /** The kinds of the schedules that were not looked at, one for each. */
+  /** The kinds of unchecked schedules, one per schedule. */
   readonly leftOut: readonly string[];
 }
 
@@ -120,7 +120,7 @@ export async function readFutures(
   return { all, records, pauses, unserved, leftOut };
 }
 
-/** The same schedules, with how long their runs take and when those that run will end. */
+/** The same schedules, with the durations of their runs and the ends of current runs. */
 export async function withDurations(
   futures: readonly Future[],
   { store, clock, histories }: TimelineParts,
@@ -133,14 +133,14 @@ export async function withDurations(
     const { durationMs } = historyOf(kind);
     if (scheduleId === null || processedAt === null || durationMs === null) continue;
     const ends = openUntil.get(scheduleId) ?? [];
-    // One that takes longer than usual may end at any time.
+    // A run that takes longer than usual may end at any time.
     openUntil.set(scheduleId, [...ends, Math.max(nowMs, processedAt + durationMs)]);
   }
   let lookups = 0;
   for (const { outlook: { record: { id, kind, spec } } } of futures) {
     const ends = openUntil.get(id);
     if (spec.overlap !== "queue" || ends === undefined || ++lookups > QUEUES_MAX) continue;
-    // Those behind run one after another.
+    // Queued ones run one after another.
     const query = { scheduleId: id, states: ["scheduled"] } as const;
     const { items: held } = await store.list(query, { limit: spec.queueMax ?? QUEUE_MAX });
     for (const _ of held) ends.push(Math.max(...ends) + (historyOf(kind).durationMs ?? 0));
@@ -175,7 +175,7 @@ export class TickCounter {
   }
 }
 
-/** A text that schedules with the same outlook share; null for one that goes its own way. */
+/** A text shared by schedules with the same outlook; null for a unique outlook. */
 function sameTimes(outlook: Outlook): string | null {
   const { record: { spec, startAt, cursor, skipUntil, skipNext = 0 }, ...rest } = outlook;
   const { nowMs, pausedUntil, isDisabled, durationMs, openUntil } = rest;
@@ -185,7 +185,7 @@ function sameTimes(outlook: Outlook): string | null {
   return JSON.stringify([spec, anchor, skipUntil, pausedUntil, isDisabled, durationMs]);
 }
 
-// In the cheaper of two ways.
+// Counts ticks in the cheaper of two ways.
 function countIn({ outlook, count }: Future, bounds: readonly number[]): TickCounts {
   if (count > bounds.length) return countForecast(outlook, bounds);
   const ticks = Array<number>(bounds.length - 1).fill(0);
@@ -201,7 +201,7 @@ function countIn({ outlook, count }: Future, bounds: readonly number[]): TickCou
   return { ticks, skipped };
 }
 
-/** Says which kinds are shown: those that are named, otherwise all but notices to people. */
+/** Returns a test for shown kinds: the named ones, otherwise all but notices to people. */
 export function shownKinds(kinds: readonly string[] | undefined): (kind: string) => boolean {
   return kinds === undefined ? (kind) => !isNoticeKind(kind) : () => true;
 }
@@ -229,7 +229,7 @@ export function limitsOf(
   return { limit, bounds: ends as readonly number[] };
 }
 
-/** @throws JobError `invalid_argument` for a span that is empty or too long */
+/** @throws JobError `invalid_argument` for an empty or too long span */
 export function checkSpan(
   action: string,
   { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number },

@@ -13,7 +13,7 @@ export type TimelineReads = Pick<
   "explain" | "forecast" | "calendar" | "lookupTimeline"
 >;
 
-/** Reads about the past and the future by time; what they learn of jobs is kept for a minute. */
+/** Reads about the past and the future by time; statistics of jobs are kept for a minute. */
 export class Timeline implements TimelineReads {
   readonly #parts: TimelineParts;
 

@@ -21,7 +21,7 @@ export interface Deliverer {
    * Deliver a notice. The other side may receive it twice only if its answer was lost: then both
    * have the same id.
    *
-   * @throws anything, best a DeliveryError; a {@link Channel} throws only those
+   * @throws any error, preferably a DeliveryError; a {@link Channel} throws no others
    */
   deliver(notice: Notice, context: DeliveryContext): Promise<void>;
   /** The whole request, mail or input of a program as text. */
@@ -33,22 +33,22 @@ export interface Channel extends Deliverer {
   readonly settings: ChannelSettings;
 }
 
-/** The network as requests see it. */
+/** The network for requests. */
 export interface Network {
-  /** The IP addresses of a name. @throws anything if there are none */
+  /** The IP addresses of a name. @throws any error if there are none */
   lookup(host: string): Promise<readonly string[]>;
-  /** True if an address is that of a host on the public internet. */
+  /** True if an address belongs to a host on the public internet. */
   isPublic(address: string): boolean;
 }
 
-/** What channels work with. */
+/** Dependencies of channels. */
 export interface ChannelDeps {
   readonly clock: Clock;
   /** The secrets of the configuration. */
   readonly mask: SecretMask;
   /** The zone of times that people read. */
   readonly timezone: string;
-  /** That of the system by default. */
+  /** By default the system's. */
   readonly network?: Network;
 }
 
@@ -62,17 +62,17 @@ export type CreateDeliverer<T extends ChannelTarget> = (
 export interface DeliveryErrorOptions {
   /** True if another attempt would fail, too. */
   readonly isPermanent?: boolean;
-  /** The other side wants no attempt before that many milliseconds have passed. */
+  /** Wait in milliseconds that the other side requests before another attempt. */
   readonly retryAfterMs?: number | undefined;
   readonly hint?: string | undefined;
   readonly cause?: unknown;
 }
 
-/** A notice was not delivered, or nobody knows whether it was. */
+/** A notice was not delivered, or its delivery is uncertain. */
 export class DeliveryError extends JobError {
-  /** True if another attempt would fail as well: it must not be made. */
+  /** True if another attempt must not be made: it would fail as well. */
   readonly isPermanent: boolean;
-  /** No attempt should be made before that many milliseconds have passed; undefined: any time. */
+  /** Wait in milliseconds before another attempt; undefined: any time. */
   readonly retryAfterMs: number | undefined;
 
   constructor(message: string, options: DeliveryErrorOptions = {}) {
@@ -85,7 +85,7 @@ export class DeliveryError extends JobError {
   }
 }
 
-/** Longest wait that another side may ask for, in milliseconds. */
+/** Longest wait that another side may request, in milliseconds. */
 export const RETRY_AFTER_MS_MAX = 24 * 3_600_000;
 
 /** Anything thrown while a notice was delivered, without secrets. */
@@ -103,7 +103,7 @@ function toDeliveryError(thrown: unknown, mask: SecretMask): DeliveryError {
 /**
  * Run a delivery for at most `timeoutMs`.
  *
- * @throws what `run` throws; DeliveryError if it takes longer or is aborted
+ * @throws errors of `run`; DeliveryError if it takes longer or is aborted
  */
 async function withTimeLimit<T>(
   { clock, timeoutMs, signal }: {

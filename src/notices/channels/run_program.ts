@@ -13,17 +13,17 @@ export interface ProgramRun {
   /** Its standard input. */
   readonly input: string | Uint8Array;
   readonly clock: Clock;
-  /** Kills it with all that it has started. */
+  /** Kills it with all its descendants. */
   readonly signal: AbortSignal;
 }
 
-/** How much of the output an error quotes, in bytes: its end. */
+/** Quoted part of the output in an error, in bytes: its end. */
 const OUTPUT_BYTES_MAX = 2_000;
 /** Longest wait for the output of a program that has ended, in milliseconds. */
 const REST_MS_MAX = 1_000;
 
 /**
- * Run a program in a process group of its own, without a shell, until it ends.
+ * Run a program in a separate process group, without a shell, until it ends.
  *
  * @throws DeliveryError if it cannot be started or does not exit with 0; with the end of its output
  */
@@ -41,7 +41,7 @@ export async function runProgram(run: ProgramRun): Promise<void> {
     stream.on("data", (chunk: Buffer) => output.write(chunk));
     stream.on("error", () => {});
   }
-  // It need not read all, or anything.
+  // It may read only a part, or nothing.
   child.stdin!.on("error", () => {});
   child.stdin!.end(input);
   const kill = () => child.pid !== undefined && killGroup(child.pid, "SIGKILL");
@@ -52,7 +52,7 @@ export async function runProgram(run: ProgramRun): Promise<void> {
       child.once("error", (error) => reject(startError(name, error)));
       child.once("close", (code, ended) => resolve(howEnded(code, ended)));
       child.once("exit", (code, ended) => {
-        // Those that it leaves may hold its output open.
+        // Its leftovers may hold its output open.
         kill();
         clock.timer(REST_MS_MAX, () => resolve(howEnded(code, ended)), { unref: true });
       });

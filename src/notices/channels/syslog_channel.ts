@@ -24,7 +24,7 @@ const LEVELS: Readonly<Record<Severity, readonly [number: number, name: string]>
   ok: [5, "notice"],
 };
 
-/** Longest message, in characters. What does not fit into one datagram is lost. */
+/** Longest message, in characters. The rest would not fit into one datagram. */
 const MESSAGE_LENGTH_MAX = 900;
 const JOURNAL = "/run/systemd/journal/socket";
 const LOG = "/dev/log";
@@ -78,7 +78,7 @@ function messageOf(view: NoticeView): string {
   return [view.title, ...facts].join("; ").slice(0, MESSAGE_LENGTH_MAX);
 }
 
-/** How a message is given to the log of this host: no runtime has datagram sockets of Unix. */
+/** Program that writes a message to this host's log: no runtime has datagram sockets of Unix. */
 function loggerRun(
   notice: Notice,
   view: NoticeView,
@@ -93,7 +93,7 @@ function loggerRun(
   if (!isJournal) {
     const socket = address.type === "local" ? [] : ["-u", address.path];
     const options = ["-t", "jobctl", "-p", `${facility}.${levelName}`, ...socket];
-    // Otherwise it reports no failure where there is no socket.
+    // Otherwise it ignores a missing socket.
     return { argv: ["logger", "--socket-errors=on", ...options], input: `${message}\n` };
   }
   const fields = {
@@ -117,7 +117,7 @@ function remoteMessage(notice: Notice, view: NoticeView, facility: SyslogFacilit
   const priority = SYSLOG_FACILITIES[facility] * 8 + level;
   const host = word(notice.host, 255);
   const time = new Date(notice.at).toISOString();
-  // 32473 is the number for examples: nobody has registered one for jobctl.
+  // 32473 is the number for examples: jobctl has no registered one.
   const data = Object.entries({
     event: notice.type,
     notice: notice.id,
@@ -129,7 +129,7 @@ function remoteMessage(notice: Notice, view: NoticeView, facility: SyslogFacilit
   return `${head} [jobctl@32473${data.join("")}] ${messageOf(view)}`;
 }
 
-/** Printable ASCII without blanks, as fields of the head are. */
+/** Printable ASCII without blanks, like fields of the head. */
 function word(text: string, lengthMax: number): string {
   return text.replaceAll(/[^\x21-\x7e]/g, "").slice(0, lengthMax) || "-";
 }
@@ -155,7 +155,7 @@ function sendDatagram(
   });
 }
 
-/** With the length before it, as RFC 6587 wants it. */
+/** With its length first, by RFC 6587. */
 function sendStream(
   { host, port }: RemoteAddress,
   frame: string,

@@ -2,7 +2,7 @@ import type { NoticeEvent } from "../../core/notices/notice.ts";
 import type { NoticeLimit } from "../../core/notices/settings.ts";
 import type { Clock } from "../../platform/clock.ts";
 
-/** How many times more of the output of runs are sent: cron mails that of every minute. */
+/** Factor for the output of runs: cron mails every minute's. */
 const OUTPUT_FACTOR = 10;
 
 interface Window {
@@ -12,8 +12,8 @@ interface Window {
 }
 
 /**
- * Counts what is sent through each channel, so that jobs that fail again and again, or all at once,
- * send no thousands of mails. In memory: after a restart it counts from zero.
+ * Counts notices sent through each channel, so that jobs that fail again and again, or all at once,
+ * do not send thousands of mails. In memory: after a restart it counts from zero.
  */
 export class FloodGate {
   readonly #clock: Pick<Clock, "now">;
@@ -24,8 +24,8 @@ export class FloodGate {
   }
 
   /**
-   * Null if a notice may be sent now; it is counted then, once for its id. Otherwise when the
-   * window ends, epoch ms: what came too much is sent then, as one.
+   * Null if a notice may be sent now; it is then counted once for its id. Otherwise the end of the
+   * window, epoch ms: the excess is sent then, as one.
    */
   blockedUntil(
     channel: string,
@@ -34,7 +34,7 @@ export class FloodGate {
   ): number | null {
     const nowMs = this.#clock.now().wallMs;
     let window = this.#windows.get(channel);
-    // A clock that was set back must not stretch it.
+    // A clock that was set back must not lengthen it.
     if (!window || nowMs >= window.startMs + perMs || nowMs < window.startMs) {
       window = { startMs: nowMs, ids: new Set(), outputIds: new Set() };
       this.#windows.set(channel, window);

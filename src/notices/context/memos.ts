@@ -7,12 +7,12 @@ export const SILENCE_MEMO = "silence:";
 /** Memos read at once. */
 const PAGE = 500;
 
-/** The memo of a key; null if there is none. */
+/** The memo of a key; null if missing. */
 export async function readMemo(
   key: string,
   { store }: { readonly store: Pick<Store, "listMemos"> },
 ): Promise<Memo | null> {
-  // A key comes before those that it begins.
+  // A key sorts before its extensions.
   const [memo] = await store.listMemos({ prefix: key, after: null, limit: 1 });
   return memo?.key === key ? memo : null;
 }
@@ -30,7 +30,7 @@ export async function* memosOf(
   }
 }
 
-/** Write a memo. @returns false if somebody else has changed it since it was read */
+/** Write a memo. @returns false if it was changed since it was read */
 export async function tryPutMemo(
   request: PutMemo,
   { store }: { readonly store: Pick<Store, "putMemo"> },

@@ -7,7 +7,7 @@ import type { Store } from "../../store/store.ts";
 import type { Channel } from "../channels/channel.ts";
 import type { FloodGate } from "./flood_gate.ts";
 
-/** What notices depend on; each part picks what it needs. */
+/** Dependencies of notices; each part picks what it needs. */
 export interface NoticeContext {
   readonly store: Store;
   readonly clock: Clock;
@@ -17,12 +17,12 @@ export interface NoticeContext {
   readonly node: string;
   /** Name of this host. */
   readonly host: string;
-  /** IANA name, for quiet hours and for silences of jobs without a zone of their own. */
+  /** IANA name, for quiet hours and for silences of jobs without a zone. */
   readonly timezone: string;
   readonly findJob: (kind: string) => JobDefinition | undefined;
-  /** The channels by name, as the configuration has them now. */
+  /** The currently configured channels by name. */
   readonly channels: ReadonlyMap<string, Channel>;
-  /** What the channels have sent lately. */
+  /** Recent notices of the channels. */
   readonly flood: FloodGate;
   /** True if a success took less than its job is expected to. */
   readonly isShort: (instance: Instance) => Promise<boolean>;

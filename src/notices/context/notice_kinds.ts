@@ -8,12 +8,12 @@ import { type NewInstance, NEWS_KIND, newsInstance } from "../../store/store.ts"
 /** Start of the kinds of deliveries; the channel's name follows. */
 const DELIVERY = "system.notice.";
 
-/** Most deliveries of a channel at once: one that hangs must not hold up those of others. */
+/** Most deliveries of a channel at once: a hanging one must not hold up other channels'. */
 const AT_ONCE_MAX = 10;
 
 const DAY = 86_400_000;
 
-/** What an instance of {@link NEWS_KIND} processes: the news of a memo, or a reminder. */
+/** The task of an instance of {@link NEWS_KIND}: the news of a memo, or a reminder. */
 export interface NewsTask {
   readonly key: string;
   readonly reminder: Reminder | null;
@@ -25,7 +25,7 @@ export interface Reminder {
   readonly channel: string;
   /** 1 for the first. */
   readonly number: number;
-  /** How often the subject had recovered for the channel before; absent for 0. */
+  /** Number of earlier recoveries of the subject for the channel; absent for 0. */
   readonly round?: number;
 }
 
@@ -34,7 +34,7 @@ export function deliveryKindOf(channel: string): string {
   return DELIVERY + channel;
 }
 
-/** The channel whose deliveries have a kind; null for any other kind. */
+/** The channel of a kind of deliveries; null for any other kind. */
 export function channelOfKind(kind: string): string | null {
   return kind.startsWith(DELIVERY) ? kind.slice(DELIVERY.length) : null;
 }
@@ -49,7 +49,7 @@ export function noticeJobs(
   channels: Iterable<string>,
   nowMs: number,
 ): readonly JobDefinition[] {
-  // A server that is away for a day still gets its notices.
+  // A server that is down for a day still gets its notices.
   const retry: RetryPolicy = {
     max: 100,
     initialMs: 5_000,
@@ -71,7 +71,7 @@ export function noticeJobs(
       isTyped: true,
       warnings: [],
     },
-    // Not those of `[defaults]`, which are for jobs of users.
+    // Not the options of `[defaults]`, which are for jobs of users.
     options: { ...JOB_DEFAULTS, isolation: "inline", workerSlot: false, ...more },
     schedules: [],
     hasHandler: NO_HANDLERS,
@@ -92,21 +92,21 @@ export function noticeJobs(
 /** The argument of an instance that delivers one notice. */
 export interface NoticeDelivery {
   readonly notice: Notice;
-  /** Key of the memo that has its incident; absent from what an older version wrote. */
+  /** Key of the memo that has its incident; absent if an older version wrote it. */
   readonly memo?: string;
-  /** Id of the incident before its own, whose end is to be delivered first; absent if unknown. */
+  /** Id of the previous incident, whose end must be delivered first; absent if unknown. */
   readonly previousId?: string;
-  /** How often the subject had recovered for the channel before; absent for 0. */
+  /** Number of earlier recoveries of the subject for the channel; absent for 0. */
   readonly round?: number;
-  /** A sentence about news that are not reported; absent for none. */
+  /** A sentence about unreported news; absent without any. */
   readonly leftOut?: string;
 }
 
 /**
- * The id of the delivery of an event that a channel is notified of once in an incident, or once
- * again after a recovery in it.
+ * The id of the delivery of an event that a channel gets once per incident, or once more after a
+ * recovery in it.
  *
- * @param round how often the subject had recovered for the channel before
+ * @param round number of earlier recoveries of the subject for the channel
  */
 export function incidentNoticeId(
   incidentId: string,
@@ -116,7 +116,7 @@ export function incidentNoticeId(
   return idOfText(`notice ${incidentId} ${event} ${channel}${roundText(round)}`);
 }
 
-/** Ids of the first round stay those of versions without rounds. */
+/** Ids of the first round equal the ids of versions without rounds. */
 function roundText(round: number): string {
   return round === 0 ? "" : ` ${round}`;
 }
@@ -127,7 +127,7 @@ export function newDelivery(
   delivery: {
     readonly id: string;
     readonly dueAt: number | null;
-    /** What is delivered, in a few words: lists of instances show it first. */
+    /** The delivered content in a few words: lists of instances show it first. */
     readonly title: string;
     readonly argument: unknown;
   },
@@ -164,7 +164,7 @@ export function reminderId(key: string, { incidentId, channel, number, round }: 
   return idOfText(`reminder ${key} ${incidentId} ${channel} ${number}${roundText(round ?? 0)}`);
 }
 
-/** Read the task of an instance of {@link NEWS_KIND}; null for one that somebody else made. */
+/** Read the task of an instance of {@link NEWS_KIND}; null for a task made by others. */
 export function readNewsTask(argumentsJson: string): NewsTask | null {
   const [key, reminder = null] = JSON.parse(argumentsJson) as [unknown?, Reminder?];
   return typeof key === "string" ? { key, reminder } : null;

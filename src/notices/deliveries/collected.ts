@@ -13,8 +13,8 @@ import type { NoticeContext } from "../context/notice_context.ts";
 import { newDelivery } from "../context/notice_kinds.ts";
 
 /**
- * Start of the keys of what is collected; channel, reason, time and subject follow. The time of
- * what is collected during silences is 0, since these may end earlier or later than they should.
+ * Start of the keys of collected items; channel, reason, time and subject follow. During silences
+ * the time is 0, since their end may move.
  */
 const COLLECTED_MEMO = "collected:";
 /** Start of the keys of the ends of windows of digests; the channel follows. */
@@ -23,9 +23,9 @@ const WINDOW_MEMO = "window:";
 const SILENCES_LISTED_MAX = 10;
 /** Digits of a time in a key, so that keys are in the order of times. */
 const DIGITS = 16;
-/** Most ids that an item remembers, so that none is counted twice. */
+/** Most ids that an item remembers, to avoid counting one twice. */
 const IDS_MAX = 200;
-/** How long after it happened a notice waits for what was collected, at most, in milliseconds. */
+/** Longest wait of a notice, after its event, for collected items, in milliseconds. */
 export const COLLECTED_WAIT_MS = 86_400_000;
 /** Titles of deliveries in lists of instances. */
 const TITLES = {
@@ -34,9 +34,9 @@ const TITLES = {
   silence: "notices held during a silence",
   flood: "notices over the limit",
 } as const;
-/** How many items are forgotten in one transaction. */
+/** Number of items that are forgotten in one transaction. */
 const FORGET_AT_ONCE = 100;
-/** How often a memo is read again because others changed it meanwhile. */
+/** Most times that a memo is read again because others changed it meanwhile. */
 const TRIES_MAX = 20;
 
 /** Why something is collected instead of sent at once, and until when. */
@@ -48,31 +48,31 @@ export interface Collecting {
 
 /** Something to collect. */
 interface CollectedNews extends Omit<DigestItem, "count" | "firstAt" | "lastAt"> {
-  /** The same when it is collected again. */
+  /** Stays the same when collected again. */
   readonly id: string;
   readonly at: number;
 }
 
-/** An item with the ids of what it counts. */
+/** An item with the ids of its counted notices. */
 interface StoredItem extends DigestItem {
   readonly ids: readonly string[];
 }
 
-/** Something that was collected, as it was when it was read. */
+/** A collected item, as read. */
 export interface CollectedItem {
   readonly item: DigestItem;
   readonly key: string;
   readonly version: number;
-  /** Of the last of what it counts. */
+  /** Id of the last counted notice. */
   readonly lastId: string;
 }
 
-/** The argument of an instance that delivers what was collected. */
+/** The argument of an instance that delivers collected items. */
 export interface CollectedDelivery {
   readonly collected: Collecting;
 }
 
-/** Why and until when a notice is collected for a channel; null to send it at once. */
+/** Reason and end of collecting a notice for a channel; null to send it at once. */
 export async function collectUntil(
   channel: string,
   { subject, ...notice }: Pick<CollectedNews, "id" | "event" | "subject">,
@@ -103,7 +103,7 @@ function holdNow(
   return holdOf(rules, silence, { timezone, atMs: clock.now().wallMs });
 }
 
-/** When the silences that a subject is in end, epoch ms; null if it is in none. */
+/** End of the silences that a subject is in, epoch ms; null outside of silences. */
 export async function silencedUntil(
   { type, name }: NoticeSubject,
   { store, clock, findJob, timezone }: NoticeContext,
@@ -125,7 +125,7 @@ export async function silencedUntil(
   return until > nowMs ? until : null;
 }
 
-/** The silences that covered some items, one sentence each: by whom, from when to when, and why. */
+/** The silences that covered some items, one sentence each: author, times and reason. */
 export async function silenceFacts(
   items: readonly DigestItem[],
   context: Pick<NoticeContext, "store" | "timezone" | "findJob">,
@@ -146,7 +146,7 @@ export async function silenceFacts(
     const memo = await readMemo(SILENCE_MEMO + kind, { store });
     if (!memo || memo.data === "") continue;
     const { since, until, by, reason } = JSON.parse(memo.data) as Silence;
-    // An earlier one, which ended before.
+    // An earlier silence, which has ended.
     if (until <= firstAt) continue;
     const why = reason === "" ? "" : `: ${reason}`;
     const what = kind === "" ? "Everything" : kind;
@@ -155,7 +155,7 @@ export async function silenceFacts(
   return facts;
 }
 
-/** The window of a job's configuration in which one of its items came; null for none. */
+/** The window of a job's configuration in which one of its items came; null without one. */
 function windowOf(
   kind: string,
   items: readonly DigestItem[],
@@ -175,7 +175,7 @@ function windowOf(
   return null;
 }
 
-/** Deliver what was collected during silences at a time, by which one of them has ended. */
+/** Deliver items collected during silences at a time when one of these has ended. */
 export async function deliverSilenced(
   dueAt: number,
   { store, clock, channels }: Pick<NoticeContext, "store" | "clock" | "channels">,
@@ -191,7 +191,7 @@ export async function deliverSilenced(
 }
 
 /**
- * Deliver what is collected at a time: by one instance, however often this is asked for.
+ * Deliver items collected at a time: by one instance, even if requested again.
  *
  * @returns false if that instance was cancelled, or is past
  */
@@ -233,10 +233,10 @@ async function windowEnd(
 }
 
 /**
- * Count something that a channel was notified of before. In a silence it is kept for the summary;
- * otherwise only what is collected already counts it.
+ * Count a notice that a channel has had before. In a silence it is kept for the summary; otherwise
+ * it only counts where it is already collected.
  *
- * @param silence when the silences of its subject end; null if it is in none
+ * @param silence end of the silences of its subject; null outside of silences
  */
 export async function collectRepeat(
   channel: string,
@@ -253,7 +253,7 @@ export async function collectRepeat(
   await collect(channel, collecting, news, context);
 }
 
-/** The digest whose window runs; null if none does. */
+/** The digest with a running window; null without one. */
 async function runningDigest(channel: string, context: NoticeContext): Promise<Collecting | null> {
   const window = await readMemo(WINDOW_MEMO + channel, context);
   const until = window ? Number(window.data) : 0;
@@ -287,7 +287,7 @@ export async function collect(
   await store.enqueue({ at: clock.now(), instances: [further] });
 }
 
-/** The instance that delivers what is collected. @param distinction of one beside the usual one */
+/** The instance that delivers collected items. @param distinction of one beside the usual one */
 function deliveryOf(channel: string, collecting: Collecting, distinction = ""): NewInstance {
   const { why, until } = collecting;
   const argument: CollectedDelivery = { collected: collecting };
@@ -306,7 +306,7 @@ function itemAfter(before: StoredItem | null, news: CollectedNews): StoredItem {
   };
 }
 
-/** What was collected, oldest first. */
+/** Collected items, oldest first. */
 export async function readCollected(
   channel: string,
   collecting: Collecting,
@@ -321,7 +321,7 @@ export async function readCollected(
   return found.sort((left, right) => left.item.firstAt - right.item.firstAt);
 }
 
-/** True if something of a subject that happened by a time is still to be delivered. */
+/** True if an event of a subject up to a time is still to be delivered. */
 export async function isCollected(
   channel: string,
   { type, name }: NoticeSubject,
@@ -336,8 +336,8 @@ export async function isCollected(
 }
 
 /**
- * True if what was collected until an earlier time is still to be delivered: a recovery must not
- * overtake the failure. What has waited for long is not waited for.
+ * True if items collected until an earlier time are still to be delivered: a recovery must not
+ * overtake the failure. Very old items are not waited for.
  */
 export async function hasCollectedEarlier(
   channel: string,
@@ -353,7 +353,7 @@ export async function hasCollectedEarlier(
   return first !== undefined && first.key < prefixOf(channel, collecting);
 }
 
-/** Forget what was delivered, but nothing that was added to it meanwhile. */
+/** Forget delivered items, except for later additions. */
 export async function forgetCollected(
   delivered: readonly CollectedItem[],
   context: Pick<NoticeContext, "store" | "clock">,
@@ -380,7 +380,7 @@ async function forgetItem(
   throw changedTooOften(key);
 }
 
-/** @returns false if somebody else has changed it */
+/** @returns false if it was changed meanwhile */
 function putItem(
   { key, version, item, delivery }: {
     readonly key: string;

@@ -27,21 +27,21 @@ import { commandOfKind, outputOf } from "./run_output.ts";
 
 /** Most items in a digest; the rest is counted. */
 const ITEMS_MAX = 500;
-/** How long a notice waits for an earlier one, or for news, of its incident, in milliseconds. */
+/** Longest wait of a notice for an earlier one, or for news, of its incident, in milliseconds. */
 const ORDER_WAIT_MS = 10_000;
-/** How long a delivery waits for another one of the same, in milliseconds. */
+/** Wait of a delivery for another delivery of the same items, in milliseconds. */
 const UNDER_WAY_MS = 5_000;
-/** How long a notice waits after the next try of the one before it, in milliseconds. */
+/** Wait of a notice after the next try of the previous one, in milliseconds. */
 const NEXT_MS = 100;
-/** How long a notice waits while the one before it is sent, in milliseconds. */
+/** Wait of a notice while the previous one is sent, in milliseconds. */
 const SENDING_MS = 1_000;
-/** How long after a delivery what came too late for it is delivered, in milliseconds. */
+/** Wait after a delivery until items that came too late for it are delivered, in milliseconds. */
 const AGAIN_MS = 1_000;
 
-/** How a delivery ended, unless it failed. */
+/** The result of a delivery that did not fail. */
 export type DeliveryResult =
   | { readonly type: "delivered" }
-  /** To be tried again later, although nothing failed. */
+  /** To be repeated later, without a failure. */
   | { readonly type: "later"; readonly delayMs: number };
 
 /**
@@ -120,7 +120,7 @@ async function deliverCollected(
     await forgetCollected(ripe, context);
   }
   if (nextAt !== null) {
-    // Not by this instance: there is one for each end, so that no two deliver the same.
+    // Done by another instance: there is one for each end, to avoid duplicates.
     const isPlanned = await deliverAt(name, { ...collecting, until: nextAt }, context);
     return isPlanned ? { type: "delivered" } : { type: "later", delayMs: nextAt - nowMs };
   }
@@ -128,7 +128,7 @@ async function deliverCollected(
   return rest.length === 0 ? { type: "delivered" } : { type: "later", delayMs: AGAIN_MS };
 }
 
-/** Those of subjects that are not silenced any more, and when the next ones are. */
+/** Items of no longer silenced subjects, and the end of the next silences. */
 async function endedSilences(
   found: readonly CollectedItem[],
   context: NoticeContext,
@@ -143,7 +143,7 @@ async function endedSilences(
   return { ripe, nextAt: ends.length === 0 ? null : Math.min(...ends) };
 }
 
-/** True if another instance that began before this one delivers the same. */
+/** True if another instance that began earlier delivers the same. */
 async function isUnderWay(instance: Instance, { store }: NoticeContext): Promise<boolean> {
   const own = collectingOf(instance)!;
   const beganAt = (one: Instance) => one.processedAt ?? 0;
@@ -158,13 +158,13 @@ async function isUnderWay(instance: Instance, { store }: NoticeContext): Promise
   });
 }
 
-/** When the last of the earlier digests that still wait is tried again; null if none does. */
+/** Next try of the last waiting earlier digest; null without one. */
 async function earlierDigestAt(
   instance: Instance,
   { store }: NoticeContext,
 ): Promise<number | null> {
   const { why, until } = collectingOf(instance)!;
-  // What a silence has collected goes by subject, not by time.
+  // Items collected in a silence are keyed by subject, not by time.
   if (why === "silence") return null;
   const query = { kinds: [instance.kind], states: ["scheduled", "processing"] } as const;
   const { items } = await store.list(query, { limit: 500, order: "oldest" });
@@ -180,7 +180,7 @@ function collectingOf({ argumentsJson }: Instance): Collecting | null {
   return given?.collected ?? null;
 }
 
-/** One notice of all that was collected. */
+/** One notice of all collected items. */
 async function digestOf(
   found: readonly CollectedItem[],
   { collecting, context }: {
@@ -192,7 +192,7 @@ async function digestOf(
   const items = found.slice(0, ITEMS_MAX).map(({ item }) => item);
   const total = found.reduce((sum, { item }) => sum + item.count, 0);
   const more = found.length - items.length;
-  // The same only for the same content, as some servers drop what they have seen.
+  // The same id only for the same content, as some servers drop ids that they have seen.
   const content = found.map(({ key, version, lastId }) => `${key} ${version} ${lastId}`);
   return {
     id: idOfText(["digest", ...content].join(" ")),
@@ -216,7 +216,7 @@ async function digestOf(
   };
 }
 
-/** What the title of a digest begins with. */
+/** Beginnings of digest titles. */
 const HEADINGS: Readonly<Record<Collecting["why"], string>> = {
   digest: "Digest",
   quiet: "During quiet hours",
@@ -224,7 +224,7 @@ const HEADINGS: Readonly<Record<Collecting["why"], string>> = {
   flood: "Over the limit of notices",
 };
 
-/** How often each event came, such as `failed 3, recovered 1`. */
+/** Number of occurrences of each event, such as `failed 3, recovered 1`. */
 function countsOf(found: readonly CollectedItem[]): string {
   const counts = new Map<NoticeEvent, number>();
   for (const { item: { event, count } } of found) {
@@ -235,10 +235,10 @@ function countsOf(found: readonly CollectedItem[]): string {
 }
 
 /**
- * How long a notice waits for earlier ones of the same subject that still wait, in milliseconds;
- * null if none does. "recovered" must not come before "failed", nor the "failed" of the next
- * incident before it, or the last one would be wrong. Little more than the earlier one, since a
- * hundred may wait for each other in a row.
+ * Wait of a notice for earlier ones of the same subject that still wait, in milliseconds; null
+ * without any. "recovered" must not come before "failed", nor the "failed" of the next incident
+ * before it, or the last one would be wrong. Little more than the earlier one, since a hundred may
+ * wait for each other in a row.
  */
 async function delayByEarlier(
   { notice: { incident, isReminder, subject, at }, previousId, round = 0 }: NoticeDelivery,
@@ -272,8 +272,8 @@ async function delayByEarlier(
 const ENDS: ReadonlySet<string> = new Set(["completed", "well", "removed"]);
 
 /**
- * True if there is nothing to remind a channel of: the incident has closed, or is over to the
- * channel, or somebody takes care of it. Unknown while news that may close it are not processed.
+ * True if a reminder is pointless: the incident has closed, is over for the channel, or is
+ * acknowledged. Unknown while news that may close it are unprocessed.
  */
 async function isOver(
   { notice, memo: key, round = 0 }: NoticeDelivery,

@@ -21,12 +21,12 @@ import {
 } from "../context/notice_kinds.ts";
 import { collect, collectRepeat, collectUntil, silencedUntil } from "./collected.ts";
 
-/** What is delivered of the news of one memo. */
+/** Delivery data about the news of one memo. */
 interface About {
   /** The memo's key. */
   readonly key: string;
   readonly subject: NoticeSubject;
-  /** The instances of the news, by id; null for those that are gone. */
+  /** The instances of the news, by id; null for deleted ones. */
   readonly runs: ReadonlyMap<string, Instance | null>;
 }
 
@@ -47,15 +47,15 @@ interface Draft {
 }
 
 /**
- * The deliveries that follow from some news: one instance for each notice that is sent at once.
- * Others are collected, for a digest or until the end of quiet hours or of a silence.
+ * The deliveries of some news: one instance for each notice that is sent at once. Others are
+ * collected, for a digest or until the end of quiet hours or of a silence.
  */
 export class Deliveries {
   /** To accept together with the memo. */
   readonly instances: NewInstance[] = [];
   readonly #context: NoticeContext;
   readonly #about: About;
-  /** When the silences that the subject is in end; asked once for all of its repeated failures. */
+  /** End of the subject's silences; requested once for all of its repeated failures. */
   #silence: Promise<number | null> | null = null;
 
   constructor(context: NoticeContext, about: About) {
@@ -64,9 +64,9 @@ export class Deliveries {
   }
 
   /**
-   * Deliver what a channel is notified of.
+   * Deliver notices to channels.
    *
-   * @param more the id of the incident before, if any; a sentence about news without room, if any
+   * @param more id of the previous incident, if any; a sentence about news without room, if any
    */
   async add(
     { channel, event, news, incident, round }: PlannedNotice,
@@ -112,7 +112,7 @@ export class Deliveries {
     });
   }
 
-  /** Count what a channel was notified of before, if there will be a summary of it. */
+  /** Count a notice that a channel has had before, if there will be a summary of it. */
   async addRepeat({ channel, event, news, incident }: PlannedNotice): Promise<void> {
     const { key, subject } = this.#about;
     const source = this.#sourceOf({ event, incident, isReminder: false, news });

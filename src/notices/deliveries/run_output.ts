@@ -14,12 +14,12 @@ import type { NoticeContext } from "../context/notice_context.ts";
 
 /** Most pages of a log that are read for its last lines. */
 const PAGES_MAX = 200;
-/** Most characters of a whole output. Few mail servers take more than twice as many. */
+/** Most characters of a whole output. Few mail servers take more than twice this. */
 const WHOLE_CHARS_MAX = 4 * 1024 * 1024;
 
 /**
- * A run's output, oldest line first: the last lines, or with `isWhole` all of them. That of news
- * `output` is the last attempt's, without the job's own log.
+ * A run's output, oldest line first: the last lines, or with `isWhole` all of them. For news
+ * `output` it is the last attempt's, without the job's own log.
  */
 export async function outputOf(
   { type, run }: { readonly type: NoticeType; readonly run: NoticeRun | null },
@@ -53,7 +53,7 @@ function isOutput({ source, message }: StoredLogEntry): boolean {
     source === "system" && isDroppedOutput(message);
 }
 
-/** What a cron's mail says of a job's command; undefined for other jobs. */
+/** Facts about a job's command for a cron's mail; undefined for other jobs. */
 export function commandOfKind(
   kind: string,
   { findJob }: Pick<NoticeContext, "findJob">,
@@ -62,7 +62,7 @@ export function commandOfKind(
   if (source?.type !== "command") return undefined;
   const { command } = source;
   const { argv, env, secrets } = command;
-  // A line is followed by the name that the shell gets for itself.
+  // The line is followed by the shell's own name.
   const place = argv.indexOf("-c") + 1;
   const isLine = place > 0 && place >= argv.length - 2;
   const account = accountOf(command);
@@ -81,7 +81,7 @@ export function commandOfKind(
   };
 }
 
-/** The account of a command, as far as this host knows it. */
+/** The account of a command, if known on this host. */
 function accountOf({ user }: CommandSpec): Account {
   try {
     return resolveAccount(user, null);

@@ -1,7 +1,7 @@
 import type { Instance } from "../../core/instance.ts";
 import type { Store } from "../../store/store.ts";
 
-/** Entries of the history that are read: those before the first attempt, and its start. */
+/** Number of history entries read: the ones before the first attempt, and its start. */
 const READ_MAX = 10;
 
 /** When an instance was first due, epoch ms; null if a later attempt has changed it. */
@@ -11,7 +11,7 @@ export function knownDueAt(instance: Instance): number | null {
   return scheduledFor ?? (isFirst ? dueAt : null);
 }
 
-/** When an instance was first due, epoch ms. If that is not known, when its first attempt began. */
+/** First due time of an instance, epoch ms; if unknown, the start of its first attempt. */
 export async function firstDueAt(
   store: Pick<Store, "history">,
   instance: Instance,

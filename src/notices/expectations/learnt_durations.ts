@@ -7,7 +7,7 @@ import {
 import type { Clock } from "../../platform/clock.ts";
 import type { Store } from "../../store/store.ts";
 
-/** When durations are read again: other nodes may run the job, too. */
+/** Interval of reading durations again: other nodes may run the job, too. */
 const READ_AGAIN_MS = 3_600_000;
 
 /** The last successes of one job. */
@@ -15,7 +15,7 @@ interface Learnt {
   /** Durations in ms; the oldest at {@link oldest} once there are {@link LEARNT_RUNS}. */
   readonly durations: number[];
   oldest: number;
-  /** How many of them are at least {@link SHORT_FROM_MS}. */
+  /** Number of them that are at least {@link SHORT_FROM_MS}. */
   slow: number;
   band: DurationBand | null;
   isChanged: boolean;
@@ -25,8 +25,8 @@ interface Learnt {
 }
 
 /**
- * The durations of the last successes of jobs that learn. They are read from the store when a job
- * is first seen, and then kept in memory: a success costs no sorting and no write.
+ * The durations of the last successes of jobs that learn. Read from the store when a job is first
+ * seen, and then kept in memory: a success costs no sorting and no write.
  */
 export class LearntDurations {
   readonly #store: Pick<Store, "list">;
@@ -57,7 +57,7 @@ export class LearntDurations {
     return (this.#jobs.get(kind)?.readMs ?? null) !== null;
   }
 
-  /** What is usual; null if too little is known. */
+  /** Usual durations; null if too little is known. */
   bandOf(kind: string): DurationBand | null {
     const learnt = this.#jobs.get(kind);
     if (learnt === undefined) return null;
@@ -68,19 +68,19 @@ export class LearntDurations {
     return learnt.band;
   }
 
-  /** What is usual, if a success can be too short by it: half of the others took long enough. */
+  /** Usual durations, if long enough that a success can be too short: at least half were. */
   bandOfSlow(kind: string): DurationBand | null {
     const learnt = this.#jobs.get(kind);
     const isSlow = learnt !== undefined && learnt.slow * 2 >= learnt.durations.length;
     return isSlow ? this.bandOf(kind) : null;
   }
 
-  /** A success took so long. */
+  /** Add the duration of a success. */
   add(kind: string, durationMs: number): void {
     add(this.#of(kind), durationMs);
   }
 
-  /** Forget all jobs but these. */
+  /** Forget all other jobs. */
   keep(kinds: ReadonlyMap<string, unknown>): void {
     for (const kind of this.#jobs.keys()) if (!kinds.has(kind)) this.#jobs.delete(kind);
   }

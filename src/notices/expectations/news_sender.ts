@@ -8,7 +8,7 @@ import { JOB_MEMO, type News, type Store } from "../../store/store.ts";
 /** Most ids of news that are remembered. */
 const SENT_MAX = 10_000;
 
-/** What a {@link NewsSender} depends on. */
+/** Dependencies of a {@link NewsSender}. */
 export interface NewsContext {
   readonly store: Pick<Store, "addNews">;
   readonly clock: Clock;
@@ -16,11 +16,11 @@ export interface NewsContext {
   readonly logger: Logger;
 }
 
-/** An expectation that a run does not meet, or a job if there is none. */
+/** An expectation that a run does not meet, or a job without a run. */
 export interface BrokenNews {
   readonly broken: Broken;
   readonly instanceId: string | null;
-  /** Sets it apart from other news about the job without an instance. */
+  /** Distinguishes it from other news about the job without an instance. */
   readonly since?: number | null;
   readonly detail: string;
 }
@@ -46,7 +46,7 @@ export class NewsSender {
     return this.#sent.has(keyOf(kind, `${event}:${instanceId}`));
   }
 
-  /** Send news of one job, except those sent before. Failed ones may be sent again. */
+  /** Send news of one job, except repeats. Failed ones may be sent again. */
   async send(kind: string, all: readonly BrokenNews[]): Promise<void> {
     const { store, clock, ids, logger } = this.#context;
     const at = clock.now();

@@ -1,11 +1,11 @@
 import type { Pause } from "../../store/store.ts";
 
-/** The pauses when they were last looked at, and when those before ended. */
+/** The pauses at the last look, and the ends of earlier ones. */
 export class PauseWatch {
   #pauses: ReadonlyMap<string | null, Pause> = new Map();
   readonly #endedAt = new Map<string | null, number>();
 
-  /** @param pauses those of the store now */
+  /** @param pauses current ones of the store */
   update(pauses: readonly Pause[], nowMs: number): void {
     const live = pauses.filter(({ until }) => until === null || until > nowMs);
     const next = new Map(live.map((pause) => [pause.kind, pause]));
@@ -16,7 +16,7 @@ export class PauseWatch {
     this.#pauses = next;
   }
 
-  /** A run of a kind began: it is not paused any more. */
+  /** A run of a kind began: it is no longer paused. */
   began(kind: string, nowMs: number): void {
     this.#endedAt.set(kind, nowMs);
   }
@@ -26,7 +26,7 @@ export class PauseWatch {
     return this.#pauses.size > 0 && (this.#pauses.has(kind) || this.#pauses.has(null));
   }
 
-  /** When the last known pause of a kind ended, epoch ms; -Infinity if none is known. */
+  /** End of the last known pause of a kind, epoch ms; -Infinity if unknown. */
   endOf(kind: string): number {
     const at = (of: string | null) => this.#endedAt.get(of) ?? -Infinity;
     return Math.max(at(kind), at(null));

@@ -10,9 +10,9 @@ import { firstDueAt, knownDueAt } from "./first_due.ts";
 import type { PauseWatch } from "./pause_watch.ts";
 import type { WatchedJob } from "./watched_jobs.ts";
 
-/** How long a check that failed is put off. */
+/** Delay after a failed check. */
 const RETRY_MS = 10_000;
-/** Attempts that run longer may have been taken over by another node without a word. */
+/** Another node may have silently taken over attempts that run longer. */
 const DOUBT_MS = 60_000;
 
 /** A running attempt of this node. */
@@ -20,7 +20,7 @@ interface Run {
   readonly instance: Instance;
   /** Monotonic ms. */
   readonly startedMs: number;
-  /** When its instance was first due, epoch ms; null until it is known. */
+  /** First due time of its instance, epoch ms; null while unknown. */
   dueAt: number | null;
   /** When to check it, monotonic ms; Infinity for never. */
   checkMs: number;
@@ -35,8 +35,8 @@ interface RunWatchOptions extends NewsContext {
 }
 
 /**
- * Watches the attempts that run on this node, and reports those that take too long while they run.
- * What runs is measured by the monotonic clock, and when it was due by the wall clock.
+ * Watches the attempts that run on this node, and reports slow ones while they run.
+ * Running time is measured by the monotonic clock, and the due time by the wall clock.
  */
 export class RunWatch {
   readonly #options: RunWatchOptions;
@@ -73,7 +73,7 @@ export class RunWatch {
     this.#runs.set(instance.id, run);
     if (expect.learn) {
       if (!learnt.isFresh(instance.kind, monotonicMs)) this.#load(instance.kind);
-      // Sooner, nothing takes too long by what is usual. Most attempts have ended by then.
+      // Before that, no duration is unusually long. Most attempts have ended by then.
       run.checkMs = monotonicMs + LONG_MARGIN_MS;
     }
     if (expect.maxDurationMs > 0) {
@@ -87,7 +87,7 @@ export class RunWatch {
     if (this.#isStarted && run.checkMs < Infinity) this.#timer.setBy(run.checkMs);
   }
 
-  /** An instance does not run any more, or not here. */
+  /** An instance no longer runs here. */
   remove(id: string): void {
     if (this.#runs.size > 0) this.#runs.delete(id);
   }
@@ -103,13 +103,13 @@ export class RunWatch {
 
   #load(kind: string): void {
     const { learnt, logger } = this.#options;
-    // A check that needs what cannot be read now reads it again.
+    // A check that lacks data reads them again.
     learnt.load(kind).catch((error: unknown) => {
       logger.debug(toJobError(error, "Cannot read what is usual").message);
     });
   }
 
-  /** Forget attempts whose claims are no longer valid: no event says so. */
+  /** Forget attempts with invalid claims, which no event reports. */
   async #removeLost(): Promise<void> {
     const { clock, store } = this.#options;
     const { monotonicMs } = clock.now();

@@ -16,17 +16,17 @@ import type { PauseWatch } from "./pause_watch.ts";
 import type { SuccessWatch } from "./success_watch.ts";
 import type { WatchedJob } from "./watched_jobs.ts";
 
-/** Most instances of one job that are looked at, the first accepted of them. */
+/** Most instances of one job that are checked, first accepted ones first. */
 const ROWS_OF_JOB_MAX = BATCH_MAX;
-/** Most instances of all jobs in one state that are looked at. */
+/** Most instances of all jobs in one state that are checked. */
 const ROWS_MAX = 10 * BATCH_MAX;
 
-/** Most jobs that are looked at together: a store merges the lists of all of them. */
+/** Most jobs that are checked together: a store merges all their lists. */
 const PORTION_JOBS_MAX = 50;
 
 /** The workers of this node. */
 export interface WorkersView {
-  /** How many run job code. */
+  /** Number of workers that run job code. */
   readonly busy: number;
   readonly count: number;
 }
@@ -41,7 +41,7 @@ interface StoreLookOptions extends NewsContext {
   readonly pauses: PauseWatch;
   readonly successes: SuccessWatch;
   readonly workers: WorkersView;
-  /** True if this node runs an instance, and so watches it itself. */
+  /** True if this node runs an instance, and so watches it anyway. */
   readonly isHere: (instance: Instance) => boolean;
 }
 
@@ -52,8 +52,8 @@ interface Portion {
 }
 
 /**
- * Looks into the store for what no event of this node shows: instances that wait, that run on other
- * nodes, and jobs without a success.
+ * Searches the store for facts that cause no event on this node: instances that wait, that run on
+ * other nodes, and jobs without a success.
  */
 export class StoreLook {
   readonly #options: StoreLookOptions;
@@ -63,9 +63,9 @@ export class StoreLook {
   }
 
   /**
-   * Look once, and report every expectation that is not met.
+   * Look once, and report every unmet expectation.
    *
-   * @returns in how many ms something else will not be; Infinity for never
+   * @returns time until the next one may be unmet, in ms; Infinity for never
    */
   async look(jobs: ReadonlyMap<string, WatchedJob>): Promise<number> {
     const { store, clock, pauses } = this.#options;
@@ -103,7 +103,7 @@ export class StoreLook {
       for (const instance of items) {
         const job = jobs.get(instance.kind);
         if (job === undefined || isHere(instance)) continue;
-        // Nothing is awaited for most of them: there may be thousands.
+        // Most need no watch: there may be thousands.
         if (state === "processing" && job.expect.learn) await learnt.load(job.kind);
         const firstAt = this.#firstAtOf(job, instance) ?? await firstDueAt(store, instance);
         const found = this.#check(job, instance, firstAt);
@@ -120,13 +120,13 @@ export class StoreLook {
     return nextMs;
   }
 
-  /** When a run was first due, epoch ms, or a time that will do; null if it has to be read. */
+  /** First due time of a run, epoch ms, or an approximation; null if it has to be read. */
   #firstAtOf({ kind, expect, watchesFinish }: WatchedJob, instance: Instance): number | null {
     if (!watchesFinish) return Infinity;
     const known = knownDueAt(instance);
     if (known !== null) return known;
     const { id, createdAt } = instance;
-    // It was not due before that.
+    // It was not due earlier.
     if (this.#options.clock.now().wallMs - createdAt < expect.finishWithinMs) return createdAt;
     return this.#options.sender.isSent(kind, "long", id) ? Infinity : null;
   }
@@ -174,9 +174,9 @@ export class StoreLook {
   }
 }
 
-/** When an instance that waits began to wait for its next attempt, epoch ms. */
+/** Start of a waiting instance's wait for its next attempt, epoch ms. */
 export function waitsSince({ attempt, dueAt, scheduledAt }: Instance): number {
-  // One that was taken back from a lost node keeps the time at which it was due before.
+  // An instance taken back from a lost node keeps its earlier due time.
   return attempt === 0 ? dueAt : Math.max(dueAt, scheduledAt);
 }
 
@@ -187,7 +187,7 @@ function firstOfEach(broken: readonly Broken[]): readonly Broken[] {
   );
 }
 
-/** The kinds to look at in a state, those with few instances first, in portions of one page. */
+/** The kinds to look at in a state, ones with few instances first, in portions of one page. */
 function portionsOf(
   jobs: ReadonlyMap<string, WatchedJob>,
   counts: ReadonlyMap<string, StateCounts>,

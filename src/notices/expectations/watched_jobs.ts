@@ -1,33 +1,35 @@
 import type { Expectations } from "../../core/job/gen/job_options.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
 
-/** The jobs of a node, as its registry has them. */
+/** The jobs of a node, from its registry. */
 export interface JobsView {
   /** The kinds that the node can run; a new object after each change of any job. */
   readonly kinds: ReadonlySet<string>;
   list(): readonly JobDefinition[];
 }
 
-/** A job with expectations, and what has to be watched for them. */
+/** A job with expectations, and the watches that they need. */
 export interface WatchedJob {
   readonly kind: string;
   readonly expect: Expectations;
-  /** How long successes are kept in the store, in ms. */
+  /** Retention of successes in the store, in ms. */
   readonly keepSuccessMs: number;
   /** True if an attempt takes a worker of this node. */
   readonly takesWorker: boolean;
-  /** Whether runs start in time; only those of schedules unless {@link watchesEveryStart}. */
+  /**
+   * True if the starts of runs are watched; unless {@link watchesEveryStart}, only scheduled ones.
+   */
   readonly watchesStart: boolean;
   readonly watchesEveryStart: boolean;
-  /** Whether running attempts take too long. */
+  /** True if running attempts take too long. */
   readonly watchesRuns: boolean;
-  /** Whether waiting runs take too long. */
+  /** True if waiting runs take too long. */
   readonly watchesFinish: boolean;
-  /** Whether successes took too little. */
+  /** True if successes took too little. */
   readonly watchesEnds: boolean;
 }
 
-/** The jobs that have expectations, by kind. A job of the system has none. */
+/** The jobs that have expectations, by kind, except system jobs. */
 export function watchedJobs(jobs: JobsView): ReadonlyMap<string, WatchedJob> {
   const watched = new Map<string, WatchedJob>();
   for (const job of jobs.list()) {

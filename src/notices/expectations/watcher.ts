@@ -20,18 +20,18 @@ import { type JobsView, type WatchedJob, watchedJobs } from "./watched_jobs.ts";
 const LOOK_EVERY_MS = 60_000;
 /** Shortest time between two looks. */
 const LOOK_MS_MIN = 1_000;
-/** How soon to look again after the store did not respond. */
+/** Wait before the next look after the store did not respond. */
 const RETRY_MS = 10_000;
 
-/** What the manager reports about an instance. */
+/** The manager's report about an instance. */
 export interface RunEvent {
   readonly type: "state" | "attempt" | "log" | "progress";
   readonly instance: Instance;
-  /** Of an attempt that has ended. */
+  /** Duration of an attempt that has ended. */
   readonly durationMs?: number;
 }
 
-/** What the watcher depends on. */
+/** Dependencies of the watcher. */
 export interface WatcherContext extends NewsContext {
   readonly store: Pick<
     Store,
@@ -46,17 +46,17 @@ export interface WatcherContext extends NewsContext {
   >;
   readonly jobs: JobsView;
   readonly workers: WorkersView;
-  /** Listen to what happens on this node. Returns a function that stops it. */
+  /** Listen to events of this node. Returns a function that ends it. */
   readonly subscribe: (listener: (event: RunEvent) => void) => () => void;
 }
 
 /**
- * Watches whether runs are as their jobs expect, and adds news to the memo of a job when one is
- * not, while it happens: runs that start or finish too late, that take too long or too little, and
- * jobs that do not succeed often enough.
+ * Watches whether runs meet their jobs' expectations, and otherwise adds news to the job's memo at
+ * once: runs that start or finish too late, that take too long or too little, and jobs that do not
+ * succeed often enough.
  *
- * Attempts of this node have timers. All else is looked up in the store, at least once a minute.
- * Without a job that expects anything there are neither.
+ * Attempts of this node have timers. Everything else is looked up in the store, at least once a
+ * minute. Without expectations there is neither.
  */
 export class ExpectationWatcher {
   readonly #context: WatcherContext;
@@ -74,9 +74,9 @@ export class ExpectationWatcher {
   #isLooking = false;
   #mustLook = false;
   #lookedMs = -Infinity;
-  /** When the next look is, epoch ms, so that most instances that wait need no clock. */
+  /** Time of the next look, epoch ms, so that most waiting instances need no clock. */
   #lookAt = Infinity;
-  /** Runs that began before the first look, which shows what was paused. */
+  /** Runs that began before the first look, which shows the pauses. */
   #unchecked: Instance[] | null = [];
   /** The instance whose attempt ended last: its change of state follows. */
   #endedId: string | null = null;
@@ -119,7 +119,7 @@ export class ExpectationWatcher {
     this.#runs.stop();
   }
 
-  /** The jobs may have changed: apply what they expect now to what runs already. */
+  /** The jobs may have changed: apply their current expectations to running instances. */
   changed(): void {
     this.#readJobs();
     this.#lookSoon();
@@ -171,7 +171,7 @@ export class ExpectationWatcher {
     if (this.#pauses.isPaused(job.kind)) {
       this.#pauses.began(job.kind, this.#context.clock.now().wallMs);
     }
-    // A run elsewhere has no claim; its times are those that were reported.
+    // A run elsewhere has no claim; its times are reported ones.
     if (job.watchesRuns && instance.fence > 0) this.#runs.add(job, instance);
     else if (job.watchesRuns) this.#lookIn(LOOK_MS_MIN);
     if (instance.attempt !== 1 || !watchesStartOf(job, instance)) return;
@@ -179,7 +179,7 @@ export class ExpectationWatcher {
     else if (this.#unchecked.length < BATCH_MAX) this.#unchecked.push(instance);
   }
 
-  /** A run that waited while no node was there began late, although nobody saw it wait. */
+  /** A run that waited while no node was there began late, although its wait went unseen. */
   #checkStart({ kind, expect }: WatchedJob, instance: Instance): void {
     const { dueAt, processedAt } = instance;
     if (processedAt === null) return;
@@ -195,7 +195,7 @@ export class ExpectationWatcher {
     void this.#sender.send(kind, [{ broken: late, instanceId: instance.id, detail }]);
   }
 
-  /** @param durationMs of the attempt by the monotonic clock; null if it was not of this node */
+  /** @param durationMs of the attempt by the monotonic clock; null if another node ran it */
   #ended(job: WatchedJob, instance: Instance, durationMs: number | null): void {
     const { id, kind, state, processedAt, settledAt } = instance;
     this.#runs.remove(id);
@@ -258,7 +258,7 @@ export class ExpectationWatcher {
     this.#lookIn(waitMs);
   }
 
-  /** Look again in `waitMs`, or at the time set before if that is sooner. */
+  /** Look again in `waitMs`, or at the earlier planned time. */
   #lookIn(waitMs: number): void {
     if (!this.#isStarted || this.#isLooking) return;
     this.#timer.setWithin(waitMs);

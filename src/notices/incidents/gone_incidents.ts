@@ -7,11 +7,11 @@ import { memosOf, tryPutMemo } from "../context/memos.ts";
 import type { NoticeContext } from "../context/notice_context.ts";
 import { channelOfKind } from "../context/notice_kinds.ts";
 
-/** How often a node looks for incidents whose subject is gone, in milliseconds. */
+/** Interval between a node's looks for incidents whose subject is gone, in milliseconds. */
 const LOOK_EVERY_MS = 3_600_000;
-/** How long after a start or a reload it looks, so that other nodes can return, too. */
+/** Wait for the first look after a start or a reload, so that other nodes can return, too. */
 const FIRST_LOOK_MS = 60_000;
-/** Starts of the keys of memos whose subjects can be gone. Those of channels are of jobs. */
+/** Starts of the keys of memos whose subjects can be gone. Channels are kept as jobs. */
 const PREFIXES = [JOB_MEMO, "node:", "daemon:"] as const;
 
 type GoneContext = Pick<
@@ -22,13 +22,13 @@ type GoneContext = Pick<
 /** The nodes that are live now, and the time by the clock of the store. */
 export interface LiveNodes {
   readonly nodes: readonly NodeRecord[];
-  /** Epoch ms; null if this node is not among those of the store, so that the time is not known. */
+  /** Epoch ms; null, so unknown, if this node is not among the store's nodes. */
   readonly now: number | null;
 }
 
 /**
  * Closes the incidents of jobs, channels and nodes that no live node has had for a day, without a
- * notice. Every node with channels looks; what one has written, the others find done.
+ * notice. Every node with channels looks; a change by one leaves nothing for the others.
  */
 export class GoneIncidents {
   readonly #context: GoneContext;
@@ -69,7 +69,7 @@ export class GoneIncidents {
       }
     }
     if (open.length === 0) return;
-    // Read after the memos: whoever reports a problem has joined before.
+    // Read after the memos: a node that reports a problem has joined before.
     const live = await liveNodes(this.#context);
     for (const memo of open) {
       if (!this.#isStarted || live.now === null) return;
@@ -79,7 +79,7 @@ export class GoneIncidents {
 
   async #lookAt(memo: Memo, live: LiveNodes, now: number): Promise<void> {
     const { key, version, news, droppedNews } = memo;
-    // What waits is processed first, and may end it.
+    // Waiting news are processed first, and may end it.
     if (news.length + droppedNews > 0) return;
     const { store, clock } = this.#context;
     const state = afterLook(readSubject(memo.data), {
@@ -105,27 +105,27 @@ export async function liveNodes(
 ): Promise<LiveNodes> {
   const at = clock.now();
   const records = (await store.listNodes({ at })).filter(({ leftAt }) => leftAt === null);
-  // Each report has the time of the store, whose clock ours may be far from. Ours is minutes old.
+  // Reports have the store's time, which may be far from our clock. Ours are minutes old.
   const isHere = records.some(({ id }) => id === node);
   const now = isHere ? Math.max(...records.map(({ seenAt }) => seenAt)) : null;
   return { nodes: records.filter(({ until }) => until > (now ?? at.wallMs)), now };
 }
 
-/** True if a memo is of a job or a channel that neither this nor another live node has any more. */
+/** True if a memo belongs to a job or channel that no live node has any more. */
 export function isGone(
   key: string,
   { nodes }: LiveNodes,
   { findJob, channels }: Pick<NoticeContext, "findJob" | "channels">,
 ): boolean {
   if (!key.startsWith(JOB_MEMO)) return false;
-  // That of a channel is about the kind of its deliveries, which its nodes have as well.
+  // A channel's memo is about the kind of its deliveries, which its nodes have too.
   const kind = key.slice(JOB_MEMO.length);
   const channel = channelOfKind(kind);
   if (channel === null ? findJob(kind) !== undefined : channels.has(channel)) return false;
   return !nodes.some(({ kinds, idle }) => kinds.includes(kind) || idle.includes(kind));
 }
 
-/** True if a memo is of a node, or of its daemon, that is not live. */
+/** True if a memo belongs to a node, or its daemon, that is not live. */
 function isGoneNode(key: string, { nodes }: LiveNodes): boolean {
   const id = /^(?:node|daemon):(.*)$/s.exec(key)?.[1];
   return id !== undefined && nodes.every((node) => node.id !== id);

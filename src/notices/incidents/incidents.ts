@@ -9,15 +9,15 @@ import { deliveryKindOf } from "../context/notice_kinds.ts";
 import { readMemo, tryPutMemo } from "../context/memos.ts";
 
 /**
- * Starts of the keys of memos that have an incident, in the order of the list. Channels that cannot
- * deliver are among the jobs, as the kinds of their deliveries.
+ * Starts of the keys of memos with incidents, in list order. Failed channels are among the jobs, as
+ * kinds of deliveries.
  */
 const PREFIXES = [JOB_MEMO, "node:", "daemon:", "store:", "channel:"] as const;
 /** Memos read in one turn of the event loop, so that no schedule waits for a long list. */
 const BATCH = 100;
-/** How often an acknowledgment is tried again after somebody else has changed the memo. */
+/** Most tries of an acknowledgment after others have changed the memo. */
 const TRIES_MAX = 20;
-/** What errors say of a subject that an acknowledgment, or its end, fails for. */
+/** Phrases in errors for an acknowledgment, its revocation, and a close. */
 const [ACKNOWLEDGE, UNDO, CLOSE] = [
   "acknowledge",
   "take back the acknowledgment of",
@@ -30,17 +30,17 @@ export interface IncidentQuery {
   readonly kind?: string;
   /** Only of jobs whose kinds match one of these patterns. */
   readonly jobs?: readonly string[];
-  /** Also the last closed incident of each subject. */
+  /** True to include the last closed incident of each subject. */
   readonly withClosed?: boolean;
 }
 
-/** Who acknowledges an incident. */
+/** Author of an acknowledgment, and its options. */
 export interface AcknowledgeOptions {
   /** The caller's name. */
   readonly by: string;
-  /** The id of the incident that is meant: another one is refused. */
+  /** The expected id of the incident: another one is refused. */
   readonly id?: string;
-  /** True to take the acknowledgment back, whoever it is from. */
+  /** True to revoke the acknowledgment, by any author. */
   readonly isUndo?: boolean;
   /** True to close it instead, without a notice. */
   readonly isClose?: boolean;
@@ -49,17 +49,14 @@ export interface AcknowledgeOptions {
 /** An incident after an acknowledgment. */
 export interface Acknowledgment {
   readonly incident: Incident;
-  /**
-   * False if it had been acknowledged before, whose acknowledgment stays, or if there was none to
-   * take back.
-   */
+  /** False if it had been acknowledged before, which stays, or if there was nothing to revoke. */
   readonly isChanged: boolean;
 }
 
 /** The parts of a store that have incidents and silences. */
 export type MemoStore = Pick<Store, "listMemos" | "putMemo">;
 
-/** The incidents of a store. They are in memos, which hold more than the incident. */
+/** The incidents of a store, which are parts of memos. */
 export class Incidents {
   readonly #store: MemoStore;
   readonly #clock: Clock;
@@ -106,10 +103,10 @@ export class Incidents {
   }
 
   /**
-   * Acknowledge the open incident of a subject: nobody is reminded of it, unless the acknowledgment
-   * is taken back. Or close it: its subject is as if it had never had a problem.
+   * Acknowledge the open incident of a subject: there are no reminders, unless the acknowledgment
+   * is revoked. Or close it: its subject is as if it had never had a problem.
    *
-   * @throws JobError `not_found` if it has none, `conflict` if that is not the one with this id
+   * @throws JobError `not_found` without one, `conflict` if it does not have this id
    */
   async acknowledge(
     subject: NoticeSubject,
@@ -178,15 +175,15 @@ export class Incidents {
   }
 }
 
-/** Keys of the memos of a subject. What a channel cannot deliver is news of a job. */
+/** Keys of the memos of a subject. A channel's failed deliveries are news of a job. */
 function keysOf(subject: NoticeSubject): readonly string[] {
   const key = memoKeyOf(subject);
   return subject.type === "channel" ? [key, JOB_MEMO + deliveryKindOf(subject.name)] : [key];
 }
 
-/** The incident in a memo; null if it has none, or if its data is of another form. */
+/** The incident in a memo; null without one, or if its data have another form. */
 function incidentOf({ data }: Memo): Incident | null {
-  // Most jobs have none: their memos need not be parsed.
+  // Most jobs have no incident: their memos need not be parsed.
   if (!data.includes('"openedAt"')) return null;
   try {
     return (JSON.parse(data) as { readonly incident?: Incident | null }).incident ?? null;

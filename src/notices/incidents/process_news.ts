@@ -24,14 +24,14 @@ import type { NoticeContext } from "../context/notice_context.ts";
 import { readMemo } from "../context/memos.ts";
 import { newNewsTask, type NewsTask, type Reminder, reminderId } from "../context/notice_kinds.ts";
 
-/** How often a memo is read again because others changed it meanwhile. */
+/** Most times that a memo is read again because others changed it meanwhile. */
 const TRIES_MAX = 200;
 /** Most instances that are accepted with a memo. */
 const INSTANCES_MAX = 900;
 
 /**
- * Process the news of a memo: the incident of its subject, and the notices that follow, are written
- * in one transaction, so that a crash repeats all of it or nothing.
+ * Process the news of a memo: its subject's incident, and the resulting notices, are written in one
+ * transaction, so that a crash repeats all or nothing.
  */
 export async function processNews(task: NewsTask, context: NoticeContext): Promise<void> {
   for (let tries = 1;; tries++) {
@@ -48,7 +48,7 @@ export async function processNews(task: NewsTask, context: NoticeContext): Promi
         value: { watch: step.watch, data: writeSubject(step.state) },
         instances: step.instances,
       });
-      // More came meanwhile than there was room for.
+      // More came meanwhile than could be kept.
       if ((after?.droppedNews ?? 0) === 0) return;
     } catch (error) {
       if (!isJobError(error, "conflict") || tries === TRIES_MAX) throw error;
@@ -62,7 +62,7 @@ interface Step {
   readonly instances: readonly NewInstance[];
 }
 
-/** What becomes of a memo; null for nothing. */
+/** The next step for a memo; null for nothing. */
 async function stepOf(memo: Memo, task: NewsTask, context: NoticeContext): Promise<Step | null> {
   const subject = subjectOfKey(memo.key);
   if (subject === null) return null;
@@ -110,22 +110,22 @@ async function stepOf(memo: Memo, task: NewsTask, context: NoticeContext): Promi
     reminders.push(...reminded.next);
   } else if (!hasNews) return null;
   const instances = [...deliveries.instances, ...reminders];
-  // Their ids come from the news, so that those of a repeated step are the same.
+  // Their ids come from the news, so that a repeated step has the same ids.
   const early = instances.splice(INSTANCES_MAX);
   for (let from = 0; from < early.length; from += INSTANCES_MAX) {
     const some = early.slice(from, from + INSTANCES_MAX);
     await context.store.enqueue({ at: context.clock.now(), instances: some });
   }
   const isOpen = state.incident !== null && state.incident.closedAt === null;
-  // Successes count as long as a failure is among the runs that channels count.
+  // Successes count while a failure is among the runs that channels count.
   const isWatched = isOpen || state.recent !== "";
   return { state, watch: isWatched ? "ends" : "failures", instances };
 }
 
-/** Events of which each is reported, so that it matters which came too many. */
+/** Events that are reported one by one, so that each dropped one matters. */
 const EACH: ReadonlySet<string> = new Set(["output", "missed"]);
 
-/** The last of the notices of each channel that say how many more events came. */
+/** Each channel's last notice, which states the number of further events. */
 function lastOf(planned: readonly PlannedNotice[]): ReadonlySet<unknown> {
   const found = planned.filter(({ event }) => EACH.has(event));
   return new Set(new Map(found.map((notice) => [notice.channel, notice])).values());
@@ -142,15 +142,15 @@ async function instanceOf(
   return instance;
 }
 
-/** True if a node noticed that a run is late or takes long after its end, which it did not know. */
+/** True if a node, unaware of a run's end, reported it afterwards as late or long. */
 function isOutdated({ event, at }: News, instance: Instance | null): boolean {
   const settledAt = instance?.settledAt ?? null;
   return (event === "late" || event === "long") && settledAt !== null && settledAt < at;
 }
 
 /**
- * News, and the success of runs that are late or take long, if all of them have succeeded: it may
- * have come before this was noticed, and then it is not among the news.
+ * News, and the success of late or long runs, if all of them have succeeded: a success before the
+ * report is not among the news.
  */
 async function withEnds(
   all: readonly News[],
@@ -177,7 +177,7 @@ async function subjectNews(
   return {
     ...news,
     detail: newsDetail(news, timezone),
-    // A run that is late may have failed before: that is not why it is late.
+    // A late run may have failed before, for reasons unrelated to its delay.
     error: isFailure ? instance?.error ?? null : null,
     version: instance?.version ?? null,
     ...(isSuccess && await isShort(instance) ? { isShort: true } : {}),
@@ -186,7 +186,7 @@ async function subjectNews(
 
 /**
  * More ends came than a memo keeps: the last failure and the last success are looked up, so that
- * the incident is as its job now is.
+ * the incident matches its job's current state.
  */
 async function droppedEnds(
   { key, news }: Memo,
@@ -207,7 +207,7 @@ async function droppedEnds(
   return ends.sort((left, right) => left.at - right.at);
 }
 
-/** More came than a memo keeps: they count, and what they were is in the list of instances. */
+/** More came than a memo keeps: they count, and the list of instances shows them. */
 function withDropped(state: SubjectState, dropped: number): SubjectState {
   const { incident } = state;
   if (dropped <= 0 || incident === null || incident.closedAt !== null) return state;
@@ -234,7 +234,7 @@ function remindersOf(
   return [...found.values()];
 }
 
-/** Remind a channel of an incident that is still open; null if there is nothing to remind of. */
+/** Remind a channel of an open incident; null without a reason. */
 async function remind(
   state: SubjectState,
   reminder: Reminder,
@@ -253,10 +253,10 @@ async function remind(
   if (event === undefined || (state.reminders[channel] ?? 0) >= number) return null;
   // One of before the recovery of the channel.
   if ((state.rounds[channel] ?? 0) !== (reminder.round ?? 0)) return null;
-  // No reminder while somebody takes care of it, nor of a job or a channel that is gone, which
-  // cannot recover. Later there may be: an acknowledgment can be taken back, and a job come back.
+  // No reminder of an acknowledged incident, nor of a job or channel that is gone, which cannot
+  // recover. Later there may be one: an acknowledgment can be revoked, and a job can return.
   if (incident.acknowledgedBy === null && !isGone(memo.key, await liveNodes(context), context)) {
-    // Only runs of jobs are counted: a channel that fails has no streak.
+    // Only runs of jobs are counted: a failing channel has no streak.
     const isWell = incident.subject.type === "job" && state.streak === 0;
     await deliveries.addReminder(reminder, event, incident, isWell);
   }

@@ -8,17 +8,17 @@ import { memosOf, readMemo, SILENCE_MEMO, tryPutMemo } from "../context/memos.ts
 import type { MemoStore } from "./incidents.ts";
 
 /**
- * Longest silence, in days: one that is forgotten hides failures. Whoever wants no notices for
- * longer changes the configuration, which others review.
+ * Longest silence, in days: a forgotten one hides failures. Longer exceptions belong in the
+ * configuration, which others review.
  */
 const DAYS_MAX = 31;
 const DAY_MS = 86_400_000;
-/** How long an ended silence stays, so that its summary is sent even after a downtime. */
+/** Time for which an ended silence stays, so that its summary is sent even after a downtime. */
 const KEPT_MS = DAY_MS;
-/** How often a change is tried again after somebody else has changed the same silence. */
+/** Most tries of a change after others have changed the same silence. */
 const TRIES_MAX = 20;
 
-/** What a caller asks for when it silences something. */
+/** Options of a caller's silence. */
 export interface SilenceOptions {
   /** Epoch ms. */
   readonly until: number;
@@ -38,9 +38,9 @@ export class Silences {
   }
 
   /**
-   * Silence a kind, or everything for null. Another silence of the same replaces the one in force.
-   * It keeps its beginning, so that what was collected since is in the one summary at the end, and
-   * its reason unless another is given.
+   * Silence a kind, or everything for null. A new silence replaces the one in force. It keeps its
+   * beginning, so that everything collected since is in one summary at the end, and its reason
+   * unless a new one is given.
    *
    * @throws JobError `invalid_argument` for a time that is past or too far ahead, or a long reason
    */
@@ -56,7 +56,7 @@ export class Silences {
     return changed!;
   }
 
-  /** End the silence of a kind, or that of everything for null. @returns false if there was none */
+  /** End the silence of a kind, or the general one for null. @returns false without one */
   async remove(kind: string | null): Promise<boolean> {
     // It ends now instead of vanishing, so that its summary is sent.
     const changed = await this.#change(kind, "end the silence of", (before, nowMs) => {
@@ -65,7 +65,7 @@ export class Silences {
     return changed !== null;
   }
 
-  /** Those in force, that of everything first. */
+  /** Silences in force, the general one first. */
   async list(): Promise<readonly Silence[]> {
     const nowMs = this.#clock.now().wallMs;
     const found: Silence[] = [];
@@ -73,7 +73,7 @@ export class Silences {
     return found;
   }
 
-  /** Delete those that ended a day ago. */
+  /** Delete silences that ended a day ago. */
   async deleteOld(): Promise<void> {
     const at = this.#clock.now();
     for await (const { memo: { key, version }, silence } of this.#stored()) {
@@ -83,9 +83,9 @@ export class Silences {
   }
 
   /**
-   * Replace what is stored about a kind; tried again if another caller was first.
+   * Replace the stored data about a kind; tried again if another caller was first.
    *
-   * @param next computes the new one from the stored one; null changes nothing
+   * @param next computes the new value from the stored one; null changes nothing
    */
   async #change(
     kind: string | null,

@@ -6,7 +6,7 @@ import type { Channel } from "../channels/channel.ts";
 import type { NoticeContext } from "../context/notice_context.ts";
 import { channelOfKind } from "../context/notice_kinds.ts";
 
-/** The subject that a memo is about; null if it is about none. */
+/** The subject of a memo; null for other memos. */
 export function subjectOfKey(key: string): NoticeSubject | null {
   const subject = subjectOfMemo(key);
   if (subject?.type !== "job") return subject;
@@ -15,8 +15,8 @@ export function subjectOfKey(key: string): NoticeSubject | null {
 }
 
 /**
- * The channels that may report a subject, whatever the event: those that its job names, or else
- * those whose patterns match it. "nobody" if its job wants no notices.
+ * The channels that may report a subject, for any event: the ones named by its job, or else
+ * channels whose patterns match it. "nobody" if its job wants no notices.
  */
 export function channelsOf(
   subject: NoticeSubject,
@@ -24,7 +24,7 @@ export function channelsOf(
   { channels, findJob }: Pick<NoticeContext, "channels" | "findJob">,
 ): readonly Channel[] | "nobody" {
   const all = [...channels.values()];
-  // What a channel cannot deliver is for the others.
+  // A channel's failed deliveries are for the others.
   if (subject.type === "channel") {
     return all.filter(({ settings }) => settings.name !== subject.name);
   }

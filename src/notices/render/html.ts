@@ -15,7 +15,7 @@ export function escapeHtml(text: string): string {
   return text.replaceAll(/[&<>"']/g, (character) => ENTITIES[character]!);
 }
 
-/** Colors of severities: readable on white for all eyes, as the stripe beside the title. */
+/** Colors of severities: readable on white and with color blindness, like the title's stripe. */
 export const COLORS: Readonly<Record<Severity, string>> = {
   critical: "#8b0000",
   error: "#c62828",
@@ -27,10 +27,7 @@ export const COLORS: Readonly<Record<Severity, string>> = {
 const CELL = "padding:2px 12px 2px 0;vertical-align:top;text-align:left";
 const CODE = "font-family:Consolas,Menlo,monospace;font-size:13px";
 
-/**
- * A notice as HTML, as in the second part of a mail. It needs no style sheet, image or script: what
- * clients remove.
- */
+/** A notice as HTML, for the second part of a mail: without style sheets, images and scripts. */
 export function renderHtml(view: NoticeView, severity: Severity): string {
   const stripe = `border-left:4px solid ${COLORS[severity]};padding-left:10px`;
   const parts = [

@@ -2,7 +2,7 @@ import type { DigestItem, Notice, NoticeIncident, NoticeRun } from "../../core/n
 
 /**
  * A notice as programs receive it: the body of a webhook, the input of a program. Times are ISO
- * 8601 in UTC, keys in snake case, and what is absent is null.
+ * 8601 in UTC, keys in snake case, and absent values are null.
  */
 export function noticePayload(notice: Notice, channel: string) {
   return {

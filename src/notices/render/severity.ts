@@ -1,9 +1,9 @@
 import type { Notice, NoticeType } from "../../core/notices/notice.ts";
 
-/** How much a notice matters, most first. */
+/** Severities of a notice, worst first. */
 const SEVERITIES = ["critical", "error", "warning", "info", "ok"] as const;
 
-/** How much a notice matters; "ok" means that a problem is over. */
+/** Severity of a notice; "ok" means that a problem is over. */
 export type Severity = (typeof SEVERITIES)[number];
 
 const SEVERITY: Readonly<Record<Exclude<NoticeType, "digest">, Severity>> = {
@@ -25,7 +25,7 @@ const SEVERITY: Readonly<Record<Exclude<NoticeType, "digest">, Severity>> = {
   test: "info",
 };
 
-/** How much a notice matters; a digest as much as the worst in it. */
+/** Severity of a notice; a digest has its worst item's. */
 export function severityOf({ type, items }: Pick<Notice, "type" | "items">): Severity {
   if (type !== "digest") return SEVERITY[type];
   const found = new Set(items.map(({ event }) => SEVERITY[event]));

@@ -1,6 +1,6 @@
 import type { NoticeView, ViewItem, ViewRow } from "./view.ts";
 
-/** A notice as plain text, as in the first part of a mail. */
+/** A notice as plain text, for the first part of a mail. */
 export function renderText(view: NoticeView): string {
   const parts = [
     view.title,

@@ -5,7 +5,7 @@ import { severityOf } from "./severity.ts";
 import { factLines, renderText, tableLines } from "./text.ts";
 import { type RenderOptions, viewOf } from "./view.ts";
 
-/** The values of a notice that templates name: text without control characters but line breaks. */
+/** The values of a notice for templates: text without control characters but line breaks. */
 export function valuesOf(notice: Notice, options: RenderOptions): PlaceholderValues {
   const view = viewOf(notice, options);
   const { subject, run, incident } = notice;

@@ -2,7 +2,7 @@ import type { DigestItem, Notice } from "../../core/notices/notice.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { formatLocal } from "../../core/time/local_time.ts";
 
-/** How a notice is rendered. */
+/** Settings for rendering a notice. */
 export interface RenderOptions {
   /** Name of the channel. */
   readonly channel: string;
@@ -20,11 +20,11 @@ export interface ViewItem {
   readonly count: string;
   readonly when: string;
   readonly detail: string;
-  /** Shows more about its last run; empty if it has none. */
+  /** Command that shows more about its last run; may be empty. */
   readonly command: string;
 }
 
-/** What people read in a notice: each text is one line without control characters. */
+/** Readable content of a notice: each text is one line without control characters. */
 export interface NoticeView {
   readonly title: string;
   readonly rows: readonly ViewRow[];
@@ -41,7 +41,7 @@ const ITEMS_MAX = 200;
 /** Longest single line, in characters. */
 const LINE_LENGTH_MAX = 2_000;
 
-/** What people read in a notice. */
+/** The readable content of a notice. */
 export function viewOf(notice: Notice, options: RenderOptions): NoticeView {
   return {
     title: line(notice.title),

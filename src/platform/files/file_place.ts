@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { isWindows } from "../system/runtime.ts";
 
-/** How a file has changed: its name is gone, names another file, or is one of several. */
+/** Change of a file: its name is gone, names another file, or is one of several. */
 export type FileChange = "missing" | "replaced" | "linked";
 
 /**
@@ -13,7 +13,7 @@ export class FilePlace {
   readonly #dev: number;
   readonly #ino: number;
 
-  /** Note the file that has this name now. @throws if there is none */
+  /** Note the file that has this name now. @throws if it is missing */
   constructor(path: string) {
     this.path = path;
     const { dev, ino } = statSync(path);
@@ -21,7 +21,7 @@ export class FilePlace {
     this.#ino = ino;
   }
 
-  /** How the file has changed; null if it has its name, and no other one. */
+  /** Change of the file; null if it has its name, and no other one. */
   look(): FileChange | null {
     // There, an open file cannot be removed or renamed.
     if (isWindows()) return null;

@@ -6,7 +6,7 @@ import { crc32 } from "node:zlib";
 const SUM_BYTES_MAX = 128 * 2 ** 20;
 const READ_BYTES = 2 ** 20;
 
-/** The content of a file that nobody has open, as far as it can be compared later. */
+/** The content of a file that nobody has open, in comparable form. */
 export interface FileSum {
   readonly bytes: number;
   readonly crc: number;

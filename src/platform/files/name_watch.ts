@@ -7,7 +7,7 @@ const F_NOTIFY = 1_026;
 const DN_CREATE = 0x4;
 const DN_DELETE = 0x8;
 const DN_RENAME = 0x10;
-/** Again and again, not only once; the highest bit of 32. */
+/** Repeatedly, not only once; the highest bit of 32. */
 const DN_MULTISHOT = -0x8000_0000;
 
 const libc = lazyLibc("fcntl");
@@ -15,9 +15,9 @@ const libc = lazyLibc("fcntl");
 /**
  * Watch the names in the folder of a file, behind links: `changed` is called after one was added,
  * removed or given to another file. The kernel sends SIGIO then, so that waiting for it costs
- * nothing. Writes are not reported, nor what another machine changes in a shared folder.
+ * nothing. Neither writes nor another machine's changes in a shared folder are reported.
  *
- * @returns ends it; null where the kernel or the runtime cannot do it
+ * @returns function that ends it; null if unsupported
  */
 export function watchNames(file: string, changed: () => void): (() => void) | null {
   const library = libc();

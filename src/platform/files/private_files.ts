@@ -2,15 +2,15 @@ import { closeSync, lstatSync, openSync, type Stats, statSync } from "node:fs";
 import process from "node:process";
 import { isWindows } from "../system/runtime.ts";
 
-/** Mode of a file that nobody else may read. */
+/** Mode of a file for its owner only. */
 export const PRIVATE_FILE = 0o600;
 /** Mode of a folder for such files. */
 export const PRIVATE_FOLDER = 0o700;
 const OTHERS = 0o077;
 
 /**
- * The permission bits of a file, for checks of who may read or write it. Windows has none: there
- * the folder decides, and the answer is {@link PRIVATE_FILE}.
+ * The permission bits of a file, for checks of readers and writers. Windows lacks them: there the
+ * folder decides, and the answer is {@link PRIVATE_FILE}.
  */
 export function permissionsOf({ mode }: Pick<Stats, "mode">): number {
   return isWindows() ? PRIVATE_FILE : mode & 0o7777;
@@ -28,9 +28,7 @@ export function makePrivate(path: string): void {
   }
 }
 
-/**
- * The files among these that others can read or write, with their modes; missing files are skipped.
- */
+/** The files among these that others can read or write, with their modes; skips missing files. */
 export function openToOthers(
   paths: readonly string[],
 ): { readonly path: string; readonly mode: number }[] {

@@ -8,7 +8,7 @@ const BLOCK_BYTES = 65_536;
 /** A descriptor that this process was started with, as in `--cert <(command)`. */
 const DESCRIPTOR = /^\/(?:dev\/(?:stdin|fd\/\d+)|proc\/self\/fd\/\d+)$/;
 
-/** The text of a file of the system, such as those in /proc; null if it cannot be read. */
+/** The text of a file of the system, for example in /proc; null if unreadable. */
 export function readSystemFile(path: string): string | null {
   try {
     return readFileSync(path, "utf8");
@@ -17,19 +17,20 @@ export function readSystemFile(path: string): string | null {
   }
 }
 
-/** A file that was read as a whole. */
+/** A file that was read whole. */
 export interface ReadFile {
   readonly bytes: Buffer;
-  /** As `permissionsOf` says. */
+  /** Like `permissionsOf`. */
   readonly mode: number;
 }
 
 /**
- * Read a regular file without ever blocking: a pipe, a device or a link to one may be in its place,
- * also from one moment to the next. What this process was given as a descriptor is read, too.
+ * Read a regular file without ever blocking: a pipe, a device or a link to one may take its place
+ * at any moment. A descriptor that this process was given is read, too.
  *
  * @returns null if the file is larger than `bytesMax`
- * @throws whatever prevents reading it; an Error with the code ENOTREG if it is not a regular file
+ * @throws any error that prevents reading it; an Error with the code ENOTREG if it is not a regular
+ * file
  */
 export function readRegularFile(path: string, bytesMax: number): ReadFile | null {
   const { O_RDONLY, O_NONBLOCK } = constants;

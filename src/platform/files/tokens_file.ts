@@ -93,7 +93,7 @@ export function readTokensFile(path: string): readonly StoredToken[] {
   try {
     found = readRegularFile(path, FILE_BYTES_MAX);
   } catch (error) {
-    // Where the system has no owners to ask for, nothing has looked for the file before.
+    // On systems without file owners, nothing has looked for the file before.
     if (errorCode(error) === "ENOENT") return [];
     throw refuse(path, messageOf(error));
   }
@@ -146,7 +146,7 @@ function writeTokensFile(
     throw writeError(path, error);
   }
   try {
-    // By descriptor: another file may have taken the name by now.
+    // By descriptor: another file may have its name by now.
     writeFileSync(file, format(change(readTokensFile(path))));
     fsyncSync(file);
     renameSync(draft, path);
@@ -170,8 +170,7 @@ function editors(path: string): readonly User[] {
 }
 
 /**
- * Create the draft, which only one program can do, so that no change is lost. Returns its
- * descriptor.
+ * Create the draft, which only one program can do, so that no change is lost. @returns descriptor
  */
 function lock(draft: string, nowMs: number): number {
   const make = () => openSync(draft, "wx", 0o600);

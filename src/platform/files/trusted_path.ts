@@ -13,17 +13,17 @@ export interface Distrust {
   /** The problem, as the end of a sentence. */
   readonly problem: string;
   readonly isMissing: boolean;
-  /** A command that fixes it, or other advice; null if there is none. */
+  /** A command that fixes it, or other advice; null without any. */
   readonly remedy: string | null;
 }
 
-/** Which files are trusted. */
+/** Rules for trusted files. */
 export interface TrustOptions {
   /** Trusted users in addition to root and our own. */
   readonly owners?: readonly number[];
   /** True if the last part of the path may be a symbolic link; earlier parts always may. */
   readonly isLinkAllowed?: boolean;
-  /** Results by path, so that shared folders are checked once for many files. */
+  /** The reason for distrusting a path. */
   readonly looked?: Map<string, Stats | Distrust>;
 }
 
@@ -31,12 +31,12 @@ export interface TrustOptions {
 export interface TrustProblem {
   readonly message: string;
   readonly hint: string;
-  /** True if the file is refused, as it is for root. Any other user gets a warning. */
+  /** True if the file is refused, as for root. Any other user gets a warning. */
   readonly isFatal: boolean;
 }
 
 /**
- * The problem to report for a file that decides what this process does, if other users can change
+ * The problem to report for a file that decides this process's behavior, if other users can change
  * it or a folder above it.
  *
  * @returns null if nobody else can, or if it cannot be inspected: reading it will report that
@@ -95,7 +95,7 @@ export function findDistrust(path: string, options: TrustOptions = {}): Distrust
  * The users, other than root and our own, who decide which file a path leads to: the owners of the
  * folders, links and file on its way.
  *
- * @returns null if it leads to nothing
+ * @returns null if nothing is there
  */
 export function foreignOwners(path: string): readonly number[] | null {
   const owners = new Set<number>();
@@ -110,7 +110,7 @@ export function foreignOwners(path: string): readonly number[] | null {
 interface PathPart {
   readonly at: string;
   readonly found: Stats | Distrust;
-  /** True if it is what the path names, or a link in its place. */
+  /** True for the named file, or a link in its place. */
   readonly isLast: boolean;
 }
 
@@ -169,7 +169,7 @@ function look(path: string, looked?: Map<string, Stats | Distrust>): Stats | Dis
   return found;
 }
 
-/** True if nobody here can write to it, whatever its mode says. */
+/** True if nobody here can write to it, despite its mode. */
 function isOnReadOnlyMount(path: string): boolean {
   try {
     accessSync(path, constants.W_OK);
@@ -179,15 +179,13 @@ function isOnReadOnlyMount(path: string): boolean {
   }
 }
 
-/** Who else can write to it; null if nobody can. */
+/** Other users who can write to it; null without any. */
 function writers(found: Stats, isLast: boolean): string | null {
-  // In such a folder users own what they create, and the next step checks the owner of the next
-  // part.
+  // In a sticky folder users own their files, and the next step checks the owner of the next part.
   if (!isLast && found.isDirectory() && (found.mode & STICKY) !== 0) return null;
   const mode = `mode ${(found.mode & 0o7777).toString(8).padStart(4, "0")}`;
   if ((found.mode & WRITABLE_BY_OTHERS) !== 0) return `every user can write to it (${mode})`;
-  // Members of root's group count as root, as containers expect. A private group of ours counts as
-  // us.
+  // Members of root's group count as root, like in containers. A private group of ours is us.
   const isOpen = (found.mode & WRITABLE_BY_GROUP) !== 0 && found.gid !== 0 &&
     !isPrivateGroup(found.gid);
   return isOpen ? `its group can write to it (${mode})` : null;

@@ -4,18 +4,18 @@ import process from "node:process";
 import { errorCode } from "../../core/errors.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 
-/** What keeps a user from writing: its rights, or a file system that is read-only. */
+/** The obstacle to writing: the user's rights, or a read-only file system. */
 export type WhyUnwritable = "mode" | "disk";
 
-/** What a user cannot write to, of a database and its folder. */
+/** The part of a database and its folder that a user cannot write to. */
 export interface Unwritable {
   readonly path: string;
   readonly why: WhyUnwritable;
-  /** True for a folder that is missing, and that the user cannot create. */
+  /** True for a missing folder that the user cannot create. */
   readonly isMissing: boolean;
 }
 
-/** What keeps a user from writing to a file or folder; null if nothing does, or there is none. */
+/** The obstacle to a user's writing to a file or folder; null if it is missing or writable. */
 export function unwritableAt(at: string, uid: number): WhyUnwritable | null {
   const found = statSync(at, { throwIfNoEntry: false });
   if (found === undefined) return null;
@@ -23,7 +23,7 @@ export function unwritableAt(at: string, uid: number): WhyUnwritable | null {
     accessSync(at, constants.W_OK);
   } catch (error) {
     if (errorCode(error) === "EROFS") return "disk";
-    // Deno compares modes, which do not keep root from writing.
+    // Deno compares modes, which do not bind root.
     if (process.getuid?.() !== 0) return "mode";
   }
   // Root may write to everything, but its daemon may be another user.
@@ -31,7 +31,7 @@ export function unwritableAt(at: string, uid: number): WhyUnwritable | null {
   return uid !== 0 && (found.mode & bits) === 0 ? "mode" : null;
 }
 
-/** What a user cannot write to, of a database and its folder; the user may create both. */
+/** The part of a database and its folder that a user cannot write to; the user may create both. */
 export function findUnwritable(path: string, uid: number): Unwritable | null {
   const folder = dirname(path);
   if (!existsSync(folder)) {
@@ -45,12 +45,12 @@ export function findUnwritable(path: string, uid: number): Unwritable | null {
   return null;
 }
 
-/** The command that makes a folder which only this user can open. */
+/** The command that makes a folder for this user only. */
 export function makeFolderCommand(folder: string, user: string): string {
   return `sudo install -d -m 0700 -o ${shellWord(user)} ${shellWord(folder)}`;
 }
 
-/** The next folder above a missing one that exists. */
+/** The nearest existing folder above a missing one. */
 function nearestFolder(missing: string): string {
   let at = dirname(missing);
   while (!existsSync(at) && dirname(at) !== at) at = dirname(at);

@@ -1,6 +1,6 @@
 /** The names in a certificate, as its issuer wrote them. */
 export interface CertificateNames {
-  /** The subject's common name; null if there is none, more than one, or it is not plain text. */
+  /** The subject's common name; null if missing, repeated, or not plain text. */
   readonly commonName: string | null;
   /** Alternative names: `DNS:host`, `EMAIL:address`, `URI:…`, `IP:address`. */
   readonly alternativeNames: readonly string[];
@@ -33,8 +33,7 @@ export function readCertificateNames(der: Uint8Array): CertificateNames {
   try {
     const certificate = one(der, SEQUENCE);
     const fields = elements(elements(certificate)[0]!.body);
-    // The version field is absent in v1 certificates; the subject is the fifth of the remaining
-    // fields.
+    // The version field is absent in v1 certificates; the subject is the fifth remaining field.
     const rest = fields[0]!.tag === EXPLICIT_VERSION ? fields.slice(1) : fields;
     const extensions = rest.find(({ tag }) => tag === EXTENSIONS);
     return {
@@ -93,14 +92,14 @@ function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("hex");
 }
 
-/** The body of the only element. @throws Error for anything else */
+/** The body of the only element. @throws Error otherwise */
 function one(bytes: Uint8Array, tag: number): Uint8Array {
   const [element, ...others] = elements(bytes);
   if (element?.tag !== tag || others.length > 0) throw new Error("no such element");
   return element.body;
 }
 
-/** The elements that some bytes consist of. @throws Error for bytes that are not DER */
+/** The elements in some bytes. @throws Error for bytes that are not DER */
 function elements(bytes: Uint8Array): Element[] {
   const found: Element[] = [];
   for (let at = 0; at < bytes.length;) {

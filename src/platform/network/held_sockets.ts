@@ -8,7 +8,7 @@ import { lazyLibc } from "../system/libc.ts";
 /** The listeners of a daemon on TCP. */
 export type ListenerName = "grpc" | "http";
 
-/** The address of a listener, as the configuration has it. */
+/** The address of a listener, as configured. */
 export interface ListenAddress {
   readonly host: string;
   readonly port: number;
@@ -21,7 +21,7 @@ interface Held {
   owner: { readonly name: ListenerName; readonly address: string } | null;
 }
 
-/** What the next program of this process needs to listen at once. */
+/** Sockets that the next program of this process needs to listen at once. */
 export interface HandedOver {
   readonly descriptors: readonly number[];
   readonly env: Readonly<Record<string, string>>;
@@ -55,12 +55,12 @@ export class HeldSockets {
   readonly #held: Held[] = [];
   /** True if another program ran in this process before, and left its listeners to this one. */
   readonly isHandedOver: boolean;
-  /** Why sockets that were passed are not used; null if they are. */
+  /** Why passed sockets are not used; null if they are. */
   readonly problem: string | null = null;
 
   /**
-   * Take the sockets that the environment names: those of the program before this one in the same
-   * process, or else those of systemd.
+   * Take the sockets that the environment names: from the program before this one in the same
+   * process, or else from systemd.
    *
    * @param env is changed, so that no other process takes them
    */
@@ -85,7 +85,7 @@ export class HeldSockets {
   }
 
   /**
-   * The socket for a listener, which is to use a {@link duplicateSocket duplicate}; null if it has
+   * The socket for a listener, which must use a {@link duplicateSocket duplicate}; null if it has
    * to open one. A socket for another address of the listener is closed.
    *
    * @throws JobError `invalid_config` if systemd listens where the configuration does not
@@ -114,7 +114,7 @@ export class HeldSockets {
     this.#close(({ owner }) => owner?.name === name && owner.address !== unless);
   }
 
-  /** Close what systemd has passed and no listener took. Returns the addresses. */
+  /** Close passed sockets that no listener took. Returns the addresses. */
   dropUnused(): string[] {
     return this.#close(({ owner }) => owner === null);
   }
@@ -124,7 +124,7 @@ export class HeldSockets {
     this.#close(() => true);
   }
 
-  /** All of them, for a program that is run in place of this one. */
+  /** All of them, for the program that replaces this one. */
   handOver(): HandedOver {
     const named = this.#held.flatMap(({ descriptor, owner }) =>
       owner === null ? [] : [{ descriptor, ...owner }]
@@ -189,7 +189,7 @@ export function duplicateSocket(descriptor: number): number | null {
   return found < 0 ? null : found;
 }
 
-/** Where a descriptor listens on TCP; null if it is anything else. */
+/** TCP address on which a descriptor listens; null otherwise. */
 function listensAt(descriptor: number): ListenAddress | null {
   const symbols = openLibc()?.symbols;
   if (symbols === undefined) return null;

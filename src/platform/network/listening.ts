@@ -11,7 +11,7 @@ const BACKLOG = 511;
 /**
  * Why `address` cannot be listened on; `key` of the configuration names it.
  *
- * @param user who has the port, if that is known
+ * @param user owner of the port, if known
  */
 export function listenError(
   error: unknown,
@@ -63,10 +63,7 @@ export async function listenOn(
   }
 }
 
-/**
- * Wait until the server listens. Later errors of the listener, such as too many open files, are not
- * fatal.
- */
+/** Wait until the server listens. Its later errors, such as too many open files, are not fatal. */
 export async function listening(
   server: Server,
   options: ListenOptions | { readonly fd: number },
@@ -77,7 +74,7 @@ export async function listening(
   server.on("error", () => {});
 }
 
-/** What exists once a listener has started. @throws JobError `unavailable` before */
+/** A value that exists once a listener has started. @throws JobError `unavailable` before */
 export function afterStart<T>(value: T | null, name: string, owner: string): T {
   if (value !== null) return value;
   throw new JobError("unavailable", `Cannot return the ${name} of ${owner}: it has not started`);

@@ -7,8 +7,7 @@ const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];
 const LISTENING = /^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) \S+ 0A \S+ \S+ \S+\s+(\d+) /;
 
 /**
- * The TCP ports that anybody on this machine listens on, with the id of the user; null on systems
- * that do not list them.
+ * The TCP ports with a listener on this machine, with the user's id; null if the system lists none.
  */
 export async function listeningPorts(): Promise<ReadonlyMap<number, number> | null> {
   if (process.platform !== "linux") return null;

@@ -13,16 +13,16 @@ const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];
 const TABLE_BYTES_MAX = 256 * 1024 * 1024;
 
 /**
- * In place of the id of a user whom the system does not name: any other than ours on Windows, which
- * has no numbers for users.
+ * Replaces the id of a user whom the system does not name: any other user on Windows, which does
+ * not number users.
  */
 export const STRANGER = -1;
 
 /**
  * The user of a client that has connected to us.
  *
- * @returns {@link STRANGER} for one on this machine whom the kernel does not name; null for one on
- * another machine, and on systems that name nobody
+ * @returns {@link STRANGER} for an unnamed user of this machine; null for another machine, and on
+ * systems that name nobody
  */
 export async function clientUser(socket: Socket): Promise<number | null> {
   const { localAddress, localPort, remoteAddress, remotePort } = socket;
@@ -32,7 +32,7 @@ export async function clientUser(socket: Socket): Promise<number | null> {
   ) return STRANGER;
   const user = await peerOwner({ localAddress, localPort, remoteAddress, remotePort });
   if (user !== null) return user ?? null;
-  // The kernel does not name one who has closed his half of the connection.
+  // The kernel does not name a user who has closed one half of the connection.
   const [address = ""] = remoteAddress.replace(/^::ffff:/i, "").split("%");
   return isLoopback(address) || isOwnAddress(address) ? STRANGER : null;
 }
@@ -43,7 +43,7 @@ export async function clientUser(socket: Socket): Promise<number | null> {
  *
  * @returns the user's id, on Windows 0 for our own user; null while nobody has accepted the
  * connection, or if its other end is on another machine or in another network namespace; undefined
- * on systems without such a table
+ * on systems without a table of connections
  */
 export async function peerOwner(
   connection: ConnectionAddresses,
@@ -80,7 +80,7 @@ export async function peerOwner(
 
 /**
  * The owner in a table line, starting at its addresses. A connection that nobody has accepted yet
- * has inode 0; older kernels then report root, whoever listens.
+ * has inode 0; older kernels then report root for every listener.
  */
 function ownerOf(line: string): number | null {
   // : local remote state queues timer retransmits uid timeout inode …

@@ -12,8 +12,8 @@ const openLibc = lazyLibc("getsockopt");
  * The user at the other end of a Unix socket connection, as recorded by the kernel when it
  * connected.
  *
- * @returns null if the kernel cannot be asked: on a runtime other than Bun, outside Linux, or for a
- * closed connection
+ * @returns null if the kernel cannot be queried: on a runtime other than Bun, outside Linux, or for
+ * a closed connection
  */
 export function peerUserId(socket: Socket): number | null {
   const descriptor = (socket as { _handle?: { readonly fd?: unknown } | null })._handle?.fd;

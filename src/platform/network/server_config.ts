@@ -14,11 +14,9 @@ export interface ClientRule {
 /** The TCP credentials, as plain data. */
 export interface AuthConfig {
   readonly mode: "token" | "mtls" | "none";
-  /** Tokens in addition to those in files. */
+  /** Tokens in addition to the ones in files. */
   readonly tokens: readonly TokenEntry[];
-  /**
-   * File of one permanent admin token. Null: each start creates a new one in the runtime folder.
-   */
+  /** File of one permanent admin token. Null: each start creates a token in the runtime folder. */
   readonly tokenFile: string | null;
   /** File managed by `jobctl token`; null for none. */
   readonly tokensFile: string | null;
@@ -28,7 +26,7 @@ export interface AuthConfig {
   readonly revokedFile: string | null;
 }
 
-/** Where to listen, and for which callers: the `[server]` table of the configuration. */
+/** Addresses of the listeners, and their callers: the `[server]` table of the configuration. */
 export interface ServerConfig {
   readonly host: string;
   /** 0 picks a free one; null is off. */

@@ -18,7 +18,7 @@ export interface TlsMaterial {
   readonly ca: Buffer | null;
 }
 
-/** A file as messages name it. */
+/** A file under its name in messages. */
 interface NamedFile {
   readonly what: string;
   readonly path: string;
@@ -107,16 +107,16 @@ export async function loadTls(
 
 /** PEM texts of a client's side of a TLS connection. */
 export interface ClientTls {
-  /** The authorities that count; null: those of the system. */
+  /** Trusted authorities; null: the system's. */
   readonly ca: Buffer | null;
   /** Shown to a server that asks for one; null for none. */
   readonly cert: Buffer | null;
   readonly key: Buffer | null;
-  /** The name that the server's certificate must have; null: the host that is connected to. */
+  /** The name that the server's certificate must have; null: the host's. */
   readonly serverName: string | null;
 }
 
-/** Read a client's files, null for those it does not use. @throws JobError as {@link loadTls} */
+/** Read a client's files, null for unused ones. @throws JobError like {@link loadTls} */
 export async function loadClientTls(
   files: StoreTls,
   options: { readonly nowMs: number; readonly logger: Logger },

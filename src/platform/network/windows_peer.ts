@@ -26,12 +26,12 @@ const ROWS = {
   ipv6: { bytes: 56, state: 48, local: 0, localPort: 20, remote: 24, remotePort: 44 },
 } as const;
 
-/** The beginning of an address of IPv4 that is written as one of IPv6. */
+/** The beginning of an IPv4 address in IPv6 form. */
 const MAPPED = /^::ffff:(?=\d+\.)/i;
 
 type Native = Readonly<Record<string, (...args: unknown[]) => number>>;
 
-/** Which table has a connection: of IPv4 also if its addresses are written as IPv6. */
+/** The table that has a connection: IPv4's also if its addresses are written as IPv6. */
 function familyOf({ remoteAddress }: ConnectionAddresses): keyof typeof ROWS {
   return remoteAddress.includes(":") && !MAPPED.test(remoteAddress) ? "ipv6" : "ipv4";
 }
@@ -51,7 +51,7 @@ export function pidInTable(table: Buffer, connection: ConnectionAddresses): numb
   for (let index = 0; index < count; index++) {
     const at = 4 + index * row.bytes;
     const isFound = table.readUInt32LE(at + row.state) === STATE_ESTABLISHED &&
-      // In the order of the network, in the first half of four bytes.
+      // In network byte order, in the first half of four bytes.
       table.readUInt16BE(at + row.localPort) === connection.remotePort &&
       table.readUInt16BE(at + row.remotePort) === connection.localPort &&
       table.subarray(at + row.local).indexOf(local) === 0 &&
@@ -89,16 +89,16 @@ function openWindows(): Native | null {
       }).symbols,
     };
   } catch {
-    // Without them nothing is known about the peer.
+    // Without them the peer is unknown.
   }
   return opened;
 }
 
 /**
- * Whose process is at the other end of a TCP connection on this machine: "own" of our own user or
- * of the system, "other" of anybody else, also if Windows does not let us ask.
+ * Owner of the process at the other end of a TCP connection on this machine: "own" for our user or
+ * the system, "other" for anybody else, also if Windows does not let us look.
  *
- * @returns null if no process has the connection; undefined if Windows cannot be asked
+ * @returns null if no process has the connection; undefined if Windows cannot be queried
  */
 export function windowsPeer(connection: ConnectionAddresses): "own" | "other" | null | undefined {
   const native = openWindows();
@@ -144,7 +144,7 @@ function tableOf(native: Native, family: keyof typeof FAMILIES): Buffer | null {
   return null;
 }
 
-/** The SID of the user of a process, as hexadecimal digits; null if Windows does not tell us. */
+/** The SID of the user of a process, as hexadecimal digits; null if Windows does not reveal it. */
 function userOf(native: Native, pid: number): string | null {
   const { OpenProcess, OpenProcessToken, GetTokenInformation, CloseHandle } = native;
   const handle = OpenProcess!(PROCESS_QUERY_LIMITED_INFORMATION, 0, pid);
@@ -162,7 +162,7 @@ function userOf(native: Native, pid: number): string | null {
       length,
     );
     if (isKnown === 0) return null;
-    // Its last part has four bytes for each number of which it says how many there are.
+    // Its last part has four bytes for each number, and contains their count.
     const sid = user.subarray(TOKEN_USER_HEAD_BYTES);
     return sid.toString("hex", 0, 8 + 4 * sid[1]!);
   } finally {

@@ -7,9 +7,9 @@ import { PRIVATE_FILE } from "../files/private_files.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Environment variables of which each means that there is a desktop. */
+/** Environment variables that each indicate a desktop. */
 const DESKTOP = ["DISPLAY", "WAYLAND_DISPLAY"];
-/** Where snapd puts programs. Browsers from there read only what is not hidden in the home. */
+/** Folders of programs from snapd. Browsers from there cannot read hidden files of the home. */
 const SNAP_FOLDERS = ["/snap/bin", "/var/lib/snapd/snap/bin"];
 
 /** A page that only its user can read. */
@@ -20,7 +20,7 @@ export interface PrivatePage {
 }
 
 /**
- * Write a page for a browser of this user: a file of mode 0600, in a folder of its own.
+ * Write a page for a browser of this user: a file of mode 0600, in a new folder.
  *
  * @throws Error if there is no place for it
  */
@@ -37,7 +37,7 @@ export function writePrivatePage(html: string, env: Environment): PrivatePage {
   return { path, remove };
 }
 
-/** Where a page can be written that the browser can read: the first one that works. */
+/** Folders for a page that the browser can read, best first. */
 export function pageFolders(
   platform: string,
   env: Environment,

@@ -12,10 +12,10 @@ const HEAP_BYTES_MAX = 64 * 1_024 * 1_024;
 
 /** Processor time in that time, in ms, of a process that does not rest: it serves requests. */
 const BUSY_MS = 1_000;
-/** How often the processor time is read while there is work: that takes a microsecond. */
+/** Interval between reads of the processor time while there is work: each takes a microsecond. */
 const READ_EVERY_MS = 100;
 
-/** How memory is returned to the system, and what the process uses. */
+/** System calls that return memory, and measure the process. */
 const SYSTEM = {
   dropCaches,
   heapBytes: () => process.memoryUsage().heapUsed,
@@ -28,8 +28,8 @@ const SYSTEM = {
 
 /**
  * Returns memory to the system when a thread rests after a busy time: its start, or a thousand
- * pieces of work without a pause of some seconds. After less work, what was compiled is kept, and
- * so it is as long as the process is busy with anything else.
+ * pieces of work without a pause of some seconds. After less work, or while the process is
+ * otherwise busy, compiled code is kept.
  */
 export class BusyMemory {
   readonly #clock: Clock;
@@ -37,7 +37,7 @@ export class BusyMemory {
   readonly #resting: LazyTimer;
   #count = 0;
   #lastMs = -Infinity;
-  /** The processor time when the rest may have begun, and when it was read. */
+  /** The processor time when the rest may have begun, and the time of its reading. */
   #usedMs = 0;
   #usedAtMs = -Infinity;
 
@@ -47,7 +47,7 @@ export class BusyMemory {
     this.#resting = new LazyTimer(clock, () => this.#rest());
   }
 
-  /** For a thread that starts: it compiles what it needs only then. */
+  /** For a thread that starts, and only then compiles its code. */
   static fromStart(clock: Clock, system: typeof SYSTEM = SYSTEM): BusyMemory {
     const memory = new BusyMemory(clock, system);
     memory.#restFrom(clock.now().monotonicMs);

@@ -5,17 +5,17 @@ import { readSystemFile } from "../files/read_file.ts";
 /** Most rounds of killing one by one while new processes appear. */
 const ROUNDS_MAX = 20;
 
-/** What the processes of a group have used. */
+/** Resource use of a group's processes. */
 export interface CgroupUsage {
-  /** Processor time of all of them, those included that have ended; null if it is not counted. */
+  /** Processor time of all of them, including ended ones; null if it is not counted. */
   readonly cpuMs: number | null;
-  /** The most memory that they had at once; null if it is not counted, or not known by now. */
+  /** Their peak memory; null if not counted, or not known yet. */
   readonly memoryBytes: number | null;
 }
 
 /**
- * A control group of version 2, which is a folder. A process is in exactly one, and so is all that
- * it starts, whatever it does to its environment, session and parent.
+ * A control group of version 2, which is a folder. A process is in exactly one, with all its
+ * descendants, even if it changes its environment, session and parent.
  */
 export class Cgroup {
   readonly path: string;
@@ -34,13 +34,13 @@ export class Cgroup {
     return this.#valueOf("cgroup.events", "frozen") === 1;
   }
 
-  /** Its living processes, without those in groups below it. */
+  /** Its living processes, without processes in groups below it. */
   get pids(): readonly number[] {
     const lines = (this.read("cgroup.procs") ?? "").split("\n");
     return [...new Set(lines.map(Number))].filter((pid) => pid > 0);
   }
 
-  /** How many of its processes were killed because they needed more memory than its limit. */
+  /** Number of its processes killed because they needed more memory than its limit. */
   get memoryKills(): number {
     return this.#valueOf("memory.events", "oom_kill") ?? 0;
   }
@@ -50,21 +50,21 @@ export class Cgroup {
     return { cpuMs: this.spentMs, memoryBytes: peak === null ? null : Number(peak) };
   }
 
-  /** Processor time of all of its processes so far; null if it is not counted. */
+  /** Processor time of all its processes so far; null if it is not counted. */
   protected get spentMs(): number | null {
     const micros = this.#valueOf("cpu.stat", "usage_usec");
     return micros === null ? null : micros / 1_000;
   }
 
   /**
-   * Bound its memory. If it needs more, the kernel frees what it can, such as cached files, and
-   * then kills all of its processes at once.
+   * Bound its memory. If it needs more, the kernel frees memory such as cached files, and then
+   * kills all of its processes at once.
    *
    * @throws Error with the code of the system
    */
   boundMemory(bytes: number): void {
     this.write("memory.max", String(bytes));
-    // Not every kernel has these: without swap, and before Linux 4.19.
+    // Some kernels lack these: without swap, and before Linux 4.19.
     this.tryToWrite("memory.swap.max", "0");
     this.tryToWrite("memory.oom.group", "1");
   }
@@ -116,7 +116,7 @@ export class Cgroup {
     }
   }
 
-  /** The text of one of its files; null if it is not there. */
+  /** The text of one of its files; null if missing. */
   read(name: string): string | null {
     return readSystemFile(join(this.path, name))?.trim() ?? null;
   }
@@ -141,7 +141,7 @@ export class Cgroup {
     }
   }
 
-  /** A number in a file of lines such as `populated 1`; null if it is not there. */
+  /** A number in a file of lines such as `populated 1`; null if missing. */
   #valueOf(name: string, key: string): number | null {
     const text = `\n${this.read(name) ?? ""}\n`;
     const at = text.indexOf(`\n${key} `);

@@ -5,7 +5,7 @@ import { Cgroup } from "./cgroup.ts";
 import { lazyLibc } from "../system/libc.ts";
 import type { User } from "../system/user_rights.ts";
 
-/** Where version 2 is mounted: alone, or beside version 1. */
+/** Mount points of version 2: alone, or beside version 1. */
 const ROOTS = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
 /** Present on a host that is managed by systemd. */
 const SYSTEMD_FOLDER = "/run/systemd/system";
@@ -13,19 +13,21 @@ const SYSTEMD_FOLDER = "/run/systemd/system";
 const DAEMON_GROUP = "daemon";
 /** Trees of supervisors begin with this. */
 const TREE_PREFIX = "jobctl-";
-/** How much of a token names a tree. */
+/** Length of the part of a token that names a tree. */
 const TOKEN_LENGTH = 16;
-/** Most levels of groups below a tree: it has two of its own. */
+/** Most levels of groups below a tree: it has two levels itself. */
 const DEPTH_MAX = 4;
 /** Most groups below a tree. Its user may make more in vain: the daemon has to remove them. */
 const GROUPS_MAX = 4_096;
-/** Processes and threads that commands leave to the daemon: it dies if it cannot start a thread. */
+/**
+ * Processes and threads that commands leave to the daemon, which dies if it cannot start a thread.
+ */
 const PROCESSES_SPARED = 256;
 /** The same for the supervisor, within its tree. */
 const SUPERVISOR_SPARED = 64;
 /** Limits of the whole system. */
 const SYSTEM_LIMITS = ["/proc/sys/kernel/pid_max", "/proc/sys/kernel/threads-max"];
-/** How long a supervisor may take to enter its tree. */
+/** Time for a supervisor to enter its tree. */
 const YOUNG_MS = 10_000;
 /** Files of a group that its user needs to move processes within it. */
 const DELEGATED_FILES = ["cgroup.procs", "cgroup.threads", "cgroup.subtree_control"];
@@ -34,11 +36,11 @@ const DELEGATE_ATTRIBUTES = ["trusted.delegate", "user.delegate"];
 
 const openLibc = lazyLibc("getxattr");
 
-/** Where a process is among the groups of this system. */
+/** Place of a process among the groups of this system. */
 export interface CgroupPlace {
-  /** Where version 2 is mounted. */
+  /** Mount point of version 2. */
   readonly root: string;
-  /** The folder of its group; null if that lies outside of what is mounted. */
+  /** The folder of its group; null if that lies outside of the mount. */
   readonly path: string | null;
 }
 
@@ -47,7 +49,7 @@ export interface CgroupBase {
   readonly path: string;
   /** True if memory can be bounded below it. */
   readonly canBound: boolean;
-  /** How many processes and threads commands may have at once; null for any number. */
+  /** Most processes and threads of commands at once; null for any number. */
   readonly processesMax: number | null;
 }
 
@@ -67,8 +69,8 @@ export function findCgroup(pid: number | null): CgroupPlace | null {
 }
 
 /**
- * The group below which the groups of a process may be made: its own, or the one around that if the
- * process has been put into a group for daemons.
+ * The parent group for the groups of a process: its own, or the one above if the process is in a
+ * group for daemons.
  */
 export function baseOf(path: string): string {
   return basename(path) === DAEMON_GROUP ? dirname(path) : path;
@@ -76,7 +78,7 @@ export function baseOf(path: string): string {
 
 /**
  * True if a process may make groups below a group. On a host with systemd the group must have been
- * delegated, because systemd manages all others, and may change them at any time.
+ * delegated, because systemd may change all others at any time.
  */
 export function mayUse({ root }: CgroupPlace, base: string, uid: number): boolean {
   const found = statSync(join(base, "cgroup.procs"), { throwIfNoEntry: false });
@@ -97,21 +99,20 @@ function isDelegated(base: string): boolean {
   );
 }
 
-/** True if groups below the base of a group can bound memory, once that is prepared. */
+/** True if groups below the base of a group can bound memory, once prepared. */
 export function mayBound(path: string): boolean {
   const base = new Cgroup(baseOf(path));
   if (hands(base)) return true;
   return has(base, "cgroup.controllers") && (path !== base.path || !isService(path));
 }
 
-/** Systemd starts a service in its group again and again: that must not hand memory down. */
+/** Systemd restarts a service in its group: that must not enable memory control. */
 function isService(path: string): boolean {
   return path.endsWith(".service");
 }
 
 /**
- * Prepare the group below which those of commands are made, and remove there what is empty of
- * earlier supervisors.
+ * Prepare the parent group of commands' groups, and remove empty ones of earlier supervisors there.
  *
  * @param path the group of this process
  */
@@ -126,7 +127,7 @@ export function prepareBase(path: string): CgroupBase {
   return { path: base, canBound, processesMax: canBound ? processesBelow(base) : null };
 }
 
-/** How many processes commands may have, so that enough are left; null if nothing bounds that. */
+/** Most processes for commands, so that enough are left; null without a bound. */
 function processesBelow(base: string): number | null {
   const group = new Cgroup(base);
   if (!has(group, "cgroup.controllers", "pids")) return null;
@@ -144,17 +145,17 @@ function withSpared(max: number, spared: number): number {
   return max - Math.min(spared, Math.floor(max / 2));
 }
 
-/** True if it may be one that its supervisor has not entered yet. */
+/** True if its supervisor may not have entered it yet. */
 function isYoung(tree: string): boolean {
   const madeMs = statSync(tree, { throwIfNoEntry: false })?.ctimeMs ?? 0;
   return Date.now() - madeMs < YOUNG_MS;
 }
 
 /**
- * Hand memory down to the groups below one.
+ * Enable memory control for the groups below one.
  *
- * @param own the group of this process, if it may leave that: a group that hands memory down must
- *   not contain processes itself
+ * @param own the group of this process, if it may leave that: a group with this control must not
+ * contain processes itself
  */
 function handDown(group: Cgroup, own: string | null): boolean {
   if (hands(group)) return true;
@@ -183,7 +184,7 @@ function has(
   return (group.read(name) ?? "").trim().split(" ").includes(controller);
 }
 
-/** Where this process makes groups; null if it may not, undefined while unknown. */
+/** Parent of this process's groups; null if it may not make any, undefined while unknown. */
 let ownBase: CgroupBase | null | undefined;
 
 /**
@@ -211,7 +212,7 @@ function findBase(): CgroupBase | null {
 /** The tree that this process has entered. */
 let entered: CgroupTree | null = null;
 
-/** The tree of this process as a supervisor; null if it has none. */
+/** The tree of this process as a supervisor; null without one. */
 export function ownTree(): CgroupTree | null {
   return entered;
 }
@@ -227,10 +228,10 @@ export const TREE_GROUPS = {
 } as const;
 
 /**
- * Make the tree of this process, a supervisor, and move into it. All that it starts is then in the
- * tree. Does nothing if that fails: commands run without groups.
+ * Make the tree of this process, a supervisor, and move into it. All its descendants are then in
+ * the tree. Does nothing if that fails: commands run without groups.
  *
- * @param user who the supervisor will be; null to stay who it is
+ * @param user the supervisor's later user; null to keep the current one
  */
 export function enterTree(tree: CgroupTree, user: User | null): void {
   const path = treePath(tree);

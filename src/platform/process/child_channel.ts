@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import type { Clock, Timer } from "../clock.ts";
 
 const NEWLINE = 10;
-/** What one child may send per window; beyond that its channel pauses until the window ends. */
+/** Limits of one child's messages per window; then its channel pauses until the window ends. */
 const WINDOW_MS = 100;
 const WINDOW_BYTES_MAX = 2 * 1_048_576;
 const WINDOW_MESSAGES_MAX = 2_000;
@@ -16,7 +16,7 @@ interface ChildChannelOptions {
   readonly stream: Duplex;
   /** Longest message, in bytes. */
   readonly lineBytesMax: number;
-  /** True if the other end may send as much as it likes: it is the parent. */
+  /** True if the other end has no limit: it is the parent. */
   readonly isTrusted?: boolean;
   /** Called with each message and its size. */
   readonly onMessage: (message: unknown, bytes: number) => void;
@@ -25,7 +25,7 @@ interface ChildChannelOptions {
 }
 
 /**
- * Environment variables that tell a child its channel: the runtime's own `process.send` and
+ * Environment variables that give a child its channel: the runtime's own `process.send` and
  * `process.on("message")` use the descriptor, with one line of JSON per message.
  *
  * @param descriptor the channel's, in the child
@@ -37,8 +37,7 @@ export function channelEnvironment(descriptor: number): Readonly<Record<string, 
 /**
  * The parent's end of the channel to a child process that runs untrusted code. The runtime's own
  * channel buffers lines of any length and reads as fast as the child writes. Here lines are
- * bounded, and a child that sends too much is read more slowly, so that the child waits instead of
- * the parent.
+ * bounded, and a child that sends too much is read more slowly, so that the child waits.
  */
 export class ChildChannel {
   readonly #options: ChildChannelOptions;
@@ -64,7 +63,7 @@ export class ChildChannel {
     this.#stream.once("end", () => this.#closed());
   }
 
-  /** Bytes that the child has not read yet, not counting those in the kernel. */
+  /** Bytes that the child has not read yet, not counting bytes in the kernel. */
   get unreadBytes(): number {
     return this.#stream.writableLength;
   }

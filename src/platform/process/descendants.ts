@@ -6,16 +6,16 @@ import { Slices } from "../slices.ts";
 import { isWindows } from "../system/runtime.ts";
 import { START_TICKS, statOf } from "./process_identity.ts";
 
-/** Environment variable by which the processes of one worker are known, wherever they went. */
+/** Environment variable that marks the processes of one worker, in any session. */
 export const MARKER_VARIABLE = "JOBCTL_WORKER";
 /** If more processes than this are new, all processes are listed. */
 const RANGE_MAX = 500;
-/** Descriptors are not listed of a process that has room for more of them. */
+/** Most room for descriptors in a process for which they are listed. */
 const OPEN_FILES_MAX = 16_384;
 /** Most searches in a row while new processes appear. */
 const ROUNDS_MAX = 20;
 
-/** What identifies the processes of one worker, or of one command. */
+/** Marks of the processes of one worker, or of one command. */
 export interface Family {
   /** Value of {@link MARKER_VARIABLE}. */
   readonly marker: string;
@@ -25,7 +25,7 @@ export interface Family {
   readonly sessions: ReadonlySet<number>;
 }
 
-/** A process as /proc shows it. */
+/** A process in /proc. */
 export interface ProcessEntry {
   readonly pid: number;
   readonly parent: number;
@@ -35,24 +35,24 @@ export interface ProcessEntry {
   readonly startTicks: number;
 }
 
-/** True if what a process itself shows proves that it belongs to a family. */
+/** True if a process's own data prove that it belongs to a family. */
 type Evidence = (entry: ProcessEntry) => boolean;
 
-/** A process, and whether it belongs to a family on its own evidence. */
+/** A process, and whether its own data prove that it belongs to a family. */
 interface Member extends ProcessEntry {
   readonly isMember: boolean;
 }
 
 /**
- * Every living process of a family: those in its sessions, those with its marker, and the
- * descendants of either and of `except`, but not `except` itself. Linux only; finds nothing
- * elsewhere, nor processes we may not read.
+ * Every living process of a family: in its sessions, with its marker, and descendants of either and
+ * of `except`, but not `except` itself. Linux only; finds nothing elsewhere, nor processes we may
+ * not read.
  *
  * A process that cleared its environment, left the session and lost its parent is found as a child
  * of the worker, which adopts it. It is not found where adoption is impossible, or after the worker
  * itself has ended.
  *
- * @param pids where to look; all processes by default
+ * @param pids processes to search; all by default
  */
 export function findFamily(
   family: Family,
@@ -66,7 +66,7 @@ export function findFamily(
 
 /**
  * Kill every process of a family except `except`, until none is left. All are stopped first, so
- * that none can start another meanwhile.
+ * that they cannot start others meanwhile.
  *
  * @param killed processes killed before; the others are added to it
  * @returns the size of `killed` afterwards
@@ -86,10 +86,7 @@ export function killFamily(
   return killed.size;
 }
 
-/**
- * Like {@link findFamily}, in slices of time: jobs may start as many processes as the system
- * allows.
- */
+/** Like {@link findFamily}, in slices of time: jobs may start very many processes. */
 export async function findFamilyInTurns(
   family: Family,
   except: number | null,
@@ -99,10 +96,10 @@ export async function findFamilyInTurns(
 }
 
 /**
- * Like {@link killFamily}, in slices of time. Each process is stopped as soon as it is found, so
- * that its pid cannot be reused before it is killed.
+ * Like {@link killFamily}, in slices of time. Each process is stopped when found, so that its pid
+ * cannot be reused before it is killed.
  *
- * @returns how many were killed
+ * @returns the number killed
  */
 export function killFamilyInTurns(
   family: Family,
@@ -199,7 +196,7 @@ export function killGroup(
   }
 }
 
-/** How many processes are named. */
+/** Number of processes that are named. */
 const NAMES_MAX = 5;
 
 /** The first of some processes by name, as `sleep (4711)`. */
@@ -214,7 +211,7 @@ export function namesOf(pids: readonly number[]): readonly string[] {
 export interface Sweep {
   /** The first of them, as `sleep (4711)`. */
   readonly names: readonly string[];
-  /** How many. */
+  /** Their number. */
   readonly found: number;
   /** True if no process can have started on this host since the last search. */
   readonly isQuiet: boolean;
@@ -236,7 +233,7 @@ export class FamilySweeper {
     this.#own = own;
   }
 
-  /** A session beside the worker's own, whose processes the next sweep finds: its command's. */
+  /** A session beside the worker's own, which the next sweep searches: its command's. */
   addSession(session: number): void {
     this.#session = session;
   }
@@ -252,7 +249,7 @@ export class FamilySweeper {
     return { names: namesOf(found), found: found.length, isQuiet: false };
   }
 
-  /** Kill what was begun since the last look. */
+  /** Kill processes started since the last look. */
   sweep(): Sweep {
     let from = this.#lastPid;
     const to = lastPid();
@@ -274,7 +271,7 @@ export class FamilySweeper {
       from = seen;
       seen = now;
     }
-    // Processes started meanwhile can have any number.
+    // Later processes can have any number.
     if (killed.size > 0) killFamily(family, this.#own, killed);
     this.#lastPid = seen;
     return { names: names.slice(0, NAMES_MAX), found: killed.size, isQuiet: false };
@@ -305,9 +302,7 @@ export function peakRssBytes(pid: number): number | null {
   return kib === undefined ? null : Number(kib) * 1_024;
 }
 
-/**
- * How many files a process has open; null if that may not be read, or there are too many to count.
- */
+/** Number of a process's open files; null if unreadable, or too many to count. */
 export function openFilesOf(pid: number): number | null {
   const folder = `/proc/${pid}/fd`;
   try {
@@ -358,7 +353,7 @@ function send(pid: number, signal: "SIGSTOP" | "SIGKILL"): boolean {
     process.kill(pid, signal);
     return true;
   } catch {
-    // It ended by itself, or is not ours to end.
+    // It has already ended, or is not ours to end.
     return false;
   }
 }
@@ -393,12 +388,12 @@ function evidenceOf({ sessions, marker, isPrefix }: Family): Evidence {
   };
 }
 
-/** The marker of a process; null if it has none, or may not be read. */
+/** The marker of a process; null without one, or if unreadable. */
 export function markerOf(entry: ProcessEntry): string | null {
   return markersOf(entry)[0] ?? null;
 }
 
-/** A process may have made itself an environment with several, of which programs see the first. */
+/** A process may have set itself several markers; programs see the first. */
 function markersOf({ pid, parent }: ProcessEntry): readonly string[] {
   if (parent === KERNEL_PID) return [];
   const text = "\0" + (environmentOf(pid) ?? "");
@@ -429,9 +424,9 @@ export function readEntry(pid: number): ProcessEntry | null {
 }
 
 /**
- * Living processes among those numbered after `from` up to `to`; all processes if these are many.
+ * Living processes numbered after `from` up to `to`; all processes if these are many.
  *
- * @param known processes that are not wanted
+ * @param known processes to skip
  */
 export function candidates(
   from: number,
@@ -440,7 +435,7 @@ export function candidates(
 ): readonly number[] {
   if (to < from || to - from > RANGE_MAX) return allPids();
   const range = Array.from({ length: to - from }, (_, index) => from + 1 + index);
-  // Most are gone by now, which an error would tell at twice the cost.
+  // Most are gone by now, and an error would cost twice the time of this check.
   return range.filter((pid) => !known?.has(pid) && existsSync(`/proc/${pid}`) && !isThread(pid));
 }
 
@@ -467,7 +462,7 @@ const digits = new Uint8Array(16);
 let lastPidFile: number | null = null;
 
 /**
- * The number of the process or thread that was started last on this system; null if unknown.
+ * The number of the last started process or thread on this system; null if unknown.
  *
  * Read after each attempt. The file stays open: opening it takes ten times as long as reading it.
  */

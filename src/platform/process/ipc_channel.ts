@@ -3,8 +3,8 @@ import type { ChildChannel } from "./child_channel.ts";
 
 /**
  * The parent's end of the runtime's own channel to a child, for Windows, where a child cannot use a
- * pipe of ours as one. It has no limits, unlike {@link ChildChannel}: a child has the rights of its
- * parent there anyway.
+ * pipe of ours as one. Unlike {@link ChildChannel}, it has no limits: a child has its parent's
+ * rights there anyway.
  */
 export class IpcChannel implements Pick<ChildChannel, keyof ChildChannel> {
   readonly #child: ChildProcess;
@@ -29,7 +29,7 @@ export class IpcChannel implements Pick<ChildChannel, keyof ChildChannel> {
     });
   }
 
-  /** Bytes that the child has not read yet, not counting those in the kernel. */
+  /** Bytes that the child has not read yet, not counting bytes in the kernel. */
   get unreadBytes(): number {
     return this.#unsentBytes;
   }

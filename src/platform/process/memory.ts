@@ -23,14 +23,16 @@ export function releaseMemory(): void {
 
 /**
  * Drop caches such as compiled code once this thread is idle, and the pages of the program's own
- * code. What it runs next is slower at first.
+ * code. The next work is slower at first.
  */
 export function dropCaches(): void {
   if (runtimeName() === "bun") Bun.shrink?.();
   releaseProgramCode();
 }
 
-/** As {@link dropCaches} and {@link releaseMemory}. For a thread that was busy and is now idle. */
+/**
+ * Calls {@link dropCaches} and {@link releaseMemory}. For a thread that was busy and is now idle.
+ */
 export function shrinkMemory(): void {
   dropCaches();
   releaseMemory();
@@ -38,15 +40,15 @@ export function shrinkMemory(): void {
 
 /**
  * True if this process holds more memory than after ordinary work, and this thread could shrink:
- * the main one may hold data of its own, and collecting that takes long.
+ * the main one may hold much data, and collecting that takes long.
  */
 export function isMemoryLarge(): boolean {
   return !isMainThread && process.memoryUsage.rss() > LARGE_BYTES;
 }
 
 /**
- * Return the pages of the program's code, half of what a start has mapped. Those that are used
- * later are mapped again from the system's cache of the file: a millisecond for all of them.
+ * Return the pages of the program's code, half of the memory mapped by a start. Used pages are
+ * mapped again from the system's cache of the file: a millisecond for all of them.
  */
 function releaseProgramCode(): void {
   const library = libc();
@@ -62,8 +64,8 @@ function releaseProgramCode(): void {
 }
 
 /**
- * Where the code of a program is mapped, by the text of `/proc/PID/maps`. Nothing is ever written
- * there, so every page is that of the file; any other mapping may have changed pages.
+ * Address ranges of a program's code, by the text of `/proc/PID/maps`. Nothing is ever written
+ * there, so every page equals the file's; any other mapping may have changed pages.
  */
 export function codeRanges(
   program: string,

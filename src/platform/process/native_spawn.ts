@@ -6,7 +6,7 @@ import { peakRssBytes } from "./descendants.ts";
 import { lazyLibc, type NativeLibrary } from "../system/libc.ts";
 import { openFilesOfChildren, withOpenFiles } from "./process_control.ts";
 
-/** A program to start in a session of its own. */
+/** A program to start in a separate session. */
 export interface SpawnRequest {
   /** Path of the program. */
   readonly program: string;
@@ -15,17 +15,17 @@ export interface SpawnRequest {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
   readonly umask: number | null;
-  /** Our descriptors, which become 0, 1, 2, … of the program. It has no others. */
+  /** Our descriptors, which become 0, 1, 2, … of the program. It gets no others. */
   readonly descriptors: readonly number[];
   /** Descriptor of the control group that it begins in; null for ours. */
   readonly cgroup: number | null;
 }
 
-/** How a process ended. */
+/** The exit of a process. */
 export interface ProcessExit {
   readonly code: number | null;
   readonly signal: string | null;
-  /** What it and the children that it waited for used; null if the runtime does not tell. */
+  /** Resource use of it and the children that it waited for; null if the runtime hides it. */
   readonly usage: AttemptUsage | null;
 }
 
@@ -77,8 +77,8 @@ const SIGNAL_NAMES = new Map(
 );
 
 /**
- * Starts programs through the C library, at a fraction of what the runtime needs for it. A process
- * that uses it must start no children in any other way, since it waits for all of them.
+ * Starts programs through the C library, at a fraction of the runtime's cost. A process that uses
+ * it must start no children in any other way, since it waits for all of them.
  */
 export class NativeSpawner {
   readonly #symbols: Library["symbols"];
@@ -88,12 +88,12 @@ export class NativeSpawner {
   readonly #pid = new Int32Array(1);
   readonly #status = new Int32Array(1);
   readonly #usage = new Uint32Array(USAGE_BYTES / 4);
-  /** The most memory that this process has taken, when that was last read. */
+  /** The peak memory of this process, when last read. */
   #ownBytes = 0;
   readonly #pipe = new Int32Array(2);
   /** `struct pollfd`: a descriptor, then requested and returned events in 16 bits each. */
   readonly #poll = new Int32Array(2);
-  /** What the C library reads through pointers must not be collected meanwhile. */
+  /** Data that the C library reads through pointers must not be collected meanwhile. */
   readonly #held: Uint8Array[] = [];
   readonly #setCgroup = openLaterLibc()?.symbols.posix_spawnattr_setcgroup_np;
   #entersCgroups = this.#setCgroup !== undefined;
@@ -118,7 +118,7 @@ export class NativeSpawner {
     return major > 2 || minor >= 26 ? new NativeSpawner(library) : null;
   }
 
-  /** True if programs begin in the control group of their request; false once one could not. */
+  /** True if programs begin in the control group of their request; false after a failure. */
   get entersCgroups(): boolean {
     return this.#entersCgroups;
   }
@@ -130,7 +130,7 @@ export class NativeSpawner {
    */
   pipe(): { readonly reader: number; readonly writer: number } {
     if (this.#symbols.pipe2(this.#pipe, O_CLOEXEC) !== 0) {
-      // The only reason is that there are too many descriptors.
+      // The only possible reason: too many descriptors.
       throw systemError(constants.errno.EMFILE, "pipe2");
     }
     const [reader, writer] = this.#pipe as unknown as readonly [number, number];
@@ -187,9 +187,8 @@ export class NativeSpawner {
   }
 
   /**
-   * Start in a control group. The kernel does both in one step, so that nothing of the program is
-   * ever outside of it. An error may be that of the group or of the program, so it is tried again
-   * without the group.
+   * Start in a control group. The kernel does both in one step, so the program is never outside of
+   * it. An error may come from the group or the program, so it is tried again without the group.
    */
   #startIn(cgroup: number, start: () => number): number {
     if (!this.#entersCgroups) return start();
@@ -199,7 +198,7 @@ export class NativeSpawner {
     this.#symbols.posix_spawnattr_setflags(this.#attributes, FLAGS);
     if (first === 0) return 0;
     const error = start();
-    // From now on nobody asks for it.
+    // Nobody requests it from now on.
     if (error === 0) this.#entersCgroups = false;
     return error;
   }
@@ -231,8 +230,8 @@ export class NativeSpawner {
   }
 
   /**
-   * True if memory may be that of this process. A child shares it until it executes its program,
-   * and the kernel counts it as the child's.
+   * True if memory may belong to this process. A child shares it until it executes its program, and
+   * the kernel counts it as the child's.
    */
   #isOwn(bytes: number): boolean {
     if (bytes <= this.#ownBytes) return true;

@@ -5,24 +5,22 @@ import type { NativeSpawner } from "./native_spawn.ts";
 import { readDescriptor } from "./pipe.ts";
 import type { PipeWatch } from "./pipe_watch.ts";
 
-/** Most bytes read at once: what a pipe of the kernel contains by default. */
+/** Most bytes read at once: the default size of a kernel pipe. */
 const READ_BYTES = 65_536;
 /** Most reads in a row, since a program may write as fast as it is read. */
 const READS_MAX = 32;
-/** Output after which a program counts as one that prints much. */
+/** Output after which a program is read as a stream. */
 const STREAM_AFTER_BYTES = 65_536;
 
 const block = Buffer.alloc(READ_BYTES);
 
-/** The reading end of a pipe to which a program writes. */
+/** The reading end of a program's output pipe. */
 export interface OutputPipe {
-  /** True once all of it was read, or it was closed. */
+  /** True once it was fully read, or closed. */
   readonly isEnded: boolean;
   /** True if it contains data or has ended; null if that is unknown. */
   readonly hasMore: boolean | null;
-  /**
-   * Read what it contains, without waiting. Does nothing while it is read as a stream or paused.
-   */
+  /** Read its content without waiting. Does nothing while it is read as a stream or paused. */
   drain(): void;
   /** Read from now on as data comes. */
   listen(): void;
@@ -34,7 +32,7 @@ export interface OutputPipe {
 /** The output of a program that a pipe carries. */
 export type OutputName = "stdout" | "stderr";
 
-/** Receives what is read from the pipes of a program. */
+/** Receives data from a program's pipes. */
 export interface PipeEvents {
   onOutput(name: OutputName, chunk: Uint8Array): void;
   /** One of them has ended. */
@@ -56,12 +54,12 @@ export class NativePipe implements OutputPipe {
   #stream: StreamPipe | null = null;
   #isListening = false;
   #isPaused = false;
-  /** True if a pause was asked for since {@link drain} began. */
+  /** True if a pause was requested since {@link drain} began. */
   #mustRest = false;
   #bytes = 0;
   #isEnded = false;
 
-  /** @param by what makes and watches it; without a watch it is a stream from {@link listen} on */
+  /** @param by makes and watches it; without a watch it is a stream from {@link listen} on */
   constructor(
     name: OutputName,
     events: PipeEvents,
@@ -150,7 +148,7 @@ export class StreamPipe implements OutputPipe {
   constructor(stream: Readable, name: OutputName, events: PipeEvents) {
     this.#stream = stream;
     stream.on("data", (chunk: Uint8Array) => events.onOutput(name, chunk));
-    // A broken pipe ends the stream, which is all there is to do about it.
+    // A broken pipe ends the stream, which needs no further action.
     stream.on("error", () => {});
     stream.once("close", () => {
       this.#isEnded = true;

@@ -64,12 +64,12 @@ export async function removeStaleFolders(nowMs: number, root: string = tmpdir())
 }
 
 /**
- * Create kernel pipes. What a runtime calls a pipe to a child is a pair of sockets, which no child
- * can open by name: `echo no > /dev/stderr` fails there. The pipes are named for a moment, because
- * the kernel keeps the time of the last write only for named ones.
+ * Create kernel pipes. A runtime's own pipe to a child is a pair of sockets, which no child can
+ * open by name: `echo no > /dev/stderr` fails there. The pipes are named for a moment, because the
+ * kernel keeps the time of the last write only for named ones.
  *
  * @returns null if that fails: without a writable temporary directory, or if neither the C library
- *   can be called nor the program `mkfifo`, which takes a millisecond, exists
+ * can be called nor the program `mkfifo`, which takes a millisecond, exists
  */
 export function createPipes(count: number): readonly Pipe[] | null {
   let folder: string;
@@ -142,14 +142,14 @@ function openPipe(path: string): Pipe {
 /** The data of a pipe of Bun, read as it comes; closes the descriptor at the end. */
 export function readDescriptor(descriptor: number): Readable {
   const reader = Readable.fromWeb(Bun.file(descriptor).stream());
-  // Bun does not close a descriptor that it was given.
+  // Bun does not close a given descriptor.
   reader.once("close", () => closeSync(descriptor));
   return reader;
 }
 
 /**
  * Returns a function that is true if any of these descriptors is readable now: a pipe with data, or
- * one that has ended. It reads nothing and takes less than a microsecond.
+ * an ended one. It reads nothing and takes less than a microsecond.
  *
  * @returns null if the runtime cannot do this
  */

@@ -19,15 +19,14 @@ const FUNCTIONS = ["epoll_create1", "epoll_ctl", "epoll_wait", "fcntl"] as const
 
 const openLibc = lazyLibc(...FUNCTIONS);
 
-/** A pipe that is told when it contains data or has ended. */
+/** A pipe with a callback for data and its end. */
 interface WatchedPipe {
   readable(): void;
 }
 
 /**
- * Watches pipes for data. The kernel sends SIGIO when one of them has some or ends, and then epoll
- * tells which: a pipe that is quiet costs 100 bytes here, where a stream of the runtime takes
- * several kilobytes and a buffer.
+ * Watches pipes for data. The kernel sends SIGIO when a pipe has data or ends, and then epoll finds
+ * it: a quiet pipe costs 100 bytes, where a stream of the runtime takes several kilobytes.
  */
 export class PipeWatch {
   readonly #symbols: NativeLibrary<typeof FUNCTIONS[number]>["symbols"];
@@ -50,8 +49,8 @@ export class PipeWatch {
   }
 
   /**
-   * Tell a pipe whenever it contains data or has ended. What it contains already may not count:
-   * read it after this call.
+   * Notify a pipe whenever it contains data or has ended. Its current content may not count: read
+   * it after this call.
    *
    * @returns false if that is impossible
    */

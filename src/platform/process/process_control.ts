@@ -39,7 +39,7 @@ export function handlesSignal(pid: number, signal: "SIGTERM"): boolean {
 }
 
 /**
- * Make this process adopt every descendant whose parent ends, so that none is lost; see
+ * Make this process adopt every descendant whose parent ends, so that all stay findable; see
  * {@link OrphanReaper}. Does nothing where the C library cannot be called.
  */
 export function adoptOrphans(): void {
@@ -66,7 +66,7 @@ function restoreOpenFiles(): void {
   if (startedWith !== null) limitOpenFiles(startedWith);
 }
 
-/** How many files this process may have open; null if unknown. */
+/** Limit of this process's open files; null if unknown. */
 export function openFilesMax(): number | null {
   const limits = openFileLimits();
   return limits === null ? null : Number(limits[0]);
@@ -79,17 +79,14 @@ function openFileLimits(): BigUint64Array | null {
 }
 
 /**
- * The open-file soft limit for processes that this one starts, instead of its own raised one; null
- * to inherit.
+ * The open-file soft limit for child processes, instead of this one's raised limit; null to
+ * inherit.
  */
 export function openFilesOfChildren(): number | null {
   return startedWith;
 }
 
-/**
- * Set the open-file soft limit, at most to the hard limit. Does nothing where the C library cannot
- * be called.
- */
+/** Set the open-file soft limit, at most to the hard limit. Needs a callable C library. */
 export function limitOpenFiles(soft: number): void {
   const limits = openFileLimits();
   if (limits === null) return;
@@ -98,10 +95,7 @@ export function limitOpenFiles(soft: number): void {
   openLibc()!.symbols.setrlimit(RLIMIT_NOFILE, limits);
 }
 
-/**
- * Do something with another open-file soft limit, which is at most the hard limit; null to keep
- * ours.
- */
+/** Run a function with another open-file soft limit, up to the hard limit; null keeps ours. */
 export function withOpenFiles<T>(soft: number | null, action: () => T): T {
   const own = soft === null ? null : openFileLimits();
   if (own === null) return action();
@@ -115,7 +109,7 @@ export function withOpenFiles<T>(soft: number | null, action: () => T): T {
   }
 }
 
-/** The limit of {@link openFilesOfChildren} in a process that starts children for another one. */
+/** The limit of {@link openFilesOfChildren} in a process that starts another one's children. */
 export function keepOpenFilesForChildren(soft: number): void {
   startedWith = soft;
 }
@@ -163,7 +157,7 @@ export function replaceProgram(path: string, handedOver: HandedOver | null): nev
   const file = Buffer.from(`${path}\0`, "utf8");
   execve(file, args.pointers, env.pointers);
   for (const one of descriptors) setCloseOnExec(one, true);
-  // Only a failure returns. What the pointers lead to was held until here.
+  // Only a failure returns. The targets of the pointers were held until here.
   const count = args.held.length + env.held.length;
   throw new Error(`the system refused to run "${path}" with ${count} arguments and variables`);
 }
@@ -174,9 +168,9 @@ export interface OwnProgram {
   readonly argv: readonly string[];
   /** True where it can be replaced. */
   canBeReplaced(): boolean;
-  /** As {@link replaceProgram}. */
+  /** See {@link replaceProgram}. */
   replace(path: string, handedOver: HandedOver | null): void;
-  /** Begin anew, as after a replacement: what this process was before is gone. */
+  /** Begin anew, as after a replacement: the earlier identity of this process is gone. */
   beginAnew(): void;
 }
 
@@ -195,9 +189,9 @@ const IOPRIO_SET: Readonly<Record<string, number>> = { x64: 251, arm64: 30 };
 const IO_CLASSES = ["none", "realtime", "best-effort", "idle"];
 
 /**
- * Take a priority for disks, such as "idle" or "best-effort:7"; what this thread starts has it too.
+ * Take a priority for disks, such as "idle" or "best-effort:7"; children of this thread inherit it.
  *
- * @throws Error where the system refuses it, or it cannot be asked
+ * @throws Error where the system refuses or lacks it
  */
 export function setIoPriority(text: string): void {
   const [name = "", level = "4"] = text.split(":");
@@ -214,22 +208,21 @@ export function hasIoPriority(): boolean {
   return IOPRIO_SET[process.arch] !== undefined && openLibc() !== null;
 }
 
-/** How often adopted children are checked. */
+/** Interval between checks of adopted children. */
 const REAP_EVERY_MS = 5_000;
-/** The same while there are dead ones: each takes a number from those that the system has. */
+/** The same while there are dead ones: each occupies a process number. */
 const REAP_DEAD_MS = 1_000;
 /** The same while the first process of a container has no children at all. */
 const REAP_IDLE_MS = 30_000;
-// The runtime's own timers: job code may replace them, and a worker does, to track the timers of
-// job code.
+// The runtime's own timers: workers replace them, to track the timers of job code.
 const later = setTimeout;
 const soon = setImmediate;
 
 /**
- * Reap dead children of this process that nobody else waits for. Of the first process of a
- * container, that is every process that loses its parent. Of one that replaced another program,
- * that is what the other one started. Does nothing elsewhere, or where the C library cannot be
- * called.
+ * Reap dead children of this process that nobody else waits for. In the first process of a
+ * container, these are all processes that lose their parent. In a process that replaced another
+ * program, these are that program's children. Does nothing elsewhere, or where the C library cannot
+ * be called.
  *
  * @returns a function that ends it
  */
@@ -248,7 +241,7 @@ export function reapForeign(): () => void {
  * Reaps dead children that this process has adopted, as nobody else waits for them.
  *
  * A child is reaped only at the second check: the runtime reaps its own children within a turn of
- * its loop, and there is at least one between two checks, however late they are.
+ * its loop, and there is at least one between two checks, even late ones.
  */
 export class OrphanReaper {
   readonly #isBusy: () => boolean;
@@ -260,7 +253,7 @@ export class OrphanReaper {
   #isWaiting = false;
 
   /**
-   * @param isBusy whether there may be new ones
+   * @param isBusy true if there may be new ones
    * @param idleMs time between two checks while there are no children
    */
   constructor(
@@ -273,7 +266,7 @@ export class OrphanReaper {
     this.#idleMs = idleMs;
   }
 
-  /** Check in a few seconds, and again as long as there are or may be any. */
+  /** Check in a few seconds, and again while there are or may be any. */
   start(): void {
     if (this.#isWaiting || this.#symbols === undefined) return;
     this.#isWaiting = true;

@@ -33,7 +33,7 @@ function drawProgram(): string {
   return Buffer.from(systemRandom.bytes(8)).toString("hex");
 }
 
-/** From now on, what this process was before is gone, as after the execution of a program. */
+/** From now on, the earlier identity of this process is gone, as after exec. */
 export function beginAnew(): void {
   program = drawProgram();
 }
@@ -69,7 +69,7 @@ function fateOf(identity: string | null): ProcessFate {
   const [ownBoot, ownSpace] = own.split("/");
   if (boot !== ownBoot || space !== ownSpace || !/^\d+$/.test(pid ?? "")) return "unknown";
   const stat = statOf(Number(pid));
-  // /proc may hide the processes of others: the kernel itself is asked whether there is one.
+  // /proc may hide other users' processes: the kernel shows whether there is one.
   if (stat === null) return exists(Number(pid)) ? "unknown" : "gone";
   const [state = ""] = stat;
   if (stat[START_TICKS] !== startTicks || hasEnded(state)) return "gone";
@@ -78,7 +78,7 @@ function fateOf(identity: string | null): ProcessFate {
   return isStopped(state) ? "unknown" : "alive";
 }
 
-/** What a process does, as far as this one can know. */
+/** State of a process, as far as this one can know. */
 export type LifeOfProcess = "runs" | "stopped" | "gone";
 
 /** True of a process that has ended: nobody has read its exit code yet. */
@@ -86,7 +86,7 @@ function hasEnded(state: string): boolean {
   return /[ZX]/.test(state);
 }
 
-/** Whether a process runs, is stopped by a signal, or has ended. */
+/** True if a process runs, is stopped by a signal, or has ended. */
 export function lifeOf(pid: number): LifeOfProcess {
   const [state = ""] = statOf(pid) ?? [];
   if (state === "") return exists(pid) ? "runs" : "gone";
@@ -97,7 +97,7 @@ function isStopped(state: string): boolean {
   return /[Tt]/.test(state);
 }
 
-/** What /proc says about a process after the name of its program; null if it is gone. */
+/** Fields of a process in /proc after the name of its program; null if it is gone. */
 export function statOf(pid: number): readonly string[] | null {
   const text = readSystemFile(`/proc/${pid}/stat`);
   // The name may contain blanks and parentheses.

@@ -5,9 +5,7 @@ import type { Account } from "../system/accounts.ts";
 import { type CgroupTree, enterTree } from "./cgroup_tree.ts";
 import { keepOpenFilesForChildren, limitOpenFiles, setIoPriority } from "./process_control.ts";
 
-/**
- * What a process changes about itself before it runs job code. Absent members stay as inherited.
- */
+/** Changes of a process to itself before it runs job code. Absent members stay as inherited. */
 export interface ProcessSetup {
   readonly nice?: number;
   /** Priority for disks, such as "idle" or "best-effort:7". */
@@ -20,16 +18,16 @@ export interface ProcessSetup {
   /** The name finds the user's groups. */
   readonly account?: Required<Account>;
   readonly cwd?: string;
-  /** Control groups of its own, where they can be made: see {@link enterTree}. */
+  /** Separate control groups, where they can be made: see {@link enterTree}. */
   readonly cgroups?: CgroupTree;
 }
 
-// Deno has none; the others do, although the types do not say so.
+// Deno lacks it; the others have it, although the types omit it.
 const { initgroups } = process as { readonly initgroups?: (user: string, group: number) => void };
 
 /**
- * How to start a process that is to run as an account. It takes the account by its setup, with all
- * groups of the user; under Deno only the start itself can change the user.
+ * Options for starting a process that is to run as an account. It takes the account by its setup,
+ * with all groups of the user; under Deno only the start itself can change the user.
  */
 export function startAs({ name, home, uid, gid }: Account): {
   readonly setup: ProcessSetup;
@@ -63,7 +61,7 @@ function applySetup(setup: ProcessSetup): void {
   const { nice, ionice, umask, openFiles, openFilesOfChildren, account, cwd, cgroups } = setup;
   // Before the change of user, who is given them.
   if (cgroups !== undefined) enterTree(cgroups, account ?? null);
-  // It applies to this thread and what it starts: the guard keeps its own priority.
+  // It applies to this thread and its children: the guard keeps its own priority.
   if (nice !== undefined) attempt(`take the priority ${nice}`, () => setPriority(0, nice));
   if (ionice !== undefined) {
     attempt(`take the priority "${ionice}" for disks`, () => setIoPriority(ionice));
@@ -78,15 +76,15 @@ function applySetup(setup: ProcessSetup): void {
       process.setgid!(gid);
       process.setuid!(uid);
     });
-    // Not before: the runtime keeps files of its own there, which would be root's.
+    // Not before: the runtime keeps files there, which would be root's.
     process.env.HOME = home;
   }
   if (cwd !== undefined) attempt(`run in "${cwd}"`, () => process.chdir(cwd));
 }
 
 /**
- * An argv that limits its open files before it runs `argv`: the shell is the only program on every
- * system that can.
+ * An argv that limits its open files before it runs `argv`, through the only universal program, the
+ * shell.
  */
 export function withOpenFilesMax(openFiles: number, argv: readonly string[]): readonly string[] {
   return ["/bin/sh", "-c", 'ulimit -n "$0" && exec "$@"', String(openFiles), ...argv];

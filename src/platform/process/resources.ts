@@ -18,7 +18,7 @@ const RESOURCE_CODES: ReadonlySet<string> = new Set([
 /** The same conditions in the last words of programs. */
 const RESOURCE_TEXT =
   /\b(EMFILE|ENFILE|EAGAIN|ENOMEM|too many open files|resource temporarily unavailable|cannot allocate memory|can't fork|cannot fork|no child processes available|SystemResources|ProcessFdQuotaExceeded|ThreadQuotaExceeded)\b/i;
-/** How many nested causes are searched. */
+/** Number of nested causes that are searched. */
 const CAUSES_MAX = 5;
 
 /** True if an error, or one of its causes, means that the system is out of a resource. */
@@ -34,8 +34,7 @@ export function isResourceError(thrown: unknown): boolean {
 
 /**
  * The missing resource that made a module fail to load; null if it failed for another reason.
- * Runtimes only report that the file is not found, so this tries whether the process can open any
- * file at all.
+ * Runtimes only report a missing file, so this tries whether the process can open any file at all.
  */
 export function loadStarvation(thrown: unknown): unknown {
   if (isResourceError(thrown)) return thrown;

@@ -11,15 +11,15 @@ const MSG_NOSIGNAL = 0x4000;
 const CLOCK_MONOTONIC = 1;
 /** Longest path of a socket, in bytes. */
 const PATH_BYTES_MAX = 107;
-/** Most messages that wait for a slow receiver, and for how long each is tried. */
+/** Most messages that wait for a slow receiver, and time limit of each. */
 const WAITING_MAX = 32;
 const TRY_EVERY_MS = 100;
 const TRIES_MAX = 50;
-/** Where systemd installs its program for runtimes that have no datagrams of Unix sockets. */
+/** Paths of systemd's program for runtimes without datagrams of Unix sockets. */
 const PROGRAMS = ["/usr/bin/systemd-notify", "/bin/systemd-notify"];
 const PROGRAM_MS_MAX = 5_000;
 
-/** Variables by which a service manager addresses one process; its children have none of them. */
+/** Variables by which a service manager addresses one process; its children do not get them. */
 const SERVICE_VARIABLES: ReadonlySet<string> = new Set([
   "NOTIFY_SOCKET",
   "WATCHDOG_USEC",
@@ -47,7 +47,7 @@ export interface ServiceSocket {
   sent(): Promise<void>;
 }
 
-/** What an environment named, for a daemon that starts again in the same process. */
+/** Sockets from an environment, for a daemon that starts again in the same process. */
 const taken = new WeakMap<object, ServiceSocket>();
 
 /**
@@ -88,7 +88,7 @@ export function takeServiceSocket(
 /** Sends one message. @returns false if it may be tried again */
 type Transport = (assignments: Readonly<Record<string, string>>) => boolean | Promise<boolean>;
 
-/** A socket's address as the kernel takes it; null if it can have none. */
+/** A socket's address in the kernel's form; null if impossible. */
 function addressOf(path: string): Uint8Array | null {
   const name = Buffer.from(path, "utf8");
   const isPath = path.startsWith("/");
@@ -99,7 +99,7 @@ function addressOf(path: string): Uint8Array | null {
   const family = Buffer.alloc(2);
   // The family is a number in the order of the machine, and all of ours are little-endian.
   family.writeUInt16LE(AF_UNIX);
-  // "@" stands for the NUL byte of an abstract name, which is as long as the address says.
+  // "@" replaces the NUL byte of an abstract name, whose length the address contains.
   return isPath
     ? Buffer.concat([family, name, Buffer.alloc(1)])
     : Buffer.concat([family, Buffer.alloc(1), name.subarray(1)]);
@@ -142,7 +142,7 @@ function programTransport(path: string): Transport | null {
         timeout: PROGRAM_MS_MAX,
         killSignal: "SIGKILL",
       });
-      // It retries by itself, and what it cannot deliver we cannot either.
+      // It retries, and if it cannot deliver we cannot either.
       child.once("error", () => resolve(true));
       child.once("close", () => resolve(true));
     });

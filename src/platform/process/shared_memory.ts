@@ -52,7 +52,7 @@ export function createSharedMemory(): SharedMemory | null {
   return { descriptor, buffer, free: () => void munmap(address, MEMORY_BYTES) };
 }
 
-/** The memory behind a descriptor of {@link createSharedMemory}; null when it cannot be had. */
+/** The memory behind a descriptor of {@link createSharedMemory}; null if unavailable. */
 export function openSharedMemory(descriptor: number): ArrayBuffer | null {
   const libc = openLibc();
   return libc === null ? null : map(libc, descriptor)?.buffer ?? null;

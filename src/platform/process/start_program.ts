@@ -14,7 +14,7 @@ import { createPipes } from "./pipe.ts";
 import { PipeWatch } from "./pipe_watch.ts";
 import { OrphanReaper } from "./process_control.ts";
 
-/** A program to start in a session of its own, with pipes for its output. */
+/** A program to start in a separate session, with pipes for its output. */
 export interface ProgramRequest extends Omit<SpawnRequest, "program" | "descriptors"> {
   /** Descriptor of its standard input; null for an empty one. */
   readonly stdin: number | null;
@@ -22,7 +22,7 @@ export interface ProgramRequest extends Omit<SpawnRequest, "program" | "descript
   readonly fourth: number | null;
 }
 
-/** What happens to a program. */
+/** Events of a program. */
 export interface ProgramEvents extends PipeEvents {
   onStart(pid: number): void;
   /** It could not be started. */
@@ -37,7 +37,7 @@ export type ProgramOutput = Readonly<Record<OutputName, OutputPipe>>;
 export interface ProgramStarter {
   /** @throws Error with the code of the system, if there is one */
   start(request: ProgramRequest, events: ProgramEvents): ProgramOutput;
-  /** True if programs begin in the control group of their request; false once one could not. */
+  /** True if programs begin in the control group of their request; false after a failure. */
   readonly entersCgroups: boolean;
 }
 
@@ -97,7 +97,7 @@ class NativeStarter implements ProgramStarter {
   }
 }
 
-/** As `execvp` does, but with the program's own PATH. */
+/** Like `execvp`, but with the program's own PATH. */
 function findProgram(name: string, path: string): string {
   if (name.includes("/")) return name;
   let code = "ENOENT";

@@ -2,21 +2,21 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { readSystemFile } from "../files/read_file.ts";
 
-/** Where systemctl is looked up: never in our own PATH. */
+/** Search path for systemctl: never our own PATH. */
 const PATH = "/usr/bin:/bin";
 const UNIT = /^[\w@:.\\-]+\.service$/;
 /** On a busy host an answer takes seconds; without one, a restart would end running commands. */
 const ANSWER_MS_MAX = 20_000;
 const OUTPUT_BYTES_MAX = 65_536;
-/** Values of KillMode= with which systemd leaves other processes than the first one alone. */
+/** Values of KillMode= with which systemd leaves all processes but the first one alone. */
 const LEAVING: ReadonlySet<string> = new Set(["process", "none"]);
 
-/** What becomes of the processes of our unit: a restart leaves those that we leave. */
+/** Fate of the processes of our unit: a restart leaves the ones left by us. */
 export type UnitFate = "restart" | "stop";
 
 /**
- * The name of the unit of systemd that a process runs in, by the text of its /proc/PID/cgroup; null
- * if it is in none. A unit may have groups of its own below it.
+ * The name of a process's systemd unit, by the text of its /proc/PID/cgroup; null without one. A
+ * unit may have groups below it.
  */
 export function unitOf(cgroups: string): string | null {
   // Version 2 has a line "0::", version 1 one for systemd. A host may have both and use one.
@@ -26,7 +26,7 @@ export function unitOf(cgroups: string): string | null {
 }
 
 /**
- * What systemd is about to do with a unit; null if nothing.
+ * The pending action of systemd on a unit; null without one.
  *
  * @param jobs output of `systemctl list-jobs`
  * @param killMode value of its KillMode=
@@ -45,10 +45,9 @@ export function fateOf(
 }
 
 /**
- * What systemd is about to do with the unit that this process runs in: a signal alone does not say
- * it.
+ * The pending action of systemd on the unit of this process: a signal alone does not reveal it.
  *
- * @returns null if nothing, if it cannot be asked, or if it did not start this process
+ * @returns null without one, if systemd cannot be queried, or if it did not start this process
  */
 export async function unitFate(): Promise<UnitFate | null> {
   if (!existsSync("/run/systemd/system")) return null;

@@ -3,7 +3,7 @@ import { userInfo } from "node:os";
 import { JobError } from "../../core/errors.ts";
 import { isWindows } from "./runtime.ts";
 
-/** Whose rights and home a job gets. */
+/** The account that gives a job its rights and home. */
 export interface Account {
   readonly name: string;
   readonly home: string;
@@ -37,7 +37,7 @@ export function resolveAccount(user: string | null, group: string | null): Accou
   return { name: found.name, home: found.home, uid: found.uid, gid };
 }
 
-/** True if this process may do what only root may. */
+/** True if this process has root's rights. */
 export function isRoot(): boolean {
   return process.getuid?.() === 0;
 }
@@ -89,8 +89,8 @@ export function userId(user: string): number {
 }
 
 /**
- * The user that this process runs as: by the system's table, whatever its environment says.
- * Windows numbers no users; there everybody is 0.
+ * The user that this process runs as: by the system's table, not its environment. Windows numbers
+ * no users; there everybody is 0.
  */
 function ownUser(): User {
   if (isWindows()) {
@@ -118,7 +118,7 @@ function lookUp(text: string, column: 0 | 2): User | undefined {
   return { name: name!, home: home || "/", uid: Number(uid), gid: Number(gid) };
 }
 
-/** The id of a group of the system's table, by name or number; null when it has none. */
+/** The id of a group of the system's table, by name or number; null if it is missing. */
 export function groupId(group: string): number | null {
   for (const [name, , gid] of readTable("/etc/group")) {
     if (name === group || gid === group) return Number(gid);

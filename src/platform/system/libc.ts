@@ -61,9 +61,9 @@ export interface NativeLibrary<Name extends FunctionName> {
   readonly symbols: {
     readonly [Key in Name]: (...args: Arguments<typeof FUNCTIONS[Key]["args"]>) => number;
   };
-  /** The memory at an address, as long as it is mapped. */
+  /** The memory at an address, valid while it is mapped. */
   toArrayBuffer(address: number, offset: number, bytes: number): ArrayBuffer;
-  /** The address of a view's memory, which does not move while something holds the view. */
+  /** The address of a view's memory, fixed while something holds the view. */
   addressOf(view: NodeJS.ArrayBufferView): number;
 }
 
@@ -96,7 +96,7 @@ function open<Name extends FunctionName>(names: readonly Name[]): NativeLibrary<
     const symbols = dlopen("libc.so.6", prototypes).symbols as NativeLibrary<Name>["symbols"];
     return { symbols, toArrayBuffer, addressOf: ptr };
   } catch {
-    // Another C library, or none that may be loaded.
+    // Another C library, or a forbidden one.
     return null;
   }
 }

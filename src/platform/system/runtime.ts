@@ -35,7 +35,7 @@ export const HIDDEN_COMMANDS = {
   worker: "__worker",
   /** Runs commands; speaks over IPC. */
   supervisor: "__supervisor",
-  /** Imports job modules and reports what they define. */
+  /** Imports job modules and reports their definitions. */
   describe: "__describe",
   /** Answers a shell that completes a command line. */
   complete: "__complete",

@@ -12,8 +12,8 @@ export interface User {
  * file access in this process.
  *
  * @param user null to keep the current rights
- * @throws JobError `permission_denied` where root cannot drop its rights, as under Deno; whatever
- * `action` throws
+ * @throws JobError `permission_denied` where root cannot drop its rights, as under Deno; any error
+ * of `action`
  */
 export function withRightsOf(user: User | null, action: () => void): void {
   if (user === null) return action();

@@ -4,11 +4,11 @@ import { CALLS_OF_PRINCIPAL_MAX } from "../limits.ts";
 import { type Caller, type CallName, OWNER } from "./auth.ts";
 
 /**
- * Decide on a call as soon as its headers have arrived, and tell the tracker whose it is. Returns
+ * Decide on a call as soon as its headers have arrived, and name its caller to the tracker. Returns
  * its caller, or the refusal.
  *
  * @param method undefined for a method that needs no authentication
- * @param check the caller of a call of a method that is allowed, or the refusal
+ * @param check the caller of an allowed call of a method, or the refusal
  */
 export function admitCall(
   call: TrackedCall,
@@ -22,14 +22,14 @@ export function admitCall(
   const caller = check(method);
   if (caller instanceof JobError && caller.code === "unauthenticated") tracker.refuse(call);
   else {
-    // Every authenticated caller may call GetVersion: this finds one who may not call more.
+    // Every authenticated caller may call GetVersion: this finds one with no further rights.
     const known = caller instanceof JobError ? check("getVersion") : caller;
     tracker.admit(call, principalOf(known));
   }
   return tracker.isTooMany(call) ? tooManyCalls() : caller;
 }
 
-/** The principal of a caller; null for callers that are not distinguished. */
+/** The principal of a caller; null for anonymous callers. */
 function principalOf(caller: Caller | JobError): string | null {
   return caller instanceof JobError || caller === OWNER ? null : `caller ${caller.name}`;
 }

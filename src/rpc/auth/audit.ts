@@ -13,7 +13,7 @@ import type { MethodName } from "../backend.ts";
 type Methods = typeof JobService["method"];
 type Line = readonly [message: string, fields: LogFields];
 
-/** Most characters of one field; a longer one ends with an ellipsis. */
+/** Most characters of one field; the rest becomes an ellipsis. */
 const FIELD_CHARS = 200;
 /** Most sessions that one line names. */
 const SESSIONS_LOGGED_MAX = 5;
@@ -22,7 +22,7 @@ const INSTANCE_TAG = (1 << 3) | 2;
 
 /**
  * The log line of each method that changes more than one new instance; null if nothing changed.
- * `since` is the time at which the call began, in epoch ms.
+ * `since` is the start of the call, in epoch ms.
  */
 type Lines = {
   readonly [Name in MethodName]?: (
@@ -51,7 +51,7 @@ const LINES: Lines = {
       ]
       : null,
   redriveInstances({ query }, { count, instances }, since) {
-    // Includes the instances of dead letters that an earlier call has run again.
+    // Includes dead letters that an earlier call has run again.
     const earlier = instances.filter(({ uuid }) => timeOfId(uuid) < since).length;
     return ofMany("Ran dead letters again", Number(count) - earlier, query);
   },
@@ -107,7 +107,7 @@ const LINES: Lines = {
   resizeWorkers: ({ count, node }) => ["Resized the worker pool", { workers: count, node }],
 };
 
-/** The log line of each method that is logged before its work begins, even if it then fails. */
+/** The log line of each method that is logged before it begins, even if it then fails. */
 const FIRST_LINES: {
   readonly [Name in MethodName]?: (request: MessageShape<Methods[Name]["input"]>) => Line;
 } = {
@@ -121,7 +121,7 @@ const FIRST_LINES: {
   workOnStore: ({ work, to, compact }) => ["Started work on the store", { work, to, compact }],
 };
 
-/** Logs the changes that callers make, and who they are, in the daemon's log. */
+/** Logs callers and their changes in the daemon's log. */
 export class Audit {
   readonly #log: BurstLog;
   readonly #clock: Clock;

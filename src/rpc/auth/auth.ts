@@ -15,8 +15,8 @@ export interface Caller {
 }
 
 /**
- * A caller that may do everything: root and the daemon's user on the Unix socket, and everyone
- * without authentication.
+ * A caller with all rights: root and the daemon's user on the Unix socket, and everyone without
+ * authentication.
  */
 export const OWNER: Caller = { name: "the owner", role: "admin", jobs: null };
 
@@ -30,10 +30,10 @@ export function roleOf(call: CallName): Role | null {
 
 const RANK: Readonly<Record<Role, number>> = { viewer: 0, operator: 1, admin: 2 };
 
-/** Decides who may call what on a listener. */
+/** Decides about the calls on a listener. */
 export interface Authenticator {
   /**
-   * The caller of a call that is allowed, or the refusal.
+   * The caller of an allowed call, or the refusal.
    *
    * @param authorization the header of that name
    * @param connection as {@link connectionKey} names it
@@ -59,7 +59,7 @@ export function connectionKey(
 }
 
 /**
- * The authenticator of a listener on which all callers have the same rights.
+ * The authenticator of a listener whose callers all have the same rights.
  *
  * @returns null if they may call every method
  */
@@ -89,7 +89,7 @@ export function allow(caller: Caller, method: CallName): Caller | JobError {
   );
 }
 
-/** The refusal of a call of a method to which the contract gives no rule. */
+/** The refusal of a call of a method without a rule in the contract. */
 export function withoutRule(method: string): JobError {
   return new JobError(
     "permission_denied",

@@ -26,18 +26,15 @@ import {
 import { normalDigits } from "../../platform/files/revoked_file.ts";
 import { TOKEN_LENGTH_MAX } from "../limits.ts";
 
-/** Longest chain of authorities that is read; handshakes accept none that is much longer. */
+/** Longest chain of authorities that is read; handshakes accept hardly longer ones. */
 const ISSUERS_MAX = 100;
 /** Shortest time between two log lines about failed authentication. */
 const LOG_INTERVAL_MS = 1_000;
-/**
- * How often files are checked while connections are open: a revoked token's stream may survive this
- * long.
- */
+/** Check interval of files with open connections: a revoked token's stream lives no longer. */
 const CHECK_MS = 2_000;
 /**
- * Shortest time between two checks for an unknown token: it may just have been added to a file, but
- * a caller who sends many must not cause a read each time.
+ * Shortest time between two checks for an unknown token: it may be new in a file, but many unknown
+ * ones must not cause a read each.
  */
 const RECHECK_MS = 50;
 
@@ -77,7 +74,7 @@ class FailureLog {
 /** An open connection over TCP. */
 interface Connection {
   readonly socket: Socket;
-  /** The client's certificate; null without TLS or without one. */
+  /** The client's certificate; null without TLS or a certificate. */
   readonly certificate: ClientCertificate | null;
   /** Callers who have used it. */
   readonly callers: Set<Caller>;
@@ -102,7 +99,7 @@ export class ConfiguredAuthenticator implements Authenticator {
     config: AuthConfig,
     options: CredentialsOptions & {
       readonly clock: Clock;
-      /** The role of the members of the socket's group; null if it has none. */
+      /** The role of the members of the socket's group; null for no rights. */
       readonly memberRole?: Role | null;
     },
   ) {
@@ -117,7 +114,7 @@ export class ConfiguredAuthenticator implements Authenticator {
 
   /** Watch a new connection, before its first call. */
   admit(socket: Socket): void {
-    // Its address is unknown as it has closed already: no call may be attributed to it.
+    // It has closed already and its address is unknown: no call may be attributed to it.
     if (socket.remotePort === undefined) return;
     const key = connectionKey(socket);
     const connection = { socket, certificate: certificateOf(socket), callers: new Set<Caller>() };
@@ -236,7 +233,7 @@ export class ConfiguredAuthenticator implements Authenticator {
     return this.#refuse(`the token "${known.name}" expired at ${at}`, TOKEN_HINT);
   }
 
-  /** Only the log says that a token was revoked, and which one: a thief does not find out. */
+  /** Only the log shows which token was revoked: a thief does not find out. */
   #refuseUnknown(token: string): JobError {
     const problem = "the token is unknown";
     const name = this.#credentials.revokedName(token);
@@ -255,10 +252,7 @@ export class ConfiguredAuthenticator implements Authenticator {
     if (this.#connections.size > 0) this.#checking.setIn(CHECK_MS);
   }
 
-  /**
-   * Read changed files, unless they were checked less than `afterMs` ago. Returns true if any
-   * changed.
-   */
+  /** Read changed files, unless checked less than `afterMs` ago. Returns true if any changed. */
   #checkFiles(afterMs: number): boolean {
     const { monotonicMs } = this.#clock.now();
     if (monotonicMs - this.#checkedMs < afterMs) return false;
@@ -303,7 +297,7 @@ function hasSameRights(caller: Caller, holder: SessionHolder): boolean {
   return rightsOf(caller) === rightsOf(holder);
 }
 
-/** The certificate from a client's handshake, verified by the listener; null if there is none. */
+/** The certificate from a client's handshake, verified by the listener; null without one. */
 function certificateOf(socket: Socket): ClientCertificate | null {
   const { getPeerCertificate } = socket as Partial<TLSSocket>;
   const shown = getPeerCertificate?.call(socket, true);
@@ -328,7 +322,7 @@ function digitsOf({ serialNumber, fingerprint256 }: PeerCertificate) {
   return { serial: normalDigits(serialNumber), fingerprint: normalDigits(fingerprint256) };
 }
 
-/** The authorities behind a certificate; the last one is its own issuer. */
+/** The authorities behind a certificate; the last one is self-signed. */
 function issuersOf(certificate: PeerCertificate): readonly PeerCertificate[] {
   const issuers: PeerCertificate[] = [];
   for (let at = certificate; issuers.length < ISSUERS_MAX;) {

@@ -23,7 +23,7 @@ export interface ClientCertificate extends CertificateNames {
   readonly fingerprint: string;
   /** Serials and fingerprints of its authorities, up to and including the trusted one. */
   readonly issuers: readonly string[];
-  /** When the first of it and its authorities expires: epoch ms; null if unknown. */
+  /** The first expiry of it and its authorities: epoch ms; null if unknown. */
   readonly expiresAt: number | null;
 }
 
@@ -32,12 +32,12 @@ export interface CertifiedCaller extends Caller {
   readonly certificate: ClientCertificate;
 }
 
-/** What gives the holder of a session its rights. */
+/** The basis of a session holder's rights. */
 export type Proof =
   /** A token with these rights. */
   | { readonly type: "token"; readonly digest: string }
   | { readonly type: "certificate"; readonly certificate: ClientCertificate }
-  /** Root or the daemon's user on the Unix socket: the session has a life of its own. */
+  /** Root or the daemon's user on the Unix socket: the session depends on nothing else. */
   | { readonly type: "owner"; readonly uid: number | null }
   /** A member of the group of the Unix socket. */
   | { readonly type: "member"; readonly uid: number | null; readonly role: Role }
@@ -72,9 +72,8 @@ interface Source<T> {
 }
 
 /**
- * The currently valid tokens and certificates, from the configuration and from files. Files are
- * read again when they change; if that fails, their previous contents stay in effect and the
- * failure is logged.
+ * The currently valid tokens and certificates, from the configuration and from files. Changed files
+ * are read again; if that fails, their old contents stay in effect and the failure is logged.
  */
 export class Credentials {
   readonly #logger: Logger;
@@ -124,8 +123,7 @@ export class Credentials {
   }
 
   /**
-   * Find a bearer's token. All digests are compared in constant time, so that timing reveals
-   * nothing about them.
+   * Find a bearer's token. All digests are compared in constant time, so timing reveals nothing.
    */
   find(token: string): KnownToken | null {
     const digest = createHash("sha256").update(token).digest();
@@ -153,7 +151,7 @@ export class Credentials {
   }
 
   /**
-   * The caller with a certificate, the same object until the rules change; null if none matches.
+   * The caller with a certificate, the same object until the rules change; null without a match.
    */
   callerOf(certificate: ClientCertificate): Caller | null {
     let caller = this.#callers.get(certificate);
@@ -189,8 +187,7 @@ export class Credentials {
   }
 
   /**
-   * Read changed files. Returns true if any was read. A file that cannot be read keeps its previous
-   * contents.
+   * Read changed files. Returns true if any was read. An unreadable file keeps its old contents.
    */
   refresh(): boolean {
     const hasChanged = this.#read((error) => this.#complain(error));
@@ -283,7 +280,7 @@ function adminToken(token: string): TokenEntry {
   return { name: "token file", role: "admin", hash, jobs: null, expiresAt: null };
 }
 
-/** The proof in a session; null for text that is none. */
+/** The proof in a session; null for invalid text. */
 export function readProof(text: string): Proof | null {
   try {
     const proof: unknown = JSON.parse(text);
@@ -296,8 +293,8 @@ export function readProof(text: string): Proof | null {
 }
 
 /**
- * The hash of a token together with its rights: another one if any of them changes. It does not
- * help to guess the token, whose own hash is not in it readably.
+ * The hash of a token together with its rights, which changes with each of them. It contains no
+ * readable hash of the token, so it does not help to guess it.
  */
 export function rightsDigest({ name, role, jobs, expiresAt, hash }: TokenEntry): string {
   const rights = JSON.stringify(["session", name, role, jobs, expiresAt, hash]);

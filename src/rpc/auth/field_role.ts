@@ -20,11 +20,11 @@ const WORDS: Readonly<Record<string, { readonly action: string; readonly hint: s
 };
 
 /**
- * The refusal of a request that sets a field above its caller's role, to a caller who may call the
- * method; null if allowed. A dry run changes nothing and requires only the method's role. Bytes
- * that cannot be decoded are left to the handler.
+ * The refusal of a request that sets a field above its caller's role, given that the caller may
+ * call the method; null if allowed. A dry run changes nothing and requires only the method's role.
+ * Bytes that cannot be decoded are left to the handler.
  *
- * @param caller null for a caller that was not authenticated
+ * @param caller null for an unauthenticated caller
  */
 export function fieldRefusal(
   method: MethodName,

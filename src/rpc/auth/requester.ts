@@ -5,19 +5,19 @@ import { type Caller, OWNER } from "./auth.ts";
 
 /** The source of a call. */
 export interface Requester {
-  /** Null for a caller that was not authenticated. */
+  /** Null for an unauthenticated caller. */
   readonly caller: Caller | null;
   /** grpc-js's name of its connection. */
   readonly peer: string;
-  /** Where it comes from, if not from the other end of the connection. */
+  /** Its origin, if different from the other end of the connection. */
   readonly from?: string | undefined;
   /** Its user on a Unix socket; null on other connections, or if unknown. */
   readonly uid: number | null;
 }
 
 /**
- * The name of a caller in the log and in what it leaves in the store. On a Unix socket the kernel
- * reports the user; without authentication a TCP caller has no name.
+ * The name of a caller in the log and the store. On a Unix socket the kernel reports the user;
+ * without authentication a TCP caller has no name.
  */
 export function requesterName({ caller, peer, uid }: Requester): string {
   if (uid !== null) return userName(uid);

@@ -14,13 +14,13 @@ import { type AddressLimits, AddressQuota } from "../guard/address_quota.ts";
 import { type Pace, Paced } from "../guard/paced.ts";
 import type { SessionCaller } from "./session_proof.ts";
 
-/** Reads of the codes; guesses that come meanwhile share the next one. */
+/** Reads of the codes; concurrent guesses share the next one. */
 const CODE_READS: Pace = { burst: 50, everyMs: 50 };
-/** How long a session that was read counts as current: a revoked one may survive this long. */
+/** Time for which a session counts as current after a read: a revoked one may survive that time. */
 const FRESH_MS = 2_000;
-/** Most sessions that are remembered; the one that came first is forgotten. */
+/** Most sessions that are remembered; the oldest is forgotten. */
 const REMEMBERED_MAX = 1_000;
-/** Look-ups of cookies that turn out to be nobody's. Each costs the store a read. */
+/** Look-ups of unknown cookies. Each costs the store a read. */
 const UNKNOWN: AddressLimits = {
   ofOne: { burst: 100, everyMs: 50 },
   ofAll: { burst: 200, everyMs: 10 },
@@ -45,11 +45,11 @@ export interface SessionCallersOptions {
 /** The callers of requests with the cookie of a session, in the listeners' thread. */
 export class SessionCallers {
   readonly #options: SessionCallersOptions;
-  /** By id, only ones that exist. */
+  /** By id, only existing ones. */
   readonly #known = new Map<string, Known>();
   /** Reads in progress, by id. */
   readonly #reading = new Map<string, Promise<Session | null>>();
-  /** What to call when a session ends, by its id. */
+  /** Callbacks for the end of a session, by its id. */
   readonly #watchers = new Map<string, Set<() => void>>();
   readonly #checking: LazyTimer;
   readonly #unknown: AddressQuota;
@@ -63,30 +63,29 @@ export class SessionCallers {
   }
 
   /**
-   * The caller with the secret of a session; null if there is none, or if it has ended.
+   * The caller with the secret of a session; null if it is missing or has ended.
    *
    * @param address of the client
-   * @throws JobError `resource_exhausted` if there were too many attempts from the address;
-   * `unavailable`
+   * @throws JobError `resource_exhausted` after too many attempts from the address; `unavailable`
    */
   async find(secret: string, address: string): Promise<SessionCaller | null> {
     return await this.#find(secret, (id) => this.#lookUp(id, address));
   }
 
-  /** Like `find`, for somebody who has just shown another proof: it does not count. */
+  /** Like `find`, after another valid proof: it does not count as an attempt. */
   async findFormer(secret: string, address: string): Promise<SessionCaller | null> {
     return await this.#find(secret, (id) => this.#readAgain(id, address));
   }
 
   /**
-   * Find a one-time code without using it up; null if it is unknown, used or expired. However many
-   * are asked for, the store reads its codes 20 times a second at most in the long run.
+   * Find a one-time code without using it up; null if it is unknown, used or expired. Under any
+   * load, the store reads its codes at most 20 times a second in the long run.
    */
   async findCode(code: string): Promise<WaitingCode | null> {
     if (!SECRET.test(code)) return null;
     const wanted = Buffer.from(idOf(code));
     let found: WaitingCode | null = null;
-    // All are compared, in constant time: how long it takes says nothing about them.
+    // Compare all, in constant time, so that the duration reveals nothing.
     for (const each of await this.#codes.get()) {
       const id = Buffer.from(each.id);
       if (id.length === wanted.length && timingSafeEqual(id, wanted)) found = each;
@@ -95,10 +94,10 @@ export class SessionCallers {
   }
 
   /**
-   * Open a session for somebody who has a one-time code.
+   * Open a session with a one-time code.
    *
    * @param uid the only user of this machine, apart from root, who may use it; null for anyone
-   * @returns null for a code that is unknown, used or expired, or whose maker has lost its rights
+   * @returns null for an unknown, used or expired code, or if its maker has lost the rights
    */
   async redeem(
     code: string,
@@ -140,7 +139,7 @@ export class SessionCallers {
   /**
    * Call `ended` when a session has ended, at most two seconds later.
    *
-   * @returns a function that stops it
+   * @returns a function that ends it
    */
   watch({ session: { id } }: SessionCaller, ended: () => void): () => void {
     const watchers = this.#watchers.get(id) ?? new Set();
@@ -163,7 +162,7 @@ export class SessionCallers {
     return session && callerOf(session);
   }
 
-  /** Read a session, which counts against the address if there is none and nobody knew it. */
+  /** Read a session, which counts against the address if it is missing and was unknown. */
   async #lookUp(id: string, address: string): Promise<Session | null> {
     if (this.#known.has(id) || this.#reading.has(id)) return await this.#readAgain(id, address);
     if (!this.#unknown.takes(address)) {
@@ -217,7 +216,7 @@ export class SessionCallers {
 
   async #checkWatched(): Promise<void> {
     for (const id of [...this.#watchers.keys()]) {
-      // While the store does not respond, nobody can say that a session has ended.
+      // While the store does not respond, no session counts as ended.
       const address = this.#known.get(id)?.session.address ?? "";
       await this.#read(id, () => this.#readAgain(id, address)).catch(() => {});
     }

@@ -14,11 +14,11 @@ export interface SessionCaller extends Caller {
     /** The only user of this machine, apart from root, who may use it; null for anyone. */
     readonly uid: number | null;
   };
-  /** What it was opened with. */
+  /** The proof that it was opened with. */
   readonly proof: string;
 }
 
-/** The holder of the sessions that are a caller's own; null for an unauthenticated one. */
+/** The holder of a caller's own sessions; null if unauthenticated. */
 export function sessionHolderOf(requester: Requester): SessionHolder | null {
   const { caller } = requester;
   if (caller === null) return null;
@@ -28,7 +28,7 @@ export function sessionHolderOf(requester: Requester): SessionHolder | null {
   return { name, role, jobs, proof };
 }
 
-/** What the methods about sessions need of their caller. */
+/** Facts about the caller that the methods about sessions need. */
 export function sessionsOf(requester: Requester): Pick<CallerInfo, "holder" | "session"> {
   const { caller } = requester;
   const session = caller && isSessionCaller(caller) ? caller.session : undefined;

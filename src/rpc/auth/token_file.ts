@@ -102,7 +102,7 @@ export async function replaceTokenFile(
   }
 }
 
-/** Remove a token file, unless it has another token by now. */
+/** Remove a token file, unless it was replaced. */
 export async function removeTokenFile(path: string, token: string): Promise<void> {
   try {
     if (readTokenFile(path) === token) await unlink(path);

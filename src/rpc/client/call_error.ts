@@ -2,14 +2,14 @@ import { type ErrorCode, JobError } from "../../core/errors.ts";
 import { fromWireError, GRPC_STATUS, TRAILERS, type WireError } from "../errors.ts";
 import { connectDetail, connectHint } from "./connect_problem.ts";
 
-/** A call that failed, as gRPC tells it. */
+/** A call that failed, in gRPC's terms. */
 export type CallFailure = Pick<WireError, "code" | "details" | "trailers"> & {
   readonly cause?: unknown;
 };
 
-/** What the messages say of the call. */
+/** The call's description in messages. */
 export interface FailedCall {
-  /** Such as `Cannot call GetStatus at /run/jobctl/jobctl-59051.sock`. */
+  /** For example `Cannot call GetStatus at /run/jobctl/jobctl-59051.sock`. */
   readonly action: string;
   readonly timeoutMs: number;
 }
@@ -23,7 +23,7 @@ export interface CalledPeer {
   readonly isReady: () => boolean;
   /**
    * The reason why nothing was sent over the last connection: another user's process was, or could
-   * have been, at its other end. Null if it was used.
+   * have been, at its other end; null if it was used.
    */
   readonly refusal: () => JobError | null;
 }

@@ -18,12 +18,12 @@ import { loadCa, loadTls } from "../../platform/network/tls.ts";
 import { findDistrust } from "../../platform/files/trusted_path.ts";
 import { readTokenFile } from "../auth/token_file.ts";
 
-/** A connection to a daemon, opened again when it breaks. */
+/** A connection to a daemon, reopened when it breaks. */
 export interface Channel extends CalledPeer, ConnectionInfo {
   readonly client: grpc.Client;
   readonly metadata: () => grpc.Metadata;
   /**
-   * Read the token again after a call with `sent` was refused: a daemon may create a new one at
+   * Read the token again after a call with `sent` was refused: a daemon may create a new token at
    * each start.
    *
    * @returns true if it has changed
@@ -34,14 +34,14 @@ export interface Channel extends CalledPeer, ConnectionInfo {
 
 type Tls = NonNullable<ConnectOptions["tls"]>;
 
-/** The token for this target; undefined when there is none. */
+/** The token for this target; undefined without one. */
 function findToken(target: Target): string | undefined {
   if (target.token !== undefined) return target.token;
   if (target.tokenFile !== undefined) return readTokenFile(target.tokenFile);
   // The token of this machine's daemon is sent to no other machine.
   if (!isLoopback(target.host)) return undefined;
   const path = tokenPath(target.port);
-  // Another user's token is useless, and so is one that others can change.
+  // Another user's token is useless, and so is a token that others can change.
   if (findDistrust(path) !== null) return undefined;
   try {
     return readTokenFile(path);
@@ -77,7 +77,7 @@ function plainCredentials(
     const connector = createConnector(...given);
     const connect = connector.connect.bind(connector);
     connector.connect = async (socket) => {
-      // An error without a listener would end the process, and it has no other listener yet.
+      // It has no other listener yet, and an error without one would end the process.
       socket.on("error", () => {});
       await prove(socket);
       const connected = await connect(socket);
@@ -89,8 +89,8 @@ function plainCredentials(
 }
 
 /**
- * TLS does not allow an IP address as a server name, but grpc-js sends the host unchanged. So give
- * it another name to send; our own check compares the certificate with the address.
+ * TLS forbids an IP address as a server name, but grpc-js sends the host unchanged. So send a
+ * different name; our own check compares the certificate with the address.
  */
 function nameOptions(tls: Tls, host: string, port: number): grpc.ChannelOptions {
   const isAddress = host.includes(":") || /^[\d.]+$/.test(host);
@@ -189,7 +189,7 @@ export async function openChannel(target: Target): Promise<Channel> {
   };
 }
 
-/** Proves each connection of a channel, and remembers why the last one was not used. */
+/** Proves each connection of a channel, and remembers why the last one was rejected. */
 function createProof(options: ProofOptions): Pick<Channel, "refusal" | "close"> & {
   readonly prove: (socket: Socket) => Promise<void>;
 } {
@@ -210,7 +210,7 @@ function createProof(options: ProofOptions): Pick<Channel, "refusal" | "close"> 
   return {
     prove,
     refusal: () => refusal,
-    // The library does not know the connection yet, which would keep the process alive.
+    // The library does not know the connection yet, and it would keep the process alive.
     close: () => unproven.forEach((socket) => void socket.destroy()),
   };
 }

@@ -81,10 +81,7 @@ export function connect(options: ConnectOptions = {}): JobClient {
   return withConnectionInfo(client, () => opening);
 }
 
-/**
- * Call once. If our token was refused and the daemon has a newer one, call again: a refused call
- * has done nothing.
- */
+/** Call once, and again with a newer token if ours was refused, which has no effect. */
 async function callMethod(
   channel: Channel,
   method: DescMethod,

@@ -12,16 +12,15 @@ import {
 /** Longest wait for a response unless a call says otherwise. */
 export const CALL_TIMEOUT_MS = 10_000;
 
-/** Where and how to reach a daemon. */
+/** Address and settings for reaching a daemon. */
 export interface ConnectOptions {
   /** Default "localhost". */
   readonly host?: string | undefined;
   /** Default 59051. */
   readonly port?: number | undefined;
   /**
-   * Path of the Unix socket, which takes no token; null never uses one. By default, the socket that
-   * belongs to the port is tried first if the host is this machine and neither `token` nor
-   * `tokenFile` is given.
+   * Path of the Unix socket, which takes no token; null never uses one. By default, the port's
+   * socket is tried first if the host is this machine, without `token` and `tokenFile`.
    */
   readonly socket?: string | null | undefined;
   /** Token for this host, over TCP. Goes to another machine only over TLS. */
@@ -47,7 +46,7 @@ export interface ConnectOptions {
   /** Limit of one call in milliseconds; default 10,000. */
   readonly timeoutMs?: number | undefined;
   /**
-   * How instances and schedules have their arguments and results: "text" in `arguments` and
+   * Form of the arguments and results of instances and schedules: "text" in `arguments` and
    * `results`, one text each, in which 1 and "1" look the same (the default), or "json" as JSON
    * text of an array in `argumentsJson` and `resultsJson`.
    */
@@ -91,7 +90,7 @@ const CALL_KEYS: KeysOf<CallOptions> = {
 };
 
 /**
- * Check the options of a client. If a misspelled one were ignored, it would call the wrong daemon.
+ * Check the options of a client. Ignoring a misspelled one could call the wrong daemon.
  *
  * @throws JobError `invalid_argument` with the path of the option and the nearest known one
  */

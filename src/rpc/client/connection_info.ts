@@ -1,8 +1,8 @@
-/** Where a client's daemon is, and the sockets at which there was none. */
+/** Location of a client's daemon, and the sockets that were tried in vain. */
 export interface ConnectionInfo {
   /** For messages: `host:port` or the path of the socket. */
   readonly address: string;
-  /** The sockets of the daemon's port that were tried first, at which nobody listens. */
+  /** The sockets of the daemon's port that were tried first, without a listener. */
   readonly triedSockets: readonly string[];
   /** True if a connection is open. */
   readonly isReady: () => boolean;
@@ -19,7 +19,7 @@ export function withConnectionInfo<Client extends object>(client: Client, look: 
   return client;
 }
 
-/** Where a client's daemon is; null if the client has not connected. */
+/** Location of a client's daemon; null if the client has not connected. */
 export async function connectionInfo(client: object): Promise<ConnectionInfo | null> {
   return await LOOKS.get(client)?.()?.catch(() => null) ?? null;
 }

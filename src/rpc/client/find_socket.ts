@@ -8,22 +8,22 @@ import type { ConnectOptions } from "./connect_options.ts";
 /** Options of a client, with the address that they have by default. */
 export type Target = ConnectOptions & { readonly host: string; readonly port: number };
 
-/** A Unix socket, and whose daemon, other than root's and our own, may be there. */
+/** A Unix socket, and a further user, apart from root and ours, whose daemon may be there. */
 export interface FoundSocket<Opened = unknown> {
   readonly path: string;
   readonly daemonUid: number | null;
   readonly opened: Opened;
 }
 
-/** A socket that others can replace may not be the daemon's: anyone can create a folder in /tmp. */
+/** A socket that others can replace may be forged: anyone can create a folder in /tmp. */
 function isTrusted(path: string, daemonUid: number | null): boolean {
   return findDistrust(dirname(path), { owners: daemonUid === null ? [] : [daemonUid] }) === null;
 }
 
-/** Where a client looks for the socket. */
+/** Places in which a client looks for the socket. */
 interface Search extends Target {
   readonly daemonUid: number | null;
-  /** Gets the paths at which there was none. */
+  /** Receives the paths without a socket. */
   readonly tried: string[];
 }
 
@@ -31,7 +31,7 @@ interface Search extends Target {
  * The first Unix socket that accepts connections; null to use TCP.
  *
  * @param open connects to a path, or rejects
- * @throws JobError `unavailable` if a socket is given by its path and none can connect to it
+ * @throws JobError `unavailable` if the given socket accepts none
  */
 export async function findSocket<Opened>(
   search: Search,

@@ -21,7 +21,7 @@ export interface ProofOptions {
   readonly hasToken: boolean;
 }
 
-/** The user whose daemon is accepted: the named one, or else that of the system's service. */
+/** The user whose daemon is accepted: the named one, or else the system service's. */
 export function daemonUidOf(named: string | undefined): number | null {
   return named === undefined ? systemDaemonUid() : userId(named);
 }
@@ -31,11 +31,11 @@ function pause(ms: number): Promise<void> {
 }
 
 /**
- * Check who is at the other end of a new connection without TLS, before anything is sent. On this
- * machine, the kernel must report a process of root, of our own user or of `daemonUid`. A token is
- * never sent to another machine.
+ * Check the owner of the other end of a new connection without TLS, before anything is sent. On
+ * this machine, the kernel must report a process of root, of our own user or of `daemonUid`. A
+ * token is never sent to another machine.
  *
- * @throws JobError `unavailable` naming the user who listens
+ * @throws JobError `unavailable` with the name of the listening user
  */
 export async function provePeer(socket: Socket, options: ProofOptions): Promise<void> {
   if (options.socket === null) await proveTcp(socket, options);
@@ -61,12 +61,12 @@ async function proveTcp(socket: Socket, options: ProofOptions): Promise<void> {
     localAddress === undefined || localPort === undefined || remoteAddress === undefined ||
     remotePort === undefined
   ) {
-    // There, Bun reports as open also a connection that was refused.
+    // There, Bun also reports refused connections as open.
     if (isWindows()) throw new Error("the connection was refused, or closed at once");
     throw new JobError("unavailable", "Cannot send anything: the connection was closed at once");
   }
   const address = hostPort(remoteAddress, remotePort);
-  // The resolver decides what a name such as "localhost" means, so check the address.
+  // The resolver decides the meaning of a name such as "localhost", so check the address.
   if (!isLoopback(remoteAddress.replace(/^::ffff:/i, ""))) {
     if (!options.hasToken) return;
     throw refusal(`Cannot send a token to ${address}: it is not on this machine`, TLS_HINT);

@@ -21,18 +21,18 @@ import type { ConnectionInfo } from "./connection_info.ts";
 
 /** Bytes before each message: a flag for compression, and the length. */
 const PREFIX_BYTES = 5;
-/** A status of gRPC that has no code of ours. */
+/** A gRPC status without a code of ours. */
 const UNKNOWN = 2;
 const UNAVAILABLE = 14;
 const DEADLINE_EXCEEDED = 4;
 const CANCELLED = 1;
 const RESOURCE_EXHAUSTED = 8;
-/** The longest time limit in milliseconds that the header of a call can have. */
+/** The longest time limit in milliseconds that fits in a call's header. */
 const TIMEOUT_MS_MAX = 99_999_999;
 
 /** A call of one method, encoded. */
 export interface SocketCall extends CallOptions {
-  /** Such as "GetStatus". */
+  /** For example "GetStatus". */
   readonly method: string;
   readonly path: string;
   readonly request: Uint8Array;
@@ -41,8 +41,8 @@ export interface SocketCall extends CallOptions {
 }
 
 /**
- * A connection to the daemon's Unix socket for calls with one response: what gRPC is over HTTP/2,
- * without the library. Loading that takes longer than the call.
+ * A connection to the daemon's Unix socket for calls with one response: gRPC's use of HTTP/2,
+ * without the library, which takes longer to load than the call.
  */
 export class SocketChannel implements CalledPeer, ConnectionInfo {
   readonly address: string;
@@ -51,7 +51,7 @@ export class SocketChannel implements CalledPeer, ConnectionInfo {
   readonly #found: FoundSocket<Socket>;
   #opened: Socket | null;
   #session: ClientHttp2Session | null = null;
-  /** That of the session. */
+  /** The session's socket. */
   #socket: Socket | null = null;
   /** Calls at the same time share one connection. */
   #connecting: Promise<ClientHttp2Session> | null = null;
@@ -91,7 +91,7 @@ export class SocketChannel implements CalledPeer, ConnectionInfo {
   close(): void {
     this.#session?.destroy();
     this.#session = null;
-    // Bun's session waits until a daemon that is frozen closes it, too, and so would the process.
+    // Bun's session, and so the process, would wait until a frozen daemon closes it too.
     this.#socket?.destroy();
     this.#socket = null;
     this.#opened?.destroy();
@@ -122,14 +122,14 @@ export class SocketChannel implements CalledPeer, ConnectionInfo {
     }
     const session = connectHttp2("http://localhost", { createConnection: () => socket });
     session.once("remoteSettings", () => this.#isReady = true);
-    // Its streams tell the same.
+    // Its streams report the same.
     session.on("error", () => {});
     this.#socket = socket;
     return this.#session = session;
   }
 }
 
-/** An error of a call that has become none of ours yet. */
+/** An error of a call before its conversion to a JobError. */
 class Failure extends Error {
   readonly failure: CallFailure;
 

@@ -15,15 +15,15 @@ import { withConnectionInfo } from "./connection_info.ts";
 const STREAMS = ["follow", "watch", "workOnStore"] as const satisfies readonly StreamName[];
 
 /**
- * Make a client that starts at once, if the daemon's Unix socket is there: it does without the
- * libraries of gRPC and protobuf, but for streams. Everywhere else it is the ordinary client.
+ * Make a client that starts at once, if the daemon's Unix socket is there: it needs the libraries
+ * of gRPC and protobuf only for streams. Elsewhere it is the ordinary client.
  */
 export async function connectAtOnce(options: ConnectOptions): Promise<JobClient> {
   const { host = "localhost", port = GRPC_PORT_DEFAULT, daemonUser } = options;
   const daemonUid = daemonUser === undefined ? null : userId(daemonUser);
   const tried: string[] = [];
   const search = { ...options, host, port, daemonUid, tried };
-  // If nobody listens at the path that was given, the first call says so.
+  // If nobody listens at the given path, the first call reports it.
   const found = await findSocket(search, openSocket).catch(() => null);
   const connect = async () => (await import("./client.ts")).connect(options);
   if (found === null) return await connect();

@@ -1,7 +1,7 @@
 import { readAddress } from "../../core/public_address.ts";
 import type { Clock } from "../../platform/clock.ts";
 
-/** Attempts: so many at once, and one more each time this long has passed, in ms. */
+/** Attempts: a burst, and one more each time this many ms have passed. */
 export interface Attempts {
   readonly burst: number;
   readonly everyMs: number;
@@ -9,23 +9,23 @@ export interface Attempts {
 
 /** Limits of an {@link AddressQuota}. */
 export interface AddressLimits {
-  /** Of one address, or network of IPv6. */
+  /** Limit of one address, or network of IPv6. */
   readonly ofOne: Attempts;
-  /** Of all together. It only holds for addresses that have used half of their own. */
+  /** For all together. It only holds for addresses that have used half of their quota. */
   readonly ofAll: Attempts;
 }
 
-/** Most addresses that are remembered; the one that came first is forgotten. */
+/** Most addresses that are remembered; the oldest is forgotten. */
 const ADDRESSES_MAX = 10_000;
 
-/** When all attempts will be allowed again, in monotonic ms. Each attempt moves it. */
+/** The time when all attempts will be allowed again, in monotonic ms. Each attempt moves it. */
 interface Bucket {
   fullMs: number;
 }
 
 /**
- * Limits how often clients may fail. A flood, from however many addresses, keeps nobody out whose
- * own address has hardly failed of late.
+ * Limits the failures of clients. A flood, from any number of addresses, keeps out nobody whose
+ * own address has hardly failed recently.
  */
 export class AddressQuota {
   readonly #clock: Clock;
@@ -40,8 +40,8 @@ export class AddressQuota {
   }
 
   /**
-   * Count an attempt from an address before it is looked at: many at the same time would otherwise
-   * all be the first. Returns false if it must not be looked at.
+   * Count an attempt from an address before it is inspected: otherwise many concurrent ones would
+   * each look like the first. Returns false if it must not be inspected.
    */
   takes(address: string): boolean {
     const { ofOne, ofAll } = this.#limits;
@@ -79,7 +79,7 @@ export class AddressQuota {
     return (fullMs - this.#nowMs()) / everyMs;
   }
 
-  /** However long a flood lasts, there is room again as soon after it. */
+  /** After a flood of any length, room returns equally fast. */
   #take(bucket: Bucket, { burst, everyMs }: Attempts): void {
     const nowMs = this.#nowMs();
     bucket.fullMs = Math.min(Math.max(bucket.fullMs, nowMs) + everyMs, nowMs + burst * everyMs);
@@ -90,7 +90,7 @@ export class AddressQuota {
   }
 }
 
-/** Whoever has an IPv6 address usually has a network of 64 bits. */
+/** The owner of an IPv6 address usually has a network of 64 bits. */
 function networkOf(address: string): string {
   const words = readAddress(address);
   if (words === null) return address;

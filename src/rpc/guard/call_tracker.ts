@@ -28,11 +28,11 @@ interface TrackedSocket {
   once(event: "close", listener: () => void): unknown;
 }
 
-/** What the tracker needs of the object that watches the bytes of a connection. */
+/** Dependencies of the tracker on the object that watches the bytes of a connection. */
 export interface TrackedGuard {
   /** True once a call of the client has been accepted. */
   readonly isAdmitted: boolean;
-  /** The client's misbehavior; null while there is none. */
+  /** The client's misbehavior; null without any. */
   readonly complaint: string | null;
   /** Note that a call of the client was accepted. */
   admit(): void;
@@ -51,8 +51,8 @@ export interface Origin {
   /** The name of its connection, of grpc-js or another transport. */
   readonly peer: string;
   /**
-   * Who owns the connection, and perhaps others: a user of this machine or the owner of a token. If
-   * unknown, the connection itself.
+   * The owner of this and perhaps other connections: a user of this machine or the owner of a
+   * token. If unknown, the connection itself.
    */
   readonly principal: string;
 }
@@ -60,11 +60,11 @@ export interface Origin {
 /** Properties of a connection when it is accepted. */
 export interface NewConnection {
   readonly guard: TrackedGuard;
-  /** Its name; by default that of grpc-js, from the address of the client. */
+  /** Its name; by default grpc-js's, from the address of the client. */
   readonly peer?: string;
   /** True if its caller is unknown until a call is accepted. */
   readonly isStranger: boolean;
-  /** Its principal; null while unknown, and if callers are not distinguished. */
+  /** Its principal; null while unknown, and for anonymous callers. */
   readonly principal: string | null;
   /** The user at the other end of a Unix socket; null for other connections, or if unknown. */
   readonly uid?: number | null;
@@ -86,9 +86,7 @@ interface Connection {
   requestBytes: number;
   /** Response bytes of open calls, and of unread stream messages. */
   openBytes: number;
-  /**
-   * Bytes that wait in the socket, including those of ended calls. Only Bun's sockets report them.
-   */
+  /** Bytes that wait in the socket, including ended calls'. Only Bun's sockets report them. */
   queuedBytes: number;
   /** Unread bytes: the larger of the two, because they overlap. */
   unreadBytes: number;
@@ -97,9 +95,7 @@ interface Connection {
 /** An open call, as only the tracker uses it. */
 export interface TrackedCall {
   readonly connection: Connection | null;
-  /**
-   * "receiving" until the request is complete, "answering" from the status until the stream closes.
-   */
+  /** "receiving" until the request is complete, "answering" from the status to the stream's end. */
   phase: "receiving" | "running" | "answering";
   since: number;
   /** Bytes of its response. */
@@ -123,9 +119,9 @@ const COMPLAINTS = {
 } as const;
 
 /**
- * The calls and connections of the server. Closes connections without progress: a silent one, one
- * whose request never ends, one that never reads its response. If all connections together use too
- * much of a resource, closes the one that uses most. Calls are found by the peer's address.
+ * The calls and connections of the server. Closes connections without progress: a silent one, or
+ * one whose request never ends or response is never read. If all connections together use too much
+ * of a resource, closes the one that uses most. Calls are found by the peer's address.
  */
 export class CallTracker {
   readonly #clock: Clock;
@@ -238,7 +234,7 @@ export class CallTracker {
   /**
    * A call was accepted: its client is no longer a stranger.
    *
-   * @param principal the connection's; null if callers are not distinguished
+   * @param principal the connection's; null for anonymous callers
    */
   admit({ connection }: TrackedCall, principal: string | null): void {
     if (!connection) return;
@@ -315,8 +311,8 @@ export class CallTracker {
   #relieveRequests(): void {
     while (this.#requestBytes > REQUEST_BYTES_MAX) {
       const worst = this.#relieve("requestBytes");
-      // Others keep their bytes until their calls have ended, and so does one whose close is
-      // reported later.
+      // Others keep their bytes until their calls have ended, as do connections that report it
+      // later.
       if (!worst?.socket.destroyed) return;
       this.#forgetRequests(worst);
     }
@@ -324,7 +320,7 @@ export class CallTracker {
 
   /**
    * Close the connection that uses the most of a resource; for request bytes, of the caller that
-   * uses the most. Returns it; null if there is none left.
+   * uses the most. Returns it; null if none is left.
    */
   #relieve(of: keyof typeof COMPLAINTS): Connection | null {
     let worst: Connection | null = null;
@@ -338,8 +334,7 @@ export class CallTracker {
       [mostOfCaller, most] = [ofCaller, has];
     }
     worst?.guard.complain(COMPLAINTS[of]);
-    // A client that reads nothing would not read a farewell either, and waiting for it keeps the
-    // bytes.
+    // A client that reads nothing would not read a farewell, and waiting for it keeps the bytes.
     if (of === "unreadBytes") worst?.socket.destroy();
     return worst;
   }
@@ -347,7 +342,7 @@ export class CallTracker {
   /** Note that a call has entered its next phase. */
   move(call: TrackedCall, phase: TrackedCall["phase"]): void {
     call.phase = phase;
-    // A running call may take any time: the clock is not read for it.
+    // A running call has no time limit, so the clock is not read.
     if (phase !== "running") call.since = this.#now();
   }
 
@@ -370,7 +365,7 @@ export class CallTracker {
     this.#endListener?.();
   }
 
-  /** Note the bytes of a body that is no longer needed, nor are its text and value. */
+  /** Note the bytes of a body whose text and value are no longer needed. */
   leaveBody(bytes: number): void {
     if (bytes >= LARGE_MESSAGE_BYTES) this.#memory.leave(bytes * COPIES_OF_RESPONSE);
   }

@@ -14,20 +14,20 @@ const GOAWAY_BYTES = 8;
 const ENHANCE_YOUR_CALM = 0xb;
 
 /**
- * How much a connection may do in a burst, and how much more per second.
+ * Allowances of a connection for a burst, and per second after that.
  *
  * A gRPC client sends a few SETTINGS, one reset for each call that it abandons, and a WINDOW_UPDATE
  * for every few kilobytes that it reads. Many also send a PING for data that they read, to measure
- * the bandwidth. So each message to the client allows one more PING and one more reset, as in other
- * gRPC servers.
+ * the bandwidth. So each message to the client allows one more PING and one more reset, like in
+ * other gRPC servers.
  */
 const ALLOWANCES = {
   /**
-   * Calls of a connection before one is accepted. Those that the client queued while it connected
-   * arrive together: as many as a connection may have.
+   * Calls of a connection before one is accepted. Calls that the client queued while it connected
+   * arrive together: up to the limit of a connection.
    */
   call: { atOnce: STREAMS_MAX, perSecond: 5 },
-  /** Bytes of such a connection: enough for a first call, and for a health check per second. */
+  /** Bytes of a stranger's connection: enough for a first call, and a health check per second. */
   strangerByte: { atOnce: 256 * 1_024, perSecond: 1_024 },
   /** Streams reset by either side. */
   reset: { atOnce: 1_000, perSecond: 100 },
@@ -118,7 +118,7 @@ export class ConnectionGuard {
     this.#sent = new FrameReader({ begin: (frame) => this.#beginSent(frame) });
   }
 
-  /** The client's misbehavior; null while there is none. */
+  /** The client's misbehavior; null without any. */
   get complaint(): string | null {
     return this.#complaint;
   }

@@ -30,7 +30,7 @@ export interface FrameListener {
   end?(frame: Frame): void;
 }
 
-/** Finds the frames of one direction of an HTTP/2 connection, wherever its chunks are cut. */
+/** Finds the frames of one direction of an HTTP/2 connection, in chunks of any size. */
 export class FrameReader {
   readonly #listener: FrameListener;
   /** Bytes still to skip before the first frame. */

@@ -57,7 +57,7 @@ export class HeaderBlock {
     return null;
   }
 
-  /** A frame has ended and the next one continues the block, without padding or priority. */
+  /** A frame has ended; the next one continues the block, without padding or priority. */
   endFrame(): void {
     this.#skip = 0;
   }
@@ -72,8 +72,7 @@ export class HeaderBlock {
     }
     if (this.#textCount > 0) return this.#begin(byte & 0x7f, 0x7f, true, 0);
     this.#fieldCount += 1;
-    // An indexed field, a field to add to the table, a table size update, or a field not to be
-    // added.
+    // An indexed field, a field to add to the table, a table size update, or a field to keep out.
     if ((byte & 0x80) !== 0) this.#begin(byte & 0x7f, 0x7f, false, 0);
     else if ((byte & 0x40) !== 0) this.#begin(byte & 0x3f, 0x3f, false, 1);
     else if ((byte & 0x20) !== 0) this.#begin(byte & 0x1f, 0x1f, false, 0);

@@ -1,21 +1,24 @@
 import type { Clock } from "../../platform/clock.ts";
 
-/** How often {@link Paced} computes: so many times at once, and once more each time this passes. */
+/** Pace of {@link Paced}: a burst, and one more computation each time this passes. */
 export interface Pace {
   readonly burst: number;
   readonly everyMs: number;
 }
 
 /**
- * Computes a value at a limited rate, however often it is requested: by default ten times a second.
- * Every request gets a result that was computed after the request.
+ * Computes a value at a limited rate: by default ten times a second. Every request gets a result
+ * that was computed after it.
  */
 export class Paced<T> {
   readonly #clock: Clock;
   readonly #compute: () => Promise<T>;
   readonly #pace: Pace;
   #next: Promise<T> | null = null;
-  /** When the whole burst will be allowed again, in monotonic ms. Each computation moves it. */
+  /**
+   * The time when the whole burst will be allowed again, in monotonic ms. Each computation moves
+   * it.
+   */
   #fullMs = -Infinity;
 
   constructor(
@@ -28,7 +31,7 @@ export class Paced<T> {
     this.#pace = pace;
   }
 
-  /** @throws whatever the computation throws */
+  /** @throws errors of the computation */
   get(): Promise<T> {
     return this.#next ??= this.#pause().then(() => {
       this.#next = null;

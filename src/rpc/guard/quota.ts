@@ -4,7 +4,7 @@ import type { Origin } from "./call_tracker.ts";
 /** The limits of a {@link Quota}. */
 export interface QuotaLimits {
   readonly max: number;
-  /** Most of one principal, over all of its connections. */
+  /** Most of one principal, over all its connections. */
   readonly ofPrincipalMax: number;
   /** Most of one connection. */
   readonly ofPeerMax: number;

@@ -3,7 +3,7 @@ import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { isMemoryLarge, releaseMemory, shrinkMemory } from "../../platform/process/memory.ts";
 import { BUSY_CALLS, LEFT_BYTES_MAX, LEFT_BYTES_URGENT, RELEASE_MS, REST_MS } from "../limits.ts";
 
-/** How memory is returned to the system. */
+/** Calls that return memory to the system. */
 const SYSTEM = { release: releaseMemory, shrink: shrinkMemory, isLarge: isMemoryLarge };
 
 /**
@@ -13,7 +13,7 @@ const SYSTEM = { release: releaseMemory, shrink: shrinkMemory, isLarge: isMemory
 export class ThreadMemory {
   readonly #clock: Clock;
   readonly #system: typeof SYSTEM;
-  /** Estimated bytes that are no longer used, since the last release for them. */
+  /** Estimated number of unused bytes since their last release. */
   #leftBytes = 0;
   #releasing: Timer | null = null;
   /** Calls that ended since memory was shrunk. */
@@ -28,7 +28,7 @@ export class ThreadMemory {
     this.#resting = new LazyTimer(clock, () => this.#rest());
   }
 
-  /** Note an estimate of bytes that are no longer used, but would be collected late. */
+  /** Note an estimate of unused bytes that would be collected late. */
   leave(bytes: number): void {
     this.#leftBytes += bytes;
     if (this.#leftBytes < LEFT_BYTES_MAX) return;
@@ -43,7 +43,7 @@ export class ThreadMemory {
     this.#system.release();
   }
 
-  /** Note that the listeners have started, which takes as much memory as many calls. */
+  /** Note that the listeners have started, which takes the memory of many calls. */
   noteStart(): void {
     this.#callCount = BUSY_CALLS;
     this.#resting.setIn(REST_MS);

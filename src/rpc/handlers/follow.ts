@@ -12,7 +12,7 @@ import { readLogQuery } from "../messages/requests.ts";
 /**
  * The messages of a Follow call.
  *
- * @throws JobError `invalid_argument` for a request that cannot be followed; as `ManagerApi.follow`
+ * @throws JobError `invalid_argument` for an invalid request; like `ManagerApi.follow`
  */
 export async function* followSteps(
   manager: Pick<ManagerApi, "follow">,
@@ -43,8 +43,8 @@ export async function* followSteps(
 const WAITING: (() => void)[] = [];
 
 /**
- * Wait for a turn: one message of all followers is encoded, and written, between two looks at what
- * else has arrived. Hundreds of followers with much to read would keep others waiting for seconds.
+ * Wait for a turn: between two events of other kinds, only one follower's message is encoded and
+ * written. Hundreds of busy followers would otherwise block others for seconds.
  */
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => {

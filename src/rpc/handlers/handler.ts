@@ -10,15 +10,15 @@ type Methods = typeof JobService["method"];
 export interface CallState {
   /** True if the client disconnected or its deadline passed. */
   readonly isCanceled: () => boolean;
-  /** The caller; nobody for a method that does not depend on it. */
+  /** The caller; anonymous for a method that does not depend on it. */
   readonly caller: CallerInfo;
   /** Most items of a page; lowered when the response was too large for one message. */
   pageLimit: number;
   /** Items in the response's page; 0 for a response without pages. */
   pageItems: number;
-  /** True if the handler only reads, and can give a shorter response for {@link isBrief}. */
+  /** True if the handler only reads, and supports {@link isBrief}. */
   canBeBrief: boolean;
-  /** The full response exceeded one message: omit what other methods can return. */
+  /** The full response exceeded one message: omit data that other methods can return. */
   isBrief: boolean;
 }
 

@@ -45,7 +45,7 @@ const API_VERSION = "v1";
 
 /** Longest wait of one WaitInstance call; clients repeat the call. */
 const WAIT_MAX_MS = 60_000;
-/** How long a wait may outlive its client. */
+/** Time for which a wait may outlive its client. */
 const WAIT_SLICE_MS = 5_000;
 
 /** All jobs in one message, without signatures if brief. */
@@ -91,7 +91,7 @@ async function schedule(manager: ManagerApi, request: ScheduleJobRequest) {
   return { instance: { ...previewToWire(preview), dueAt: null }, schedule: wire };
 }
 
-/** What a dry run would queue; with its id if that instance is there already. */
+/** The instance that a dry run would queue; with its id if it exists already. */
 async function dryRun(manager: ManagerApi, kind: string, options: ScheduleOptions) {
   const wire = previewToWire(manager.previewJob(kind, options));
   if (options.id === undefined) return wire;
@@ -130,8 +130,7 @@ function bulkToWire(instances: readonly Instance[]) {
 }
 
 /**
- * The handlers of JobService over `manager`: each reads its request, calls one method and converts
- * the result.
+ * The handlers of JobService over `manager`: each converts its request, one call and the result.
  */
 export function createHandlers(manager: ManagerApi): Handlers {
   return {

@@ -16,7 +16,7 @@ import { type Handlers, textLengthMax } from "./handler.ts";
 
 const SUBJECT_TYPES = ["job", "node", "daemon", "store", "channel"] as const;
 
-/** The kind to silence, or null for everything, which must be said: absent is a mistake. */
+/** The kind to silence, or null for everything, which must be explicit: absent is a mistake. */
 function kindOf({ kind, all }: { readonly kind?: string; readonly all: boolean }): string | null {
   const name = textOf(kind);
   if (all && name !== undefined) {

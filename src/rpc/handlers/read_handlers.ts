@@ -34,11 +34,11 @@ import type { BulkAction } from "../../manager/api/instances.ts";
 
 /** Most rows that a request may look at. */
 const LOOK_MAX = 100_000;
-/** The same if a request with a condition that no index knows does not say it. */
+/** The default of that for a request with a condition without an index. */
 const LOOK_DEFAULT = 10_000;
-/** Rows whose history is looked at for one page. */
+/** Rows whose history is searched for one page. */
 const HISTORY_LOOK = 5_000;
-/** Instances that are counted at most, if a request does not say it. */
+/** Default limit of a count. */
 const COUNT_DEFAULT = 10_000;
 
 function checkRange(field: string, value: number, max: number): void {
@@ -63,13 +63,10 @@ function lookMaxOf(query: InstanceQuery, lookMax: number | undefined): { lookMax
   return isRare ? { lookMax: LOOK_DEFAULT } : {};
 }
 
-/** Runs that are due next, if a request does not say how many. */
+/** Default number of next runs. */
 const UPCOMING_DEFAULT = 100;
 
-/**
- * A response with more reports omits arguments and results of instances: nobody reads the payloads
- * of a whole day.
- */
+/** A response with more reports omits payloads: nobody reads them for a whole day. */
 const REPORTS_WHOLE_MAX = 20;
 
 function reportToWire(
@@ -93,7 +90,7 @@ function reportToWire(
   };
 }
 
-/** Handlers of the methods that only read the store: those with the effect "read". */
+/** Handlers of the methods that only read the store: methods with the effect "read". */
 export function readHandlers(manager: ReadApi): Pick<Handlers, MethodOf<"read">> {
   return {
     async lookupInstances({ query, brief, lookMax }, call) {

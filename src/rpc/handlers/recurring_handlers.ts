@@ -12,7 +12,7 @@ import { readName, readSet, readTime, refuse, textOf } from "../messages/request
 import { readScheduleChange } from "../messages/schedule_requests.ts";
 import type { WireRecord } from "../messages/wire_record.ts";
 
-/** Schedules on the wire, with their status: a pause of their kind or of all counts. */
+/** Schedules on the wire, with their status: a pause of their kind or of all kinds counts. */
 export function schedulesToWire(
   records: readonly ScheduleRecord[],
   pauses: readonly Pause[],
@@ -20,14 +20,14 @@ export function schedulesToWire(
   return records.map((record) => scheduleToWire(record, pausedUntil(record.kind, pauses)));
 }
 
-/** Changed schedules in one message, without arguments if those do not fit. */
+/** Changed schedules in one message, without arguments if these do not fit. */
 function fitSchedules(records: readonly ScheduleRecord[]): readonly ScheduleRecord[] {
   const characters = records.reduce((sum, { argumentsJson }) => sum + argumentsJson.length, 0);
   if (characters * BYTES_OF_CHARACTER <= MESSAGE_BYTES_MAX / 2) return records;
   return records.map((record) => ({ ...record, argumentsJson: "[]" }));
 }
 
-/** The schedules that a request names: those of a kind, or one, whose id is enough. */
+/** The schedules that a request names: a kind's, or a single one, whose id is enough. */
 export async function targetOf(
   manager: Pick<ManagerApi, "getSchedule">,
   { kind, scheduleId }: { readonly kind: string; readonly scheduleId?: string },
@@ -39,10 +39,7 @@ export async function targetOf(
   return withoutUndefined({ kind: readName(kind, "kind"), scheduleId: id });
 }
 
-/**
- * The kind to pause or resume; null for all. An empty kind is probably a mistake, and must not mean
- * all of them.
- */
+/** The kind to pause or resume; null for all. An empty kind is probably a mistake, never all. */
 function kindOf(kind: string | undefined): string | null {
   if (kind !== "") return kind ?? null;
   throw refuse("kind", 'found "", wanted a kind', "Omit it to mean all jobs");

@@ -91,7 +91,7 @@ export class ScopedHandlers<Api> implements LocalReads {
 
   #viewFor(jobs: CallInfo["jobs"]): View<Api> {
     if (jobs === null) return this.#whole;
-    // Kinds may have blanks, and the patterns of one caller must not pass for those of another.
+    // Kinds may have blanks, and different callers' patterns must stay different.
     const key = JSON.stringify(jobs);
     const known = this.#limited.get(key);
     if (known !== undefined) return known;
@@ -106,9 +106,7 @@ export class ScopedHandlers<Api> implements LocalReads {
   }
 }
 
-/**
- * If the response exceeds one message, the request is repeated with a smaller page, or in brief.
- */
+/** If the response exceeds one message, repeat the request with a smaller page, or in brief. */
 async function completeCall<Response extends { readonly length: number }>(
   method: Method,
   handlers: Partial<Handlers>,

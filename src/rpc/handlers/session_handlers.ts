@@ -17,7 +17,7 @@ const UID_MAX = 2 ** 32 - 2;
 export function sessionHandlers({ sessions }: ManagerApi) {
   return {
     async createLoginCode({ uid }, { caller }) {
-      // Otherwise whoever has stolen a session could prolong it without end.
+      // Otherwise a thief of a session could prolong it without end.
       if (caller.session !== undefined) {
         throw new JobError(
           "permission_denied",
@@ -76,7 +76,7 @@ function userOf(caller: CallerInfo, uid: bigint | undefined): number | null {
   );
 }
 
-/** Sessions with this proof are the caller's; null for an admin, whose are all. */
+/** Sessions with this proof are the caller's; null for an admin, who owns all. */
 function proofOf(caller: CallerInfo): string | null {
   return caller.isAdmin ? null : holderOf(caller).proof;
 }

@@ -41,7 +41,7 @@ function readWork({ work, to, prefix, compact }: WorkOnStoreRequest): StoreWork 
   throw refuse("work", `found "${work}", wanted info, verify, gc, backup, migrate or undo`);
 }
 
-/** The response with one of its fields: they exclude each other. */
+/** The response with one of its mutually exclusive fields. */
 function stepToWire(step: StoreStep): object {
   switch (step.type) {
     case "progress":

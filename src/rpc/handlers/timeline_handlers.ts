@@ -22,7 +22,7 @@ import { bounded, readSet, readTime, textOf } from "../messages/requests.ts";
 import type { WireRecord } from "../messages/wire_record.ts";
 import type { Handlers } from "./handler.ts";
 
-/** Longest error of a run in a timeline: as many as fit are shown. */
+/** Longest error of a run in a timeline: as much as fits is shown. */
 const ERROR_LENGTH_MAX = 300;
 /** Most schedules beyond a forecast whose jobs it names. */
 const LEFT_OUT_MAX = 100;

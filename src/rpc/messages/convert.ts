@@ -68,11 +68,11 @@ export function valueTexts(json: string | null): string[] {
   return Array.isArray(values) ? values.map(valueText) : [valueText(values)];
 }
 
-/** How long the attempt ran that ended an instance; undefined if none was running then. */
+/** Duration of the attempt that ended an instance; undefined if none was running then. */
 function durationOf(instance: Instance): number | undefined {
   const { processedAt, settledAt, node } = instance;
   if (processedAt === null || settledAt === null) return undefined;
-  // One that waits for another attempt is on no node.
+  // An instance that waits for another attempt is on no node.
   if (node === null && !isElsewhere(instance)) return undefined;
   return Math.max(0, settledAt - processedAt);
 }
@@ -105,7 +105,7 @@ export function instanceToWire(instance: Instance): WireRecord<typeof JobInstanc
   };
 }
 
-/** The processes of an instance that runs on this node; nothing if they are unknown. */
+/** The processes of an instance on this node; empty if unknown. */
 export function processToWire(
   process: RunningProcess | undefined,
 ): Pick<WireRecord<typeof JobInstanceSchema>, "maxRssBytes" | "cpuMs" | "process"> {
@@ -161,7 +161,7 @@ export function jobToWire(job: JobDefinition): WireRecord<typeof JobSchema> {
 }
 
 /**
- * The hook of a job on the wire, without its secrets; undefined if it has none.
+ * The hook of a job on the wire, without its secrets; undefined without a hook.
  *
  * @param siteUrl URL of the HTTP server; null if it is off
  */
@@ -243,7 +243,7 @@ export function statusToWire(
   };
 }
 
-/** What the store has. */
+/** The content of the store. */
 export function storeToWire(
   { states: { timed_out: timedOut, ...states }, ...content }: StoreContent,
 ): WireRecord<typeof GetStoreResponseSchema> {

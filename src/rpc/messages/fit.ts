@@ -22,10 +22,10 @@ function estimateBytes(instance: Instance): number {
 
 /** Longest error that is kept if payloads are omitted. */
 const ERROR_LENGTH_MAX = 1_000;
-/** Longest part of a log line that is kept if the line does not fit. */
+/** Longest part of a log line that is kept if it does not fit. */
 const LINE_LENGTH_MAX = 100_000;
 
-/** An instance without its payload, which exceeds a message; its error says so. */
+/** An instance without its payload, which exceeds a message, as its error states. */
 export function withoutPayload(instance: Instance): Instance {
   const { argumentsJson, resultsJson, error } = instance;
   const length = argumentsJson.length + (resultsJson?.length ?? 0);
@@ -85,7 +85,7 @@ function shortError({ error }: Instance): Pick<WireInstance, "error" | "errorDet
   return { error: message, errorDetail: { name: error.name.slice(0, 100), message } };
 }
 
-/** All nodes in one message, without the names of their jobs if those do not fit. */
+/** All nodes in one message, without the names of their jobs if these do not fit. */
 export function fitNodes(nodes: readonly NodeStatus[]): WireRecord<typeof NodeSchema>[] {
   const wire = nodes.map(nodeToWire);
   const characters = nodes.reduce(

@@ -36,7 +36,7 @@ export function channelToWire(channel: ChannelSummary): WireRecord<typeof Channe
   };
 }
 
-/** What a job's options say about notices, on the wire. */
+/** A job's options about notices, on the wire. */
 export function jobNoticesToWire(
   { notify, silence, expect }: JobOptions,
 ): WireRecord<typeof JobNoticesSchema> {

@@ -25,7 +25,7 @@ export function quote(value: string): string {
 /** A refusal that names the field. */
 export function refuse(field: string, problem: string, hint?: string): JobError {
   return new JobError("invalid_argument", `Cannot read field "${field}": ${problem}`, {
-    // To the library, "id" is the option of what is a field "uuid" here.
+    // In the library, the option "id" is the field "uuid" here.
     ...(field === "id" ? { path: field } : { options: [field] }),
     hint,
   });
@@ -94,7 +94,7 @@ export function readChoice<const T extends string>(
   throw refuse(field, `found ${quote(value)}, wanted ${choices.join(", ")}`);
 }
 
-/** True if a text is not empty: clients of go-job send an empty one for "any". */
+/** True if a text is not empty: go-job's clients send an empty one for "any". */
 export function isSet(value: string | undefined): value is string {
   return value !== undefined && value !== "";
 }
@@ -188,10 +188,10 @@ function readConditions(query: Query | undefined): InstanceQuery {
 }
 
 /**
- * Conditions on instances; empty without any. A tag becomes the kinds of the jobs that need it, and
- * those that are named of them; the list is empty if there are none, which matches nothing.
+ * Conditions on instances; empty without any. A tag becomes the kinds of the jobs that need it,
+ * limited to the named kinds; an empty list matches nothing.
  *
- * @throws JobError `invalid_argument` naming the field, `not_found` for a tag that no job needs
+ * @throws JobError `invalid_argument` with the field, `not_found` for a tag that no job needs
  */
 export async function readInstanceQuery(
   query: Query | undefined,

@@ -72,7 +72,7 @@ function readArguments(
   );
 }
 
-// go-job's clients send −1 for no priority. A client that means −1 uses the other field.
+// go-job's clients send −1 for no priority. A client that really means −1 uses the other field.
 function readPriority(
   { priority, exactPriority }: Pick<ScheduleJobRequest, "priority" | "exactPriority">,
 ): number | undefined {
@@ -84,7 +84,7 @@ function readInteger(value: number, field: string, { range: [min] }: NamedOption
   throw refuse(field, `found ${value}, wanted 0 or more, or -1 for no limit`);
 }
 
-/** Readers of fields that are set, by the form of their options. */
+/** Readers of set fields, by the form of their options. */
 const READERS: Readonly<
   Record<RunOptionForm, (value: never, field: string, option: NamedOption) => unknown>
 > = {
@@ -109,20 +109,20 @@ const OF_INSTANCE = inMessage(INSTANCE_OPTIONS);
 const OF_SCHEDULE = inMessage(SCHEDULE_OPTIONS.filter((option) => !option.isInRecurrence));
 const OF_RECURRENCE = inMessage(SCHEDULE_OPTIONS.filter((option) => option.isInRecurrence));
 
-/** Options that requests for the other do not have. */
+/** Options that only one of the two requests has. */
 const ONLY_SCHEDULE = SCHEDULE_OPTIONS.filter((one) =>
   one.of === "schedule" && !one.isInRecurrence
 );
 const ONLY_INSTANCE = INSTANCE_OPTIONS.filter((one) => one.of === "instance");
 
-/** The options that a message sets, except arguments. An empty text counts as absent. */
+/** The options in a message, except arguments. An empty text counts as absent. */
 function readFields<Options>(
   message: object,
   options: ReadonlyMap<string, NamedOption>,
   prefix = "",
 ): Options {
   const found: Record<string, unknown> = {};
-  // By the members of the message, as most of thousands have few.
+  // By the members of the message, since most of thousands have few.
   for (const member of Object.keys(message)) {
     const given = (message as Fields)[member];
     if (given === undefined || given === "") continue;

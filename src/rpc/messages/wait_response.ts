@@ -4,16 +4,15 @@ import { instanceToWire } from "./convert.ts";
 import type { WaitInstanceResponse } from "../gen/job_pb.ts";
 import { decodeMessage, encodeMessage, type RecordOf } from "../model/message_codec.ts";
 
-// Hundreds of calls may wait for one instance of megabytes, and all of them end together. So the
-// wait for an instance that is not small returns its id alone; each call then reads it through the
-// gate.
+// Hundreds of calls may wait for one large instance and end together. So the response for a large
+// instance has only its id; each call then reads it through the gate.
 
 /** From this many characters on, an instance is read through the gate. */
 const LARGE_CHARS = 8_000;
 /** Bytes of a response with only a UUID: two tags, two lengths and the text. */
 const ONLY_ID_BYTES = 2 + 2 + 36;
 
-/** The response of a wait: the final instance, or the id of one that has to be read. */
+/** The response of a wait: the final instance, or an id to read it by. */
 export function waitResponse(ended: Instance | string): RecordOf<WaitInstanceResponse> {
   if (typeof ended === "string") return { instance: { uuid: ended } };
   return {

@@ -11,7 +11,7 @@ export interface JsonField extends Field {
   readonly json: string;
 }
 
-/** How a name in a request is read. */
+/** Meaning of a name in a request. */
 export interface FieldName {
   readonly field: JsonField;
   /** True if the value is duration text for a field of milliseconds: `wait` is `wait_ms`. */

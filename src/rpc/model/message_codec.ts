@@ -7,7 +7,7 @@ import { DELIMITED, FIXED64, VARINT, WireReader, WireWriter } from "./wire_forma
 type Fields = Record<string, unknown>;
 
 /**
- * A message as the manager's records are written: times are epoch ms, numbers of 64 bits are plain
+ * A message in the form of the manager's records: times are epoch ms, 64-bit numbers are plain
  * numbers, and null is absent. Other members of a record are not sent.
  */
 export type RecordOf<M> = {
@@ -21,7 +21,7 @@ type FieldOf<F> =
     : F extends Message ? RecordOf<F>
     : never);
 
-/** The form to write, if a message has the same values as texts and as JSON. */
+/** The form to write, if a message has values both as texts and as JSON. */
 export type ValueForm = "texts" | "json";
 
 const SECONDS_TAG = (1 << 3) | VARINT;
@@ -45,7 +45,7 @@ function wireTypeOf({ kind }: Field): number {
 /**
  * The bytes of a message or a record.
  *
- * @param form of values that a message has as texts and as JSON; by default both
+ * @param form of values that exist as texts and as JSON; by default both
  */
 export function encodeMessage<T extends Message>(
   typeName: T["$typeName"],
@@ -75,7 +75,7 @@ function writeFields(
   }
 }
 
-/** True for a value that is not sent, as readers assume it. */
+/** True for an unsent value, which readers assume. */
 function isZero(value: unknown): boolean {
   return value === "" || Object.is(value, 0) || value === false || value === 0n ||
     value instanceof Uint8Array && value.byteLength === 0;
@@ -150,9 +150,9 @@ function writeTime(writer: WireWriter, time: number | Time): void {
 }
 
 /**
- * The message that the bytes are. Unknown fields are skipped.
+ * The message in some bytes. Unknown fields are skipped.
  *
- * @throws Error for bytes that are not a message
+ * @throws Error for invalid bytes
  */
 export function decodeMessage<T extends Message>(typeName: T["$typeName"], bytes: Uint8Array): T {
   const table = tableOf(typeName);
@@ -177,7 +177,7 @@ function readFields(
   }
 }
 
-/** Read one item of a list, or several that are packed together. */
+/** Read one item of a list, or several packed together. */
 function readItems(reader: WireReader, field: Field, wireType: number, items: unknown[]): void {
   if (wireType !== DELIMITED || wireTypeOf(field) === DELIMITED) {
     items.push(readValue(reader, field, undefined));

@@ -1,7 +1,7 @@
 import { CHOICES, MESSAGES } from "../gen/messages.ts";
 
-// The message model: one table, which is read as it is needed, for all forms of a message. To
-// inspect the descriptors of all messages takes longer than everything else that a client does.
+// The message model: one table, read on demand, for all forms of a message. Inspecting the
+// descriptors of all messages takes longer than everything else that a client does.
 
 /** The type of a field's values; `json` is JSON text in a message, and any value in JSON. */
 export type FieldKind =
@@ -42,7 +42,7 @@ export interface Field {
   readonly type: string;
   readonly isOptional: boolean;
   readonly isList: boolean;
-  /** Its name in JSON; null if another field has the same value there. */
+  /** Its name in JSON; null if another field carries the same value. */
   readonly json: string | null;
   /** Set if two fields hold the same values: the form of this one. */
   readonly form: "texts" | "json" | null;
@@ -53,7 +53,7 @@ export interface Field {
 /** The fields of a type of messages. */
 export interface MessageTable {
   readonly typeName: string;
-  /** As in the contract. */
+  /** In the contract's order. */
   readonly fields: readonly Field[];
   /** Sorted by number, in the order of writing. */
   readonly sorted: readonly Field[];

@@ -8,7 +8,7 @@ export const SERVICE = "job.v1.JobService";
 export interface Method {
   /** In code. */
   readonly name: MethodName;
-  /** In the contract, such as "GetStatus". */
+  /** Name in the contract, such as "GetStatus". */
   readonly title: string;
   /** In HTTP/2. */
   readonly path: string;

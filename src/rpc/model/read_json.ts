@@ -20,8 +20,8 @@ const NUMBER = /^-?\d{1,20}(?:\.\d{1,20})?$/;
 const FLAGS: Readonly<Record<string, boolean>> = { true: true, 1: true, false: false, 0: false };
 
 /**
- * Reads JSON values as fields of messages. Refuses what it does not know: a cancel with a
- * misspelled condition would cancel more than its caller meant.
+ * Reads JSON values as fields of messages. Refuses unknown members: a cancel with a misspelled
+ * condition would cancel more than its caller meant.
  */
 export class MessageReader {
   readonly #failure: string;
@@ -122,7 +122,7 @@ export class MessageReader {
     }
   }
 
-  /** The value of a text, by the type of its field; a wrong one is refused as such. */
+  /** The value of a text, by the type of its field; errors are about the field. */
   #typed({ field: { kind }, isDuration }: FieldName, text: string, name: string): unknown {
     if (isDuration) return text;
     switch (kind) {
@@ -167,7 +167,7 @@ export class MessageReader {
     try {
       if (ZONED.test(text)) return timeOfMs(msOf(text));
     } catch {
-      // Refused below: it looks like a time, but is not a valid one.
+      // Refused below: it looks like a time, but is invalid.
     }
     throw this.#wrong(path, value, TIME_WANTED);
   }
@@ -194,7 +194,7 @@ export class MessageReader {
   }
 }
 
-/** Epoch ms of a time with its fraction of a second, which the reader of times drops. */
+/** Epoch ms of a time including its fraction of a second, which the reader of times drops. */
 function msOf(text: string): number {
   const fraction = /\.(\d{1,3})/.exec(text)?.[1] ?? "";
   return parseZonedTime(text, "UTC") + Number(fraction.padEnd(3, "0"));

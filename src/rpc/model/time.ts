@@ -1,4 +1,4 @@
-// In a file of its own: the command line uses it without messages.
+// A separate file: the command line uses it without messages.
 
 /** A point in time in a message. */
 export interface Time {

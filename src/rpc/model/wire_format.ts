@@ -3,11 +3,11 @@ import { Buffer } from "node:buffer";
 // The encoding of protobuf. A client reads only a little, before any of this is compiled: the
 // protobuf library would take longer to load, and to read that little.
 
-/** A wire type: a number in as few bytes as it needs. */
+/** A wire type: a number in the fewest bytes. */
 export const VARINT = 0;
 /** The wire type of eight bytes. */
 export const FIXED64 = 1;
-/** The wire type of a length, and as many bytes. */
+/** The wire type of a length, followed by that number of bytes. */
 export const DELIMITED = 2;
 const GROUP = 3;
 const GROUP_END = 4;
@@ -31,7 +31,7 @@ const TEXT = new TextDecoder("utf-8", { fatal: true });
 /** Reads values one after the other. Every method throws an Error if the bytes end too early. */
 export class WireReader {
   readonly #all: Buffer;
-  /** Where the next value begins. */
+  /** Position of the next value. */
   pos = 0;
 
   constructor(bytes: Uint8Array) {
@@ -96,7 +96,7 @@ export class WireReader {
     const length = this.uint32();
     const start = this.#pass(length);
     const text = this.#all.toString("utf8", start, start + length);
-    // Throws for invalid bytes. The character itself may have been sent.
+    // Throws for invalid bytes. The replacement character itself may have been sent.
     if (text.includes(REPLACED)) TEXT.decode(this.#all.subarray(start, start + length));
     return text;
   }
@@ -131,7 +131,7 @@ export class WireReader {
 }
 
 const INT_MAX = 2 ** 31 - 1;
-/** First size of the buffer for messages, and the largest that is kept for the next one. */
+/** First size of the buffer for messages, and the largest that is kept. */
 const SPACE_BYTES = 16 * 1024;
 const KEPT_BYTES_MAX = 256 * 1024;
 
@@ -146,7 +146,7 @@ export class WireWriter {
     space = null;
   }
 
-  /** The bytes of all that was written. */
+  /** The bytes written so far. */
   finish(): Uint8Array {
     const result = new Uint8Array(this.#bytes.subarray(0, this.#pos));
     if (this.#bytes.byteLength <= KEPT_BYTES_MAX) space = this.#bytes;
@@ -195,7 +195,7 @@ export class WireWriter {
     this.raw(value);
   }
 
-  /** Bytes that are encoded already. */
+  /** Already encoded bytes. */
   raw(value: Uint8Array): void {
     this.#reserve(value.byteLength);
     this.#bytes.set(value, this.#pos);

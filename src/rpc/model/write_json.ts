@@ -4,8 +4,8 @@ import { msOfTime, type Time } from "./time.ts";
 import { type Field, tableOf } from "./message_table.ts";
 
 /**
- * A message, or a record of the manager, as JSON text. Absent fields are left out; numbers of 64
- * bits keep all their digits, and stored JSON is copied as it is.
+ * A message, or a record of the manager, as JSON text. Absent fields are omitted; 64-bit numbers
+ * keep all their digits, and stored JSON is copied unchanged.
  */
 export function writeJson(typeName: string, message: object): string {
   let text = "";
@@ -62,7 +62,7 @@ function isoText(ms: number): string | undefined {
   return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
 }
 
-/** Copies JSON text. What is not JSON in a damaged store must not spoil the whole response. */
+/** Copies JSON text. Invalid JSON in a damaged store must not spoil the whole response. */
 function checkedJson(text: string): string | undefined {
   if (text === "") return undefined;
   try {
@@ -73,15 +73,12 @@ function checkedJson(text: string): string | undefined {
   }
 }
 
-/** A message of the contract, which says itself of which type it is. */
+/** A message of the contract, which names its own type. */
 export interface AnyMessage {
   readonly $typeName: string;
 }
 
-/**
- * A message as the data of its JSON. Integers that a number cannot represent are bigints; what is
- * absent has no key.
- */
+/** A message as the data of its JSON. Large integers are bigints; absent fields have no key. */
 export function messageData(message: AnyMessage): Record<string, unknown> {
   return dataOf(message.$typeName, message);
 }
@@ -127,7 +124,7 @@ function valueData({ kind, type }: Field, value: unknown): unknown {
   }
 }
 
-/** The value of stored JSON; its text if it is none, as in a damaged store. */
+/** The value of stored JSON; the text itself if invalid, as in a damaged store. */
 function jsonValue(text: string): unknown {
   if (text === "") return undefined;
   try {

@@ -14,7 +14,7 @@ import { FOLLOWS, READS_WAITING, WAITS } from "../limits.ts";
 import { restOfWait } from "../messages/wait_response.ts";
 import { ReadGate } from "./read_gate.ts";
 
-/** Tells that a client gave up its call: an AbortSignal, or the part of one that calls need. */
+/** Signals that a client gave up its call: an AbortSignal, or the part needed for calls. */
 export interface CancelSignal {
   readonly aborted: boolean;
   addEventListener(
@@ -24,17 +24,17 @@ export interface CancelSignal {
   ): void;
 }
 
-/** Who makes a call, whatever the transport. */
+/** The caller of a call, on any transport. */
 export interface RequestContext {
-  /** Null for a caller that was not authenticated. */
+  /** Null for an unauthenticated caller. */
   readonly caller: Caller | null;
   /** The tracker's name of its connection. */
   readonly peer: string;
-  /** The client, for the log, if it is another one than the peer: it came through a proxy. */
+  /** The client, for the log, if a proxy is between it and the peer. */
   readonly from?: string | undefined;
   /** Aborts when the client has disconnected or its deadline has passed. */
   readonly signal: CancelSignal;
-  /** True if arguments and results are to be returned as JSON text, and not as texts. */
+  /** True to return arguments and results as JSON text, not as texts. */
   readonly isJson?: boolean;
 }
 
@@ -43,7 +43,7 @@ export interface StreamContext extends RequestContext {
   readonly signal: AbortSignal;
 }
 
-/** How the calls of a method are completed. */
+/** Completes the calls of a method. */
 type Policy = (
   method: UnaryName,
   request: Uint8Array,
@@ -86,7 +86,7 @@ export class Calls {
     return this.policyOf(method)(method, request, context);
   }
 
-  /** How calls of a method are completed: {@link complete} for one method. */
+  /** The completion of a method's calls: {@link complete} for one method. */
   policyOf(method: UnaryName): Policy {
     return METHOD_RULES[method]?.fields ? this.#checked : this.#plainPolicyOf(method);
   }
@@ -134,7 +134,7 @@ export class Calls {
     });
   }
 
-  /** From now on, followers whose streams end are told that the daemon is stopping. */
+  /** From now on, followers whose streams end learn that the daemon is stopping. */
   beginStop(): void {
     this.#isStopping = true;
   }
@@ -165,10 +165,10 @@ export class Calls {
   };
 
   /**
-   * Complete a read of the store by this thread, as JSON text: it is encoded only once.
+   * Complete a read of the store by this thread, as JSON text, which is encoded only once.
    *
    * @param request the whole message
-   * @returns null for a method that is completed elsewhere
+   * @returns null for a method of another thread
    */
   readJson(method: UnaryName, request: object, context: RequestContext): Promise<string> | null {
     const { reads } = this.#backend;

@@ -15,7 +15,7 @@ import type { CancelSignal, RequestContext } from "./call_policy.ts";
 import { toWireError } from "../errors.ts";
 import { encodeBadRequest, STATUS_DETAILS } from "../messages/status_details.ts";
 
-/** An error as grpc-js sends it. */
+/** An error in grpc-js's form. */
 export function toStatus(
   error: JobError,
 ): { code: number; details: string; metadata: grpc.Metadata } {
@@ -40,7 +40,7 @@ interface GrpcCall extends NodeJS.EventEmitter {
   getPeer(): string;
 }
 
-/** A call of grpc-js as its policies see it: it is its own signal, as an AbortSignal costs more. */
+/** A call of grpc-js for its policies: it doubles as its signal, as an AbortSignal costs more. */
 export class GrpcContext implements RequestContext, CancelSignal {
   readonly #call: GrpcCall;
 
@@ -122,7 +122,7 @@ export function createInterceptor(
             inner.sendStatus(toStatus(caller));
           },
           onReceiveMessage(message, forward) {
-            // A stream on which requests still arrive has not stalled.
+            // A stream that still receives requests has not stalled.
             if (definition.requestStream) tracker.move(call, "receiving");
             forward(message);
           },

@@ -106,9 +106,7 @@ export class Endpoint {
     this.#streams = new Streams({ calls, clock, tracker });
   }
 
-  /**
-   * Create a grpc-js server that does not listen. Returns the function that passes it connections.
-   */
+  /** Create a grpc-js server that does not listen. Returns its connection handler. */
   injector(
     authenticator: Authenticator | null,
   ): (socket: Socket, guard: ConnectionGuard) => void {
@@ -139,17 +137,14 @@ export class Endpoint {
     return (socket, guard) => injector.injectConnection(gathering(socket, guard));
   }
 
-  /**
-   * End streams, and ask clients to disconnect. Under Bun and Deno this does not wait for their
-   * calls.
-   */
+  /** End streams, and ask clients to disconnect. Bun and Deno do not wait for their calls. */
   beginStop(): void {
     this.#health.stop();
     this.#streams.stop();
     for (const server of this.#servers) server.tryShutdown(() => {});
   }
 
-  /** Close what is still open. */
+  /** Close the rest. */
   stop(): void {
     for (const server of this.#servers) server.forceShutdown();
   }

@@ -6,19 +6,18 @@ import { runtimeName } from "../../platform/system/runtime.ts";
 import type { ConnectionGuard } from "../guard/connection_guard.ts";
 
 /**
- * After this many pieces, those of eight requests, the first part is sent without waiting for the
- * rest, so that the peer can start while we continue. Smaller parts cost more than they gain: each
- * becomes a transaction of its own.
+ * After this many pieces, from eight requests, the first part is sent without waiting for the rest,
+ * so that the peer can start while we continue. Smaller parts cost more than they gain: each
+ * becomes a separate transaction.
  */
 const PIECES_MAX = 9;
 
 /**
  * Most bytes passed on at once until a call of the peer has been accepted. HTTP/2 opens every
- * stream of a piece before anything can stop it: up to eight in this many bytes, 256 in a few
- * kilobytes.
+ * stream of a piece before it can be stopped: up to eight in this size, 256 in a few KB.
  */
 const STRANGER_PIECE_BYTES = 128;
-/** How long the farewell to a peer may take. */
+/** Time limit of the farewell to a peer. */
 const FAREWELL_MS = 1_000;
 
 type Done = (error?: Error | null) => void;
@@ -29,8 +28,7 @@ type Done = (error?: Error | null) => void;
  * short call and wakes the peer each time.
  *
  * Data that arrives before these writes are sent is read afterwards. Otherwise, work on the next
- * calls would delay the responses to earlier ones, and the two sides would work alternately instead
- * of at the same time.
+ * calls would delay earlier responses, and the two sides would alternate.
  */
 class GatheringSocket extends Duplex {
   readonly #socket: Socket;

@@ -16,7 +16,7 @@ const RESPONSE = "grpc.health.v1.HealthCheckResponse";
 const SERVING = 1;
 const NOT_SERVING = 2;
 const SERVICE_UNKNOWN = 3;
-/** How often the status is checked while anyone watches it. */
+/** Interval between checks of the status while anyone watches it. */
 const WATCH_MS = 5_000;
 /** Most concurrent watches. */
 const WATCHES_MAX = 100;

@@ -35,7 +35,7 @@ export interface Listener {
 /** An open listener on TCP. */
 export interface TcpListener extends Listener {
   readonly port: number;
-  /** Its descriptor, by which it can be kept open; null if the runtime does not show it. */
+  /** Its descriptor, for keeping it open; null if the runtime does not show it. */
   readonly descriptor: number | null;
 }
 
@@ -51,14 +51,14 @@ export async function listenTcp(
   options: {
     readonly host: string;
     readonly port: number;
-    /** A socket that listens there already, which stays open; null to open one. */
+    /** A socket that already listens there and stays open; null to open one. */
     readonly descriptor: number | null;
     readonly tls: TlsMaterial | null;
-    /** The protocol, as TLS names it. */
+    /** The protocol's name in TLS. */
     readonly protocol: "h2" | "http/1.1";
-    /** The keys of the configuration that say where to listen. */
+    /** The configuration keys of the address. */
     readonly keys: string;
-    /** Most concurrent connections, including those in their TLS handshake; null for no limit. */
+    /** Most concurrent connections, including ones in their TLS handshake; null for no limit. */
     readonly connectionsMax: number | null;
     readonly clock: Clock;
     readonly onConnection: (socket: Socket) => void;
@@ -70,7 +70,7 @@ export async function listenTcp(
     socket.on("error", () => socket.destroy());
     options.onConnection(socket);
   };
-  // A client of HTTP/1.1 may end its side before it has the response.
+  // An HTTP/1.1 client may end its side before it has the response.
   const socketOptions = { noDelay: true, allowHalfOpen: protocol === "http/1.1" };
   const server = tls
     ? await createTls(tls, { clock, accept, protocol, socketOptions })
@@ -181,9 +181,7 @@ async function clearPath(path: string): Promise<void> {
 // Others may pass through the folder, but not list it. The socket's own mode limits who may use it.
 const PASS = 0o011;
 
-/**
- * Create the private folder of the socket: nobody else must be able to replace our socket there.
- */
+/** Create the private folder of the socket: nobody else may be able to replace it there. */
 function prepareFolder(path: string, group: string | null, isRuntimeFolder: boolean): void {
   const folder = dirname(path);
   const mode = group === null ? 0o700 : 0o700 | PASS;
@@ -206,9 +204,8 @@ function socketGroupId(group: string): number {
 }
 
 /**
- * Listen at `path` with the right mode and group from the first moment: the socket is created in a
- * private folder and moved when ready. A umask would affect the whole process, not only this
- * thread.
+ * Listen at `path` with the right mode and group from the start: the socket is created in a private
+ * folder and moved when ready. A umask would affect the whole process.
  */
 async function listenPrivately(server: Server, path: string, group: string | null): Promise<void> {
   const folder = mkdtempSync(join(dirname(path), ".s-"));
@@ -252,7 +249,7 @@ export async function listenUnix(
   let count = 0;
   const server = createServer((socket) => {
     socket.on("error", () => socket.destroy());
-    // Calls are found by their connection's address, and these connections have none.
+    // Calls are found by their connection's address, which these connections lack.
     Object.defineProperties(socket, {
       remoteAddress: { value: "unix" },
       remotePort: { value: count += 1 },
@@ -275,7 +272,7 @@ export async function listenUnix(
   return {
     close() {
       server.close();
-      // Not every runtime removes the file. One that another daemon has created since is not ours.
+      // Not every runtime removes the file. A newer one of another daemon is not ours.
       const found = lstatSync(path, { throwIfNoEntry: false });
       if (found && own && found.ino === own.ino) unlinkSync(path);
     },

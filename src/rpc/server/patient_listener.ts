@@ -3,12 +3,12 @@ import type { Clock, Timer } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { TcpListener } from "./listeners.ts";
 
-/** How often an address that cannot be opened is tried again. */
+/** Interval between tries of an address that cannot be opened. */
 const RETRY_MS = 3_000;
 
-/** How a daemon starts its listeners on TCP. */
+/** Settings for starting a daemon's TCP listeners. */
 export interface ListenerStart {
-  /** A socket that listens already, from before this start; null to open one. */
+  /** A socket that already listens from before this start; null to open one. */
   readonly descriptor: number | null;
   /** True if the daemon has worked before: then no address ends it. */
   readonly hasWorked: boolean;
@@ -21,9 +21,11 @@ export const FIRST_START: ListenerStart = { descriptor: null, hasWorked: false }
 export interface PatientListenerOptions {
   /** Opens the listener, or takes over a socket. @throws JobError */
   readonly listen: (descriptor: number | null) => Promise<TcpListener>;
-  /** Called when it listens, or does not, after {@link PatientListener.start} has returned. */
+  /**
+   * Called when it listens or stops listening, after {@link PatientListener.start} has returned.
+   */
   readonly changed: () => void;
-  /** True if another port will do: a taken address then means that there is none. */
+  /** True if another port will do: a taken address then means that none is free. */
   readonly isAnyPort: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -49,7 +51,7 @@ export class PatientListener {
     return this.#listener;
   }
 
-  /** Why it cannot listen at the moment; null if it does. */
+  /** Why it cannot listen at the moment; null if it listens. */
   get problem(): JobError | null {
     return this.#problem;
   }

@@ -15,14 +15,12 @@ type Queues = Map<string, Set<WaitingRead>>;
  * many requests does not delay the others. A read whose client has disconnected never starts.
  */
 export class ReadGate {
-  /** By caller; the one that is first in the map is next. */
+  /** By caller; the first one in the map is next. */
   readonly #principals = new Map<string, Queues>();
   readonly #hasRoom: (peer: string) => boolean;
   #runningCount = 0;
 
-  /**
-   * @param hasRoom true if a connection has read most of its responses; otherwise its reads wait
-   */
+  /** @param hasRoom true if a connection has read most responses; otherwise its reads wait */
   constructor(hasRoom: (peer: string) => boolean = () => true) {
     this.#hasRoom = hasRoom;
   }

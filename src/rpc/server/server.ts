@@ -49,11 +49,11 @@ export interface RpcServerOptions {
    * it: it is a secret that must be masked.
    */
   readonly onToken: (token: string) => void;
-  /** Called when it listens on TCP, or does not, after its start. */
+  /** Called when it listens on TCP or stops listening, after its start. */
   readonly onListening?: () => void;
 }
 
-/** Where a started server listens. */
+/** Addresses of a started server. */
 export interface RpcAddresses {
   /** Null if it is off, or its address cannot be opened at the moment. */
   readonly tcp: { readonly host: string; readonly port: number } | null;
@@ -143,7 +143,7 @@ export class RpcServer {
     });
   }
 
-  /** Where it listens now. @throws JobError `unavailable` before `start` */
+  /** Its current addresses. @throws JobError `unavailable` before `start` */
   get addresses(): RpcAddresses {
     afterStart(this.#isStarted || null, "addresses", "the gRPC server");
     const listener = this.#tcp?.listener;
@@ -157,8 +157,7 @@ export class RpcServer {
   }
 
   /**
-   * The calls that are open, and who decides about callers over TCP: another listener can share
-   * both.
+   * The open calls, and the authenticator of callers over TCP: another listener can share both.
    *
    * @throws JobError `unavailable` before `start`
    */
@@ -171,9 +170,9 @@ export class RpcServer {
   }
 
   /**
-   * Listen. Without the address of TCP, if another process has it: then that is tried again.
+   * Listen. If another process has the TCP address, start without it and try it again.
    *
-   * @throws JobError for a configuration that cannot be used, or a socket of another daemon
+   * @throws JobError for an unusable configuration, or a socket of another daemon
    */
   async start(start: ListenerStart = FIRST_START): Promise<void> {
     const { server, logger, clock, onToken } = this.#options;
@@ -189,11 +188,11 @@ export class RpcServer {
       onToken,
       memberRole: server.socketGroup === null ? null : server.socketRole,
     });
-    // Connections may wait at a socket that was taken over.
+    // Connections may wait at an inherited socket.
     this.#accept = this.#acceptor(this.#authenticator);
     if (server.port !== null) this.#tcp = this.#patient(server.port, { tls, token });
     await this.#tcp?.start(start);
-    // The port names the daemon, also while it is not ours.
+    // The port names the daemon, even while it is not ours.
     const name = this.#tcp?.listener?.port ?? server.port ?? GRPC_PORT_DEFAULT;
     this.#socket = await this.#listenUnix(name);
     await this.#placeToken(token, name);
@@ -270,7 +269,7 @@ export class RpcServer {
     this.#authenticator?.adopt(auth);
   }
 
-  /** From now on, followers whose streams end are told that the daemon is stopping. */
+  /** From now on, followers whose streams end learn that the daemon is stopping. */
   beginStop(): void {
     this.calls.value?.beginStop();
   }
@@ -295,7 +294,7 @@ export class RpcServer {
     }
   }
 
-  /** The function that takes the connections of one listener. */
+  /** The function that handles the connections of one listener. */
   #acceptor(authenticator: Authenticator | null): Accept {
     let inject: Accept | null = null;
     return (socket, guard) => {

@@ -38,7 +38,7 @@ export async function removeStaleFiles(
   const ports = suspects.some(({ port }) => port !== null) ? await readPorts() : null;
   const live = new Set<number>();
   for (const { path, port, isSocket } of suspects) {
-    // A daemon that is called loads the code for calls: it would call itself, too.
+    // A probe makes a daemon load the code for calls, even this one.
     const isDoubtful = isSocket && ports !== null && !ports.has(port!);
     if (isDoubtful && await isListening(path)) live.add(port!);
   }

@@ -3,7 +3,7 @@ import type { StreamSignal } from "../backend.ts";
 import type { WatchHub } from "./watch_hub.ts";
 import type { WatchSource } from "./watch_question.ts";
 
-/** A hub of watchers that is loaded with the first one: an idle daemon does without its memory. */
+/** A hub of watchers that is loaded with the first one, which saves memory while idle. */
 export class LazyWatch {
   readonly #hub: Lazy<WatchHub>;
 

@@ -12,22 +12,22 @@ import {
   type WatchSubject,
 } from "./watch_question.ts";
 
-/** How long changes are collected after a quiet time. */
+/** Time for which changes are collected after a quiet time. */
 const TOGETHER_MS = 50;
-/** Readings take at most this part of the time: after longer ones the next ones come later. */
+/** Readings take at most this share of the time: the longer they take, the rarer they are. */
 const SHARE = 1 / 20;
 /** Longest pause because of that. */
 const PAUSE_MAX_MS = 15_000;
 /** A watcher gets a message at least this often. */
 const SILENCE_MS = 15_000;
-/** How long a question is kept without watchers, so that they can resume. */
+/** Time for which a question is kept without watchers, so that they can resume. */
 const KEPT_MS = 60_000;
 /** Most different questions. */
 const QUESTIONS_MAX = 50;
 
 /**
- * Answers the watchers of a daemon. Those with the same rights and request share one question. It
- * is read at most once a second, and only while somebody watches.
+ * Answers the watchers of a daemon. Watchers with the same rights and request share one question.
+ * It is read at most once a second, and only while watched.
  */
 export class WatchHub {
   readonly #source: WatchSource;
@@ -43,7 +43,7 @@ export class WatchHub {
   /** Resolves once changes are noted. */
   #subscribed: Promise<void> = Promise.resolve();
 
-  /** @param name differs from that of every hub before, also those of earlier processes */
+  /** @param name differs from every earlier hub's, even in earlier processes */
   constructor(source: WatchSource, name: string) {
     this.#source = source;
     this.#name = name;
@@ -64,7 +64,7 @@ export class WatchHub {
     let place = log.placeOf(request.cursor);
     const { clock } = this.#source;
     question.watcherCount += 1;
-    // The first message comes at once, also to a watcher that has missed nothing.
+    // The first message comes at once, even if the watcher has missed nothing.
     let sentMs = -Infinity;
     try {
       this.#begin(question);
@@ -107,7 +107,7 @@ export class WatchHub {
     return question;
   }
 
-  /** Forget questions without watchers: those nobody has watched for long, or all for room. */
+  /** Forget questions without watchers: long unwatched ones, or all to make room. */
   #forget(): void {
     const { monotonicMs } = this.#source.clock.now();
     for (const [key, question] of this.#questions) {
@@ -118,7 +118,7 @@ export class WatchHub {
   }
 
   #begin(question: WatchQuestion): void {
-    // Nobody noted its changes while it had no watcher.
+    // Its changes were not noted while it had no watcher.
     if (question.watcherCount === 1) question.noteGap();
     const isFirst = this.#unsubscribe === null;
     if (isFirst) this.#subscribe();
@@ -128,7 +128,7 @@ export class WatchHub {
   #subscribe(): void {
     let isSubscribed = false;
     this.#unsubscribe = this.#source.subscribe((change) => {
-      // What came before is seen by the first reading.
+      // Earlier changes are in the first reading.
       if (!isSubscribed) return;
       for (const each of this.#questions.values()) {
         if (each.watcherCount > 0 && each.note(change)) this.#readSoon();
@@ -139,7 +139,7 @@ export class WatchHub {
     });
   }
 
-  /** Read when the changes that come together are there, but not too often. */
+  /** Read once simultaneous changes have arrived, but not too often. */
   #readSoon(): void {
     const waitMs = this.#nextMs - this.#source.clock.now().monotonicMs;
     this.#readIn(Math.max(TOGETHER_MS, waitMs));

@@ -8,7 +8,7 @@ import { DELIMITED, WireWriter } from "../model/wire_format.ts";
 /** Most kinds, and most changed instances, in one message. */
 const KINDS_MAX = 1_000;
 const CHANGES_MAX = 100;
-/** Most messages whose changed instances are remembered, for those who read slowly. */
+/** Most messages whose changed instances are remembered, for slow readers. */
 const REMEMBERED_MAX = 60;
 
 const WATCH = "job.v1.WatchResponse";
@@ -24,7 +24,7 @@ export type PartName =
   | "pauses"
   | "nodes";
 
-/** Counts of a kind, and the message in which they came. */
+/** Counts of a kind, and the message that contained them. */
 interface KnownCounts {
   readonly counts: KindCounts;
   readonly seq: number;
@@ -38,8 +38,8 @@ interface KnownChanges {
 }
 
 /**
- * What watchers of one question have been told, and when. The message after any earlier one is made
- * from it: what has changed since, or everything.
+ * The messages to watchers of one question, and their times. The message after any earlier one is
+ * made from it: the changes since, or everything.
  */
 export class WatchLog {
   /** Begins the cursors of this log. */
@@ -47,17 +47,17 @@ export class WatchLog {
   readonly #parts = new Map<PartName, { readonly bytes: Uint8Array; readonly seq: number }>();
   readonly #kinds = new Map<string, KnownCounts>();
   #totals: KnownCounts | null = null;
-  /** The same without notices, which nobody started. */
+  /** The same without notices, which no user started. */
   #shown: KnownCounts | null = null;
   #changes: readonly KnownChanges[] = [];
   #problem: string | undefined;
   #at = 0;
   #seq = 0;
   #isDirty = false;
-  /** Messages after an earlier one, by its number; emptied when another one is published. */
+  /** Messages after an earlier one, by its number; emptied by each new one. */
   readonly #messages = new Map<number, Uint8Array>();
 
-  /** @param name differs from that of all logs before, also those of earlier processes */
+  /** @param name differs from every earlier log's, even in earlier processes */
   constructor(name: string) {
     this.#name = name;
   }
@@ -77,7 +77,7 @@ export class WatchLog {
     return this.#parts.has(name);
   }
 
-  /** The number of the message that a cursor names; 0 for one of another log. */
+  /** The number of the message at a cursor; 0 for a cursor of another log. */
   placeOf(cursor: string | undefined): number {
     const [, name, seq] = /^([^.]+)\.(\d{1,15})$/.exec(cursor ?? "") ?? [];
     const place = Number(seq);
@@ -123,7 +123,7 @@ export class WatchLog {
     return hasChanged;
   }
 
-  /** Add instances that have changed. @param hasMissed true if there are others that are unknown */
+  /** Add changed instances. @param hasMissed true if there are further, unknown ones */
   addChanges(
     changes: Iterable<{ readonly uuid: string; readonly kind: string }>,
     hasMissed: boolean,
@@ -139,13 +139,13 @@ export class WatchLog {
     this.#isDirty = true;
   }
 
-  /** @param problem why nothing can be read; undefined if there is none */
+  /** @param problem why nothing can be read; undefined without a problem */
   setProblem(problem: string | undefined): void {
     this.#isDirty ||= problem !== this.#problem;
     this.#problem = problem;
   }
 
-  /** Publish what has been set. @returns false if nothing has changed */
+  /** Publish the changes. @returns false if nothing has changed */
   publish(at: number): boolean {
     if (!this.#isDirty) return false;
     this.#isDirty = false;
@@ -155,12 +155,12 @@ export class WatchLog {
     return true;
   }
 
-  /** A message that says nothing. */
+  /** An empty message. */
   silence(at: number): Uint8Array {
     return encodeMessage(WATCH, { cursor: this.#cursor(), at, problem: this.#problem });
   }
 
-  /** The message after that of a number, or everything for 0. All who ask share the bytes. */
+  /** The message after the one with a number, or everything for 0. All readers share the bytes. */
   messageAfter(seq: number): Uint8Array {
     let message = this.#messages.get(seq);
     if (message === undefined) this.#messages.set(seq, message = this.#encode(seq));
@@ -206,7 +206,7 @@ export class WatchLog {
 
   #changesAfter(seq: number) {
     const after = this.#changes.filter((known) => known.seq > seq);
-    // Those of the first messages after that one may be forgotten.
+    // Changes in the first messages after that one may be forgotten.
     const isKnown = this.#changes.length < REMEMBERED_MAX || this.#changes[0]!.seq <= seq + 1;
     const changed = new Map(
       after.flatMap(({ changes }) => changes).map((one) => [one.uuid, one] as const),

@@ -19,23 +19,25 @@ const NOTED_MAX = 100;
 export const ROUND_MS = 1_000;
 /** The same while nothing is known to change. */
 export const QUIET_MS = 3_000;
-/** Least time between two readings of incidents, nodes and failures that no counter announces. */
+/**
+ * Least time between two readings of data without change counters: incidents, nodes and failures.
+ */
 const SLOW_MS = 5_000;
 
 type Methods = typeof JobService["method"];
 
-/** Where the answers come from. */
+/** Source of the answers. */
 export interface WatchSource {
   /** Complete a call of another method. @throws JobError */
   complete(method: UnaryName, request: Uint8Array, call: CallSignal): Promise<Uint8Array>;
-  /** Listen to changes of instances; null means any. @returns a function that stops it */
+  /** Listen to changes of instances; null means any. @returns a function that ends it */
   subscribe(listener: (change: ChangeOfInstance | null) => void): () => void;
   /** Resolves once listeners hear of every change; absent: at once. */
   subscribed?(): Promise<void>;
   readonly clock: Clock;
 }
 
-/** What a group of watchers wants to see. */
+/** Subject of a group of watchers. */
 export interface WatchSubject {
   /** Kinds, or patterns of kinds, that its watchers are limited to; null for all. */
   readonly jobs: readonly string[] | null;
@@ -52,7 +54,7 @@ export class WatchQuestion {
   watcherCount = 0;
   /** Monotonic ms since which nobody watches. */
   leftMs = 0;
-  /** The error of the first reading, which ends its watchers; null if there is none. */
+  /** The error of the first reading, which ends its watchers; null without one. */
   failure: unknown = null;
 
   readonly #source: WatchSource;
@@ -76,7 +78,7 @@ export class WatchQuestion {
   }
 
   /**
-   * Note a change of an instance; null for any that are not known.
+   * Note a change of an instance; null for unknown ones.
    *
    * @returns true if it is the first since the last reading
    */
@@ -114,7 +116,7 @@ export class WatchQuestion {
     return nowMs - this.#readMs >= (this.#hasNews ? ROUND_MS * 0.9 : QUIET_MS);
   }
 
-  /** True if watchers wait for something that is known to have changed. */
+  /** True if watchers wait for a known change. */
   get hasNews(): boolean {
     return this.#hasNews && this.watcherCount > 0;
   }
@@ -133,12 +135,12 @@ export class WatchQuestion {
     });
   }
 
-  /** Wake the watchers, also without a message. */
+  /** Wake the watchers, even without a message. */
   wake(): void {
     for (const wake of [...this.#waiting]) wake();
   }
 
-  /** Read everything again, and publish what has changed. */
+  /** Read everything again, and publish the changes. */
   async read(): Promise<void> {
     const { clock } = this.#source;
     this.#readMs = clock.now().monotonicMs;
@@ -152,7 +154,7 @@ export class WatchQuestion {
       this.log.setProblem(undefined);
       this.failure = null;
     } catch (thrown) {
-      // Read again all that this reading was for.
+      // Repeat everything that this reading was for.
       for (const one of noted) this.#noted.set(one.uuid, one);
       this.#hasMissed ||= hasMissed;
       this.#hasNews = true;

@@ -8,17 +8,17 @@ const DEFLATE_BYTES_MIN = 1_024;
 const DEFLATE_LEVEL = 1;
 /** Largest text to read. */
 const TEXT_BYTES_MAX = 512 * 1024 * 1024;
-/** Most characters to write; none has more than three bytes. */
+/** Most characters to write; each has at most three bytes. */
 const CHARACTERS_MAX = 160_000_000;
 
 const PLAIN = 0;
 const DEFLATED = 1;
 
 /**
- * The changes of one commit as bytes: one byte that tells whether the rest is deflated, then JSON
- * of the lengths, a line feed, and all keys and values in a row. So no value is escaped or scanned.
+ * The changes of one commit as bytes: one byte that is 1 if the rest is deflated, then JSON of the
+ * lengths, a line feed, and all keys and values in a row. So no value is escaped or scanned.
  *
- * @throws JobError `resource_exhausted` for more than could be read again
+ * @throws JobError `resource_exhausted` for more than can be read again
  */
 export function encodeChanges({ puts, deletes }: MediumChanges): Buffer {
   const lengths = [

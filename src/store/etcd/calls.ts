@@ -13,19 +13,16 @@ import { Auth } from "./gen/etcd_pb.ts";
 
 /** Waits before a call is sent again. */
 const BACKOFF = { firstMs: 25, longestMs: 500 };
-/** Shortest time for the first try of a call; each further one has twice as long. */
+/** Shortest time for the first try of a call; each further try has twice that. */
 const TRY_MS_MIN = 1_500;
-/**
- * A try has this many times as long as calls took recently: giving up too early makes its work
- * useless.
- */
+/** Factor from recent call times to a try's limit: giving up too early makes its work useless. */
 const TRY_SHARE = 3;
-/** How much of the longest call is remembered with each further one. */
+/** Share of the longest call's time that is remembered with each further call. */
 const SLOW_DECAY = 0.95;
 /** A connection that has received nothing for this long may be dead. */
 const SILENT_MS_MAX = 10_000;
 
-/** How to reach a cluster. */
+/** Connection settings of a cluster. */
 export interface EtcdConnection {
   readonly endpoints: readonly HostPort[];
   readonly user: string | null;
@@ -43,20 +40,18 @@ export interface EtcdCallOptions {
   /** A limit shorter than the connection's. */
   readonly timeoutMs?: number;
   /**
-   * True for a write, which a try without a response may have carried out. Every failure is then
+   * True for a write, which a try without a response may have made. Every failure is then
    * `unavailable`: the outcome is unknown.
    */
   readonly isWrite?: boolean;
-  /** False once nobody waits for the response; it is not retried then. */
+  /** False once the response is unwanted; it is not retried then. */
   readonly isWanted?: () => boolean;
 }
 
 /** A response. */
 export interface EtcdResponse<T> {
   readonly message: T;
-  /**
-   * True if an earlier try of the same request had no response: it may have been carried out twice.
-   */
+  /** True if an earlier try of the request had no response: it may have been executed twice. */
   readonly isRepeated: boolean;
 }
 
@@ -69,9 +64,8 @@ export interface EtcdStream<M extends DescMethod> {
 const asIs = (bytes: Buffer): Uint8Array => bytes;
 
 /**
- * Calls to any member of the cluster that responds, with a token if there is a user. Every call has
- * a deadline and is retried at the next member while failures may pass, so requests must be
- * repeatable.
+ * Calls to any responsive member of the cluster, with a token for a user. Every call has a deadline
+ * and is retried at the next member after passing failures, so requests must be repeatable.
  */
 export class EtcdCalls {
   readonly #connection: EtcdConnection;
@@ -94,7 +88,7 @@ export class EtcdCalls {
     return this.#members[this.#current]?.address ?? "";
   }
 
-  /** How long calls took recently, in milliseconds. */
+  /** Recent duration of calls, in milliseconds. */
   get slowMs(): number {
     return this.#slowMs;
   }

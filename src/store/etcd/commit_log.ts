@@ -49,7 +49,7 @@ interface UnsureCommit {
   readonly payload: Buffer;
 }
 
-/** The head of a store as read; null if there is none. */
+/** The head of a store as read; null without one. */
 export function parseHead(kvs: readonly KeyValue[]): LogHead | null {
   const value = kvs[0]?.value;
   if (value === undefined) return null;
@@ -58,7 +58,7 @@ export function parseHead(kvs: readonly KeyValue[]): LogHead | null {
   return { version: Number(version), storeId, text };
 }
 
-/** A log entry as read. @throws JobError `internal` for something else */
+/** A log entry as read. @throws JobError `internal` for other data */
 export function parseEntry(layout: Layout, { key, value }: KeyValue): LogEntry {
   const end = value.indexOf(0x0a);
   const words = textOf(value.subarray(0, Math.max(0, end))).split(" ");
@@ -78,7 +78,7 @@ export function parseEntry(layout: Layout, { key, value }: KeyValue): LogEntry {
 }
 
 /**
- * The changes of a commit, read from its parts if it has some, at a revision or, with 0, now.
+ * The changes of a commit, read from its parts if any, at a revision or, with 0, now.
  *
  * @throws JobError `conflict` if they are folded by now
  */
@@ -104,8 +104,7 @@ export async function readChanges(
 
 /**
  * Appends commits: one transaction sets the head and writes the log entry if the head is as
- * expected. Each commit has a token, which tells whether one that was sent twice, or had no
- * response, was made.
+ * expected. Tokens show if a commit that was sent twice, or had no response, was made.
  */
 export class CommitLog {
   readonly #calls: EtcdCalls;
@@ -120,7 +119,7 @@ export class CommitLog {
     this.#random = random;
   }
 
-  /** The newest head seen; null if there was none. */
+  /** The newest head seen; null before any. */
   get head(): LogHead | null {
     return this.#head;
   }
@@ -128,18 +127,15 @@ export class CommitLog {
   /**
    * Note a head as read.
    *
-   * @param since the known head when the read began: responses may overtake each other
-   * @throws JobError `conflict` if the data is gone, or was replaced by other data
+   * @param since the known head at the start of the read: responses may overtake each other
+   * @throws JobError `conflict` if the data is gone, or was replaced
    */
   note(head: LogHead | null, since: LogHead | null): void {
     if (since !== null && head?.storeId !== since.storeId) throw this.#vanished(head);
     if (head !== null && head.version >= (this.#head?.version ?? 0)) this.#head = head;
   }
 
-  /**
-   * Continue from a head for which everything was loaded, even an earlier one, as after restoring a
-   * backup.
-   */
+  /** Continue from a fully loaded head, even an earlier one, as after restoring a backup. */
   reset(head: LogHead | null, since: LogHead | null): void {
     this.note(head, since);
     this.#head = head;
@@ -154,8 +150,8 @@ export class CommitLog {
    * Make a commit.
    *
    * @returns its size in bytes; null if the head has changed
-   * @throws JobError `unavailable` or `resource_exhausted` if the outcome is unknown: repeated
-   * unchanged, it finds out
+   * @throws JobError `unavailable` or `resource_exhausted` if the outcome is unknown: repeat it
+   * unchanged to find out
    */
   async commit(commit: MediumCommit, isWanted: () => boolean): Promise<number | null> {
     const payload = encodeChanges(commit);
@@ -177,11 +173,11 @@ export class CommitLog {
       const head = { version: commit.next, storeId, text: headText(commit.next, storeId, token) };
       const outcome = await this.#append(known, head, { value, isWanted });
       if (outcome === "made") return payload.length;
-      // An earlier try may have been carried out, and others may have continued from it.
+      // An earlier try may have succeeded, and others may have continued from it.
       const isUnclear = again !== null || outcome === "unclear";
       return isUnclear && await this.#isMine(commit.next, token) ? payload.length : null;
     } catch (error) {
-      // etcd also reports the alarm of a write that it applies: the one that exceeds the quota.
+      // etcd also reports the alarm of a write that it applies: the write that exceeds the quota.
       if (isJobError(error, "unavailable") || isJobError(error, "resource_exhausted")) {
         this.#unsure = { version: commit.next, token, payload };
       }
@@ -221,7 +217,7 @@ export class CommitLog {
     return kv !== undefined && parseEntry(this.#layout, kv).token === token;
   }
 
-  /** Write the parts of a payload too large for one request. @returns how many there are */
+  /** Write the parts of a payload too large for one request. @returns their number */
   async #putParts(
     { version, token, payload, isWanted }: UnsureCommit & { readonly isWanted: () => boolean },
   ): Promise<number> {
@@ -234,7 +230,7 @@ export class CommitLog {
       const about = { action: "put a part of a commit", isWrite: true, isWanted };
       return this.#calls.call(KV.method.put, { key, value }, about);
     };
-    // Parts alone commit nothing, and a fold deletes those without a commit.
+    // Parts alone commit nothing, and a fold deletes unused ones.
     for (let from = 0; from < count && isWanted(); from += PARTS_TOGETHER) {
       const length = Math.min(PARTS_TOGETHER, count - from);
       await Promise.all(Array.from({ length }, (_, index) => putPart(from + index)));

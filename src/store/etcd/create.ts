@@ -15,9 +15,8 @@ export type EtcdStoreOptions = Required<Pick<ReplicaOptions, "maxSkewMs">> & Rep
 };
 
 /**
- * The replicated ledger on etcd. Due times go by the clocks of the nodes, which compare them by
- * keys under etcd leases. Leases of claims are rows, and every node counts them from when it
- * learned of them.
+ * The replicated ledger on etcd. Due times follow the nodes' clocks, which are compared by keys
+ * under etcd leases. Leases of claims are rows, counted by every node from when it learned of them.
  */
 export function etcdStoreOn(options: EtcdStoreOptions): ReplicaStore {
   const { medium, clock, random, now } = options;
@@ -25,8 +24,8 @@ export function etcdStoreOn(options: EtcdStoreOptions): ReplicaStore {
 }
 
 /**
- * The nodes of this process that have joined: one, several in tests. Each keeps a key under an etcd
- * lease of its own, sooner known to its peers than a row.
+ * The nodes of this process that have joined: one, several in tests. Each keeps a key under a
+ * separate etcd lease, which peers see sooner than a row.
  */
 class PresentNodes implements PeerClocks {
   readonly #options: EtcdStoreOptions;

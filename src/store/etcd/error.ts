@@ -4,7 +4,7 @@ import { type ErrorCode, JobError } from "../../core/errors.ts";
 /** The consequences of a failed call. */
 export interface EtcdFailure {
   readonly error: JobError;
-  /** True if another member, or the same a moment later, may respond. */
+  /** True if another member, or the same one later, may respond. */
   readonly isPassing: boolean;
   /** True if the request may have been carried out. */
   readonly isUnsure: boolean;
@@ -100,14 +100,14 @@ const CODES: Readonly<Record<number, Meaning>> = {
   16: OLD_TOKEN,
 };
 
-/** The system's message about a connection, without gRPC's text around it. */
+/** The system's message about a connection, without gRPC's frame. */
 function detailOf(details: string): string {
   return /Last error: (?:Error: )?(.+?)\.? Resolution note:/.exec(details)?.[1] ?? details;
 }
 
 /**
- * The meaning of a failed call to etcd. A call without a response in time is `unavailable`, like
- * one that reached no member.
+ * The meaning of a failed call to etcd. A call without a response in time is `unavailable`, like a
+ * call that reached no member.
  */
 export function explainFailure(
   thrown: ServiceError,

@@ -25,17 +25,16 @@ const FOLD_BYTES = 8 * 1024 * 1024;
 /** Commits read at a time. */
 const READ_ENTRIES = 16;
 /**
- * Characters of rows collected before they are written: a row that changed several times is written
- * once.
+ * Characters of rows collected before a write: a row that changed several times is written once.
  */
 const ROWS_CHARACTERS_MAX = 32 * 1024 * 1024;
 /** Most operations of one transaction; etcd allows 128. */
 const OPERATIONS_MAX = 120;
 const TOKEN_BYTES = 9;
-/** A fold that has not ended after this long was left by a dead node. */
+/** Age at which an unfinished fold counts as a dead node's. */
 const ABANDONED_MS = 30_000;
 
-/** How far the log is folded into rows. */
+/** Progress of folding the log into rows. */
 export interface FoldState {
   readonly version: number;
   /** The token of the fold under way; null for none. */
@@ -60,13 +59,12 @@ interface FoldingOptions {
 
 /**
  * Folds the log into rows, so that a start reads each row once and the log stays short. One node
- * folds at a time, by a token in the fold key that every transaction compares. A fold that is
- * interrupted or taken over leaves rows newer than `fold`; the log, which is read over them, has
- * all changes since.
+ * folds at a time, by a token in the fold key that every transaction compares. An interrupted fold
+ * leaves rows newer than `fold`; the log, read over them, has all later changes.
  */
 export class Folding {
   readonly #options: FoldingOptions;
-  /** Commits and bytes since the last fold: of this node, and those found at its start. */
+  /** Commits and bytes since the last fold: this node's, and ones found at its start. */
   #commits = 0;
   #bytes = 0;
   #seen: { readonly text: string; readonly atMs: number } | null = null;
@@ -119,7 +117,7 @@ export class Folding {
     for (let from = state.version; from < target;) {
       from = this.#isStopped ? -1 : await this.#foldSome(claim, from, target);
       if (from >= 0) continue;
-      // Rows may be newer than the fold key: the log has all changes since.
+      // Rows may be newer than the fold key: the log has all later changes.
       const left = String(state.version);
       if (this.#isStopped) await this.#run(claim, [putOf(layout.fold, left)], left);
       return null;
@@ -132,10 +130,7 @@ export class Folding {
     return await this.#run(claim, done, String(target)) ? target : null;
   }
 
-  /**
-   * Write the rows that some commits changed. @returns the last of these commits, or -1 if another
-   * node took over
-   */
+  /** Write rows that some commits changed. @returns the last of these, or -1 after a takeover */
   async #foldSome(claim: string, from: number, target: number): Promise<number> {
     const { calls, layout } = this.#options;
     const rows = new Map<string, string | null>();
@@ -188,8 +183,8 @@ export class Folding {
   }
 
   /**
-   * Run a transaction if the fold key is `expected`. @returns whether it ran. Running it twice does
-   * no harm: the key is `wanted` then
+   * Run a transaction if the fold key is `expected`. @returns true if it ran. Repeating it is
+   * harmless: the key is `wanted` then
    */
   async #run(
     expected: string,

@@ -15,7 +15,7 @@ export type Operation = MessageInitShape<typeof RequestOpSchema>;
 /** A condition of a transaction. */
 export type Condition = MessageInitShape<typeof CompareSchema>;
 
-/** One atomic request that compares, then runs one list of operations or the other. */
+/** One atomic request that compares, then runs one of two lists of operations. */
 export interface Transaction {
   readonly action: string;
   readonly conditions?: readonly Condition[];
@@ -54,10 +54,7 @@ export function boundsOf(range: Uint8Array | KeyRange) {
     : { key: range.key, rangeEnd: range.end };
 }
 
-/**
- * Run a transaction. With `isWrite`, a failure after which it may have been carried out is
- * `unavailable`.
- */
+/** Run a transaction. With `isWrite`, a failure with an unknown outcome is `unavailable`. */
 export async function runTransaction(
   calls: EtcdCalls,
   { action, conditions = [], success, failure = [] }: Transaction,

@@ -39,7 +39,7 @@ export class Layout {
   readonly #rowPrefix: string;
   readonly #nodePrefix: string;
 
-  /** Every key of the store; others below its prefix belong to stores with longer ones. */
+  /** Every key of the store; other keys below its prefix belong to stores with longer prefixes. */
   readonly all: readonly (Buffer | KeyRange)[];
 
   /** @throws JobError `invalid_config` for a prefix that leads into the keys of another store */

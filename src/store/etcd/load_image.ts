@@ -10,7 +10,7 @@ import { PieceReader } from "./row_pieces.ts";
 
 /** Intended size of a page of rows, in bytes. */
 const PAGE_BYTES = 4 * 1024 * 1024;
-/** Pieces of the first page: few enough to be small whatever they hold. */
+/** Pieces of the first page: few enough to be small in any case. */
 const PAGE_PIECES_FIRST = 64;
 const PAGE_PIECES_MAX = 10_000;
 /** Largest growth from page to page: the next rows may be larger. */
@@ -22,14 +22,11 @@ export interface LoadOptions {
   readonly calls: EtcdCalls;
   readonly layout: Layout;
   readonly log: CommitLog;
-  /** Called with the number of commits that are not folded, and their bytes. */
+  /** Called with the number of unfolded commits, and their bytes. */
   readonly noteLog: (commits: number, bytes: number) => void;
 }
 
-/**
- * Everything at one moment: rows at one revision, and over them the commits that are not folded by
- * then.
- */
+/** Everything at one moment: rows at one revision, and over them the commits unfolded by then. */
 export async function loadImage(options: LoadOptions): Promise<MediumImage> {
   const { calls, layout, log } = options;
   const since = log.head;
@@ -44,7 +41,7 @@ export async function loadImage(options: LoadOptions): Promise<MediumImage> {
   return { version: head.version, pairs: untilCompacted(readPairs(options, revision, range)) };
 }
 
-/** A compaction may remove the moment while it is read: the reader then takes a later one. */
+/** A compaction may remove the moment during the read: the reader then takes a later one. */
 async function* untilCompacted(
   pairs: AsyncIterable<readonly MediumPair[]>,
 ): AsyncGenerator<readonly MediumPair[]> {
@@ -80,15 +77,14 @@ async function* readPairs(
   if (rest.length > 0) yield rest;
 }
 
-/** Commits that are not folded: those after one, up to another. */
+/** Unfolded commits: from after one, up to another. */
 interface Range {
   readonly from: number;
   readonly to: number;
 }
 
 /**
- * The rows that unfolded commits changed; null for deleted ones. @throws JobError `internal` if one
- * is missing
+ * The rows changed by unfolded commits; null for deleted ones. @throws JobError `internal` on a gap
  */
 async function readLog(
   { calls, layout, noteLog }: LoadOptions,

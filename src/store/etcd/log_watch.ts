@@ -44,8 +44,8 @@ export interface LogWatchOptions {
 
 /**
  * Reports every commit after a version, in order. It reads the log from there at one revision, then
- * watches from the next one. When the watch breaks it does the same again, so it never needs what a
- * compaction removed.
+ * watches from the next. When the watch breaks it starts over, so compacted versions are not
+ * needed.
  */
 export class LogWatch {
   readonly #options: LogWatchOptions;
@@ -101,7 +101,7 @@ export class LogWatch {
     }
   }
 
-  /** Report the commits in the log that are new. @returns the revision of that moment */
+  /** Report new commits in the log. @returns the revision of that moment */
   async #catchUp(): Promise<bigint> {
     const { calls, layout, log } = this.#options;
     for (;;) {
@@ -137,7 +137,7 @@ export class LogWatch {
     this.#stream = { cancel: () => (stream.cancel(), fail(stoppedError())) };
     const start = { startRevision, progressNotify: true, fragment: true };
     const log = { ...boundsOf(layout.logAfter(0)), filters: [Filter.NODELETE] };
-    // The head is deleted only with everything else: no log entry would report that.
+    // The head is deleted only with everything else, which no log entry reports.
     const head = { ...boundsOf(layout.head), filters: [Filter.NOPUT] };
     for (const range of [log, head]) {
       stream.send({ requestUnion: { case: "createRequest", value: { ...start, ...range } } });
@@ -164,7 +164,7 @@ export class LogWatch {
         return fail(new JobError("unavailable", "Cannot watch the log: the head was deleted"));
       }
       const { layout } = this.#options;
-      // Commits of this node, already reported, need not be read.
+      // Skip commits of this node, which were already reported.
       if (layout.versionOf(kv.key) <= this.#version) continue;
       if (this.#waiting >= WAITING_MAX) {
         return fail(new JobError("unavailable", "Cannot watch the log: too many commits at once"));
@@ -217,7 +217,7 @@ function isLost(error: JobError): boolean {
   return error instanceof LostError || isJobError(error, "internal");
 }
 
-/** @throws LostError if a head as read cannot follow the known one */
+/** @throws LostError if a head cannot follow the known one */
 function checkHead(
   log: CommitLog,
   head: LogHead | null,

@@ -35,7 +35,7 @@ export interface EtcdMediumOptions {
   readonly tls: StoreTls | null;
   /** The prefix of all keys. */
   readonly prefix: string;
-  /** How long opening waits for unreachable servers, in milliseconds; absent: it tries once. */
+  /** Time for which opening waits for unreachable servers, in milliseconds; absent: one try. */
   readonly startWaitMs?: number;
   readonly clock: Clock;
   readonly random: Random;
@@ -151,8 +151,8 @@ export class EtcdMedium implements ReplicaMedium {
   }
 
   /**
-   * Fold the log now. @returns the folded version; null if there is nothing to fold or another node
-   * is folding
+   * Fold the log now. @returns the folded version; null without new commits or if another node
+   * folds
    */
   async fold(): Promise<number | null> {
     return await this.#opened("fold").folding.fold();

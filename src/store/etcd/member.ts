@@ -36,7 +36,7 @@ function credentialsOf(
 }
 
 /**
- * TLS takes no IP address as a server's name, and grpc-js sends the host as it is: send another
+ * TLS takes no IP address as a server's name, but grpc-js sends the host unchanged: send another
  * name, and check the address ourselves.
  */
 function nameOptions(tls: ClientTls | null, { host, port }: HostPort): grpc.ChannelOptions {

@@ -13,16 +13,14 @@ import { NodeClocks, parseReport } from "../replica/node_clocks.ts";
 const LEASE_S_MIN = 2;
 /** Longest time between two reports of a node, which also renew its lease. */
 const REPORT_MS_MAX = 5_000;
-/**
- * How long nothing is claimed while peers have not reported their clocks; live ones do so at once.
- */
+/** Longest pause of claims while peers have not reported their clocks; live ones do so at once. */
 const REPORTS_MS_MAX = 1_000;
 /** A wall clock that moves this far against the monotonic one was set. */
 const STEP_MS = 100;
 /** Waits before a lost lease is replaced. */
 const BACKOFF = { firstMs: 50, longestMs: 2_000 };
 
-/** How long a node's key outlives it, and how far its clock may be from the others'. */
+/** Time for which a node's key outlives it, and the allowed difference of its clock. */
 export interface PresenceLimits {
   readonly leaseMs: number;
   readonly maxSkewMs: number;
@@ -40,8 +38,8 @@ export interface PresenceOptions extends PresenceLimits {
 }
 
 /**
- * A node's key under its own lease, which ends with the node. Its value is the node's clock report;
- * the reports of the others tell whether its own clock can be right.
+ * A node's key under its lease, which ends with the node. Its value is the node's clock report; the
+ * others' reports show whether its clock can be right.
  */
 export class Presence {
   readonly #options: PresenceOptions;
@@ -49,7 +47,7 @@ export class Presence {
   readonly #stopping = new AbortController();
   #leaseId: bigint | null = null;
   #fail: (error: JobError) => void = () => {};
-  /** Monotonic time since which we wait for the peers' clocks; null if we do not. */
+  /** Monotonic time since which we wait for the peers' clocks; null if we do not wait. */
   #askedMs: number | null = null;
   #wallLeadMs: number;
   #isReporting = false;
@@ -65,10 +63,7 @@ export class Presence {
     this.#wallLeadMs = wallMs - monotonicMs;
   }
 
-  /**
-   * Write the key, and wait for the peers that report at once. If etcd does not respond, it keeps
-   * trying.
-   */
+  /** Write the key, and wait for the peers' quick reports. Retried while etcd does not respond. */
   async start(): Promise<void> {
     const { clock } = this.#options;
     const revision = await this.#appear().catch(() => null);
@@ -97,14 +92,13 @@ export class Presence {
   }
 
   /**
-   * How far a node's clock is from the median, in milliseconds; null for an unknown node or without
-   * peers.
+   * Distance of a node's clock from the median, in milliseconds; null if unknown or without peers.
    */
   skewOf(node: string): number | null {
     return this.#clocks.skewOf(node);
   }
 
-  /** @throws JobError `unavailable` while our clock may be too far from those of most peers */
+  /** @throws JobError `unavailable` while our clock may be too far from most live peers' */
   check(action: string): void {
     const { wallMs, monotonicMs } = this.#now();
     if (Math.abs(wallMs - monotonicMs - this.#wallLeadMs) > STEP_MS) {
@@ -130,7 +124,7 @@ export class Presence {
   }
 
   /**
-   * Take a lease if there is none, read the other nodes, and report under it.
+   * Take a lease unless it has one, read the other nodes, and report under it.
    *
    * @returns the revision of the read
    */
@@ -195,7 +189,7 @@ export class Presence {
       }
       revision = null;
     }
-    // It may have taken another one since it was stopped.
+    // It may have taken another lease since it was stopped.
     await this.#endLease();
   }
 

@@ -8,15 +8,15 @@ import { LAYOUT, type Layout, textOf } from "./layout.ts";
 
 /** Oldest server whose API has everything used here. */
 const VERSION_MIN = [3, 4] as const;
-/** How long a server may take for the first call. */
+/** Time limit of a server for the first call. */
 const FIRST_CALL_MS = 4_500;
 const QUOTA_WARN_SHARE = 0.8;
 
-/** Limits that a cluster is checked against; tests use smaller ones. */
+/** Limits for checking a cluster; tests use smaller ones. */
 export interface ClusterLimits {
   /** The quota of a server without a configured one; servers before 3.6 do not report it. */
   readonly quotaBytes: number;
-  /** Revisions after which a server that never compacted is assumed never to do so. */
+  /** Revisions after which a server that never compacted is assumed not to compact. */
   readonly revisionsUncompacted: bigint;
 }
 
@@ -73,7 +73,7 @@ function layoutOf(text: string): unknown {
   }
 }
 
-/** Checking the cluster may need rights that using it does not. */
+/** Checking the cluster may need rights that its use does not. */
 async function ignoreDenied(check: () => Promise<void>): Promise<void> {
   try {
     await check();
@@ -121,7 +121,7 @@ async function checkAlarms(calls: EtcdCalls, logger: Logger): Promise<void> {
   }
 }
 
-/** A server does not report whether it compacts by itself: one that has not by now never does. */
+/** Servers do not report automatic compaction: one that never compacted by now never will. */
 async function checkCompaction(
   calls: EtcdCalls,
   layout: Layout,

@@ -20,9 +20,7 @@ export function checkLimit(limit: number, action: string): void {
   );
 }
 
-/**
- * A quota is used up. Unlike a full medium, it refuses one operation and does not affect others.
- */
+/** A quota is used up. Unlike a full medium, it refuses one operation without affecting others. */
 export class QuotaError extends JobError {
   constructor(message: string, hint: string) {
     super("resource_exhausted", message, { hint });

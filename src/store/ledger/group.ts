@@ -11,7 +11,7 @@ import type { OwnedTables } from "./tables/tables.ts";
 
 /** Turns of the event loop that a group waits for a busy medium, at about 3 ms each. */
 const BUSY_TURNS_MAX = 2_000;
-/** Most revisions that are acknowledged without being stored; an opening skips as many. */
+/** Most revisions that are acknowledged without being stored; an opening skips this number. */
 const REV_GAP = 2 ** 20;
 
 /** A queued operation, kept until it is resolved. */
@@ -24,13 +24,13 @@ export interface QueuedOperation {
 
 type Operation = QueuedOperation & Pick<OperationOptions, "isIdle">;
 
-/** How a sole owner runs operations. */
+/** Settings of a sole owner. */
 export interface LedgerOptions {
   /** Replaces the callers' clocks, when several simulated nodes share the store. */
   readonly clock?: (() => Instant) | undefined;
   /**
    * Runs a callback at the end of this turn of the event loop; without it each operation runs at
-   * once, in a group of its own.
+   * once, in a separate group.
    */
   readonly defer?: ((callback: () => void) => void) | undefined;
 }
@@ -45,9 +45,9 @@ export interface Result<Operation> {
 }
 
 /**
- * The sole owner of its tables. Runs operations in order, those of one turn of the event loop in
- * one transaction. A refused operation has written nothing and does not affect the others; if the
- * medium fails, the whole group is rolled back.
+ * The sole owner of its tables. Runs operations in order; operations of one turn of the event loop
+ * share a transaction. A refused operation has written nothing and does not affect the others; if
+ * the medium fails, the whole group is rolled back.
  */
 export class GroupCommit implements LedgerOwner {
   readonly state: LedgerState;
@@ -125,7 +125,7 @@ export class GroupCommit implements LedgerOwner {
     return new Promise((resolve) => this.#defer ? this.#defer(resolve) : resolve());
   }
 
-  /** Run the queue, waiting for a busy medium as long as operations do. */
+  /** Run the queue, waiting for a busy medium within the patience of operations. */
   async #drain(): Promise<void> {
     while (this.#queue.length > 0) {
       this.#flush();
@@ -177,8 +177,8 @@ export class GroupCommit implements LedgerOwner {
   }
 
   /**
-   * The operations that may run. While the medium must not be written, renewals still do: attempts
-   * keep running, and are settled when the medium is back.
+   * The operations that may run. While the medium must not be written, renewals still may: attempts
+   * keep running, and are settled later.
    */
   #writable(group: Operation[]): Operation[] {
     const error = this.#tables.problem ?? null;
@@ -238,7 +238,7 @@ export class GroupCommit implements LedgerOwner {
   }
 }
 
-/** Run an operation. @throws whatever may have left it half written: all but a refusal */
+/** Run an operation. @throws any error that may have left it half written: all but a refusal */
 export function runOperation<One extends QueuedOperation>(
   state: LedgerState,
   operation: One,

@@ -4,7 +4,7 @@ import type { ChangeHint, ClaimKey } from "../store.ts";
 export class Listeners {
   readonly #listeners = new Set<(hint: ChangeHint) => void>();
 
-  /** @returns a function that stops it */
+  /** @returns a function that ends it */
   add(listener: (hint: ChangeHint) => void): () => void {
     const entry = (hint: ChangeHint) => listener(hint);
     this.#listeners.add(entry);
@@ -12,8 +12,7 @@ export class Listeners {
   }
 
   /**
-   * Notify each listener separately, after the operations have resolved: one that throws affects no
-   * other.
+   * Notify each listener separately, after the operations have resolved, so that errors stay local.
    */
   notify(hints: readonly ChangeHint[]): void {
     for (const hint of mergeHints(hints)) {

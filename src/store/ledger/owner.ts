@@ -3,7 +3,7 @@ import type { Instant } from "../../platform/clock.ts";
 import type { Committed, OpenRequest, StoreInfo } from "../store.ts";
 import type { LedgerState, Moment } from "./state.ts";
 
-/** What an owner may know of an operation before it runs. */
+/** An owner's knowledge of an operation before it runs. */
 export interface OperationOptions {
   /** If it writes nothing, its result may miss the latest writes of other owners. */
   readonly canBeLate?: boolean;
@@ -12,8 +12,8 @@ export interface OperationOptions {
 }
 
 /**
- * How new the state must be for a read: "committed" includes everything acknowledged to anyone
- * before, "own" what this owner acknowledged.
+ * Freshness of the state for a read: "committed" includes everything acknowledged to anyone before,
+ * "own" only this owner's acknowledgments.
  */
 export type Freshness = "committed" | "own";
 
@@ -23,14 +23,14 @@ export interface PeerClocks {
   joining?(id: string): void;
   /** Called after it has joined. */
   joined?(id: string, leaseMs: number): Promise<void>;
-  /** Called before it leaves, and at the end for those that have not. */
+  /** Called before it leaves, and at the end for nodes that have not left. */
   left?(id: string): Promise<void>;
   close?(): Promise<void>;
   /** @throws JobError `unavailable`, naming the action, if this node's clock may be wrong */
   check(action: string): void;
   /**
-   * How far a node's clock is from most others, ms; null if unknown. Undefined: nothing is
-   * compared.
+   * Distance of a node's clock from most others, ms; null if unknown, undefined without a
+   * comparison.
    */
   skewOf?(id: string): number | null | undefined;
 }
@@ -38,7 +38,7 @@ export interface PeerClocks {
 /** Owns the state of a ledger: opens it, and runs the operations on it. */
 export interface LedgerOwner {
   readonly state: LedgerState;
-  /** Why nothing may be written now; null for nothing, absent if that cannot be known. */
+  /** Why nothing may be written now; null if allowed, absent if unknown. */
   readonly problem?: JobError | null | undefined;
   /** Absent: one clock decides for all nodes, or there is one node. */
   readonly clocks?: PeerClocks | undefined;

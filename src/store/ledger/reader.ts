@@ -30,17 +30,17 @@ import { listUpcoming } from "./reading/upcoming.ts";
 import type { LedgerState } from "./state.ts";
 
 /**
- * Reads the state of a ledger. `turn` yields to everything else waiting in the event loop, after
- * which the state may be another.
+ * Reads the state of a ledger. `turn` yields to everything else waiting in the event loop; the
+ * state may change meanwhile.
  */
 export type LedgerRead<T> = (state: LedgerState, turn: () => Promise<void>) => T | Promise<T>;
 
 /** The reads of a ledger, for its owner or another reader. */
 export abstract class LedgerReader implements StoreReads {
   /**
-   * Read the state once it is fresh enough; by default everything acknowledged to anyone.
+   * Read the state once it is fresh enough; by default with everything acknowledged to anyone.
    *
-   * @throws JobError `unavailable`, naming the action, if it is closed
+   * @throws JobError `unavailable`, with the action, if it is closed
    */
   protected abstract read<T>(
     action: string,

@@ -55,7 +55,7 @@ export function noScheduleError(id: string): JobError {
   return new JobError("not_found", `Cannot backfill schedule "${id}": no such schedule`);
 }
 
-/** A memo has another version than the one that was read. */
+/** The memo's version has changed since it was read. */
 export function memoChangedError(key: string): JobError {
   return new JobError("conflict", `Cannot write memo "${key}": it has changed`, {
     path: "expectedVersion",
@@ -63,7 +63,7 @@ export function memoChangedError(key: string): JobError {
   });
 }
 
-/** The schedule is not the expected one. @param stored its generation; null if there is none */
+/** The schedule is not the expected one. @param stored its generation; null if missing */
 export function generationError(
   { record, expectedGeneration, expectedCursor }: PutSchedule,
   stored: number | null,

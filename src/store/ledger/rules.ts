@@ -5,10 +5,7 @@ import type { EndedAttempt } from "../records.ts";
 import type { Dated } from "./state.ts";
 import { storable, storableError } from "./storable.ts";
 
-/**
- * Room below 2^53 for the +1 of later claims, once the clock's own share exceeds it (in the year
- * 2248).
- */
+/** Room below 2^53 for later claims' +1, once the clock's share exceeds it (in the year 2248). */
 const FENCE_TIME_MAX = Number.MAX_SAFE_INTEGER - 2 ** 40;
 
 /** An instance after a step, with the attempt that the step ended. */
@@ -39,8 +36,7 @@ export function claimInstance(instance: Instance, node: string, { at, stamp }: D
 }
 
 /**
- * True if an instance was claimed before its due time, which has not come yet at `stamp`: its node
- * has not begun it.
+ * True if an instance was claimed early and is not yet due at `stamp`: its node has not begun it.
  */
 export function isClaimedEarly(instance: Instance, stamp: number): boolean {
   if (instance.state !== "processing" || isElsewhere(instance)) return false;
@@ -56,9 +52,8 @@ const RELEASED: Reason = "released";
 const REPLACED = "replaced";
 
 /**
- * Cancel an instance: a waiting one becomes Canceled, a processing one is marked, with the reason
- * if it is not the usual one. One that runs elsewhere becomes Canceled at once: nobody here can
- * stop it.
+ * Cancel an instance: a waiting one becomes Canceled, a processing one is marked, with an unusual
+ * reason. One that runs elsewhere becomes Canceled at once: nobody here can stop it.
  */
 export function cancelInstance(
   instance: Instance,
@@ -77,7 +72,7 @@ export function cancelInstance(
   };
 }
 
-/** Replace an instance that has not begun by one that takes its unique key. */
+/** Replace an unstarted instance by the new owner of its unique key. */
 export function replaceInstance(instance: Instance, at: number): Instance {
   const waiting = instance.state === "processing"
     ? { ...unbegun(instance), state: "scheduled" as const }
@@ -85,7 +80,7 @@ export function replaceInstance(instance: Instance, at: number): Instance {
   return cancelInstance(waiting, at, REPLACED);
 }
 
-/** When an attempt ended that is settled at `at`, epoch ms: not before it began. */
+/** End of an attempt that is settled at `at`, epoch ms: not before its start. */
 export function endOf(
   { processedAt }: Pick<Instance, "processedAt">,
   at: number,
@@ -182,10 +177,10 @@ function again(
   at: number,
 ): Step {
   const earlyMs = instance.dueAt - at;
-  // An early claim that never started keeps its due time, unless the clock was set back by more.
+  // An early claim that never started keeps its due time, unless the clock was set back further.
   const isAhead = earlyMs > 0 && earlyMs <= AHEAD_MS_MAX;
   const dueAt = Math.ceil(isAhead ? Math.max(how.dueAt, instance.dueAt) : how.dueAt);
-  // No attempt can follow in time, so nobody has to wait for it.
+  // No attempt can follow in time, so nobody has to wait.
   if (isPastDeadline(instance, dueAt)) return passDeadline(instance, how.error, at);
   return {
     instance: {
@@ -208,13 +203,13 @@ function again(
   };
 }
 
-/** An instance without the attempt of its claim, which has not begun. */
+/** An instance without the unstarted attempt of its claim. */
 function unbegun(instance: Instance): Instance {
   const attempt = instance.attempt - 1;
   return { ...instance, attempt, processedAt: attempt === 0 ? null : instance.processedAt };
 }
 
-/** An instance that waits again as if it had never been claimed; its fence stays. */
+/** An instance that waits again as if never claimed; its fence stays. */
 function unclaimed(instance: Instance, dueAt: number, at: number): Step {
   const before = unbegun(instance);
   const { instance: after } = again(before, { dueAt, reason: RELEASED, error: before.error }, at);
@@ -252,11 +247,11 @@ export function isRepeated(
     storable(outcome.resultsJson) === instance.resultsJson;
 }
 
-/** When a final instance may be deleted, epoch ms; null if it is not final. */
+/** Time from which a final instance may be deleted, epoch ms; null if it is not final. */
 export function expireAt(instance: Instance): number | null {
   if (instance.settledAt === null || !isFinal(instance.state)) return null;
   const keepMs = instance.state === "completed" ? instance.keepSuccessMs : instance.keepFailureMs;
   const from = instance.settledAt + keepMs;
-  // An instance must exist for as long as it keeps its key.
+  // An instance must exist while it keeps its key.
   return Math.min(Math.max(from, instance.uniqueUntil ?? from), Number.MAX_SAFE_INTEGER);
 }

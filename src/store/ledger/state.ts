@@ -40,7 +40,7 @@ const FIRST: Range = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, l
 
 /** The moment of one operation. */
 export interface Moment {
-  /** The deciding clock, epoch ms: it tells what is due. */
+  /** The clock that decides due times, epoch ms. */
   readonly wallMs: number;
   /** For leases. */
   readonly monotonicMs: number;
@@ -48,7 +48,7 @@ export interface Moment {
   readonly at: number;
   /**
    * The time of events after an instance's acceptance, from which retention and retries count: the
-   * recorded time, or the clock's if that was hours ahead and has been set back.
+   * recorded time, or the clock's after a clock that was hours ahead has been set back.
    */
   readonly stamp: number;
 }
@@ -79,7 +79,7 @@ export interface NodeEntry {
   readonly untilMs: number;
 }
 
-/** The tables, with what the owner knows about them: counts, heads, leases and pauses. */
+/** The tables, with the owner's data about them: counts, heads, leases and pauses. */
 export class LedgerState {
   readonly tables: Tables;
   /** True if one clock decides for all nodes, not each caller's. */
@@ -88,10 +88,7 @@ export class LedgerState {
   at = 0;
   seq = 0;
   epoch = 0;
-  /**
-   * True if processing rows without a known lease may exist, because the store was opened for
-   * maintenance.
-   */
+  /** True if processing rows without a known lease may exist, after opening for maintenance. */
   hasUnleased = false;
   /** The store's mark; null for none. */
   mark: StoreMark | null = null;
@@ -112,11 +109,11 @@ export class LedgerState {
   held = new Map<string, number>();
   /** Watches of memos by key, where they are not "failures". */
   watches = new Map<string, MemoWatch>();
-  /** Keys of the memos by which nodes ask for news of jobs. */
+  /** Keys of the memos by which nodes request news of jobs. */
   readonly #watchers = new Set<string>();
   /** Watched instances that became final in this operation. */
   #finals: Instance[] = [];
-  /** Schedules with held instances of which an instance became final. */
+  /** Schedules with held instances that had an instance become final. */
   readonly #ended = new Set<string>();
   /** The first ready row by kind; null for none, absent if unknown. */
   readonly #heads = new Map<string, ReadyKey | null>();
@@ -186,10 +183,7 @@ export class LedgerState {
     this.#endGroup();
   }
 
-  /**
-   * End a group without a commit of its own: it changed leases at most, or commits of other owners
-   * were applied to the tables.
-   */
+  /** End a group without a commit: it changed leases at most, or applied other owners' commits. */
   endUncommitted(): void {
     this.#saveCounts();
     this.#ended.clear();
@@ -221,17 +215,14 @@ export class LedgerState {
 
   update(given: Row, wanted: Row): void {
     const isQueued = given.isReady === true && isKeyed(given.instance);
-    // Changes to others of its queue may have moved it since it was read.
+    // Changes to others of its queue may have moved it since the read.
     const before = isQueued ? this.tables.instances.get(given.instance.id)! : given;
     const after = before.isReady === true ? wanted : this.queues.place(wanted);
     this.replace(before, after);
     if (isQueued && !before.isBehind) this.queues.refill(before.instance);
   }
 
-  /**
-   * Replace a row without settling its queue: the claim that took it, or the queue itself, does
-   * that.
-   */
+  /** Replace a row without settling its queue: its claim, or the queue itself, does that. */
   replace(before: Row, after: Row): void {
     this.isDirty = true;
     this.tables.instances.update(before, after);
@@ -282,10 +273,7 @@ export class LedgerState {
     this.tables.endedAttempts.add(row, ended);
   }
 
-  /**
-   * Release held instances whose predecessors became final in this operation: the oldest of each
-   * schedule.
-   */
+  /** Release held instances after their predecessors became final here: the oldest per schedule. */
   releaseHeld(): void {
     for (const scheduleId of this.#ended) {
       const [row] = this.tables.instances.scan({ type: "openSchedule", scheduleId }, FIRST);
@@ -330,7 +318,7 @@ export class LedgerState {
     this.tables.shared.saveNode(id, entry?.record ?? null);
   }
 
-  /** Write for other owners, if there are any, how long a claim is valid from now. */
+  /** Write for other owners, if any, the remaining validity of a claim. */
   shareLease(row: Row, leaseMs: number): void {
     if (!this.tables.shared) return;
     this.isDirty = true;
@@ -359,7 +347,7 @@ export class LedgerState {
     if (head === null || compareReady(key, head) < 0) this.#heads.set(kind, key);
   }
 
-  /** When the pause of a kind ends; null if it is not paused, Infinity if paused until resumed. */
+  /** End of a kind's pause; null if it is not paused, Infinity if paused until resumed. */
   pausedUntil(kind: string | null, wallMs: number): number | null {
     if (this.pauses.size === 0 || kind?.startsWith(NOTICE_KINDS)) return null;
     const untils = [this.pauses.get(null), kind === null ? undefined : this.pauses.get(kind)]
@@ -390,7 +378,7 @@ export class LedgerState {
     this.#watchers.delete(key);
   }
 
-  /** Which ends of a kind's instances are news. */
+  /** Ends of a kind's instances that are news. */
   watchOf(kind: string): MemoWatch {
     if (this.#watchers.size === 0 || kind === NEWS_KIND) return "never";
     if (this.watches.size === 0) return "failures";

@@ -1,20 +1,17 @@
 import type { ErrorInfo } from "../../core/instance.ts";
 
 /**
- * Characters that not every store can keep: a lone surrogate has no UTF-8, and NUL ends a text in
- * some runtimes' SQLite.
+ * Characters that some stores cannot keep: a lone surrogate has no UTF-8, and NUL may end a text.
  */
 const UNSTORABLE = /\0|\p{Surrogate}/gu;
 
-/**
- * The text with U+FFFD for characters that cannot be stored, so that every store keeps the same.
- */
+/** The text with U+FFFD for unstorable characters, so that every store keeps the same. */
 export function storable<T extends string | null>(text: T): T {
   if (text === null || isStorable(text)) return text;
   return text.replace(UNSTORABLE, "\ufffd") as T;
 }
 
-/** True if a text is stored as it is. */
+/** True if a text is stored unchanged. */
 export function isStorable(text: string): boolean {
   return text.isWellFormed() && !text.includes("\0");
 }

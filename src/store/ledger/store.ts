@@ -48,11 +48,11 @@ import type { MemoRange } from "./tables/tables.ts";
 type Request<Name extends keyof Store> = Store[Name] extends (request: infer R) => unknown ? R
   : never;
 
-/** How a ledger runs an operation. */
+/** Properties of an operation for the ledger. */
 type OperationKind = OperationOptions & {
   /** The marks of the store that allow it; absent: see {@link Allowed} "begun". */
   readonly allowedDuring?: Allowed;
-  /** What it does by this node's clock, for people; refused while that clock may be wrong. */
+  /** Its use of this node's clock, for people; refused while that clock may be wrong. */
   readonly clockUse?: string;
 };
 

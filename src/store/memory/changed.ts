@@ -1,5 +1,5 @@
 /**
  * Called after each change of a table in memory, with the new value, or null for a deleted one.
- * `undo` takes the change back, once every later one has been; it changes the table again.
+ * `undo` reverts the change, after all later ones; it changes the table again.
  */
 export type Changed<Key, Value> = (key: Key, value: Value | null, undo: () => void) => void;

@@ -31,7 +31,7 @@ export class MemoryEndedAttempts implements EndedAttemptTable {
     return this.#bySeq.get(seq)?.findLast((one) => one.fence === fence) ?? null;
   }
 
-  /** Delete those of an instance. */
+  /** Delete the attempts of an instance. */
   removeOf(seq: number): void {
     while (this.#bySeq.has(seq)) this.#removeLast(seq);
   }

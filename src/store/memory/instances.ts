@@ -21,16 +21,16 @@ import type { LaterRequest, UpcomingInstance } from "../store.ts";
 import type { MemoryEndedAttempts } from "./ended_attempts.ts";
 import { type Key, KeyFamily, LOWEST, SortedKeys } from "./sorted_keys.ts";
 
-/** What finding a place in an index costs, in rows. */
+/** Cost of finding a place in an index, in rows. */
 const PLACE_ROWS = 10;
-/** Ids compared with a part of one before other work runs. */
+/** Ids compared with a part before other work runs. */
 const SLICE_IDS = 5_000;
 
 const FIRST: Range = { from: 0, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: 1 };
 
 /**
  * Called after each change of a row, with the row before and after it; null for none. The opposite
- * change takes it back, once every later one has been taken back.
+ * change reverts it, after all later ones.
  */
 type RowChanged = (before: Row | null, after: Row | null) => void;
 
@@ -239,7 +239,7 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
     return rows;
   }
 
-  // An index of ids would cost each instance more than such a rare question costs: 20 ns an id.
+  // An index of ids would cost each instance more than these rare questions: 20 ns an id.
   #withPrefix(idPrefix: string, { from, to, isReverse, limit }: Range): readonly Row[] {
     const seqs: number[] = [];
     for (const [id, seq] of this.#seqById) {
@@ -270,7 +270,7 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
     return this.#states[stateIndex(state)]!;
   }
 
-  /** Add a row to the indexes that its changes concern, or delete it from them. */
+  /** Add a row to the indexes of its changed fields, or delete it from them. */
   #index(row: Row, action: "add" | "delete"): void {
     const { seq, isReady, isBehind, expireAt, instance } = row;
     const { kind, priority, dueAt, state, deadlineAt } = instance;
@@ -290,7 +290,7 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
     }
   }
 
-  /** Add a row to the indexes that few changes concern, or delete it from them. */
+  /** Add a row to the rarely changed indexes, or delete it from them. */
   #indexOrigin(row: Row, action: "add" | "delete"): void {
     const { kind, state, scheduleId, uniqueKey, retryOf } = row.instance;
     const key: Key = [0, 0, row.seq];

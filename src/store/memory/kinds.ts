@@ -1,7 +1,7 @@
 import type { KindCounts } from "../ledger/tables/row.ts";
 import type { KindTable } from "../ledger/tables/tables.ts";
 
-/** The counts of kinds as of the last commit, copied: the ledger changes its own. */
+/** The counts of kinds at the last commit, copied: the ledger changes its own. */
 export class MemoryKinds implements KindTable {
   readonly #counts = new Map<string, KindCounts>();
 

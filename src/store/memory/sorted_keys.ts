@@ -1,4 +1,4 @@
-/** Entries of one block at most; a fuller one is split. */
+/** Most entries of one block; a fuller one is split. */
 const BLOCK_LENGTH_MAX = 512;
 
 /** A key of three numbers, compared from the first to the last. */
@@ -16,7 +16,7 @@ function compareKeys(left: Key, right: Key): number {
 export class SortedKeys {
   readonly #blocks: Key[][] = [];
 
-  /** Add a key that is not there. */
+  /** Add a new key. */
   add(key: Key): void {
     if (this.#blocks.length === 0) {
       this.#blocks.push([key]);
@@ -32,7 +32,7 @@ export class SortedKeys {
     this.#blocks.splice(index + 1, 0, block.splice(cut));
   }
 
-  /** Delete a key; nothing happens when it is not there. */
+  /** Delete a key, if it is there. */
   delete(key: Key): void {
     const index = this.#blockOf(key);
     const block = this.#blocks[index];

@@ -11,7 +11,7 @@ type TickKey = Pick<TickFate, "scheduleId" | "from">;
 /** Fates of ticks by schedule and time. */
 export class MemoryTicks implements TickTable {
   readonly #schedules = new Map<string, { fates: Map<number, TickFate>; times: SortedKeys }>();
-  /** Ticks without a run, by their time and a number of their own. */
+  /** Ticks without a run, by their time and a number. */
   readonly #gaps = new SortedKeys();
   readonly #gapByNumber = new Map<number, TickFate>();
   readonly #numbers = new Map<string, number>();

@@ -30,7 +30,7 @@ const METHODS = ["load", "version", "commit", "watch", "close"] as const;
 interface Parts {
   readonly clock: Clock;
   readonly random: Random;
-  /** How far the nodes' clocks may differ; absent: they are not compared. */
+  /** Allowed difference between the nodes' clocks; absent: they are not compared. */
   readonly maxSkewMs?: number;
 }
 
@@ -46,7 +46,7 @@ export function storeOver(
   return new ReplicaStore({ medium, clock, random, maxSkewMs });
 }
 
-/** Why a value is not a medium; null if it is one. */
+/** Why a value is not a medium; null if valid. */
 function mediumProblem(value: unknown): string | null {
   if (typeof value !== "object" || value === null) {
     return `${wordFor(value)} is not a ReplicaMedium`;
@@ -69,7 +69,7 @@ function mediumProblem(value: unknown): string | null {
 }
 
 /**
- * Load a module and make its store, which is not yet open.
+ * Load a module and make its store, not yet open.
  *
  * @param path of the module
  */

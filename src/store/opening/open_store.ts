@@ -8,7 +8,7 @@ import type { Salvages } from "../sqlite/open_database.ts";
 import { SqliteStore } from "../sqlite/store.ts";
 import type { Store } from "../store.ts";
 
-/** How long SQLite keeps pages in memory after it has read or written them. */
+/** Time for which SQLite keeps pages in memory after it has read or written them. */
 const PAGES_MS = 10_000;
 
 /** Parts to make a store of. */
@@ -16,9 +16,9 @@ export interface StoreParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  /** Replaces the clock by which things are due, to test a store. */
+  /** Replaces the clock that decides due times, to test a store. */
   readonly now?: () => Instant;
-  /** Which lost commits of a SQLite file to accept instead of refusing to open it. */
+  /** Lost commits of a SQLite file to accept instead of refusing to open it. */
   readonly salvages?: Salvages | undefined;
 }
 

@@ -6,7 +6,7 @@ import { type Head, isCommitOf } from "./head.ts";
 import type { ReplicaTables } from "./tables.ts";
 import { readInstance } from "./row_values.ts";
 
-/** Most remembered commits: one that is made late is among the newest. */
+/** Most remembered commits: a late one is among the newest. */
 const COMMITS_MAX = 64;
 
 interface Abandoned {
@@ -16,9 +16,9 @@ interface Abandoned {
 }
 
 /**
- * Claims of commits that were given up because the medium did not respond. Such a commit may be
- * made after all, and nobody runs its claims: they are then released, or each would wait until its
- * lease expires and count as a crash.
+ * Claims of commits that were given up because the medium did not respond. The commit may still be
+ * made, and nobody runs its claims: they are then released, instead of waiting for their leases to
+ * expire and counting as crashes.
  */
 export class AbandonedClaims {
   readonly #writer: string;
@@ -50,8 +50,8 @@ export class AbandonedClaims {
   }
 
   /**
-   * The claims to release at this version. The writer commits nothing after a version that it does
-   * not know, so its last commit in the head tells which abandoned commits were made.
+   * The claims to release at this version. The writer commits nothing after an unknown version, so
+   * its last commit in the head shows which abandoned commits were made.
    */
   take(version: number, head: Head): readonly ClaimKey[] {
     if (this.#commits.length === 0 && this.#made.length === 0) return [];
@@ -65,7 +65,7 @@ export class AbandonedClaims {
   }
 }
 
-/** Release claims that never started: the instances become as they were before. */
+/** Release claims that never started: the instances return to their earlier state. */
 export function releaseClaims(
   state: LedgerState,
   moment: Moment,

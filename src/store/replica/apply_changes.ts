@@ -34,7 +34,7 @@ interface LogValue extends LogRow {
 }
 
 /**
- * Apply a commit of another owner, or a part of an image, to a replica, its state and its hints.
+ * Apply a commit of another owner, or a part of an image, to a replica with its state and hints.
  */
 export function applyChanges(target: Target, { puts, deletes }: MediumChanges): void {
   const { state, tables } = target;
@@ -76,7 +76,7 @@ function putInstance(target: Target, key: string, text: string): void {
     state.setLease(instance.id, undefined);
     noteFreed(state, moment, instance.kind);
     const { id, fence, state: reached } = instance;
-    // It may have been replaced before it began: its node must not begin it.
+    // It may have been replaced before its start: its node must not begin it.
     if (reached === "canceled") state.hints.push({ type: "cancel", claims: [{ id, fence }] });
   }
   if (isClaimed) noteClaim(target, instance.id, leaseMs);
@@ -214,7 +214,7 @@ function putLog({ tables }: Target, place: number, value: LogValue): void {
 }
 
 function putNode(state: LedgerState, { monotonicMs }: Moment, record: NodeRecord): void {
-  // Its lease runs from when this node learns of it, like those of claims.
+  // Like a claim's, its lease runs from when this node learns of it.
   const leaseMs = record.leftAt === null ? record.until - record.seenAt : 0;
   state.nodes.set(record.id, { record, untilMs: monotonicMs + leaseMs });
 }

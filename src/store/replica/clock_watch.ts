@@ -6,15 +6,15 @@ import { type ClockReport, NodeClocks } from "./node_clocks.ts";
 /** The report of a peer that has not reported yet. */
 const UNKNOWN: ClockReport = { at: 0, heard: {}, asks: false };
 /**
- * How long nothing is claimed after a join while live peers have not reported; they do so within a
- * third of a lease.
+ * Longest pause of claims after a join without reports of live peers, which come within a third of
+ * a lease.
  */
 const REPORTS_MS_MAX = 6_000;
 
 /**
- * Compares the nodes' clocks by rows that each writes with its reports, for a medium without means
- * of its own. A node whose clock is too far from those of most live peers claims nothing, fires
- * nothing and takes nothing back.
+ * Compares the nodes' clocks by rows that each writes with its reports, for a medium without a
+ * clock check. A node whose clock is too far from most live peers' claims nothing, fires nothing
+ * and takes nothing back.
  */
 export class ClockWatch implements PeerClocks {
   readonly #state: LedgerState;
@@ -31,7 +31,7 @@ export class ClockWatch implements PeerClocks {
     this.#now = now;
   }
 
-  /** This process is this node from now on, and does not know its peers' clocks yet. */
+  /** This process is now this node, and does not know its peers' clocks yet. */
   joining(id: string): void {
     this.#self = id;
     this.#joinedMs = this.#now().monotonicMs;
@@ -53,10 +53,7 @@ export class ClockWatch implements PeerClocks {
     this.#clocks?.gone(id);
   }
 
-  /**
-   * @throws JobError `unavailable` while this node's clock may be too far from those of most live
-   * peers
-   */
+  /** @throws JobError `unavailable` while this node's clock may be too far from most live peers' */
   check(action: string): void {
     if (!this.#clocks) return;
     this.#clocks.keep(this.#livePeers());

@@ -5,21 +5,21 @@ import type { Random } from "../../platform/random.ts";
 const REST_MS_MAX = 20;
 const REST_MS_MIN = 0.2;
 /**
- * Consecutive commits after which an owner pauses for one that is further from the medium and never
- * first, and the shortest such pause.
+ * Consecutive commits after which an owner pauses for an owner that is further from the medium and
+ * never first, and the shortest pause.
  */
 const ROW_SHARED = 32;
 const ROW_ALONE = 256;
 const ROW_REST_MS_MIN = 5;
 /**
- * After a commit that took this long, an owner pauses, too: what follows from it, such as the
- * renewal of a claim, would otherwise wait for a whole further commit.
+ * After a commit that took this long, an owner pauses, too: follow-ups such as the renewal of a
+ * claim would otherwise wait for a whole further commit.
  */
 const SLOW_MS = 200;
-/** How long another owner counts as active after a commit. */
+/** Time for which another owner counts as active after a commit. */
 const SHARED_MS = 60_000;
 
-/** Gives other owners a chance: after its commit an owner pauses as long as others commit too. */
+/** Gives other owners a chance: after its commit an owner pauses while others commit too. */
 export class FairShare {
   readonly #clock: Clock;
   readonly #random: Random;
@@ -47,7 +47,7 @@ export class FairShare {
     this.#row = 0;
   }
 
-  /** This owner committed what it sent at `sentMs`: others need about as long. */
+  /** This owner's commit, sent at `sentMs`, was made: others need about the same time. */
   rest(sentMs: number): void {
     const nowMs = this.#clock.now().monotonicMs;
     const tookMs = nowMs - sentMs;

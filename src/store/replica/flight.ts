@@ -31,13 +31,13 @@ export interface Operation extends QueuedOperation {
 /** The result of an operation. */
 export type Result = ResultOf<Operation>;
 
-/** Operations that ran and whose commit is not decided yet. */
+/** Executed operations whose commit is not decided yet. */
 export interface Flight {
   readonly results: readonly Result[];
-  /** Null if nothing was written: only whether the replica was up to date is checked. */
+  /** Null if nothing was written: only the freshness of the replica is checked. */
   readonly commit: MediumCommit | null;
   readonly head: Head;
-  /** The number of the commit among those of this writer. */
+  /** The number of the commit, counted per writer. */
   readonly number: number;
   readonly sentMs: number;
   /** True if an attempt with a lost result may have made the commit; a later head decides. */
@@ -45,7 +45,7 @@ export interface Flight {
 }
 
 /**
- * Run operations from the front of a queue, as many as one commit should have.
+ * Run operations from the front of a queue, up to the size of one commit.
  *
  * @throws GroupError if one fails other than by a refusal
  */
@@ -115,9 +115,7 @@ export function newFlight(
   return { results, commit, head, number, sentMs, isUndecided: false };
 }
 
-/**
- * The flight of a group that wrote nothing, until it is known whether the replica was up to date.
- */
+/** The flight of a group without writes, until the freshness of the replica is known. */
 export function unwrittenFlight({ head }: Replica, results: readonly Result[]): Flight {
   return { results, commit: null, head, number: 0, sentMs: 0, isUndecided: false };
 }
@@ -131,7 +129,7 @@ export function operationsOf({ results }: Flight): readonly Operation[] {
  * Try a commit until its outcome is known.
  *
  * @param isWanted false once nobody waits for it; the result then means nothing
- * @returns whether it was made; "undecided" if an earlier attempt may have made it
+ * @returns true if it was made; "undecided" if an earlier attempt may have made it
  * @throws JobError if it was not made, and cannot be
  */
 export async function sendCommit(
@@ -167,7 +165,7 @@ export function backOff(tries: number, clock: Clock, random: Random): Promise<vo
   return sleep(clock, backoffMs(BACKOFF, tries - 1, random.next()));
 }
 
-/** Resolve the operations of a commit that was made: not before it was sent. */
+/** Resolve the operations of a successful commit: not before it was sent. */
 export function resolveAll({ results, commit, sentMs }: Flight): void {
   for (const [index, result] of results.entries()) {
     resolveOne(result, { rev: commit!.next * REV_STEP + index + 1, sentMs });
@@ -183,7 +181,7 @@ export function resolveOne(
   else operation.resolve({ ...committed, at, value: value as never });
 }
 
-// Any other error, from any medium, does not tell whether the commit was made.
+// Any other error, from any medium, leaves it unknown whether the commit was made.
 function isDefinite(thrown: unknown): boolean {
   return isJobError(thrown) && !["unavailable", "internal", "timeout"].includes(thrown.code);
 }

@@ -28,7 +28,7 @@ export interface Head {
   readonly writers: Readonly<Record<string, readonly [number: number, version: number]>>;
 }
 
-/** The head in a commit or an image; null if there is none. */
+/** The head in a commit or an image; null without one. */
 export function findHead({ puts }: Pick<MediumChanges, "puts">): Head | null {
   const pair = puts.findLast(([key]) => key === KEYS.head);
   return pair ? JSON.parse(pair[1]) as Head : null;
@@ -95,7 +95,7 @@ export function checkHead(head: Head | null, location: string): Head {
   throw newerFormat(about, "conflict");
 }
 
-/** The head as this version writes it from now on: older ones refuse it if they cannot read it. */
+/** The head as this version writes it: older ones refuse it if unreadable. */
 export function withFormat(head: Head): Head {
   return head.format < STORE_FORMAT ? { ...head, format: STORE_FORMAT, madeBy: VERSION } : head;
 }

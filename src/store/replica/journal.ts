@@ -5,14 +5,14 @@ import type { MediumChanges, MediumPair } from "./medium.ts";
 import { type Extra, lengthOf, VALUE_LENGTH, writeLog } from "./row_values.ts";
 
 /**
- * The changes of one group: how to take them back, and what to write to the medium. Indexes (what
- * is ready, behind another, or delayed by a rate) are each replica's own: they can be taken back,
- * and the medium does not hold them.
+ * The changes of one group: how to undo them, and the writes for the medium. Indexes (ready rows,
+ * rows behind another, rows delayed by a rate) belong to each replica: they can be undone, and the
+ * medium does not hold them.
  */
 export class Journal {
   /**
-   * True while commits of other owners are applied, or the group is taken back: these changes are
-   * neither taken back nor written.
+   * True while commits of other owners are applied, or the group is undone: these changes are
+   * neither undoable nor written.
    */
   isApplying = false;
   #characters = 0;
@@ -26,7 +26,7 @@ export class Journal {
     return this.#rows.size + this.#logs.size + this.#values.size;
   }
 
-  /** About how many characters they have. */
+  /** Their approximate number of characters. */
   get characterCount(): number {
     return this.#characters;
   }
@@ -78,7 +78,7 @@ export class Journal {
     this.#undo.push(undo);
   }
 
-  /** Something changed that the medium does not hold. */
+  /** Something outside of the medium changed. */
   own(undo: () => void): void {
     if (!this.isApplying) this.#undo.push(undo);
   }

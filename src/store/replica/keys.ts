@@ -5,8 +5,8 @@ import type { RateWindow } from "../ledger/tables/tables.ts";
 const DIGITS = 16;
 
 /**
- * Keys of the rows. Numbers have sixteen digits, so that they sort as text; names are encoded as in
- * a URL, so that every key is printable ASCII.
+ * Keys of the rows. Numbers have sixteen digits, so that they sort as text; names are encoded like
+ * in a URL, so that every key is printable ASCII.
  *
  * | key | row | value |
  * |---|---|---|
@@ -21,7 +21,7 @@ const DIGITS = 16;
  * | `p/KIND` | a pause; `p/` of all kinds | as in the API |
  * | `o/KEY` | a memo | as in the API |
  * | `n/ID` | a node | as in the API |
- * | `c/ID` | a node's clock, and those of others | `at`, `heard` |
+ * | `c/ID` | a node's clock, and other nodes' clocks | `at`, `heard` |
  * | `m` | the mark of the store | as in the API |
  */
 export const KEYS = {
@@ -43,7 +43,7 @@ export const KEYS = {
   mark: "m",
 } as const;
 
-/** The parts of a key after its letter, names as they were. */
+/** The parts of a key after its letter, with decoded names. */
 export function partsOfKey(key: string): readonly string[] {
   return key.split("/").slice(1).map(decodeURIComponent);
 }

@@ -4,7 +4,7 @@ import { KEYS } from "./keys.ts";
 
 /**
  * The leases of claims, with each change recorded in the journal. A new lease is written with its
- * row, a renewal as a value of its own.
+ * row, a renewal as a separate value.
  */
 export class ReplicaLeases {
   readonly #journal: Journal;
@@ -17,12 +17,12 @@ export class ReplicaLeases {
     this.#journal = journal;
   }
 
-  /** How long the claim of a row is valid; null when it is not claimed. */
+  /** Validity of a row's claim in ms; null when it is not claimed. */
   msOf(seq: number): number | null {
     return this.#leases.get(seq) ?? null;
   }
 
-  /** Set how long the claim of a row is valid; null: it is not claimed. */
+  /** Set the validity of a row's claim; null: it is not claimed. */
   note(seq: number, leaseMs: number | null): void {
     const before = this.msOf(seq);
     if (leaseMs === null) this.#leases.delete(seq);

@@ -47,7 +47,7 @@ export interface MediumListener {
 }
 
 /**
- * Where a replicated ledger keeps its rows: anything that several nodes can reach and that has one
+ * The storage of a replicated ledger's rows: anything that several nodes can reach and that has one
  * compare-and-set. Each node has all rows in memory, runs operations there and commits their
  * changes, expecting the version that it has seen. If another node was first, it applies that
  * node's changes and runs the operations again. So a medium knows nothing of jobs.
@@ -60,25 +60,22 @@ export interface MediumListener {
 export interface ReplicaMedium {
   /** One word for `jobctl` and the logs, such as "etcd". */
   readonly type: string;
-  /** Where the data is, without secrets. */
+  /** Location of the data, without secrets. */
   readonly location: string;
   /** True if commits survive a power loss. */
   readonly isDurable: boolean;
   /**
-   * Most puts and deletes that one commit should have: the engine then adds no more operations to
-   * it. It never splits an operation, so a commit may have more: some thousands, of any size up to
-   * some megabytes. Absent: 1,000.
+   * Number of puts and deletes at which the engine adds no more operations to a commit. It never
+   * splits an operation, so a commit may have more: some thousands, of up to some megabytes.
+   * Absent: 1,000.
    */
   readonly changesMax?: number;
-  /**
-   * Most characters of keys and values that one commit should have, in the same way. Absent:
-   * 1,000,000.
-   */
+  /** Most characters of keys and values in one commit, in the same way. Absent: 1,000,000. */
   readonly charactersMax?: number;
 
   /**
-   * How long calls took recently, in milliseconds, without those that failed. Operations wait three
-   * times as long: at least 15 s (4 s after a failure), at most 30 s. Absent: 0.
+   * Recent duration of successful calls, in milliseconds. Operations wait three times this: at
+   * least 15 s (4 s after a failure), at most 30 s. Absent: 0.
    */
   readonly answerMs?: number;
 
@@ -91,18 +88,16 @@ export interface ReplicaMedium {
   open?(request: { readonly node: string }): Promise<void>;
   /** Read everything, within 30 s if the medium can be reached. */
   load(): Promise<MediumImage>;
-  /**
-   * The version of the last commit that anyone had acknowledged before this call, or a later one.
-   */
+  /** The version of the last commit acknowledged to anyone before this call, or a later one. */
   version(): Promise<number>;
   /**
    * Make all changes and set the version if it is still `expected`; otherwise nothing.
    *
    * @param isWanted false once nobody waits for it: it need not be retried then
-   * @returns whether it was made: durable to the medium's guarantee
+   * @returns true if it was made: durable to the medium's guarantee
    */
   commit(commit: MediumCommit, isWanted: () => boolean): Promise<boolean>;
-  /** Report every commit with a version above `from`. @returns a function that stops it */
+  /** Report every commit with a version above `from`. @returns a function that ends it */
   watch(from: number, listener: MediumListener): () => void;
   close(): Promise<void>;
 }

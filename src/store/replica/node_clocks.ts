@@ -1,12 +1,12 @@
 import { JobError } from "../../core/errors.ts";
 
-/** A node's report about its clock and those of its peers. */
+/** A node's report about its clock and its peers' clocks. */
 export interface ClockReport {
-  /** Its clock when it wrote the report, epoch ms. */
+  /** Its clock at the time of the report, epoch ms. */
   readonly at: number;
   /**
-   * By node: its clock when it last heard from that one, minus the clock which that one reported,
-   * in milliseconds.
+   * By node: its clock when it last heard from that node, minus the reported clock, in
+   * milliseconds.
    */
   readonly heard: Readonly<Record<string, number>>;
   /** True if the others should report at once. */
@@ -14,29 +14,25 @@ export interface ClockReport {
 }
 
 interface Peer {
-  /**
-   * Our clock when we last heard from it, minus its own in that report: we are ahead by at most
-   * this.
-   */
+  /** Our clock when we last heard from it, minus its reported clock: our greatest possible lead. */
   readonly aheadMax: number;
-  /** We are ahead by at least this, by what it last heard from us. */
+  /** We are ahead by at least this, by the last report that it received from us. */
   readonly aheadMin: number;
   /** True if it has reported since we asked. */
   readonly hasReported: boolean;
 }
 
-/** Our clock, compared with those that certainly differ too much. */
+/** Our clock, compared with clocks that certainly differ too much. */
 interface ClockProblem {
-  /** How far it is ahead of theirs at least, in milliseconds; negative if behind. */
+  /** Least distance by which it is ahead of theirs, in milliseconds; negative if behind. */
   readonly aheadMs: number;
   readonly peers: readonly string[];
 }
 
 /**
- * A node's knowledge of its clock compared with those of its peers. A report takes an unknown time,
- * so receiving one bounds the difference from above, and what the peer received from us bounds it
- * from below. Slow networks and stopped processes widen the bounds, and never make equal clocks
- * look different.
+ * A node's knowledge of its clock compared with its peers'. A report takes an unknown time, so
+ * receiving one bounds the difference from above, and the peer's receipt of ours bounds it from
+ * below. Slow networks and stopped processes only widen the bounds.
  */
 export class NodeClocks {
   readonly #self: string;
@@ -65,7 +61,7 @@ export class NodeClocks {
     this.#peers.delete(node);
   }
 
-  /** Forget all nodes but these. */
+  /** Forget all other nodes. */
   keep(nodes: ReadonlySet<string>): void {
     for (const node of this.#peers.keys()) if (!nodes.has(node)) this.#peers.delete(node);
   }
@@ -91,7 +87,7 @@ export class NodeClocks {
     return { at: nowMs, heard, asks };
   }
 
-  /** How far our clock certainly is ahead of a peer's, in milliseconds; 0 if they may be equal. */
+  /** Certain lead of our clock over a peer's, in milliseconds; 0 if they may be equal. */
   aheadOf(node: string): number {
     const { aheadMax, aheadMin } = this.#peers.get(node) ??
       { aheadMax: Infinity, aheadMin: -Infinity };
@@ -99,8 +95,8 @@ export class NodeClocks {
   }
 
   /**
-   * How far a node's clock certainly is from the median, in milliseconds; null for an unknown node
-   * or without peers.
+   * Certain distance of a node's clock from the median, in milliseconds; null if unknown or without
+   * peers.
    */
   skewOf(node: string): number | null {
     if (this.#peers.size === 0 || (node !== this.#self && !this.#peers.has(node))) return null;
@@ -110,7 +106,7 @@ export class NodeClocks {
     return Math.round((node === this.#self ? 0 : -this.aheadOf(node)) - middle);
   }
 
-  /** The peers whose clocks differ too much from ours, if they are most of them; null otherwise. */
+  /** The peers whose clocks differ too much from ours, if they are the majority; null otherwise. */
   problem(): ClockProblem | null {
     const far = [...this.#peers.keys()].filter((node) =>
       Math.abs(this.aheadOf(node)) > this.#maxSkewMs
@@ -123,7 +119,7 @@ export class NodeClocks {
   /**
    * Refuse an action that depends on our clock while it may be wrong.
    *
-   * @param isAsking true while peers that have not reported may still do so
+   * @param isAsking true while unreported peers may still report
    * @throws JobError `unavailable`
    */
   check(action: string, isAsking: boolean): void {

@@ -38,8 +38,8 @@ export interface ReplicaOptions {
   /** Replaces the callers' clocks: for tests. */
   readonly now?: (() => Instant) | undefined;
   /**
-   * A node whose clock is further from those of most of its peers claims nothing, fires nothing and
-   * takes nothing back. Clocks are compared by rows of the medium. Absent: they are not.
+   * A node whose clock is further from most of its peers' claims nothing, fires nothing and takes
+   * nothing back. Clocks are compared by rows of the medium. Absent: they are not.
    */
   readonly maxSkewMs?: number | undefined;
   /** Compares them by the medium's own means instead. */
@@ -48,14 +48,14 @@ export interface ReplicaOptions {
 
 /** Most waiting operations; further ones are refused at once. */
 const WAITING_MAX = 50_000;
-/** How often waiting operations are checked. */
+/** Interval between checks of waiting operations. */
 const LOOK_MS = 100;
 
 /**
  * One of several owners of a ledger. Operations of one turn of the event loop run on the replica at
  * once and are committed together, one commit at a time. If another owner was first, they are
- * rolled back and run again on its changes. An acknowledged operation is committed, and a read is
- * as new as the last commit of anyone.
+ * rolled back and run again on its changes. An acknowledged operation is committed, and a read
+ * includes everyone's last commit.
  */
 export class ReplicaOwner implements LedgerOwner {
   readonly state: LedgerState;
@@ -82,7 +82,7 @@ export class ReplicaOwner implements LedgerOwner {
   #isScheduled = false;
   #look: Timer | null = null;
 
-  /** @param publish called after each commit, and after those of other owners */
+  /** @param publish called after each commit, also of other owners */
   constructor(options: ReplicaOptions, publish: () => void) {
     this.#options = options;
     this.#publish = publish;
@@ -164,7 +164,7 @@ export class ReplicaOwner implements LedgerOwner {
     return freshness === "own" ? this.#settled() : this.#synced();
   }
 
-  /** A long read continues once the operations that ran meanwhile are decided. */
+  /** A long read continues once concurrent operations are decided. */
   turn(): Promise<void> {
     return new Promise((resolve) => {
       this.#options.clock.defer(() => void this.#settled().then(resolve, resolve));
@@ -257,10 +257,7 @@ export class ReplicaOwner implements LedgerOwner {
     }
   }
 
-  /**
-   * Nothing was written: operations that may be late resolve at once, others if the replica is up
-   * to date.
-   */
+  /** Nothing was written: late ones may resolve at once, others if the replica is up to date. */
   #resolveUnwritten(results: readonly Result[]): void {
     this.#replica.state.commit();
     const left: [Result, number][] = [];
@@ -315,7 +312,7 @@ export class ReplicaOwner implements LedgerOwner {
     this.#schedule();
   }
 
-  /** Release claims of commits that were made after they had been given up. */
+  /** Release claims of abandoned commits that were made after all. */
   #returnClaims(): void {
     const { head, version } = this.#replica;
     const claims = this.#abandoned.take(version, head);
@@ -405,7 +402,7 @@ export class ReplicaOwner implements LedgerOwner {
     this.#waiters.notifyMoved();
   }
 
-  /** Check regularly whether something has waited too long, while anything waits. */
+  /** Check regularly for operations that have waited too long, while any wait. */
   #lookLater(): void {
     this.#look ??= this.#options.clock.timer(LOOK_MS, () => {
       this.#look = null;

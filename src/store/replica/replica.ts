@@ -9,7 +9,7 @@ import type { ReplicaTables } from "./tables.ts";
 /** Most moments to try when each is compacted before it is read. */
 const READS_MAX = 5;
 
-/** A replica with its version, and with commits of others that it has not applied yet. */
+/** A replica with its version, and with unapplied commits of others. */
 export class Replica {
   readonly state: LedgerState;
   readonly tables: ReplicaTables;
@@ -52,7 +52,7 @@ export class Replica {
     return { type, location, storeId, epoch, format, isDurable };
   }
 
-  /** Place a commit: "old" if it is known, "gap" if earlier ones are missing. */
+  /** Place a commit: "old" if known, "gap" if earlier ones are missing. */
   hear(change: MediumChange): "next" | "old" | "gap" {
     const last = this.#remote.at(-1)?.version ?? this.#version;
     if (change.version <= last) return "old";
@@ -65,7 +65,7 @@ export class Replica {
   }
 
   /**
-   * Apply commits of other owners. @returns whether there were any
+   * Apply commits of other owners. @returns true if there were any
    *
    * @throws JobError `conflict` if the store has a newer format
    */
@@ -91,7 +91,7 @@ export class Replica {
     return true;
   }
 
-  /** The revision of an operation that wrote nothing: after those of the version. */
+  /** The revision of an operation that wrote nothing: after the version's revisions. */
   unwrittenRev(): number {
     this.#unwritten += 1;
     const place = Math.min(this.#unwritten, REV_STEP / 2 - 1);
@@ -117,8 +117,8 @@ export class Replica {
   /**
    * Read everything.
    *
-   * @param request of the opening; null: it must be the same store, at no earlier state
-   * @param isOver true once nobody wants it: nothing is changed then
+   * @param request of the opening; null: the same store is expected, at no earlier state
+   * @param isOver true once unwanted: nothing is changed then
    * @throws JobError `conflict` if it is another store or an earlier state, or has a newer format
    */
   async load(request: OpenRequest | null, isOver: () => boolean = () => false): Promise<void> {
@@ -129,7 +129,7 @@ export class Replica {
     const { image, head } = read;
     const isEmpty = image.version === 0 && head === null;
     const checked = isEmpty && request ? firstHead(request) : checkHead(head, location);
-    // To look at a store does not upgrade it under the older daemons that use it.
+    // Looking at a store must not upgrade it: older daemons may use it.
     const found = request !== null && !request.isMaintenance ? withFormat(checked) : checked;
     if (request === null && found.storeId !== known?.storeId) throw otherStore(location);
     this.#version = image.version;
@@ -138,9 +138,7 @@ export class Replica {
     this.state.load();
   }
 
-  /**
-   * Read everything at one moment; null once nobody wants it. @param from refuse earlier versions
-   */
+  /** Read everything at one moment; null once unwanted. @param from refuse earlier versions */
   async #read(from: number, isOver: () => boolean) {
     for (let tries = 1;; tries++) {
       const image = await this.#medium.load();
@@ -150,7 +148,7 @@ export class Replica {
         const head = await this.#fill(image, isOver);
         return isOver() ? null : { image, head };
       } catch (thrown) {
-        // The moment may be gone, after a compaction for instance; then there is a later one.
+        // The moment may be gone, for example after a compaction: then try a later one.
         if (isOver()) return null;
         if (tries === READS_MAX || !isJobError(thrown, "unavailable")) throw thrown;
       }

@@ -3,14 +3,14 @@ import type { StoredLine } from "../memory/logs.ts";
 import type { Row } from "../ledger/tables/row.ts";
 import { FIELD_ENTRIES } from "../instance_fields.ts";
 
-/** About the length of a value without its texts, with its key. */
+/** Approximate length of a value without its texts, with its key. */
 export const VALUE_LENGTH = 200;
 
 /** Members of a value that were written by a newer version, and are kept. */
 export type Extra = Readonly<Record<string, unknown>>;
 
 const NAMES = FIELD_ENTRIES.map(([name]) => name);
-/** The values that are left out; undefined: never left out. */
+/** The omitted values; undefined: never omitted. */
 const USUAL: readonly unknown[] = FIELD_ENTRIES.map(([, { usual }]) => usual);
 const KNOWN: ReadonlySet<string> = new Set([...NAMES, "leaseMs", "held"]);
 
@@ -18,7 +18,7 @@ const KNOWN: ReadonlySet<string> = new Set([...NAMES, "leaseMs", "held"]);
 export interface InstanceValue {
   readonly instance: Instance;
   readonly isHeld: boolean;
-  /** The lease of its claim when it was made; null if it is not claimed, or unknown. */
+  /** The lease of its claim when it was made; null if not claimed, or unknown. */
   readonly leaseMs: number | null;
   readonly extra: Extra | null;
 }
@@ -65,7 +65,7 @@ export function writeLog({ instanceSeq, entry }: StoredLine): string {
   return JSON.stringify({ of: instanceSeq, at, level, message, source, attempt, fence, seq });
 }
 
-/** The members of a value that are not in `known`; null if there are none. */
+/** The members of a value that are not in `known`; null without any. */
 export function extraOf(
   value: Readonly<Record<string, unknown>>,
   known: ReadonlySet<string>,

@@ -4,8 +4,8 @@ import type { ReplicaTables } from "./tables.ts";
 
 /**
  * The ledger on a medium that several nodes share, each with a replica of all rows in memory. Reads
- * wait until the replica has everything acknowledged to anyone before; what only wakes and guides
- * this node returns what its replica has.
+ * wait until the replica has everything acknowledged to anyone before; calls that only wake and
+ * guide this node return the replica's state.
  */
 export class ReplicaStore extends LedgerStore {
   /** The replica, to check it. */

@@ -20,8 +20,7 @@ import type { MediumChanges } from "./medium.ts";
 import { type Extra, writeInstance } from "./row_values.ts";
 
 /**
- * A replica of the rows of a medium: tables in memory, whose changes by an owner's operations are
- * in the journal.
+ * A replica of a medium's rows: tables in memory, with an owner's changes recorded in the journal.
  */
 export class ReplicaTables implements Tables {
   readonly journal = new Journal();
@@ -67,7 +66,7 @@ export class ReplicaTables implements Tables {
     this.leases = new ReplicaLeases(journal);
     this.kinds = new MemoryKinds();
     this.limits = new MemoryLimits({
-      // Each replica delays queues by itself.
+      // Each replica delays queues separately.
       delay: (_queue, _delay, undo) => journal.own(undo),
       window: (window, value, undo) => {
         const stored = value && { starts: value.starts, expireAt: value.expireAt };
@@ -107,7 +106,7 @@ export class ReplicaTables implements Tables {
     );
   }
 
-  /** Keep what a newer version wrote into a value, to write it again with each change. */
+  /** Keep members that a newer version wrote into a value, to write them with each change. */
   keepExtra(key: string, extra: Extra | null): void {
     if (extra) this.#extras.set(key, extra);
     else this.#extras.delete(key);
@@ -127,7 +126,7 @@ export class ReplicaTables implements Tables {
       else if (before) instances.insert(before);
       else instances.remove(after!);
     };
-    // A row that only moved in the indexes is the same row for others.
+    // A row that only moved in the indexes is unchanged for others.
     const isSame = before && after && before.instance === after.instance &&
       isHeld(before) === isHeld(after);
     const { seq } = (after ?? before)!;

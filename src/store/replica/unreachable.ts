@@ -2,31 +2,30 @@ import { isJobError, JobError, messageOf } from "../../core/errors.ts";
 import type { ReplicaMedium } from "./medium.ts";
 
 /**
- * How long an operation waits for a medium that fails, in milliseconds: a request of two fails
- * within 5 s.
+ * Time limit for an operation on a failing medium, in milliseconds: a request of two fails in 5 s.
  */
 const PATIENCE_MS = 4_000;
 /**
- * The same for a medium that has not failed. It may just have become slow, and a commit that was
- * given up may be made after all.
+ * The same for a medium that has not failed. It may be slow, and an abandoned commit may still be
+ * made.
  */
 const SILENCE_MS = 15_000;
 /** The longest wait, where calls take long. */
 const PATIENCE_MS_MAX = 30_000;
-/** Operations wait this many times as long as calls took recently. */
+/** Factor from recent call times to an operation's wait. */
 const CALL_SHARE = 3;
 
 const WATCH_LAG_MS = 2_000;
 
 /**
- * How long they wait while the medium is known to be unreachable, so that a request of several
- * operations fails in time too.
+ * Time for which they wait while the medium is known to be unreachable, so that a request of
+ * several operations fails in time too.
  */
 const AWAY_MS = 500;
 
 /**
- * How long operations wait: longer for a slow medium, because a commit that was given up may be
- * made after all; shorter once one has waited in vain, until the medium responds again.
+ * Patience of operations: longer for a slow medium, because a commit that was given up may still be
+ * made; shorter once a wait has failed, until the medium responds again.
  */
 export class Patience {
   readonly #medium: Pick<ReplicaMedium, "answerMs">;
@@ -45,7 +44,8 @@ export class Patience {
   }
 
   /**
-   * How long a known commit of another owner may stay unreported before everything is loaded again.
+   * Time for which another owner's known commit may stay unreported before everything is loaded
+   * again.
    */
   get lagMs(): number {
     return Math.max(WATCH_LAG_MS, this.#medium.answerMs ?? 0);
@@ -78,7 +78,7 @@ export function unreachable(medium: Pick<ReplicaMedium, "location">): JobError {
   });
 }
 
-/** An error of a medium as the store's error: any medium may throw anything. */
+/** An error of a medium, which may be anything, as the store's error. */
 export function reachError(thrown: unknown, action: string): JobError {
   if (isJobError(thrown)) return thrown;
   return new JobError("unavailable", `${action}: ${messageOf(thrown)}`, { cause: thrown });

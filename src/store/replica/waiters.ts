@@ -4,7 +4,7 @@ import type { ReplicaMedium } from "./medium.ts";
 import { cannotReach, type Patience, reachError, unreachable } from "./unreachable.ts";
 
 interface Waiter {
-  /** Infinity until it is known. */
+  /** Infinity while unknown. */
   version: number;
   readonly sinceMs: number;
   readonly resolve: () => void;
@@ -67,9 +67,7 @@ export class Waiters {
     });
   }
 
-  /**
-   * The replica is at a version, and nothing in it is undecided. @returns how many waited for it
-   */
+  /** The replica is at a version without undecided changes. @returns number of waiters for it */
   reached(version: number): number {
     let count = 0;
     for (const waiter of this.#waiters) {
@@ -92,7 +90,7 @@ export class Waiters {
     for (const resolve of waiting) resolve();
   }
 
-  /** Reject those that have waited too long. */
+  /** Reject operations that have waited too long. */
   rejectOver(): void {
     const { clock, medium, patience } = this.#options;
     const lastMs = clock.now().monotonicMs - patience.ms;

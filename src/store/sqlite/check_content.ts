@@ -14,7 +14,7 @@ const FATES = ["fired", "skipped", "coalesced", "missed", "expected"];
 interface TableRules {
   /** The column that identifies a row. */
   readonly key: string;
-  /** True if it has few rows and is checked whatever the size of the file. */
+  /** True if it has few rows and is checked for any size of the file. */
   readonly isSmall?: true;
   /** Columns with times, epoch ms. */
   readonly times?: readonly string[];
@@ -50,7 +50,7 @@ const RULES: Readonly<Record<string, TableRules>> = {
       state: `state BETWEEN 0 AND ${JOB_STATES.length - 1}`,
       ready: "ready BETWEEN 0 AND 2",
       kind: "kind IN (SELECT id FROM kind)",
-      // -1 stands for any number of retries.
+      // -1 means any number of retries.
       retry_max: `retry_max BETWEEN -1 AND ${COUNT_MAX}`,
     },
   },
@@ -131,10 +131,10 @@ export function missingParts(db: DatabaseSync, format: number): readonly string[
 }
 
 /**
- * Recreate missing indexes of a format: they hold nothing that the tables do not.
+ * Recreate missing indexes of a format: they only repeat data of the tables.
  *
  * @returns their names
- * @throws whatever SQLite finds in the rows, such as a duplicate id
+ * @throws any error that SQLite finds in the rows, such as a duplicate id
  */
 export function restoreIndexes(db: DatabaseSync, format: number): readonly string[] {
   const missing = missingIndexes((sql) => db.prepare(sql).all(), format);
@@ -174,7 +174,7 @@ function columnsOf(db: DatabaseSync): Map<string, Set<string>> {
  * Impossible values: each affected column is reported once, with the number of rows and the first
  * one.
  *
- * @param all whether to read large tables in full
+ * @param all true to read large tables in full
  */
 export function impossibleValues(
   query: (sql: string) => Readonly<Record<string, unknown>>,

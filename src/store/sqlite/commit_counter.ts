@@ -13,16 +13,16 @@ const SYNC_MS = 1_000;
 
 /** The commit count of a database, as recorded in the file beside it. */
 export interface CommitNote {
-  /** Id of the database: one that replaces it has another id. */
+  /** Id of the database: a replacement has another id. */
   readonly storeId: string;
-  /** Boot id of the machine when they were made; null if the system does not provide one. */
+  /** Boot id of the machine when they were made; null if unavailable. */
   readonly boot: string | null;
   /** True if each commit was on disk before it was counted. */
   readonly isSynced: boolean;
   readonly commits: number;
   /** Recorded time of the last one, epoch ms. */
   readonly at: number;
-  /** The content of the database when it was closed; null while it is open, or if unknown. */
+  /** The content of the database when it was closed; null while open, or if unknown. */
   readonly file: FileSum | null;
 }
 
@@ -64,7 +64,7 @@ export class CommitCounter {
       // Written alternately: if one slot is damaged, the other lacks only one commit.
       this.#write(commits, at, commits % 2);
     } catch {
-      // The commit is valid. A count that is too low only detects less and refuses nothing.
+      // The commit is valid. Too low a count only detects less and refuses nothing.
       return;
     }
     if (at - this.#syncedAt < SYNC_MS || this.#isSyncing) return;
@@ -101,7 +101,7 @@ export class CommitCounter {
   }
 }
 
-/** Read the commit count beside a database; null if there is none or it cannot be read. */
+/** Read the commit count beside a database; null if missing or unreadable. */
 export function readCommitNote(path: string): CommitNote | null {
   try {
     const bytes = readRegularFile(counterPath(path), FILE_BYTES_MAX)!.bytes;

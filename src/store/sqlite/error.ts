@@ -51,9 +51,9 @@ export function toStoreError(thrown: unknown, action: string, path: string): Job
 }
 
 /**
- * Read JSON that a row has.
+ * Read JSON of a row.
  *
- * @param row what the row is, and its key
+ * @param row its table, and its key
  * @throws JobError `unavailable` if the text is damaged
  */
 export function readStored<T>(text: string, row: readonly [what: string, key: string]): T {

@@ -13,8 +13,7 @@ import {
 import type { Fields, Statements, Value, Values } from "./statements.ts";
 import { type Kinds, SqliteTable } from "./kinds.ts";
 
-// SQLite rewrites the indexes of every column in a statement, so each step names only those that it
-// changes.
+// SQLite rewrites the indexes of every column in a statement, so each names only changed ones.
 const CLAIM = `UPDATE instance SET state = 2, ready = NULL, reason = NULL, processed_at = ?,
   attempt = ?, fence = ?, node = ? WHERE seq = ?`;
 const END = `UPDATE instance SET state = ?, reason = ?, settled_at = ?, expire_at = ?,
@@ -34,28 +33,28 @@ const SLICE_START = `SELECT id FROM instance INDEXED BY instance_id WHERE id < ?
   ORDER BY id DESC LIMIT 1 OFFSET ?`;
 const IDS_WITH = `SELECT id FROM instance INDEXED BY instance_id WHERE id >= ? AND id < ?
   AND instr(id, ?) > 0`;
-/** Ids compared with a part of one before other work runs: some 0.7 ms. */
+/** Ids compared with a part before other work runs: some 0.7 ms. */
 const SLICE_IDS = 5_000;
 
 /** An index with fewer rows in all spans is read once, not once for each span. */
 const FEW_ROWS = 64;
-/** Samples by which a large count is estimated, fewer if little may be read. */
+/** Samples for estimating a large count, fewer if little may be read. */
 const SAMPLES_MAX = 16;
 const SAMPLES_MIN = 3;
 /** Rows of a sample, roughly. */
 const SAMPLE_ROWS = 64;
-/** What counting a range costs in addition, in rows. */
+/** Fixed cost of counting a range, in rows. */
 const RANGE_ROWS = 20;
 
 /** The table `instance`. */
 export class SqliteInstances extends SqliteTable implements InstanceTable {
   /**
-   * No id in the file is greater, so a new id of a daemon, which only increases, need not be looked
-   * up. Null if unknown.
+   * The greatest id in the file, so that a daemon's new, higher id need not be looked up; null if
+   * unknown.
    */
   #idMax: string | null = null;
 
-  /** Read the greatest id. Only the owner of the file does this: it sees every insert. */
+  /** Read the greatest id. Only the file's owner does this: it sees every insert. */
   readIdMax(): void {
     const id = this.statements.get("SELECT max(id) AS id FROM instance")!.id as string | null;
     // SQLite orders by code point, JavaScript by UTF-16: they agree on ASCII text.
@@ -67,7 +66,7 @@ export class SqliteInstances extends SqliteTable implements InstanceTable {
     if (this.#idMax !== null && i.id > this.#idMax) this.#idMax = i.id;
     const kind = this.kinds.idOf(i.kind);
     this.statements.insert(INSERT, insertValues(i, { seq, ready: readyOf(row), kind }));
-    // Of new instances only held ones have a reason.
+    // Among new instances only held ones have a reason.
     if (i.fence === 0 && i.state === "scheduled" && i.reason === null) return;
     this.statements.run(REST, restValues(i, seq, row.expireAt));
   }
@@ -274,7 +273,7 @@ function partOf(kinds: Kinds, index: CountedIndex): CountedPart {
     };
 }
 
-// SQLite uses a partial index only if the condition repeats that there is a value.
+// SQLite uses a partial index only if the condition repeats that the value exists.
 function sparse(column: string, index: string, value: string): [string, string] {
   return [`INDEXED BY ${index} WHERE ${column} = ? AND ${column} IS NOT NULL AND`, value];
 }
@@ -289,11 +288,11 @@ interface CountedPart {
 
 /**
  * Count the rows of a part of an index in spans. SQLite counts by reading, about 15 million rows a
- * second. So the rows of a span are counted up to its share of what may be read; beyond that, the
- * count is estimated from samples at equal distances.
+ * second. So the rows of a span are counted up to its share of the reads; beyond that, the count is
+ * estimated from samples at equal distances.
  *
- * @param most.rows how many rows the part has at most
- * @param most.read how many rows to read
+ * @param most.rows most rows of the part
+ * @param most.read number of rows to read
  */
 function tally(
   part: CountedPart,
@@ -312,7 +311,7 @@ function tally(
     return { counts, isEstimate: false, readCount: few.length + 1 };
   }
   const spans = bounds.slice(1).map((to, span) => [bounds[span]!, to] as const);
-  // Half of the share tells whether a span is large, the other half is for its samples.
+  // Half of the share shows whether a span is large, the other half is for its samples.
   const half = Math.max(FEW_ROWS, Math.ceil(most.read / spans.length / 2));
   const counts = countRanges(part, spans, half + 1, statements);
   const large = [...counts.keys()].filter((span) => counts[span]! > half);

@@ -4,7 +4,7 @@ import type { KindCounts } from "../ledger/tables/row.ts";
 import type { KindTable } from "../ledger/tables/tables.ts";
 import type { Statements, Values } from "./statements.ts";
 
-/** The columns of table `kind` with its counts: those of the states first, in their order. */
+/** The columns of table `kind` with its counts: the counts of the states first, in their order. */
 export const COUNT_COLUMNS: readonly string[] = [
   ...JOB_STATES.map((state) => state === "timedOut" ? "timed_out" : state),
   "ready",
@@ -25,7 +25,7 @@ export class Kinds implements KindTable {
     this.#statements = statements;
   }
 
-  /** The number of a kind, which is added if it is new. */
+  /** The number of a kind, which is added if new. */
   idOf(name: string): number {
     const known = this.#idByName.get(name);
     if (known !== undefined) return known;
@@ -57,7 +57,7 @@ export class Kinds implements KindTable {
     return name;
   }
 
-  /** Read all kinds again, without those of a failed transaction. */
+  /** Read all kinds again, without changes of a failed transaction. */
   read(): Map<string, KindCounts> {
     this.#idByName.clear();
     this.#nameById.clear();

@@ -3,15 +3,15 @@ import { type CommitNote, readCommitNote } from "./commit_counter.ts";
 import { bootId } from "../../platform/process/process_identity.ts";
 import { scanWal, type WalScan } from "./wal_file.ts";
 
-/** Commits that a database acknowledged and no longer has. */
+/** Acknowledged commits that a database has lost. */
 export interface LostCommits {
-  /** How many, at least. */
+  /** Their number, at least. */
   readonly count: number;
   /** Description of the loss, for messages. */
   readonly found: string;
   /**
-   * True if the loss is allowed: only the last commits can be missing, after a machine failure, in
-   * a store that does not wait for its disk.
+   * True for an allowed loss: only the last commits can be missing, after a machine failure, in a
+   * store that does not wait for its disk.
    */
   readonly isExpected: boolean;
 }
@@ -78,10 +78,7 @@ type Inside = Pick<CommitNote, "storeId" | "commits" | "at"> & { readonly isOpen
 
 const OPEN_MARK = "FROM note WHERE name = 'open'";
 
-/**
- * Mark a database as open, in the file itself: without its log, it would look as if it had been
- * closed.
- */
+/** Mark a database as open, in the file itself: without its log, it would look closed. */
 export function markOpen(db: DatabaseSync): void {
   db.exec(`
     BEGIN IMMEDIATE;
@@ -96,7 +93,7 @@ export function markClosed(db: DatabaseSync): void {
   try {
     db.exec(`DELETE ${OPEN_MARK}`);
   } catch {
-    // The disk is full. Then the count of its commits must be there at the next opening.
+    // The disk is full. The next opening then needs the count of its commits.
   }
 }
 

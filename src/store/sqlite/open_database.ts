@@ -26,19 +26,16 @@ const MAGIC = "SQLite format 3\0";
 const HEADER_BYTES = 100;
 /** A database up to this size is checked in full at opening, in less than 200 ms. */
 const CHECK_BYTES_MAX = 24 * 2 ** 20;
-/** Up to this size, everything but the indexes is checked, which takes as long. */
+/** Up to this size, everything but the indexes is checked, which takes equally long. */
 const QUICK_CHECK_BYTES_MAX = 64 * 2 ** 20;
-/**
- * How long one try for a busy file blocks; the store retries it between turns of the event loop.
- */
+/** Blocking time of one try for a busy file; retried between turns of the event loop. */
 const BUSY_TRY_MS = 3;
 const CACHE_KIB = 32_768;
 const READER_CACHE_KIB = 4_096;
 /** Pages of the write-ahead log at which it is copied into the database. */
 const CHECKPOINT_PAGES = 1_000;
 /**
- * Up to this size every value is checked too, which takes ten times as long; in larger files only
- * tables with few rows are.
+ * Up to this size all values are checked, ten times more slowly; in larger files only small tables.
  */
 const VALUES_BYTES_MAX = 4 * 2 ** 20;
 /** Most impossible values reported at opening. */
@@ -62,12 +59,12 @@ export function makeDirectory(path: string): void {
 }
 
 /**
- * Which loss of acknowledged commits is accepted: of all of them, for a file that is filled on
- * purpose, or any loss. Otherwise opening is refused.
+ * Accepted loss of acknowledged commits: the loss of all, for a file that is filled on purpose, or
+ * any loss. Otherwise opening is refused.
  */
 export type Salvages = "empty" | "any";
 
-/** How a database is opened. */
+/** Options for opening a database. */
 export interface OpenOptions {
   /** True if a commit is on disk when it returns. */
   readonly isSynced: boolean;
@@ -78,13 +75,13 @@ export interface OpenOptions {
 
 /**
  * Open the database that this process owns, check it, and migrate it to the newest format. A
- * refused file is not written: the checks use a connection that cannot write.
+ * refused file is not written: the checks use a read-only connection.
  *
- * A file that was closed is compared with its checksum. Up to {@link CHECK_BYTES_MAX} it is checked
- * in full (`integrity_check`), a larger one without its indexes (`quick_check`), the largest by
- * header, size and schema; other damaged pages fail the operation that reads them.
+ * A closed file is compared with its checksum. Up to {@link CHECK_BYTES_MAX} it is checked in full
+ * (`integrity_check`), a larger one without its indexes (`quick_check`), the largest by header,
+ * size and schema; other damaged pages fail the operation that reads them.
  *
- * @throws JobError `unavailable` naming the file, the failed check and the remedy
+ * @throws JobError `unavailable` with the file, the failed check and the remedy
  */
 export function openDatabase(path: string, options: OpenOptions): DatabaseSync {
   const isEmpty = checkFiles(path, options);
@@ -226,8 +223,7 @@ function checkLoss(db: DatabaseSync | null, path: string, options: OpenOptions):
 }
 
 /**
- * Keep the log of a damaged store, which SQLite would delete. @returns its new path; null if there
- * is none
+ * Keep the log of a damaged store, which SQLite would delete. @returns new path; null if missing
  */
 function keepLog(path: string): string | null {
   if (!existsSync(`${path}-wal`) || statSync(`${path}-wal`).size === 0) return null;
@@ -241,7 +237,7 @@ function keepLog(path: string): string | null {
   return kept;
 }
 
-/** Compare a file that was closed with its content then. */
+/** Compare a file that was closed with its content at that time. */
 function checkSum(path: string, { salvages, warn }: OpenOptions): void {
   const closed = readCommitNote(path)?.file ?? null;
   const now = closed && sumOfFile(path);
@@ -251,7 +247,7 @@ function checkSum(path: string, { salvages, warn }: OpenOptions): void {
   const found = isWritten
     ? "it has changed since it was closed: another program wrote to it, or it is damaged"
     : "it is damaged: its content has changed since it was closed, but nothing wrote to it";
-  // Somebody may have edited or restored it: whatever else is wrong with it is found below.
+  // It may have been edited or restored: other faults are found below.
   if (isWritten || salvages === "any") return warn(`"${path}": ${found}; check it with: ${VERIFY}`);
   throw refusal(path, found, { hint: `${RESTORE}; to use it as it is: ${SALVAGE}` });
 }
@@ -276,7 +272,7 @@ function checkHeader(path: string, size: number, walSize: number): void {
       hint: "Name another file, or move this one away",
     });
   }
-  // While there is a log, the file may rightly be shorter than its header says.
+  // With a log, the file may rightly be shorter than its header claims.
   if (walSize > 0) return;
   const pageBytes = header.readUInt16BE(16) === 1 ? 65_536 : header.readUInt16BE(16);
   const expectedBytes = header.readUInt32BE(28) * pageBytes;
@@ -310,7 +306,7 @@ function checkWhole(db: DatabaseSync, path: string): void {
   throw refusal(path, `it is damaged (${check}: ${found})`, { hint: RESTORE });
 }
 
-/** @throws JobError `unavailable` naming what is missing */
+/** @throws JobError `unavailable` with the missing parts */
 function checkParts(db: DatabaseSync, path: string): void {
   const format = pragma(db, "user_version");
   if (format === 0) return;
@@ -322,9 +318,7 @@ function checkParts(db: DatabaseSync, path: string): void {
   }
 }
 
-/**
- * Warn about impossible values. @throws JobError `unavailable` if everything else depends on one
- */
+/** Warn about impossible values. @throws JobError `unavailable` if the others depend on one */
 function checkValues(db: DatabaseSync, path: string, { warn }: OpenOptions): void {
   if (pragma(db, "user_version") !== FILE_FORMAT) return;
   const problems = impossibleValues((sql) => db.prepare(sql).get()!, {

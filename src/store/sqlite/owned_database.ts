@@ -13,21 +13,18 @@ import { OwnerLock } from "./owner_lock.ts";
 import { toStoreError } from "./error.ts";
 import { checkStoreTrust, warnOfOpenFiles } from "./store_files.ts";
 
-/** How a SQLite file is used. */
+/** Settings of a SQLite file. */
 export interface SqliteOptions {
   /** Most pages of 4 KiB in the file; beyond that the store is full. */
   readonly pagesMax?: number | undefined;
-  /**
-   * "normal": acknowledged when the system has it, not the disk; a power loss takes the last
-   * transactions.
-   */
+  /** "normal": acknowledged once the system has it; a power loss takes the last transactions. */
   readonly fsync?: "full" | "normal" | undefined;
-  /** Which losses to accept instead of refusing. */
+  /** Losses to accept instead of refusing. */
   readonly salvages?: Salvages | undefined;
   /** Warns about accepted losses. */
   readonly warn?: ((message: string) => void) | undefined;
   /**
-   * Runs a callback some seconds later. The pages that SQLite keeps in memory are then released;
+   * Runs a callback some seconds later, which releases the pages that SQLite keeps in memory;
    * without it they are kept.
    */
   readonly later?: ((callback: () => void) => Timer) | undefined;
@@ -36,7 +33,7 @@ export interface SqliteOptions {
 /** Files beside a database; without them, commits are lost or it may get two owners. */
 const BESIDE = ["-wal", "-shm", "-owner"];
 
-/** What has happened to a file, for people. */
+/** Changes of a file, in words for people. */
 const CHANGES: Readonly<Record<FileChange, string>> = {
   missing: "was removed or renamed",
   replaced: "was replaced by another file",
@@ -44,8 +41,8 @@ const CHANGES: Readonly<Record<FileChange, string>> = {
 };
 
 /**
- * Databases whose names have been taken by other files. They stay open until the process ends:
- * closing one would delete the other file's log.
+ * Databases whose names other files have taken. They stay open until the process exits: closing one
+ * would delete the other file's log.
  */
 const abandoned: DatabaseSync[] = [];
 
@@ -62,9 +59,7 @@ export class OwnedDatabase {
   #commits: number;
   #isSaved = false;
 
-  /**
-   * @throws JobError `conflict` when it has another owner, `unavailable` when the file is refused
-   */
+  /** @throws JobError `conflict` if it has another owner, `unavailable` if the file is refused */
   constructor(location: string, node: string, options: SqliteOptions) {
     const { salvages = null, warn = () => {}, pagesMax, fsync } = options;
     const isSynced = fsync !== "normal";
@@ -100,8 +95,8 @@ export class OwnedDatabase {
   }
 
   /**
-   * Why nothing may be written: a file of the database was removed, replaced or linked while it is
-   * open. Null if they are as they were, also if they are again.
+   * Why nothing may be written: a file of the open database was removed, replaced or linked. Null
+   * if the files are in place, or are again.
    */
   get problem(): JobError | null {
     const changed = this.#changed();
@@ -150,14 +145,14 @@ export class OwnedDatabase {
     return null;
   }
 
-  /** Copy the log into the database: if its name is lost, it ends with this process. */
+  /** Copy the log into the database: a log without a name ends with this process. */
   #save(): void {
     if (this.#isSaved) return;
     this.#isSaved = true;
     try {
       this.db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
     } catch {
-      // What was committed stays in the log, which this process keeps open.
+      // Commits stay in the log, which this process keeps open.
     }
   }
 }

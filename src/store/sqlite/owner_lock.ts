@@ -7,8 +7,8 @@ import { makePrivate, PRIVATE_FILE } from "../../platform/files/private_files.ts
 import { isBusy, toStoreError } from "./error.ts";
 
 /**
- * What an owner records about itself, for processes that are refused. It remains if the owner dies
- * and is removed when it closes.
+ * An owner's note about itself, for processes that are refused. It remains if the owner dies and is
+ * removed when it closes.
  */
 interface OwnerNote {
   readonly pid: number;
@@ -18,7 +18,7 @@ interface OwnerNote {
 
 /**
  * The exclusive lock of a database's owner: a transaction on `<path>-owner` that never ends. The
- * kernel releases it when the process ends, however that happens. The file beside it,
+ * kernel releases it when the process ends for any reason. The file beside it,
  * `<path>-owner.json`, names the owner. SQLite's own file must not be opened by other means:
  * closing it would release this process's lock.
  */
@@ -26,9 +26,7 @@ export class OwnerLock {
   readonly #db: DatabaseSync;
   readonly #notePath: string;
 
-  /**
-   * @throws JobError `conflict` if another process, or another store of this one, owns the database
-   */
+  /** @throws JobError `conflict` if another process or store of this one owns the database */
   constructor(path: string, node: string) {
     const lockPath = `${path}-owner`;
     this.#notePath = `${lockPath}.json`;
@@ -67,7 +65,7 @@ function readNote(path: string): OwnerNote | null {
   try {
     return JSON.parse(readFileSync(path, "utf8")) as OwnerNote;
   } catch {
-    // There is none, or it is being written at this moment.
+    // It is missing, or is being written at this moment.
     return null;
   }
 }
@@ -91,8 +89,8 @@ function takenError(path: string, owner: OwnerNote | null): JobError {
 }
 
 /**
- * True if the owner's process id means something to a person here: not on another host, in another
- * container, or as the first process of one.
+ * True if a person here can use the owner's process id: not on another host, in another container,
+ * or as the first process of one.
  */
 function isHere({ pid: owner, host }: OwnerNote): boolean {
   if (host !== hostname() || owner === 1) return false;
@@ -100,7 +98,7 @@ function isHere({ pid: owner, host }: OwnerNote): boolean {
     kill(owner, 0);
     return true;
   } catch (error) {
-    // It holds the lock, so it runs: one that is not found is in another container.
+    // It holds the lock, so it runs: if it is not found, it is in another container.
     return errorCode(error) === "EPERM";
   }
 }

@@ -33,7 +33,7 @@ export class SqliteReader extends LedgerReader {
     this.#defer = options.defer;
   }
 
-  /** Open the file, which its owner has already opened. @throws JobError `unavailable` */
+  /** Open the file, which its owner already has open. @throws JobError `unavailable` */
   open(): void {
     this.#storeId = this.#tables.openToRead();
     this.#isOpen = true;
@@ -81,8 +81,8 @@ export class SqliteReader extends LedgerReader {
     if (!this.#isOpen) throw closedError("read");
   }
 
-  // Between two statements an instance may change its state: one that looked where it is about to
-  // be, and then where it was, would not find it.
+  // Between two statements an instance may change its state: a search of its next state, and then
+  // of its old one, would miss it.
   #beginSlice(): void {
     this.#slices += 1;
     if (!this.#isOpen) return;
@@ -95,7 +95,7 @@ export class SqliteReader extends LedgerReader {
     if (this.#slices === 0 && this.#isOpen) this.#tables.endRead();
   }
 
-  /** The kinds and row counts, by which a scan is planned. */
+  /** The kinds and row counts, for planning a scan. */
   #refresh(): void {
     const { rev, seq } = this.#tables.readHead();
     if (rev === this.#rev) return;

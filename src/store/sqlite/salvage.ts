@@ -18,7 +18,7 @@ import { SqliteTicks } from "./ticks.ts";
 
 /** Rows read at a time, each up to 2 MiB; fewer where some cannot be read. */
 const ROWS = 32;
-/** Most jumps over an unreadable range, each twice as far. */
+/** Most jumps over an unreadable range, each twice as far as the last. */
 const JUMPS_MAX = 50;
 const ENDED_MAX = 100_000;
 
@@ -61,7 +61,7 @@ export class Salvage {
     this.#db.close();
   }
 
-  /** Records in the order of places, as far as they can be read. */
+  /** Readable records in the order of places. */
   *records(): Generator<StoreRecord> {
     const [statements, kinds] = [this.#statements, this.#kinds];
     const all = { afterId: null, isReverse: false, limit: 1_000_000 };
@@ -91,7 +91,7 @@ export class Salvage {
     const memos = new SqliteMemos(statements, kinds);
     const everyMemo = { prefix: "", after: null, limit: 1_000_000 };
     const format = this.#try("format", null, () => statements.get("PRAGMA user_version"));
-    // Before format 5 there were none.
+    // Older formats than 5 lack them.
     if (Number(format?.user_version ?? 0) >= 5) {
       for (const memo of this.#try("memos", [], () => memos.list(everyMemo))) {
         yield { type: "memo", memo };
@@ -105,7 +105,7 @@ export class Salvage {
     }
   }
 
-  /** Rows of a table by its number, over ranges that cannot be read. */
+  /** Rows of a table by number, skipping unreadable ranges. */
   *#rows(table: string, key: string): Generator<Fields> {
     let after = 0;
     let limit = ROWS;

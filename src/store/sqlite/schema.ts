@@ -222,7 +222,7 @@ export const FILE_FORMAT = MIGRATIONS.length;
 /** The first format with the table `note`. */
 const NOTES_SINCE = 3;
 
-/** The version of the program that made this format of a database; null if it does not say. */
+/** The version of the program that made this format of a database; null if unrecorded. */
 export function madeBy(db: DatabaseSync): unknown {
   try {
     const found = db.prepare(
@@ -236,8 +236,7 @@ export function madeBy(db: DatabaseSync): unknown {
 }
 
 /**
- * Migrate a database from `format` to the newest in one transaction: a crash leaves the old one
- * intact.
+ * Migrate a database to the newest format in one transaction: a crash leaves the old one intact.
  */
 export function migrate(
   db: DatabaseSync,

@@ -8,14 +8,11 @@ export type Values = readonly Value[];
 /** A row as SQLite returns it. */
 export type Fields = Record<string, Value>;
 
-/**
- * Rows inserted by one statement: ten take two thirds of the time of ten statements, more gain
- * nothing.
- */
+/** Rows per insert statement: ten save a third of the time, more gain nothing. */
 const INSERT_ROWS = 10;
 const NONE: Values = [];
 
-/** Rows of one table that are not written yet. */
+/** Unwritten rows of one table. */
 interface Inserts {
   /** The statement up to its values. */
   readonly head: string;
@@ -78,8 +75,8 @@ export class Statements {
   }
 
   /**
-   * Insert a row together with the next ones, at the latest before any other statement. An error is
-   * thrown then.
+   * Insert a row together with the next ones, at the latest before any other statement, which then
+   * throws its error.
    *
    * @param head the statement up to its values: `INSERT INTO table (column, …)`
    */

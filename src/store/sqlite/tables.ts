@@ -121,11 +121,11 @@ export class SqliteTables implements OwnedTables {
     try {
       this.#db!.exec("ROLLBACK");
     } catch {
-      // SQLite has already rolled back, as it does when the disk is full.
+      // SQLite has already rolled back, as when the disk is full.
     }
   }
 
-  /** Until {@link endRead}, what is read is the file at one moment. */
+  /** Until {@link endRead}, all reads see the file at one moment. */
   beginRead(): void {
     try {
       this.#db!.exec("BEGIN");
@@ -138,7 +138,7 @@ export class SqliteTables implements OwnedTables {
     try {
       this.#db!.exec("COMMIT");
     } catch {
-      // It did not begin, and has failed with that.
+      // It did not begin, and failed for that reason.
     }
   }
 
@@ -174,8 +174,8 @@ export class SqliteTables implements OwnedTables {
     return statements;
   }
 
-  // Regularly, not only when idle: otherwise a job that runs every second would keep the pages of
-  // a past burst.
+  // Regularly, not only when idle: a job that runs every second would keep the pages of a past
+  // burst.
   #used(): void {
     const { later } = this.#options;
     this.#releasing ??= later?.(() => this.rest()) ?? null;

@@ -9,12 +9,9 @@ const PAGE_BYTES_DEFAULT = 4_096;
 /** Bytes read at a time, roughly. */
 const READ_BYTES = 1_048_576;
 
-/** The contents of a write-ahead log: what SQLite reads after a crash, and what it skips. */
+/** The contents of a write-ahead log: frames that SQLite reads after a crash, or skips. */
 export interface WalScan {
-  /**
-   * Commits that SQLite reads: those before the first frame whose checksum does not continue the
-   * chain.
-   */
+  /** Commits that SQLite reads: up to the first frame whose checksum breaks the chain. */
   readonly commits: number;
   /** Number of that frame, from 1; 0 for the header; null if all are intact. */
   readonly brokenFrame: number | null;

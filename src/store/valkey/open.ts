@@ -10,7 +10,7 @@ import { newerData, otherData } from "./operations/refusals.ts";
 import { HEAD_SCRIPT } from "./script/script.ts";
 
 /**
- * Open the data of a namespace; creates them if there are none.
+ * Open the data of a namespace, creating it if missing.
  *
  * @throws JobError `unavailable` for data of a newer format, `conflict` for a store that is being
  * filled or has moved, `permission_denied` if the server's user lacks a right
@@ -53,10 +53,10 @@ export interface KnownData {
 }
 
 /**
- * Check that a new connection leads to the data that a node works with. If they went back to an
- * earlier state, that is logged: accepted jobs are lost, but the data are consistent.
+ * Check that a new connection leads to the data that a node works with. A return to an earlier
+ * state is logged: accepted jobs are lost, but the data are consistent.
  *
- * @throws JobError `unavailable` for other data or none, for which this node's state is of no use
+ * @throws JobError `unavailable` for other data or none: this node's state is useless for them
  */
 export async function checkSameData(
   run: GreetingRun,

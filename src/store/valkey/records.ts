@@ -94,7 +94,7 @@ export function recordOperations(queue: OperationQueue): RecordStore {
     },
 
     async size() {
-      // The server only reports the size of all its users' data together.
+      // The server reports only the size of all its users' data together.
       return { bytes: null, freeBytes: null };
     },
 

@@ -23,7 +23,7 @@ import { recordOperations } from "./records.ts";
 /** Options of a Valkey store. */
 export interface ValkeyStoreOptions {
   readonly link: ServerLink;
-  /** Prefix of all keys. Stores with different ones can share a server. */
+  /** Prefix of all keys. Stores with different prefixes can share a server. */
   readonly namespace: string;
   /** Used instead of the server's clock. */
   readonly clock?: (() => Instant) | undefined;
@@ -34,15 +34,15 @@ export interface ValkeyStoreOptions {
 }
 
 /**
- * Prefix of all keys and channels of a namespace. It has one hash tag, so that a cluster keeps them
- * on one server.
+ * Prefix of a namespace's keys and channels. Its one hash tag makes a cluster keep them on one
+ * server.
  */
 export function keyPrefix(namespace: string): string {
   return `jobctl:{${namespace}}:`;
 }
 
 /**
- * A store on a Valkey or Redis server that any number of nodes share. Each operation is part of one
+ * A store on a Valkey or Redis server, shared by any number of nodes. Each operation is part of a
  * script call.
  */
 export function valkeyStore(options: ValkeyStoreOptions): Store {
@@ -67,7 +67,7 @@ export function valkeyStore(options: ValkeyStoreOptions): Store {
   };
 }
 
-/** Opens and closes the data on a server, and passes on what changes there. */
+/** Opens and closes the data on a server, and forwards its changes. */
 class StoreSession {
   readonly queue: OperationQueue;
   readonly listeners = new Listeners();
@@ -145,9 +145,7 @@ class StoreSession {
     return { type: "valkey", location, isDurable, recovered: [], ...data };
   }
 
-  /**
-   * Handle a message about changes of other connections. Our own are published with the replies.
-   */
+  /** Handle a message about changes of other connections. Our own are in the replies. */
   #hear(message: Uint8Array): void {
     const from = new Unpacker(message);
     from.list();
@@ -155,7 +153,7 @@ class StoreSession {
   }
 }
 
-/** Hints for all changes that may have happened while no messages arrived. */
+/** Hints for all possible changes while no messages arrived. */
 const EVERYTHING: readonly ChangeHint[] = [
   { type: "instances", dueAt: 0 },
   { type: "schedules" },
@@ -163,7 +161,7 @@ const EVERYTHING: readonly ChangeHint[] = [
   { type: "nodes" },
 ];
 
-/** Read what a call changed: one hint of each type. */
+/** Read the changes of a call: one hint of each type. */
 function readHints(value: unknown): readonly ChangeHint[] {
   const [dueAt, claims, schedules, pauses, nodes, deadlines] = value as readonly unknown[];
   const hints: ChangeHint[] = [];

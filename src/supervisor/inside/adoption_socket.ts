@@ -28,24 +28,24 @@ import {
 import { EndedFile } from "./ended_file.ts";
 import type { Supervisor, SupervisorLink } from "./supervisor.ts";
 
-/** Most daemons that look at once: one takes over, and another one may be starting in vain. */
+/** Most daemons that look at once: one takes over, and another may be starting in vain. */
 const CONNECTIONS_MAX = 8;
-/** How long a daemon may look without taking over: it opens its store meanwhile. */
+/** Time for a daemon to look without taking over: it opens its store meanwhile. */
 const LOOK_MS_MAX = 600_000;
-/** How long a process may be connected without having shown the secret. */
+/** Time for which a process may be connected without having shown the secret. */
 const SECRET_MS_MAX = 5_000;
 
 /**
- * Where a daemon finds this supervisor: a Unix socket in a folder that only the daemon's user may
- * enter. It is opened while this process still has that user's rights.
+ * The way for a daemon to find this supervisor: a Unix socket in a folder that only the daemon's
+ * user may enter. It is opened while this process still has that user's rights.
  */
 export class AdoptionSocket {
   readonly record: SupervisorRecord;
-  /** Where it keeps how commands end while no daemon runs. */
+  /** Stores how commands end while no daemon runs. */
   readonly ends: EndedFile;
   readonly #place: SupervisorPlace;
   readonly #server: Server;
-  /** The record as an open file: it shows if it was removed, also without rights to its folder. */
+  /** The record as an open file: shows if it was removed, even without rights to its folder. */
   readonly #file: number;
   readonly #connections = new Set<Socket>();
   #supervisor: Supervisor | null = null;
@@ -58,7 +58,7 @@ export class AdoptionSocket {
     this.#server = createServer((socket) => this.#connected(socket));
   }
 
-  /** @returns null if no daemon could find it: then it ends with its daemon */
+  /** @returns null if no daemon could find it: it then ends with its daemon */
   static async open(place: SupervisorPlace): Promise<AdoptionSocket | null> {
     const record = readRecord(place);
     if (record === null) return null;
@@ -81,7 +81,7 @@ export class AdoptionSocket {
     this.#supervisor = supervisor;
   }
 
-  /** As far as this process still has the rights for it. */
+  /** Remove it, if this process still has the rights. */
   remove(): void {
     removePlace(this.#place);
     if (this.ends.isEmpty) removeEnded(this.#place);
@@ -119,7 +119,7 @@ class DaemonConnection implements SupervisorLink {
   readonly #secret: string;
   readonly #channel: ChildChannel;
   #state: "unknown" | "looking" | "attached" = "unknown";
-  /** Of the protocol, as both ends know it. */
+  /** The protocol version that both ends know. */
   #version = SUPERVISOR_VERSION;
   #limit: { cancel(): void };
 

@@ -8,7 +8,7 @@ import { type CgroupTree, TREE_GROUPS, treePath } from "../../platform/process/c
 const UNUSED_MAX = 64;
 /** Most searches in a row while new processes appear. */
 const ROUNDS_MAX = 20;
-/** Most groups remembered in which commands have left processes. */
+/** Most groups remembered that contain leftover processes. */
 const LEFT_MAX = 1_000;
 
 /** Files of a group that are read for every command. */
@@ -19,7 +19,7 @@ const BUFFER = Buffer.alloc(4_096);
 export class CommandCgroup extends Cgroup {
   /** The bound of its memory; null for none. */
   readonly memoryBytes: number | null;
-  /** Descriptors of its files and its folder, which are kept once other commands have it. */
+  /** Descriptors of its files and its folder, kept once another command uses it. */
   readonly #open = new Map<string, number>();
   #keepsOpen = false;
   /** Processor time of commands that had this group before. */
@@ -32,34 +32,34 @@ export class CommandCgroup extends Cgroup {
     this.memoryBytes = memoryBytes;
   }
 
-  /** What the command has used; memory is counted only if it is bounded. */
+  /** Resource use of the command; memory is counted only if it is bounded. */
   override get usage(): CgroupUsage {
     const { spentMs } = this;
     return {
       cpuMs: spentMs === null ? null : spentMs - this.#beforeMs,
-      // Looking for a file that is not there takes longer than all the rest.
+      // Looking for a missing file takes longer than all the rest.
       memoryBytes: this.memoryBytes === null ? null : super.usage.memoryBytes,
     };
   }
 
   override get pids(): readonly number[] {
-    // Most commands that have ended left nothing behind, and that is quicker to find out.
+    // Most ended commands left nothing behind, and that is quicker to find out.
     return this.#keepsOpen && !this.isPopulated ? [] : super.pids;
   }
 
-  /** True if processes of the command were killed because they needed more memory than it may. */
+  /** True if processes of the command were killed because they needed too much memory. */
   get isOverMemory(): boolean {
     return this.memoryBytes !== null && this.memoryKills > 0;
   }
 
   /** True if the next command may have it. */
   get isReusable(): boolean {
-    // From 6.14 on, Linux also kills what is started later in a group that was killed. A command
-    // may have frozen its group itself.
+    // From 6.14 on, Linux also kills processes started later in a killed group. A command may have
+    // frozen its group itself.
     return this.memoryBytes === null && !this.#wasFrozen && !this.#wasKilled && !this.isFrozen;
   }
 
-  /** A descriptor of its folder, by which a program is started in it. Call {@link started} next. */
+  /** A descriptor of its folder, for starting a program in it. Call {@link started} next. */
   openFolder(): number {
     return this.#descriptor(".", constants.O_RDONLY | constants.O_DIRECTORY);
   }
@@ -113,18 +113,20 @@ export class CommandCgroup extends Cgroup {
   }
 }
 
-/** How groups are made, and entered. */
+/** Settings for making and entering groups. */
 interface CgroupOptions {
-  /** True if programs can be started in a group. Otherwise processes are moved into one later. */
+  /**
+   * True if programs can be started in a group. Otherwise processes are moved into a group later.
+   */
   readonly canStart: () => boolean;
   /** Makes a folder. Tests make its files, too, which the kernel does elsewhere. */
   readonly makeFolder?: (path: string) => void;
 }
 
 /**
- * The groups of a supervisor's commands. Making and removing one takes as long as all else that a
- * command in a group costs, so one whose command has left nothing is used again, unless its memory
- * was bounded: files that the kernel has cached for one command would count for the next.
+ * The groups of a supervisor's commands. Making and removing one takes as long as all other costs
+ * of a group for a command, so a clean one is used again, unless its memory was bounded: files that
+ * the kernel has cached for one command would count for the next.
  *
  * Programs are started in their groups, which costs almost nothing. Where the kernel or a sandbox
  * prevents that, they would have to be moved, for which the kernel may stop every fork of the
@@ -149,7 +151,7 @@ export class CommandCgroups {
   }
 
   /**
-   * A group for a program that is about to start; null if it needs none, or there can be none.
+   * A group for a program that is about to start; null if unneeded or impossible.
    *
    * @param memoryBytes the bound of its memory; null for none
    */
@@ -176,7 +178,7 @@ export class CommandCgroups {
     const moved = new Set<number>();
     for (let round = 0, count = -1; round < ROUNDS_MAX && count !== moved.size; round++) {
       count = moved.size;
-      // One that was not moved yet may have started another one meanwhile.
+      // A process that was not moved yet may have started another one meanwhile.
       for (const [command, pids] of find()) {
         const group = groups.get(command);
         const outside = pids.filter((pid) => !moved.has(pid));
@@ -189,7 +191,7 @@ export class CommandCgroups {
     return groups;
   }
 
-  /** The command has ended. Processes that it has left to run keep the group. */
+  /** The command has ended. Processes that it left running keep the group. */
   release(group: CommandCgroup): void {
     for (const each of this.#left) {
       if (each.isPopulated) continue;
@@ -197,7 +199,7 @@ export class CommandCgroups {
       each.remove();
     }
     if (group.isPopulated) {
-      // Its limits are those of the command.
+      // Its limits belong to the command.
       if (group.memoryBytes !== null) group.unboundMemory();
       if (this.#left.size < LEFT_MAX) this.#left.add(group);
     } else if (group.isReusable && this.#unused.length < UNUSED_MAX) {
@@ -216,7 +218,7 @@ export class CommandCgroups {
       if (memoryBytes !== null) group.boundMemory(memoryBytes);
       return group;
     } catch {
-      // The system may have as many groups as it allows, or somebody has removed the tree.
+      // The system's limit of groups may be reached, or somebody has removed the tree.
       group.remove();
       return null;
     }

@@ -14,9 +14,9 @@ import {
 
 /** Most searches in a row while new processes appear. */
 const ROUNDS_MAX = 20;
-/** Every so many times, all processes of the host are read. */
+/** Number of searches after which all processes of the host are read. */
 const WHOLE_FIND_EVERY = 30;
-/** How many processes are named. */
+/** Number of processes that are named. */
 const NAMES_MAX = 5;
 
 type Found = Omit<Leftovers, "isComplete">;
@@ -25,12 +25,12 @@ const NOTHING: Found = { names: [], found: 0 };
 
 const NONE_KNOWN: ReadonlyMap<number, TrackedCommand> = new Map();
 
-/** A command that runs, and by what its processes are known. */
+/** A running command, and the marks of its processes. */
 export interface TrackedCommand {
   readonly marker: string;
   /** Its first process, which leads a session and a group. */
   readonly leader: number;
-  /** Its control group, in which its processes remain wherever they go; null if it has none. */
+  /** Its control group, which its processes cannot leave; null without one. */
   readonly cgroup: Cgroup | null;
 }
 
@@ -39,24 +39,24 @@ export interface Leftovers {
   /** The first of them, as `sleep (4711)`. */
   readonly names: readonly string[];
   readonly found: number;
-  /** True if there are certainly no others that could still have what it had open. */
+  /** True if certainly no other process can have its open files. */
   readonly isComplete: boolean;
 }
 
-/** A command that has ended, and whether the processes that it left are to be ended. */
+/** A command that has ended, and whether to end its leftover processes. */
 export interface EndedCommand {
   readonly command: TrackedCommand;
   readonly isLeft: boolean;
 }
 
 /**
- * The processes of all commands of one supervisor, wherever they went: those in a command's session
- * or group, those with its marker, and the descendants of either. Linux only; elsewhere only
- * process groups are ended.
+ * The processes of all commands of one supervisor, even after they left: in a command's session or
+ * group, with its marker, and descendants of either. Linux only; elsewhere only process groups are
+ * ended.
  *
  * A process that cleared its environment, left the session and lost its parent has become a child
- * of the supervisor, and shows no more whose it is. It is ended when all commands have ended that
- * ran when it was started.
+ * of the supervisor, and its owner is unknown. It is ended when all commands have ended that ran
+ * when it was started.
  */
 export class CommandFamilies {
   readonly #startTicks = readEntry(process.pid)?.startTicks ?? 0;
@@ -66,7 +66,7 @@ export class CommandFamilies {
   readonly #strays = new Map<number, Set<TrackedCommand>>();
   /** Strays that a command may have left to run. */
   readonly #left = new Set<number>();
-  /** Processes that were of no command at the last find: most processes of a host. */
+  /** Processes of no command at the last find: most processes of a host. */
   readonly #others = new Set<number>();
   /** Processes that belonged to a command at the last look. */
   #known: ReadonlyMap<number, TrackedCommand> = NONE_KNOWN;
@@ -78,9 +78,9 @@ export class CommandFamilies {
   }
 
   /**
-   * Commands have ended: find what they left, and kill it unless it is to keep running.
+   * Commands have ended: find their leftovers, and kill them unless they are to keep running.
    *
-   * The cost grows with the processes started since the oldest of them, not with all of the host.
+   * The cost grows with the processes started since the oldest command, not with all of the host.
    */
   end(ended: readonly EndedCommand[]): ReadonlyMap<TrackedCommand, Leftovers> {
     const commands = ended.map(({ command }) => command);
@@ -102,8 +102,8 @@ export class CommandFamilies {
   }
 
   /**
-   * The processes of commands, as they are now. One that has the number of a process which was
-   * nobody's a moment ago may be missing.
+   * The current processes of commands. May miss one that reuses the number of a process that was
+   * nobody's a moment ago.
    */
   find<Command extends TrackedCommand>(
     commands: ReadonlySet<Command>,
@@ -112,7 +112,7 @@ export class CommandFamilies {
   }
 
   /**
-   * As {@link find}, for figures only: it does not read again what it found before. If the id of a
+   * Like {@link find}, for figures only: it does not read earlier results again. If the id of a
    * process is reused, the new process may count for the wrong command for some seconds.
    */
   look<Command extends TrackedCommand>(
@@ -128,7 +128,7 @@ export class CommandFamilies {
     return found;
   }
 
-  /** @param known processes of which the owners are known */
+  /** @param known processes with known owners */
   #find<Command extends TrackedCommand>(
     commands: ReadonlySet<Command>,
     pids: readonly number[],
@@ -153,7 +153,7 @@ export class CommandFamilies {
     };
   }
 
-  /** Kill all processes of commands. Their ends follow from those of their first processes. */
+  /** Kill all processes of commands. The ends of the first processes then end the commands. */
   kill(commands: ReadonlySet<TrackedCommand>): void {
     for (const { cgroup } of commands) cgroup?.kill();
     this.#search(allPids, commands, commands);
@@ -163,7 +163,7 @@ export class CommandFamilies {
     }
   }
 
-  /** Kill the processes of all commands, and all whose command is not known. */
+  /** Kill the processes of all commands, and all of unknown commands. */
   killAll(): void {
     const all = new Set(this.#byLeader.values());
     for (const { leader } of all) killGroup(leader, "SIGSTOP");
@@ -173,7 +173,7 @@ export class CommandFamilies {
     killTrees([...this.#strays.keys()].filter(isOurs));
   }
 
-  /** Find processes of `commands`, and kill those of `killed` until there are no more of them. */
+  /** Find processes of `commands`, and kill processes of `killed` until none is left. */
   #search(
     list: () => readonly number[],
     commands: ReadonlySet<TrackedCommand>,
@@ -200,10 +200,10 @@ export class CommandFamilies {
   }
 
   /**
-   * Whose the living processes are that belong to a command. Also notes strays.
+   * Owners of the living processes that belong to a command. Also notes strays.
    *
-   * @param commands those of which all processes are wanted
-   * @param known processes of which the owners are known, and returned too
+   * @param commands commands whose processes are all wanted
+   * @param known processes with known owners, which are returned too
    */
   #ownersOf(
     pids: readonly number[],
@@ -233,7 +233,7 @@ export class CommandFamilies {
       }
     }
     for (const { pid, parent, marker } of others) {
-      // One with a marker was left to run by a command that has ended.
+      // A process with a marker was left running by a command that has ended.
       if (parent === process.pid && marker === null && !owners.has(pid)) this.#noteStray(pid);
     }
     return owners;
@@ -242,7 +242,7 @@ export class CommandFamilies {
   #noteStray(pid: number): void {
     if (this.#strays.has(pid) || this.#left.has(pid) || this.#byLeader.size === 0) return;
     const older = [...this.#byLeader.values()].filter(({ leader }) => leader < pid);
-    // None is older if the numbers have begun again since.
+    // If numbers have begun again since, none is older.
     this.#strays.set(pid, new Set(older.length > 0 ? older : this.#byLeader.values()));
   }
 
@@ -252,7 +252,7 @@ export class CommandFamilies {
     const doomed = [];
     for (const [pid, commands] of this.#strays) {
       if (!commands.delete(command)) continue;
-      // With `isLeft`, it may be one that is to keep running.
+      // With `isLeft`, it may be meant to keep running.
       if (!isLeft && commands.size > 0) continue;
       this.#strays.delete(pid);
       if (isLeft) this.#left.add(pid);
@@ -264,7 +264,7 @@ export class CommandFamilies {
   }
 }
 
-/** True if a process is still a child of this one: its number may be that of another by now. */
+/** True if a process is still a child of this one: another process may have its number by now. */
 function isOurs(pid: number): boolean {
   return readEntry(pid)?.parent === process.pid;
 }

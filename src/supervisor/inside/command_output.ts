@@ -10,27 +10,27 @@ import type { TransferBudget } from "../../worker/output/transfer_budget.ts";
 import { StderrTail } from "../../worker/output/stderr_tail.ts";
 import { ENTRIES_LENGTH_MAX, ENTRIES_MAX } from "../protocol.ts";
 
-/** What the outputs of all commands share. */
+/** State shared by the outputs of all commands. */
 export interface OutputHost {
   readonly clock: Clock;
   readonly budget: TransferBudget;
-  /** True while the daemon has not read what it was sent. */
+  /** True while the daemon has unread data. */
   readonly isStalled: () => boolean;
 }
 
-/** Where the output of a command goes. */
+/** Target of a command's output. */
 interface OutputTarget {
   sendLines(entries: readonly LogEntry[]): void;
 }
 
-/** What becomes of it before that. */
+/** Processing of the output on its way. */
 interface OutputOptions {
   readonly limits: OutputLimits;
   /** They are masked. */
   readonly secrets: readonly string[];
 }
 
-/** How long reading pauses while the daemon has not read what it was sent. */
+/** Pause of reading while the daemon has unread data. */
 const STALL_MS = 20;
 
 /** The output of one command: splits it into lines, keeps it within its limits, and sends it. */
@@ -56,23 +56,23 @@ export class CommandOutput {
     this.#options = options;
   }
 
-  /** The last lines of stderr as one text; empty if there are none. */
+  /** The last lines of stderr as one text; may be empty. */
   get stderrTail(): string {
     return this.#tail.text;
   }
 
-  /** True once nothing more can come. */
+  /** True once no more output can come. */
   get isEnded(): boolean {
     return this.#pipes.every((pipe) => pipe.isEnded);
   }
 
-  /** True if nothing more is there now; null if that is unknown. */
+  /** True if no more output is there now; null if unknown. */
   get isEmpty(): boolean | null {
     const more = this.#pipes.filter((pipe) => !pipe.isEnded).map((pipe) => pipe.hasMore);
     return more.includes(true) ? false : more.includes(null) ? null : true;
   }
 
-  /** Call back when nothing more can come. */
+  /** Call back when no more output can come. */
   onceEnded(callback: () => void): void {
     this.#onEnded = callback;
   }
@@ -91,7 +91,7 @@ export class CommandOutput {
     for (const pipe of this.#pipes) pipe.listen();
   }
 
-  /** Read what is there, if that can be done without waiting. */
+  /** Read available data, if that is possible without waiting. */
   drain(): void {
     for (const pipe of this.#pipes) pipe.drain();
   }
@@ -102,7 +102,7 @@ export class CommandOutput {
 
   read(name: OutputName, chunk: Uint8Array): void {
     const now = this.#host.clock.now();
-    // What a process writes that the command left behind belongs to nobody.
+    // Output of a leftover process belongs to nobody.
     if (!this.#isFinished) {
       this.#at = now.wallMs;
       this.#splitters ??= this.#makeSplitters();
@@ -115,13 +115,13 @@ export class CommandOutput {
     else if (isStalled()) this.#rest(STALL_MS);
   }
 
-  /** Add a line of our own after those of the command. */
+  /** Add a line of our own after the command's. */
   note(message: string): void {
     const at = this.#host.clock.now().wallMs;
     this.#notes.push({ at, level: "info", source: "system", message });
   }
 
-  /** Send what was kept back: nothing more is its output. */
+  /** Send output that was kept back: nothing more belongs to the command. */
   finish(): void {
     if (this.#splitters !== null) {
       this.#at = this.#host.clock.now().wallMs;

@@ -6,14 +6,14 @@ import { openFilesOf, TICKS_PER_SECOND, usageOf } from "../../platform/process/d
 import { Slices } from "../../platform/slices.ts";
 import type { TrackedCommand } from "./command_families.ts";
 
-/** How long a command runs before its first look, as most end sooner, and between two looks. */
+/** Time until a command's first look, as most end sooner, and between two looks. */
 const LOOK_EVERY_MS = 1_000;
-/** A look is at no more commands than this: the next look is at others. */
+/** Most commands of one look; the next look is at others. */
 const COMMANDS_MAX = 100;
 /** Looks take at most this part of a processor. */
 const SHARE = 1 / 2_000;
 
-/** What {@link CommandUsages} needs of its supervisor. */
+/** Dependencies of {@link CommandUsages} on its supervisor. */
 interface UsageHost<Command extends TrackedCommand> {
   readonly clock: Clock;
   /** Processor time that this process has used, in ms. */
@@ -22,30 +22,30 @@ interface UsageHost<Command extends TrackedCommand> {
   readonly find: (
     commands: ReadonlySet<Command>,
   ) => ReadonlyMap<Command, readonly number[]>;
-  /** What commands use that have run for a while. */
+  /** Resource use of commands that have run for a while. */
   readonly report: (usages: ReadonlyMap<Command, LiveUsage>) => void;
 }
 
-/** What was seen of a command. */
+/** Observed facts about a command. */
 interface SeenCommand {
   readonly usage: LiveUsage;
-  /** Processor time of those whose parent is gone: nobody but us waits for them. */
+  /** Processor time of processes whose parent is gone: nobody but us waits for them. */
   readonly orphans: ReadonlyMap<number, number>;
   /** Processor time of orphans that have ended. */
   readonly lostTicks: number;
 }
 
-/** Most commands have none. */
+/** Most commands have no orphans. */
 const NO_ORPHANS: ReadonlyMap<number, number> = new Map();
 
 /**
- * What commands use. For a command that ends within a second, the kernel's account of its first
- * process must do. All processes of longer ones are looked at from time to time, a limited number
- * of commands at once, for a two-thousandth of a processor at most.
+ * Resource use of commands. For a command that ends within a second, the kernel's account of its
+ * first process must do. All processes of longer ones are looked at from time to time, a limited
+ * number of commands at once, for at most a two-thousandth of a processor.
  */
 export class CommandUsages<Command extends TrackedCommand> {
   readonly #host: UsageHost<Command>;
-  /** Commands that run, with the monotonic ms of their next look; the first one first. */
+  /** Running commands, with the monotonic ms of their next look; earliest first. */
   readonly #dueMs = new Map<Command, number>();
   readonly #seen = new Map<Command, SeenCommand>();
   readonly #timer: LazyTimer;
@@ -64,8 +64,8 @@ export class CommandUsages<Command extends TrackedCommand> {
   /**
    * The command has ended.
    *
-   * @param exit what the kernel says about its first process
-   * @returns what all of its processes used; null if nothing is known
+   * @param exit the kernel's account of its first process
+   * @returns resource use of all its processes; null if unknown
    */
   end(command: Command, exit: AttemptUsage | null): AttemptUsage | null {
     const hasBegun = this.#dueMs.delete(command);
@@ -93,7 +93,7 @@ export class CommandUsages<Command extends TrackedCommand> {
     this.#timer.set(Math.max(nextMs, startMs + (spentMs() - beforeMs) / SHARE));
   }
 
-  /** The commands of this look, which become the last ones of the next. */
+  /** The commands of this look, which come last in the next one. */
   #takeDue(nowMs: number): ReadonlySet<Command> {
     const due = new Set<Command>();
     for (const [command, dueMs] of this.#dueMs) {
@@ -152,7 +152,7 @@ export class CommandUsages<Command extends TrackedCommand> {
       openFiles,
       processes,
       maxRssBytes: Math.max(rssBytes, before?.usage.maxRssBytes ?? 0),
-      // Less only if it lost a process that nobody waited for.
+      // Less only after losing a process that nobody waited for.
       cpuMs: Math.max(msOf(ticks + lostTicks), before?.usage.cpuMs ?? 0),
     };
     return { usage, orphans: orphans.size === 0 ? NO_ORPHANS : orphans, lostTicks };
@@ -163,12 +163,12 @@ export class CommandUsages<Command extends TrackedCommand> {
   }
 }
 
-/** What was seen of a command, with what the kernel says about its first process. */
+/** Observed use of a command, added to the kernel's account of its first process. */
 function withOrphans(
   { usage, orphans, lostTicks }: SeenCommand,
   exit: AttemptUsage | null,
 ): AttemptUsage {
-  // The kernel counts what the first process waited for, so not what orphans used.
+  // The kernel counts processes that the first process waited for, which excludes orphans.
   const orphanTicks = [...orphans.values()].reduce((sum, ticks) => sum + ticks, lostTicks);
   const counted = exit?.cpuMs == null ? 0 : exit.cpuMs + msOf(orphanTicks);
   return {
@@ -178,8 +178,8 @@ function withOrphans(
 }
 
 /**
- * The same with what the control group of the command counted: all processor time since it was
- * made, and memory if that is bounded.
+ * The same with the counters of the command's control group: all processor time since it was made,
+ * and memory if that is bounded.
  */
 function withGroup(group: CgroupUsage, used: AttemptUsage | null): AttemptUsage | null {
   const { cpuMs, memoryBytes } = group;

@@ -2,12 +2,11 @@ import { AHEAD_MS_MAX } from "../../core/time/ahead.ts";
 import type { Clock } from "../../platform/clock.ts";
 
 /**
- * Commands that were sent before they may begin. Those with the same time begin together, in the
- * order in which they came.
+ * Commands that were sent early. Commands with the same time begin together, in order of arrival.
  */
 export class EarlyStarts<Command> {
   readonly #clock: Clock;
-  /** The functions that begin the commands, by the time at which they may begin, epoch ms. */
+  /** The functions that begin the commands, by their start time, epoch ms. */
   readonly #waiting = new Map<number, Map<Command, () => void>>();
 
   constructor(clock: Clock) {

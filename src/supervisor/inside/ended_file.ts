@@ -6,14 +6,14 @@ import { endedOf, type SupervisorPlace } from "../supervisor_folder.ts";
 import type { FromSupervisor } from "../protocol.ts";
 import type { EndedRun } from "./kept_runs.ts";
 
-/** Most bytes of a file: more than what is kept in memory takes, unless much of it is escaped. */
+/** Most bytes of a file: more than kept runs take, unless much is escaped. */
 const FILE_BYTES_MAX = 48_000_000;
-/** Room in it for ends whose output has none. */
+/** Room in it for ends without output. */
 const SPARE_BYTES = 8_000_000;
 
 /**
  * The file beside the record in which a supervisor writes how commands ended while no daemon ran.
- * It outlives the supervisor: the next daemon may come long after.
+ * It outlives the supervisor: the next daemon may come much later.
  *
  * It is opened before this process gives up its daemon's rights.
  */
@@ -39,7 +39,7 @@ export class EndedFile {
     return this.#runs.size === 0;
   }
 
-  /** Write runs that are not in it. What cannot be written is kept in memory alone. */
+  /** Write runs that are not in it. Runs that cannot be written are kept in memory alone. */
   write(ended: Iterable<EndedRun>): void {
     const lines: string[] = [];
     const added: number[] = [];
@@ -52,7 +52,7 @@ export class EndedFile {
       lines.push(JSON.stringify({ type: "runs", runs: [run], isLast: true, at }));
       let texts = messages.map((message) => JSON.stringify(message));
       const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
-      // Control characters take six bytes each. Better without output than that it runs again.
+      // Control characters take six bytes each. Losing output is better than running it again.
       if (bytesAfter + bytes > FILE_BYTES_MAX - SPARE_BYTES) {
         texts = withoutOutput(messages, at).map((message) => JSON.stringify(message));
       } else bytesAfter += bytes;
@@ -60,7 +60,7 @@ export class EndedFile {
       added.push(facts.run);
     }
     if (lines.length === 0) return;
-    // After a line that was cut by a full disk, a new one begins.
+    // After a line that a full disk cut, a new one begins.
     const head = this.#bytes === 0 ? `${JSON.stringify({ token: this.#token })}\n` : "\n";
     const bytes = Buffer.from(`${head}${lines.join("\n")}\n`);
     if (this.#bytes + bytes.length > FILE_BYTES_MAX) return;
@@ -80,7 +80,7 @@ export class EndedFile {
       ftruncateSync(this.#file);
       this.#bytes = 0;
     } catch {
-      // What is left in it has an older fence than its instance.
+      // Remaining runs in it have an older fence than their instance.
     }
   }
 }

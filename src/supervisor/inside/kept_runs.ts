@@ -5,13 +5,13 @@ import type { FoundRun, FromSupervisor, SealedClaim } from "../protocol.ts";
 type LogMessage = Extract<FromSupervisor, { readonly type: "log" }>;
 type EndedMessage = Extract<FromSupervisor, { readonly type: "ended" }>;
 
-/** What a kept line takes in addition to its text, in bytes. */
+/** Memory of a kept line beyond its text, in bytes. */
 const LINE_BYTES = 200;
 
-/** What is known of a run without its command. */
+/** Facts about a run without its command. */
 export type KeptRunFacts = Omit<FoundRun, "isFrozen" | "frozenMs">;
 
-/** A run that has ended, and what no daemon has recorded of it. */
+/** A run that has ended, and its unrecorded data. */
 export interface EndedRun {
   readonly facts: KeptRunFacts;
   readonly messages: readonly FromSupervisor[];
@@ -20,10 +20,10 @@ export interface EndedRun {
 interface KeptRun {
   readonly claim: SealedClaim;
   readonly beginMs: number;
-  /** Until when it may run, in monotonic ms; afterwards the claim is no longer its own. */
+  /** Monotonic ms until which it may run; afterwards the claim is no longer its own. */
   deadlineMs: number;
   pid: number | null;
-  /** Why a daemon has signaled it; null if none has. */
+  /** Why a daemon has signaled it; null without a signal. */
   aborted: AbortCause | null;
   /** Output that no daemon has recorded. */
   readonly logs: LogMessage[];
@@ -33,14 +33,14 @@ interface KeptRun {
 }
 
 /**
- * The commands of a supervisor until a daemon has recorded how they ended, and what they printed
- * meanwhile: if the daemon ends, the next one is sent all of it again.
+ * The commands of a supervisor until a daemon has recorded their ends, and their output meanwhile:
+ * if the daemon ends, the next one is sent all of it again.
  */
 export class KeptRuns {
   readonly #runs = new Map<number, KeptRun>();
   #bytes = 0;
 
-  /** About as much memory as what is kept takes. */
+  /** Memory of the kept data, approximately. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -49,7 +49,7 @@ export class KeptRuns {
     return this.#runs.size === 0;
   }
 
-  /** When the last of them may no longer run, in monotonic ms. */
+  /** Monotonic ms after which the last of them may no longer run. */
   get lastDeadlineMs(): number {
     return Math.max(...[...this.#runs.values()].map(({ deadlineMs }) => deadlineMs));
   }
@@ -68,7 +68,7 @@ export class KeptRuns {
     if (kept !== undefined) kept.pid = pid;
   }
 
-  /** A daemon aborts a run whose command has not exited by itself. */
+  /** A daemon aborts a run whose command has not exited yet. */
   abort(run: number, cause: AbortCause): void {
     const kept = this.#runs.get(run);
     if (kept?.ended === null) kept.aborted ??= cause;
@@ -79,7 +79,7 @@ export class KeptRuns {
     if (kept !== undefined) kept.deadlineMs = deadlineMs;
   }
 
-  /** @returns the message, with why a daemon has aborted the run: another one may receive it */
+  /** @returns the message, with the reason for an abort: another daemon may receive it */
   keep(message: LogMessage | EndedMessage, nowMs: number): LogMessage | EndedMessage {
     const kept = this.#runs.get(message.run);
     if (kept === undefined) return message;
@@ -125,7 +125,7 @@ export class KeptRuns {
     };
   }
 
-  /** The runs that have ended, or one of them, with what is not recorded of them. */
+  /** The runs that have ended, or one of them, with their unrecorded data. */
   *ended(nowMs: number, only: number | null = null): Iterable<EndedRun> {
     for (const facts of this.list(nowMs)) {
       const { logs, ended } = this.#runs.get(facts.run)!;
@@ -134,7 +134,7 @@ export class KeptRuns {
     }
   }
 
-  /** What is not recorded, in an order that keeps that of each run. */
+  /** Unrecorded messages, in an order that preserves each run's. */
   *messages(nowMs: number): Iterable<LogMessage | EndedMessage> {
     for (const { logs, ended, endMs } of this.#runs.values()) {
       yield* logs;
@@ -149,7 +149,7 @@ function wholeMs(ms: number): number {
 
 /** True if the first `lines` printed lines include all of a message. */
 function isRecorded({ first, entries }: LogMessage, lines: number): boolean {
-  // Of a line of our own behind them, nothing is known.
+  // A line of our own behind them may not be recorded.
   return first + countPrinted(entries) <= lines && isPrinted(entries.at(-1)!);
 }
 

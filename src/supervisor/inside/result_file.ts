@@ -8,7 +8,7 @@ import { openUnnamedFile, reopen, WRITABLE } from "./unnamed_file.ts";
 
 /** File descriptor of the result file in a command: the first after stdin, stdout and stderr. */
 const DESCRIPTOR = 3;
-/** How often the sizes of results are checked while a command is young, and otherwise. */
+/** Interval between size checks of results while a command is young, and later. */
 const CHECK_EVERY_MS = { first: 100, last: 1_000 } as const;
 const YOUNG_MS = 5_000;
 /** Checks of other than young commands take about this part of a processor at most. */
@@ -18,7 +18,7 @@ const CHECK_EVERY_MS_MAX = 10_000;
 /** Most files kept for the next commands: a new one takes 0.15 ms on ext4, a kept one 10 µs. */
 const UNUSED_MAX = 256;
 
-/** Where a command may write its result: `$JOB_RESULT_FILE`. */
+/** The file for a command's result: `$JOB_RESULT_FILE`. */
 export class ResultFile {
   /** Our descriptor, which the command inherits as its fourth. */
   readonly descriptor: number;
@@ -29,7 +29,7 @@ export class ResultFile {
     this.descriptor = descriptor;
   }
 
-  /** Null if no file can be created: most commands need none. */
+  /** Null if no file can be created: most commands need no file. */
   static open(): ResultFile | null {
     try {
       return new ResultFile(openUnnamedFile({ text: "", isWritable: true }));
@@ -65,8 +65,8 @@ export class ResultFile {
   }
 
   /**
-   * Close this, and have the same file for another command; null if something of this one remains
-   * in it.
+   * Close this, and reuse its file for another command; null if something of this one remains in
+   * it.
    */
   renew(): ResultFile | null {
     try {
@@ -96,15 +96,14 @@ export class ResultFile {
   }
 }
 
-/** When a file is checked next, and what is called once it is too large. */
+/** Time of a file's next check, and the callback for a too large one. */
 interface Watch {
   readonly sinceMs: number;
   readonly onTooLarge: () => void;
 }
 
 /**
- * The result files of all commands. Most commands write nothing, and then the next one has the same
- * file.
+ * The result files of all commands. Most commands write nothing, and the next one reuses the file.
  */
 export class ResultFiles {
   readonly #clock: Clock;
@@ -119,15 +118,12 @@ export class ResultFiles {
     this.#timer = new LazyTimer(clock, () => this.#check());
   }
 
-  /** An empty file; null if none can be created: most commands need none. */
+  /** An empty file; null if none can be created: most commands need no file. */
   take(): ResultFile | null {
     return this.#unused.pop() ?? ResultFile.open();
   }
 
-  /**
-   * Call back once if more was written than is kept: it uses space in the temporary directory until
-   * the command ends.
-   */
+  /** Call back once if too much was written: it uses temporary space until the command ends. */
   watch(file: ResultFile, onTooLarge: () => void): void {
     this.#watches.set(file, { sinceMs: this.#clock.now().monotonicMs, onTooLarge });
     this.#timer.setWithin(CHECK_EVERY_MS.first);

@@ -36,12 +36,12 @@ import { openUnnamedFile } from "./unnamed_file.ts";
 
 /** After this time output is read as it comes, and before by {@link RunningCommand.look}. */
 const LISTEN_AFTER_MS = 15;
-/** How long output may stay on its way once the command has ended. */
+/** Time for pending output once the command has ended. */
 const DRAIN_MS_MAX = 1_000;
-/** The same for what is left to run: it may keep its output open forever. */
+/** The same for leftovers that may run: they may keep its output open forever. */
 const LEFT_DRAIN_MS = 50;
 
-/** How often to check, once a command has ended, whether there is room for its result. */
+/** Interval between checks, once a command has ended, for room for its result. */
 const ROOM_EVERY_MS = 250;
 
 /** The result of a command that was aborted before it could begin. */
@@ -55,7 +55,7 @@ export const NO_STANDSTILL = { isFrozen: false, frozenMs: 0 };
 
 type RunMessage = Extract<ToSupervisor, { readonly type: "run" }>;
 
-/** What running commands need of their supervisor. */
+/** Dependencies of running commands on their supervisor. */
 export interface CommandHost extends OutputHost {
   /** When commands expire. */
   readonly deadlines: DueTimes<RunningCommand>;
@@ -64,7 +64,7 @@ export interface CommandHost extends OutputHost {
   readonly files: ResultFiles;
   /** Null if commands have no control groups. */
   readonly cgroups: CommandCgroups | null;
-  /** True while much is kept that no daemon has recorded. */
+  /** True while a lot of unrecorded data is kept. */
   readonly isFull: () => boolean;
   readonly send: (message: FromSupervisor) => void;
   readonly onStart: (command: RunningCommand) => void;
@@ -72,19 +72,19 @@ export interface CommandHost extends OutputHost {
   readonly onExit: (command: RunningCommand) => void;
   /** Kill all of its processes. */
   readonly kill: (command: RunningCommand) => void;
-  /** What all of its processes used, by what is known of the first; null if nothing is. */
+  /** Resource use of all its processes, given the first one's; null if unknown. */
   readonly usageOf: (
     command: RunningCommand,
     exit: AttemptUsage | null,
   ) => AttemptUsage | null;
   /** Move running commands into control groups. */
   readonly gather: (commands: readonly RunningCommand[]) => void;
-  /** It is over; its output is still read if a process that it left holds it open. */
+  /** It is over; its output is still read while a leftover process holds it open. */
   readonly onEnd: (command: RunningCommand, output: CommandOutput) => void;
 }
 
 /**
- * A command in a session of its own. It reads its `stdin`, by default nothing. An exit code in
+ * A command in a separate session. It reads its `stdin`, by default nothing. An exit code in
  * `successCodes` is success; the result is the content of `$JOB_RESULT_FILE`.
  */
 export class RunningCommand implements ProgramEvents {
@@ -92,7 +92,7 @@ export class RunningCommand implements ProgramEvents {
   readonly marker: string;
   /** Its first process; 0 until it has started. */
   leader = 0;
-  /** Its control group; null if it has none. */
+  /** Its control group; null without one. */
   cgroup: CommandCgroup | null = null;
   readonly #program: string;
   readonly #successCodes: readonly number[];
@@ -100,26 +100,26 @@ export class RunningCommand implements ProgramEvents {
   readonly #wantsStarted: boolean;
   readonly #host: CommandHost;
   readonly #output: CommandOutput;
-  /** Null until it has ended, and something holds its output open. */
+  /** Null until it has ended while something holds its output open. */
   #drain: LazyTimer | null = null;
   /** Printed lines that were sent. */
   #lines = 0;
   #file: ResultFile | null = null;
   #startMs = 0;
-  /** When it was frozen, in monotonic ms; null if it is not frozen. */
+  /** Start of its freeze, in monotonic ms; null if it is not frozen. */
   #frozenSinceMs: number | null = null;
-  /** How long it was frozen before that. */
+  /** Time that it was frozen before that. */
   #frozenMs = 0;
-  /** From when on output is read as it comes, in monotonic ms. */
+  /** Monotonic ms from which output is read as it comes. */
   #listenMs = 0;
   #isTooLarge = false;
   #isExpired = false;
   #isAborted = false;
   #exit: ProcessExit | null = null;
   #isSettled = false;
-  /** True while only the report of its end is left to do, for which there is no room. */
+  /** True while only the report of its end is missing, and there is no room for it. */
   #isHeld = false;
-  /** True if the search found that it left nothing. */
+  /** True if the search found no leftovers. */
   #hasNone = false;
   #isOver = false;
 
@@ -135,15 +135,12 @@ export class RunningCommand implements ProgramEvents {
     this.#output = new CommandOutput(host, this, { limits, secrets });
   }
 
-  /** True if the processes that it leaves are to keep running. */
+  /** True if its leftover processes may keep running. */
   get isLeft(): boolean {
     return this.#leavesChildren && !this.#isAborted && !this.#isTooLarge;
   }
 
-  /**
-   * Start it when it may begin; if that fails, it ends at once. Its environment is not kept, as it
-   * may run for days.
-   */
+  /** Start it when it may begin; if that fails, it ends at once. Its environment is not kept. */
   start({ command: launch, untilMs, startAt = 0 }: RunMessage): void {
     this.extend(untilMs);
     this.#host.starts.at(startAt, this, () => this.#begin(launch));
@@ -190,7 +187,7 @@ export class RunningCommand implements ProgramEvents {
     if (!this.#isOver) this.#host.deadlines.setIn(this, untilMs);
   }
 
-  /** It has run for as long as it may. */
+  /** Its time is over. */
   expire(): void {
     this.#isExpired = true;
     if (this.#host.starts.remove(this)) this.#end(null);
@@ -212,7 +209,7 @@ export class RunningCommand implements ProgramEvents {
     return this.#exit !== null;
   }
 
-  /** How long it has run; null if it does not run. */
+  /** Time that it has run; null if it does not run. */
   ageMs(nowMs: number): number | null {
     return this.leader === 0 || this.#exit !== null ? null : nowMs - this.#startMs;
   }
@@ -222,7 +219,7 @@ export class RunningCommand implements ProgramEvents {
     this.#host.send({ type: "frozen", run: this.run, problem: this.#freeze(isFrozen) });
   }
 
-  /** True if it is frozen, and how long it has been in all. */
+  /** True if it is frozen, and the total time of that. */
   freezeState(nowMs: number): Pick<FoundRun, "isFrozen" | "frozenMs"> {
     const sinceMs = this.#frozenSinceMs;
     const frozenMs = this.#frozenMs + (sinceMs === null ? 0 : nowMs - sinceMs);
@@ -246,7 +243,7 @@ export class RunningCommand implements ProgramEvents {
     }
   }
 
-  /** The processes that it left are known, and gone unless they are to keep running. */
+  /** Its leftover processes are known, and gone unless they may keep running. */
   settle({ names, found, isComplete }: Leftovers): void {
     this.#isSettled = true;
     this.#hasNone = isComplete && found === 0;
@@ -276,7 +273,7 @@ export class RunningCommand implements ProgramEvents {
     const { clock, files, cgroups, onStart } = this.#host;
     this.leader = pid;
     this.#startMs = clock.now().monotonicMs;
-    // Perhaps it has just turned out that programs cannot be started in a group.
+    // It may just have turned out that programs cannot be started in a group.
     if (this.cgroup !== null && !cgroups!.canStart) this.cgroup.add(pid);
     onStart(this);
     this.#listenMs = this.#startMs + LISTEN_AFTER_MS;
@@ -289,9 +286,9 @@ export class RunningCommand implements ProgramEvents {
   }
 
   /**
-   * Read what it has printed so far.
+   * Read its output so far.
    *
-   * @returns true if that is to be repeated; false once output is read as it comes
+   * @returns true to repeat this; false once output is read as it comes
    */
   look(nowMs: number): boolean {
     if (this.#exit !== null || this.#isOver) return false;
@@ -304,13 +301,13 @@ export class RunningCommand implements ProgramEvents {
 
   #sendStarted(): void {
     const { cgroup } = this;
-    // Otherwise it is moved by itself, which may have failed.
+    // Otherwise it is moved alone, which may have failed.
     const isBounded = cgroup !== null && cgroup.memoryBytes !== null &&
       this.#host.cgroups!.canStart;
     this.#host.send({ type: "started", run: this.run, pid: this.leader, isBounded });
   }
 
-  /** True if nothing of it runs, as far as anyone can know. */
+  /** True if no process of it runs, as far as anyone can know. */
   get #isAlone(): boolean {
     return this.#hasNone && this.#output.isEnded;
   }
@@ -344,14 +341,14 @@ export class RunningCommand implements ProgramEvents {
     if (this.#isSettled && !this.#isOver && this.#output.isEnded) this.#finish();
   }
 
-  /** Something holds the output open: a process that is left to run, or that was not found. */
+  /** A process that was left running, or not found, holds the output open. */
   #giveUp(): void {
-    // Only what is there now is the command's.
+    // Only output that is available now is the command's.
     if (this.#output.isEmpty === false) return this.#awaitEnd(LEFT_DRAIN_MS);
     this.#finish();
   }
 
-  /** It is over as soon as there is room for its result, which is in its file until then. */
+  /** It is over once there is room for its result, which stays in its file until then. */
   #finish(): void {
     this.#isHeld = !this.#isAborted && this.#host.isFull() && this.#file?.isEmpty === false;
     if (this.#isHeld) this.#awaitEnd(ROOM_EVERY_MS);

@@ -26,43 +26,40 @@ import { ResultFiles } from "./result_file.ts";
 import { type CommandHost, NO_STANDSTILL, RunningCommand } from "./running_command.ts";
 
 /**
- * How often the output of young commands is read: that costs less than waiting for it, and keeps
- * the order of stdout and stderr well enough.
+ * Interval between reads of the output of young commands: that costs less than waiting for it, and
+ * keeps the order of stdout and stderr well enough.
  */
 const LOOK_EVERY_MS = 1;
-/** How long commands run before they are moved into groups, if they were not started in them. */
+/** Time after which commands are moved into groups, if they were not started in them. */
 const GATHER_MS = 1_000;
 /** Most commands that are moved at once. */
 const GATHERED_MAX = 200;
-/** Most outputs kept open by what commands have left; beyond that, the oldest is closed. */
+/** Most outputs kept open by leftover processes; beyond that, the oldest is closed. */
 const KEPT_MAX = 100;
-/** How many bytes the daemon may leave unread before commands have to wait with their output. */
+/** Bytes that the daemon may leave unread before commands have to wait with their output. */
 const UNREAD_BYTES_MAX = 1_048_576;
-/**
- * The same for what the daemon has not recorded yet: that takes it at least 100 ms. Results then
- * wait, too.
- */
+/** The same for unrecorded data: recording takes at least 100 ms. Results then wait, too. */
 const KEPT_BYTES_MAX = 33_554_432;
-/** How long after the last deadline a supervisor without a daemon may still need. */
+/** Time that a supervisor without a daemon may need after the last deadline. */
 const LAST_MS = 1_000;
 
-/** How a supervisor reaches its daemon. */
+/** A supervisor's connection to its daemon. */
 export interface SupervisorLink {
   send(message: FromSupervisor): void;
-  /** Bytes sent that the daemon has not read yet, not counting those in the kernel. */
+  /** Bytes sent that the daemon has not read yet, not counting bytes in the kernel. */
   readonly unreadBytes: number;
   close(): void;
 }
 
-/** What becomes of commands whose daemon is gone. */
+/** Fate of commands whose daemon is gone. */
 export interface Adoption {
-  /** How long they may run from then on, in milliseconds; null: until their own deadlines. */
+  /** Time for which they may run from then on, in milliseconds; null: until their own deadlines. */
   readonly graceMs: number | null;
-  /** Keeps how commands end without a daemon, longer than this process; null: nothing does. */
+  /** Keeps ends of commands without a daemon, longer than this process; null: they are lost. */
   readonly ends: Pick<EndedFile, "write" | "done"> | null;
 }
 
-/** What a supervisor is, and what it does to its process. */
+/** Properties of a supervisor, and its calls on its process. */
 interface SupervisorOptions {
   /** Null if it ends with its daemon. */
   readonly adoption: Adoption | null;
@@ -76,7 +73,8 @@ interface SupervisorOptions {
  * Runs commands for a daemon.
  *
  * With an {@link Adoption} it outlives its daemon: its commands run on until their deadlines, and
- * what happens to them is kept until a daemon has recorded it. Without one it ends with the daemon.
+ * their events are kept until a daemon has recorded them. Without an adoption it ends with the
+ * daemon.
  */
 export class Supervisor {
   readonly #commands = new Map<number, RunningCommand>();
@@ -92,7 +90,7 @@ export class Supervisor {
   readonly #doomed = new Set<RunningCommand>();
   /** Commands whose first process has ended in this turn of the event loop. */
   #ended: RunningCommand[] = [];
-  /** Outputs that processes left to run still have open. They are read, and discarded. */
+  /** Outputs that leftover processes still have open. They are read, and discarded. */
   readonly #kept = new Set<CommandOutput>();
   readonly #adoption: Adoption | null;
   readonly #runs: KeptRuns | null;
@@ -103,14 +101,14 @@ export class Supervisor {
   #link: SupervisorLink | null;
   /** Daemons that have connected to look, until they are answered. */
   readonly #callers = new Set<SupervisorLink>();
-  /** Daemons that know what it runs, and may take it over. */
+  /** Daemons that know its commands, and may take them over. */
   readonly #lookers = new Set<SupervisorLink>();
   /** True if it ends as soon as no daemon may take over any more. */
   #isOverdue = false;
   /** False once a command could not be moved into a group. */
   #canGather = true;
   #isEnding = false;
-  /** The highest number of a command so far. */
+  /** The highest number of a command yet. */
   #lastRun = 0;
 
   constructor(link: SupervisorLink, { adoption, onEnd, onAlone }: SupervisorOptions) {
@@ -206,7 +204,7 @@ export class Supervisor {
     });
   }
 
-  /** A daemon takes over: it is sent all that is not recorded. */
+  /** A daemon takes over: send it everything unrecorded. */
   attach(link: SupervisorLink): void {
     const before = this.#link;
     this.#link = link;
@@ -232,8 +230,8 @@ export class Supervisor {
   }
 
   /**
-   * A daemon has connected to look, and is to be answered soon: on a busy host the output of
-   * commands that print much would take all the time that this process gets.
+   * A daemon has connected to look, and is to be answered soon: on a busy host, printing commands
+   * would use up all the time of this process.
    */
   called(link: SupervisorLink): void {
     this.#callers.add(link);
@@ -250,18 +248,18 @@ export class Supervisor {
     if (this.#lookers.delete(link) && this.#isOverdue) this.#endAlone();
   }
 
-  /** A daemon looks: where nobody else can take the claims back, it has as long again to start. */
+  /** A daemon looks: where nobody else can take the claims back, its time to start begins anew. */
   looked(link: SupervisorLink): void {
     this.#lookers.add(link);
     const isWaiting = this.#link === null && !this.#runs!.isEmpty;
     if (isWaiting && this.#adoption!.graceMs !== null) this.#wait();
   }
 
-  /** Wait for a daemon, for as long as the claims are certainly those of the last one. */
+  /** Wait for a daemon, while the claims certainly belong to the last one. */
   #wait(): void {
     const { graceMs } = this.#adoption!;
     if (graceMs !== null) this.#extend([...this.#commands.keys()], graceMs);
-    // Also if a command cannot be killed, or an outcome is not asked for.
+    // Needed if a command cannot be killed, or an outcome is never requested.
     const endMs = Math.max(this.#runs!.lastDeadlineMs, this.#graceEndMs(graceMs));
     this.#lastEnd.set(endMs + LAST_MS);
   }
@@ -299,7 +297,7 @@ export class Supervisor {
   }
 
   #send(message: FromSupervisor): void {
-    // Kept first: without a daemon this is all that happens to it.
+    // Kept first: without a daemon nothing else happens to it.
     const { monotonicMs } = systemClock.now();
     const isKept = message.type === "log" || message.type === "ended";
     const sent = isKept ? this.#runs?.keep(message, monotonicMs) ?? message : message;
@@ -312,7 +310,7 @@ export class Supervisor {
   #endAlone(): void {
     // Results that waited for room in memory are written.
     for (const command of this.#commands.values()) command.signal("SIGKILL");
-    // A daemon that has seen what ended here is about to ask for it.
+    // A daemon that has seen recent ends is about to request them.
     this.#isOverdue = this.#lookers.size > 0;
     if (!this.#isOverdue) this.#onEnd();
   }
@@ -341,7 +339,7 @@ export class Supervisor {
     this.#look.setWithin(LOOK_EVERY_MS);
   }
 
-  /** Move commands into groups that were not started in them, and have run for a while. */
+  /** Move commands into groups that started outside and have run for a while. */
   #gatherOld(): void {
     const nowMs = systemClock.now().monotonicMs;
     const outside = [...this.#commands.values()].filter(({ cgroup }) => cgroup === null);
@@ -368,7 +366,7 @@ export class Supervisor {
   }
 
   #kill(command: RunningCommand): void {
-    // The processes of all that are killed together are searched for at once.
+    // The processes of all commands killed together are searched for at once.
     if (this.#doomed.size === 0) {
       systemClock.defer(() => {
         const doomed = new Set(this.#doomed);
@@ -380,7 +378,7 @@ export class Supervisor {
   }
 
   #exited(command: RunningCommand): void {
-    // And of all that end together.
+    // All commands that end together are also handled at once.
     if (this.#ended.push(command) === 1) systemClock.defer(() => this.#settle());
   }
 
@@ -417,7 +415,7 @@ export class Supervisor {
   }
 
   #endIfIdle(): void {
-    // A daemon that has an outcome may end before it has recorded it.
+    // A daemon that has an outcome may end before recording it.
     const isDone = this.#commands.size === 0 && (this.#runs?.isEmpty ?? true);
     if (this.#isEnding && isDone && this.#kept.size === 0) this.#onEnd();
   }

@@ -9,9 +9,9 @@ import type { SupervisorPlace } from "../supervisor_folder.ts";
 import type { AdoptionSocket } from "./adoption_socket.ts";
 import { Supervisor, type SupervisorLink } from "./supervisor.ts";
 
-/** How often the parent is looked for where its death sends no signal. */
+/** Interval between checks of the parent where its death sends no signal. */
 const PARENT_LOOK_MS = 250;
-/** How often to check, without a daemon, whether one can still find this process. */
+/** Interval between checks, without a daemon, whether one can still find this process. */
 const RECORD_LOOK_MS = 250;
 
 /**
@@ -29,10 +29,10 @@ export async function supervisorMain(): Promise<void> {
   }
   const link = createLink(process.send.bind(process));
   adoptOrphans();
-  // Before the change of user, who may not enter the folder of the socket.
+  // Before the change of user: the new one may not enter the folder of the socket.
   const socket = await openSocket();
   const problem = takeSetup();
-  // A command that signals its parent ends itself at most. With a handler, programs that are
+  // A command that signals its parent can only end itself. With a handler, programs that are
   // started do not inherit this.
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => {});
   // Its end of the pipe is with the daemon.
@@ -72,8 +72,8 @@ function placeOf(argv: readonly string[]): SupervisorPlace | null {
 }
 
 /**
- * Notice that the daemon is gone. The connection alone does not always tell: Deno reports no end of
- * it if the daemon was killed with messages unread.
+ * Notice that the daemon is gone. The connection alone may not show it: Deno reports no end of it
+ * if the daemon was killed with messages unread.
  */
 function watchParent(lost: () => void): void {
   const parent = process.ppid;

@@ -11,14 +11,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { momentaryFolder } from "../../platform/process/pipe.ts";
 
-/** Linux: a file that never has a name, so nothing remains however this process ends. */
+/** Linux: a file that never has a name, so that nothing can remain. */
 const O_TMPFILE = 0o20200000;
-/** Mode of a file that whoever inherits it may write. */
+/** Mode of a file that every process that inherits it may write. */
 export const WRITABLE = 0o666;
 
 /**
  * Create a file without a name, which is gone once the last process closes it. A process that
- * inherits the descriptor may reopen it as `/dev/fd/N`, whoever its user is; others cannot.
+ * inherits the descriptor may reopen it as `/dev/fd/N`, as any user; others cannot.
  *
  * @returns the file descriptor, at the beginning of the file
  * @throws any error that prevents a file in the temporary directory
@@ -48,9 +48,7 @@ export function reopen(file: number, flags: "r" | "r+"): number {
   return openSync(`/proc/self/fd/${file}`, flags);
 }
 
-/**
- * Null if the system, or the file system of the temporary directory, does not support such files.
- */
+/** Null if the system, or the file system of the temporary directory, does not support this. */
 function writeNameless(text: string): number | null {
   if (process.platform !== "linux") return null;
   let file: number;

@@ -3,7 +3,7 @@ import { parseCron } from "../../core/time/cron.ts";
 import { NICKNAMES } from "../../core/time/cron_expression.ts";
 import type { CronieEntry } from "./cronie.ts";
 
-// As crond.c of busybox 1.37: an item that it cannot read is logged, and the items before it apply.
+// Like crond.c of busybox 1.37: an unreadable item is logged, and the items before it apply.
 
 interface FieldRule {
   readonly name: string;
@@ -20,14 +20,14 @@ const FIELDS: readonly FieldRule[] = [
   { name: "month", size: 12, offset: -1, names: "janfebmaraprmayjunjulaugsepoctnovdec" },
   { name: "day of week", size: 7, offset: 0, names: "sunmontuewedthufrisat" },
 ];
-/** How many values of a field it visits before it reports the range as an error. */
+/** Number of values of a field that it visits before it reports the range as an error. */
 const FAILSAFE = 1_024;
 
 /** A schedule as busybox reads it. */
 export interface BusyboxSchedule {
   /** The same runs in the product's syntax; null if it never runs. */
   readonly schedule: string | null;
-  /** Fields that it reports as errors, but still uses as far as it read them. */
+  /** Fields that it reports as errors, but still uses up to the error. */
   readonly errors: readonly string[];
   readonly entry: CronieEntry;
 }
@@ -43,7 +43,7 @@ function readOne(text: string, { offset, names }: FieldRule): readonly [number, 
   return null;
 }
 
-/** Set the flags of one range. Returns whether its end was found. */
+/** Set the flags of one range. Returns true if its end was found. */
 function fill(flags: boolean[], first: number, last: number, step: number): boolean {
   let until = 1;
   let at = first - 1;
@@ -136,7 +136,7 @@ function writeSchedule(entry: CronieEntry, isDayRestricted: boolean, isWeekdayRe
 }
 
 /**
- * Read five fields, or a nickname, as busybox crond does.
+ * Read five fields, or a nickname, like busybox crond.
  *
  * @throws JobError `invalid_argument` for an unknown nickname
  */
@@ -159,7 +159,7 @@ export function readBusyboxSchedule(text: string): BusyboxSchedule {
   ];
   const isDayRestricted = days.includes(false);
   const isWeekdayRestricted = weekdays.includes(false);
-  // A field that allows every day has no effect if the other one is restricted.
+  // A field that allows every day has no effect beside a restricted one.
   const isNone = (own: boolean, other: boolean) => !own && other;
   const entry: CronieEntry = {
     minute,

@@ -5,7 +5,7 @@ import type { CrontabLine } from "./crontab_reader.ts";
 import type { Dialect } from "./dialect.ts";
 import { kindPart } from "./kind_names.ts";
 
-/** What cron accepts as an address: it goes to a program. Everything else gets no mail. */
+/** Text that cron accepts as an address: it goes to a program. Everything else gets no mail. */
 const SAFE = /^[A-Za-z0-9][A-Za-z0-9@!:%.,_+-]*$/;
 const STYLES: Readonly<Record<Exclude<Dialect, "supercronic">, MailStyle>> = {
   debian: "cron-debian",
@@ -13,7 +13,7 @@ const STYLES: Readonly<Record<Exclude<Dialect, "supercronic">, MailStyle>> = {
   busybox: "cron-busybox",
 };
 
-/** Where the output of a line goes by mail. */
+/** Mail settings for the output of a line. */
 export interface LineMail {
   readonly recipients: readonly string[];
   /** Null for the user of the job. */
@@ -25,9 +25,9 @@ export interface LineMail {
 type AddNote = (text: string, isLoss: boolean) => void;
 
 /**
- * Where the output of a line goes by mail under its daemon; null if it sends none.
+ * Mail settings for the output of a line under its daemon; null if it sends no mail.
  *
- * @param user whose mailbox it is without MAILTO
+ * @param user owner of the mailbox without MAILTO
  */
 export function mailOf(
   line: CrontabLine,
@@ -111,7 +111,7 @@ export class MailChannels {
     ]);
   }
 
-  /** What each channel is for, in a sentence. */
+  /** Purpose of each channel, in a sentence. */
   summaries(): readonly { readonly channel: string; readonly text: string }[] {
     return [...this.#channels.values()].map(({ name, mail }) => {
       const jobs = countText(this.#counts.get(name)!, "job");

@@ -1,8 +1,8 @@
 import { isJobError, JobError } from "../../core/errors.ts";
 
-// cronie's own rules, from its source (entry.c and cron.c of version 1.7). It shares no code with
-// src/core: it reads the text itself and walks every minute, as the daemon does. The product's own
-// results are compared with it.
+// cronie's own rules, from its source (entry.c and cron.c of version 1.7), for comparison with the
+// product's results. It shares no code with src/core: it reads the text itself and walks every
+// minute, like the daemon does.
 
 const MINUTE_MS = 60_000;
 const MINUTES_PER_DAY = 1_440;
@@ -10,7 +10,7 @@ const MINUTES_PER_DAY = 1_440;
 const LARGE_JUMP = 180;
 /** A jump of at most this many minutes only means that the daemon woke up late. */
 const SMALL_JUMP = 5;
-/** Minutes between look-ups of a zone's offset. Between two equal ones it counts as constant. */
+/** Minutes between look-ups of a zone's offset, which counts as constant between equal ones. */
 const PROBE_MINUTES = 15;
 const MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split(" ");
 const WEEKDAYS = "sun mon tue wed thu fri sat".split(" ");
@@ -171,8 +171,7 @@ const walls = new Map<string, Int32Array>();
 const WALLS_MAX = 32;
 
 /**
- * Wall-clock time of a zone at each minute from `from` to `until`, in minutes since it showed
- * 1970-01-01 00:00.
+ * Wall-clock time of a zone at each minute of a range, in minutes since it showed 1970-01-01 00:00.
  */
 function wallMinutes(timezone: string, from: number, until: number): Int32Array {
   const key = `${timezone} ${from} ${until}`;

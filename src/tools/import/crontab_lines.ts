@@ -32,7 +32,7 @@ export function variableProblem(name: string): string | null {
 }
 
 /**
- * Split a command line as cron does. The first `%` ends the command, and later ones are newlines
+ * Split a command line like cron does. The first `%` ends the command, and later ones are newlines
  * of its input; `\%` is a percent sign. In the command a backslash escapes a backslash, so `\\%`
  * ends the command. In the input it does not.
  *
@@ -55,7 +55,7 @@ export function splitCommand(
   return { command, stdin: stdin === "" || stdin.endsWith("\n") ? stdin : `${stdin}\n` };
 }
 
-// Many crontabs have drawings and headers above their lines. They describe no line.
+// Many crontabs have drawings and headers above their lines, which describe no line.
 function isDecoration(comment: string): boolean {
   return /^[\s|.*+=_-]*$/.test(comment) || /^[|.\s-]*\b(m|min|minute)\b.*\bh/i.test(comment) ||
     /\|/.test(comment) || /^Example of job definition/i.test(comment);

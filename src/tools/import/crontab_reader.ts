@@ -5,9 +5,9 @@ import { type Dialect, DIALECT_RULES, type DialectRules } from "./dialect.ts";
 import { readLineSchedule } from "./line_schedule.ts";
 import { readSupercronicLine } from "./supercronic_fields.ts";
 
-// Reads crontabs as cronie's env.c, entry.c and do_command.c do, and as other daemons differ.
+// Reads crontabs like cronie's env.c, entry.c and do_command.c, with other daemons' differences.
 
-/** A note about a line. It is a loss if something that cron does is not carried over. */
+/** A note about a line. It is a loss if a part of cron's behavior is not carried over. */
 export interface ImportNote {
   readonly file: string;
   /** 1 for the first; null if it is about the file. */
@@ -34,7 +34,7 @@ export interface CrontabLine {
   /** The user column of a system crontab. */
   readonly user: string | null;
   readonly command: string;
-  /** The text after the first `%`; null if there is none. */
+  /** The text after the first `%`; null without one. */
   readonly stdin: string | null;
   /** The assignments that apply to it. */
   readonly env: Readonly<Record<string, string>>;
@@ -50,11 +50,11 @@ export interface CrontabLine {
 export interface Crontab {
   readonly lines: readonly CrontabLine[];
   readonly notes: readonly ImportNote[];
-  /** How many lines with a command were left out. */
+  /** Number of omitted lines with a command. */
   readonly leftOut: number;
 }
 
-/** How a crontab is read. */
+/** Settings for reading a crontab. */
 export interface ReadOptions {
   readonly file: string;
   /** True if each command has a user before it, as in /etc/crontab. */
@@ -70,7 +70,7 @@ export interface ReadOptions {
 
 type LineParts = Pick<CrontabLine, "fields" | "schedule" | "user" | "command" | "stdin">;
 
-/** Why a line is left out. */
+/** Reason for omitting a line. */
 class LeftOut extends Error {
   /** True if the daemon reports an error; else it runs something unintended, or nothing. */
   readonly isRefused: boolean;
@@ -84,9 +84,9 @@ class LeftOut extends Error {
 /** Variables that busybox crond knows. */
 const FEW_VARIABLES = /^(SHELL|PATH|MAILTO)=(\S*)/;
 const BYTE_ORDER_MARK = "\uFEFF";
-/** A word that looks like a sixth field. No program has such a name. */
+/** A word that looks like a sixth field. No program has this form of name. */
 const FIELD = /^[\d*][\d*,/-]*$/;
-/** A word that no account has as its name: a path, or the beginning of a command. */
+/** A word that cannot be an account's name: a path, or the beginning of a command. */
 const NO_ACCOUNT = /[/$`"'(){}\[\]<>=|&;:,*?!~%]|^[-.+]/;
 const SHOWN_MAX = 80;
 
@@ -191,7 +191,7 @@ class Reader {
     // Debian's cron drops blanks at the end of a value, also within quotes.
     const value = this.#options.dialect === "debian" ? given.trimEnd() : given;
     if (name === "MAILTO") {
-      // For busybox crond an empty one is none, and it does not pass it on.
+      // busybox crond treats an empty one as absent, and does not pass it on.
       if (this.#rules.variables === "few") {
         this.#mailTo = value === "" ? undefined : value;
         return;
@@ -369,13 +369,13 @@ class Reader {
     return command.slice(0, command.indexOf("#"));
   }
 
-  /** Something that the daemon reports as an error. */
+  /** Text that the daemon reports as an error. */
   #refuse(text: string): void {
     this.#hasRefused = true;
     this.#note(text);
   }
 
-  /** Something that is not carried over. */
+  /** A part that is not carried over. */
   #note(text: string): void {
     this.#add(text, true, this.#line);
   }
@@ -393,7 +393,7 @@ function shown(text: string): string {
   return `"${text.slice(0, SHOWN_MAX)}"`;
 }
 
-/** Read a crontab as its daemon does. Lines that are unreadable or lose something become notes. */
+/** Read a crontab like its daemon does. Unreadable and lossy lines become notes. */
 export function readCrontab(text: string, options: ReadOptions): Crontab {
   const reader = new Reader(options);
   reader.read(text);

@@ -33,7 +33,7 @@ export function formatOf(path: string, text: string): CrontabFormat {
   return isSystem ? "system" : "user";
 }
 
-/** Which of cron's folders a directory is or was, by its path; null if unknown. */
+/** The cron folder that a directory is or was, by its path; null if unknown. */
 export function folderOf(path: string): "system" | "users" | null {
   if (/\/cron\.d$/.test(path)) return "system";
   return /\/(?:spool\/cron|crontabs|cron\/tabs)$/.test(path) ? "users" : null;

@@ -1,8 +1,8 @@
 import { existsSync, realpathSync } from "node:fs";
 import { basename, join } from "node:path";
 
-// How cron daemons read the same text. Measured on Debian 13's cron 3.0pl1-197, cronie 1.7.2 and
-// busybox 1.37, and taken from supercronic's source.
+// Differences between cron daemons in reading the same text. Measured on Debian 13's cron
+// 3.0pl1-197, cronie 1.7.2 and busybox 1.37, and taken from supercronic's source.
 
 /** The cron daemons whose crontabs can be read. Each is read by its own rules. */
 export const DIALECTS = ["debian", "cronie", "busybox", "supercronic"] as const;
@@ -110,7 +110,7 @@ export const DIALECT_RULES: Readonly<Record<Dialect, DialectRules>> = {
     keepsCr: true,
     hasZone: false,
     variables: "few",
-    // Its jobs inherit the PATH that it was started with; containers and systemd set this one.
+    // Its jobs inherit its own PATH at start; containers and systemd set this one.
     path: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
   },
   supercronic: {
@@ -133,9 +133,9 @@ function findProgram(name: string, root: string): string | null {
 }
 
 /**
- * The dialect of the cron daemon that is installed on this host, or else of its distribution.
+ * The dialect of this host's cron daemon, or else its distribution's.
  *
- * @param root where the host's files are
+ * @param root folder of the host's files
  */
 export function guessDialect(root = "/"): Dialect {
   if (findProgram("cron", root) !== null) return "debian";

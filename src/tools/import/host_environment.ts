@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileNote, type ImportNote } from "./crontab_reader.ts";
 import type { Dialect } from "./dialect.ts";
 
-// What PAM gives to cron's commands: the variables of pam_env, which are /etc/environment and on
+// PAM's settings for cron's commands: the variables of pam_env, which are /etc/environment and on
 // Debian the locale, and the umask of pam_umask.
 
 /** Names of each cron's PAM service; others do not use PAM. Debian's cronie has its own name. */
@@ -16,10 +16,10 @@ const SERVICES: Readonly<Partial<Record<Dialect, readonly string[]>>> = {
 const LENGTH_MAX = 65_536;
 /** Deepest nesting of includes in PAM's files. */
 const DEPTH_MAX = 4;
-/** Cron sets these itself, whatever PAM says. */
+/** Cron sets these itself, overriding PAM. */
 const SET_BY_CRON = new Set(["HOME", "LOGNAME", "USER", "SHELL", "PATH"]);
 
-/** Variables of a host's cron, and notes about what is not carried over. */
+/** Variables of a host's cron, and notes about omissions. */
 export interface HostEnvironment {
   readonly env: Readonly<Record<string, string>>;
   readonly notes: readonly ImportNote[];
@@ -33,7 +33,7 @@ export function isOfHost(file: string): boolean {
 /**
  * The variables that this host's cron sets for all commands.
  *
- * @param root where the host's files are
+ * @param root folder of the host's files
  */
 export function hostEnvironment(dialect: Dialect, root = "/"): HostEnvironment {
   const service = serviceOf(dialect, root);
@@ -70,9 +70,9 @@ export function hostEnvironment(dialect: Dialect, root = "/"): HostEnvironment {
 
 /**
  * The umask that this host's cron gives to the commands of a user, such as "002"; null if PAM
- * leaves the one that cron has, which is 022. Users are those of /etc/passwd.
+ * leaves cron's, which is 022. Users are from /etc/passwd.
  *
- * @param root where the host's files are
+ * @param root folder of the host's files
  */
 export function hostUmasks(dialect: Dialect, root = "/"): (user: string) => string | null {
   const service = serviceOf(dialect, root);
@@ -108,7 +108,7 @@ function serviceOf(dialect: Dialect, root: string): string | undefined {
 /** The umask of cron itself. */
 const CRON_UMASK = 0o022;
 
-/** What pam_umask reads, as in its manual page; USERGROUPS_ENAB counts only beside UMASK. */
+/** Inputs of pam_umask, as in its manual page; USERGROUPS_ENAB counts only beside UMASK. */
 function umaskSettings(module: string, root: string) {
   const defs = readText(join(root, "etc/login.defs"));
   const valueOf = (text: string, name: string) =>
@@ -127,7 +127,7 @@ function umaskSettings(module: string, root: string) {
   };
 }
 
-/** Variables as pam_env reads them: `#` begins a comment, and outer quotes are dropped. */
+/** Variables in pam_env's syntax: `#` begins a comment, and outer quotes are dropped. */
 function readPamFile(path: string): readonly (readonly [name: string, value: string])[] {
   return readText(path).split("\n").flatMap((raw) => {
     const line = raw.split("#", 1)[0]!.trim().replace(/^export\s+/, "");

@@ -23,25 +23,25 @@ const DEFAULT_VARIABLES: Readonly<Record<string, string>> = {
   PATH: "/usr/bin:/bin",
 };
 
-/** A job and the line that it comes from. */
+/** A job and its line. */
 export interface ImportedLine {
   readonly line: CrontabLine;
   readonly job: JobDraft;
-  /** Where its output goes by mail; null if cron sends none. */
+  /** Mail settings of its output; null if cron sends no mail. */
   readonly mail: (LineMail & { readonly channel: string }) | null;
 }
 
-/** How crontabs become jobs. */
+/** Settings for converting crontabs to jobs. */
 export interface ImportOptions {
   /** IANA zone of the host. */
   readonly timezone: string;
-  /** The daemon by whose rules they are read. */
+  /** The daemon whose rules apply. */
   readonly dialect: Dialect;
   /** Prefix of each kind; `{user}` in it becomes the user of the job. */
   readonly prefix?: string;
   /** Variables that this host's cron sets for all commands of its own crontabs. */
   readonly hostEnv?: Readonly<Record<string, string>> | undefined;
-  /** The umask that PAM gives to the commands of a user; null if it leaves that of cron. */
+  /** The umask that PAM gives to the commands of a user; null if it leaves cron's. */
   readonly umaskOf?: ((user: string) => string | null) | undefined;
   /** True if this host has a user: by this its own crontabs are judged. */
   readonly isAccount?: ((name: string) => boolean) | undefined;
@@ -56,9 +56,9 @@ export interface ImportResult {
   readonly imported: readonly ImportedLine[];
   /** In the order of files and lines. */
   readonly notes: readonly ImportNote[];
-  /** How many lines with a command were left out. */
+  /** Number of omitted lines with a command. */
   readonly leftOut: number;
-  /** True if the host has a sendmail, so that the jobs send mail as the lines do. */
+  /** True if the host has a sendmail, so that jobs send mail like the lines do. */
   readonly hasMail: boolean;
 }
 
@@ -80,8 +80,8 @@ class Importer {
     this.#timezone = openZone(options.timezone).name;
     this.#options = options;
     this.#rules = DIALECT_RULES[options.dialect];
-    // busybox runs all jobs by its own $SHELL. Without one, as under systemd and in containers, it
-    // takes the login shell of the user that it runs as.
+    // busybox runs all jobs by its own $SHELL. Without it, as under systemd and in containers, it
+    // takes its user's login shell.
     const shell = options.dialect === "busybox" ? loginShell("root") : null;
     const { path } = this.#rules;
     this.#defaults = { ...(shell === null ? {} : { SHELL: shell }), ...(path && { PATH: path }) };
@@ -180,7 +180,7 @@ class Importer {
     return mail && { ...mail, channel: this.channels.nameOf(mail) };
   }
 
-  /** Beside cron's mail, the notices that the job would have without it. */
+  /** Beside cron's mail, the notices that the job would otherwise have. */
   #notify(mail: ImportedLine["mail"]): Partial<JobDraft> {
     if (mail === null) return {};
     const notify = [MATCHING_CHANNELS, mail.channel];
@@ -243,7 +243,9 @@ const OFF_COMMENT = [
 const NO_SENDMAIL =
   "no output is mailed: this host has no /usr/sbin/sendmail, without which cron mails none either. The settings are in the file as comments";
 
-/** Turn crontabs into tables of a configuration whose jobs behave as under their own daemon. */
+/**
+ * Convert crontabs to tables of a configuration, with jobs that behave like under their own daemon.
+ */
 export function importCrontabs(
   crontabs: readonly CrontabText[],
   options: ImportOptions,

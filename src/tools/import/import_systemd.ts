@@ -93,7 +93,7 @@ class Importer {
   readonly note: AddUnitNote = ({ file, line }, text, isLoss) =>
     void this.notes.push({ file, line, text, isLoss });
 
-  /** Add a timer by name; if unreadable, a note says so. Returns false if there is none. */
+  /** Add a timer by name; if unreadable, a note says so. Returns false if it is missing. */
   open(name: string, directories: readonly string[]): boolean {
     const at = { file: join(directories[0]!, name), line: 1 };
     try {
@@ -129,7 +129,7 @@ class Importer {
     }
     const schedule = this.#schedules(timer);
     if (schedule.length === 0) return this.note(atTimer, "left out: no schedule is left", true);
-    // A setting that is off loses nothing.
+    // A disabled setting loses nothing.
     noteOthers(
       timer,
       this.note,
@@ -160,15 +160,15 @@ class Importer {
       overlap: "skip",
       unique: schedule.length > 1 ? "arguments" : undefined,
       misfire: isPersistent ? "latest" : "skip",
-      // A missed run is made up for however long ago it was.
+      // A missed run is always made up for.
       misfireWithin: isPersistent ? MISSED_EVER : undefined,
       jitter: this.#jitter(timer),
     });
   }
 
   /**
-   * The service with its owner as its user, whatever its files say. Otherwise root would run, read
-   * or grant what that user wrote.
+   * The service with its owner as its user, overriding its files. Otherwise root would run, read or
+   * grant anything that user wrote.
    */
   #asUser(service: ServiceDraft, owner: string, at: Parameters<AddUnitNote>[0]): ServiceDraft {
     const { envFile = [], nice = 0, ionice, limits } = service;

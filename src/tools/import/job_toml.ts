@@ -1,17 +1,17 @@
 import { snakeCase } from "../../core/text/snake_case.ts";
 
-/** A command job that is written as a table of the configuration. */
+/** A command job in the form of a table of the configuration. */
 export interface JobDraft extends DraftKeys {
   readonly kind: string;
-  /** Where it comes from; the comment above the table. */
+  /** Its origin; the comment above the table. */
   readonly origin: string;
   /** The reason for `enabled = false`; absent if the job is enabled. */
   readonly disabledBecause?: string | undefined;
-  /** A key that is written as a comment. */
+  /** A key written as a comment. */
   readonly commented?: string | undefined;
 }
 
-/** The keys of its table, in camel case. All that [defaults] could change are required. */
+/** The keys of its table, in camel case. Every key that [defaults] could change is required. */
 interface DraftKeys {
   readonly description?: string | undefined;
   /** A line for the shell; excludes `command`. */
@@ -33,14 +33,14 @@ interface DraftKeys {
   readonly successCodes?: readonly number[] | undefined;
   readonly overlap: "skip" | "allow";
   readonly misfire: "skip" | "latest";
-  /** Absent if `misfire` is "skip", which makes up for nothing. */
+  /** Absent if `misfire` is "skip", which never makes up for runs. */
   readonly misfireWithin?: string | undefined;
   readonly jitter: string;
   readonly timeout: string;
   readonly killAfter: string;
   /** True if processes that it starts in the background keep running. */
   readonly leaveChildren: boolean;
-  /** Set if only one run may be unfinished, whichever schedule started it. */
+  /** Set if only one run may be unfinished, for any schedule. */
   readonly unique?: "arguments" | undefined;
   readonly notify?: readonly string[] | undefined;
 }
@@ -75,7 +75,7 @@ const KEYS: Readonly<Record<keyof DraftKeys, boolean>> = {
   notify: false,
 };
 
-/** `misfireWithin` of a job whose missed runs are made up for, however long ago they were. */
+/** `misfireWithin` of a job whose missed runs are made up for at any age. */
 export const MISSED_EVER = "3650d";
 
 /** Text as a string of TOML. TOML allows no unpaired surrogates. */
@@ -105,7 +105,7 @@ function tableName(kind: string): string {
   return /^[A-Za-z0-9_-]+$/.test(kind) ? kind : tomlString(kind);
 }
 
-// The only control character that a comment may have is the tab.
+// The tab is the only control character allowed in a comment.
 function comment(text: string): string {
   // deno-lint-ignore no-control-regex
   return `# ${text.replaceAll(/[\x00-\x08\x0a-\x1f\x7f]/g, "?")}`;
@@ -113,9 +113,9 @@ function comment(text: string): string {
 
 /**
  * Keys that are the same for every job and that [defaults] could change. Cron and systemd run a
- * command once, beside any number of others, and do not repeat it whatever its outcome. Retention
- * is the product's default. Notices are left to [defaults], but for cron's mail: they do not change
- * how a job runs, and an imported job must not be the one that fails unnoticed.
+ * command once, beside any number of others, and never repeat it. Retention is the product's
+ * default. Notices are left to [defaults], except for cron's mail: they do not change how a job
+ * runs, and an imported job must not fail unnoticed.
  */
 const FIXED = [
   "priority = 5",
@@ -133,7 +133,7 @@ function isEmpty(value: unknown): boolean {
   return value === undefined || value === "" || value === false;
 }
 
-/** The table of a job, with the line that it comes from above it. */
+/** The table of a job, below its original line. */
 function writeJob(job: JobDraft): string {
   const { kind, origin, disabledBecause, commented, schedule } = job;
   const keys = { ...job, schedule: schedule.length === 1 ? schedule[0] : schedule };
@@ -146,7 +146,7 @@ function writeJob(job: JobDraft): string {
   return [comment(origin), `[jobs.${tableName(kind)}]`, ...off, ...lines, ...last, ""].join("\n");
 }
 
-/** Tables that are no jobs. */
+/** Tables of other things than jobs. */
 export interface OtherTables {
   readonly comments: readonly string[];
   /** The lines of each table. */
@@ -155,7 +155,7 @@ export interface OtherTables {
   readonly isOff: boolean;
 }
 
-/** A whole file: comments, other tables, then those of the jobs. */
+/** A whole file: comments, other tables, then the jobs' tables. */
 export function writeFile(
   header: readonly string[],
   jobs: readonly JobDraft[],

@@ -7,7 +7,7 @@ const WRAPPERS = new Set(
     "timeout chronic sudo su do done while nohup setsid time command eval . source ifne")
     .split(" "),
 );
-/** Programs that do not tell the purpose of a line if it has another one. */
+/** Programs that do not reveal the purpose of a line if it has another one. */
 const MINOR = new Set(
   "for test [ [[ cd exit return true false : mkdir touch date echo printf".split(" "),
 );

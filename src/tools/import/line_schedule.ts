@@ -8,7 +8,7 @@ import { readDebianFields } from "./debian_fields.ts";
 import type { Dialect } from "./dialect.ts";
 import { readSupercronicLine } from "./supercronic_fields.ts";
 
-/** A schedule of a crontab, as its daemon reads it. */
+/** A schedule of a crontab, by its daemon's rules. */
 export interface LineSchedule {
   /** The same runs in the product's syntax; null if it never runs. */
   readonly schedule: string | null;
@@ -29,7 +29,7 @@ function dropBackwardRanges(fields: string): string | null {
   return kept.includes("") ? null : kept.join(" ");
 }
 
-/** A hint on what to write instead, because cron only says "bad minute". */
+/** A hint at the right form, because cron only says "bad minute". */
 function hintFor(fields: string): string {
   try {
     parseScheduleText(fields, { seed: "any" });
@@ -94,7 +94,7 @@ function timesOf(fields: string): string {
   return JSON.stringify([minute.values, hour.values, month.values, days]);
 }
 
-/** True if a daemon reads an expression of ours, five fields or a nickname, as we do. */
+/** True if a daemon reads an expression of ours, five fields or a nickname, like we do. */
 export function isReadAlike(text: string, dialect: Dialect): boolean {
   try {
     const found = dialect === "supercronic"

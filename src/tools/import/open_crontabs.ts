@@ -22,16 +22,16 @@ export interface CrontabText {
   readonly owner: string | null;
 }
 
-/** How files are opened. */
+/** Settings for opening files. */
 export interface OpenOptions {
   /** True if each command has a user before it; null to judge by path and text. */
   readonly isSystem: boolean | null;
-  /** The user whose crontabs they are; null if none is given. */
+  /** The owner of the crontabs; null if not given. */
   readonly owner: string | null;
   readonly dialect: Dialect;
 }
 
-/** Crontabs that were opened, and notes about those that were not. */
+/** Opened crontabs, and notes about the others. */
 export interface OpenedCrontabs {
   readonly crontabs: readonly CrontabText[];
   readonly notes: readonly ImportNote[];
@@ -50,7 +50,7 @@ export function decodeCrontab(bytes: Uint8Array): string {
   }
 }
 
-/** A crontab from its text, in the format that the text has. */
+/** A crontab from its text, in the text's format. */
 export function crontabOfText(
   file: string,
   text: string,
@@ -92,7 +92,7 @@ function formatGiven({ isSystem, owner }: OpenOptions): CrontabFormat | null {
  * crontabs. A file of a user other than root and our own is that user's crontab, and its jobs run
  * only as that user.
  *
- * @throws JobError `not_found`, or as {@link fileErrorCode}, if it cannot be read
+ * @throws JobError `not_found`, or as {@link fileErrorCode}, if unreadable
  */
 export function openCrontabs(path: string, options: OpenOptions): OpenedCrontabs {
   try {
@@ -115,7 +115,7 @@ export function openCrontabs(path: string, options: OpenOptions): OpenedCrontabs
   }
 }
 
-/** Mode bits that are refused: where cron reads the file, those it refuses; else dangerous ones. */
+/** Refused mode bits: cron's own where it reads the file; else dangerous ones. */
 function modesOf(
   path: string,
   isInFolder: boolean,
@@ -185,11 +185,11 @@ function nameNote(file: string, dialect: Dialect): ImportNote {
 
 interface FileOptions extends OpenOptions {
   readonly modes: number;
-  /** The folder of cron that it is in. */
+  /** The cron folder that contains it. */
   readonly folder: "system" | "users" | null;
 }
 
-/** Open a file. If it cannot be read, a note says so and the other files are still imported. */
+/** Open a file. An unreadable one becomes a note, and the other files are still imported. */
 function openOrNote(file: string, options: FileOptions): OpenedCrontabs {
   try {
     return openFile(file, options);
@@ -265,8 +265,8 @@ function ownerProblemOf(
   if (folder === "users" && foreign !== owner) {
     return `cron accepts only files of "${owner}" and root`;
   }
-  // Users' crontabs are named after them. Cron does not accept other files of theirs with a user
-  // before each command.
+  // Users' crontabs are named after them. Cron accepts no other files of theirs with users in the
+  // lines.
   if (isSystem && (basename(file) !== foreign || formatOf(file, text) === "system")) {
     return "cron accepts only files of root";
   }

@@ -14,29 +14,29 @@ const WRITABLE_BY_OTHERS = 0o002;
 export interface OwnedFile {
   readonly bytes: Uint8Array;
   /**
-   * The users, other than root and our own, who own it; for root also the owners of the folders
-   * and links that lead to it. Its content must get no more rights than any of them has.
+   * The users, other than root and our own, who own it; for root also the owners of the folders and
+   * links that lead to it. Its content must get no more rights than any of these users.
    */
   readonly owners: readonly string[];
-  /** The part that the first of them owns, as the start of a sentence. */
+  /** The part that the first one owns, as the start of a sentence. */
   readonly whatBelongs: string;
   readonly mode: number;
 }
 
-/** How a file is opened. */
+/** Settings for opening a file. */
 interface ReadOptions {
   /** True if it may be a pipe or a device, because the user named it. */
   readonly isNamed?: boolean;
 }
 
 /**
- * Read a file and its owners. It cannot be replaced between the two.
+ * Read a file and its owners, safe from a replacement in between.
  *
- * @throws JobError `invalid_argument` if it is too large or not a file; the system's error if it
- * cannot be read
+ * @throws JobError `invalid_argument` if it is too large or not a file; the system's error if
+ * unreadable
  */
 export function readOwnedFile(path: string, { isNamed = false }: ReadOptions = {}): OwnedFile {
-  // Opening a pipe must not wait for someone to write to it.
+  // Opening a pipe must not wait for a writer.
   const flags = isNamed ? constants.O_RDONLY : constants.O_RDONLY | constants.O_NONBLOCK;
   const file = openSync(path, flags);
   try {

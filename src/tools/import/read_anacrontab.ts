@@ -1,8 +1,7 @@
 import { joinComments, readAssignment, variableProblem } from "./crontab_lines.ts";
 import { type Crontab, type CrontabLine, fileNote, type ImportNote } from "./crontab_reader.ts";
 
-// anacron stores the date of each job's last run. It runs a job when its days have passed and the
-// host is up.
+// anacron stores the date of each job's last run, and runs it once its days have passed.
 
 const ENTRY = /^(\d{1,4}|@[a-z]+)[ \t]+(\d{1,5})[ \t]+(\S+)[ \t]+(\S.*)$/;
 /** Hour at which Debian starts anacron; START_HOURS_RANGE can set another. */

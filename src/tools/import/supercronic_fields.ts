@@ -55,7 +55,7 @@ function readItem(rule: CronField, item: string): string {
 function readField(rule: CronField, text: string): string {
   const items = text.split(",").filter((item) => item !== "").map((item) => readItem(rule, item));
   if (items.length === 0) throw bad(rule, text);
-  // A star means every value, whatever else the field has.
+  // A star means every value, regardless of other items.
   return items.includes("*") ? "*" : items.join(",");
 }
 
@@ -76,18 +76,18 @@ function readFields(words: readonly string[]): string {
   return read.slice(read[0] === "0" ? 1 : 0).join(" ");
 }
 
-/** A line split into schedule and command as supercronic does: as many fields as can be read. */
+/** A line split into schedule and command like in supercronic: the most readable fields. */
 export interface SupercronicLine {
   /** As written, with single blanks. */
   readonly fields: string;
-  /** The same in the syntax of the product; null if it has none. */
+  /** The same in the syntax of the product; null if inexpressible. */
   readonly schedule: string | null;
   readonly command: string;
-  /** Why there is no schedule. */
+  /** Reason for a missing schedule. */
   readonly problem: string | null;
 }
 
-/** Read a line of a crontab. Returns null for one that supercronic refuses. */
+/** Read a line of a crontab. Returns null for a line that supercronic refuses. */
 export function readSupercronicLine(line: string): SupercronicLine | null {
   for (const count of [WORDS_MAX, 6, 5, 1]) {
     const match = new RegExp(`^(\\S+(?:\\s+\\S+){${count - 1}})\\s+(\\S.*)$`).exec(line);

@@ -120,9 +120,9 @@ function bothDays(date: CalendarDate, weekday: string, whole: string): [string, 
 }
 
 /**
- * The cron expression of an OnCalendar= value, with a `CRON_TZ=` prefix if it names a zone.
+ * The cron expression of an OnCalendar= value, with a `CRON_TZ=` prefix for a zone.
  *
- * @throws JobError `invalid_argument` if no expression matches it
+ * @throws JobError `invalid_argument` for an inexpressible value
  */
 export function calendarToCron(text: string): string {
   let words = text.trim().split(/\s+/);

@@ -72,9 +72,9 @@ export interface UnitCommand {
   readonly argv: readonly string[] | null;
   /** As a line for the shell. */
   readonly line: string;
-  /** `-`: its failure does not count. */
+  /** `-`: its failure is ignored. */
   readonly isFailureIgnored: boolean;
-  /** `+` or `!`: it runs with all privileges, whatever User= says. */
+  /** `+` or `!`: it runs with all privileges, despite User=. */
   readonly isPrivileged: boolean;
 }
 

@@ -39,7 +39,7 @@ export type ServiceDraft = Omit<
 const PATH_DEFAULT = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin";
 /** systemd's default of TimeoutStopSec=. */
 const KILL_AFTER_DEFAULT = "90s";
-/** Keys that are carried over, or have no effect on a job that runs and ends. */
+/** Keys that are carried over, or have no effect on a job that ends. */
 const SERVICE_KEYS = new Set(
   ("Type ExecStart ExecStartPre ExecStartPost User Group WorkingDirectory Environment EnvironmentFile UMask Nice " +
     "TimeoutStartSec TimeoutStopSec TimeoutSec RuntimeMaxSec SuccessExitStatus SyslogIdentifier RemainAfterExit KillMode LimitNOFILE IOSchedulingClass IOSchedulingPriority")
@@ -49,7 +49,7 @@ const SERVICE_KEYS = new Set(
 const EXIT_NAMES =
   ("USAGE DATAERR NOINPUT NOUSER NOHOST UNAVAILABLE SOFTWARE OSERR OSFILE CANTCREAT IOERR TEMPFAIL " +
     "PROTOCOL NOPERM CONFIG").split(" ");
-/** Settings that confine a service. They would have no effect here. */
+/** Sandbox settings of a service, without an effect here. */
 const SANDBOX_KEYS = new RegExp(
   "^(?:DynamicUser|Protect\\w+|Private\\w+|Restrict\\w+|SystemCall\\w+|IPAddress\\w+|(?:ReadOnly|ReadWrite|" +
     "Inaccessible|Exec|NoExec|Bind|BindReadOnly)Paths|TemporaryFileSystem|CapabilityBoundingSet|AmbientCapabilities|" +
@@ -90,7 +90,7 @@ function hasUser(name: string): boolean {
   return isAccount(name) || /^\d{1,9}$/.test(name) && userName(Number(name)) !== name;
 }
 
-/** The variables that a file sets now, if it exists and can be read. */
+/** The variables that a file sets now, if readable. */
 function namesIn(file: string): readonly string[] {
   try {
     const { bytes } = readOwnedFile(file.replace(/^-/, ""));
@@ -107,7 +107,7 @@ function cutAtWord(text: string): string {
 }
 
 function isOther({ section, key, value }: UnitEntry): boolean {
-  // A setting that is off loses nothing.
+  // A disabled setting loses nothing.
   if (section !== "Service" || isOff(value)) return false;
   if (key === "Type") return !PLAIN_TYPES.includes(value);
   const isOutput = /^Standard(?:Output|Error|Input)$/.test(key) && HARMLESS_OUTPUT.test(value);
@@ -212,7 +212,7 @@ class ServiceReader {
     return value === "~" ? undefined : value;
   }
 
-  /** A whole number in a range. Another value is not carried over. */
+  /** A whole number in a range. Other values are not carried over. */
   #number(key: string, { min, max }: { readonly min: number; readonly max: number }) {
     const entry = this.#last(key);
     // A limit may be "soft:hard".
@@ -290,7 +290,10 @@ class ServiceReader {
     return this.#span(entry);
   }
 
-  /** Why the job is disabled: it would run without its sandbox settings; undefined without any. */
+  /**
+   * Reason for disabling the job: it would run without its sandbox; undefined without sandbox
+   * settings.
+   */
   #sandbox(): string | undefined {
     const keys = new Set(
       this.#unit.entries.filter(({ section, key }) =>
@@ -319,7 +322,7 @@ class ServiceReader {
     }
   }
 
-  /** A duration; null for none, which 0 and infinity mean too. */
+  /** A duration; null for none, as for 0 and infinity. */
   #span(entry: UnitEntry | undefined): string | null {
     const ms = entry && readOrNote(entry, this.#note, () => readTimeSpan(entry.value));
     return ms ? formatDuration(ms) : null;

@@ -22,15 +22,15 @@ export type AddUnitNote = (
 
 /** A unit with its drop-ins. */
 export interface Unit {
-  /** Such as `backup.timer`, with the instance of a template. */
+  /** For example `backup.timer`, with the instance of a template. */
   readonly name: string;
   readonly file: string;
   readonly entries: readonly UnitEntry[];
-  /** Owners, except root and our own user, of its files and of the paths that lead to them. */
+  /** Owners, except root and our user, of its files and their paths. */
   readonly owners: ReadonlySet<string>;
 }
 
-/** Where systemd looks for system units, in this order. */
+/** Folders of system units, in systemd's order. */
 export const UNIT_DIRECTORIES = [
   "/etc/systemd/system",
   "/run/systemd/system",
@@ -71,7 +71,7 @@ function templateOf(name: string): string | null {
   return match === null ? null : match[1]! + match[2]!;
 }
 
-/** The instance in a name, such as `home` in `backup@home.timer`; empty if there is none. */
+/** The instance in a name, such as `home` in `backup@home.timer`; may be empty. */
 export function instanceOf(name: string): string {
   return /@(.*)\.\w+$/.exec(name)?.[1] ?? "";
 }
@@ -80,7 +80,7 @@ export function instanceOf(name: string): string {
  * Find and read a unit and its drop-ins.
  *
  * @param directories searched in this order
- * @returns null if there is none
+ * @returns null if it is missing
  */
 export function openUnit(name: string, directories: readonly string[]): Unit | null {
   const names = [name, templateOf(name)].filter((one) => one !== null);
@@ -125,7 +125,7 @@ function dropIns(names: readonly string[], directories: readonly string[]): stri
   return [...files].sort(([a], [b]) => a < b ? -1 : 1).map(([, path]) => path);
 }
 
-/** Values of a key in order; an empty assignment drops those before it. */
+/** Values of a key in order; an empty assignment drops the earlier ones. */
 export function valuesOf(unit: Unit, section: string, key: string): readonly UnitEntry[] {
   const all = unit.entries.filter((entry) => entry.section === section && entry.key === key);
   return all.slice(all.findLastIndex(({ value }) => value === "") + 1);
@@ -141,7 +141,7 @@ export function isYes(text: string | null): boolean {
   return text !== null && /^(?:1|yes|true|on)$/i.test(text);
 }
 
-/** True if systemd reads a text as no, or as nothing. */
+/** True if systemd reads a text as no, or as empty. */
 export function isOff(text: string): boolean {
   return /^(?:no|false|off|0|)$/i.test(text);
 }
@@ -149,7 +149,7 @@ export function isOff(text: string): boolean {
 /** Settings that start another unit when a service ends. */
 const NOTIFYING = /^On(?:Failure|Success)$/;
 
-/** Note each condition of a unit, and each other entry that is not carried over. */
+/** Note each condition of a unit, and each other omitted entry. */
 export function noteOthers(
   unit: Unit,
   note: AddUnitNote,
@@ -183,7 +183,7 @@ export function unitStem(name: string): string {
   return basename(name).replace(/\.\w+$/, "");
 }
 
-/** The directory of a unit's file, and of its target if it is a link, as in timers.target.wants. */
+/** The directory of a unit's file, and of its target if linked, as in timers.target.wants. */
 export function unitDirectories({ file }: Unit): readonly string[] {
   return [...new Set([dirname(file), dirname(realpathSync(file))])];
 }

@@ -36,11 +36,11 @@ import { ADDRESSES_DEFAULT, socketAddresses, socketFile } from "./systemd_socket
 const COMMAND_MS_MAX = 150_000;
 const OUTPUT_BYTES_MAX = 1_048_576;
 const USER = /^[a-z_][a-z0-9_-]{0,30}$/;
-/** Addresses to listen on at which nobody connects. */
+/** Listening addresses to which nobody connects. */
 const ANY_HOST: ReadonlySet<string> = new Set(["0.0.0.0", "::", "[::]"]);
 const HIDDEN = /^\/(?:tmp|var\/tmp|run|dev|proc|sys)\//;
 
-/** A service, and where its file goes. */
+/** A service, and the place of its file. */
 export interface ServiceTarget {
   readonly kind: ServiceKind;
   /** The daemon's user; null for root. */
@@ -49,13 +49,13 @@ export interface ServiceTarget {
   readonly prefix: string | null;
   /** Change nothing and run nothing. */
   readonly isDryRun: boolean;
-  /** Replace or remove a file that somebody else wrote or changed. */
+  /** Replace or remove a file written or changed by others. */
   readonly isForced: boolean;
   /** The file is a socket unit of systemd, which keeps the ports of the service open. */
   readonly isSocket?: boolean;
 }
 
-/** How to install a service. */
+/** Settings for installing a service. */
 export interface InstallOptions extends ServiceTarget {
   /** The program and the words before its verb. */
   readonly argv: readonly string[];
@@ -66,14 +66,14 @@ export interface InstallOptions extends ServiceTarget {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** What was done, or would be with `isDryRun`. */
+/** Actions taken, or planned with `isDryRun`. */
 export interface ServiceResult {
   /** Path of the file. */
   readonly path: string;
   /** Its text; null if it was removed. */
   readonly text: string | null;
   readonly commands: readonly string[];
-  /** What to know, as sentences without a period. */
+  /** Notes for the user, as sentences without a period. */
   readonly notes: readonly string[];
   /** Commands to run next. */
   readonly next: readonly string[];
@@ -152,7 +152,7 @@ export async function installService(options: InstallOptions): Promise<ServiceRe
  * Stop the service that {@link installService} installed, and remove its file. Data, configuration
  * and users stay.
  *
- * @throws JobError `not_found` if there is none; `conflict` for a file that we did not write, or
+ * @throws JobError `not_found` if it is missing; `conflict` for a file that we did not write, or
  * that was changed since, unless `isForced`
  */
 export function uninstallService(target: ServiceTarget): ServiceResult {
@@ -208,7 +208,7 @@ function fileOf(
   return socketFile({ user: settings.user, addresses });
 }
 
-/** What to run if only the other unit of systemd, of root or of a user, is there; else null. */
+/** The remedy if only the other unit of systemd, root's or a user's, is there; else null. */
 function otherUnit({ kind, prefix }: ServiceTarget, settings: ServiceSettings): string | null {
   if (kind !== "systemd") return null;
   const isRoots = settings.user === null;
@@ -233,7 +233,7 @@ function checkRoot({ prefix, isDryRun }: ServiceTarget): void {
   });
 }
 
-/** True if the user of a service is known here, as root always is. */
+/** True if the user of a service is known here; root always is. */
 function hasAccount(user: string | null): boolean {
   return user === null || isAccount(user);
 }
@@ -262,8 +262,8 @@ function checkUser(target: ServiceTarget, config: string): void {
 }
 
 /**
- * Refuse to install a service that has no configuration: the configuration decides which folders
- * the unit opens. A dry run, and a file for another system, do without, as for the user.
+ * Refuse to install a service without a configuration, which decides the folders that the unit
+ * opens. A dry run, and a file for another system, need no configuration or user.
  */
 function checkConfig({ user, kind, prefix, isDryRun }: ServiceTarget, config: string): void {
   if (prefix !== null || isDryRun || existsSync(config)) return;
@@ -272,7 +272,7 @@ function checkConfig({ user, kind, prefix, isDryRun }: ServiceTarget, config: st
   });
 }
 
-/** The hint with everything that is missing, and the installation at its end. */
+/** The hint with all missing parts, and the installation at its end. */
 function stepsHint(wanted: Pick<ServiceSettings, "user" | "config">, kind: ServiceKind): string {
   return `Run: ${[...missingSteps(wanted, kind), installCommand(wanted)].join(" && ")}`;
 }
@@ -293,17 +293,17 @@ function checkPlace(path: string, { kind, user, isForced }: InstallOptions): voi
   });
 }
 
-/** The configuration of the service; null if there is none yet. */
+/** The configuration of the service; null before there is one. */
 async function load(config: string, { env }: InstallOptions): Promise<Config | null> {
   if (!existsSync(config)) return null;
-  // A name of this shell's environment is none of the service's.
+  // A name of this shell's environment does not reach the service.
   const own = Object.entries(env).filter(([name]) => !name.startsWith("JOBCTL_"));
   return (await loadConfig(config, { env: Object.fromEntries(own) })).config;
 }
 
-/** The command that asks the daemon itself, with the options that lead to it; none if unknown. */
+/** The command that queries the daemon, with the necessary options; none if unknown. */
 function statusCommand(kind: ServiceKind, loaded: Config | null): string[] {
-  // There is no folder on macOS where the clients of all users look for its socket.
+  // On macOS there is no folder in which all users' clients look for its socket.
   if (kind === "launchd" || loaded === null) return [];
   const { host, port, socket } = loaded.server;
   const options: string[] = [];
@@ -316,7 +316,7 @@ function statusCommand(kind: ServiceKind, loaded: Config | null): string[] {
   return [shown(["sudo", "jobctl", "status", ...options])];
 }
 
-/** The folder that the unit has to open for the database, beside the daemon's own one. */
+/** The additional folder that the unit has to open for the database. */
 function dataFolder(
   { store }: Config,
   config: string,
@@ -349,7 +349,7 @@ function dataFolder(
   return folder;
 }
 
-/** What keeps a user of this system from writing a database; null if nothing. */
+/** The obstacle to a system user's writing a database; null without one. */
 function unwritableBy(user: string, path: string): string | null {
   const found = findUnwritable(path, userId(user));
   if (found === null) return null;
@@ -358,11 +358,11 @@ function unwritableBy(user: string, path: string): string | null {
     : `"${found.path}" is not writable for that user`;
 }
 
-/** The text of a file of a service; null if there is none. */
+/** The text of a file of a service; null if missing. */
 function read(path: string): string | null {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return null;
-  // A masked unit is a link to /dev/null, and a link of somebody else may lead anywhere.
+  // A masked unit is a link to /dev/null, and a foreign link may lead anywhere.
   if (!found.isFile() || found.size > SERVICE_FILE_BYTES_MAX) return "";
   return readFileSync(path, "utf8");
 }
@@ -380,7 +380,7 @@ function checkOverwrite(path: string, { isForced }: ServiceTarget): void {
   });
 }
 
-/** Refuse to hide the unit of a package: its updates would have no effect any more. */
+/** Refuse to hide the unit of a package, whose updates would lose their effect. */
 function checkPackaged({ path }: ServiceFile, { kind, prefix, isForced }: ServiceTarget): void {
   if (kind !== "systemd" || isForced) return;
   const name = basename(path);

@@ -5,7 +5,7 @@ import {
   STOP_SECONDS,
 } from "./service_settings.ts";
 
-/** OpenRC evaluates its variables once more, so only what no shell reads in another way. */
+/** OpenRC evaluates its variables again, so allow only text that every shell reads literally. */
 const CARRIED = /^[\w./@%+:,=-]+$/;
 
 /** The script of a service for OpenRC. @throws JobError `invalid_argument` for a path */

@@ -16,9 +16,9 @@ export interface ServiceFile {
   readonly enable: readonly (readonly string[])[];
   /** Run before the file is removed. */
   readonly disable: readonly (readonly string[])[];
-  /** Shows how the service does. */
+  /** Command that shows the state of the service. */
   readonly status: string;
-  /** To run by hand once it is enabled; absent for none. */
+  /** Commands to run by hand after enabling it; absent for none. */
   readonly next?: readonly (readonly string[])[];
 }
 
@@ -66,7 +66,7 @@ const WRITTEN =
   "Written by jobctl install-service; jobctl uninstall-service removes it unless it was changed.";
 const SIGNED = /^(?:# |<!-- )Written by jobctl install-service;.* sha256:([0-9a-f]{64})(?: -->)?$/m;
 
-/** The text with a line by which {@link originOf} recognizes it. */
+/** The text with a line that {@link originOf} recognizes. */
 export function signed(text: string): string {
   const line = `${WRITTEN} sha256:${hashOf(text)}`;
   const [first, ...rest] = text.split("\n");
@@ -76,7 +76,7 @@ export function signed(text: string): string {
   return `# ${line}\n${text}`;
 }
 
-/** Who wrote the text of a service's file: we, we and somebody after us, or somebody else. */
+/** Author of a service file's text: we, someone who changed ours, or someone else. */
 export function originOf(text: string): "ours" | "changed" | "foreign" {
   const found = SIGNED.exec(text);
   if (found === null) return "foreign";

@@ -6,7 +6,7 @@ export const SERVICE_KINDS = ["systemd", "openrc", "launchd"] as const;
 /** A kind of service manager. */
 export type ServiceKind = typeof SERVICE_KINDS[number];
 
-/** What a service's file is made from. */
+/** Source of a service's file. */
 export interface ServiceSettings {
   /** The program and the words before its verb, with absolute paths. */
   readonly argv: readonly string[];
@@ -22,12 +22,12 @@ export interface ServiceSettings {
 export const USER_DEFAULT = "jobctl";
 /** The configuration of the service unless another is named. */
 export const CONFIG_DEFAULT = "/etc/jobctl/config.toml";
-/** Where the service keeps its database and tokens. */
+/** The service's folder for its database and tokens. */
 export const STATE_FOLDER = "/var/lib/jobctl";
-/** How long a stop may take before what is left is killed, in seconds, unless it asks for more. */
+/** Time limit of a stop, in seconds, unless it asks for more; the rest is then killed. */
 export const STOP_SECONDS = 90;
 
-/** What the packages install; `contrib/` is made from it. */
+/** Settings of the packages; `contrib/` is made from it. */
 export const PACKAGED: ServiceSettings = {
   argv: ["/usr/bin/jobctl"],
   config: CONFIG_DEFAULT,
@@ -35,7 +35,7 @@ export const PACKAGED: ServiceSettings = {
   data: null,
 };
 
-/** Where the programs of service managers are looked up, also by root: never in a caller's PATH. */
+/** Search path for programs of service managers, also as root: never a caller's PATH. */
 export const PROGRAM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin";
 /** Largest file of a service that is read: ours have 2 kB. */
 export const SERVICE_FILE_BYTES_MAX = 1_048_576;

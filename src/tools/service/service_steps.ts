@@ -23,7 +23,7 @@ export function installCommand({ user, config }: WantedService): string {
   return `sudo jobctl install-service${who}${option}`;
 }
 
-/** The commands that make what a service needs and this system lacks, in their order. */
+/** The commands that create the missing parts of a service, in order. */
 export function missingSteps({ user, config }: WantedService, kind: ServiceKind): string[] {
   const hasConfig = existsSync(config);
   const isWritten = hasConfig || basename(config) !== INIT_NAME;

@@ -3,7 +3,7 @@ import { JobError } from "../../core/errors.ts";
 import type { Config } from "../../config/config.ts";
 import type { ServiceFile } from "./service_file.ts";
 
-/** The addresses of a configuration that says nothing about them. */
+/** The default addresses of a configuration. */
 export const ADDRESSES_DEFAULT: readonly string[] = [
   `127.0.0.1:${GRPC_PORT_DEFAULT}`,
   "127.0.0.1:59052",
@@ -14,7 +14,7 @@ const ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[\da-fA-F:.]+\]):[1-9]\d{0,4}$/;
 /**
  * The addresses of a daemon on TCP, as a socket unit names them.
  *
- * @throws JobError `invalid_argument` if there are none, or one that systemd does not know
+ * @throws JobError `invalid_argument` without any, or for one unknown to systemd
  */
 export function socketAddresses(
   { host, port, http }: Pick<Config["server"], "host" | "port" | "http">,

@@ -17,13 +17,13 @@ import {
 import { installCommand } from "./service_steps.ts";
 import { systemdUnit } from "./systemd_unit.ts";
 
-/** An installed unit, compared with what this version would write. */
+/** An installed unit, compared with this version's output. */
 export interface UnitDrift {
   readonly path: string;
-  /** The end of a sentence about it; null if it is as this version writes it. */
+  /** The end of a sentence about it; null if it matches this version's output. */
   readonly problem: string | null;
   readonly level: "note" | "warning" | "error";
-  /** The command that fixes it; null if there is nothing to fix. */
+  /** The command that fixes it; null if it is fine. */
   readonly remedy: string | null;
 }
 
@@ -37,7 +37,7 @@ const SYSTEMCTL_MS_MAX = 700;
 interface InstalledUnit {
   readonly path: string;
   readonly name: string;
-  /** True if a package installed it, false if somebody wrote it to /etc. */
+  /** True if a package installed it, false for one in /etc. */
   readonly isPackaged: boolean;
 }
 
@@ -132,7 +132,7 @@ function wantedText(settings: ServiceSettings): string | null {
   }
 }
 
-/** The settings that a unit of ours was made from; null if it is none. */
+/** The settings that a unit of ours was made from; null for another unit. */
 function settingsOf(text: string, name: string): ServiceSettings | null {
   const words = wordsOf(valueOf(text, "ExecStart"));
   const serve = words.lastIndexOf("serve");

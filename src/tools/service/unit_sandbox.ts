@@ -45,7 +45,7 @@ const OWN = {
   RuntimeDirectory: "/run",
 } as const;
 
-/** What the installed unit lets its daemon do. */
+/** The restrictions of the installed unit on its daemon. */
 export interface UnitSandbox {
   readonly unit: string;
   /** The daemon's user. */
@@ -53,7 +53,7 @@ export interface UnitSandbox {
   /** False if programs that the daemon starts get no rights by setuid or setgid. */
   readonly hasSetuid: boolean;
   /**
-   * What keeps the daemon from writing to a folder; null if nothing does.
+   * The obstacle to the daemon's writing to a folder; null without one.
    *
    * @param folder absolute path
    * @param dropIn name of the drop-in that opens it, without `.conf`
@@ -62,15 +62,15 @@ export interface UnitSandbox {
 }
 
 /**
- * What the unit `jobctl.service` lets its daemon do, by its file and drop-ins.
+ * The restrictions of the unit `jobctl.service` on its daemon, by its file and drop-ins.
  *
  * @param configFile the daemon's configuration: a unit that starts another one does not count
  * @param root a folder in place of `/`
- * @returns null if there is no such unit, if root's is enabled, or if a file of it cannot be read
+ * @returns null without a unit, if root's is enabled, or if a file of it is unreadable
  */
 export function unitSandbox(configFile: string, root: string = "/"): UnitSandbox | null {
   const [unit] = installedUnits(root).filter(({ name }) => name === NAME);
-  // A package brings both units with one configuration; that of root may do anything.
+  // A package brings both units with one configuration; root's may do anything.
   const isRoots = lstatSync(join(root, ROOT_ENABLED), { throwIfNoEntry: false }) !== undefined;
   if (unit === undefined || isRoots) return null;
   const texts = [unit.path, ...dropIns(root)].map(readText);
@@ -109,7 +109,7 @@ function openCommand(folder: string, dropIn: string): string {
   ].join(" ");
 }
 
-/** Drop-ins in the order of their names; one in /etc replaces those of the same name. */
+/** Drop-ins in the order of their names; one in /etc replaces its namesakes. */
 function dropIns(root: string): string[] {
   const found = new Map<string, string>();
   for (const parent of DROP_INS) {
@@ -121,7 +121,7 @@ function dropIns(root: string): string[] {
   return [...found.keys()].sort().slice(0, DROP_INS_MAX).map((name) => found.get(name)!);
 }
 
-/** The words of each setting. An assignment of nothing forgets the earlier ones. */
+/** The words of each setting. An empty assignment clears the earlier ones. */
 function settingsIn(text: string): Map<string, string[]> {
   const settings = new Map<string, string[]>();
   for (const line of text.replaceAll("\\\n", " ").split("\n")) {

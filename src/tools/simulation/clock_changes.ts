@@ -19,7 +19,7 @@ export interface ClockChange {
   readonly timezone: string;
   /** When the clock changes, epoch ms. */
   readonly at: number;
-  /** By how much the clock goes forward; negative if it goes back. */
+  /** Amount by which the clock goes forward; negative if it goes back. */
   readonly shiftMs: number;
   /** Ticks of the local day. */
   readonly count: number;
@@ -32,7 +32,7 @@ export interface ClockChange {
   readonly effect: "moved" | "once" | "follows" | null;
 }
 
-/** Every clock change in a span, for each cron schedule that it concerns, in order of time. */
+/** Every clock change in a span, for each affected cron schedule, in order of time. */
 export function clockChanges(
   jobs: readonly SimulatedJob[],
   span: { readonly fromMs: number; readonly toMs: number },

@@ -3,13 +3,13 @@ import type { SimulatedTick } from "./engine.ts";
 /** Most ticks listed for one kind and side. */
 const EXAMPLES_MAX = 3;
 
-/** How the runs of one kind differ between two configurations. */
+/** Differences between two configurations in the runs of one kind. */
 export interface KindDifference {
   readonly kind: string;
-  /** Ticks that ran only with the first configuration, and the first of them. */
+  /** Ticks that ran only with the first configuration, and the first one. */
   readonly onlyBefore: number;
   readonly onlyBeforeAt: readonly number[];
-  /** Ticks that ran only with the second, and the first of them. */
+  /** Ticks that ran only with the second, and the first one. */
   readonly onlyAfter: number;
   readonly onlyAfterAt: readonly number[];
   /** Ticks that ran with both. */

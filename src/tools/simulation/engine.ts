@@ -12,7 +12,7 @@ export interface SimulatedSchedule {
   readonly limits: readonly SimulatedLimit[];
 }
 
-/** A job as the simulation sees it: every run takes the same time and succeeds. */
+/** A simulated job: every run takes the same time and succeeds. */
 export interface SimulatedJob {
   readonly kind: string;
   readonly durationMs: number;
@@ -30,7 +30,7 @@ export interface SimulationInput {
   readonly node: string;
   /** The schedules begin here, epoch ms. */
   readonly fromMs: number;
-  /** Ticks are later than this, epoch ms; `fromMs` when left out. */
+  /** Ticks are later than this, epoch ms; `fromMs` by default. */
   readonly afterMs?: number;
   /** Epoch ms, excluded. */
   readonly toMs: number;
@@ -56,7 +56,7 @@ interface Lane {
   record: ScheduleRecord;
   /** Unfinished runs, oldest first. */
   open: Run[];
-  /** How many of them wait for an earlier one. */
+  /** Number of them that wait for an earlier one. */
   blockedCount: number;
 }
 
@@ -65,7 +65,7 @@ interface Run {
   readonly tick: SimulatedTick;
   readonly dueAt: number;
   readonly seq: number;
-  /** When it may be claimed: its due time, or later if a rate limit delays it. */
+  /** Time from which it may be claimed: its due time, or later if a rate limit delays it. */
   wakeAt: number;
   endAt: number;
   place: "blocked" | "later" | "ready" | "parked" | "running" | "gone";
@@ -73,7 +73,7 @@ interface Run {
 
 /** Load of the queue during the simulation. */
 export interface SimulationLoad {
-  /** Most runs that waited for a worker or a limit at once, and when that was first reached. */
+  /** Most concurrent waits of runs for a worker or a limit, and the first time of that. */
   readonly depthMax: number;
   readonly depthMaxAt: number | null;
   /** Most runs at once, with or without a worker. */
@@ -115,9 +115,9 @@ class Simulation {
   readonly #running = new Heap<Run>((left, right) =>
     left.endAt < right.endAt || (left.endAt === right.endAt && left.seq < right.seq)
   );
-  /** Runs that have started and not ended. */
+  /** Runs that have started but not ended. */
   #active = 0;
-  /** Those of them that take a worker. */
+  /** Running ones with a worker. */
   #busy = 0;
   #waiting = 0;
   #seq = 0;
@@ -267,7 +267,7 @@ class Simulation {
     load.depthMaxAt = now;
   }
 
-  /** The next run in claim order. Without a free worker, only runs that need none count. */
+  /** The next run in claim order. Without a free worker, only slotless runs count. */
   #next(): Run | null {
     const beside = firstOf(this.#readyBeside, "ready");
     const other = this.#busy < this.#input.workers ? firstOf(this.#ready, "ready") : undefined;

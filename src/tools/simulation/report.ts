@@ -16,7 +16,7 @@ export interface KindReport {
   replaced: number;
   missed: number;
   pending: number;
-  /** Ticks due while the previous one was unfinished, whatever their outcome. */
+  /** Ticks due while the previous one was unfinished, with any outcome. */
   overlaps: number;
   /** Time of the first, epoch ms. */
   overlapAt: number | null;

@@ -33,16 +33,16 @@ export interface SimulatedNotice {
   readonly isReminder: boolean;
   /** Why it would have waited; null if it would have been sent at once. */
   readonly collectedFor: "digest" | "quiet" | "silence" | null;
-  /** How many events it has. */
+  /** Number of its events. */
   readonly count: number;
 }
 
-/** What {@link simulateNotices} works with. */
+/** Inputs of {@link simulateNotices}. */
 export interface NoticeSimulation {
   readonly channels: readonly ChannelSettings[];
   readonly jobs: readonly JobDefinition[];
   readonly timezone: string;
-  /** When the simulation ends, epoch ms: what is open then is reminded of until then. */
+  /** End of the simulation, epoch ms: reminders of open incidents end then. */
   readonly toMs: number;
 }
 
@@ -56,8 +56,8 @@ interface Reminding {
 const REMINDERS_MAX = 1_000;
 
 /**
- * The notices that runs of the past would have caused with these channels, in order. Only their
- * ends are known: nobody is late, and no silence was asked for.
+ * The notices that past runs would have caused with these channels, in order. Only their ends are
+ * known: no run is late, and there are no silences.
  */
 export function simulateNotices(
   runs: readonly PastRun[],
@@ -66,7 +66,7 @@ export function simulateNotices(
   return new Simulation(simulation).run(runs);
 }
 
-/** A notice before it is known whether it is collected. */
+/** A notice before the decision whether it is collected. */
 type PlannedSend = Pick<SimulatedNotice, "channel" | "at" | "kind" | "isReminder"> & {
   readonly event: NoticeEvent;
 };
@@ -132,7 +132,7 @@ class Simulation {
     );
   }
 
-  /** @param only the channel that hears no more of them; all by default */
+  /** @param only the channel that gets no more of them; by default all */
   #remind(kind: string, untilMs: number, only?: string): void {
     const all = this.#reminding.get(kind) ?? [];
     const isMeant = (one: Reminding) => only === undefined || one.notice.channel === only;
@@ -148,7 +148,7 @@ class Simulation {
     else this.#reminding.set(kind, rest);
   }
 
-  /** @param planned in the order of time, as windows of digests begin with their first notice */
+  /** @param planned in the order of time, since digest windows begin with their first notice */
   #collect(planned: readonly PlannedSend[]): readonly SimulatedNotice[] {
     const sent: SimulatedNotice[] = [];
     const collected = new Map<string, SimulatedNotice>();
@@ -184,7 +184,7 @@ class Simulation {
   }
 }
 
-/** The end of the running window of a digest, or of one that begins with a notice. */
+/** The end of a digest's running window, or of a new one at a notice. */
 function windowEnd(
   windows: Map<string, number>,
   { channel, at }: PlannedSend,

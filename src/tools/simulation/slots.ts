@@ -20,8 +20,8 @@ export class Slots<T> {
   readonly #slots = new Map<string, Slot<T>>();
 
   /**
-   * Returns null if a run may start. Otherwise when its rate limit opens, epoch ms, or Infinity if
-   * it has to wait for a slot; then it is queued there.
+   * Returns null if a run may start. Otherwise the time when its rate limit opens, epoch ms, or
+   * Infinity if it has to wait for a slot; it is then queued there.
    */
   block(limits: readonly SimulatedLimit[], run: T, now: number): number | null {
     for (const limit of limits) {

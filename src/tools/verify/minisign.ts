@@ -19,14 +19,14 @@ const SIGNATURE_BYTES = 2 + 8 + 64;
 
 /** A public key of minisign. */
 export interface SigningKey {
-  /** 16 hexadecimal digits, as minisign shows them. */
+  /** 16 hexadecimal digits, as in minisign's output. */
   readonly id: string;
   readonly key: KeyObject;
 }
 
 /** A signature of minisign, read but not yet checked. */
 export interface Signature {
-  /** Id of the key that it claims to be made with. */
+  /** Id of the claimed signing key. */
   readonly keyId: string;
   readonly signature: Uint8Array;
   readonly trustedComment: string;
@@ -37,7 +37,7 @@ export interface Signature {
 /**
  * Read a public key: the text of a `.pub` file, or only its last line.
  *
- * @param what names it in errors, such as `the key "RW…"`
+ * @param what its name in errors, such as `the key "RW…"`
  * @throws JobError `invalid_argument`
  */
 export function readSigningKey(text: string, what: string): SigningKey {
@@ -100,7 +100,7 @@ export function readSignature(text: string, path: string): Signature {
  *
  * @param hash BLAKE2b-512 of the file
  * @param path of the file, for errors
- * @throws JobError `unauthenticated` if the key did not sign this file, or not with this comment
+ * @throws JobError `unauthenticated` if the key did not sign this file with this comment
  */
 export function checkSignature(
   key: SigningKey,
@@ -146,7 +146,7 @@ function decode(text: string | undefined, length: number): Buffer | null {
   return bytes.length === length && bytes.toString("base64") === text ? bytes : null;
 }
 
-/** The id as minisign shows it: a number whose lowest byte comes first. */
+/** The id in minisign's form: a number with its lowest byte first. */
 function idOf(bytes: Uint8Array): string {
   return Buffer.from(bytes).reverse().toString("hex").toUpperCase();
 }

@@ -16,26 +16,27 @@ const SUMS_BYTES_MAX = 262_144;
 /** One line of `sha256sum`. A name with a folder would lead out of the release. */
 const SUMS_LINE = /^([0-9a-f]{64}) [ *]([^/\\\p{C}]{1,255})$/u;
 
-/** A file that is what the owner of the key signed. */
+/** A file that matches its signature by the key's owner. */
 export interface VerifiedFile {
-  /** Which signature proves it: its own, or that of the sums. */
+  /** The signature that proves it: its own, or the sums'. */
   readonly signature: string;
   readonly keyId: string;
-  /** What the signer wrote: the version, and when. */
+  /** The signer's comment: the version, and the time. */
   readonly comment: string;
   readonly sha256: string;
-  /** For the file of the sums: the files beside it that have the right sum. */
+  /** For SHA256SUMS: the files beside it with the right sum. */
   readonly matching: readonly string[];
-  /** For the file of the sums: files that it lists but that are not there. */
+  /** For SHA256SUMS: listed files that are missing. */
   readonly absent: readonly string[];
 }
 
 /**
  * Verify a downloaded file: by its own signature `FILE.minisig`, or by its sum in the signed
- * SHA256SUMS of the same folder. For SHA256SUMS itself, the listed files that are there must have
- * these sums, too.
+ * SHA256SUMS of the same folder. For SHA256SUMS itself, the existing listed files must have these
+ * sums, too.
  *
- * @throws JobError `unauthenticated` if it is not what was signed; `not_found` if a file is missing
+ * @throws JobError `unauthenticated` if the signature does not match; `not_found` if a file is
+ * missing
  */
 export async function verifyFile(path: string, key: SigningKey): Promise<VerifiedFile> {
   const own = path + SIGNATURE_ENDING;
@@ -95,7 +96,7 @@ async function verifySigned(path: string, key: SigningKey) {
   return { keyId: signature.keyId, comment: signature.trustedComment, sha256 };
 }
 
-/** Read the sums once: what is checked is what is used. */
+/** Read the sums once, so that the checked text is the one used. */
 function readSums(path: string, key: SigningKey) {
   const signaturePath = path + SIGNATURE_ENDING;
   const text = readText(path, SUMS_BYTES_MAX);
@@ -160,7 +161,7 @@ function assertFile(path: string): void {
 /**
  * The text of a small file.
  *
- * @throws JobError `invalid_argument` if it is larger; `not_found`; as {@link fileErrorCode}
+ * @throws JobError `invalid_argument` for a larger file; `not_found`; like {@link fileErrorCode}
  */
 export function readText(path: string, bytesMax: number): string {
   let bytes;

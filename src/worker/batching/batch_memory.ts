@@ -4,11 +4,11 @@ import { MEMORY_BYTES } from "../../platform/process/shared_memory.ts";
 /** Most attempts of one batch. */
 export const BATCH_MAX = 32;
 
-/** Index of the 32-bit cell that says up to where results are written. */
+/** Index of the 32-bit cell with the end of the written results. */
 const WRITTEN = 0;
 /** Index of the first attempt's 32-bit cell. */
 const CELLS = 16;
-/** Where results begin: behind a page of cells. */
+/** Offset of the results: behind a page of cells. */
 const RESULTS_AT = 4_096;
 /** Size of the length before each result. */
 const LENGTH_BYTES = 4;
@@ -20,8 +20,8 @@ const TAKEN_BACK = 2;
 
 /**
  * The memory that daemon and worker share about a batch: which of its attempts have begun, and the
- * results of all but the last. So the daemon can take back attempts that have not begun, whatever
- * the worker does at that moment, and no result is lost when a worker dies.
+ * results of all but the last. So the daemon can take back unstarted attempts while the worker is
+ * busy, and no result is lost when a worker dies.
  */
 export class BatchMemory {
   readonly #buffer: ArrayBuffer;
@@ -29,7 +29,7 @@ export class BatchMemory {
   readonly #cells: Int32Array<ArrayBuffer>;
   #readAt = RESULTS_AT;
   #writtenAt = RESULTS_AT;
-  /** Where the last result begins if it was written but not published yet. */
+  /** Offset of the last result if it was written but not published yet. */
   #publishedAt = RESULTS_AT;
 
   constructor(buffer: ArrayBuffer) {
@@ -37,7 +37,7 @@ export class BatchMemory {
     this.#cells = new Int32Array(buffer);
   }
 
-  /** Prepare a new batch, of which nothing has begun. Only while the worker is idle. */
+  /** Prepare a new, unstarted batch. Only while the worker is idle. */
   reset(): void {
     this.#cells.fill(WAITING, CELLS, CELLS + BATCH_MAX);
     Atomics.store(this.#cells, WRITTEN, RESULTS_AT);
@@ -60,8 +60,8 @@ export class BatchMemory {
   }
 
   /**
-   * Write a result that nobody sees before {@link publish}; false if there is no room. It replaces
-   * one that was not published.
+   * Write a result, invisible until {@link publish}; false if there is no room. Replaces an
+   * unpublished one.
    */
   write(message: object): boolean {
     const text = JSON.stringify(message);

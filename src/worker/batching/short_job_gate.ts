@@ -2,10 +2,7 @@ import type { JobDefinition } from "../../core/job/job.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 
-/**
- * Job code that takes less time than this costs less than its overhead, so more processes at once
- * make nothing faster.
- */
+/** Job code faster than this costs less than its overhead, so more processes do not help. */
 const SHORT_MS = 0.3;
 /** The least time that an attempt takes in its worker, overhead included. */
 const ATTEMPT_MS_MIN = 0.02;
@@ -13,11 +10,13 @@ const ATTEMPT_MS_MIN = 0.02;
 const COUNTED_MS_MAX = 5 * SHORT_MS;
 /** Weight of the latest attempt. A faster one weighs more: a busy machine slows down any. */
 const LATEST_WEIGHT = { faster: 1 / 4, slower: 1 / 16 } as const;
-/** How long a group keeps its place: while no attempt of any group ends, and in any case. */
+/**
+ * Longest time that a group keeps its place: without any group's attempts ending, and in any case.
+ */
 const GROUP_MS_MAX = { stalled: 2, ever: 10 } as const;
-/** How long to wait for a worker that starts: others would start no sooner beside it. */
+/** Longest wait for a starting worker: another would start no sooner beside it. */
 const START_MS_MAX = 250;
-/** How long an attempt may wait while no worker is free. */
+/** Longest wait of an attempt while no worker is free. */
 const WAIT_MS_MAX = 25;
 /** Silent attempts in a row after which a job is batched: output ends a batch. */
 const SILENT_MIN = 8;
@@ -30,24 +29,24 @@ export interface GatedAttempt {
   /** True if its worker has not started yet. */
   readonly isStarting: boolean;
   /**
-   * Let nothing that is queued behind it in its worker begin. Each attempt taken back comes to
+   * Keep runs queued behind it in its worker from beginning. Each one taken back comes to
    * {@link ShortJobGate.readmit}.
    */
   takeBack(): void;
-  /** End it unstarted: all workers are busy for too long. */
+  /** End it unstarted: all workers have been busy for too long. */
   giveUp(): void;
 }
 
-/** How an admitted attempt ended. */
+/** The end of an admitted attempt. */
 export interface GatedEnd {
-  /** How long job code took; null if that is unknown. */
+  /** Duration of job code; null if unknown. */
   readonly tookMs: number | null;
   readonly isSilent: boolean;
 }
 
 interface JobHistory {
   readonly expectedMs: number;
-  /** Attempts in a row that wrote nothing. */
+  /** Consecutive attempts without output. */
   readonly silent: number;
 }
 
@@ -61,7 +60,7 @@ interface Group<T> {
  * Admits attempts of short jobs to a few workers at a time. Two or three busy workers, whose code
  * and caches are warm, execute more of them than sixteen that compete for the processors. Attempts
  * that wait are given to a worker as a group, because a message costs more than a short attempt.
- * All other attempts begin at once, and so do those whose place is not free in time.
+ * Other attempts begin at once, as do attempts whose place is not free in time.
  */
 export class ShortJobGate<T extends GatedAttempt> {
   readonly #clock: Clock;
@@ -80,10 +79,10 @@ export class ShortJobGate<T extends GatedAttempt> {
   #isDeferred = false;
 
   /**
-   * @param options.groupsMax how many groups, each in a worker of its own, run at once
-   * @param options.capacity how many more attempts may begin, of any job
+   * @param options.groupsMax most groups at once, each in a separate worker
+   * @param options.capacity number of attempts that may still begin, of any job
    * @param options.begin begins an attempt with others of its job queued behind it; returns how
-   * many of those its worker took, counted from the first
+   * many of the others its worker took, counted from the first
    */
   constructor(
     clock: Clock,
@@ -100,7 +99,7 @@ export class ShortJobGate<T extends GatedAttempt> {
     this.#timer = new LazyTimer(clock, () => this.#check());
   }
 
-  /** Attempts that have not begun, as far as is known: here or queued in workers. */
+  /** Attempts not known to have begun: here or queued in workers. */
   get waiting(): number {
     let count = this.#waiting.size;
     for (const { attempts } of this.#groups) count += attempts.size - 1;
@@ -112,7 +111,7 @@ export class ShortJobGate<T extends GatedAttempt> {
     const expectedMs = this.#histories.get(attempt.job)?.expectedMs ?? Infinity;
     if (expectedMs > SHORT_MS) return void this.#begin(attempt, []);
     this.#waiting.set(attempt, this.#clock.now().monotonicMs);
-    // The first one need not wait for others that arrive in this turn of the event loop.
+    // The first need not wait for others that arrive in this turn of the event loop.
     const isFirst = this.#groups.size === 0 && !this.#isDeferred;
     if (isFirst || !this.#canBatch(attempt)) this.#admit();
     else this.#defer();
@@ -135,7 +134,7 @@ export class ShortJobGate<T extends GatedAttempt> {
     this.#defer();
   }
 
-  /** End unstarted what has not begun, here and in workers. */
+  /** End unstarted attempts here and in workers. */
   withdraw(): void {
     for (const { attempts } of [...this.#groups]) {
       for (const attempt of [...attempts]) attempt.takeBack();
@@ -201,7 +200,7 @@ export class ShortJobGate<T extends GatedAttempt> {
     const alike = [...this.#waiting.keys()].filter((other) => {
       return other !== first && other.canFollow && other.job === first.job;
     });
-    // Attempts that do not end while the group keeps its place would be taken back.
+    // Attempts too slow for the time of the group's place would be taken back.
     const { expectedMs } = this.#histories.get(first.job)!;
     const most = Math.floor(GROUP_MS_MAX.stalled / Math.max(expectedMs, ATTEMPT_MS_MIN));
     const size = Math.min(Math.ceil((alike.length + 1) / free), most);
@@ -231,7 +230,7 @@ export class ShortJobGate<T extends GatedAttempt> {
         isStarting = true;
         continue;
       }
-      // One of them is long, as a batch of short ones takes less: the others must not wait for it.
+      // One of them is long, since a short batch takes less: the others must not wait for it.
       if (ageMs >= GROUP_MS_MAX.stalled) {
         for (const attempt of group.attempts) attempt.takeBack();
       }
@@ -239,7 +238,7 @@ export class ShortJobGate<T extends GatedAttempt> {
     }
     this.#admit();
     if (isStarting || this.#capacity() > 0) return;
-    // All of them: those that came first must not wait in the store while later ones begin.
+    // All of them: early ones must not wait in the store while later ones begin.
     const sinceMs = Math.min(...this.#waiting.values());
     if (nowMs - sinceMs >= WAIT_MS_MAX) this.#giveUpAll();
   }

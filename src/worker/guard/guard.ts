@@ -5,7 +5,7 @@ import { guardDescriptor } from "../protocol.ts";
 
 /** The worker's side of its guard thread. */
 export interface Guard {
-  /** True while it kills everything: how the run ends now is not its result. */
+  /** True while it kills everything: the run's end is then not its result. */
   isKilling(): boolean;
   /** Kill our processes and this one at once, as the guard does. */
   killAll(): never;

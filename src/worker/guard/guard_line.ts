@@ -2,15 +2,14 @@ import type { Clock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { GuardMessage } from "../protocol.ts";
 
-/** How long the guard of an idle worker may keep the limit of the last attempt. */
+/** Longest time that an idle worker's guard may keep the limit of the last attempt. */
 const CLEAR_AFTER_MS = 200;
 
 /**
  * The daemon's end of the line to a worker's guard.
  *
- * The guard may have an earlier limit than wanted, never a later one. So a shorter limit is sent at
- * once, and a longer one when half of the guard's time is used up: thousands of short attempts cost
- * one message.
+ * The guard's limit may be too early, never too late. So a shorter limit is sent at once, and a
+ * longer one at half of the guard's time: thousands of short attempts cost one message.
  */
 export class GuardLine {
   readonly #clock: Clock;

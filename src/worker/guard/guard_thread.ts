@@ -5,8 +5,8 @@ import { killWorker } from "./guard.ts";
 import type { GuardMessage } from "../protocol.ts";
 
 // The guard of a worker is a thread, so that it acts even while job code spins. It kills the groups
-// when the daemon's end of the line closes (the daemon is dead), and when the time that the daemon
-// granted is over (the daemon is frozen).
+// when the daemon's end of the line closes (the daemon is dead), and when the granted time is over
+// (the daemon is frozen).
 
 const { descriptor, cell, marker } = workerData as {
   /** Identifies the worker's processes. */

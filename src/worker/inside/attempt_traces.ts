@@ -4,12 +4,11 @@ import { readSystemFile } from "../../platform/files/read_file.ts";
 import { intactCheck } from "./intact_globals.ts";
 import { recordTimers, type TimerRecord } from "./timer_record.ts";
 
-/** Traces that an attempt left in its worker, and if the worker may be used again. */
+/** Leftovers of an attempt in its worker, and if the worker may be used again. */
 export interface Traces {
   /**
-   * "clean": it runs the next attempt. "grace": it may run attempts for a while, since something is
-   * open that may be meant to be used again. Null: it is replaced, because the next attempt would
-   * meet what was left.
+   * "clean": it runs the next attempt. "grace": it may run attempts for a while, since something
+   * open may be meant for reuse. Null: it is replaced, so that leftovers affect no other attempt.
    */
   readonly reuse: "clean" | "grace" | null;
   /** A description; null for nothing. */
@@ -20,7 +19,7 @@ const CLEAN: Traces = { reuse: "clean", left: null };
 
 /**
  * Checks if an attempt left its worker as it found it: directory, umask, variables, listeners,
- * globals and prototypes, timers, connections and files. A check takes some microseconds.
+ * globals and prototypes, timers, connections and files. Takes some microseconds.
  */
 export class AttemptTraces {
   readonly #timers: TimerRecord;
@@ -65,7 +64,7 @@ export class AttemptTraces {
     return null;
   }
 
-  /** An open descriptor raises the lowest free one: only then are they listed. */
+  /** An open descriptor raises the lowest free one: only then list them. */
   #descriptors(): Traces {
     const free = freeDescriptor();
     if (free <= this.#base.freeDescriptor) return CLEAN;
@@ -131,7 +130,7 @@ function freeDescriptor(): number {
   }
 }
 
-/** Names of open descriptors, except those of the runtime: its event loop and standard streams. */
+/** Names of open descriptors, except the runtime's event loop and standard streams. */
 function openDescriptors(): Set<string> {
   const own = new Set([0, 1, 2].map((descriptor) => linkOf(`/proc/self/fd/${descriptor}`)));
   let names: readonly string[] = [];
@@ -145,7 +144,9 @@ function openDescriptors(): Set<string> {
   );
 }
 
-/** True if one of these sockets accepts connections: others could still call the attempt's code. */
+/**
+ * True if one of these sockets accepts connections: clients could still call the attempt's code.
+ */
 function isListening(descriptors: ReadonlySet<string>): boolean {
   const tcp = ["tcp", "tcp6"].flatMap(tableOf).filter((row) => row[3] === "0A")
     .map((row) => row[9]);

@@ -24,7 +24,7 @@ export class SessionCalls {
   call(run: number, method: string, args: readonly unknown[]): Promise<unknown> {
     const message = { type: "call", run, call: ++this.#count, method, args } as const;
     const answer = Promise.withResolvers<unknown>();
-    // If the attempt ends first, nobody may be waiting any more.
+    // If the attempt ends first, there may be no waiter any more.
     answer.promise.catch(() => {});
     const call = { message, method, answer, bytes: utf8Bytes(JSON.stringify(args)) };
     this.#queueOf(method).push(call);

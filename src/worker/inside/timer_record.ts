@@ -18,7 +18,7 @@ interface Handle {
  * Record every timer started from now on by the global functions, `node:timers` and
  * `node:timers/promises`, because no runtime lists them.
  *
- * @param require returns the modules' own objects, from which import statements take the functions
+ * @param require returns the modules' own objects, the source of import statements
  */
 export function recordTimers(require: (name: string) => any): TimerRecord {
   let handles: Handle[] = [];
@@ -61,7 +61,7 @@ export function recordTimers(require: (name: string) => any): TimerRecord {
 function wrap(holder: any, name: string, record: (result: any) => any): void {
   const begin = holder[name];
   const wrapped = { [name]: (...args: any[]) => record(begin(...args)) }[name]!;
-  // For example the one that util.promisify looks for.
+  // For example the symbol that util.promisify looks for.
   for (const symbol of Object.getOwnPropertySymbols(begin)) {
     Object.defineProperty(wrapped, symbol, Object.getOwnPropertyDescriptor(begin, symbol)!);
   }

@@ -30,7 +30,7 @@ import { SessionCalls } from "./session_calls.ts";
 
 type RunMessage = Extract<ToWorker, { readonly type: "run" }>;
 
-/** What a session needs of its process. */
+/** Dependencies of a session on its process. */
 export interface SessionHost {
   readonly guard: Guard;
   send(message: FromWorker): void;
@@ -44,30 +44,30 @@ export interface SessionHost {
 interface SessionRun {
   readonly message: RunMessage;
   readonly scope: AttemptScope;
-  /** Monotonic ms at which it began. */
+  /** Monotonic ms of its start. */
   readonly startMs: number;
   /** Processor time of this process at that time. */
   readonly spentMs: number;
   code: JobCode | null;
-  /** True if an uncaught error failed it: what the job function still returns does not count. */
+  /** True if an uncaught error failed it: a later return value of the job function is ignored. */
   isFailing: boolean;
-  /** Its result while a handler, which may change it, runs. */
+  /** Its result during a handler, which may change it. */
   decided: AttemptResult | null;
 }
 
-/** What a run used is told if it took at least this long. */
+/** Shortest run whose usage is reported. */
 const LONG_RUN_MS = 1_000;
-/** Age of the processor time that is still good enough: reading it costs a part of a short run. */
+/** Age up to which a reading of the processor time is reused: each costs a part of a short run. */
 const SPENT_AGE_MS_MAX = 10;
-/** Age at which a batch is not continued. The daemon takes it back far sooner unless both froze. */
+/** Age at which a batch is not continued. The daemon normally takes it back far sooner. */
 const BATCH_MS_MAX = 50;
 
-/** A run that is over and not yet reported. */
+/** A finished run that is not yet reported. */
 interface Ended {
   readonly current: SessionRun;
   readonly result: AttemptResult;
   readonly tookMs: number;
-  /** The processes that it left behind. */
+  /** Its leftover processes. */
   readonly sweep: Sweep;
 }
 
@@ -95,7 +95,7 @@ export class WorkerSession {
   #batch = { sinceMs: 0, firstRun: 0, lastRun: 0 };
   /** The runs of the batch that follow the current one, each with its position. */
   #followers: (readonly [position: number, message: RunMessage])[] = [];
-  /** Messages that arrived in the turn of the event loop in which a run ended; null in others. */
+  /** Messages that arrived in the event-loop turn in which a run ended; null in other turns. */
   #delayed: ToWorker[] | null = null;
 
   constructor(host: SessionHost) {
@@ -131,7 +131,7 @@ export class WorkerSession {
     }
   }
 
-  /** The process exits: kill the module's processes, which nobody could find without this one. */
+  /** The process exits: kill the module's processes, which would be untraceable afterwards. */
   exiting(): void {
     if (this.#current !== null) this.#sweeper.sweep();
   }
@@ -167,7 +167,7 @@ export class WorkerSession {
     this.#batch = { sinceMs, firstRun: run, lastRun: run + instances.length - 1 };
     this.#memory ??= openMemory();
     this.#memory?.enter();
-    // Without the memory only the first is executed.
+    // Without shared memory only the first is executed.
     this.#followers = this.#memory === null ? [] : [...messages.entries()].slice(1);
     this.#begin(messages[0]!);
   }
@@ -222,7 +222,7 @@ export class WorkerSession {
         if (starvation !== null) return { type: "unstarted", error: encodeJobError(starvation) };
         return { type: "error", error: encodeJobError(reason ?? error, this.#mask) };
       }
-      // All its attempts need what the load set up, and those of other modules must not meet it.
+      // All its attempts need the state that the load set up; other modules must not see it.
       if (isClean && this.#traces!.rebase()) this.#isExclusive = true;
       this.#code.set(message.ref, code);
     }
@@ -284,7 +284,7 @@ export class WorkerSession {
     if (this.#isTainted || ageMs > BATCH_MS_MAX) return this.#report(ended);
     const [position, message] = this.#followers.shift()!;
     if (!this.#memory!.begin(position)) return this.#report(ended);
-    // Published first: whoever reads output of the next run must know that this one has ended.
+    // Published first: a reader of the next run's output must know that this run has ended.
     this.#memory!.publish();
     this.#begin(message);
   }
@@ -314,7 +314,7 @@ export class WorkerSession {
     this.#host.send({ type: "result", run, token, result, reuse, ...facts });
   }
 
-  /** If the worker may be used again, and a log line about what was left behind. */
+  /** Check leftovers: may the worker be used again? Also returns a log line about them. */
   #checkTraces(current: SessionRun, sweep: Sweep): Verdict {
     if (this.#isTainted || !this.#host.isIntact()) return { reuse: null, note: null };
     const { found, names } = sweep;

@@ -32,9 +32,9 @@ export interface InlineExecutorOptions {
  *
  * It is fast, but cannot end job code: an abort only signals. If an attempt does not end within the
  * job's `killAfterMs`, or by its lease's deadline, it is reported as aborted while its code may
- * still run. From then on the store refuses what that code does, by its fence; other effects are
- * not prevented. A function that never yields blocks the whole process. Use worker processes for
- * code that must be stoppable.
+ * still run. From then on the fence makes the store refuse that code's calls; other effects are not
+ * prevented. A function that never yields blocks the whole process. Use worker processes for code
+ * that must be stoppable.
  */
 export function createInlineExecutor(options: InlineExecutorOptions): Executor {
   return new InlineExecutor(options);
@@ -82,7 +82,7 @@ class InlineExecutor implements Executor {
 
   ended(attempt: InlineAttempt): void {
     this.#attempts.delete(attempt);
-    // Without attempts no timer may keep a simulated or a real clock busy.
+    // Without attempts no timer may keep a clock busy.
     if (this.#attempts.size === 0) this.#deadlines.set(null);
   }
 
@@ -117,7 +117,7 @@ class InlineExecutor implements Executor {
   }
 
   resize(_count: number): void {
-    // There are no workers: the caller keeps to the capacity.
+    // There are no workers: the caller respects the capacity.
   }
 
   get waiting(): number {

@@ -2,8 +2,8 @@ import type { JobDefinition } from "../../core/job/job.ts";
 import type { Attempt, AttemptSink, AttemptTask, Executor } from "../executor.ts";
 
 /**
- * An executor that picks another one per job: functions run inline, commands in their supervisor,
- * and modules as the job's `isolation` says.
+ * An executor that delegates by job: functions run inline, commands in their supervisor, and
+ * modules by the job's `isolation`.
  */
 export function createExecutor(
   executors: { readonly process: Executor; readonly command: Executor; readonly inline: Executor },

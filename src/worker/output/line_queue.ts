@@ -10,17 +10,17 @@ export interface RawLine<Text = string | Uint8Array> {
 
 type Origin = Pick<RawLine, "level" | "source">;
 
-/** Most lines and bytes of a block; a longer line has one of its own. */
+/** Most lines and bytes of a block; a longer line fills a block alone. */
 const BLOCK_LINES = 1_024;
 const BLOCK_BYTES = 65_536;
 /** Initial bytes of a block. */
 const FIRST_BYTES = 4_096;
 
-/** Lines one behind the other. */
+/** Consecutive lines. */
 interface Block {
   bytes: Uint8Array;
   count: number;
-  /** Where each line ends in `bytes`. */
+  /** End offset of each line in `bytes`. */
   readonly ends: Uint32Array;
   readonly ats: Float64Array;
   /** Index of each line's origin. */
@@ -30,14 +30,14 @@ interface Block {
 const encoder = new TextEncoder();
 
 /**
- * Lines that are taken in the order in which they came. There may be a million: in blocks, each
- * takes 13 bytes and its text, where an object for each would take 200.
+ * A queue of lines. There may be a million: in blocks, each takes 13 bytes and its text, where an
+ * object for each would take 200.
  */
 export class LineQueue {
   readonly #blocks: Block[] = [];
-  /** Level and source of lines: there are only a few. */
+  /** Distinct levels and sources of lines, which are few. */
   readonly #origins: Origin[] = [];
-  /** How many lines of the first block have been dropped. */
+  /** Number of lines dropped from the first block. */
   #dropped = 0;
   #length = 0;
   #bytes = 0;
@@ -92,7 +92,7 @@ export class LineQueue {
     }
   }
 
-  /** The last block, if a text has room in it; otherwise another one. */
+  /** The last block if it has room for a text; otherwise a new one. */
   #blockFor(bytes: number): Block {
     const last = this.#blocks.at(-1);
     const used = last === undefined ? 0 : startOf(last, last.count);
@@ -124,7 +124,7 @@ export class LineQueue {
   }
 }
 
-/** Where the line with an index begins, which is the end of the one before it. */
+/** Start of the line with an index, which is the end of the line before it. */
 function startOf(block: Block, index: number): number {
   return index === 0 ? 0 : block.ends[index - 1]!;
 }

@@ -14,9 +14,9 @@ interface LineSplitterOptions {
   readonly onLine: (line: Uint8Array) => void;
   /** Called when the marker of {@link LineSplitter.expect} was found. */
   readonly onMarker?: () => void;
-  /** Absent if there are none among the lines. */
+  /** Absent if the lines contain no records. */
   readonly records?: {
-    /** By which they are recognized: it is unguessable. */
+    /** Marks them; it is unguessable. */
     readonly prefix: string;
     /** Longest record, in bytes. */
     readonly bytesMax: number;
@@ -31,7 +31,7 @@ interface LineSplitterOptions {
  */
 export class LineSplitter {
   readonly #options: LineSplitterOptions;
-  /** Null if there are no records. */
+  /** Null without records. */
   readonly #prefix: Buffer | null;
   #marker: Buffer | null = null;
   #pending: Buffer = Buffer.alloc(0);
@@ -41,7 +41,7 @@ export class LineSplitter {
     this.#prefix = options.records ? Buffer.from(options.records.prefix) : null;
   }
 
-  /** Look for `marker`, which ends with a newline, from now on until it is found once. */
+  /** Look for `marker`, which ends with a newline, until it is found once. */
   expect(marker: string): void {
     this.#marker = Buffer.from(marker);
   }
@@ -62,7 +62,7 @@ export class LineSplitter {
     if (at + marker!.length < bytes.length) this.push(bytes.subarray(at + marker!.length));
   }
 
-  /** Text without a line end so far counts as a line. */
+  /** Flush a line without a line end. */
   flush(): void {
     const rest = this.#pending;
     this.#pending = Buffer.alloc(0);
@@ -117,7 +117,7 @@ export class LineSplitter {
   }
 }
 
-/** Where to cut without splitting a UTF-8 character; text that is not UTF-8 is cut anywhere. */
+/** Position to cut at without splitting a UTF-8 character; other text is cut anywhere. */
 export function pieceSize(bytes: Uint8Array): number {
   for (let size = LINE_BYTES_MAX; size > LINE_BYTES_MAX - 4; size--) {
     if ((bytes[size]! & 0xc0) !== 0x80) return size;

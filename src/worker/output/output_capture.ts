@@ -23,10 +23,10 @@ export interface OutputOwner {
   readonly sink: Pick<AttemptSink, "log">;
 }
 
-/** Where the output of a worker is read from. */
+/** Streams to read a worker's output from. */
 export interface OutputSource {
   readonly clock: Clock;
-  /** The worker's token, with which its records and end markers begin. */
+  /** The worker's token, the prefix of its records and end markers. */
   readonly token: string;
   /** Masks secrets in output. */
   readonly mask: SecretMask;
@@ -43,8 +43,7 @@ export interface OutputSource {
 
 /**
  * Reads a worker's stdout and stderr and gives their lines to the current owner. It also reads
- * while there is no owner, so that no job blocks on its output, but pauses when a job floods it,
- * so that the daemon stays responsive.
+ * without an owner, so that no job blocks on its output, but pauses when a job floods it.
  */
 export class OutputCapture {
   readonly #source: OutputSource;
@@ -64,7 +63,7 @@ export class OutputCapture {
   #onClosed: (() => void) | null = null;
   #at = 0;
   #isResting = false;
-  /** Printed while there was no owner: says why a worker did not start. */
+  /** Printed without an owner: shows why a worker did not start. */
   #strayText = "";
 
   constructor(source: OutputSource) {
@@ -74,7 +73,7 @@ export class OutputCapture {
     this.#splitters = { stdout: this.#splitter("stdout"), stderr: this.#splitter("stderr") };
     for (const name of ["stdout", "stderr"] as const) {
       streams[name].on("data", (chunk: Uint8Array) => this.#read(name, chunk));
-      // A broken pipe ends the stream, which is all there is to do about it.
+      // A broken pipe ends the stream, which needs no further action.
       streams[name].on("error", () => {});
       streams[name].once("close", () => {
         this.#openStreams -= 1;
@@ -83,17 +82,17 @@ export class OutputCapture {
     }
   }
 
-  /** The text printed while there was no owner, at most some hundred characters. */
+  /** The text printed without an owner, at most some hundred characters. */
   get strayText(): string {
     return this.#strayText.trim();
   }
 
-  /** The last lines of stderr as one text; empty if there are none. */
+  /** The last lines of stderr as one text; may be empty. */
   get stderrTail(): string {
     return this.#stderrTail.text;
   }
 
-  /** The output from now on is that of a run with this number. */
+  /** Assign the following output to a run with this number. */
   begin(owner: OutputOwner, run: number): void {
     this.#owner = owner;
     this.#run = run;
@@ -166,7 +165,7 @@ export class OutputCapture {
     });
   }
 
-  // Code that a run left behind may print later, during another run or none: that is dropped.
+  // Leftover code of a run may print later, in another run or none: that is dropped.
   #record(bytes: Buffer): void {
     const record = decodeRecord(bytes);
     if (record === null || this.#owner === null || this.#run !== record.run) return;

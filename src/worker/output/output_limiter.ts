@@ -45,7 +45,7 @@ export class OutputLimiter {
     return null;
   }
 
-  /** The tail, after an entry that says how much was dropped, if anything. */
+  /** The tail, after an entry that counts dropped lines, if any. */
   finish(at: number): LogEntry[] {
     const entries = Array.from(this.#tail, (line) => this.#decode(line));
     if (this.#droppedLines > 0) {

@@ -3,7 +3,7 @@ import { LINE_BYTES_MAX, pieceSize } from "./line_splitter.ts";
 
 /**
  * One line of a worker's output with its level, source and time. It is part of the worker's stdout,
- * so that lines keep their order and none is lost when the worker ends.
+ * so that lines keep their order and survive the worker's end.
  */
 export interface OutputRecord {
   /** The run that wrote it; code that a run left behind may write during a later one. */

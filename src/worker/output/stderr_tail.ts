@@ -1,6 +1,6 @@
 import type { LogEntry } from "../../core/instance.ts";
 
-/** How many of the last lines of stderr the error of a failed command contains. */
+/** Number of stderr lines quoted in the error of a failed command. */
 const LINES_MAX = 5;
 const CHARS_MAX = 1_000;
 
@@ -8,12 +8,12 @@ const CHARS_MAX = 1_000;
 export class StderrTail {
   #entries: readonly LogEntry[] = [];
 
-  /** The lines as one text; empty if there are none. */
+  /** The lines as one text; may be empty. */
   get text(): string {
     return this.#entries.map((entry) => entry.message).join("\n").slice(-CHARS_MAX);
   }
 
-  /** Add what came after the earlier entries. */
+  /** Add entries that follow the earlier ones. */
   add(entries: readonly LogEntry[]): void {
     const lines = entries.slice(-LINES_MAX * 4).filter(({ source, message }) => {
       return source === "stderr" && message !== "";

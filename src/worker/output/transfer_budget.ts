@@ -1,20 +1,20 @@
 import type { Clock } from "../../platform/clock.ts";
 import { releaseMemory } from "../../platform/process/memory.ts";
 
-/** Length of a window, in which {@link WORK_MS_MAX} may be spent on data. */
+/** Length of a window, which allows {@link WORK_MS_MAX} of work on data. */
 const WINDOW_MS = 100;
 /** A quarter of a processor: the rest is for schedules, claims and everything else. */
 const WORK_MS_MAX = 25;
 /** Bytes per window, 80 MiB a second: each piece takes memory until it is collected. */
 const BYTES_MAX = 8 * 1_048_576;
 
-/** Bytes after which their memory is released: the collector does not see most of it. */
+/** Bytes after which their memory is released: the garbage collector does not see most of it. */
 const RELEASE_BYTES = 8 * 1_048_576;
 
 /**
- * Limits what all workers together make the daemon transfer, in time and in bytes: their output,
- * or the answers to their calls. Both count, because a megabyte of empty lines is a million lines,
- * and a gigabyte without any is quickly passed over.
+ * Limits the daemon's transfers for all workers together, in time and in bytes: their output, or
+ * the answers to their calls. Both count, because a megabyte of empty lines is a million lines, and
+ * a gigabyte without lines is quickly passed over.
  */
 export class TransferBudget {
   readonly #clock: Clock;
@@ -33,9 +33,9 @@ export class TransferBudget {
   /**
    * Count work on a piece of data.
    *
-   * @param sinceMs when the work began, monotonic ms
+   * @param sinceMs start of the work, monotonic ms
    * @param bytes size of the data
-   * @returns how long its worker must pause now, in ms; 0 for not at all
+   * @returns necessary pause of its worker, in ms; may be 0
    */
   spend(sinceMs: number, bytes: number): number {
     this.#unreleasedBytes += bytes;

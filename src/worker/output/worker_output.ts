@@ -21,7 +21,7 @@ const LEVELS: Readonly<Record<"log" | "info" | "debug" | "warn" | "error", LogLe
   error: "error",
 };
 
-/** The worker's side of its output: writes the lines that job code prints and logs. */
+/** The worker's side of its output: writes lines that job code prints and logs. */
 export class WorkerOutput {
   readonly #clock: Clock;
   readonly #storage = new AsyncLocalStorage<number>();
@@ -40,8 +40,7 @@ export class WorkerOutput {
   /**
    * Replace `console`, `process.stdout` and `process.stderr`. Everything is written at once, in
    * order and with its level, because the lines before a crash matter most. The runtime's own
-   * streams are never opened: they would make the descriptors non-blocking for every process that
-   * has them.
+   * streams are never opened: they would make the descriptors non-blocking for all their processes.
    */
   install(): void {
     if (this.#isInstalled) return;
@@ -67,7 +66,7 @@ export class WorkerOutput {
     };
   }
 
-  /** The output from now on is that of a run. */
+  /** Assign the following output to a run. */
   begin(run: number, token: string, mask: SecretMask): void {
     this.#run = run;
     this.#mask = mask;
@@ -76,7 +75,7 @@ export class WorkerOutput {
     this.#indent = "";
   }
 
-  /** Execute code of the current run: its output after the run counts for no later one. */
+  /** Execute code of the current run: its later output counts for no other run. */
   within<T>(action: () => T): T {
     return this.#storage.run(this.#run, action);
   }
@@ -97,7 +96,7 @@ export class WorkerOutput {
   }
 
   /**
-   * End the output of the current run, after everything that was written.
+   * End the output of the current run, after everything written.
    *
    * A copy within the kernel, for example by `sendfile`, leaves no trace on the descriptor. The
    * daemon, which also checks, then requests the end markers.
@@ -126,7 +125,7 @@ export class WorkerOutput {
     const source = level === "warn" || level === "error" ? "stderr" : "stdout";
     const [only] = args;
     let text = args.length === 1 && typeof only === "string" ? endAtJob(only) : printedText(args);
-    // The daemon masks too, but does not find a secret that is split across two records.
+    // The daemon masks too, but misses a secret that is split across two records.
     if (text.length * 3 > LINE_BYTES_MAX) text = this.#mask.text(text);
     if (this.#indent !== "") text = this.#indent + text.replaceAll("\n", `\n${this.#indent}`);
     const own = this.#streams[source === "stdout" ? 0 : 1];
@@ -140,7 +139,7 @@ export class WorkerOutput {
 }
 
 const NEWLINE = 10;
-/** How often a full descriptor that others made non-blocking is retried, once a millisecond. */
+/** Most retries, one per millisecond, of a full descriptor that others made non-blocking. */
 const WRITE_TRIES_MAX = 60_000;
 
 /** One descriptor, written to synchronously. */
@@ -161,12 +160,12 @@ class OutputStream {
     if (this.isLineOpen) this.write("\n");
   }
 
-  /** True if anything, also another process, wrote to it since the last marker, or if unknown. */
+  /** True if any process wrote to it since the last marker, or if unknown. */
   isTouched(): boolean {
     return !this.#showsWrites || this.#changedMs() !== 0;
   }
 
-  // Each write sets a pipe's time of change, but too coarsely to compare: reset it to zero.
+  // Each write sets a pipe's change time, but too coarsely to compare: reset it to zero.
   mark(text: string): void {
     const isReset = this.#resetChange();
     this.write(text);
@@ -198,7 +197,7 @@ class OutputStream {
     if (chunk.length === 0) return;
     const last = typeof chunk === "string" ? chunk.charCodeAt(chunk.length - 1) : chunk.at(-1);
     this.isLineOpen = last !== NEWLINE;
-    // A string is written as it is: converting it to bytes first takes five times as long.
+    // Write strings as they are: converting them to bytes first takes five times as long.
     const written = this.#tryWrite(chunk);
     const size = typeof chunk === "string" ? Buffer.byteLength(chunk) : chunk.length;
     if (written < size) this.#writeRest(Buffer.from(chunk as string).subarray(written));

@@ -10,8 +10,8 @@ import type { FollowingRun, HostedRun } from "./run_host.ts";
 const TIMEOUT_MS_MIN = 1_000;
 
 /**
- * True if a worker may be given an attempt of this job together with others: nothing has to be
- * reported between the start and the end of its code.
+ * True if a worker may be given an attempt of this job together with others: it reports nothing
+ * between the start and the end of its code.
  */
 export function isBatchable(job: JobDefinition, timeoutMs: number): boolean {
   if (job.source.type !== "module" || (timeoutMs > 0 && timeoutMs < TIMEOUT_MS_MIN)) return false;
@@ -20,7 +20,7 @@ export function isBatchable(job: JobDefinition, timeoutMs: number): boolean {
   return usageLimits(job) === null && canShareMemory();
 }
 
-/** The runs queued behind the current run of a worker, as far as the daemon knows. */
+/** The runs queued behind the current run of a worker, as known to the daemon. */
 export class Batch {
   readonly #shared: SharedMemory | null;
   #memory: BatchMemory | null;
@@ -33,12 +33,12 @@ export class Batch {
     this.#memory = memory === null ? null : new BatchMemory(memory.buffer);
   }
 
-  /** How many runs a batch can have, including the first. */
+  /** Most runs in a batch, including the first. */
   get max(): number {
     return this.#memory === null ? 1 : BATCH_MAX;
   }
 
-  /** The worker was idle and is given a run with these behind it. */
+  /** The idle worker is given a run, with others behind it. */
   begin(followers: readonly FollowingRun[]): void {
     this.#memory?.reset();
     this.#followers = [...followers];
@@ -46,8 +46,8 @@ export class Batch {
   }
 
   /**
-   * Monotonic ms by which job code must have ended while `run` is the current run; null for no
-   * limit. Any run behind it may already be executing, so the earliest deadline counts.
+   * Monotonic ms by which job code must have ended while `run` is current; null for no limit. Later
+   * runs may already be executing, so the earliest deadline counts.
    */
   deadlineMs(run: HostedRun): number | null {
     let deadlineMs = run.deadlineMs ?? Infinity;
@@ -57,14 +57,14 @@ export class Batch {
     return Number.isFinite(deadlineMs) ? deadlineMs : null;
   }
 
-  /** The run that became the current one when the one before it ended; null if none follows. */
+  /** The next run, which became the current one; null if none follows. */
   next(): FollowingRun | null {
     const next = this.#followers.shift() ?? null;
     if (next !== null) this.#place += 1;
     return next;
   }
 
-  /** New results of runs before the last one; null for one that cannot be read. */
+  /** New results of runs before the last one; null for an unreadable one. */
   results(): readonly (ResultMessage | null)[] {
     if (this.#memory === null || this.#followers.length === 0) return [];
     return this.#memory.read().map((written) => {
@@ -73,7 +73,7 @@ export class Batch {
     });
   }
 
-  /** Take back the runs behind `run`, and `run` itself if it follows, unless they have begun. */
+  /** Take back the unstarted runs behind `run`, and `run` itself if it follows. */
   takeBack(run: HostedRun): readonly FollowingRun[] {
     const from = Math.max(0, this.#followers.indexOf(run as FollowingRun));
     let kept = this.#followers.length;
@@ -91,7 +91,7 @@ export class Batch {
     return this.#followers.length === 0;
   }
 
-  /** The worker is idle or gone. @returns runs that have begun and whose end is unknown */
+  /** The worker is idle or gone. @returns started runs with an unknown end */
   end(): readonly FollowingRun[] {
     return this.#followers.splice(0);
   }

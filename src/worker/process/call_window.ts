@@ -5,7 +5,7 @@ const CALLS_AT_ONCE_MAX = { wait: 256, other: 256 } as const;
 /** Most bytes of unanswered calls of one run; a single call may take more. */
 const CALL_BYTES_AT_ONCE_MAX = 2 * PAYLOAD_BYTES_MAX;
 
-/** This method may take as long as another job runs; its calls must not delay others. */
+/** This method may take as long as another job; its calls must not delay others. */
 export const WAIT_METHOD = "waitInstance";
 
 /** A call in flight, or about to be sent. */

@@ -35,7 +35,7 @@ export class HandlerRun implements HostedRun {
   /** No lease limits a handler after the commit, but a frozen daemon must not leave it running. */
   deadlineMs = 0;
   readonly #ending = Promise.withResolvers<AttemptOutcome | null>();
-  /** Its outcome; null if it did not end by itself. */
+  /** Its outcome; null if it was killed. */
   readonly done = this.#ending.promise;
   readonly #task: HandlerTask;
   readonly #clock: Clock;
@@ -82,7 +82,7 @@ export class HandlerRun implements HostedRun {
     this.exceeded(error);
   }
 
-  /** Do not call it. */
+  /** Cancel the call. */
   drop(why: string): void {
     this.#fail(`was not called: ${why}`);
   }

@@ -1,7 +1,7 @@
 import type { JobDefinition } from "../../core/job/job.ts";
 import type { ResultMessage, ToWorker, WireJob } from "../protocol.ts";
 
-/** The jobs that one worker has loaded, and what it may still run after what they left behind. */
+/** The jobs that one worker has loaded, and which it may still run after earlier leftovers. */
 export class KnownJobs {
   readonly #refs = new Map<JobDefinition, number>();
   /** Hash of each file of the modules that it loaded, by path. */
@@ -9,7 +9,7 @@ export class KnownJobs {
   #exclusivePath: string | null = null;
   #endMs = Infinity;
 
-  /** Monotonic ms from which it runs nothing more, because a run left something open in it. */
+  /** Monotonic ms after which it runs nothing more, because a run left something open in it. */
   get endMs(): number {
     return this.#endMs;
   }
@@ -19,19 +19,19 @@ export class KnownJobs {
     return this.#refs.has(job);
   }
 
-  /** True unless it has loaded a file of the job that has changed since. */
+  /** True unless it has loaded an outdated file of the job. */
   isUpToDate(job: JobDefinition): boolean {
     if (job.source.type !== "module" || this.has(job)) return true;
     return filesOf(job.source).every(([path, hash]) => (this.#files.get(path) ?? hash) === hash);
   }
 
-  /** True unless loading another module has changed the process: then it only runs that module. */
+  /** True unless loading another module has changed the process: it then only runs that one. */
   isFor({ source }: JobDefinition): boolean {
     if (source.type !== "module" || this.#exclusivePath === null) return true;
     return this.#exclusivePath === source.path;
   }
 
-  /** The number that names a job in messages. Sends a job first that the worker does not have. */
+  /** The number of a job in messages. Sends the worker a new job first. */
   refOf(job: JobDefinition, send: (message: ToWorker) => void): number {
     const known = this.#refs.get(job);
     if (known !== undefined) return known;
@@ -44,7 +44,7 @@ export class KnownJobs {
     return ref;
   }
 
-  /** Note what a run of a job left behind. */
+  /** Note the leftovers of a run of a job. */
   noteEnd(
     { reuse, isExclusive }: ResultMessage,
     { source, options }: JobDefinition,

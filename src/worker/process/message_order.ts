@@ -3,8 +3,8 @@ import type { FromWorker } from "../protocol.ts";
 /** Most late errors logged per worker: after a few, the cause is known. */
 const LATE_MAX = 3;
 /**
- * Meaningless messages tolerated per worker: some job code calls `process.send` for other programs
- * that may have started it.
+ * Unknown messages tolerated per worker: some job code calls `process.send` for programs that may
+ * have started it.
  */
 const STRAY_MAX = 100;
 /** Shortest average time between two progress reports passed on; a few may come at once. */
@@ -61,7 +61,7 @@ export class MessageOrder {
     this.#run = null;
   }
 
-  /** Judge something that is not one of our messages. */
+  /** Judge an unknown message. */
   stray(): Verdict {
     this.#strays += 1;
     if (this.#strays <= STRAY_MAX) return "drop";
@@ -104,7 +104,7 @@ export class MessageOrder {
       case "decided":
         if (this.#hasDecided || message.result.type === "unstarted") return again("decided");
         this.#hasDecided = true;
-        // It would only extend the time for a handler that does not exist.
+        // It would only extend the time of a missing handler.
         return run.hasLastWord ? "take" : "drop";
       case "result":
         if (message.token !== run.token) {

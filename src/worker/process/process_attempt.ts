@@ -23,26 +23,26 @@ import type { FollowingRun, RunHost } from "./run_host.ts";
 
 /** Longest time between the abort signal and SIGTERM. */
 const TERM_AFTER_MS_MAX = 2_000;
-/** Job code is killed this long before the deadline, so that it has ended at it. */
+/** Job code is killed this long before the deadline, to have ended by then. */
 const KILL_MARGIN_MS = 50;
-/** How long before the deadline an attempt is aborted whose lease was not renewed. */
+/** Longest time before the deadline at which an attempt with an unrenewed lease is aborted. */
 const EXPIRE_MARGIN_MS_MAX = 1_000;
 /** Most characters of arguments in one batch. */
 const BATCH_LENGTH_MAX = 65_536;
-/** How often an attempt that a worker refused is given to another one. */
+/** Most times that a refused attempt is given to another worker. */
 const REFUSALS_MAX = 3;
 /** For the gate: the end of an attempt without a result. */
 const UNKNOWN_END: GatedEnd = { tookMs: null, isSilent: false };
 
-/** What all attempts of an executor share. */
+/** State shared by all attempts of an executor. */
 export interface AttemptHost {
   readonly clock: Clock;
   readonly mask: SecretMask;
-  /** What executes attempts, for messages. */
+  /** Name of the executor, for messages. */
   readonly executedBy: string;
-  /** True if a success counts that came after the time limit: the abort did not cause it. */
+  /** True if a success after the time limit counts: the abort did not cause it. */
   readonly keepsLateSuccess: boolean;
-  /** Where an attempt of a job can run. @throws JobError if it cannot */
+  /** Find a host for an attempt of a job. @throws JobError if there is none */
   readonly acquire: (job: JobDefinition) => RunHost;
   readonly onEnd: (attempt: ProcessAttempt, end: GatedEnd) => void;
   /** It did not begin in its worker and waits for another one. */
@@ -59,16 +59,16 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
   readonly sink: AttemptSink;
   deadlineMs: number;
   readonly startAt: number | undefined;
-  /** True if it may be queued in a worker behind others. */
+  /** True if it may be queued behind others in a worker. */
   canFollow: boolean;
   readonly #host: AttemptHost;
   /** Null until it begins. */
   #worker: RunHost | null = null;
   #cause: AbortCause | null = null;
-  /** True if it was aborted before it started to run. */
+  /** True if it was aborted before its start. */
   #isUnstarted = false;
   #timeoutAtMs = Infinity;
-  /** What was left of the time limit when it was frozen. */
+  /** Remaining time limit when it was frozen. */
   #timeoutLeftMs = Infinity;
   #expireAtMs = Infinity;
   #termAtMs = Infinity;
@@ -96,7 +96,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
    * Begin it in a worker. It ends at once if there is none, for example if its user was deleted.
    *
    * @param others attempts of the same job that may be queued behind it
-   * @returns how many of them are
+   * @returns number of them queued
    */
   begin(others: readonly ProcessAttempt[]): number {
     if (this.#isOver) return 0;
@@ -120,11 +120,11 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
     return followers.length;
   }
 
-  /** Continue it where it runs already. */
+  /** Continue it in its current place. */
   resume(worker: RunHost): void {
     this.#worker = worker;
     worker.run(this);
-    // How it ends is the doing of that daemon, which has not recorded it.
+    // That daemon determines its end, and has not recorded it.
     if (worker.aborted) this.abort(worker.aborted);
     this.#schedule();
   }
@@ -191,8 +191,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
 
   abort(cause: AbortCause): void {
     if (this.#isOver || this.#cause !== null) return;
-    // Nothing of its batch may begin behind it. This also updates its state: it may have ended, or
-    // may not have begun.
+    // No later run of its batch may begin. This also updates its state: ended, or not begun.
     this.#worker?.takeBack(this);
     if (this.#isOver) return;
     this.#cause = cause;
@@ -230,7 +229,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
     if (this.#isOver || this.#cause !== null) return { type: "state", message: "it is ending" };
     if (!this.#worker?.hasStarted) return { type: "state", message: "it has not started yet" };
     const problem = await this.#worker.freeze!(isFrozen);
-    // An abort has let it continue meanwhile.
+    // Meanwhile an abort has let it continue.
     if (problem !== null || this.#cause !== null) return problem;
     if (isFrozen) this.#stopTimeout();
     else this.#timeoutAtMs = this.#nowMs() + this.#timeoutLeftMs;
@@ -299,7 +298,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
 
   wasAborted(cause: AbortCause | null): void {
     if (cause !== null) this.#cause ??= cause;
-    // It had ended by itself before: the store decides whether the claim still counts.
+    // It had already ended: the store decides whether the claim still counts.
     else if (this.#cause === "lease") this.#cause = null;
   }
 
@@ -354,7 +353,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
   }
 
   #outcomeOf(ending: WorkerEnding): AttemptOutcome {
-    // Nothing that it reported before counts.
+    // Its earlier reports do not count.
     if (this.#violation !== null && (this.#cause === null || this.#cause === "drain")) {
       return { type: "error", error: this.#violation, ...this.#unasked(true) };
     }
@@ -398,7 +397,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
     }
   }
 
-  /** The last result that the worker reported; it may have ended in a handler after that. */
+  /** The worker's last reported result; it may have ended in a handler after that. */
   #resultOf(ending: WorkerEnding): AttemptResult | null {
     if (ending.type === "result") return ending.result;
     if (this.#decided === null) return null;

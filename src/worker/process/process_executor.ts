@@ -20,14 +20,14 @@ import { WorkerPool, type WorkerSettings } from "./worker_pool.ts";
 import type { WorkerProcess } from "./worker_process.ts";
 import type { HostedRun } from "./run_host.ts";
 
-/** Most handlers that run at once, in workers beside those of attempts. */
+/** Most concurrent handlers, in workers beside those for attempts. */
 const HANDLER_WORKERS_MAX = 2;
-/** Most handlers that wait; further ones are dropped with a note on the instance. */
+/** Most waiting handlers; further ones are dropped with a note on the instance. */
 const HANDLERS_WAITING_MAX = 10_000;
-/** A start costs as much as a thousand empty runs: with fewer runs, starts would cost more. */
+/** A start costs as much as a thousand empty runs, so workers live longer than that. */
 const RECYCLE_DEFAULTS = { runs: 10_000, memoryBytes: 512_000_000 };
 
-/** How worker processes are kept. By default none is spare, and they inherit our environment. */
+/** Settings of worker processes. By default none is spare, and they inherit our environment. */
 type ProcessExecutorOptions =
   & Partial<WorkerSettings>
   & Pick<WorkerSettings, "clock" | "logger" | "count" | "idleMs">;
@@ -35,9 +35,9 @@ type ProcessExecutorOptions =
 /**
  * An executor that runs module jobs in worker processes.
  *
- * An abort is the attempt's abort signal at once, SIGTERM to the worker's
- * process group after half of the job's `killAfterMs` or two seconds, and SIGKILL after
- * `killAfterMs`; the lease's deadline cuts it short. A worker that had to be signaled is replaced.
+ * An abort is the attempt's abort signal at once, SIGTERM to the worker's process group after half
+ * of the job's `killAfterMs` or two seconds, and SIGKILL after `killAfterMs`; the lease's deadline
+ * cuts it short. A signaled worker is replaced.
  */
 export function createProcessExecutor(options: ProcessExecutorOptions): Executor {
   return new ProcessExecutor(options);
@@ -51,7 +51,7 @@ class ProcessExecutor implements Executor {
   readonly #gate: ShortJobGate<ProcessAttempt>;
   readonly #host: AttemptHost;
   #pool: WorkerPool;
-  /** Attempts whose job takes none of the `count` workers. */
+  /** Attempts that take none of the `count` workers. */
   #slotless = 0;
   #isStopped = false;
 
@@ -142,7 +142,7 @@ class ProcessExecutor implements Executor {
     return this.#gate.waiting;
   }
 
-  /** How many more attempts may begin: none without workers, not even those that take none. */
+  /** Number of attempts that may still begin: none without workers, not even slotless ones. */
   get #capacity(): number {
     const { count } = this.#pool;
     return count === 0 ? 0 : count - (this.#attempts.size - this.#slotless - this.waiting);
@@ -191,7 +191,7 @@ class ProcessExecutor implements Executor {
   }
 }
 
-/** True if its attempts take none of the workers that {@link Executor.resize} sets. */
+/** True if its attempts take no worker of {@link Executor.resize}. */
 function isSlotless({ options }: JobDefinition): boolean {
   return options.workerSlot === false;
 }

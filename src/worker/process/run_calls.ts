@@ -42,13 +42,13 @@ interface RunCallsOptions {
 }
 
 /**
- * Answers the `ctx.manager` calls of one run. Large answers are prepared one after another, each
- * when the one before it was sent and the budget has room, so that few are in memory at once.
+ * Answers the `ctx.manager` calls of one run. Large answers are prepared one by one, as soon as the
+ * previous one was sent and the budget has room, so that few are in memory at once.
  */
 export class RunCalls {
   readonly #options: RunCallsOptions;
   readonly #window = new CallWindow();
-  /** The end of each queue. Waits have one of their own, so that neither blocks the other. */
+  /** The end of each queue. Waits have a separate queue, so that neither blocks the other. */
   readonly #queues = { waits: Promise.resolve(), others: Promise.resolve() };
 
   constructor(options: RunCallsOptions) {
@@ -112,7 +112,7 @@ export class RunCalls {
     return this.#options.channel.unreadBytes > UNREAD_BYTES_MAX.calls;
   }
 
-  /** @returns how long to pause before the next large answer, in ms */
+  /** @returns pause before the next large answer, in ms */
   #send(reply: Reply): number {
     const { channel, onFault, isCurrent, clock, budget } = this.#options;
     if (!isCurrent()) return 0;
@@ -140,7 +140,7 @@ export class RunCalls {
 /** True if its answer may be much larger than its arguments. */
 function isHeavy({ method, args }: CallMessage): boolean {
   if (HEAVY_METHODS.has(method)) return true;
-  // The answer is the instance that holds the key, whatever its arguments.
+  // The answer is the instance with that key, even if its arguments differ.
   return method === "scheduleJob" &&
     (args[1] as { readonly onConflict?: unknown } | null | undefined)?.onConflict === "keep";
 }

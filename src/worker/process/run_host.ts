@@ -9,11 +9,11 @@ export interface RunHost
   extends Pick<Attempt, "linesRecorded" | "outcomeRecorded" | "canLeave" | "leave" | "freeze"> {
   /** True once its process has reported that it is ready: the run may be executing. */
   readonly hasStarted: boolean;
-  /** How many runs of this job it can be given at once. */
+  /** Number of runs of this job it can take at once. */
   batchMax(job: JobDefinition): number;
   /** Execute a run, then its followers, at most `batchMax - 1`. */
   run(run: HostedRun, followers?: readonly FollowingRun[]): void;
-  /** Take back the runs queued behind `run`, and `run` itself, unless they have begun. */
+  /** Take back the unstarted runs queued behind `run`, and `run` itself. */
   takeBack(run: HostedRun): void;
   /** Call the run's `wake` at this monotonic time; null for never. */
   wakeAt(run: HostedRun, dueMs: number | null): void;
@@ -43,7 +43,7 @@ export interface HostedRun {
   readonly sink: AttemptSink;
   /** Job code begins now, or began `agoMs` ago. */
   started(agoMs?: number): void;
-  /** This is its result unless a handler, which runs now, changes it. */
+  /** Its result unless a handler, which runs now, changes it. */
   decided(result: AttemptResult): void;
   /** It exceeded its limits and is being killed. */
   exceeded(error: ErrorInfo): void;
@@ -51,20 +51,20 @@ export interface HostedRun {
   violated(error: ErrorInfo): void;
   /** The time set by `wakeAt` of the worker has come. */
   wake(): void;
-  /** Why a daemon had aborted it before it ended; null if none had. */
+  /** Why a daemon had aborted it before its end; null without an abort. */
   wasAborted?(cause: AbortCause | null): void;
   ended(ending: WorkerEnding): void;
 }
 
 /** A run that is queued behind others of its batch, all of one job. */
 export interface FollowingRun extends HostedRun {
-  /** Those before it have ended, and it has begun. */
+  /** The earlier runs have ended, and it has begun. */
   promoted(): void;
   /** It has not begun, and will not begin in this worker. */
   returned(): void;
 }
 
-/** Return runs that will not begin, the last one first: each goes to the front of the queue. */
+/** Return unstarted runs, last one first: each goes to the front of the queue. */
 export function giveBack(runs: readonly FollowingRun[]): void {
   for (const run of runs.toReversed()) run.returned();
 }

@@ -7,15 +7,14 @@ import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { sharedOutBytes, TICKS_PER_SECOND, usageOf } from "../../platform/process/descendants.ts";
 import { Slices } from "../../platform/slices.ts";
 
-/** How often the usage of known processes is checked. */
+/** Interval between usage checks of known processes. */
 const CHECK_EVERY_MS = 50;
-/** How often new processes are looked for. */
+/** Interval between searches for new processes. */
 const FIND_EVERY_MS = 250;
 
 /**
- * The pause after a check is this many times the processor time of the check, so thousands of
- * processes are checked less often. Waiting for a processor does not count: a busy machine needs
- * the limits most.
+ * Factor from the processor time of a check to the pause after it, so thousands of processes are
+ * checked less often. Waiting for a processor does not count: a busy machine needs limits.
  */
 const REST_FACTOR = 4;
 
@@ -26,14 +25,14 @@ interface UsageWatchOptions {
   readonly limits: ProcessLimits;
   /** The worker that runs the job code itself; null for a command. */
   readonly worker: number | null;
-  /** The process that takes over those that lose their parent, if that is not the worker. */
+  /** The process that adopts orphans, if that is not the worker. */
   readonly adopter: number | null;
   /** Find the run's processes, without the worker. */
   readonly find: () => Promise<readonly number[]>;
   readonly onExceeded: (error: ErrorInfo) => void;
 }
 
-/** A process when it was last seen: its processor time, and whether its parent was gone. */
+/** A process as last seen: its processor time, and whether its parent was gone. */
 interface SeenProcess {
   readonly ticks: number;
   readonly isOrphan: boolean;
@@ -41,15 +40,14 @@ interface SeenProcess {
 
 /**
  * Watches the memory and processor time of a run's processes. A check takes some ten microseconds
- * per process; memory taken and released between two checks is not noticed. Linux only: elsewhere
- * nothing is limited.
+ * per process; memory taken and released between checks goes unnoticed. Linux only.
  */
 export class UsageWatch {
   readonly #options: UsageWatchOptions;
   readonly #ticksBefore: number;
   #pids: readonly number[] = [];
   #seen: ReadonlyMap<number, SeenProcess> = new Map();
-  /** Processor time of processes that have ended, and of which no parent has counted it. */
+  /** Processor time of ended processes that no parent has counted. */
   #lostTicks = 0;
   #foundMs = -Infinity;
   readonly #timer: LazyTimer;
@@ -109,8 +107,8 @@ export class UsageWatch {
       const message = `Stopped: it took more processor time than its limit of ${limit}`;
       return { name: "CpuLimitError", message };
     }
-    // Memory that processes share counts once. Reading that takes far longer, so it is read only
-    // when it may matter.
+    // Shared memory counts once. Reading it takes far longer, so it is read only when it may
+    // matter.
     if (memoryBytes === null || rssBytes <= memoryBytes) return null;
     if (await this.#memoryBytes() > memoryBytes) {
       const message = `Stopped: it took more memory than its limit of ${formatSize(memoryBytes)}`;

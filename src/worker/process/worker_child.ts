@@ -17,28 +17,25 @@ import { CHANNEL_DESCRIPTOR, guardDescriptor } from "../protocol.ts";
 import { WorkerFamily } from "./worker_family.ts";
 import type { WorkerLaunch } from "./worker_launch.ts";
 
-/** How long output may stay on its way once the result or the exit of a worker is known. */
+/** Longest wait for pending output once a worker's result or exit is known. */
 export const DRAIN_MS_MAX = 1_000;
-/** How long the channel of an exited worker may take to end; it may be paused for part of that. */
+/** Longest wait for the channel of an exited worker to end; it may be paused for part of that. */
 const CHANNEL_MS_MAX = 200;
-/**
- * Longest message of a worker, in bytes: the largest result with every character escaped, and its
- * envelope.
- */
+/** Longest message of a worker, in bytes: the largest result, fully escaped, and its envelope. */
 const MESSAGE_BYTES_MAX = 2 * PAYLOAD_BYTES_MAX + 131_072;
 
-/** How a worker process is started. */
+/** Launch settings of a worker process. */
 export interface WorkerStart {
   readonly clock: Clock;
   readonly launch: WorkerLaunch;
   /** Value of the environment variable that identifies the worker's processes. */
   readonly familyMarker: string;
-  /** Unguessable, so that output cannot pass for a record or an end marker. */
+  /** Unguessable, so that output cannot look like a record or an end marker. */
   readonly token: string;
   readonly mask: SecretMask;
   /** For output, and for answers to the calls of jobs; shared by all workers. */
   readonly budgets: Readonly<Record<"output" | "answers", TransferBudget>>;
-  /** For batches; null where the platform has none. Belongs to this worker alone. */
+  /** For batches; null where the platform lacks shared memory. Never shared with another worker. */
   readonly memory: SharedMemory | null;
 }
 
@@ -59,15 +56,15 @@ export interface WorkerChildEvents {
   readonly onGone: () => void;
 }
 
-/** How a process ended. */
+/** The exit of a process. */
 export interface Exit {
   readonly code: number | null;
   readonly signal: string | null;
 }
 
 /**
- * A worker's process as the daemon holds it: in a session of its own, with pipes for its output,
- * its guard and its messages. If it cannot be started, it has neither output, channel nor family.
+ * A worker's process as the daemon holds it: in a separate session, with pipes for its output, its
+ * guard and its messages. If it cannot be started, it has no output, channel or family.
  */
 export class WorkerChild {
   readonly guard: GuardLine;
@@ -80,7 +77,7 @@ export class WorkerChild {
   startError: Error | null = null;
   isGone = false;
   readonly #events: WorkerChildEvents;
-  /** Limits how long the output and the channel may stay open after the exit. */
+  /** Limits the time that the output and the channel may stay open after the exit. */
   readonly #limit: LazyTimer;
 
   constructor(start: WorkerStart, events: WorkerChildEvents) {
@@ -97,7 +94,7 @@ export class WorkerChild {
       for (const { writer } of pipes ?? []) closeSync(writer);
       if (memory !== null) closeSync(memory.descriptor);
     }
-    // A failed start is reported by an event, and the process may have no streams at all.
+    // An event reports a failed start, and the process may have no streams at all.
     const streams = child.stdio as typeof child.stdio | undefined;
     const line = streams?.[guardDescriptor()] as Writable | null;
     line?.on("error", () => {});
@@ -141,12 +138,12 @@ export class WorkerChild {
     if (this.exit === null) this.family?.kill(signal);
   }
 
-  /** The result arrived after the exit: allow its output as long again. */
+  /** The result arrived after the exit: restart the wait for its output. */
   allowDrain(): void {
     this.#limit.setIn(DRAIN_MS_MAX);
   }
 
-  /** Nothing more of it is wanted. */
+  /** Ignore everything further. */
   close(): void {
     if (this.isGone) return;
     this.isGone = true;
@@ -167,8 +164,7 @@ export class WorkerChild {
     this.allowDrain();
     this.output!.whenClosed(() => {
       this.#events.onOutputEnd();
-      // A result sent before the exit may still be in the channel, which a child of the worker may
-      // keep open.
+      // A result sent before the exit may still be in the channel, which a child may keep open.
       this.channel!.whenClosed(() => this.close());
       if (!this.isGone) this.#limit.setIn(CHANNEL_MS_MAX);
     });
@@ -195,7 +191,7 @@ function spawnWorker(
       ...(memory === null ? [] : [memory]),
     ],
     serialization: "json",
-    // On Windows it would be a console window of its own, and outlive us.
+    // On Windows it would get a separate console window and outlive us.
     detached: !isWindows(),
     windowsHide: true,
     env: { ...env, ...(isWindows() ? {} : channelEnvironment(CHANNEL_DESCRIPTOR)) },

@@ -9,12 +9,12 @@ export interface StartFault {
   readonly whose: "job" | "worker" | "system";
 }
 
-/** How a run of a worker ended. */
+/** The end of a worker's run. */
 export type WorkerEnding =
   | {
     readonly type: "result";
     readonly result: AttemptResult;
-    /** How long its job code took; null if the worker did not report it. */
+    /** Duration of its job code; null if the worker did not report it. */
     readonly tookMs: number | null;
     /** True if it wrote nothing. */
     readonly isSilent: boolean;
@@ -22,7 +22,7 @@ export type WorkerEnding =
   | ({ readonly type: "exit" } & Exit)
   /** Job code did not begin: the worker could not be started, or reported so itself. */
   | ({ readonly type: "unstarted" } & StartFault)
-  /** It was killed because its deadline had passed, as far as its own process knew. */
+  /** It was killed after its deadline, by its own process's clock. */
   | { readonly type: "expired" }
   | { readonly type: "refused" };
 
@@ -49,7 +49,7 @@ export function isStarvedExit({ signal }: Exit, text: string): boolean {
   return signal === "SIGABRT" || signal === "SIGTRAP" || saysResource(text);
 }
 
-/** The ending of a run that a worker did not begin. @param text the last words of the worker */
+/** The ending of a run that a worker did not begin. @param text the worker's last words */
 export function unstartedEnding(fault: StartFault | null, exit: Exit, text: string): WorkerEnding {
   const how = fault?.message ?? `it ended with ${exit.signal ?? `exit code ${exit.code}`}`;
   const whose = fault?.whose ?? (isStarvedExit(exit, text) ? "system" : "worker");

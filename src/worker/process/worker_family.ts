@@ -2,11 +2,11 @@ import type { Clock } from "../../platform/clock.ts";
 import { type Family, killFamilyInTurns, killGroup } from "../../platform/process/descendants.ts";
 import { handlesSignal } from "../../platform/process/process_control.ts";
 
-/** How long to wait until killed processes are gone. */
+/** Longest wait until killed processes are gone. */
 const GONE_MS_MAX = 1_000;
 const CHECK_EVERY_MS = 5;
 
-/** The processes of a worker: its own group, and those that left it. */
+/** The processes of a worker: its group, and processes that left it. */
 export class WorkerFamily {
   readonly pid: number;
   readonly #clock: Clock;
@@ -36,7 +36,7 @@ export class WorkerFamily {
     if (signal === "SIGTERM") killGroup(this.pid, "SIGCONT");
   }
 
-  /** The worker has ended: kill the processes that it left, and call back once they are gone. */
+  /** The worker has ended: kill its leftover processes, and call back once they are gone. */
   whenGone(callback: () => void): void {
     this.#hasEnded = true;
     const { family } = this;

@@ -16,18 +16,18 @@ import { openFilesOfChildren } from "../../platform/process/process_control.ts";
 export interface WorkerLaunch {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** Set where the worker cannot switch to its account by itself. */
+  /** Set where the worker cannot switch to its account. */
   readonly uid?: number;
   readonly gid?: number;
 }
 
 /**
- * The environment that workers inherit. "minimal": cron's, and the variables that programs need on
- * this system; "own": that of this process.
+ * The environment that workers inherit. "minimal": cron's, plus variables that programs need on
+ * this system; "own": this process's.
  */
 export type WorkerEnvironment = "minimal" | "own";
 
-/** The key of modules without settings of their own for their processes. */
+/** The key of modules without process settings. */
 export const PLAIN_KEY = "module";
 
 const keys = new WeakMap<JobDefinition, string>();
@@ -46,13 +46,13 @@ export function poolKey(job: JobDefinition): string {
   return key;
 }
 
-/** The settings of a job's processes; null if it has none. */
+/** The settings of a job's processes; null if it sets nothing. */
 export function specOf({ source }: JobDefinition): ProcessSpec | null {
   if (source.type === "module") return source.process ?? null;
   return source.type === "command" ? source.command : null;
 }
 
-/** The limits of a job whose usage must be watched; null if there are none. */
+/** The limits of a job whose usage must be watched; null if it sets no limits. */
 export function usageLimits(job: JobDefinition): ProcessLimits | null {
   const limits = specOf(job)?.limits;
   if (!limits || (limits.memoryBytes === null && limits.cpuMs === null)) return null;
@@ -67,7 +67,7 @@ function settingsOf(spec: ProcessSpec): readonly unknown[] {
 }
 
 /**
- * How to start a worker for jobs with these settings.
+ * Launch settings of a worker for jobs with these settings.
  *
  * @param command argv of this program
  * @throws JobError if no worker can run as the job's user or group
@@ -118,7 +118,7 @@ function baseEnvironment(
   user: string | null,
 ): Record<string, string> {
   if (kind === "minimal") return minimalEnvironment(account);
-  // A job that had NOTIFY_SOCKET could report the service as ready or as stopping.
+  // A job with NOTIFY_SOCKET could report the service as ready or stopping.
   const own = Object.entries(process.env).filter((entry): entry is [string, string] =>
     entry[1] !== undefined && !isServiceVariable(entry[0])
   );

@@ -12,25 +12,25 @@ import { TransferBudget } from "../output/transfer_budget.ts";
 import { launchOf, PLAIN_KEY, poolKey, specOf, type WorkerEnvironment } from "./worker_launch.ts";
 import { WorkerProcess, type WorkerProcessOptions } from "./worker_process.ts";
 
-/** How often the memory of a worker is checked. */
+/** Interval between memory checks of a worker. */
 const MEMORY_EVERY_MS = 250;
-/** How long no spare worker is started after a failed start. */
+/** Pause after a failed start before the next spare worker is started. */
 const SPARE_RETRY_MS = 1_000;
 
-/** How workers are started and kept. */
+/** Settings for starting and keeping workers. */
 export interface WorkerSettings {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Most workers. */
   readonly count: number;
-  /** How long an idle worker is kept. */
+  /** Time after which an idle worker is ended. */
   readonly idleMs: number;
   /** argv that runs this program, without the hidden subcommand; tests run a smaller one. */
   readonly command: readonly string[];
   readonly random: Random;
   /** Workers for modules that are kept ready. */
   readonly spare: number;
-  /** When a worker is replaced, so that memory that job code leaks is bounded. */
+  /** Limits after which a worker is replaced, to bound memory leaks of job code. */
   readonly recycle: { readonly runs: number; readonly memoryBytes: number };
   readonly environment: WorkerEnvironment;
   /** Masks secrets in output, results and errors; secrets of running jobs are added to it. */
@@ -38,15 +38,14 @@ export interface WorkerSettings {
 }
 
 interface WorkerPoolOptions extends WorkerSettings {
-  /** How many more workers than `count` may run now. */
+  /** Number of workers beyond `count` that may run now. */
   readonly slotless: () => number;
   readonly onLate: WorkerProcessOptions["onLate"];
 }
 
 /**
  * Worker processes by key: workers with one key may run each other's jobs. They start on demand,
- * and the one used last is used first. An idle one ends after a while, when it is surplus or when
- * it is worn out.
+ * most recently used first. An idle one ends when it is old, surplus or worn out.
  */
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
@@ -56,7 +55,7 @@ export class WorkerPool {
   readonly #idle: WorkerProcess[] = [];
   readonly #reaper: LazyTimer;
   readonly #budgets: WorkerProcessOptions["budgets"];
-  /** Most workers, not counting those for slotless attempts. */
+  /** Most workers, excluding workers for slotless attempts. */
   count: number;
   #started = 0;
   #onEmpty: (() => void) | null = null;
@@ -224,7 +223,7 @@ export class WorkerPool {
     }
   }
 
-  /** When an idle worker ends if it is not used. */
+  /** End of an idle worker if it is not used. */
   #endMsOf({ idleSinceMs, jobs }: WorkerProcess): number {
     return Math.min(idleSinceMs + this.#options.idleMs, jobs.endMs);
   }

@@ -29,29 +29,29 @@ import {
 import { usageLimits } from "./worker_launch.ts";
 import { type FollowingRun, giveBack, type HostedRun, type RunHost } from "./run_host.ts";
 
-/** How long a worker may take from its spawn to its first message. */
+/** Time limit from a worker's spawn to its first message. */
 const HELLO_MS_MAX = 30_000;
-/** How long the import of a job module may take. */
+/** Time limit for the import of a job module. */
 const LOAD_MS_MAX = 30_000;
-/** How long a worker that is ended may run its exit handlers. */
+/** Time limit for the exit handlers of a worker that is ended. */
 const END_MS_MAX = 1_000;
 
-/** How a worker process is started, and whom it informs. */
+/** Launch settings of a worker process, and its listeners. */
 export interface WorkerProcessOptions extends WorkerStart {
   readonly id: string;
   /** The worker can take a run. */
   readonly onIdle: (worker: WorkerProcess) => void;
   /** The process is gone. */
   readonly onGone: (worker: WorkerProcess) => void;
-  /** Code that an ended run left behind threw an error; the worker takes no more runs. */
+  /** Leftover code of an ended run threw an error; the worker takes no more runs. */
   readonly onLate: (worker: WorkerProcess, run: HostedRun | null, error: ErrorInfo) => void;
 }
 
-/** The run that a worker executes, and what is known of it. */
+/** State of the run that a worker executes. */
 interface RunState {
   readonly run: HostedRun;
   readonly number: number;
-  /** True until the worker reports that job code begins, if it has to. */
+  /** True until the worker reports the start of job code, if required. */
   isWaitingForStart: boolean;
   result: ResultMessage | null;
   /** True once all of its output has arrived. */
@@ -63,7 +63,7 @@ interface RunState {
 
 /**
  * The daemon's side of one worker process: gives it runs, one at a time or a batch of short ones,
- * reads its messages, and limits how long it may take for anything but job code.
+ * reads its messages, and limits the time of everything but job code.
  */
 export class WorkerProcess implements RunHost {
   readonly id: string;
@@ -71,19 +71,19 @@ export class WorkerProcess implements RunHost {
   runs = 0;
   /** Monotonic ms since which it is idle. */
   idleSinceMs = 0;
-  /** Monotonic ms at which its memory was last checked. */
+  /** Monotonic ms of the last check of its memory. */
   memorySeenMs = 0;
   readonly jobs = new KnownJobs();
   readonly #options: WorkerProcessOptions;
   readonly #child: WorkerChild;
   readonly #order = new MessageOrder();
   readonly #batch: Batch;
-  /** When its start, a load, the last output of a run, or its end takes too long. */
+  /** Limits its start, a load, the last output of a run, and its end. */
   readonly #limit: LazyTimer;
   readonly #wake: LazyTimer;
   readonly #recheck: LazyTimer;
   #current: RunState | null = null;
-  /** The run before it: code that it left behind may throw after the current one has begun. */
+  /** The previous run: its leftover code may throw after the current one has begun. */
   #last: RunState | null = null;
   /** Messages to send once it has started; null afterwards. */
   #backlog: ToWorker[] | null = [];
@@ -122,12 +122,12 @@ export class WorkerProcess implements RunHost {
     return !this.#isBad && this.#child.exit === null && !this.#child.isGone;
   }
 
-  /** True once it has reported that it is ready: its current run may be executing. */
+  /** True once it has reported its readiness: its current run may be executing. */
   get hasStarted(): boolean {
     return this.#backlog === null;
   }
 
-  /** How many runs of this job it can be given at once. */
+  /** Number of runs of this job it can take at once. */
   batchMax(job: JobDefinition): number {
     const { output } = this.#child;
     const canBatch = this.hasStarted && this.jobs.has(job) && output?.wantsMarks === false;
@@ -141,7 +141,7 @@ export class WorkerProcess implements RunHost {
     const number = this.runs + 1;
     this.runs += 1 + followers.length;
     this.#batch.begin(followers);
-    // The limits of a run count from its start, which only the worker knows while it loads the job.
+    // The limits of a run count from its start, which only a loading worker knows.
     const wantsStarted = followers.length === 0 &&
       (!this.jobs.has(job) || instance.timeoutMs > 0);
     this.#take(run, number, wantsStarted);
@@ -158,12 +158,12 @@ export class WorkerProcess implements RunHost {
     if (this.hasStarted) this.#awaitStart();
   }
 
-  /** Take back the runs queued behind `run`, and `run` itself, unless they have begun. */
+  /** Take back the unstarted runs queued behind `run`, and `run` itself. */
   takeBack(run: HostedRun): void {
     const returned = this.#batch.takeBack(run);
     this.#takeResults();
     if (this.#current && returned.length > 0) this.#setGuard();
-    // One that has begun shows by the result before it, which may not have been written yet.
+    // A started one shows by the result before it, which may not have been written yet.
     if (!this.#batch.isEmpty) this.#recheck.setIn(1);
     giveBack(returned);
   }
@@ -265,14 +265,14 @@ export class WorkerProcess implements RunHost {
   }
 
   /**
-   * Read the results in the shared memory. All runs of a batch but the last end there and without
-   * output, each when the next one begins.
+   * Read the results in the shared memory. All runs of a batch but the last end there, without
+   * output, when the next one begins.
    */
   #takeResults(): void {
     for (const result of this.#batch.results()) {
       const last = this.#current!;
       const next = result?.run === last.number ? this.#batch.next() : null;
-      // From here on nothing can be known about what it runs.
+      // From here on the state of its run is unknown.
       if (result === null || next === null) return this.kill("SIGKILL");
       this.#last = last;
       this.#take(next, last.number + 1, false);
@@ -378,7 +378,7 @@ export class WorkerProcess implements RunHost {
     this.#settle();
   }
 
-  /** Let nothing queued behind `run` begin. A worker that has begun one of those is broken. */
+  /** Keep runs queued behind `run` from beginning. A worker that begins one anyway is broken. */
   #endBatch(run: HostedRun): void {
     this.takeBack(run);
     if (!this.#batch.isEmpty) this.kill("SIGKILL");
@@ -404,7 +404,9 @@ export class WorkerProcess implements RunHost {
     this.#unstartable(`its job module did not load in ${LOAD_MS_MAX} ms`, "job");
   }
 
-  /** End the run if its result, or the exit of the worker, is known and its output is complete. */
+  /**
+   * End the run once its result, or the exit of the worker, is known and its output is complete.
+   */
   #settle(): void {
     const { run, result, isDrained } = this.#current!;
     if (!isDrained) return;
@@ -461,7 +463,7 @@ export class WorkerProcess implements RunHost {
     for (const follower of begun) follower.ended({ type: "exit", code: null, signal: "SIGKILL" });
   }
 
-  /** How a run ended that has no result. */
+  /** The ending of a run without a result. */
   #exitEnding({ isWaitingForStart }: RunState): WorkerEnding {
     if (this.#isRefused) return { type: "refused" };
     const { output, startError } = this.#child;

@@ -50,7 +50,7 @@ function addressOf({ values }: NamedContext): string {
   return addressText(settingsOfContext(values));
 }
 
-/** What shows the caller to the daemon, without secrets. */
+/** The caller's credentials for the daemon, without secrets. */
 function credentialsOf({ values }: NamedContext): string {
   const parts = [
     ...(values.token === undefined ? [] : ["token"]),
@@ -257,7 +257,7 @@ function neededPath({ env }: CliIo): string {
   });
 }
 
-/** Say what comes before the current context: variables, or the `config.toml` of the folder. */
+/** Warn of sources that override the current context: variables, or the folder's `config.toml`. */
 async function warnOfOthers(current: string, io: CliIo): Promise<void> {
   const set = Object.values(CONNECTION_OPTIONS).map(({ env }) => env)
     .filter((name) => name !== undefined)

@@ -55,7 +55,7 @@ export const ACK: Verb = {
       : "acknowledge";
     const word = args.word("INCIDENT");
     const { type, name, id } = await findIncident(connection, word, what);
-    // With the id, so that another one that has opened meanwhile is not acknowledged unseen.
+    // With the id, so that another incident opened meanwhile is not acknowledged unseen.
     const response = await connection.acknowledgeIncident({ type, name, id, undo, close });
     const incident = present(response.incident, `Cannot ${what} "${makeVisible(word)}"`);
     if (close && incident.closedAt === undefined) {
@@ -79,7 +79,7 @@ export const ACK: Verb = {
 /**
  * The one open incident that a word names.
  *
- * @param what errors say that this is not possible
+ * @param what phrase in errors for the failed action
  * @throws JobError `not_found`, `invalid_argument`
  */
 async function findIncident(client: JobClient, word: string, what: string): Promise<Incident> {
@@ -104,7 +104,7 @@ async function findIncident(client: JobClient, word: string, what: string): Prom
 function isNamed({ type, name, id }: Incident, word: string): boolean {
   if (type === "job" && name === word) return true;
   if (`${type}:${name}` === word) return true;
-  // There is one of each on a store, or a few at most.
+  // A store has one of each, or a few at most.
   if ((type === "store" || type === "daemon") && type === word) return true;
   const prefix = word.toLowerCase();
   return ID_PREFIX.test(prefix) && id.startsWith(prefix);

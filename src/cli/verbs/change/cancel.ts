@@ -26,7 +26,7 @@ const QUERY_WORDS = [QUERY_WORD, "instance"];
 const KIND_COMMAND = "jobctl cancel instances --kind KIND";
 const UNFINISHED_WORDS = ["waiting", "running"];
 const UNFINISHED = STATES.slice(0, 3);
-/** Programs call go-job's `cancel instances` with these alone, which asks nothing. */
+/** Programs use go-job's `cancel instances` with these alone, without confirmation. */
 const GO_JOB_CONDITIONS = ["kind", "uuid"];
 const CONDITIONS = [
   ...GO_JOB_CONDITIONS,

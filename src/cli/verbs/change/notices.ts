@@ -6,7 +6,7 @@ import { FIELDS_OPTION } from "../../parsing/options.ts";
 import type { Verb, VerbGroup } from "../../verb/verb.ts";
 import { CHANNEL_VIEW } from "../../views/notice_views.ts";
 
-/** How long a test may take: mail servers can be slow. */
+/** Time limit of a test: mail servers can be slow. */
 const DELIVERY_MS = 60_000;
 
 const LIST: Verb = {

@@ -9,7 +9,7 @@ import { timestampOf } from "../../io/wire.ts";
 /** Most silences in a note. */
 const NAMED_MAX = 5;
 
-/** The job that the command line names, or everything if --all says so. */
+/** The job on the command line, or everything for --all. */
 function readSubject(args: Args): { readonly kind?: string; readonly all: boolean } {
   const [kind] = args.words("KIND");
   const all = args.flag("all");

@@ -24,7 +24,7 @@ const STATUSES = ["OK", "WARNING", "CRITICAL", "UNKNOWN"] as const;
 const [OK, WARNING, CRITICAL, UNKNOWN] = [0, 1, 2, 3] as const;
 type Severity = typeof OK | typeof WARNING | typeof CRITICAL;
 
-/** Newest completed instances among which the last success is looked up: they may overlap. */
+/** Newest completed instances that are searched for the last success: they may overlap. */
 const COMPLETED_READ_MAX = 10;
 /** Waiting instances among which the oldest is looked up, and most dead letters counted. */
 const READ_MAX = 1_000;
@@ -50,7 +50,7 @@ interface Problem {
   readonly text: string;
 }
 
-/** Results of a check, in the order in which the line shows them. */
+/** Results of a check, in display order. */
 class Findings {
   readonly problems: Problem[] = [];
   readonly values: Value[] = [];
@@ -128,11 +128,11 @@ async function readSuccess(
   { maxAge, nowMs, pausedKinds }: {
     readonly maxAge: number | undefined;
     readonly nowMs: number;
-    /** Undefined stands for all kinds. */
+    /** Undefined means all kinds. */
     readonly pausedKinds: ReadonlySet<string | undefined>;
   },
 ): Promise<void> {
-  // An unknown job must not look like one that has not run yet.
+  // An unknown job must not look like a job that has not run yet.
   await client.getJob({ kind });
   const query = { kind, state: stateOfName("completed")! };
   const found = await collect(lookupInstances(client, query, COMPLETED_READ_MAX));

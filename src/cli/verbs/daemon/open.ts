@@ -11,7 +11,7 @@ import type { Verb } from "../../verb/verb.ts";
 import { isoOf } from "../../io/wire.ts";
 import { loginTarget, loginUrl, openingPage } from "./open_page.ts";
 
-/** How long a browser may take to log in, before its page is removed. */
+/** Time for a browser to log in, before its page is removed. */
 const LOGIN_MS_MAX = 60_000;
 const POLL_MS = 250;
 
@@ -69,7 +69,7 @@ export const OPEN: Verb = {
   },
 };
 
-/** The user for whom the code is; null for the caller. @throws JobError `invalid_argument` */
+/** The user of the code; null for the caller. @throws JobError `invalid_argument` */
 async function userOf(args: Args, { env }: CliIo, settings: ConnectOptions) {
   const named = args.text("user");
   const { host = "localhost", socket, token, tokenFile } = settings;
@@ -84,7 +84,7 @@ async function userOf(args: Args, { env }: CliIo, settings: ConnectOptions) {
   return userId(named);
 }
 
-/** What opens a browser; null where there is none, or none is wanted. */
+/** The program that opens a browser; null where it is missing or unwanted. */
 async function programFor(args: Args, { isTerminal, env }: CliIo) {
   if (args.flag("print") || !isTerminal) return null;
   const { programOf } = await import("../../../platform/process/browser.ts");
@@ -102,7 +102,7 @@ async function hasNewSession(client: JobClient, known: ReadonlySet<string>): Pro
 }
 
 /**
- * Open a page that logs in, and remove it once somebody has, after a minute, or at Ctrl-C.
+ * Open a page that logs in, and remove it after the login, after a minute, or at Ctrl-C.
  *
  * @returns false if no browser could be started
  */

@@ -6,17 +6,17 @@ import { makeVisible } from "../../../core/text/safe_text.ts";
 import { isOwnAddress } from "../../../platform/network/own_address.ts";
 import type { ConnectOptions } from "../../../rpc/client/client.ts";
 
-/** Where a browser logs in. */
+/** The address for the login. */
 export interface LoginTarget {
   /** URL of the login page, without a code. */
   readonly url: string;
-  /** False if it is on another host than the one that this command called. */
+  /** False if it is on a different host from the called one. */
   readonly isCalled: boolean;
 }
 
 /**
- * Addresses that mean every address of a host: a browser cannot go there. Without TLS it goes to
- * one that is among them: "localhost" is ::1 first, where any user of this machine may listen.
+ * Addresses that mean every address of a host: a browser cannot visit them. Without TLS it visits
+ * one of them: "localhost" is ::1 first, where any user of this machine may listen.
  */
 const EVERY_ADDRESS: ReadonlyMap<string, string> = new Map([
   ["0.0.0.0", "127.0.0.1"],
@@ -29,7 +29,7 @@ const SUBMIT = "document.forms[0].submit()";
 
 /**
  * The login page of a daemon. Only scheme, port and path of the daemon's URL are used, and its host
- * if that is its own: nothing else that a server names is ever opened.
+ * if that is its own: no other address from a server is ever opened.
  *
  * @param named the URL that the daemon gives for a code
  * @throws JobError `unavailable` for anything but the URL of a login page
@@ -52,7 +52,7 @@ export function loginTarget(named: string, settings: ConnectOptions): LoginTarge
   return { url: `${url.origin}${url.pathname}`, isCalled: host.isCalled };
 }
 
-/** The URL of a login page with a code, for somebody who takes it to a browser. */
+/** The URL of a login page with a code, for copying to a browser. */
 export function loginUrl({ url }: LoginTarget, code: string): string {
   return `${url}?code=${checkCode(code)}`;
 }
@@ -81,7 +81,7 @@ export function openingPage({ url }: LoginTarget, code: string): string {
 `;
 }
 
-/** The host for a browser: the one that was called, as far as the daemon's own name allows it. */
+/** The host for a browser: the called one, as far as the daemon's own name allows it. */
 function hostOf(
   named: string,
   { socket, host }: ConnectOptions,
@@ -93,7 +93,7 @@ function hostOf(
     return { name: isLocal ? hasTls ? "localhost" : own : host, isCalled: true };
   }
   if (isLocal) return { name: named, isCalled: isLoopback(named) || isOwnAddress(named) };
-  // Another address of the host that was called, which the daemon listens on.
+  // Another address of the called host, on which the daemon listens.
   if (readAddress(named) !== null && !isLoopback(named)) return { name: host, isCalled: true };
   return { name: named, isCalled: named.toLowerCase() === bareHost(host).toLowerCase() };
 }

@@ -36,7 +36,7 @@ function settingText({ path = "", beforeJson, afterJson, needsRestart }: ConfigC
   return `${makeVisible(path)}  ${valueText(beforeJson)} → ${valueText(afterJson)}${later}`;
 }
 
-/** A setting that the file did not have, or has no longer. */
+/** A setting that is new in the file, or missing now. */
 function ownLine({ change, path = "", beforeJson, afterJson, needsRestart }: ConfigChange): string {
   const later = needsRestart ? "  (after a restart)" : "";
   const value = valueText(change === "added" ? afterJson : beforeJson);
@@ -55,14 +55,14 @@ function changeLines(report: ReloadConfigResponse, { paint }: Printer): string[]
   const settings = changes.filter(({ path }) => path !== undefined);
   const lines = changes.filter(({ kind }) => kind !== undefined).flatMap((one) => {
     const { change, kind = "", keys } = one;
-    // One that is new or gone is shown as a whole.
+    // New and removed ones are shown whole.
     const own = settings.filter(({ path }) => path!.startsWith(`jobs.${kind}.`));
     const does = change === "added" || change === "removed" ? "" : ` ${change}`;
     const what = change === "changed" ? `: ${keys.map(makeVisible).join(", ")}` : does;
     const line = `${marks[change] ?? "?"} job ${makeVisible(kind)}${what}`;
     return [line, ...change === "changed" ? own.map((each) => `    ${settingText(each)}`) : []];
   });
-  // Those of other jobs have no effect: the job is disabled, or the same is written differently.
+  // Changes of other jobs have no effect: the job is disabled, or only its spelling changed.
   const others = settings.filter(({ path }) => !path!.startsWith("jobs."))
     .map((setting) => {
       const text = setting.change === "changed" ? settingText(setting) : ownLine(setting);

@@ -27,10 +27,10 @@ async function deliverKept(
     const { ownReporter } = await import("../../wrap/reporter.ts");
     const reporter = ownReporter(socket, (kind, run) => manager.reportRun(kind, run));
     const all = { reporter, spool: new Spool(folder), clock, limit: Infinity, timeoutMs: 0 };
-    // What is refused stays, as when jobctl wrap delivers it.
+    // Refused reports stay, as when jobctl wrap delivers them.
     for await (const _ of deliver(all));
   } catch {
-    // A spool that cannot be read is left to jobctl wrap, which says so.
+    // An unreadable spool is left to jobctl wrap, which reports it.
   }
 }
 
@@ -62,7 +62,7 @@ async function showRefused(
   return EXIT.usage;
 }
 
-/** What a start would load, and the jobs that it would disable. */
+/** Everything that a start would load, and the jobs that it would disable. */
 async function showTried(
   { version, jobs, problems }: TriedStart,
   { io, printer }: VerbContext,
@@ -167,7 +167,7 @@ export const SERVE: Verb = {
         watches: args.flag("watch"),
         onRefused: (error) => showWaiting(error, context),
         onReady: (manager, socket) => void deliverKept(manager, socket, io),
-        // The daemon does not stop if nobody reads its log any more.
+        // The daemon continues when nobody reads its log any more.
         writeLog: (line) => void io.stderr.write(line).catch(() => {}),
       });
     };

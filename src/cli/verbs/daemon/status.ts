@@ -56,19 +56,19 @@ const INCIDENTS_MAX = 1_000;
 const INCIDENTS_SHOWN = 5;
 /** Most silences that people are shown. */
 const SILENCES_SHOWN = 5;
-/** Most running instances that are read, and that people are shown. */
+/** Most running instances that are read and shown. */
 const RUNNING_MAX = 100;
 const RUNNING_SHOWN = 10;
 /** Most kinds whose counts are shown on a terminal. */
 const KINDS_SHOWN = 30;
 
-/** What the status shows in addition to the response of GetStatus. */
+/** Parts of the status that GetStatus does not return. */
 interface Extras {
   readonly pauses: readonly PauseEntry[];
   /** The worst first; at most INCIDENTS_MAX. */
   readonly incidents: readonly Incident[];
   readonly silences: readonly Silence[];
-  /** Running instances of which it is known what they use, those with the most memory first. */
+  /** Running instances with known usage, most memory first. */
   readonly running: readonly JobInstance[];
 }
 
@@ -103,7 +103,7 @@ function pauseText({ kind, until, reason }: PauseEntry, nowMs: number): string {
   return `${kind === undefined ? "everything" : makeVisible(kind)} until ${time}${why}`;
 }
 
-/** When a schedule runs next; those that are paused, skipped or have ended do not. */
+/** Next run of any schedule; paused, skipped and ended schedules do not count. */
 function nextText({ schedules, nextScheduleAt }: GetStatusResponse, nowMs: number) {
   return timeText(nextScheduleAt, nowMs) ?? (schedules > 0n ? "none will run" : undefined);
 }
@@ -112,7 +112,7 @@ function moreText(count: number): string | undefined {
   return count > 0 ? `${count} more: jobctl list silences` : undefined;
 }
 
-/** Such as `12 open, 2 of them acknowledged`; undefined for none. */
+/** For example `12 open, 2 of them acknowledged`; undefined for none. */
 function incidentsText(incidents: readonly Incident[]): string | undefined {
   if (incidents.length === 0) return undefined;
   const count = incidents.length < INCIDENTS_MAX ? String(incidents.length) : "1,000 or more";
@@ -120,7 +120,7 @@ function incidentsText(incidents: readonly Incident[]): string | undefined {
   return `${count} open${known === 0 ? "" : `, ${known} of them acknowledged`}`;
 }
 
-/** How a status is shown, and which daemon it is of. */
+/** View settings of a status, and its daemon. */
 interface Shown {
   readonly printer: Printer;
   readonly daemon: string;
@@ -137,7 +137,7 @@ function fieldsOf(
   const bad = (text: string) => printer.paint(makeVisible(text), "bad");
   const [missing, silent] = [missingText(workers), silentText(workers)];
   return fieldLines([
-    // What needs attention comes first.
+    // Urgent facts come first.
     ["Node", makeVisible(status.node)],
     ["Draining", status.isDraining ? printer.paint("yes", "warn") : undefined],
     ["Store problem", status.storeProblem && bad(status.storeProblem)],
@@ -189,7 +189,7 @@ function runningLines({ running }: Extras, printer: Printer): string[] {
 
 /** Lines with the instances of each kind. */
 function countLines(status: GetStatusResponse, printer: Printer): string[] {
-  // Notices are of interest only if they cannot be delivered.
+  // Notices matter only if they cannot be delivered.
   const kinds = kindsOf(status).filter(({ kind, terminated, timedOut }) =>
     !kind.startsWith(NOTICE_KINDS) || terminated > 0n || timedOut > 0n
   );
@@ -202,7 +202,7 @@ function countLines(status: GetStatusResponse, printer: Printer): string[] {
   ];
 }
 
-/** The kinds that fit on a screen, by name: rather those that run, wait or failed. */
+/** The kinds that fit on a screen, by name: preferably kinds that run, wait or failed. */
 function mostActive(kinds: readonly KindCounts[]): readonly KindCounts[] {
   if (kinds.length <= KINDS_SHOWN) return kinds;
   const isActive = ({ scheduled, processing, terminated, timedOut }: KindCounts) =>

@@ -22,14 +22,14 @@ import { msOf, stateOfName } from "../../io/wire.ts";
 const NAMED_MAX = 5;
 /** Most running instances that are read. */
 const READ_MAX = 1_000;
-/** Shortest and longest pause between two looks at whether the daemon still runs. */
+/** Shortest and longest pause between two checks whether the daemon still runs. */
 const LOOK_MS = { min: 100, max: 500 };
 /** An unchanged wait is reported again after this long. */
 const REPEAT_MS = 10_000;
-/** Calls in a row that must fail: one may be lost on its way. */
+/** Consecutive calls that must fail: a single one may get lost. */
 const MISSES = 2;
 
-/** How a wait for the end of a daemon ended. */
+/** The end of a wait for a daemon to stop. */
 type WaitEnd = "stopped" | "timeout" | "interrupted";
 
 /** The instances that run on a node, the oldest first. */
@@ -39,7 +39,7 @@ async function runningOn(client: JobClient, node: string): Promise<readonly JobI
   return found.sort((a, b) => (msOf(a.processedAt) ?? 0) - (msOf(b.processedAt) ?? 0));
 }
 
-/** Such as `2 instances: report 3f9a01c2 (for 2m), mail 0a1b77de (for 3s)`. */
+/** For example `2 instances: report 3f9a01c2 (for 2m), mail 0a1b77de (for 3s)`. */
 function runningText(running: readonly JobInstance[], nowMs: number): string {
   const shortId = shortIds(running.map(({ uuid }) => uuid));
   const named = running.slice(0, NAMED_MAX).map(({ kind, uuid, processedAt }) => {
@@ -121,7 +121,7 @@ async function waitForEnd(
   return "stopped";
 }
 
-/** What the daemon does with the attempts that run: `1 running instance has at most 30s to end`. */
+/** Effect on running attempts: `1 running instance has at most 30s to end`. */
 function stoppingText({ running, drainMs }: StopDaemonResponse, isNow: boolean): string {
   if (running === 0) return "";
   const count = countText(running, "running instance");
@@ -130,7 +130,7 @@ function stoppingText({ running, drainMs }: StopDaemonResponse, isNow: boolean):
   return `: ${count} ${has} at most ${roughDuration(Number(drainMs))} to end`;
 }
 
-/** What becomes of instances that have not ended; null if there are none. */
+/** Fate of unfinished instances; null without any. */
 function unfinishedText({ kinds, nodes, storeType }: GetStatusResponse, running: number) {
   const waiting = Number(kinds.reduce((sum, { scheduled }) => sum + scheduled, 0n));
   if (running + waiting === 0) return null;
@@ -142,7 +142,7 @@ function unfinishedText({ kinds, nodes, storeType }: GetStatusResponse, running:
   return nodes > 1 ? `The other nodes will run ${what}` : `The next daemon will run ${what}`;
 }
 
-/** Refuse a node that the daemon is not, before anything is asked. */
+/** Refuse a name that is not the node's, before any request. */
 function checkNode(asked: string | undefined, { node }: GetStatusResponse): void {
   if (asked === undefined || asked === node) return;
   throw new JobError(

@@ -18,7 +18,7 @@ const START_MS_MAX = 60_000;
 const LOOK_EVERY_MS = 50;
 const AWAY = "if jobctl status does not find it either, its log says why";
 
-/** Who responds: another daemon than before, the same one, or none. */
+/** The responder: a new daemon, the old one, or none. */
 type Answer = "new" | "old" | "none";
 
 interface WaitEnd {
@@ -58,11 +58,11 @@ async function waitForNew(
   }
 }
 
-/** Why the daemon that responds is the old program again; null if it is the new one. */
+/** Why the old program responds again; null if it is the new one. */
 async function failureOf(client: JobClient, version: string): Promise<string | null> {
   try {
     const found = await client.getStatus({});
-    // Older programs do not say why.
+    // Older programs do not report the reason.
     return found.upgradeProblem ?? (found.version === version ? null : "its log says why");
   } catch {
     // Its token is new, and so is the daemon.

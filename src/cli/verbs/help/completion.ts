@@ -1,6 +1,6 @@
 import type { Verb } from "../../verb/verb.ts";
 
-// Loading the scripts to know their names would make every start longer; a test compares them.
+// Loading the scripts for their names would slow down every start; a test compares them.
 const SHELLS = ["bash", "zsh", "fish", "nushell", "powershell"] as const;
 
 /** `jobctl completion SHELL` */

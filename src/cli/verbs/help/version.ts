@@ -8,7 +8,7 @@ import { fieldLines } from "../../views/details.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import type { Verb } from "../../verb/verb.ts";
 
-/** What text for people calls the facts. */
+/** Names of the facts in text for people. */
 const LABELS: Readonly<Record<string, string>> = {
   version: "Version",
   commit: "Commit",

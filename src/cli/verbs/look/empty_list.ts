@@ -7,11 +7,11 @@ import { kindsText } from "../../parsing/query.ts";
 const TIMES = [["since", "since"], ["after", "since"], ["until", "until"], ["before", "until"]];
 
 /**
- * The note in place of an empty list: what it looked for, and where there may be more.
+ * The note in place of an empty list: its conditions, and where there may be more.
  *
- * @param noun what was listed, such as "instances"
+ * @param noun name of the items, such as "instances"
  * @param command the verb that lists more of them, such as `jobctl list instances`
- * @param none the hint if no condition was given
+ * @param none the hint without conditions
  */
 export function emptyNote(
   args: Args,
@@ -30,7 +30,7 @@ export function emptyNote(
   const inStates = states.length === 0 ? "" : ` in state ${states.join(" or ")}`;
   const withText = text === undefined ? "" : ` with "${text}" in the arguments`;
   const found = `No ${noun}${kindsText(kinds, tag)}${withText}${inStates}${times.join("")}`;
-  // The narrowest condition is left out.
+  // The narrowest condition is omitted.
   const options = [
     kinds.map((kind) => ` --kind ${shellWord(kind.replaceAll(",", "\\,"))}`).join(""),
     tag === undefined ? "" : ` --tag ${shellWord(tag)}`,

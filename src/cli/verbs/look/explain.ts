@@ -16,12 +16,12 @@ import type { Verb, VerbContext } from "../../verb/verb.ts";
 import { TICK_REPORT_VIEW } from "../../views/tick_view.ts";
 
 const KIND = /^[\w.:-]+$/;
-/** An id or a part of one, which a date also looks like. */
+/** An id or a part of one, which may also be a date. */
 const ID_PART = /^[0-9a-f-]{4,36}$/i;
 const DATE = /^(\d{4}-\d{1,2}(-\d{1,2})?|-.*)$/;
 const LIMIT_MAX = 1_000;
 const MINUTE_MS = 60_000;
-/** Most zones in which one time is looked up. With more, it is in the job's or the local zone. */
+/** Most zones in which one time is looked up. With more, the job's or the local zone is used. */
 const ZONES_MAX = 20;
 
 /** A time means its minute, or its second if it has one. */
@@ -36,7 +36,7 @@ interface CommandLine {
   readonly context: VerbContext;
 }
 
-/** A requested time in one of the zones that may be meant. */
+/** A requested time in one of the possible zones. */
 interface AskedTime {
   /** The zone of the schedules to look at; null for all of them. */
   readonly timezone: string | null;
@@ -83,7 +83,9 @@ async function askedTimes(
   return times;
 }
 
-/** When a job ran that was due at a wall-clock time; reports a clock change that skipped it. */
+/**
+ * Time when a job ran that was due at a wall-clock time; reports a clock change that skipped it.
+ */
 async function dueTime(
   text: string,
   timezone: string,
@@ -101,7 +103,7 @@ async function dueTime(
   return atMs;
 }
 
-/** The reports of a time, in each zone that may be meant. */
+/** The reports of a time, in each possible zone. */
 async function explainAt(
   text: string,
   client: JobClient,
@@ -140,7 +142,7 @@ async function readSubject(
   }
 }
 
-/** Accept a text that may be a mistyped time as a kind only if the daemon has records of it. */
+/** Accept a text that may be a mistyped time as a kind only if the daemon has its records. */
 async function assertRecords(text: string, client: JobClient): Promise<void> {
   try {
     await client.explain({ kind: text, limit: 1 });

@@ -5,13 +5,13 @@ import type { View } from "../../output/view.ts";
 import type { Args } from "../../parsing/args.ts";
 import type { OptionSpecs } from "../../parsing/options.ts";
 
-/** Rows of a table unless `--limit` or `--all` says otherwise. */
+/** Rows of a table without `--limit` and `--all`. */
 const TABLE_ROWS = 100;
 const LIMIT_MAX = 10_000_000;
 /** Most items that are sorted. */
 const SORTED_MAX = 10_000;
 
-/** Options of how much of a list is shown. */
+/** Options for the shown part of a list. */
 export const LIMIT_OPTIONS: OptionSpecs = {
   limit: {
     value: "N",
@@ -21,27 +21,27 @@ export const LIMIT_OPTIONS: OptionSpecs = {
   all: { describe: "No limit, even in a table", isFlag: true },
 };
 
-/** How many to show; null for all. --all, which also shows more kinds, does not undo --limit. */
+/** Number of items to show; null for all. --all, which also adds kinds, does not undo --limit. */
 export function readLimit(args: Args, printer: Printer): number | null {
   const limit = args.integer("limit", { min: 1, max: LIMIT_MAX });
   if (limit !== undefined) return limit;
   return printer.isHuman && !args.flag("all") ? TABLE_ROWS : null;
 }
 
-/** What is listed. */
+/** A list to show. */
 export interface Listed<T> {
   readonly limit: number | null;
-  /** Null for the order in which they are found. */
+  /** Null for the order of the source. */
   readonly order: SortOrder | null;
-  /** At most so many of them; null for all. */
+  /** Up to `limit` of them; null for all. */
   readonly items: (limit: number | null) => AsyncIterable<T> | Iterable<T>;
-  /** Whole items for those that {@link items} shortened, as they are sorted. */
+  /** Whole items for shortened ones of {@link items}, in sorted order. */
   readonly complete?: (items: readonly T[]) => AsyncIterable<T>;
   /** The note if there are no items. */
   readonly none: string;
 }
 
-/** Print a list, or as much of it as fits, and say if there is more. */
+/** Print a list, or as much as fits, and say if there is more. */
 export async function printLimited<T>(
   printer: Printer,
   view: View<T>,
@@ -50,7 +50,7 @@ export async function printLimited<T>(
   if (listed.order !== null) return await printSorted(printer, view, listed, listed.order);
   const { limit, items, none } = listed;
   let hasMore = false;
-  // One more is fetched to know if there are more.
+  // Fetch one more to know if there are more.
   const counted = async function* () {
     let count = 0;
     for await (const item of items(limit === null ? null : limit + 1)) {
@@ -90,7 +90,7 @@ async function printSorted<T>(
       `${firstText(shown.length)} of ${sorted.length}; --all shows the rest`,
     );
   }
-  // A program must not take them for all.
+  // A program must not take them for a complete list.
   if (isCut) {
     await printer.remark(
       `Only the first ${SORTED_MAX} were sorted: choose fewer by --since, --kind or --state`,

@@ -75,7 +75,7 @@ const SCHEDULES: Verb = {
     const connection = await client();
     await assertKinds(connection, kinds);
     const { SCHEDULE_VIEW } = await import("../../views/schedule_view.ts");
-    // People look for a kind; the store has them in no order of use.
+    // People look for a kind; the store's order is not useful.
     const byKind = order === null && printer.isHuman
       ? (await collect(listSchedules(connection, kinds, null))).sort(compareKinds)
       : null;

@@ -23,7 +23,7 @@ const LIST_OPTIONS = {
   ...sortOption("took", "created", "kind", "state"),
   ...INSTANCE_FIELDS,
 };
-/** Whole instances that are fetched at a time, as each can be large. */
+/** Whole instances fetched at a time, as each can be large. */
 const WHOLE_PAGE = 20;
 
 async function listInstances(
@@ -39,7 +39,7 @@ async function listInstances(
   const connection = await client();
   await assertKinds(connection, args.list("kind"));
   const query = await withTag(connection, given, args.text("tag"));
-  // What a user did not start is shown only to those who ask, or if it failed for good.
+  // Instances that no user started are shown only on request, or if they failed for good.
   const isAnyShown = isDead || args.flag("all") || args.list("kind").length > 0;
   const isShown = ({ kind }: JobInstance) => isAnyShown || !kind.startsWith(NOTICE_KINDS);
   // The store has them in the order of their creation.

@@ -49,7 +49,7 @@ async function lastLines(
   return found.reverse();
 }
 
-/** How many lines to show; undefined for all. @throws JobError `invalid_argument` */
+/** Number of lines to show; undefined for all. @throws JobError `invalid_argument` */
 function readLines(args: Args): number | undefined {
   for (const other of ["follow", "since"]) assertOneOf(args, ["lines", other]);
   const count = args.integer("lines", { min: 1, max: LINES_MAX });
@@ -62,7 +62,7 @@ async function* entriesOf(
   target: FollowTarget,
   context: VerbContext & {
     readonly signal: AbortSignal;
-    /** Called with the instance as it becomes. */
+    /** Called with each new state of the instance. */
     readonly seen: (instance: JobInstance) => void;
   },
 ): AsyncGenerator<LogEntry> {
@@ -89,7 +89,7 @@ function readKind(args: Args): string | undefined {
   );
 }
 
-/** Say which run of a kind is shown, and how to see the others. */
+/** Note which run of a kind is shown, and the way to the others. */
 async function noteRun(run: JobInstance, { printer }: VerbContext): Promise<void> {
   const { text } = stateCell(run);
   const when = timeText(settledAt(run) ?? run.processedAt, printer.nowMs) ?? "";
@@ -99,7 +99,7 @@ async function noteRun(run: JobInstance, { printer }: VerbContext): Promise<void
   );
 }
 
-/** Say why a run failed: of a function, the error is not among the lines of its log. */
+/** Print why a run failed: the log of a function lacks the error. */
 async function noteFailure(run: JobInstance, { printer }: VerbContext): Promise<void> {
   const state = stateName(run.state);
   if (!printer.isHuman || (state !== "Terminated" && state !== "TimedOut")) return;

@@ -8,8 +8,7 @@ import type { Verb } from "../../verb/verb.ts";
 import { showOther } from "./get_others.ts";
 
 /**
- * The verb for a word that is not the noun of a group: it shows whatever the word names, a kind
- * before an id.
+ * The verb for a word that is not a group's noun: it shows the kind, or else the id, of that name.
  */
 export function namedVerb(
   { name, summary, examples, showJob, showInstance }:

@@ -32,7 +32,7 @@ export const TOP: Verb = {
     const terminal = io.terminal ?? (await import("../../screen/terminal.ts")).processTerminal();
     const client = await context.client();
     const kind = args.text("kind");
-    // What is wrong with the connection is said before the terminal is taken.
+    // Connection errors are reported before the terminal is taken.
     const caller = await callerOf(client);
     if (kind !== undefined) await assertKinds(client, [kind]);
     const { hasColor } = printer.options;

@@ -18,7 +18,7 @@ import type { FoundDaemon as FoundSettings } from "../../contexts/find_daemon.ts
 import type { Verb, VerbContext } from "../../verb/verb.ts";
 import { spoolFolder } from "../../wrap/spool.ts";
 
-/** Exit codes by the worst finding; the second is also that of an invalid configuration. */
+/** Exit codes by the worst finding; the second equals an invalid configuration's. */
 const CODES = { ok: EXIT.ok, note: EXIT.ok, warning: EXIT.error, error: EXIT.usage } as const;
 const STYLES: Readonly<Record<Level, Style | undefined>> = {
   ok: "good",
@@ -131,7 +131,7 @@ function countOf(findings: readonly Finding[], level: Level): number {
   return findings.filter((finding) => finding.level === level).length;
 }
 
-/** A text. Servers and nodes write parts of it: none of them may name the fix. */
+/** A text. Servers and nodes write parts of it, so it must not contain the fix. */
 function shownText(text: string): string {
   return cut(text).replaceAll(/; fix:/gi, ", fix");
 }
@@ -141,7 +141,7 @@ function cut(text: string): string {
   return visible.length <= TEXT_MAX ? visible : `${visible.slice(0, TEXT_MAX)}…`;
 }
 
-/** Ask the daemon of the options, or else of the configuration. */
+/** Query the daemon of the options, or else of the configuration. */
 async function findDaemon(
   config: Config | null,
   { io, daemon }: VerbContext,
@@ -155,7 +155,7 @@ async function findDaemon(
     return await ask(client, io);
   } catch (error) {
     const { cause } = error as { readonly cause?: { readonly code?: unknown } };
-    // The client sends nothing to a process of a user who is not known to be the daemon's.
+    // The client sends nothing to a process of an unknown or foreign user.
     if (isJobError(cause, "unavailable")) {
       const why = messageOf(cause);
       return { type: "unknown", why, remedy: "sudo jobctl doctor", isForeign: true };
@@ -169,7 +169,7 @@ async function findDaemon(
   }
 }
 
-/** What is there did not answer: it may be the daemon, or a process that has taken its port. */
+/** No answer: it may be the daemon, or a process that has taken its port. */
 function late({ host, port = GRPC_PORT_DEFAULT, socket }: ConnectOptions): FoundDaemon {
   const isHere = host === undefined || isLoopback(host);
   const at = typeof socket === "string"
@@ -197,13 +197,13 @@ function settingsOf(
     // Without a port, the socket is named after the default one.
     ...(port === 0 || port === null ? {} : { port }),
     ...(path === undefined ? {} : { socket: path }),
-    // Its certificate is not for "localhost": only its socket can be used without more options.
+    // Its certificate is not for "localhost": without more options, only its socket is usable.
     ...(tls === null || settings.tls ? {} : { tls: null }),
   };
 }
 
 async function ask(client: JobClient, { clock }: VerbContext["io"]): Promise<FoundDaemon> {
-  // The first call also connects: only the second shows how long the store takes.
+  // The first call also connects: only the second measures the store.
   await client.getVersion({});
   const connectedMs = clock.now().monotonicMs;
   const [status, { nodes }] = await Promise.all([client.getStatus({}), client.listNodes({})]);

@@ -74,7 +74,7 @@ function linesOf(path: string, file: VerifiedFile): string[] {
   ];
 }
 
-/** The public key, and what it is called in errors. A name of a file is one that is there. */
+/** The public key, and its name in errors. A value that names an existing file is a file. */
 async function readKey(args: Args, cwd: string): Promise<{ text: string; what: string }> {
   const given = args.text("key");
   if (given === undefined) {

@@ -50,7 +50,7 @@ function checkRecord(result: CheckResult): PlainRecord {
 
 function jobLines(job: JobCheck): string[] {
   const lines = [`${makeVisible(job.kind)}  (${makeVisible(job.source)})`];
-  // That of a job without arguments is its kind.
+  // Without arguments, it equals the kind.
   if (job.usage !== "" && job.usage !== job.kind) {
     lines.push(`  ${makeLinesVisible(job.usage).replaceAll("\n", "\n  ")}`);
   }

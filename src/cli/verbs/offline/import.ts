@@ -55,7 +55,7 @@ function spoolFile(user: string, spool: string | undefined): string {
   });
 }
 
-/** True if we have no right to see whether a file exists. */
+/** True if we may not see whether a file exists. */
 function isHidden(path: string): boolean {
   try {
     statSync(path);

@@ -80,7 +80,7 @@ function ownTimezone(): string | null {
     : timeZone;
 }
 
-// An expression needs no configuration, so a broken one must not matter.
+// An expression needs no configuration, so errors in one must not matter.
 async function loadKinds(
   texts: readonly string[],
   args: Args,
@@ -126,7 +126,10 @@ function readSpan(args: Args): { readonly afterMs: number | undefined; readonly 
   };
 }
 
-/** Times and counts are options: an error for `next 3:00`, `next 1:00-5:00`, `next 10` says so. */
+/**
+ * Times and counts are options: adds that hint to errors for `next 3:00`, `next 1:00-5:00`, `next
+ * 10`.
+ */
 function withTimeHint<T>(words: readonly string[], list: () => T): T {
   try {
     return list();

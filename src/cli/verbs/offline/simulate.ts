@@ -14,10 +14,10 @@ import type { Verb, VerbContext } from "../../verb/verb.ts";
 import { simulationLines, simulationRecord } from "../../views/simulation_view.ts";
 import { msOf, stateOfName } from "../../io/wire.ts";
 
-// Below a minute: jobs that run every minute, as many do, would seem to overlap.
+// Below a minute: the many jobs that run every minute would seem to overlap.
 const ASSUMED_DEFAULT = "30s";
 const SPAN_DEFAULT_MS = 366 * 86_400_000;
-/** Most runs of a kind from which its duration is taken. */
+/** Most runs of a kind that determine its duration. */
 const HISTORY_RUNS = 50;
 
 const TICK_VIEW: RecordView<SimulatedTick> = {

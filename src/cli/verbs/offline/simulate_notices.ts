@@ -72,7 +72,7 @@ export async function listSimulatedNotices(
   );
 }
 
-/** How many notices each channel would have sent: `ops 12, night 3`. */
+/** Number of notices that each channel would have sent: `ops 12, night 3`. */
 function sumsText(
   notices: readonly SimulatedNotice[],
   channels: readonly { readonly name: string }[],

@@ -18,8 +18,8 @@ export function argumentsText({ words, named, json }: GivenArguments): string {
 }
 
 /**
- * The error for arguments that were refused. If some were given by name and others are missing, its
- * hint also has the command that keeps those of the last run.
+ * The error for refused arguments. If some were given by name and others are missing, its hint also
+ * has the command that keeps the last run's arguments.
  */
 export async function withRetryHint(
   error: unknown,
@@ -39,7 +39,7 @@ export async function withRetryHint(
   return withHint(error, `To keep the other arguments of its last run: ${retry}`);
 }
 
-/** The error for a kind that does not exist. With more words, it may be meant as a command. */
+/** The error for an unknown kind. With more words, it may be meant as a command. */
 export function noCommand(error: unknown, word: string, { words }: GivenArguments): unknown {
   const isKind = isJobError(error, "not_found") && error.path === "kind";
   if (!isKind || (words.length === 0 && !/[\s/]/.test(word))) return error;

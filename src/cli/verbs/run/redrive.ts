@@ -59,7 +59,7 @@ function assertCombination(args: Args): void {
   }
 }
 
-/** How many of these were already run again, so that they are not again. Only for the note. */
+/** Number of these that were already run again, and are skipped. Only for the note. */
 async function countRedriven(
   uuids: readonly string[],
   client: JobClient,

@@ -17,7 +17,7 @@ import {
 } from "./schedule_arguments.ts";
 
 const KIND_COMMAND = "jobctl retry last:KIND";
-/** A word that may be another id, whole or as tables show it; a date such as 20260131 is none. */
+/** A word that may be another id, whole or as in tables; a date such as 20260131 is not. */
 const ID_LIKE = /^(?=.*[a-f])[0-9a-f]{8,12}$|^[0-9a-f]{8}-[0-9a-f-]+$/;
 
 /** `jobctl retry ID [ARGS…]` */
@@ -56,7 +56,7 @@ export const RETRY: Verb = {
   },
 };
 
-/** The arguments for the new instance; by name, so that the others stay. */
+/** The arguments for the new instance; by name, to keep the others. */
 async function newArguments(
   client: JobClient,
   uuid: string,
@@ -69,7 +69,7 @@ async function newArguments(
   return await requestArguments(given, { kind, client, options, isByName: true });
 }
 
-/** Refuse more ids, as of `xargs jobctl retry`, which would be taken for arguments. */
+/** Refuse further ids, as from `xargs jobctl retry`, which would be taken for arguments. */
 async function refuseIds(client: JobClient, words: readonly string[]): Promise<void> {
   for (const word of words.filter((each) => ID_LIKE.test(each))) {
     if (!await isId(client, word)) continue;

@@ -47,14 +47,14 @@ function hasArguments({ words, named, json }: GivenArguments): boolean {
   return words.length > 0 || named.length > 0 || json !== undefined;
 }
 
-/** A schedule whose run is asked for, or a job with the arguments of the command line. */
+/** A requested schedule, or a job with the arguments of the command line. */
 type Target =
   | { readonly type: "schedule"; readonly kind: string; readonly id: string | undefined }
   | { readonly type: "job"; readonly kind: string };
 
 /**
- * What a word runs: with arguments the job. Without, what its schedules run, so that
- * `jobctl run backup` is what the night does; a job without a schedule runs without arguments.
+ * The target of a word: with arguments the job. Without, its schedules' run, so that `jobctl run
+ * backup` does the same as at night; a job without a schedule runs without arguments.
  *
  * @throws JobError `not_found`; `invalid_argument` if schedules with different arguments match
  */
@@ -94,7 +94,7 @@ function namesRun(word: string): JobError {
   });
 }
 
-/** The schedule with an id. @throws `noJob` if there is none */
+/** The schedule with an id. @throws `noJob` if it is missing */
 async function scheduleNamed(
   client: JobClient,
   id: string,
@@ -122,7 +122,7 @@ function assertAlike(kind: string, schedules: readonly Schedule[]): void {
 /** The instance of a command line. */
 interface Started {
   readonly instance: JobInstance;
-  /** True if it was there already. */
+  /** True if it existed before. */
   readonly isExisting: boolean;
 }
 

@@ -30,7 +30,7 @@ type Request = RequestOf<"scheduleJob">;
 
 /** A time this recent, such as "now", is not worth a message. */
 const PAST_MS = 1_000;
-/** Other schedules of the same job that a new one is shown with. */
+/** Number of other schedules of the job shown beside a new one. */
 const OTHERS_MAX = 5;
 /** Longest wait of one call: the server's limit. */
 const WAIT_CALL_MS_MAX = 60_000;
@@ -154,7 +154,7 @@ async function waitForEnd(
   return await printRun(instance, options.context);
 }
 
-/** Follow the run until its end. After Ctrl-C it continues by itself. */
+/** Follow the run until its end. After Ctrl-C it continues. */
 async function followToEnd(
   client: JobClient,
   first: JobInstance,
@@ -180,7 +180,7 @@ async function followToEnd(
   return EXIT.interrupted;
 }
 
-/** Print a new schedule, and say which others its job has: those stay as they are. */
+/** Print a new schedule, and the job's others, which stay as they are. */
 async function printSchedule(
   made: Schedule,
   client: JobClient,

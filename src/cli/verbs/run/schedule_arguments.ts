@@ -59,7 +59,7 @@ export interface GivenArguments {
 /**
  * Read the arguments of the command line.
  *
- * @throws JobError `invalid_argument` for forms that exclude each other, and for invalid JSON
+ * @throws JobError `invalid_argument` for conflicting forms and invalid JSON
  */
 export function readArguments(args: Args): GivenArguments {
   const words = args.words("ARGS");
@@ -121,7 +121,7 @@ interface ArgumentsFor {
   readonly client: JobClient;
   /** Names of the verb's own options. */
   readonly options: readonly string[];
-  /** True if words, too, are sent by the names of the parameters, if these are known. */
+  /** True to send words, too, by the names of the parameters, if known. */
   readonly isByName?: boolean;
 }
 

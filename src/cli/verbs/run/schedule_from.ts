@@ -17,9 +17,9 @@ import { type Args, usageError } from "../../parsing/args.ts";
 import type { OptionSpecs } from "../../parsing/options.ts";
 import type { VerbContext } from "../../verb/verb.ts";
 
-/** Options that a file of instances takes; all others are on its lines. */
+/** Options for a file of instances; its lines have all others. */
 const ALLOWED: readonly string[] = ["from", "batch", "dry-run"];
-/** How often progress is shown: on a terminal, and in a log. */
+/** Interval between progress reports: on a terminal, and in a log. */
 const SHOWN_MS = { terminal: 200, log: 10_000 } as const;
 
 /** Refuse options and words that would have to be on the lines. */
@@ -41,7 +41,7 @@ function assertAlone(args: Args, options: OptionSpecs): void {
   );
 }
 
-/** Shows on stderr how far the work is. */
+/** Shows progress on stderr. */
 class ProgressLine {
   readonly #context: VerbContext;
   readonly #isQuiet: boolean;
@@ -66,7 +66,7 @@ class ProgressLine {
     }
     const isFirst = step !== this.#step;
     this.#step = step;
-    // A log needs no line about work that soon ends.
+    // A log needs no line about short work.
     if (!isTerminal && isFirst) return;
     this.#shownMs = nowMs;
     const what = step === "check" ? "Checked" : "Queued";

@@ -41,9 +41,9 @@ export async function printPreview(
 }
 
 /**
- * True if the daemon returned an instance that was there already, as it has the same unique key.
+ * True if the daemon returned an existing instance, as it has the same unique key.
  *
- * @param requested the id of the request; undefined if it had none
+ * @param requested the id of the request; undefined without one
  */
 export function isExisting(
   { uuid, uniqueKey }: JobInstance,
@@ -52,7 +52,7 @@ export function isExisting(
   return requested !== undefined && uniqueKey !== undefined && uuid !== requested;
 }
 
-/** Says that an instance was there already: the reason, its state, and until when. */
+/** Text about an existing instance: the reason, its state, and until when. */
 export function existingText(instance: JobInstance, printer: Printer): string {
   const { uuid, uniqueKey = "", uniqueUntil } = instance;
   const until = timeText(uniqueUntil, printer.nowMs);
@@ -60,7 +60,7 @@ export function existingText(instance: JobInstance, printer: Printer): string {
     `unique key ${makeVisible(uniqueKey)} until ${until ?? "it ends"}`;
 }
 
-/** How a run ended: "Failed: exit 3, after 49ms: disk full". */
+/** The end of a run: "Failed: exit 3, after 49ms: disk full". */
 export function endText(instance: JobInstance, printer: Printer): string {
   const isDone = stateName(instance.state) === "Completed";
   const { text } = stateCell(instance);
@@ -95,10 +95,10 @@ export async function printRun(
   return stateName(instance.state) === "Completed" ? EXIT.ok : EXIT.conditionNotMet;
 }
 
-/** How a run is shown. */
+/** View settings of a run. */
 interface ShownRun extends VerbContext {
   readonly signal: AbortSignal;
-  /** True if what the job prints to its stdout goes to stdout. */
+  /** True if the job's stdout goes to stdout. */
   readonly hasOutput?: boolean;
   /** Called with each state of the instance. */
   readonly seen?: (instance: JobInstance) => Promise<void>;
@@ -180,7 +180,7 @@ class RunDisplay {
     return text === undefined ? this.#progress : `progress ${text}`;
   }
 
-  // Printed lines are shown as they are. Logged lines have their level in front, except info.
+  // Printed lines are shown unchanged. Logged lines begin with their level, except info.
   #line({ level, message, source }: LogEntry): string {
     const text = this.#isTerminal ? message.split("\t").map(makeVisible).join("\t") : message;
     const isPlain = source === "stdout" || source === "stderr" || level === "info";
@@ -188,7 +188,7 @@ class RunDisplay {
     return isPlain ? `${from}${text}` : `${from}${makeVisible(level).toUpperCase()} ${text}`;
   }
 
-  // The run does not stop if nobody reads its log any more.
+  // The run continues when nobody reads its log any more.
   async #write(text: string, isOutput = false): Promise<void> {
     if (text === "") return;
     const { stdout, stderr } = this.#context.io;

@@ -15,7 +15,7 @@ import { endText, existingText, printEnded, showRun } from "./show_run.ts";
 
 /** After this long without a start, the reason is shown. */
 const WAITING_MS = 2_000;
-/** What a shell adds to the number of a signal that ended a command. */
+/** Number that a shell adds to the signal that ended a command. */
 const SIGNAL_CODE = 128;
 /** Longest text of the arguments of a run that begins, in characters. */
 const ARGUMENTS_MAX = 200;
@@ -26,7 +26,7 @@ type Departure = "interrupted" | "late";
 /**
  * Show the output of a run until it ends, then its outcome.
  *
- * @param context.timeoutMs how long to watch it; undefined for as long as it takes
+ * @param context.timeoutMs time limit of watching; undefined for none
  * @param context.isExisting true if it was not made for this command line
  * @returns the exit code
  */
@@ -36,7 +36,7 @@ export async function watchRun(
   context: VerbContext & {
     readonly timeoutMs: number | undefined;
     readonly isExisting: boolean;
-    /** True if a command that failed passes on its exit code. */
+    /** True to pass on the exit code of a failed command. */
     readonly passesExitCode: boolean;
   },
 ): Promise<number> {
@@ -60,7 +60,7 @@ export async function watchRun(
   }
 }
 
-/** Show how a run ended, or that it continues. Returns the exit code. */
+/** Show the end of a run, or that it continues. Returns the exit code. */
 async function finish(
   instance: JobInstance,
   { departure, isCanceling, isReading }: Watch,
@@ -88,7 +88,7 @@ function codeOf({ state }: JobInstance): number {
   return name === "TimedOut" ? EXIT.timedOut : EXIT.conditionNotMet;
 }
 
-/** The exit code of a command that failed, as a shell shows it; else as of any run. */
+/** A failed command's exit code, in a shell's form; otherwise a run's. */
 function commandCodeOf(instance: JobInstance): number {
   const { exitCode, signal } = instance.errorDetail ?? {};
   if (stateName(instance.state) !== "Terminated") return codeOf(instance);
@@ -96,7 +96,7 @@ function commandCodeOf(instance: JobInstance): number {
   return exitCode ?? (number === undefined ? codeOf(instance) : SIGNAL_CODE + number);
 }
 
-/** What runs now, with its arguments: a schedule may have given them. */
+/** The current run, with its arguments: a schedule may have set them. */
 function runningText(instance: JobInstance, printer: Printer): string {
   const { kind, uuid } = instance;
   const all = argumentsText(instance);
@@ -106,7 +106,7 @@ function runningText(instance: JobInstance, printer: Printer): string {
   );
 }
 
-/** A run that is being watched, and what the user wants with it. */
+/** A watched run, and the user's wishes for it. */
 class Watch {
   readonly #client: JobClient;
   readonly #context: VerbContext;
@@ -125,7 +125,7 @@ class Watch {
     this.#context = context;
   }
 
-  /** Show the run until it ends or is left. Returns the instance as it then is. */
+  /** Show the run until it ends or is left. Returns the instance in its last state. */
   async run(): Promise<JobInstance> {
     const { signal } = this.#left;
     await showRun(this.#client, this.#instance, {
@@ -146,7 +146,7 @@ class Watch {
     this.#left.abort();
   }
 
-  /** Ctrl-C: ask what to do with the run. The second one leaves it, and so does one unasked. */
+  /** Ctrl-C: ask what to do with the run. A second Ctrl-C, or one without a terminal, leaves it. */
   async interrupt(): Promise<void> {
     const { io } = this.#context;
     if (!io.isInteractive || this.#question !== null || this.isCanceling) {
@@ -176,7 +176,7 @@ class Watch {
     }
   }
 
-  /** Tell why a run has not started yet. Before another attempt, that was told. */
+  /** Explain why a run has not started yet, except before a further attempt. */
   async showWaiting(): Promise<void> {
     const { printer } = this.#context;
     const { state, attempts } = this.#instance;
@@ -203,7 +203,7 @@ class Watch {
       : `Waiting: the job is paused, see jobctl resume ${shellWord(kind)}`;
   }
 
-  /** Keep the state of the run, and tell of an attempt that is followed by another. */
+  /** Keep the state of the run, and report an attempt that another one follows. */
   async #seen(instance: JobInstance): Promise<void> {
     const { printer } = this.#context;
     const before = this.#instance;

@@ -14,9 +14,9 @@ import { Spool, spoolFolder } from "../../wrap/spool.ts";
 import { superviseCommand } from "../../wrap/supervise.ts";
 import type { WrappedRun } from "../../wrap/wrapped_run.ts";
 
-/** Longest wait for the daemon when the command has ended: its caller waits, too. */
+/** Longest wait for the daemon after the command's end: its caller waits, too. */
 const REPORT_MS = 2_000;
-/** A command that ends sooner is reported once, with its start and end. */
+/** A shorter command is reported once, with its start and end. */
 const SHORT_MS = 300;
 /** Longest time that a command's end spends on reports of earlier runs. */
 const EARLIER_MS = 1_000;
@@ -100,7 +100,7 @@ export const WRAP: Verb = {
   },
 };
 
-/** Where to report. A problem in the settings must not keep the command from running. */
+/** Target of the reports. A problem in the settings must not keep the command from running. */
 async function reporterOf(
   args: Args,
   { client, daemon }: VerbContext,
@@ -200,7 +200,7 @@ class Wrapper {
     await this.#say(`Make a token on the daemon's host with: ${make}`);
   }
 
-  /** Deliver reports of earlier runs, as far as that takes only a moment. */
+  /** Deliver reports of earlier runs that take only a moment. */
   async #deliverEarlier(): Promise<void> {
     const { clock } = this.#context.io;
     const untilMs = clock.now().monotonicMs + EARLIER_MS;
@@ -213,7 +213,7 @@ class Wrapper {
     }
   }
 
-  // A spool that cannot be written must not change the result of the command.
+  // An unwritable spool must not change the result of the command.
   #attempt(action: () => void): boolean {
     try {
       action();
@@ -262,7 +262,7 @@ async function flush(
   return EXIT_CODES[first.code];
 }
 
-/** Says which reports are kept for other addresses than that of a reporter; null if none are. */
+/** Note about reports that are kept for other addresses; null without any. */
 function keptForOthers(reporter: Reporter, spool: Spool, nowMs: number): string | null {
   const counts = new Map<string, number>();
   for (const { target } of spool.runs(nowMs)) {

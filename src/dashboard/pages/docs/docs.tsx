@@ -90,7 +90,7 @@ type ApiPath = Readonly<Record<string, ApiOperation>> & {
   readonly parameters?: readonly ApiParameter[];
 };
 
-/** A description of the API: OpenAPI 3.1, as far as it is shown. */
+/** A description of the API: the shown part of OpenAPI 3.1. */
 interface OpenApi {
   readonly info?: {
     readonly title?: string;
@@ -255,7 +255,7 @@ function Shown({ api, text }: { readonly api: OpenApi; readonly text: string }):
   );
 }
 
-/** The HTTP API: every operation, with those of each job. */
+/** The HTTP API: every operation, including each job's. */
 export function DocsPage(): JSX.Element {
   const text = place.value.query.get("text") ?? "";
   const api = useResource<OpenApi>("/openapi.json", {}, { watched: [] });

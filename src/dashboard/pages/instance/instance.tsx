@@ -79,7 +79,7 @@ function LongText({ text }: { readonly text: string }): JSX.Element {
   );
 }
 
-/** Names of the arguments, in the order in which they are stored. */
+/** Names of the arguments, in stored order. */
 function argumentNames(job: Job | null): readonly string[] {
   const signature = decodeSignature(job?.signature);
   return signature === null ? [] : argumentsOf(signature).map(({ name }) => name);
@@ -120,7 +120,7 @@ function Actions({ instance, job, onChange }: {
   );
 }
 
-/** What an instance waits for, if it does. */
+/** The reason for an instance's wait, if any. */
 function Waiting({ instance }: { readonly instance: JobInstance }): JSX.Element | null {
   const { blocked_by: block, kind, state, due_at } = instance;
   if (state !== "scheduled" && state !== "created") return null;
@@ -175,7 +175,7 @@ function ErrorView({ error }: {
   );
 }
 
-/** Where an instance came from, and what became of it, in a sentence. */
+/** Origin and fate of an instance, in a sentence. */
 function Why({ id, mark, zone }: {
   readonly id: string;
   readonly mark: string;
@@ -208,7 +208,7 @@ function Log({ id, isRunning, onInstance }: {
   );
 }
 
-/** An instance with what it uses by now, as the overview of running instances says. */
+/** An instance with its current resource use, from the overview of running instances. */
 function withUsage(instance: JobInstance): JobInstance {
   const { id, fence } = instance;
   const running = overview.running.value?.find((one) => one.id === id && one.fence === fence);
@@ -271,7 +271,7 @@ function Shown({ instance, job, from }: {
   );
 }
 
-/** One instance: what it waits for, its log as it grows, its arguments, attempts and outcome. */
+/** One instance: the reason for its wait, its growing log, its arguments, attempts and outcome. */
 export function InstancePage({ params }: PageProps): JSX.Element {
   const asked = params.id!;
   const found = useResource<GetInstanceResponse>(`/instances/${segment(asked)}`);

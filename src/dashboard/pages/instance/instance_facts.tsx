@@ -14,7 +14,7 @@ function attemptsText({ attempts = 0, max_retries }: JobInstance): string {
   return `${attempts} of at most ${max_retries + 1}`;
 }
 
-/** Everything about an instance that is one value. */
+/** All single values of an instance. */
 export function InstanceFacts({ instance, zone }: {
   readonly instance: JobInstance;
   readonly zone: string | undefined;

@@ -9,13 +9,13 @@ import { type Column, Table } from "../../parts/table.tsx";
 import { Duration, Time } from "../../parts/time.tsx";
 import { msOf } from "../../text/format_time.ts";
 
-/** Most entries that are read: an instance that is retried forever has more. */
+/** Most entries read: an instance that is retried forever has more. */
 const ENTRIES_MAX = 500;
 
 interface Attempt {
   readonly number: number;
   readonly begin: HistoryEntry;
-  /** What ended it; absent while it runs. */
+  /** The entry that ended it; absent while it runs. */
   readonly end: HistoryEntry | undefined;
 }
 
@@ -59,7 +59,7 @@ function History({ entries, zone }: {
   );
 }
 
-/** The attempts of an instance, and the states that it went through. */
+/** The attempts of an instance, and its states. */
 export function InstanceHistory({ id, mark, zone }: {
   readonly id: string;
   /** Changes with the instance. */

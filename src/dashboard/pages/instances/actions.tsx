@@ -14,23 +14,23 @@ import { formatCount, plural } from "../../text/format_time.ts";
 import { shortId } from "../../text/instance_state.ts";
 import type { Affected } from "./instance_list.ts";
 
-/** What an action on several instances is about. */
+/** The instances of an action. */
 export interface Selection extends Affected {
   readonly query: Partial<Query>;
-  /** What they are, such as "of the job report". */
+  /** Their description, such as "of the job report". */
   readonly about: string;
   /** The arguments of `jobctl` that do the same. */
   readonly command: readonly string[];
 }
 
-/** The daemon counts no further than this what it has changed. */
+/** Limit of the daemon's count of changed instances. */
 const CHANGED_MAX = 10_000;
 
 function counted({ count, has_more }: Affected): string {
   return has_more ? `${formatCount(count)} or more instances` : plural(count, "instance");
 }
 
-/** How many instances an action has changed. */
+/** Number of instances that an action has changed. */
 function changed(count: number): string {
   return counted({ count, has_more: count >= CHANGED_MAX });
 }
@@ -58,7 +58,7 @@ export async function cancelOne({ id, kind, state }: JobInstance): Promise<void>
   });
 }
 
-/** Run a finished instance again, as a new one that can be canceled at once. */
+/** Run a finished instance again, as a new one, with a way to cancel it at once. */
 export async function runAgain({ id }: JobInstance): Promise<string | null> {
   let created: string | null = null;
   await change(async () => {
@@ -76,7 +76,9 @@ export async function runAgain({ id }: JobInstance): Promise<string | null> {
   return created;
 }
 
-/** Cancel all instances of a selection, after saying how many. @returns true if it was done */
+/**
+ * Cancel all instances of a selection, after a question with their number. @returns true if done
+ */
 export async function cancelAll(
   { query, about, command, ...affected }: Selection,
 ): Promise<boolean> {
@@ -104,7 +106,9 @@ export async function cancelAll(
   });
 }
 
-/** Run the dead letters of a selection again, after saying how many. @returns true if done */
+/**
+ * Run a selection's dead letters again, after a question with their number. @returns true if done
+ */
 export async function redriveAll(
   { query, about, command, ...affected }: Selection,
 ): Promise<boolean> {
@@ -123,7 +127,7 @@ export async function redriveAll(
     });
     const ids = done.instances.map(({ id }) => id);
     toastDone(`Run again: ${changed(done.count)}`, {
-      // Undone only if all are named: the response is cut to what fits into one message.
+      // Undo only if all are named: the response may be cut.
       undo: ids.length === done.count && ids.length > 0
         ? () => post("/instances/cancel", { query: { ids } }).then(noteChange)
         : undefined,

@@ -2,7 +2,7 @@ import type { JobInstance, JobState, KindCounts, Query } from "../../gen/api_typ
 import { isNotice } from "../../text/notice_kind.ts";
 import { countIn, SHOWN_STATES } from "../../text/instance_state.ts";
 
-/** Which instances a list shows. It is the query of the page's URL. */
+/** Selects the instances of a list. It is the query of the page's URL. */
 export interface InstanceFilter {
   readonly kind: string;
   readonly states: readonly JobState[];
@@ -11,15 +11,15 @@ export interface InstanceFilter {
   readonly before: string;
   readonly scheduleId: string;
   readonly uniqueKey: string;
-  /** Its arguments have it. */
+  /** Text that its arguments contain. */
   readonly text: string;
-  /** It ran there last. */
+  /** Node of its last attempt. */
   readonly node: string;
-  /** Its job needs it. */
+  /** Tag that its job needs. */
   readonly tag: string;
 }
 
-/** Of each text of a filter: the parameter of the URL, the condition of the API, the option. */
+/** For each text of a filter: the parameter of the URL, the condition of the API, the option. */
 const TEXTS: Readonly<
   Record<Exclude<keyof InstanceFilter, "states">, readonly [url: string, api: string, cli: string]>
 > = {
@@ -65,7 +65,7 @@ export function isListed(instance: JobInstance, { kind }: InstanceFilter): boole
  * The number of listed instances that match, from the store's counters.
  *
  * @param counts of the kind that the filter names, or of all kinds without notices
- * @returns null if the filter has more than kind and states, or nothing is known
+ * @returns null if the filter has more than kind and states, or the counts are unknown
  */
 export function countOf(filter: InstanceFilter, counts: KindCounts | null): number | null {
   const { kind: _, states, ...others } = filter;
@@ -79,7 +79,7 @@ function cliState(state: JobState): string {
   return state.replace(/(?:^|_)[a-z]/g, (found) => found.at(-1)!.toUpperCase());
 }
 
-/** The arguments of `jobctl` that select the same, behind the verb. */
+/** The equivalent arguments of `jobctl`, after the verb. */
 export function selectionWords(filter: InstanceFilter): string[] {
   const { kind, states } = filter;
   const words = (option: string, value: string) =>

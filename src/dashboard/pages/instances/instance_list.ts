@@ -20,14 +20,14 @@ export function readPage(
   return get(path, { ...query, page_size: PAGE_SIZE, page_token: token, brief: true }, signal);
 }
 
-/** How many instances an action would change. */
+/** Number of instances that an action would change. */
 export interface Affected {
   readonly count: number;
-  /** There are more, or there may be. */
+  /** True if there are more, or may be. */
   readonly has_more: boolean;
 }
 
-/** Count what an action would change of the instances that match. */
+/** Count matching instances that an action would change. */
 export function countAffected(
   action: "cancel" | "redrive",
   query: QueryValues,

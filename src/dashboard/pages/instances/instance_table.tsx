@@ -19,7 +19,7 @@ function toggled(ids: ReadonlySet<string>, id: string): ReadonlySet<string> {
   return next;
 }
 
-/** What a row says beyond its job: error, progress, what it waits for, or its arguments. */
+/** Details of a row beyond its job: error, progress, reason for waiting, or arguments. */
 function About({ instance }: { readonly instance: JobInstance }): JSX.Element {
   const { error, progress, state, blocked_by, frozen_at, arguments: given } = instance;
   if (error !== undefined && state !== "completed") {
@@ -35,7 +35,7 @@ function About({ instance }: { readonly instance: JobInstance }): JSX.Element {
   return <code class="faint">{argumentsText(given ?? [])}</code>;
 }
 
-/** When it started, or when it is due. */
+/** Start or due time. */
 function Started({ instance }: { readonly instance: JobInstance }): JSX.Element {
   const { state, due_at, processed_at } = instance;
   if (state !== "scheduled") return <Time at={processed_at} />;

@@ -28,7 +28,7 @@ import { FilterBar } from "./filter_bar.tsx";
 import { countAffected, readPage } from "./instance_list.ts";
 import { InstanceTable, type SelectedIds } from "./instance_table.tsx";
 
-/** What differs between the list of all instances and that of dead letters. */
+/** Differences between the lists of all instances and of dead letters. */
 interface ListKind {
   readonly path: "/instances" | "/dead-letters";
   readonly title: string;
@@ -36,7 +36,7 @@ interface ListKind {
   readonly empty: JSX.Element;
 }
 
-/** How many jobs are offered to narrow a list of failures. */
+/** Number of jobs offered to narrow a list of failures. */
 const FAILING_MAX = 8;
 const UNFINISHED: readonly JobState[] = ["scheduled", "processing"];
 
@@ -73,7 +73,7 @@ async function changeableOf(
   return instances.map(({ id }) => id);
 }
 
-/** What an action on the selected instances would change. */
+/** Effect of an action on the selected instances. */
 async function selectionOf(
   verb: "cancel" | "redrive",
   selected: ReadonlySet<string>,
@@ -98,7 +98,7 @@ async function selectionOf(
   };
 }
 
-/** What an action on all instances that match would change. */
+/** Effect of an action on all matching instances. */
 async function matchingOf(
   verb: "cancel" | "redrive",
   filter: InstanceFilter,
@@ -116,7 +116,7 @@ async function matchingOf(
   };
 }
 
-/** Count what an action would change, then ask. */
+/** Count the instances that an action would change, then ask. */
 async function actOnAll(verb: "cancel" | "redrive", options: {
   readonly filter: InstanceFilter;
   readonly selected: SelectedIds;

@@ -133,7 +133,7 @@ function Paused({ kind }: { readonly kind: string }): JSX.Element | null {
   );
 }
 
-/** The tags that a job needs, as links to the instances of all jobs that do. */
+/** The tags that a job needs, as links to the instances of all such jobs. */
 function Needs({ tags }: { readonly tags: readonly string[] }): JSX.Element {
   return (
     <>
@@ -182,7 +182,7 @@ function JobFacts({ job, counts }: {
   );
 }
 
-/** Texts, each on a line; null if there are none. */
+/** Texts, one per line; null without any. */
 function lines(texts: readonly string[] = []): JSX.Element | null {
   if (texts.length === 0) return null;
   return (
@@ -249,7 +249,7 @@ function Schedules({ kind, schedules }: {
   );
 }
 
-/** What became of the last ticks, or of those of the day in the page's URL. */
+/** Outcomes of the last ticks, or of the day in the page's URL. */
 function Ticks({ job }: { readonly job: Job }): JSX.Element {
   const day = place.value.query.get("day") ?? "";
   const hasDay = /^\d{4}-\d\d-\d\d$/.test(day);
@@ -342,7 +342,7 @@ function Shown({ job }: { readonly job: Job }): JSX.Element {
   );
 }
 
-/** One job: its schedules and what became of their ticks, its runs, and the form that runs it. */
+/** One job: its schedules with outcomes of their ticks, its runs, and the form that runs it. */
 export function JobPage({ params }: PageProps): JSX.Element {
   const kind = params.kind!;
   const found = useResource<GetJobResponse>(`/jobs/${segment(kind)}`);

@@ -48,7 +48,7 @@ function bucketText(bucket: JobStatsBucket): string {
   } failed${took}`;
 }
 
-/** Durations as two lines: half of the runs took no longer, and nine of ten. */
+/** Durations as two lines: the medians, and the 90th percentiles. */
 function durationLine(
   buckets: readonly JobStatsBucket[],
   of: "p50_ms" | "p90_ms",
@@ -168,7 +168,7 @@ function Shown({ kind, stats, within }: {
   );
 }
 
-/** How a job has fared: successes, failures and durations over time, and its usual errors. */
+/** Statistics of a job: successes, failures and durations over time, and its usual errors. */
 export function JobStats({ kind }: { readonly kind: string }): JSX.Element {
   const span = useSignal("7d");
   const [, , ms, within] = SPANS.find(([name]) => name === span.value)!;

@@ -25,7 +25,7 @@ interface Row {
   readonly nextAt: string | undefined;
 }
 
-/** Most jobs that are listed at once; the daemon looks for a text in all. */
+/** Most jobs listed at once; the daemon searches all for a text. */
 const JOBS_MAX = 1_000;
 
 function count(
@@ -143,7 +143,7 @@ function useJobs(text: string): Resource<ListRegisteredJobsResponse> {
   return isPart && text !== "" ? found : first;
 }
 
-/** How many jobs there are, and how many of them are shown. */
+/** Number of jobs, and of shown ones. */
 function jobsText(shown: number, total: number): string {
   return shown === total
     ? plural(total, "job")

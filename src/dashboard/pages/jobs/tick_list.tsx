@@ -4,7 +4,7 @@ import { InstanceLink } from "../../parts/instance_links.tsx";
 import { type Column, Table } from "../../parts/table.tsx";
 import { Time } from "../../parts/time.tsx";
 
-/** How an outcome of a tick is called, and its color. */
+/** Name of a tick's outcome, and its color. */
 const OUTCOMES: Readonly<Record<string, readonly [word: string, tone: string]>> = {
   ran: ["ran", "good"],
   running: ["running", "run"],
@@ -47,10 +47,10 @@ function columns(hasRule: boolean): Column<TickReport>[] {
   ];
 }
 
-/** What became of ticks, and why. */
+/** Outcomes of ticks, and their reasons. */
 export function TickList({ reports, hasRule = false }: {
   readonly reports: readonly TickReport[];
-  /** True to show the rule of each tick, too: it says what a clock change did to it. */
+  /** True to show the rule of each tick, too: it shows the effect of a clock change. */
   readonly hasRule?: boolean;
 }): JSX.Element {
   return (

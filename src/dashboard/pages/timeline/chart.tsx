@@ -16,9 +16,9 @@ import { axisMarks, clockChanges, type TimeRange } from "./time_scale.ts";
 const ROW_PX = 14;
 const LANE_GAP_PX = 8;
 const AXIS_PX = 26;
-/** Shortest bar that can be seen and pointed at. */
+/** Smallest bar that is visible and easy to hit. */
 const BAR_PX_MIN = 4;
-/** Height of the line that says how clocks are changed. */
+/** Height of the line about clock changes. */
 const CHANGE_PX = 18;
 /** Width of the word before a change of clocks. */
 const CLOCKS_PX = 40;
@@ -45,7 +45,7 @@ function textPx(text: string): number {
   return text.length * CHARACTER_PX;
 }
 
-/** Where the lanes are, from `begin` on. */
+/** Places of the lanes, from `begin` on. */
 function placeLanes(
   lanes: readonly Lane[],
   begin: number,
@@ -60,7 +60,7 @@ function placeLanes(
   return { placed, height: top + 4 };
 }
 
-/** What a bar is, in a sentence. */
+/** Description of a bar, in a sentence. */
 function barText({ run, ghost, from, to }: Bar): string {
   const time = (at: number) => formatTime(at, shownZone(), { nowMs: second.peek() });
   if (run !== undefined) {
@@ -99,8 +99,8 @@ interface DrawProps {
 }
 
 /**
- * Says what is pointed at, and shows it as a tip. The text is made only then: writing the times of
- * a thousand bars takes as long as drawing them.
+ * Describes the hovered item in a tip. The text is made only then: writing the times of a thousand
+ * bars takes as long as drawing them.
  */
 function teller(onTell: (text: string) => void) {
   return ({ currentTarget }: { readonly currentTarget: Element }, text: string) => {
@@ -179,7 +179,7 @@ function Gaps({ lane, top, x, onTell }: DrawProps & {
   );
 }
 
-/** The parts of a cell from its base line up: how high each is, and how it looks. */
+/** The parts of a cell from its base line up, with heights and looks. */
 function partsOf(heat: Heat, high: number): readonly (readonly [look: string, px: number])[] {
   const { good, bad, off, open, isFuture } = heat;
   const total = totalOf(heat);
@@ -229,7 +229,7 @@ function Heats({ lane, top, height, x, onTell }: DrawProps & Placed): JSX.Elemen
   );
 }
 
-/** The future of a lane that was not computed. */
+/** The uncomputed future of a lane. */
 function Unknown({ top, height, range, x, onTell }: DrawProps & Placed & {
   readonly range: TimeRange;
 }): JSX.Element {
@@ -249,7 +249,7 @@ function Unknown({ top, height, range, x, onTell }: DrawProps & Placed & {
   );
 }
 
-/** Pauses, as shaded parts of the lanes that they concern. */
+/** Pauses, as shaded parts of their lanes. */
 function Pauses({ placed, range, x }: {
   readonly placed: readonly Placed[];
   readonly range: TimeRange;
@@ -313,8 +313,8 @@ function Axis({ range, width, height, x }: {
   );
 }
 
-// Each of these follows a signal of its own: the whole chart may have a thousand bars, too many to
-// draw again each second and with each movement of the pointer.
+// Each of these follows its own signal: the whole chart may have a thousand bars, too many to draw
+// again each second and with each movement of the pointer.
 
 function NowLine({ x, width, height }: {
   readonly x: (at: number) => number;
@@ -333,8 +333,8 @@ interface PixelSpan {
 }
 
 /**
- * The part of the chart that is in sight, in whole steps. Drawing a week of two hundred jobs takes
- * a quarter of a second, and a screen has room for thirty of them.
+ * The visible part of the chart, in whole steps. Drawing a week of two hundred jobs takes a quarter
+ * of a second, and a screen has room for thirty.
  */
 function usePartInSight(frame: RefObject<HTMLElement | null>): ReadonlySignal<PixelSpan> {
   const part = useSignal<PixelSpan>({ from: 0, to: innerHeight });

@@ -12,21 +12,21 @@ export interface Bar {
   readonly key: string;
   readonly from: number;
   readonly to: number;
-  /** Row within the lane, so that bars do not cover each other. */
+  /** Row within the lane, to keep bars from overlapping. */
   readonly row: number;
   readonly run?: TimelineRun;
   readonly ghost?: ForecastEntry;
-  /** True if a heat stands for it in the chart: it is one of many close ones. */
+  /** True if a heat replaces it in the chart: it is one of many close ones. */
   readonly isBanded?: boolean;
 }
 
-/** Counts of a span, where there is too much to list. */
+/** Counts of a span with too many items to list. */
 export interface Heat {
   readonly from: number;
   readonly to: number;
-  /** Runs that completed, or that are to come. */
+  /** Runs that completed, or will. */
   readonly good: number;
-  /** Runs that failed, or that will be skipped. */
+  /** Runs that failed, or will be skipped. */
   readonly bad: number;
   /** Runs that were canceled. */
   readonly off: number;
@@ -35,12 +35,12 @@ export interface Heat {
   readonly isFuture: boolean;
 }
 
-/** How many runs a span has. */
+/** Number of runs of a span. */
 export function totalOf({ good, bad, off, open }: Omit<Heat, "from" | "to" | "isFuture">): number {
   return good + bad + off + open;
 }
 
-/** What is drawn of one job. */
+/** Drawn parts of one job. */
 export interface Lane {
   /** Empty for the sum of all others. */
   readonly kind: string;
@@ -48,7 +48,7 @@ export interface Lane {
   readonly gaps: readonly TimelineGap[];
   readonly heats: readonly Heat[];
   readonly rows: number;
-  /** True if not all of its future was computed. */
+  /** True if a part of its future is missing. */
   readonly isPart: boolean;
 }
 
@@ -56,7 +56,7 @@ export interface Lane {
 const ROWS_MAX = 5;
 /** Future runs closer than this many times the space between bars, about 6 px, are one band. */
 const CLOSE_SPACES = 2;
-/** How long a future run is drawn if nobody knows. */
+/** Drawn duration of a future run if unknown. */
 const UNKNOWN_MS = 1_000;
 
 interface Draft {
@@ -99,7 +99,7 @@ function spansOf(
 /** Fewest future runs that are drawn as one band. */
 const BAND_MIN = 3;
 
-/** Find the future runs that are too close to tell apart: one band with a count for each span. */
+/** Merge future runs that are too close to distinguish into one band with a count for each span. */
 function withBands(draft: Draft, closeMs: number): Draft {
   const ghosts = draft.bars.filter(({ ghost }) => ghost !== undefined)
     .sort((a, b) => a.from - b.from);
@@ -142,7 +142,7 @@ function withRows(bars: Omit<Bar, "row">[], spaceMs: number): { bars: Bar[]; row
 }
 
 /**
- * What to draw, by job.
+ * Lanes to draw, by job.
  *
  * @param spaceMs shortest time that separates two bars on the screen
  */

@@ -43,7 +43,7 @@ function clockMs(at: number, zone: string): number {
 /**
  * The marks of an axis, at round times of a zone.
  *
- * @param marksMax about how many fit
+ * @param marksMax approximate number that fits
  */
 export function axisMarks(range: TimeRange, zone: string, marksMax: number): readonly AxisMark[] {
   const span = range.to - range.from;

@@ -20,10 +20,10 @@ import { type Lane, lanesOf } from "./lanes.ts";
 import { SPAN_MS_MAX, SPAN_MS_MIN, type TimeRange, zoomed } from "./time_scale.ts";
 
 const HOUR_MS = 3_600_000;
-/** What is shown at first: what ran, and the next 24 hours. */
+/** The span shown at first: past runs, and the next 24 hours. */
 const PAST_MS = 12 * HOUR_MS;
 const FUTURE_MS = 24 * HOUR_MS;
-/** About as wide as a bar has to be, as a part of the chart. */
+/** Approximate least width of a bar, as a part of the chart. */
 const BAR_PART = 1 / 300;
 
 const SPANS: readonly (readonly [text: string, ms: number])[] = [
@@ -74,7 +74,7 @@ function useTimeline({ from, to }: TimeRange, kinds: readonly string[]): Resourc
       );
     const readFuture = async () => {
       const first = await forecast();
-      // A busy daemon leaves something out: the next time it knows how long runs take.
+      // A busy daemon omits something: next time it knows the durations of runs.
       return first !== null && first.left_out > 0 ? await forecast() : first;
     };
     const [past, future] = await Promise.all([
@@ -89,7 +89,7 @@ function useTimeline({ from, to }: TimeRange, kinds: readonly string[]): Resourc
   }, SLOWLY);
 }
 
-/** The date of a span that is one day; else none. */
+/** The date of a span of one day; otherwise none. */
 function dayOf({ from, to }: TimeRange): string {
   const zone = shownZone();
   const { date } = timeParts(from, zone);
@@ -144,7 +144,7 @@ function Controls({ range }: { readonly range: TimeRange }): JSX.Element {
   );
 }
 
-/** A line of the table that says the same as the chart. */
+/** A row of the table with the chart's content. */
 interface Row {
   readonly key: string;
   readonly at: string;
@@ -185,7 +185,7 @@ const COLUMNS: readonly Column<Row>[] = [
   { title: "Instance", cell: ({ id }) => id === undefined ? "" : <InstanceLink id={id} isRow /> },
 ];
 
-/** What the chart leaves out, and why. */
+/** Omissions of the chart, and their reasons. */
 function Omissions({ past, future }: Loads): JSX.Element | null {
   const notes = [
     ...past !== null && past.counts.length > 0
@@ -209,7 +209,7 @@ function Omissions({ past, future }: Loads): JSX.Element | null {
   return notes.length === 0 ? null : <p class="hint">{notes.join(". ")}.</p>;
 }
 
-/** The same as text. It is made when it is opened: it may have a thousand rows. */
+/** The same as text, made when opened: it may have a thousand rows. */
 function TableOf({ lanes }: { readonly lanes: readonly Lane[] }): JSX.Element {
   const isOpen = useSignal(false);
   return (
@@ -227,7 +227,7 @@ function TableOf({ lanes }: { readonly lanes: readonly Lane[] }): JSX.Element {
   );
 }
 
-/** What is pointed at. By itself: the chart is not to be drawn again for it. */
+/** Description of the hovered item. Separate, so that the chart is not drawn again for it. */
 function Told({ text }: { readonly text: ReadonlySignal<string> }): JSX.Element {
   return (
     <p class="timeline-told">
@@ -290,7 +290,7 @@ function Shown({ loads, range }: {
   );
 }
 
-/** What ran, what will run, and what did not and why, over time. */
+/** Past, future and missed runs over time, with reasons. */
 export function TimelinePage(): JSX.Element {
   const { query } = place.value;
   const range = rangeOf(query);

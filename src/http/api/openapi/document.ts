@@ -14,7 +14,7 @@ const ABOUT =
  * The API as a document of OpenAPI 3.1: the routes of the contract with its comments, and an
  * operation for each of the given jobs.
  *
- * @param basePath path of the server behind a proxy; empty if it has none
+ * @param basePath path of the server behind a proxy; empty without one
  */
 export function apiDocument(jobs: readonly Job[], basePath: string): JsonSchema {
   const schemas = new Schemas();

@@ -6,7 +6,7 @@ import type { Route } from "../routes.ts";
 import { IDEMPOTENCY_KEY, jsonBody, type Operation, responsesOf } from "./operations.ts";
 import { schemaRef, type Schemas } from "./schemas.ts";
 
-/** What the operation of a job adds to the document. */
+/** A job's additions to the document. */
 export interface JobOperation {
   readonly path: string;
   readonly operation: Operation;
@@ -14,7 +14,7 @@ export interface JobOperation {
   readonly schemas: Readonly<Record<string, JsonSchema>>;
 }
 
-/** Fields of the request that the path or the arguments say. */
+/** Fields of the request that the path or the arguments contain. */
 const WITHOUT = new Set(["kind", "arguments"]);
 const DEFINITIONS = "#/$defs/";
 
@@ -57,7 +57,7 @@ export function jobOperations(
 
 const PREFIX = "Arguments_";
 
-/** A name for the arguments of a kind, whose characters may be others than those of names. */
+/** A name for the arguments of a kind, which may have characters that names lack. */
 function freeName(kind: string, names: Set<string>): string {
   const plain = PREFIX + kind.replaceAll(/[^A-Za-z0-9]/g, "_");
   let name = plain;
@@ -66,9 +66,9 @@ function freeName(kind: string, names: Set<string>): string {
   return name;
 }
 
-/** The schema of a job's arguments, and those of the types in it. */
+/** The schema of a job's arguments, and of the types in it. */
 function argumentsOf({ kind, signatureJson }: Job, name: string): Record<string, JsonSchema> {
-  // A brief list of jobs has none.
+  // A brief list of jobs omits it.
   const signature = signatureJson === "" ? null : decodeSignature(JSON.parse(signatureJson));
   if (signature === null) return { [name]: { anyOf: [{ type: "array" }, { type: "object" }] } };
   const { $schema: _, $defs = {}, ...schema } = signatureSchema(kind, signature);

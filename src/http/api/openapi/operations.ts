@@ -8,7 +8,7 @@ import { durationOf, schemaRef, type Schemas } from "./schemas.ts";
 /** An operation of the document. */
 export type Operation = JsonSchema;
 
-/** The condition that a query gives without its name. */
+/** The condition that a query gives without its prefix. */
 const QUERY = "query";
 
 /** The path of a route, with the names of its variables in JSON. */
@@ -40,7 +40,7 @@ export function operationOf(routes: readonly Route[], schemas: Schemas): Operati
   };
 }
 
-/** The first rule of a method has its name; others say what is special about them. */
+/** The first rule of a method has its name; others add their difference. */
 function operationId({ name, segments, method, isMain }: Route): string {
   const last = segments.findLast((segment) => typeof segment !== "string");
   if (isMain) return name;
@@ -89,7 +89,7 @@ function queryParameters(
   return parametersOf(input, "");
 }
 
-/** The parameter of a field, and that of its duration if it is one of milliseconds. */
+/** The parameter of a field, and its twin in duration form if it is in milliseconds. */
 function* parametersFor(
   type: string,
   field: JsonField,
@@ -132,7 +132,7 @@ function requestBody({ method: { input }, segments }: Route, schemas: Schemas): 
   return jsonBody({ type: "object", properties, additionalProperties: false });
 }
 
-/** A body of JSON, which may be left out. */
+/** An optional JSON body. */
 export function jsonBody(schema: JsonSchema): JsonSchema {
   return { content: { "application/json": { schema } } };
 }

@@ -4,7 +4,7 @@ import { type JsonField, jsonFields, namesOf, wordsOf } from "../../../rpc/model
 import { shortName } from "../../../rpc/model/message_table.ts";
 import { JOB_PROTO } from "../../../rpc/gen/job_proto.ts";
 
-/** Which way a message goes: requests may leave out what responses always have. */
+/** Direction of a message: requests may omit fields that responses always have. */
 export type Direction = "request" | "response";
 
 const DURATION: JsonSchema = {
@@ -151,8 +151,8 @@ const MEMBER = /^\s*(?:rpc (\w+)\(|(?:optional |repeated )?[\w.]+ (\w+) = \d+)/;
 const COMMENT = /^\s*\/\/ ?(.*)$/;
 
 /**
- * The comments of the contract, by the names of what they are about: `JobInstance`,
- * `JobInstance.state` and `JobService.Explain`.
+ * The comments of the contract, by the names of their subjects: `JobInstance`, `JobInstance.state`
+ * and `JobService.Explain`.
  */
 function readComments(): ReadonlyMap<string, string> {
   const comments = new Map<string, string>();

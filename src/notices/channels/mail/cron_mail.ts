@@ -3,7 +3,7 @@ import type { MailStyle, MailTarget } from "../../../core/notices/settings.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import { isRoot, userName } from "../../../platform/system/accounts.ts";
 
-/** Most variables that a mail names, and the longest of them. */
+/** Most variables in a mail, and the longest one. */
 const VARIABLES_MAX = 100;
 const VARIABLE_LENGTH_MAX = 900;
 /** A type of content without parameters. */
@@ -11,18 +11,18 @@ const CONTENT_TYPE = /^\s*([\w.+-]+\/[\w.+-]+)\s*(?:;|$)/;
 /** Encodings in which a command may have written its output itself. */
 const ENCODING = /^(?:7bit|8bit|binary|base64|quoted-printable)$/i;
 
-/** What a mail in the style of a cron has in place of our own. */
+/** Parts of a cron-style mail that replace our own. */
 export interface CronMail {
   readonly from: { readonly name: string; readonly address: string };
   readonly subject: string;
   readonly headers: Readonly<Record<string, string | readonly string[]>>;
   readonly body: string;
   readonly contentType: string;
-  /** How the command has encoded its output; null to let us encode it. */
+  /** Encoding that the command has applied to its output; null to let us encode it. */
   readonly encoding: string | null;
 }
 
-/** A mail as the cron of a style writes it. */
+/** A mail in a cron's style. */
 export function cronMail(notice: Notice, target: MailTarget): CronMail {
   const { cron, output, title, facts, type } = notice;
   const { CONTENT_TYPE: content = "", CONTENT_TRANSFER_ENCODING: encoding = "" } = cron?.env ?? {};
@@ -32,13 +32,13 @@ export function cronMail(notice: Notice, target: MailTarget): CronMail {
     subject: makeVisible(type === "output" ? subjectOf(notice, target.style) : title),
     headers: headersOf(notice, target.style),
     body: `${(isOutput ? output : [title, ...facts]).join("\n")}\n`,
-    // Its charset is that of the output in our log.
+    // Its charset is the one in our log's output.
     contentType: (isOutput && CONTENT_TYPE.exec(content)?.[1]) || "text/plain",
     encoding: isOutput && ENCODING.test(encoding.trim()) ? encoding.trim() : null,
   };
 }
 
-/** Who a mail is from for the servers between: the user whose command it was, as with cron. */
+/** Sender of a mail for the servers between: the user of the command, as with cron. */
 export function envelopeSender(notice: Notice, { from, style }: MailTarget): string | null {
   if (from !== null || style === "notice" || !isRoot()) return from;
   const user = notice.cron?.user ?? "";

@@ -11,10 +11,10 @@ import { envelopeSender } from "./cron_mail.ts";
 import { composeMail } from "./message.ts";
 import { sendBySmtp } from "./smtp.ts";
 
-/** Mails of which some recipients have not got theirs; the oldest are forgotten. */
+/** Mails that did not reach some recipients; the oldest are forgotten. */
 const PARTIAL_MAX = 100;
 
-/** How a mail is encrypted, for people. */
+/** Encryption of a mail, in words. */
 const TLS_TEXTS: Readonly<Record<SmtpTransport["tls"], string>> = {
   implicit: "TLS from the start",
   required: "STARTTLS required",

@@ -21,7 +21,7 @@ export async function composeMail(
   target: MailTarget,
   options: RenderOptions,
 ): Promise<Buffer> {
-  // It and what it loads are needed only by those who send mail.
+  // Only senders of mail need it and its dependencies.
   const { default: MailComposer } = await import("nodemailer/lib/mail-composer");
   const view = viewOf(notice, options);
   const cron = target.style === "notice" ? null : cronMail(notice, target);
@@ -29,7 +29,7 @@ export async function composeMail(
   const subject = cron
     ? cut(cron.subject, CRON_SUBJECT_LENGTH_MAX)
     : cut(view.title, SUBJECT_LENGTH_MAX);
-  // Also quotes would be encoded, which filters for cron's mails do not expect.
+  // Quotes would be encoded too, which filters for cron's mails do not expect.
   const isPlain = /^[\x20-\x7e]+$/.test(subject) && !subject.includes("=?");
   const content = cron
     ? { alternatives: [contentOf(cron)] }
@@ -40,7 +40,7 @@ export async function composeMail(
     ...(isPlain ? {} : { subject }),
     messageId: messageId(notice.id, notice, from.address),
     ...(notice.incident === null ? {} : threadOf(notice.incident.id, notice, from.address)),
-    // The same in every attempt: it is one mail.
+    // The same in every attempt, which is the same mail.
     date: new Date(notice.at),
     baseBoundary: notice.id,
     ...content,
@@ -57,7 +57,7 @@ export async function composeMail(
   return cron?.encoding ? withBody(message, cron.body, cron.encoding) : message;
 }
 
-/** With a body that is encoded already, only the headers: it must not be encoded again. */
+/** For an encoded body, only the headers: it must not be encoded again. */
 function contentOf({ contentType, body, encoding }: CronMail) {
   return {
     contentType: `${contentType}; charset=utf-8`,
@@ -74,7 +74,7 @@ function withBody(message: Buffer, body: string, encoding: string): Buffer {
   return Buffer.concat([Buffer.from(`${headers}\r\n\r\n`, "latin1"), Buffer.from(text)]);
 }
 
-/** Who mails are from if the configuration does not say: the daemon's user. */
+/** Default sender of mails: the daemon's user. */
 function senderOf({ transport }: MailTarget): string {
   const uid = process.getuid?.();
   return transport.type === "sendmail" && uid !== undefined ? userName(uid) : "jobctl";
@@ -101,13 +101,13 @@ function headerText(text: string): string {
   return makeVisible(text.slice(0, VALUE_LENGTH_MAX));
 }
 
-/** Mail programs group mails that refer to the same one, although it was never sent. */
+/** Mail programs group mails that refer to the same id, although that mail never existed. */
 function threadOf(incident: string, notice: Notice, from: string) {
   const root = messageId(`incident-${incident}`, notice, from);
   return { inReplyTo: root, references: root };
 }
 
-/** Different only for different mails, also if another node sends them again. */
+/** Unique per mail, even if another node sends it again. */
 function messageId(id: string, { host }: Notice, from: string): string {
   const domain = from.includes("@") ? from.slice(from.lastIndexOf("@") + 1) : host;
   return `<${id}@${domain.replaceAll(/[^A-Za-z0-9.-]/g, "-") || "localhost"}>`;

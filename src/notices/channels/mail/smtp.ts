@@ -19,28 +19,27 @@ export interface SmtpOptions {
   readonly signal: AbortSignal;
 }
 
-/** Recipients by what the server said of them. */
+/** Recipients by the server's answer. */
 export interface SmtpResult {
-  /** Refused for good; the others have the mail. */
+  /** Finally refused; the others have the mail. */
   readonly refused: readonly string[];
-  /** To be tried again; the others have the mail. */
+  /** Recipients to try again; the others have the mail. */
   readonly deferred: readonly string[];
-  /** What it said when it took the mail, on one line. */
+  /** The answer to an accepted mail, on one line. */
   readonly answer: string;
 }
 
 /** Longest reply of a server, in bytes. */
 const REPLY_BYTES_MAX = 65_536;
-/** How much of its last reply is kept, in characters. */
+/** Kept part of its last reply, in characters. */
 const ANSWER_LENGTH_MAX = 200;
 
 type Connection = InstanceType<typeof import("nodemailer/lib/smtp-connection")["default"]>;
 
 /**
- * Give a mail to a server. If the connection breaks after the last byte, nobody knows whether the
- * server has taken it.
+ * Give a mail to a server. If the connection breaks after the last byte, the result is uncertain.
  *
- * @throws DeliveryError if no recipient gets it; permanent if the server says so
+ * @throws DeliveryError if no recipient gets it; permanent according to the server
  */
 export async function sendBySmtp(
   transport: SmtpTransport,
@@ -142,7 +141,7 @@ function step(run: (done: (error?: Error | null) => void) => void): Promise<void
   });
 }
 
-/** What nodemailer throws, in our words. A failed login may be mended, and the mail then sent. */
+/** An error of nodemailer, in our words. A failed login may be mended, and the mail then sent. */
 function smtpError(error: unknown, { host, port, tls }: SmtpTransport): DeliveryError {
   if (error instanceof DeliveryError) return error;
   const at = `${host}:${port}`;

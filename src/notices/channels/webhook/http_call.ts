@@ -17,16 +17,16 @@ export interface HttpRequest {
   readonly body: string;
 }
 
-/** How a request is sent. */
+/** Settings of a request. */
 export interface HttpCallOptions {
   readonly clock: Clock;
   /** Aborts it. */
   readonly signal: AbortSignal;
-  /** The authorities that count; null: those of the system. */
+  /** Trusted authorities; null: the system's. */
   readonly ca: Buffer | null;
-  /** That of the system by default. */
+  /** By default the system's. */
   readonly network?: Network;
-  /** True if addresses that are not public are allowed. */
+  /** True to allow addresses that are not public. */
   readonly allowPrivate: boolean;
 }
 
@@ -36,7 +36,7 @@ const SYSTEM_NETWORK: Network = {
   isPublic: isPublicAddress,
 };
 
-/** Addresses of one host that are tried. */
+/** Most addresses of one host that are tried. */
 const ADDRESSES_MAX = 4;
 /** Longest wait for a connection to one address while there are others, in milliseconds. */
 const CONNECT_MS_MAX = 5_000;
@@ -46,8 +46,8 @@ const REST_MS_MAX = 2_000;
 /**
  * Send one request and read the response; redirects are not followed.
  *
- * The name is resolved once, and the connection goes to the address that was checked: a name whose
- * address changes in between leads nowhere else. The name stays in `Host` and in TLS.
+ * The name is resolved once, and the connection goes to the checked address, even if the name's
+ * address changes in between. The name stays in `Host` and in TLS.
  *
  * @throws DeliveryError; permanent only if no address of the host is allowed
  */
@@ -64,7 +64,7 @@ export async function httpCall(
       const socket = await openSocket(url, { address, isLast, ...options });
       return await exchange(socket, request, options);
     } catch (error) {
-      // Whoever has received a request may act on it.
+      // The receiver of a request may act on it.
       if (error instanceof DeliveryError) throw error;
       failure = error;
     }
@@ -77,7 +77,7 @@ export async function httpCall(
   });
 }
 
-/** The whole request as it is sent, in Latin-1 but for its body. */
+/** The whole request as sent, in Latin-1 except for its body. */
 export function requestHead({ method, url, headers, body }: HttpRequest): string {
   const lines = Object.entries({
     Host: url.host,
@@ -114,7 +114,7 @@ function isAllowed(
   return allowPrivate || network.isPublic(address);
 }
 
-/** A connected socket. @throws anything but a DeliveryError if there is none */
+/** A connected socket. @throws any error but a DeliveryError on failure */
 function openSocket(
   url: URL,
   options: HttpCallOptions & { readonly address: string; readonly isLast: boolean },

@@ -1,4 +1,4 @@
-/** An answer, as far as it was read. */
+/** The part of an answer that was read. */
 export interface HttpResponse {
   readonly status: number;
   /** By names in small letters; the last of several. */
@@ -9,9 +9,9 @@ export interface HttpResponse {
 
 /** Longest status line and headers, in bytes. */
 const HEAD_BYTES_MAX = 32_768;
-/** Most answers of 100 to 199 that may come before the answer. */
+/** Most interim answers, 100 to 199, before the final one. */
 const INTERIM_MAX = 10;
-/** How much of a body is read, in bytes. */
+/** Part of a body that is read, in bytes. */
 const BODY_BYTES_MAX = 65_536;
 
 interface Head {
@@ -32,7 +32,7 @@ export class ResponseReader {
     return this.#isComplete || this.#problem !== null;
   }
 
-  /** What is wrong with the answer, as the end of a sentence; null if nothing is. */
+  /** The fault in the answer, as the end of a sentence; null if it is right. */
   get problem(): string | null {
     return this.#problem;
   }
@@ -73,7 +73,7 @@ export class ResponseReader {
       hasWholeBody(this.#head, this.#bytes);
   }
 
-  // A server that speaks first, such as one of mail, would otherwise be waited for.
+  // Otherwise a server that speaks first, such as a mail server, would be waited for.
   #checkStart(): void {
     const start = this.#bytes.subarray(0, 7).toString("latin1");
     if (!"HTTP/1.".startsWith(start)) this.#problem = "sent something other than HTTP";
@@ -103,7 +103,7 @@ function hasWholeBody(head: Head, bytes: Buffer): boolean {
   return length !== undefined && /^\d+$/.test(length) && bytes.length >= Number(length);
 }
 
-/** The content of chunks, as far as they are there. */
+/** The available content of chunks. */
 function joinChunks(bytes: Buffer): { readonly content: Buffer; readonly isLast: boolean } {
   const parts: Buffer[] = [];
   let at = 0;

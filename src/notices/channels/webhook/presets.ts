@@ -3,11 +3,11 @@ import { Cut, type Escape, type TemplateNode, When } from "../../../core/notices
 import { COLORS, escapeHtml } from "../../render/html.ts";
 import type { Severity } from "../../render/severity.ts";
 
-/** The parts of a request that depend on how bad a notice is. */
+/** The parts of a request that depend on a notice's severity. */
 export interface PresetPart {
   /** The same notice has the same severity in every attempt. */
   readonly severity: Severity;
-  /** The key by which a service knows an incident again, at most 255 characters. */
+  /** The key by which a service recognizes an incident, at most 255 characters. */
   readonly incident: string;
   readonly token: string;
   readonly chat: string;
@@ -15,7 +15,7 @@ export interface PresetPart {
 
 /** The request that a service expects. */
 export interface Preset {
-  /** Where requests go, from the configured URL. */
+  /** Target of requests, from the configured URL. */
   url(url: URL, part: PresetPart): URL;
   headers(part: PresetPart): Readonly<Record<string, string>>;
   body(part: PresetPart, url: URL): TemplateNode;
@@ -26,7 +26,7 @@ const same = (url: URL) => url;
 const none = () => ({});
 const asIs = (character: string) => character;
 
-/** Values that are code wherever they are: fences know no escapes, so nothing may end them. */
+/** Values that are always code: fences know no escapes, so nothing may end them. */
 const CODE: ReadonlySet<string> = new Set(["output", "command"]);
 /** Values that programs read. */
 const PLAIN: ReadonlySet<string> = new Set(["at", "event", "id", "run_id", "incident_id"]);
@@ -35,7 +35,7 @@ function escapeText(escape: (character: string) => string): Escape {
   return (character, name) => PLAIN.has(name) ? character : escape(character);
 }
 
-/** In code, only the character that ends it is another one. */
+/** In code, only the closing character is escaped. */
 function withCode(inCode: (character: string) => string, inText: Escape): Escape {
   return (character, name) => {
     if (!CODE.has(name)) return inText(character, name);
@@ -51,7 +51,7 @@ const MARKDOWN = new Set(Array.from("\\`*_~|<>#[]"));
 const markdown = (character: string) => MARKDOWN.has(character) ? `\\${character}` : character;
 const markdownEscape: Escape = withCode(asIs, escapeText(markdown));
 
-/** Keeps the name after it from being a mention: `@channel` and `@all` call nobody. */
+/** Keeps the next name from being a mention: `@channel` and `@all` call nobody. */
 const AT = "@\u200b";
 
 const mattermostEscape: Escape = withCode(
@@ -130,7 +130,7 @@ const slack: Preset = {
   }),
 };
 
-/** Text of a card of Teams that has no markup. */
+/** Text of a Teams card without markup. */
 const teamsText = (text: Cut, more: Readonly<Record<string, TemplateNode>>): TemplateNode => ({
   type: "RichTextBlock",
   inlines: [{ type: "TextRun", text, ...more }],
@@ -151,7 +151,7 @@ const teams: Preset = {
         type: "AdaptiveCard",
         version: "1.4",
         msteams: { width: "Full" },
-        // A message has at most 28 KB: these texts may be four bytes a character.
+        // A message has at most 28 KB, and a character may take four bytes.
         body: [
           teamsText(new Cut("{{title}}", 500), {
             size: "Large",

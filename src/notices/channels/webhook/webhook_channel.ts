@@ -23,11 +23,11 @@ import { type Preset, presetOf, type PresetPart } from "./presets.ts";
 
 /** Redirects that are followed. */
 const REDIRECTS_MAX = 3;
-/** Statuses of redirects that keep the method. Others may become GET, without the notice. */
+/** Redirect statuses that keep the method. Others may become GET, without the notice. */
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 307, 308]);
 /** Statuses from 400 to 499 after which the same request may succeed. */
 const TEMPORARY: ReadonlySet<number> = new Set([408, 425, 429]);
-/** How much of an answer an error quotes, in characters. */
+/** Quoted part of an answer in an error, in characters. */
 const QUOTED_MAX = 200;
 
 /** By an HTTP request. */
@@ -74,7 +74,7 @@ export function createWebhookChannel(
   };
 }
 
-/** The key of a URL that is secret, and tokens, wherever they are. */
+/** Hide the secret key of a URL, and tokens, everywhere in a text. */
 function hideUrl(text: string, { url, isUrlSecret, token }: WebhookTarget): string {
   const path = url.slice(new URL(url).origin.length);
   const shown = isUrlSecret && path.length > 1 ? text.replaceAll(path, "/***") : text;
@@ -141,7 +141,7 @@ function contentType(headers: WebhookTarget["headers"]): string | undefined {
   return Object.entries(headers).find(([name]) => name.toLowerCase() === "content-type")?.[1];
 }
 
-/** How values are written in a template that is not JSON. */
+/** Escaping of values in a template that is not JSON. */
 function escapeFor(type: string): Escape {
   if (/x-www-form-urlencoded/i.test(type)) {
     return (character) => encodeURIComponent(wellFormed(character));
@@ -191,7 +191,7 @@ async function deliver(first: HttpRequest, delivery: Delivery): Promise<void> {
   }
 }
 
-/** The request after a redirect. @throws DeliveryError if it leads where it must not */
+/** The request after a redirect. @throws DeliveryError for a forbidden target */
 function redirected(
   request: HttpRequest,
   { headers, status }: HttpResponse,
@@ -247,7 +247,7 @@ function refusal(host: string, response: HttpResponse, nowMs: number): DeliveryE
   );
 }
 
-/** The wait that an answer asks for, in milliseconds; undefined if it asks for none. */
+/** The wait that an answer requests, in milliseconds; undefined without one. */
 export function retryAfter(
   { headers, body, status }: HttpResponse,
   nowMs: number,
@@ -257,7 +257,7 @@ export function retryAfter(
   if (header !== undefined) {
     found = /^\d+(?:\.\d+)?$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - nowMs;
   } else if (status === 429) {
-    // Telegram and Discord say it in the body.
+    // Telegram and Discord put it into the body.
     const seconds = /"retry_after"\s*:\s*(\d+(?:\.\d+)?)/.exec(body)?.[1];
     found = seconds === undefined ? undefined : Number(seconds) * 1_000;
   }
@@ -265,7 +265,7 @@ export function retryAfter(
   return Math.min(Math.max(0, Math.ceil(found)), RETRY_AFTER_MS_MAX);
 }
 
-/** What is signed. */
+/** Signed content. */
 interface SignedMessage {
   readonly id: string;
   /** Epoch seconds. */
@@ -273,7 +273,7 @@ interface SignedMessage {
   readonly body: string;
 }
 
-/** The headers of Standard Webhooks that say which message it is. */
+/** The headers of Standard Webhooks that identify the message. */
 function messageHeaders({ id, timestamp }: SignedMessage): Record<string, string> {
   return { "webhook-id": id, "webhook-timestamp": String(timestamp) };
 }
@@ -281,7 +281,7 @@ function messageHeaders({ id, timestamp }: SignedMessage): Record<string, string
 /**
  * The value of `webhook-signature`, version 1 of Standard Webhooks: HMAC-SHA256.
  *
- * @param secret `whsec_` with the key in base64, or any other text, whose bytes are the key
+ * @param secret `whsec_` with the key in base64, or any other text as the key
  */
 export function signatureOf(secret: string, { id, timestamp, body }: SignedMessage): string {
   const encoded = /^whsec_(.*)$/s.exec(secret)?.[1];

@@ -5,7 +5,7 @@ import type { LedgerState, Moment } from "../state.ts";
 
 const BLOCKS_MAX = 100;
 
-/** The limit that blocks a due instance from being claimed; null for none. */
+/** The limit that blocks the claim of a due instance; null without one. */
 export function blockOf(
   state: LedgerState,
   moment: Moment,
@@ -20,7 +20,7 @@ export function blockOf(
 }
 
 /**
- * Exhausted limits with instances waiting behind them; among queues with a key, those with claims.
+ * Exhausted limits with instances waiting behind them; only claimed ones among queues with a key.
  */
 export function listBlocks(
   state: LedgerState,

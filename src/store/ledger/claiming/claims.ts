@@ -13,7 +13,7 @@ import type { LedgerState, Moment } from "../state.ts";
 const PROMOTE_MAX = 10_000;
 
 /**
- * Claim due instances in claim order. Paused kinds, and those the node cannot run, are never read.
+ * Claim due instances in claim order. Paused kinds, and ones the node cannot run, are never read.
  */
 export function claim(
   state: LedgerState,
@@ -48,10 +48,7 @@ export function claim(
   return takeAcross(state, kinds, request.limit).map(take);
 }
 
-/**
- * True if an instance has waited past its deadline. Requests {@link reap}; nothing is claimed until
- * it has run.
- */
+/** True if an instance has waited past its deadline. Requests {@link reap}; claims wait for it. */
 function hasPassedDeadlines(state: LedgerState, moment: Moment): boolean {
   if (!state.deadlines.havePassed(moment.wallMs)) return false;
   state.hints.push({ type: "deadlines" });
@@ -110,7 +107,7 @@ function takeAcross(state: LedgerState, kinds: readonly string[], limit: number)
 
 function peek(state: LedgerState, own: KindRows, limit: number): Row | null {
   if (own.next === own.rows.length && !own.isWhole) {
-    // Twice as many as before: few if kinds alternate, all if one kind comes in a row.
+    // Twice the previous number: few if kinds alternate, all if one kind comes in a row.
     const count = Math.min(limit + 1, Math.max(2, own.rows.length * 2));
     own.rows = state.tables.waiting.ready(own.kind, count);
     own.isWhole = own.rows.length < count || count === limit + 1;
@@ -160,8 +157,8 @@ export function reap(
 }
 
 /**
- * How long {@link reap} will find nothing, in ms, as far as known without the tables; 0 if it may
- * find something.
+ * Time in ms for which {@link reap} will find nothing, without reading tables; 0 if it may find
+ * something.
  */
 export function quietMs(
   state: LedgerState,

@@ -4,7 +4,7 @@ import type { Tables } from "../tables/tables.ts";
 /** The first deadline of waiting rows, in memory so that a claim reads nothing for it. */
 export class Deadlines {
   readonly #tables: Tables;
-  /** No waiting row has an earlier one; null if unknown. */
+  /** Lower bound of waiting rows' deadlines; null if unknown. */
   #first: number | null = null;
 
   constructor(tables: Tables) {
@@ -16,12 +16,12 @@ export class Deadlines {
     this.#first = null;
   }
 
-  /** No waiting row has an earlier one, epoch ms, as far as known without the tables. */
+  /** Lower bound of waiting rows' deadlines, epoch ms, as known without the tables. */
   get first(): number {
     return this.#first ?? -Infinity;
   }
 
-  /** A row was written. @returns whether its deadline is now the first */
+  /** A row was written. @returns true if its deadline is now the first */
   note({ instance: { state, deadlineAt } }: Row): boolean {
     if (deadlineAt === null || state !== "scheduled" || deadlineAt >= this.first) return false;
     this.#first = deadlineAt;

@@ -14,7 +14,7 @@ import type { Slots } from "./usage.ts";
 /** The limits of a node without any. */
 export const NO_LIMITS: ClaimLimits = { kinds: new Map(), pools: [] };
 
-/** The limits of a kind, those of the whole kind apart from those of each queue. */
+/** The limits of a kind, separated into the whole kind's and each queue's. */
 interface Parted {
   readonly kind: JobLimits;
   readonly queue: JobLimits;
@@ -75,7 +75,8 @@ export class Gate {
   }
 
   /**
-   * The block of one queue of a kind; null for none. Without a key it is the kind's default queue.
+   * The block of one queue of a kind; null if unblocked. Without a key it is the kind's default
+   * queue.
    */
   blockOfQueue(queue: QueueName): Block | null {
     if (!isKeyed(queue)) return null;

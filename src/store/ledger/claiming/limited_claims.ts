@@ -3,11 +3,11 @@ import type { Gate } from "./gate.ts";
 import { compareReady, isKeyed, type ReadyKey, readyKeyOf, type Row } from "../tables/row.ts";
 import type { LedgerState } from "../state.ts";
 
-/** Rows of the first read of a kind; each further one is twice as long. */
+/** Rows of the first read of a kind; each further read is twice as long. */
 const READ_ROWS_MIN = 4;
 const READ_ROWS_MAX = 512;
 
-/** Claim the first rows of several kinds in claim order, as far as limits allow. */
+/** Claim the first rows of several kinds in claim order, within limits. */
 export function claimLimited(
   state: LedgerState,
   kinds: readonly string[],
@@ -34,8 +34,8 @@ export function claimLimited(
 }
 
 /**
- * When an instance of a kind can be claimed, epoch ms: `wallMs` for now, Infinity if a slot must be
- * freed. The kind has ready rows and is not paused.
+ * Time when an instance of a kind can be claimed, epoch ms: `wallMs` for now, Infinity if a slot
+ * must be freed. The kind has ready rows and is not paused.
  */
 export function claimableAt(
   state: LedgerState,
@@ -51,8 +51,8 @@ export function claimableAt(
 }
 
 /**
- * Ready rows of one kind in claim order: those of the default queue, and the first of each queue
- * with a key that is not blocked. Slots block at most as many queues as there are claims.
+ * Ready rows of one kind in claim order: the default queue's, and the first of each unblocked queue
+ * with a key. Slots block at most one queue per claim.
  */
 class ReadyQueues {
   readonly #state: LedgerState;
@@ -63,10 +63,10 @@ class ReadyQueues {
   #size = READ_ROWS_MIN;
   #last: ReadyKey | undefined;
   #isWhole = false;
-  /** The next rows of queues from which one was taken, in claim order. */
+  /** The next rows of the touched queues, in claim order. */
   readonly #followers: Row[] = [];
   #best: Row | null | undefined;
-  /** Queues from which a row was taken. */
+  /** Queues that a row was taken from. */
   readonly #touched = new Set<string>();
   readonly #blocked: { readonly queueKey: string; readonly until: number }[] = [];
   /** When the first queue delayed by a rate opens. */
@@ -81,7 +81,7 @@ class ReadyQueues {
   /** The next row that may be claimed. */
   peek(): Row | null {
     if (this.#gate.blockOfKind(this.#kind)) return null;
-    // Only claims made here change what blocks a queue, and each checks again.
+    // Only claims made here change the blocks of a queue, and each checks again.
     if (this.#best !== undefined) return this.#best;
     for (;;) {
       const row = this.#first();

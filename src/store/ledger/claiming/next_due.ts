@@ -4,7 +4,7 @@ import type { LedgerState, Moment } from "../state.ts";
 import { Gate } from "./gate.ts";
 import { claimableAt } from "./limited_claims.ts";
 
-/** The earliest time at which there is something to claim or a schedule to advance. */
+/** The earliest time with something to claim or a schedule to advance. */
 export function nextDue(
   state: LedgerState,
   moment: Moment,

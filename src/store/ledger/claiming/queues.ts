@@ -2,12 +2,12 @@ import type { ClaimRequest } from "../../store.ts";
 import { compareReady, isKeyed, readyKeyOf, type Row } from "../tables/row.ts";
 import type { PromotedRow, QueueDelay, QueueName, Tables } from "../tables/tables.ts";
 
-/** How far the clock may go back before delays are checked again, in milliseconds. */
+/** Distance by which the clock may go back before delays are checked again, in milliseconds. */
 const SET_BACK_MS = 1_000;
 
 /**
  * Offers claims at most one row of each queue with a key: its first one, or none while a rate
- * delays the queue. However many wait in a queue, a claim looks at one of them.
+ * delays the queue. A claim inspects only this row of any queue.
  */
 export class Queues {
   readonly #tables: Tables;
@@ -20,7 +20,7 @@ export class Queues {
   /** The limits of the last claim. */
   #last: Pick<ClaimRequest, "kinds" | "limits"> | null = null;
 
-  /** @param move records that a ready row is behind its queue's first, or no longer is */
+  /** @param move records that a ready row is behind its queue's first, or no longer */
   constructor(tables: Tables, move: (row: Row, isBehind: boolean) => void) {
     this.#tables = tables;
     this.#move = move;
@@ -82,8 +82,8 @@ export class Queues {
   }
 
   /**
-   * When a claim with limits of this stamp would release a delayed queue of a kind; Infinity if
-   * none is delayed.
+   * The time when a claim with limits of this stamp would release a delayed queue of a kind;
+   * Infinity without delays.
    */
   opensAt(kind: string, stamp: string, wallMs: number): number {
     const firstAt = this.#tables.limits.firstDelay(kind);
@@ -92,7 +92,7 @@ export class Queues {
     return isLetGo ? wallMs : firstAt;
   }
 
-  /** End the delays whose time is over. @returns whether there were any */
+  /** End the delays whose time is over. @returns true if there were any */
   release(wallMs: number, limit: number): boolean {
     const isSetBack = this.#isSetBack(wallMs);
     this.#lastWallMs = isSetBack ? wallMs : Math.max(this.#lastWallMs, wallMs);
@@ -109,8 +109,7 @@ export class Queues {
   }
 
   /**
-   * A node claims with these limits: end delays caused by other limits. @returns whether there were
-   * any
+   * A node claims with these limits: end delays of other limits. @returns true if there were any
    */
   noteLimits(
     { kinds, limits }: Pick<ClaimRequest, "kinds" | "limits">,
@@ -118,7 +117,7 @@ export class Queues {
   ): boolean {
     if (this.#last?.kinds === kinds && this.#last.limits === limits) return false;
     this.#last = { kinds, limits };
-    // A later delay brings its stamp: without any delay, thousands of kinds need no check.
+    // A later delay brings its stamp: thousands of kinds without any delay need no check.
     if (this.#tables.limits.firstDelay(null) === null) return false;
     let hasChanged = false;
     for (const kind of kinds) {

@@ -3,8 +3,7 @@ import { AHEAD_MS_MAX } from "../../store.ts";
 import type { RateWindow, Tables } from "../tables/tables.ts";
 
 /**
- * Most times kept of one window. Starts close to each other share the last of their times, so that
- * none expires too early.
+ * Most times kept of one window. Close starts share their last time, so that none expires early.
  */
 const TIMES_MAX = 64;
 /** Most windows kept in memory between transactions. */
@@ -26,7 +25,7 @@ export class Rates {
     this.#tables = tables;
   }
 
-  /** How many starts count in a window. */
+  /** Number of starts that count in a window. */
   used(window: RateWindow, wallMs: number): number {
     return this.#current(window, wallMs).starts.reduce((sum, [, count]) => sum + count, 0);
   }
@@ -90,8 +89,8 @@ export class Rates {
       ): [number, number] => [at, count]);
       this.#kept.set(name, kept = { window, starts });
     }
-    // Early claims start in the future. A start that is further ahead means that the clock was set
-    // back: it counts as one now, so that it blocks for one window and no longer.
+    // Early claims start in the future. A start further ahead means that the clock was set back: it
+    // counts as one now, and blocks for one window.
     if ((kept.starts.at(-1)?.[0] ?? 0) > wallMs + AHEAD_MS_MAX) {
       kept.starts = kept.starts.map(([at, count]) => [Math.min(at, wallMs), count]);
     }

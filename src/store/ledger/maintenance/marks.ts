@@ -8,7 +8,7 @@ import type { LedgerState, Moment } from "../state.ts";
 export type Allowed =
   /** It creates something: refused once the store drains for a move. */
   | "new"
-  /** It continues what has begun: refused once the store has moved. */
+  /** It continues earlier work: refused once the store has moved. */
   | "begun"
   /** It is part of a move: never refused. */
   | "moving";

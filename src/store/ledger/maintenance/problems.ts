@@ -11,13 +11,13 @@ import type { LedgerState } from "../state.ts";
 const ROWS = 500;
 const CHECKED_ATTEMPTS = 1_000;
 
-/** Counts of the rows seen, as far as nothing changed meanwhile. */
+/** Counts of the rows seen, valid if nothing changed meanwhile. */
 interface Seen {
   readonly counts: Map<string, KindCounts>;
   readonly held: Map<string, number>;
 }
 
-/** Check the medium by itself, every row by itself, and counts and indexes against the rows. */
+/** Check the medium, every row alone, and counts and indexes against the rows. */
 export async function findProblems(
   state: LedgerState,
   limit: number,
@@ -56,8 +56,8 @@ async function rowProblems(
     last = rows.at(-1)!.seq;
     await turn();
   }
-  // If others have written meanwhile, the counts are of another moment: compare them only if
-  // nothing changed.
+  // If others wrote meanwhile, the counts are of different moments: compare only if nothing
+  // changed.
   if (state.rev === rev) problems.push(...countProblems(state, seen));
   return problems;
 }

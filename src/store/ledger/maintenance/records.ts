@@ -31,7 +31,7 @@ export function readRecords(
   );
 }
 
-/** Write records, replacing those with their keys. @returns how many */
+/** Write records, replacing any with the same keys. @returns their number */
 export function writeRecords(
   state: LedgerState,
   _moment: Moment,
@@ -44,7 +44,7 @@ export function writeRecords(
   return count;
 }
 
-/** Delete records. @returns how many there were */
+/** Delete records. @returns their number */
 export function removeRecords(
   state: LedgerState,
   _moment: Moment,
@@ -57,7 +57,7 @@ export function removeRecords(
   return count;
 }
 
-/** Delete log lines and ended attempts without an instance. @returns how many */
+/** Delete log lines and ended attempts without an instance. @returns their number */
 export function removeOrphans(
   state: LedgerState,
   _moment: Moment,
@@ -163,7 +163,7 @@ function writeInstance(state: LedgerState, record: InstanceRecord): void {
     if (lines.length > 0) tables.logs.remove(lines.map(({ place }) => place));
     state.take(existing);
   }
-  // A waiting row becomes ready again at its time, as after any wait.
+  // A waiting row becomes ready again at its time, like after any wait.
   const isWaiting = instance.state === "scheduled" && !record.isHeld;
   const row: Row = {
     seq: order,
@@ -176,7 +176,7 @@ function writeInstance(state: LedgerState, record: InstanceRecord): void {
   for (const { place, entry } of lines) tables.logs.write(row, place, toLogRow(entry));
 }
 
-/** The lines of a row that takes another place; they move with it. */
+/** The lines of a row that moves; they move with it. */
 function linesOf(state: LedgerState, row: Row): readonly PlacedLog[] {
   const lines: PlacedLog[] = [];
   const range = { instanceSeq: row.seq, order: "written", limit: LINES } as const;

@@ -37,9 +37,7 @@ export function checkAdvances(advances: readonly Advance[]): void {
   }
 }
 
-/**
- * @throws JobError `invalid_argument` for an instance that cannot be stored, or of another schedule
- */
+/** @throws JobError `invalid_argument` for an unstorable instance, or one of another schedule */
 export function checkFires(request: Pick<Advance, "scheduleId" | "fires">): void {
   checkBatch(request.fires.length, "fire");
   for (const fire of request.fires) {
@@ -73,7 +71,7 @@ function advanceOne(state: LedgerState, moment: Moment, request: Advance): Advan
   state.isDirty = true;
   for (const fate of request.fates) {
     addFate(state.tables.ticks, record, { ...fate, scheduleId, at: moment.wallMs });
-    // Of a job elsewhere it is only unknown whether it ran while nothing could be reported.
+    // A tick of an external job may have run while reports were impossible.
     if (fate.fate === "missed" && !request.isExpected) {
       addNewsOfMissed(state, moment, record.kind, { ...fate, scheduleId });
     }
@@ -95,7 +93,7 @@ function advanceOne(state: LedgerState, moment: Moment, request: Advance): Advan
   return { ...result, status: "advanced" };
 }
 
-/** True if a step ahead of its time fires one tick that nothing blocks. */
+/** True if an early step fires one unblocked tick. */
 function isFree(
   state: LedgerState,
   moment: Moment,
@@ -127,8 +125,7 @@ function fireOne(state: LedgerState, moment: Moment, step: Step): ScheduleRecord
   const { after, fire, request, result } = step;
   const { scheduleId, overlap } = request;
   const tick = fire.scheduledFor!;
-  // A decided tick keeps its fate, whatever happened to the cursor, unless a clock that was ahead
-  // decided it.
+  // A decided tick keeps its fate, even if the cursor changed, unless a fast clock decided it.
   const decided = fateOf(state.tables.ticks, scheduleId, tick);
   if (decided && !isVoidFate(after, decided, tick)) return after;
   if (decided) cutOut(state.tables.ticks, after, decided, tick);
@@ -158,8 +155,7 @@ function fireOne(state: LedgerState, moment: Moment, step: Step): ScheduleRecord
 }
 
 /**
- * Why a tick does not fire, or null. A refusal here becomes a fate, as it must not block the
- * schedule forever.
+ * Why a tick does not fire, or null. A refusal here becomes a fate: it must not block the schedule.
  */
 function whyNot(
   state: LedgerState,
@@ -184,8 +180,7 @@ function whyNot(
 }
 
 /**
- * Accept the instance of a tick. Unless the overlap is "allow", it is held while one before it is
- * unfinished.
+ * Accept the instance of a tick. Unless the overlap is "allow", unfinished earlier ones hold it.
  */
 export function insertTick(
   state: LedgerState,

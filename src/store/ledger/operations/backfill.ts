@@ -26,8 +26,7 @@ export function backfill(
     const tick = fire.scheduledFor!;
     const fate = fateOf(state.tables.ticks, scheduleId, tick);
     if (fate?.fate === "fired" || state.tables.instances.get(fire.id)) continue;
-    // The instance with its key does the same work: once it has ended, the tick can be requested
-    // again.
+    // The instance with its key does the same work: after its end, the tick can be requested again.
     if (fire.uniqueKey !== null && keyHolder(state, moment, fire.uniqueKey)) continue;
     state.isDirty = true;
     if (fate) cutOut(state.tables.ticks, record, fate, tick);

@@ -12,8 +12,8 @@ import type { LedgerState, Moment } from "../state.ts";
 const OPEN_STATES: readonly JobState[] = ["created", "scheduled", "processing"];
 
 /**
- * Cancel unfinished instances that match: fewer than `limit` if they are large, none only if there
- * are none.
+ * Cancel unfinished instances that match: fewer than `limit` if large, but at least one if any
+ * match.
  */
 export function cancel(
   state: LedgerState,
@@ -45,8 +45,8 @@ export function cancelRow(
 }
 
 /**
- * Cancel a row that has not begun because another instance takes its unique key. A claim made
- * before its due time ends at once, and its node is notified.
+ * Cancel an unstarted row because another instance takes its unique key. An early claim ends at
+ * once, and its node is notified.
  */
 export function replaceRow(state: LedgerState, moment: Moment, row: Row): Instance {
   const { id, fence, kind, state: before } = row.instance;

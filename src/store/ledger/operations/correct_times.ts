@@ -4,9 +4,9 @@ import type { LedgerState, Moment } from "../state.ts";
 import { updateInstance } from "./settle.ts";
 
 /**
- * Correct the times of instances that were written by a clock that was ahead.
+ * Correct the times of instances that a fast clock wrote.
  *
- * @returns the ids of those changed
+ * @returns the ids of the changed ones
  */
 export function correctTimes(
   state: LedgerState,

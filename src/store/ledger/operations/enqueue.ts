@@ -40,14 +40,14 @@ export function enqueue(
   return results;
 }
 
-/** The writes of a batch, each checked against the store and those before it. */
+/** The writes of a batch, each checked against the store and earlier writes. */
 class Plan {
   readonly planned: Planned[] = [];
   readonly #state: LedgerState;
   readonly #moment: Moment;
   readonly #byId = new Map<string, Instance>();
   readonly #byKey = new Map<string, Instance>();
-  /** By kind, how many of the first {@link #counted} take room. */
+  /** By kind, the number of the first {@link #counted} that take room. */
   readonly #countByKind = new Map<string, number>();
   #counted = 0;
   #existingChars = 0;
@@ -87,7 +87,7 @@ class Plan {
     return holder?.kind === kind ? holder : null;
   }
 
-  /** An existing instance: a small request may refer to many large ones. */
+  /** An existing instance, shared: a small request may refer to many large ones. */
   #existing(instance: Instance): Instance {
     if (this.#byId.get(instance.id) === instance) return instance;
     this.#existingChars += instanceChars(instance);
@@ -98,7 +98,7 @@ class Plan {
     );
   }
 
-  /** Place of the result of a planned instance; call it once all are planned. */
+  /** Place of the result of a planned instance; call it after planning all. */
   placeOf(id: string): number | undefined {
     this.#places ??= new Map(this.planned.map(({ instance, index }) => [instance.id, index]));
     return this.#places.get(id);
@@ -122,12 +122,12 @@ class Plan {
   }
 }
 
-/** Write a checked instance, held until those of its schedule before it are final. */
+/** Write a checked instance, held until earlier ones of its schedule are final. */
 export function insertHeld(state: LedgerState, instance: Instance): void {
   state.insert({ seq: state.seq + 1, instance, isReady: null, expireAt: null });
 }
 
-/** How many more instances of a kind may wait. */
+/** Number of further instances of a kind that may wait. */
 export function roomFor(state: LedgerState, { kind, waitingMax }: NewInstance): number {
   if (waitingMax === undefined) return Infinity;
   const counts = state.counts.get(kind);

@@ -80,7 +80,7 @@ function assertRun(existing: Instance, kind: string): void {
   if (existing.kind !== kind || !isElsewhere(existing)) throw notARun(existing.id);
 }
 
-/** The error for an id that something else has. */
+/** The error for an id that is not a run's. */
 export function notARun(id: string): JobError {
   return new JobError(
     "already_exists",
@@ -138,7 +138,7 @@ function begin(state: LedgerState, moment: Moment, run: RunReport): Row {
   return row;
 }
 
-/** Record which run a tick became, unless it is known. */
+/** Record the run of a tick, unless known. */
 function noteRun(state: LedgerState, moment: Moment, key: TickKey, instanceId: string): void {
   const { scheduleId, tick } = key;
   const { ticks, schedules } = state.tables;

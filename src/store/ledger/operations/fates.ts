@@ -5,17 +5,14 @@ import type { TickTable } from "../tables/tables.ts";
 /** The access to fates that these functions need. */
 export type FateTable = Pick<TickTable, "list" | "add" | "remove">;
 
-/** The fate that a tick has, by itself or within a range; null for none. */
+/** The fate of a tick, alone or within a range; null without one. */
 export function fateOf(ticks: FateTable, scheduleId: string, tick: number): TickFate | null {
   const range = { from: -Number.MAX_SAFE_INTEGER, to: tick, isReverse: true, limit: 1 };
   const [fate] = ticks.list(scheduleId, range);
   return fate && fate.to >= tick ? fate : null;
 }
 
-/**
- * Record a fate for those ticks of its range that have none. A tick with a fate keeps it, whatever
- * happened to the cursor.
- */
+/** Record a fate for the undecided ticks of its range. Decided ticks keep their fate. */
 export function addFate(ticks: FateTable, record: ScheduleRecord, fate: TickFate): void {
   const { scheduleId, from, to } = fate;
   let existing = fateOf(ticks, scheduleId, from) ?? fateFrom(ticks, scheduleId, from, to);

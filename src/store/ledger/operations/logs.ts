@@ -44,7 +44,7 @@ export function writeLogs(state: LedgerState, { row }: Lease, logs: readonly Log
   if (logs.length > 0) addLines(state, row, { fence: row.instance.fence, logs });
 }
 
-/** Write lines, numbered after those that the instance has. */
+/** Write lines, numbered after the instance's existing ones. */
 export function addLines(
   state: LedgerState,
   row: Row,

@@ -39,7 +39,7 @@ export function listMemos(state: LedgerState, range: MemoRange): readonly Memo[]
   return state.tables.memos.list(range);
 }
 
-/** Write or delete a memo, and accept what follows from it. */
+/** Write or delete a memo, and apply its effects. */
 export function putMemo(state: LedgerState, moment: Moment, request: PutMemo): Memo | null {
   checkPutMemo(request);
   const { key, expectedVersion, value, isProcessed, instances, droppedNews = 0 } = request;
@@ -75,7 +75,7 @@ export function checkPutMemo({ key, value, instances }: PutMemo): void {
   );
 }
 
-/** Add news to a memo. @returns how many were new */
+/** Add news to a memo. @returns number of new ones */
 export function addNews(state: LedgerState, moment: Moment, request: AddNews): number {
   checkAddNews(request);
   return addTo(state, moment, request);
@@ -92,7 +92,7 @@ export function checkAddNews({ key, news, noticeId }: AddNews): void {
   checkName(noticeId, "noticeId", NAME_LENGTH_MAX);
 }
 
-/** Delete memos whose keys begin with a prefix, by key. @returns how many */
+/** Delete memos whose keys begin with a prefix, by key. @returns their number */
 export function removeMemos(
   state: LedgerState,
   _moment: Moment,
@@ -119,7 +119,7 @@ export function addNewsOfEnds(
   }
 }
 
-/** Add to the memo of its job that an instance, which has ended, wrote output. */
+/** Note in the memo of its job that an ended instance wrote output. */
 export function addNewsOfOutput(state: LedgerState, moment: Moment, instance: Instance): void {
   const { id, kind, settledAt } = instance;
   addTo(state, moment, {
@@ -131,12 +131,12 @@ export function addNewsOfOutput(state: LedgerState, moment: Moment, instance: In
       instanceId: id,
       detail: null,
     }],
-    // Of the two that one end may cause only the first is accepted.
+    // One end can cause two of these; only the first is accepted.
     noticeId: newsIdOfEnd(id),
   });
 }
 
-/** Add ticks that were missed to the memo of their job. */
+/** Add missed ticks to the memo of their job. */
 export function addNewsOfMissed(
   state: LedgerState,
   moment: Moment,
@@ -152,17 +152,17 @@ export function addNewsOfMissed(
   });
 }
 
-/** Ticks that were missed: one, or a range of them. */
+/** Missed ticks: one, or a range of them. */
 export type MissedTicks = Pick<TickFate, "scheduleId" | "from" | "to" | "count">;
 
-/** What ticks that were missed are as news, and the id of the instance that processes them. */
+/** Missed ticks as news, and the id of the instance that processes them. */
 export function newsOfMissed({ scheduleId, from, to, count }: MissedTicks) {
   const id = `missed:${scheduleId}:${from}`;
   const detail = JSON.stringify({ schedule: scheduleId, from, to, count });
   return { id, detail, noticeId: idOfText(id) };
 }
 
-/** News as every store keeps them. */
+/** News in the form that every store keeps. */
 export function storableNews(news: News): News {
   const { id, event, at, instanceId, detail } = news;
   return {
@@ -192,8 +192,7 @@ function addTo(
   const room = Math.max(0, NEWS_MAX - waiting.length);
   state.saveMemo({
     key,
-    // News that find no room leave the version, so that a flood of them cannot keep others from
-    // being processed.
+    // News without room leave the version, so that a flood of them cannot block others' processing.
     version: (before?.version ?? 0) + (room > 0 ? 1 : 0),
     watch: watchWithNews(key, before?.watch ?? "failures"),
     data: before?.data ?? "",
@@ -204,12 +203,12 @@ function addTo(
   return added.length;
 }
 
-/** A success that comes before news of a failure are processed must be among them. */
+/** A success before news of a failure are processed must be among them. */
 function watchWithNews(key: string, watch: MemoWatch): MemoWatch {
   return watch === "failures" && key.startsWith(JOB_MEMO) ? "ends" : watch;
 }
 
-/** An instance ends once, so this id is used once; another version sets it apart. */
+/** An instance ends once, so this id is used once; a different version distinguishes it. */
 function newsIdOfEnd(id: string): string {
   return `${id.slice(0, 14)}${id[14] === "8" ? "9" : "8"}${id.slice(15)}`;
 }

@@ -67,7 +67,7 @@ export function reportNode(
   if (record.session !== session || record.leftAt !== null) {
     throw nodeGoneError(id, record.session === session ? null : record);
   }
-  // A joining replica cannot do it: each lease that it loads runs anew from that moment.
+  // A joining replica cannot do it: the leases that it loads start anew.
   forgetNodes(state, moment);
   const { report } = request;
   const merged = { ...record, ...copy(report) };
@@ -95,7 +95,7 @@ export function leaveNode(
   return true;
 }
 
-/** Live nodes by id, and those that ended less than an hour ago. */
+/** Live nodes by id, and nodes that ended less than an hour ago. */
 export function listNodes(state: LedgerState, moment: Moment): readonly NodeRecord[] {
   return [...state.nodes.values()].filter((entry) => isKept(entry, moment))
     // The lease runs on a monotonic clock: show it in wall time.
@@ -137,7 +137,7 @@ function forgetNodes(state: LedgerState, moment: Moment): void {
   }
 }
 
-/** Take back the claims of a node, whose session is dead, except those to keep. */
+/** Take back the claims of a node, whose session is dead, except the ones to keep. */
 export function takeBack(
   state: LedgerState,
   moment: Moment,
@@ -175,7 +175,7 @@ function entryOf(
   return { record, untilMs: moment.monotonicMs + leaseMs };
 }
 
-/** A copy for others to read, so that nothing they do changes ours. */
+/** A copy for readers, so that their changes do not reach ours. */
 function copy<T extends Partial<NodeReport>>(report: T): T {
   const copied = JSON.parse(JSON.stringify(report)) as T;
   // Thousands of names; the caller has the same strings.

@@ -23,7 +23,7 @@ export function setPause(
   return pause;
 }
 
-/** Resume. @returns whether there was a pause that had not expired */
+/** Resume. @returns true if there was an unexpired pause */
 export function removePause(
   state: LedgerState,
   moment: Moment,

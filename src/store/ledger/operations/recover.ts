@@ -9,10 +9,7 @@ const NONE: KeptClaims = { claims: [], leaseMs: 0 };
 /** Rows taken back at a time. */
 const RECOVER_ROWS = 1_000;
 
-/**
- * Take back every claim of an earlier opening: its leases are void at once. Those to keep get a
- * lease of this one.
- */
+/** Take back every claim of an earlier opening: its leases are void. Kept ones get a new lease. */
 export function recover(
   state: LedgerState,
   moment: Moment,
@@ -42,7 +39,7 @@ export function recover(
 
 /**
  * Take back the claims of a node that opens a shared store, unless a session of its id may be live:
- * then joining decides. Claims of other nodes keep their leases.
+ * joining then decides. Claims of other nodes keep their leases.
  */
 export function recoverNode(
   state: LedgerState,

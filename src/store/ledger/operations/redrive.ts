@@ -6,7 +6,7 @@ import { redriveError } from "../refusals.ts";
 import { acceptInstance } from "../accept_instance.ts";
 import type { LedgerState, Moment } from "../state.ts";
 
-/** @throws JobError `invalid_argument` for new instances that cannot take the place of others */
+/** @throws JobError `invalid_argument` for new instances that cannot replace the others */
 export function checkRedrive(instances: readonly NewInstance[]): void {
   checkBatch(instances.length, "redrive");
   for (const input of instances) {
@@ -18,9 +18,7 @@ export function checkRedrive(instances: readonly NewInstance[]): void {
   }
 }
 
-/**
- * Accept instances in place of final ones. A dead letter is marked, so that it is run again once.
- */
+/** Accept instances in place of final ones. Marked dead letters are run again only once. */
 export function redrive(
   state: LedgerState,
   moment: Moment,

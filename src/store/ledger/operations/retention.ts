@@ -15,7 +15,7 @@ const LOG_LINES_MAX = 10_000;
 const READ_ROWS = 25;
 /** Characters of instances after which an operation stops deleting, because it has to read them. */
 const DELETED_CHARS_MAX = 8 * PAGE_CHARS_MAX;
-/** How long fates are kept: longer than any catch-up of a schedule. */
+/** Retention of fates: longer than any catch-up of a schedule. */
 const TICK_KEEP_MS = 400 * 86_400_000;
 
 /**
@@ -50,7 +50,7 @@ export function retain(
 }
 
 /**
- * Delete instances with their logs. Those with too many lines for one operation stay for the next.
+ * Delete instances with their logs. Any with too many lines for one operation stay for the next.
  */
 function removeRows(state: LedgerState, rows: readonly Row[]): readonly string[] {
   const ids: string[] = [];
@@ -68,8 +68,7 @@ function removeRows(state: LedgerState, rows: readonly Row[]): readonly string[]
 }
 
 /**
- * Final instances that match and settled before a time, oldest first; fewer than `limit` if they
- * are large.
+ * Final instances that match and settled before a time, oldest first; fewer than `limit` if large.
  */
 export async function findCleared(
   state: LedgerState,
@@ -93,7 +92,7 @@ export async function findCleared(
   return rows.map((row) => row.instance.id);
 }
 
-/** Delete the found instances; those deleted meanwhile are skipped. */
+/** Delete the found instances, skipping already deleted ones. */
 export function removeCleared(state: LedgerState, ids: readonly string[]): readonly string[] {
   const rows: Row[] = [];
   for (const id of ids) {
@@ -115,7 +114,7 @@ export async function findLogs(
   return lines.map(({ place }) => place);
 }
 
-/** Delete log lines by place. @returns how many there were */
+/** Delete log lines by place. @returns their number */
 export function removeLogs(state: LedgerState, places: readonly number[]): number {
   const count = state.tables.logs.remove(places);
   if (count > 0) state.isDirty = true;

@@ -29,17 +29,15 @@ export function copyToStore(record: ScheduleRecord): ScheduleRecord {
   checkTime(record.cursor, "cursor");
   if (record.nextAt !== null) checkTime(record.nextAt, "nextAt");
   const text = JSON.stringify(record);
-  // JSON escapes characters that cannot be stored. Checking each value costs more than everything
-  // else, so it is done only if there may be one.
+  // JSON escapes unstorable characters. Checking each value costs more than everything else, so it
+  // is done only if the text may have one.
   if (!/\\u(?:0000|d[89a-f])/.test(text)) return JSON.parse(text) as ScheduleRecord;
   const clean = (_key: string, value: unknown) =>
     typeof value === "string" ? storable(value) : value;
   return JSON.parse(text, clean) as ScheduleRecord;
 }
 
-/**
- * Delete a schedule. Its fates stay, so that no tick fires twice. @returns whether there was one
- */
+/** Delete a schedule. Its fates stay, so that no tick fires twice. @returns true if it existed */
 export function deleteSchedule(
   state: LedgerState,
   _moment: Moment,

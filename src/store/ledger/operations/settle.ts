@@ -60,7 +60,7 @@ export function finishAttempt(
   return instance;
 }
 
-/** Update the instance of a row; if it waits, announce when it is due. */
+/** Update the instance of a row; if it waits, announce its due time. */
 export function updateInstance(
   state: LedgerState,
   moment: Moment,
@@ -73,7 +73,7 @@ export function updateInstance(
   if (isWaiting) state.hints.push({ type: "instances", dueAt: instance.dueAt });
 }
 
-/** The instance with what was reported of its attempt. */
+/** The instance with its attempt's report. */
 function withReport(
   instance: Instance,
   reported: Pick<Settlement, "version" | "progress" | "usage">,

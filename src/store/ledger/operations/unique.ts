@@ -10,7 +10,7 @@ import type { Range } from "../tables/tables.ts";
 
 const LATEST: Range = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: true, limit: 1 };
 
-/** The instance that has a unique key: an unfinished one, or one that keeps it for a time. */
+/** The instance that has a unique key: unfinished, or keeping it for a time. */
 export function keyHolder(state: LedgerState, moment: Moment, uniqueKey: string): Instance | null {
   const open = state.tables.instances.openByKey(uniqueKey);
   if (open) return open.instance;
@@ -22,11 +22,11 @@ export function keyHolder(state: LedgerState, moment: Moment, uniqueKey: string)
 }
 
 /**
- * What to do with an instance whose key another has: return that one, or replace it. One that was
- * claimed before its due time has not begun, and is replaced like one that waits.
+ * Decide on an instance whose key another has: return that one, or replace it. An instance claimed
+ * before its due time has not begun, and is replaced like a waiting one.
  *
- * @throws JobError `already_exists` if that one has another kind or other arguments, `conflict` if
- * it is running
+ * @throws JobError `already_exists` if it has another kind or other arguments, `conflict` if it is
+ * running
  */
 export function resolveConflict(
   input: NewInstance,
@@ -43,9 +43,7 @@ export function resolveConflict(
   throw runsError(holder.id, input.kind);
 }
 
-/**
- * @throws JobError `already_exists` if the existing instance has another kind or other arguments
- */
+/** @throws JobError `already_exists` if the existing instance differs in kind or arguments */
 export function assertSame(
   input: NewInstance,
   existing: Instance,

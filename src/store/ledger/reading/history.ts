@@ -42,7 +42,7 @@ export function mergeHistory(
   return entries;
 }
 
-/** The first known time of a run elsewhere, which may be reported after its end. */
+/** The first known time of a run elsewhere, whose report may come after its end. */
 function firstTimeOf({ createdAt, processedAt, settledAt }: Instance): number {
   return Math.min(createdAt, processedAt ?? settledAt ?? createdAt);
 }

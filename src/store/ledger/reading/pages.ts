@@ -41,7 +41,7 @@ interface PlacedInstance {
   readonly instance: Instance;
 }
 
-/** Rows that match, and the last row looked at if there may be more after it. */
+/** Matching rows, and the last inspected row if more may follow. */
 interface FoundRows {
   readonly rows: readonly PlacedInstance[];
   readonly lookedTo?: { readonly seq: number; readonly createdAt: number } | undefined;
@@ -68,7 +68,7 @@ export async function pageOfInstances(
     : readToken<number>(page.token, "instances", ["number"]);
   const from = last !== undefined && !isReverse ? last + 1 : 1;
   const to = last !== undefined && isReverse ? last - 1 : LAST;
-  // One more than the page has tells whether there is a next page.
+  // One more than the page needs shows whether there is a next page.
   const { rows, lookedTo } = await read({ from, to, isReverse }, page.limit + 1);
   const shown = rows.slice(0, page.limit);
   const items = shown.map(({ instance }) => instance);
@@ -102,7 +102,7 @@ export async function pageOfHistory<Row extends PlacedInstance>(
   let looked = 0;
   for await (const row of rowsFrom(Math.max(1, lastSeq!))) {
     looked += 1;
-    // Of an instance, everything is read.
+    // Everything is read of a single instance.
     if (looked > lookMax && query.instanceId === undefined) {
       return { items, nextToken: writeToken("history", [row.seq - 1, LAST]) };
     }
@@ -122,7 +122,7 @@ export async function pageOfHistory<Row extends PlacedInstance>(
 }
 
 /**
- * A page of log lines: of one instance in the order written, of many by time. A page is full at
+ * A page of log lines: for one instance in the order written, for many by time. A page is full at
  * {@link PAGE_CHARS_MAX} characters.
  *
  * @param read lines of the query's instance, or of all
@@ -163,7 +163,7 @@ function checkLines({ instanceId, fromLine }: LogQuery, isBack: boolean): void {
   });
 }
 
-/** The place before the first line of a page without a token; none for the first of all. */
+/** The place before the first line of a page without a token; none at the very beginning. */
 async function firstPlace(
   { fromLine, after = -LAST }: LogQuery,
   isBack: boolean,
@@ -203,7 +203,7 @@ export async function collectLogs(
     readonly limit: number;
     readonly charsMax?: number;
     readonly after?: { readonly at: number; readonly place: number } | undefined;
-    /** Back from that line; only of one instance. */
+    /** Back from that line; only for one instance. */
     readonly isBack?: boolean;
   },
   read: ReadLogs,
@@ -330,8 +330,7 @@ function writeToken(type: TokenType, place: readonly (number | string)[]): strin
 /**
  * The place in a token.
  *
- * @throws JobError `invalid_argument` for a token that {@link writeToken} did not make for this
- * type and shape
+ * @throws JobError `invalid_argument` for a token of another type and shape
  */
 function readToken<T extends number | string>(
   token: string,

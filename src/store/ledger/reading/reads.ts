@@ -41,7 +41,7 @@ export function listInstances(
   });
 }
 
-// Read twice: the order is known only after reading all, and all at once may be too large.
+// Read twice: the order is known only at the end, and all at once may be too large.
 function pageRowsOfIds(
   state: LedgerState,
   query: InstanceQuery,

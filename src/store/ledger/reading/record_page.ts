@@ -17,8 +17,8 @@ const LARGE_RECORDS = 32;
 const RECORD_CHARS = 300;
 
 /**
- * A page of records as it fills, limited by number and size, so that the contents of a store do not
- * determine the memory of a reader.
+ * A growing page of records, limited by number and size, so that a store's contents do not
+ * determine a reader's memory.
  */
 export class FillingPage {
   readonly #limit: number;
@@ -33,7 +33,7 @@ export class FillingPage {
     return this.#records.length >= this.#limit || this.#chars >= PAGE_CHARS;
   }
 
-  /** How many more records it takes; at least one until it is full. */
+  /** Number of records that still fit; at least one until it is full. */
   get left(): number {
     return this.#limit - this.#records.length;
   }
@@ -45,7 +45,7 @@ export class FillingPage {
     }
   }
 
-  /** The page. @param isEnd whether nothing follows it */
+  /** The page. @param isEnd true if nothing follows */
   end(isEnd: boolean): RecordPage {
     return { records: this.#records, isEnd };
   }

@@ -8,7 +8,7 @@ import type { Index } from "../tables/tables.ts";
 
 /** Rows read before yielding to the event loop. */
 export const CHUNK_ROWS = 1_000;
-/** Rows of the first read of an index; each further one is twice as long. */
+/** Rows of the first read of an index; each further read is twice as long. */
 const READ_ROWS_MIN = 16;
 /** The same for many indexes, together: most of their rows come after the page. */
 const READ_ROWS_ALL = 512;
@@ -34,8 +34,8 @@ interface OpenIndex {
 /**
  * Rows that may match, in order of `seq`, from the narrowest indexes of the query.
  *
- * After each yield the indexes are read again from the scan's position: an instance that has
- * changed its state is in another index.
+ * After each yield the indexes are read again from the scan's position: a changed instance is in
+ * another index.
  */
 export class Scan {
   readonly #state: LedgerState;
@@ -43,7 +43,7 @@ export class Scan {
   readonly #isReverse: boolean;
   #from: number;
   #to: number;
-  /** Indexes with a row to give, as a heap: the one whose row comes first is on top. */
+  /** Indexes with a row to give, as a heap: the index with the first row is on top. */
   #heap: OpenIndex[] = [];
   /** Indexes whose next rows must be read. */
   #empty: OpenIndex[] = [];
@@ -120,7 +120,7 @@ export class Scan {
     });
   }
 
-  /** True if the next row of an index comes before that of another. */
+  /** True if the next row of an index comes before another's. */
   #isBefore(left: OpenIndex, right: OpenIndex): boolean {
     const difference = left.rows[left.next]!.seq - right.rows[right.next]!.seq;
     return this.#isReverse ? difference > 0 : difference < 0;
@@ -138,7 +138,7 @@ export class Scan {
     heap[place] = open;
   }
 
-  /** Put the index on top, whose row was taken, where its next row belongs. */
+  /** Move the top index, whose row was taken, to the place of its next row. */
   #settleTop(top: OpenIndex): void {
     const heap = this.#heap;
     let moved = top;
@@ -233,7 +233,7 @@ export function hasText({ argumentsJson }: Instance, text: string): boolean {
 /**
  * The first seq created at or after `time`, by halving: creation never decreases with seq.
  *
- * @param range where it is, if that is known
+ * @param range of it, if known
  */
 export function seqFrom(
   state: LedgerState,

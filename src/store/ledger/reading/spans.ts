@@ -14,14 +14,14 @@ import type { LedgerState } from "../state.ts";
 import type { CountedIndex } from "../tables/tables.ts";
 import { seqFrom } from "./scan.ts";
 
-/** Most rows that one request reads; what exceeds it is estimated. About 15 ms on SQLite. */
+/** Most rows that one request reads; the excess is estimated. About 15 ms on SQLite. */
 const READ_MAX = 250_000;
 /** Rows read before other work runs. */
 const SLICE_ROWS = 20_000;
-/** What reading an index costs at least, in rows. */
+/** Least cost of reading an index, in rows. */
 const INDEX_ROWS = 100;
 
-/** An index to count, and how many rows it has at most. */
+/** An index to count, and its most rows. */
 interface Counted {
   readonly index: CountedIndex;
   readonly state: FinalState | null;
@@ -36,7 +36,7 @@ export async function countSpans(
 ): Promise<readonly SpanCounts[]> {
   checkSpans(request);
   const bounds = request.by === "due" ? request.bounds : seqsFrom(state, request.bounds);
-  // The small ones first: what they leave of the work is for the large ones.
+  // The small ones first: their unused work is for the large ones.
   const wanted = indexesOf(state, request).sort((left, right) => left.rows - right.rows);
   const found = new Map<string, SpanCounts>();
   let left = READ_MAX;
@@ -78,7 +78,7 @@ export function listGaps({ tables }: LedgerState, request: GapRequest): readonly
   return tables.ticks.gaps(request);
 }
 
-/** @throws JobError `invalid_argument` for spans that are out of order or too many */
+/** @throws JobError `invalid_argument` for unordered or too many spans */
 export function checkSpans({ bounds, kinds = [] }: SpanCountRequest): void {
   checkBatch(kinds.length, "count instances of");
   for (const bound of bounds) checkTime(bound, "bounds");
@@ -102,7 +102,7 @@ export function checkGaps({ after, before, skip = 0, limit }: GapRequest): void 
 /** The first seq of each span, and the first after the last one. */
 function seqsFrom(state: LedgerState, bounds: readonly number[]): readonly number[] {
   const seqs = Array<number>(bounds.length).fill(0);
-  // From the middle out: each seq bounds the search for those on both sides of it.
+  // From the middle out: each seq bounds the search on both its sides.
   const find = (first: number, last: number, low: number, high: number) => {
     if (first > last) return;
     const middle = Math.floor((first + last) / 2);

@@ -5,7 +5,7 @@ import type { LedgerState } from "../state.ts";
 
 /** Schedules read at a time. */
 const CHUNK = 100;
-/** Most schedules among which those of some kinds are looked for. */
+/** Most schedules that are searched for certain kinds. */
 const LOOK_MAX = 20_000;
 
 /** Check the limits of a query. @throws JobError `invalid_argument` */
@@ -14,7 +14,7 @@ export function checkUpcoming({ kinds = [], limit }: UpcomingQuery): void {
   checkBatch(kinds.length, "look for what is due next of");
 }
 
-/** What is due next. @param turn resolves after other work has run */
+/** The next due items. @param turn resolves after other work has run */
 export async function listUpcoming(
   { tables }: LedgerState,
   query: UpcomingQuery,

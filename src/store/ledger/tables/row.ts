@@ -2,22 +2,19 @@ import { JobError } from "../../../core/errors.ts";
 import type { Instance, StoredLogEntry } from "../../../core/instance.ts";
 import { JOB_STATES, type JobState } from "../../../core/state.ts";
 
-/** An instance, with what only the store knows about it. */
+/** An instance, with the store's internal data about it. */
 export interface Row {
   /** Place in the order of acceptance: strictly increasing, never reused. */
   readonly seq: number;
   readonly instance: Instance;
   /**
-   * True if a waiting instance was seen due, false if it is not due yet; null if it does not wait,
-   * or is held until one before it is final.
+   * True if a waiting instance was seen due, false if not due yet; null if it does not wait, or is
+   * held until an earlier one is final.
    */
   readonly isReady: boolean | null;
-  /**
-   * True if a ready row is behind the first of its queue: of a queue with a key only the first is
-   * claimed.
-   */
+  /** True if a ready row is behind the first of its queue: with a key only the first is claimed. */
   readonly isBehind?: boolean;
-  /** When a final instance may be deleted, epoch ms; null for any other. */
+  /** Time from which a final instance may be deleted, epoch ms; null for any other. */
   readonly expireAt: number | null;
 }
 
@@ -30,7 +27,7 @@ export interface PlacedLog {
   readonly entry: StoredLogEntry;
 }
 
-/** The place of a ready row among those of its kind. */
+/** The place of a ready row within its kind. */
 export interface ReadyKey {
   readonly priority: number;
   readonly dueAt: number;
@@ -54,10 +51,7 @@ const INDEX = Object.fromEntries(JOB_STATES.map((state, index) => [state, index]
   number
 >;
 
-/**
- * True if a waiting instance is held until those of its schedule before it are final, whatever its
- * due time.
- */
+/** True if a waiting instance is held until earlier ones of its schedule are final, even if due. */
 export function isHeld({ instance, isReady }: Row): boolean {
   return isReady === null && instance.state === "scheduled";
 }
@@ -94,7 +88,7 @@ export function readyKeyOf({ seq, instance }: Row): ReadyKey {
   return { priority: instance.priority, dueAt: instance.dueAt, seq };
 }
 
-/** True if an instance waits in a queue with a key of its own, not in its kind's default queue. */
+/** True if an instance waits in a queue with a key, not in its kind's default queue. */
 export function isKeyed({ kind, queueKey }: Pick<Instance, "kind" | "queueKey">): boolean {
   return queueKey !== kind;
 }
@@ -110,7 +104,7 @@ export function countRow(kinds: Map<string, KindCounts>, row: Row, by: 1 | -1): 
   if (row.isBehind) counts.behind += by;
 }
 
-/** Add a row to the held instances by schedule, or take it out, if it is held. */
+/** Update the held instances by schedule with a row, if it is held. */
 export function countHeld(held: Map<string, number>, row: Row, by: 1 | -1): void {
   const { scheduleId } = row.instance;
   if (scheduleId === null || !isHeld(row)) return;

@@ -57,7 +57,7 @@ export interface Tally {
   /** One for each span. */
   readonly counts: readonly number[];
   readonly isEstimate: boolean;
-  /** The rows that were read, which is what it cost. */
+  /** The number of rows read, its cost. */
   readonly readCount: number;
 }
 
@@ -66,13 +66,13 @@ export interface LogRange {
   /** Lines of one instance, in the order written; null: lines of all instances. */
   readonly instanceSeq: number | null;
   /**
-   * The order of lines of all instances: by time and then place, or as written, from the oldest
-   * or back from the newest. "back": lines of one instance back from a place.
+   * The order of lines: of all instances by time and then place, or as written, from the oldest or
+   * back from the newest. "back": of one instance back from a place.
    */
   readonly order: "time" | "written" | "newest" | "back";
   /**
-   * Place, and time if it is the order, of the line before the first; absent: from the first. It
-   * does not count for the newest. In the order "back", the place after the first line.
+   * Place, and time in that order, of the line before the first; absent: from the first. Ignored
+   * for the newest. In the order "back", the place after the first line.
    */
   readonly afterPlace?: number;
   readonly afterAt?: number;
@@ -95,7 +95,7 @@ export interface QueueName {
   readonly queueKey: string;
 }
 
-/** A queue that its rate limit delays: none of its rows is offered to a claim until then. */
+/** A queue that its rate limit delays: claims get none of its rows until then. */
 export interface QueueDelay extends QueueName {
   /** Epoch ms. */
   readonly until: number;
@@ -103,7 +103,7 @@ export interface QueueDelay extends QueueName {
   readonly stamp: string;
 }
 
-/** Starts in a rate's window: times, epoch ms, and how many at each, oldest first. */
+/** Starts in a rate's window: times, epoch ms, and the number at each, oldest first. */
 export type Starts = readonly (readonly [at: number, count: number])[];
 
 /** The starts that count together. */
@@ -120,7 +120,7 @@ export interface RateStarts extends RateWindow {
 
 /** Instances and the indexes to find them. */
 export interface InstanceTable {
-  /** Insert a row: a new one, or one that was started or finished elsewhere. */
+  /** Insert a row: a new one, or one started or finished elsewhere. */
   insert(row: Row): void;
   update(before: Row, after: Row): void;
   /** Delete an instance and its ended attempts. */
@@ -133,8 +133,8 @@ export interface InstanceTable {
   /**
    * Count the rows of an index in spans: span i is from `bounds[i]` to before the next.
    *
-   * @param most.rows how many rows the index has at most
-   * @param most.read how many rows to read; beyond that, counts are estimated
+   * @param most.rows most rows of the index
+   * @param most.read number of rows to read; beyond that, counts are estimated
    */
   tally(
     index: CountedIndex,
@@ -142,8 +142,8 @@ export interface InstanceTable {
     most: { readonly rows: number; readonly read: number },
   ): Tally;
   /**
-   * Ids that contain a text, the newest first, and now and then, for other work to run first, how
-   * many ids were compared since.
+   * Ids that contain a text, newest first, and now and then, to let other work run, the number of
+   * ids compared since.
    */
   idsWith(part: string): Iterable<string | number>;
   /** The seq and creation time of the first row at or after `seq`. */
@@ -158,24 +158,24 @@ export interface InstanceTable {
 
 /** Waiting instances in the order of claims. */
 export interface WaitingTable {
-  /** Ready rows of a kind that are behind no other, in claim order, those after `after`. */
+  /** Unblocked ready rows of a kind in claim order, after `after`. */
   ready(kind: string, limit: number, after?: ReadyKey): readonly Row[];
   firstReady(kind: string): ReadyKey | null;
   /**
-   * Make waiting rows with `dueAt` ≤ `wallMs` ready, earliest first. Those with a queue key are put
+   * Make waiting rows with `dueAt` ≤ `wallMs` ready, earliest first. Rows with a queue key go
    * behind the first of their queue.
    */
   promote(wallMs: number, limit: number): readonly PromotedRow[];
-  /** The first ready row of a queue with a key: the one offered, or the first one behind it. */
+  /** The first ready row of a queue with a key: the offered one, or the first one behind it. */
   firstOfQueue(queue: QueueName, isBehind: boolean): Row | null;
-  /** Rows that are not ready, due in a span, by due time: of a kind, or of all. */
+  /** Unready rows due in a span, by due time: of a kind, or of all. */
   later(
     kind: string | null,
     span: Omit<LaterRequest, "kinds">,
   ): readonly Row[];
-  /** The first rows that are not ready by their due time: of a kind, or of all. */
+  /** The first unready rows by their due time: of a kind, or of all. */
   soonest(kind: string | null, limit: number): readonly UpcomingInstance[];
-  /** The earliest due time of rows that are not ready: of a kind, or of all. */
+  /** The earliest due time of unready rows: of a kind, or of all. */
   firstLater(kind: string | null): number | null;
 }
 
@@ -194,27 +194,27 @@ export interface LimitTable {
   endedDelays(wallMs: number, limit: number): readonly QueueDelay[];
   /** When the first delay ends: of a kind, or of all. */
   firstDelay(kind: string | null): number | null;
-  /** End the delays of a kind with another stamp, or all delays. @returns how many */
+  /** End the delays of a kind with another stamp, or all delays. @returns their number */
   endDelays(kind: string | null, stamp: string | null): number;
   /**
-   * Starts of a window. If the queue has none for this span, those of its longest window: its rate
-   * had another span before.
+   * Starts of a window. If the queue has no starts for this span, it returns its longest window's:
+   * its rate had another span before.
    */
   starts(window: RateWindow): Starts;
   /** @param expireAt when the last start stops counting, epoch ms */
   saveStarts(window: RateWindow, starts: Starts, expireAt: number): void;
   /** Windows by kind, queue (by code point) and span, after one. */
   windows(after: RateWindow | null, limit: number): readonly RateStarts[];
-  /** @returns whether there was one */
+  /** @returns true if there was one */
   removeWindow(window: RateWindow): boolean;
-  /** Delete windows that expired before `before`. @returns how many */
+  /** Delete windows that expired before `before`. @returns their number */
   removeExpired(before: number, limit: number): number;
 }
 
 /** Attempts that ended with their instance scheduled again. */
 export interface EndedAttemptTable {
   add(row: Row, ended: EndedAttempt): void;
-  /** Those of an instance, from attempt `fromAttempt` on. */
+  /** Attempts of an instance, from attempt `fromAttempt` on. */
   list(seq: number, fromAttempt: number, limit: number): readonly EndedAttempt[];
   byFence(seq: number, fence: number): EndedAttempt | null;
 }
@@ -227,9 +227,9 @@ export interface LogTable {
   /** Number of the last line of an instance; 0 for none. */
   lastSeq(seq: number): number;
   read(range: LogRange): readonly PlacedLog[];
-  /** Delete the first lines of an instance. @returns how many */
+  /** Delete the first lines of an instance. @returns their number */
   removeOf(seq: number, limit: number): number;
-  /** @returns how many there were */
+  /** @returns number deleted */
   remove(places: readonly number[]): number;
 }
 
@@ -239,7 +239,7 @@ export interface ScheduleTable {
   save(record: ScheduleRecord): void;
   remove(id: string): void;
   count(): number;
-  /** Those after `afterId`, in the given direction. */
+  /** Items after `afterId`, in the given direction. */
   list(
     range: {
       readonly afterId: string | null;
@@ -247,7 +247,7 @@ export interface ScheduleTable {
       readonly limit: number;
     },
   ): readonly ScheduleRecord[];
-  /** Those whose next tick is due, earliest first, without the first `skip`. */
+  /** Schedules whose next tick is due, earliest first, without the first `skip`. */
   due(
     wallMs: number,
     page: { readonly limit: number; readonly skip?: number },
@@ -269,7 +269,7 @@ export interface TickTable {
   ): readonly TickFate[];
   /** Ticks without a run, latest first; see `isGap`. */
   gaps(request: GapRequest): readonly TickFate[];
-  /** Delete fates recorded before `before`, epoch ms. @returns how many */
+  /** Delete fates recorded before `before`, epoch ms. @returns their number */
   removeRecorded(before: number, limit: number): number;
 }
 
@@ -280,7 +280,7 @@ export interface PauseTable {
   remove(kind: string | null): void;
 }
 
-/** Memos to list: those whose keys begin with `prefix`, after `after`. */
+/** Memos to list: keys that begin with `prefix`, after `after`. */
 export interface MemoRange {
   readonly prefix: string;
   readonly after: string | null;
@@ -301,9 +301,9 @@ export interface MemoTable {
 export interface MaintenanceTable {
   readMark(): StoreMark | null;
   saveMark(mark: StoreMark | null): void;
-  /** Delete log lines and ended attempts without an instance. @returns how many */
+  /** Delete log lines and ended attempts without an instance. @returns their number */
   removeOrphans(limit: number): number;
-  /** Problems that the medium finds in itself. */
+  /** Problems that the medium finds in its data. */
   findProblems(limit: number): readonly StoreProblem[];
   size(): StoreSize;
   /** Release unused space; outside a transaction. */
@@ -320,7 +320,7 @@ export interface SharedTable {
 
 /**
  * Rows and their indexes by subject; the ledger gives them their meaning. All calls are
- * synchronous. Calls that write come before a `commit`. They throw JobError when the medium fails.
+ * synchronous. Writes precede a `commit`, and throw JobError when the medium fails.
  */
 export interface Tables {
   readonly instances: InstanceTable;
@@ -351,7 +351,7 @@ export interface Tables {
 export interface OwnedTables extends Tables, Pick<StoreInfo, "isDurable" | "type" | "location"> {
   open(request: OpenRequest): Pick<StoreInfo, "storeId" | "epoch" | "format"> & Head;
   close(): void;
-  /** Why nothing may be written now; null for nothing, absent if that cannot happen. */
+  /** Why nothing may be written now; null if allowed, absent if always allowed. */
   readonly problem?: JobError | null | undefined;
   /** Begin a transaction. @returns false when the medium is busy for the moment */
   begin(): boolean;

@@ -4,7 +4,7 @@ import { pack, type Packable, Packed, Tuple } from "./msgpack.ts";
 
 const packedOnce = new WeakMap<object, Packed>();
 
-/** Encode what an object has in the form of the script, once for each object. */
+/** Encode an object's data in the form of the script, once for each object. */
 function packOnce<T extends object>(object: T, packableOf: (object: T) => Packable): Packed {
   let packed = packedOnce.get(object);
   if (!packed) packedOnce.set(object, packed = new Packed(pack(packableOf(object))));
@@ -23,7 +23,7 @@ function limitsOf({ kinds, pools }: ClaimLimits): Packable {
   };
 }
 
-/** Separates the limits of a kind from those of its queues. */
+/** Separates the limits of a kind from its queues' limits. */
 function partsOf({ concurrency, rate }: JobLimits): Packable {
   const slotsOf = (isOfQueue: boolean) =>
     concurrency.filter(({ by }) => by.length > 0 === isOfQueue)

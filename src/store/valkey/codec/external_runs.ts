@@ -33,7 +33,7 @@ function packEnd({ at, state, reason, error }: NonNullable<RunReport["end"]>): P
   ];
 }
 
-/** A tick whose run was not reported in the form of the script: its key, and what it is as news. */
+/** A tick whose run was not reported, in the form of the script: its key, and its news. */
 export function packMissedTick({ scheduleId, tick }: TickKey): Packable {
   return [scheduleId, tick, packNewsOfMissed({ scheduleId, from: tick, to: tick, count: 1 })];
 }

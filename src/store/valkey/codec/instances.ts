@@ -24,7 +24,7 @@ export function readWhole(from: Unpacker): ReadRow {
 }
 
 /**
- * Read claimed instances. A plain row omits what it shares with the one before; see
+ * Read claimed instances. A plain row omits members equal to the previous row's; see
  * `script/plain_claim.lua`.
  */
 export function readClaimed(from: Unpacker): readonly Instance[] {

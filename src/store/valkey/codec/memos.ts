@@ -9,13 +9,13 @@ export function packNews(news: News): Packable {
   return NEWS.pack(storableNews(news));
 }
 
-/** Ticks that were missed as news in the form of the script: their id, detail and notice. */
+/** Missed ticks as news in the form of the script: their id, detail and notice. */
 export function packNewsOfMissed(missed: MissedTicks): Packable {
   const { id, detail, noticeId } = newsOfMissed(missed);
   return [id, detail, noticeId];
 }
 
-/** Read a memo: its key, what the script decides by, its text and its news. */
+/** Read a memo: its key, the script's part of it, its text and its news. */
 export function readMemo(from: Unpacker): Memo {
   const key = from.text();
   const [version, watch, droppedNews] = from.read() as [number, MemoWatch, number];

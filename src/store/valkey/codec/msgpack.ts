@@ -2,8 +2,8 @@ import { Buffer } from "node:buffer";
 import { JobError } from "../../../core/errors.ts";
 
 /**
- * A value that scripts receive. Null is written as false, since a list in Lua must not have gaps,
- * and bytes as a string.
+ * A value for scripts. Null is written as false, since Lua lists must not have gaps; bytes as a
+ * string.
  */
 export type Packable =
   | null
@@ -16,7 +16,7 @@ export type Packable =
   | readonly Packable[]
   | { readonly [name: string]: Packable };
 
-/** A value that is already encoded. */
+/** An already encoded value. */
 export class Packed {
   readonly bytes: Uint8Array;
 
@@ -48,7 +48,7 @@ class Packer {
   #buffer = Buffer.allocUnsafe(SIZE_MIN);
   #length = 0;
 
-  /** A copy of the bytes written so far. */
+  /** Copy the bytes written so far. */
   bytes(): Buffer {
     return Buffer.from(this.#buffer.subarray(0, this.#length));
   }
@@ -60,7 +60,7 @@ class Packer {
     if (this.#buffer.length > KEPT_MAX) this.#buffer = Buffer.allocUnsafe(SIZE_MIN);
   }
 
-  /** Append a value. Members that are undefined are left out. */
+  /** Append a value, without undefined members. */
   write(value: Packable): void {
     if (typeof value === "string") this.#text(value);
     else if (typeof value === "number") this.#number(value);
@@ -117,7 +117,7 @@ class Packer {
   #text(text: string): void {
     const { length } = text;
     if (length < 32) {
-      // Short texts are mostly ASCII, with as many bytes as characters.
+      // Short texts are mostly ASCII, one byte per character.
       this.#reserve(length + 1);
       const start = this.#length + 1;
       let index = 0;
@@ -164,14 +164,14 @@ class Packer {
 
 const packer = new Packer();
 
-/** Encode values one after the other. */
+/** Encode values one by one. */
 export function pack(...values: readonly Packable[]): Buffer {
   packer.clear();
   for (const value of values) packer.write(value);
   return packer.bytes();
 }
 
-/** A value that was read; null if the script has none. */
+/** A value that was read; null if the script has no value. */
 export function orNull<T>(value: unknown): T | null {
   return value === false || value === undefined ? null : value as T;
 }
@@ -197,8 +197,8 @@ export class Tuple<T extends object> {
 }
 
 /**
- * Reads MessagePack as `cmsgpack` writes it. On request it returns a string as bytes, which may
- * hold another value.
+ * Reads MessagePack as `cmsgpack` writes it, strings on request as bytes, which may hold another
+ * value.
  */
 export class Unpacker {
   readonly #bytes: Buffer;

@@ -17,13 +17,13 @@ import { orNull, pack, type Packable, Tuple, Unpacker } from "./msgpack.ts";
 /** Stored in place of an error for a passed deadline. Readers put it into words. */
 const PAST_DEADLINE = "deadline";
 
-/** The part of an instance that never changes and that the server does not decide by. */
+/** The part of an instance that never changes and that the server ignores. */
 export type FixedPart = Pick<
   Instance,
   "crashesMax" | "scheduledFor" | "retryMax" | "timeoutMs" | "argumentsJson"
 >;
 
-/** An instance that was read, with its place in the order of acceptance. */
+/** An instance with its place in the order of acceptance. */
 export interface ReadRow {
   readonly seq: number;
   readonly isHeld: boolean;
@@ -52,7 +52,7 @@ export function packNewInstance(input: NewInstance): Packable {
   ];
 }
 
-/** A due time in the form of the script, which puts its own time in place of false. */
+/** A due time in the form of the script, which replaces false by its own time. */
 export function packDue(dueAt: number | null): number | false {
   return dueAt === null ? false : Math.ceil(dueAt);
 }
@@ -66,7 +66,7 @@ function hasExtra(input: NewInstance): boolean {
   return input.waitingMax !== undefined || hasRareMembers(input);
 }
 
-/** The rare members of a new instance, and what is decided when it is accepted. */
+/** The rare members of a new instance, and values that acceptance decides. */
 function extraOf(input: NewInstance): Packable {
   if (!hasExtra(input)) return false;
   const { uniqueKey, formerKey, waitingMax } = input;
@@ -104,10 +104,7 @@ const NO_FIXED: FixedPart = {
 /** First byte of every row: a list of more than 15 values. */
 const LIST = 0xdc;
 
-/**
- * True if these are the bytes of a whole row. The rest of a row after its seq begins with a string
- * instead.
- */
+/** True for the bytes of a whole row. The rest of a row after its seq begins with a string. */
 export function isRow(bytes: Uint8Array): boolean {
   return bytes[0] === LIST;
 }

@@ -2,14 +2,9 @@ import type { NewInstance } from "../../store.ts";
 import type { Packable } from "./msgpack.ts";
 import { isOrdinary, packDue, packFixed } from "./rows.ts";
 
-/**
- * Smaller batches are sent instance by instance, which the script combines with other operations.
- */
+/** Smaller batches are sent one by one, and combined with other operations by the script. */
 const RUN_MIN = 8;
-/**
- * Longest fixed part that is sent once for a whole run, so that a small call cannot write very
- * much.
- */
+/** Longest fixed part that a run shares, so that a small call cannot write very much. */
 const SHARED_BYTES_MAX = 1_024;
 
 /**
@@ -24,8 +19,8 @@ interface Run {
 }
 
 /**
- * Split a batch of ordinary instances into runs. Returns null if it has others, repeats an id, or
- * has too many runs.
+ * Split a batch of ordinary instances into runs. Returns null for others, repeated ids or too many
+ * runs.
  */
 export function runsOf(instances: readonly NewInstance[]): readonly Run[] | null {
   if (instances.length < RUN_MIN) return null;

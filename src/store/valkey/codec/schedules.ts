@@ -1,7 +1,7 @@
 import { QUEUE_MAX, type ScheduleRecord, type TickFate } from "../../../core/time/schedule.ts";
 import { orNull, Tuple, Unpacker } from "./msgpack.ts";
 
-/** A schedule that was read, with the version that shows whether it or its fates have changed. */
+/** A stored schedule, with the version that shows changes of it or its fates. */
 export interface StoredSchedule {
   readonly record: ScheduleRecord;
   readonly version: number;

@@ -9,12 +9,11 @@ import { readFixed, readRow } from "./rows.ts";
 
 type Final = Extract<Settlement["outcome"], { readonly type: "final" }>;
 
-/** How many of the last runs an outcome may join. */
+/** Number of recent runs that an outcome may join. */
 const RUNS_OPEN = 4;
 
 /**
- * Plain outcomes of one claim, which differ in instance, result and usage; see
- * `script/outcomes.lua`.
+ * Plain outcomes of one claim that differ in instance, result and usage; see `script/outcomes.lua`.
  */
 interface Run {
   readonly fence: number;
@@ -30,7 +29,7 @@ interface Run {
 /** Settlements, sorted for sending. */
 export interface SettlementPlan {
   readonly settlements: readonly Settlement[];
-  /** Their instances as claimed, if this node remembers them. */
+  /** Their instances as claimed, if remembered by this node. */
   readonly known: readonly (Instance | undefined)[];
   readonly runs: readonly Run[];
   /** Positions of settlements that are in no run. */
@@ -49,8 +48,8 @@ export function planSettlements(
     if (!instance || !isPlainClaim(instance) || !isPlain(settlement)) others.push(index);
     else addToRuns(runs, settlement, instance.kind);
   }
-  // Runs are settled first. If an instance occurs in a run and outside, send all separately, to
-  // keep their order.
+  // Runs are settled first. If an instance is in a run and outside, send all separately, to keep
+  // the order.
   const otherIds = new Set(others.map((index) => settlements[index]!.id));
   if (others.length === 0 || runs.every(({ ids }) => ids.every((id) => !otherIds.has(id)))) {
     return { settlements, known, runs, others };
@@ -58,7 +57,7 @@ export function planSettlements(
   return { settlements, known, runs: [], others: settlements.map((_, index) => index) };
 }
 
-/** Settlements in the form of the script: those in no run, then the runs. */
+/** Settlements in the form of the script: single ones, then the runs. */
 export function packSettlements(
   { settlements, known, runs, others }: SettlementPlan,
 ): readonly Packable[] {
@@ -94,7 +93,7 @@ function addToRuns(runs: Run[], settlement: PlainSettlement, kind: string): void
   if (usage !== undefined) run.hasUsages = true;
 }
 
-// Attempts of one claim end interleaved with those of neighbouring claims.
+// Attempts of neighbouring claims end interleaved.
 function openRun(runs: Run[], fence: number, kind: string, outcome: Final): Run {
   for (let at = runs.length - 1; at >= 0 && at >= runs.length - RUNS_OPEN; at--) {
     const run = runs[at]!;
@@ -154,7 +153,7 @@ function packSettlement(settlement: Settlement, isKnown: boolean): Packable {
   const reason = outcome.type === "retry" && storable(outcome.reason);
   const error = "error" in outcome && errorText(outcome.error);
   const members = [...first, Math.ceil(outcome.dueAt), reason, error];
-  // In the place that they have in all items.
+  // In their place within all items.
   return last.length === 0 ? members : [...members, false, false, ...last];
 }
 
@@ -231,7 +230,7 @@ function readSettledList(from: Unpacker): readonly Settled[] {
   });
 }
 
-/** Compute a settled instance that nobody else has changed. The script has the same rules. */
+/** Compute a settled instance that nobody else has changed, by the script's rules. */
 function settledInstance(claimed: Instance, settlement: Settlement, at: number): Instance {
   const { version, progress, usage, outcome, endedAgoMs } = settlement;
   const isAsClaimed = version === undefined && progress === undefined && usage === undefined;

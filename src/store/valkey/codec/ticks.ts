@@ -13,19 +13,19 @@ import { FATE, type StoredSchedule } from "./schedules.ts";
 /** Fates read at a time. */
 const FATES_MAX = 1_000;
 
-/** Reads fates of a schedule that begin in a range, and the one before them. */
+/** Reads fates of a schedule that begin in a range, and the previous one. */
 type ReadFates = (scheduleId: string, range: Range) => Promise<readonly TickFate[]>;
 
 /**
- * Steps of schedules in the form of the script, with all that needs a calendar: which ticks are
- * blacked out, and how fates that overlap stored ones are split.
+ * Steps of schedules in the form of the script, with everything that needs a calendar: blacked-out
+ * ticks, and splits of fates that overlap stored ones.
  */
 export async function packAdvances(
   advances: readonly Advance[],
   stored: ReadonlyMap<string, StoredSchedule>,
   readFates: ReadFates,
 ): Promise<Packable> {
-  // The fates after each step, as far as the steps overlap them.
+  // The fates after each step, where the steps overlap them.
   const known = new MemoryTicks();
   const cursors = new Map<string, number>();
   const packed: Packable[] = [];
@@ -72,18 +72,18 @@ export async function packAdvances(
   return packed;
 }
 
-/** The ticks that a step misses, as news. */
+/** Missed ticks of a step, as news. */
 function packMissed({ scheduleId, fates }: Advance): Packable {
   const missed = fates.filter(({ fate }) => fate === "missed");
   return missed.length > 0 && missed.map((fate) => packNewsOfMissed({ ...fate, scheduleId }));
 }
 
-/** True if a clock that was ahead may have decided a tick. */
+/** True if a fast clock may have decided a tick. */
 function isCorrected({ correction }: ScheduleRecord, tick: number): boolean {
   return correction !== undefined && tick > correction.at && tick <= correction.cursor;
 }
 
-/** Read the stored fates that overlap those of a step. */
+/** Read the stored fates that overlap a step's fates. */
 async function readOverlapping(
   known: MemoryTicks,
   { scheduleId, fates }: Advance,
@@ -126,7 +126,7 @@ function noteFired(known: MemoryTicks, scheduleId: string, tick: number): void {
   known.add({ ...fate, fate: "fired", reason: null, instanceId: null });
 }
 
-/** Past ticks to run in the script's form, each with its place in the range that decided it. */
+/** Past ticks to run in the script's form, each with its place in its deciding range. */
 export async function packBackfill(
   { fires }: Backfill,
   stored: StoredSchedule | undefined,
@@ -142,8 +142,8 @@ export async function packBackfill(
 }
 
 /**
- * The place of a tick in the range that decided it: the ticks before and after it, and how many of
- * the range come before it. False if it is undecided.
+ * The place of a tick in its deciding range: the ticks before and after it, and its index there.
+ * False if undecided.
  */
 async function placeOf(
   { id, spec, startAt }: ScheduleRecord,

@@ -31,9 +31,7 @@ interface Pending {
   reject(error: Error): void;
 }
 
-/**
- * One connection to one server. Commands are pipelined and answered in order. It never reconnects.
- */
+/** One connection to one server. Commands are pipelined and answered in order. Never reconnects. */
 export class Connection {
   readonly #socket: Socket;
   readonly #pending: Pending[] = [];
@@ -93,7 +91,7 @@ export class Connection {
   }
 
   /**
-   * Like {@link Connection.command}, without a promise. On a broken connection it calls
+   * Like {@link Connection.command}, without a promise. If the connection is broken it calls
    * `receiver.reject` before it returns.
    */
   send(parts: readonly (string | Uint8Array)[], receiver: Pending): void {
@@ -107,13 +105,13 @@ export class Connection {
     this.#onMessage = listener;
   }
 
-  /** Set the listener that is called once when the connection breaks, or now if it is broken. */
+  /** Set the listener for the end of the connection, called once, or now if it is broken. */
   onClose(listener: (error: ConnectionLost) => void): void {
     this.#onClose = listener;
     if (this.#error) listener(this.#error);
   }
 
-  /** Close the connection, if it is not; commands without a reply fail. */
+  /** Close the connection, if open; commands without a reply fail. */
   destroy(reason = "closed", cause?: Error): void {
     if (this.#error) return;
     this.#error = new ConnectionLost(reason, cause && { cause });
@@ -155,7 +153,7 @@ function createSocket({ host, port }: HostPort, tls: ClientTls | null): Socket {
   return connectTls({
     host,
     port,
-    // A server name must not be an address. For addresses, the certificate is checked against the
+    // A server name must not be an address. A certificate for an address is checked against the
     // host.
     ...isIP(name) === 0 ? { servername: name } : {},
     ...tls.ca === null ? {} : { ca: tls.ca },

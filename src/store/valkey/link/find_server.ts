@@ -5,7 +5,7 @@ import { Connection, ConnectionLost, type ConnectionOptions } from "./connection
 import { remedyOf } from "./reply_errors.ts";
 import { type Reply, ReplyError } from "./resp.ts";
 
-/** Which server to find, and how to connect to it. */
+/** The server to find, and the connection settings. */
 interface FindOptions extends ConnectionOptions {
   readonly address: ValkeyAddress;
   /** Its location for messages, without secrets. */
@@ -20,8 +20,7 @@ interface FindOptions extends ConnectionOptions {
 const CLIENT_NAME = "jobctl";
 
 /**
- * Find the server that takes writes now; asks the sentinels or the cluster if the address names
- * them.
+ * Find the server that takes writes now, by the sentinels or the cluster if the address names them.
  */
 export async function findServer(options: FindOptions): Promise<HostPort> {
   const { address } = options;
@@ -43,7 +42,7 @@ export async function findServer(options: FindOptions): Promise<HostPort> {
  * Connect to a server, authenticate, and select the database.
  *
  * @throws ConnectionLost; JobError `unauthenticated` for a wrong password, `invalid_config` for a
- * database that does not exist
+ * missing database
  */
 export async function connectServer(at: HostPort, options: FindOptions): Promise<Connection> {
   const connection = await Connection.open(at, options);
@@ -93,8 +92,8 @@ async function introduce(connection: Connection, options: FindOptions): Promise<
     path: "store.password",
     hint: "Check store.username and store.password",
   });
-  // If a password is needed and none was sent, this fails with NOAUTH. NOPERM only means that the
-  // user may not set a name.
+  // Without a required password this fails with NOAUTH. NOPERM only means that the user may not set
+  // a name.
   const isUnnamed = name.status === "rejected" && name.reason instanceof ReplyError &&
     name.reason.kind === "NOPERM";
   if (!isUnnamed) {
@@ -109,7 +108,7 @@ async function introduce(connection: Connection, options: FindOptions): Promise<
   });
 }
 
-/** The reply to a command. @throws a JobError if the server refused the command for good */
+/** The reply to a command. @throws a JobError if the server finally refused the command */
 function replyOf<T>(
   reply: PromiseSettledResult<T>,
   { location }: FindOptions,
@@ -170,7 +169,7 @@ async function askCluster(host: HostPort, options: FindOptions): Promise<HostPor
     for (const range of Array.isArray(ranges) ? ranges as readonly Reply[][] : []) {
       const [from, to, owner] = range;
       if (slot < Number(from) || slot > Number(to) || !Array.isArray(owner)) continue;
-      // A server that does not know its own name means the one that was asked.
+      // A server that does not know its own name means the server that was queried.
       const name = owner[0] === null ? "" : String(owner[0]);
       return { host: name === "" ? host.host : name, port: Number(owner[1]) };
     }

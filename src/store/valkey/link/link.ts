@@ -1,4 +1,4 @@
-/** A script for the server. It is sent by its digest, and whole if the server does not have it. */
+/** A script for the server. It is sent by its digest, and in full if the server lacks it. */
 export interface ValkeyScript {
   readonly text: string;
   /** SHA-1 of the text in lower-case hex, as the server expects it. */
@@ -10,7 +10,7 @@ export interface ScriptCall {
   readonly script: ValkeyScript;
   readonly keys: readonly string[];
   readonly args: readonly (string | Uint8Array)[];
-  /** True if it writes: then it resolves only after the configured number of replicas have it. */
+  /** True for a write: it resolves only after the configured number of replicas have it. */
   readonly isWrite?: boolean;
 }
 
@@ -21,22 +21,22 @@ export const LINK_LIMITS = {
   /** Longest silence in each step before a connection can be used. */
   handshakeMs: 10_000,
   /**
-   * How long calls wait for a connection and a server may be silent; grows if it is slow. API calls
-   * return "unavailable" within 5 s.
+   * Time for which calls wait for a connection and a server may be silent; grows if it is slow. API
+   * calls return "unavailable" within 5 s.
    */
   answerMs: 4_500,
-  /** How long a call waits for its reply while there is a connection. */
+  /** Time for which a call waits for its reply while there is a connection. */
   lateMs: 60_000,
-  /** How long a call waits if the connection was lost more than `answerMs` ago. */
+  /** Time for which a call waits if the connection was lost more than `answerMs` ago. */
   troubledMs: 400,
-  /** Waits between attempts to connect; `refusedMs` when waiting alone does not help. */
+  /** Waits between attempts to connect; `refusedMs` when a wait alone does not help. */
   retry: { firstMs: 50, longestMs: 2_000, refusedMs: 30_000 },
-  /** How often a connection is checked, and pinged if it is idle. */
+  /** Interval between checks of a connection, and between pings of an idle one. */
   pulseMs: 3_000,
   /** Most calls without a reply, and most bytes of their arguments. */
   callsMax: 10_000,
   bytesMax: 64 * 1024 * 1024,
-  /** How long replicas may take to confirm a write. */
+  /** Time for replicas to confirm a write. */
   replicasMs: 1_000,
 };
 

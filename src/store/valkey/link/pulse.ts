@@ -1,22 +1,18 @@
 import type { Clock, Timer } from "../../../platform/clock.ts";
 import type { Connection } from "./connection.ts";
 
-/** An answer may take this many times as long as the slowest recent one, */
+/** Factor from the slowest recent answer to an answer's time limit, */
 const PATIENCE = 3;
 /** but no longer than this, in milliseconds. */
 const ANSWER_MS_MAX = 30_000;
-/**
- * How fast a slow answer is forgotten: the share of the estimate that is left after each faster
- * one.
- */
+/** Share of the estimate that remains after each answer faster than it. */
 const MEMORY = 63 / 64;
 /** A connection is closed after a silence of this many times `answerMs`. */
 const SILENCE = 1.5;
 
 /**
- * Measures how long the server takes, and detects a dead one. A slow server gets more time, so that
- * repeated requests do not make it slower; if it is silent for longer than that, the connection is
- * closed.
+ * Measures the server's response time, and detects a dead server. A slow one gets more time, so
+ * that repeated requests do not slow it further; longer silence closes the connection.
  */
 export class Pulse {
   readonly #clock: Clock;
@@ -29,13 +25,13 @@ export class Pulse {
     this.#limits = limits;
   }
 
-  /** How long an answer may take before something is considered wrong, in milliseconds. */
+  /** Time for an answer after which a fault is assumed, in milliseconds. */
   get answerMs(): number {
     const { answerMs } = this.#limits;
     return Math.min(Math.max(answerMs, this.#slowMs * PATIENCE), ANSWER_MS_MAX);
   }
 
-  /** Record how long an answer took. */
+  /** Record the duration of an answer. */
   answered(tookMs: number): void {
     this.#slowMs = Math.max(tookMs, this.#slowMs * MEMORY);
   }

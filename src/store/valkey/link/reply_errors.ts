@@ -2,12 +2,10 @@ import { JobError } from "../../../core/errors.ts";
 import { type ConnectionLost } from "./connection.ts";
 import type { ReplyError } from "./resp.ts";
 
-/** What to do after an error reply: find the server again, load the script, or refuse the call. */
+/** Remedy after an error reply: find the server again, load the script, or refuse the call. */
 export type Remedy = "reconnect" | "load" | "refuse";
 
-/**
- * Error replies of calls that were not executed, after which this or another server works later.
- */
+/** Error replies of unexecuted calls, after which this or another server works later. */
 const PASSING: ReadonlySet<string> = new Set([
   "ASK",
   "BUSY",

@@ -11,7 +11,7 @@ const CR = 13;
 
 /** An error reply, such as `NOSCRIPT No matching script`. */
 export class ReplyError extends Error {
-  /** Its first word in capitals, such as "NOSCRIPT"; "ERR" if there is none. */
+  /** Its first word in capitals, such as "NOSCRIPT"; "ERR" without one. */
   readonly kind: string;
 
   constructor(text: string) {
@@ -58,7 +58,7 @@ interface OpenArray {
   readonly length: number;
 }
 
-/** Splits a stream of bytes into replies, in whatever pieces they arrive. */
+/** Splits a stream of bytes into replies, independent of the pieces in which they arrive. */
 export class ReplyReader {
   readonly #deliver: (reply: Reply) => void;
   readonly #arrays: OpenArray[] = [];
@@ -74,7 +74,7 @@ export class ReplyReader {
     this.#deliver = deliver;
   }
 
-  /** Add a chunk. @throws ProtocolError if it is not part of a reply */
+  /** Add a chunk. @throws ProtocolError if it does not fit into a reply */
   write(chunk: Buffer): void {
     this.#waiting.push(chunk);
     this.#waitingBytes += chunk.length;

@@ -14,7 +14,7 @@ export interface ServerFacts {
   readonly warnings: readonly string[];
 }
 
-/** Oldest versions that have all that the scripts use. */
+/** Oldest versions with all features of the scripts. */
 const VERSION_MIN = { valkey: "7.2", redis: "7.0" } as const;
 
 type Fields = ReadonlyMap<string, string>;
@@ -100,7 +100,7 @@ async function configOf(connection: Connection, name: string): Promise<string | 
   }
 }
 
-/** What the server may lose, for the operator; null if nothing, or at most the last second. */
+/** The server's possible loss, for the operator; null if nothing, or at most the last second. */
 function lossOf(
   info: Fields,
   config: { readonly appendfsync: string | null; readonly save: string | null },

@@ -15,7 +15,7 @@ import { type Reply, ReplyError } from "./resp.ts";
 import { checkServer, type ServerFacts } from "./server_facts.ts";
 import { LinkLog } from "./link_log.ts";
 
-/** Most times that one call is sent. More would mean that the call itself breaks the connection. */
+/** Most sendings of one call. More would mean that the call itself breaks the connection. */
 const SENDINGS_MAX = 8;
 
 /** Options of a link. */
@@ -26,7 +26,7 @@ export interface ServerLinkOptions {
   /** Any of the store's keys. */
   readonly key: string;
   readonly waitReplicas: number;
-  /** How long `open` waits for an unreachable server, in milliseconds. */
+  /** Time for which `open` waits for an unreachable server, in milliseconds. */
   readonly startWaitMs: number;
   readonly clock: Clock;
   readonly random: Random;
@@ -40,7 +40,7 @@ interface WaitingCall extends ScriptCall {
   readonly bytes: number;
   /** When it was made, monotonic ms. */
   readonly calledAt: number;
-  /** How many times it was sent. */
+  /** Number of times it was sent. */
   sent: number;
   readonly resolve: (value: Uint8Array) => void;
   readonly reject: (error: Error) => void;
@@ -51,14 +51,13 @@ interface Line {
   readonly pushed: Connection;
 }
 
-/** Runs a script on a new connection that nobody uses yet. It is not repeated. */
+/** Runs a script once, without repeats, on a new, unused connection. */
 export type GreetingRun = (call: ScriptCall) => Promise<Uint8Array>;
 
 /**
  * The link to a Valkey or Redis server; hides TLS, sentinels and clusters. Calls are pipelined and
- * reach the server in the order in which they were made. When the connection is lost the link finds
- * the server again, also at another address, and sends the calls without a reply again in their
- * order.
+ * reach the server in order. When the connection is lost the link finds the server again, even at
+ * another address, and resends the unanswered calls in order.
  */
 export class ServerLink {
   /** The location of the server, without secrets. */
@@ -78,10 +77,10 @@ export class ServerLink {
   #reconnected = () => {};
   #facts: ServerFacts | null = null;
   #line: Line | null = null;
-  /** The loop that reconnects, while it runs. */
+  /** The reconnecting loop, while it runs. */
   #connecting: Promise<void> | null = null;
   #problem: JobError | null = null;
-  /** When the connection was lost, monotonic ms; null while there is one. */
+  /** Time of the connection's loss, monotonic ms; null while connected. */
   #lostSince: number | null = null;
 
   constructor(options: ServerLinkOptions) {
@@ -98,7 +97,7 @@ export class ServerLink {
     return this.#facts?.isDurable ?? false;
   }
 
-  /** Why the server does not respond now; null if no problem is known. */
+  /** Why the server does not respond now; null without a known problem. */
   get problem(): string | null {
     if (this.#problem) return this.#problem.message;
     const [oldest] = this.#calls;
@@ -107,9 +106,9 @@ export class ServerLink {
   }
 
   /**
-   * Set the check that runs on each new connection before calls use it, such as whether the server
-   * still has the same data. If it throws a JobError, the connection is not used, and calls fail
-   * with that error until a check succeeds.
+   * Set the check of each new connection before its use, for example for the same data. If it
+   * throws a JobError, the connection is not used, and calls fail with that error until a check
+   * succeeds.
    */
   greet(greeting: (run: GreetingRun) => Promise<void>): void {
     this.#greeting = greeting;
@@ -123,8 +122,8 @@ export class ServerLink {
   /**
    * Connect and check the server.
    *
-   * @throws JobError `unavailable` if it cannot be reached, `unauthenticated` or `invalid_config`
-   * if it cannot be used
+   * @throws JobError `unavailable` if unreachable, `unauthenticated` or `invalid_config` if
+   * unusable
    */
   async open(): Promise<void> {
     const { clock, logger, startWaitMs } = this.#options;
@@ -156,12 +155,11 @@ export class ServerLink {
    * Run a script that returns a bulk string. A call whose reply was lost is sent again, so the
    * script must recognize a repeat.
    *
-   * @throws JobError `unavailable`, `resource_exhausted`, `invalid_argument` for a call that is too
-   * large
+   * @throws JobError `unavailable`, `resource_exhausted`, `invalid_argument` for a too large call
    */
   run(call: ScriptCall): Promise<Uint8Array> {
     if (this.#stop.signal.aborted) return Promise.reject(this.#closed());
-    // Refused for a reason that waiting does not heal, and would only hide.
+    // Refused for a reason that a wait would not cure, but hide.
     if (this.#problem && this.#problem.code !== "unavailable") return Promise.reject(this.#problem);
     const bytes = call.args.reduce((sum, arg) => sum + arg.length, 0);
     const refused = this.#refuse(bytes);
@@ -345,7 +343,7 @@ export class ServerLink {
         });
         return;
       case "reconnect":
-        // It was not executed, and the call is not to blame.
+        // It was not executed, for reasons outside the call.
         call.sent -= 1;
         connection.destroy(error.message);
         return;
@@ -366,7 +364,7 @@ export class ServerLink {
     this.#deadlineTimer = null;
   }
 
-  /** Why a call with that many bytes of arguments is refused; null if it is not. */
+  /** Why a call with this many bytes of arguments is refused; null if accepted. */
   #refuse(bytes: number): JobError | null {
     const { callsMax, bytesMax } = this.#limits;
     if (bytes > bytesMax) {
@@ -399,10 +397,10 @@ export class ServerLink {
   }
 
   /**
-   * Until when a call waits, monotonic ms; never earlier for a later call. While there is a
-   * connection a late reply is worth waiting for, since the call is executed anyway; the pulse
-   * detects a silent server. Without a connection, calls made long after the loss wait only for a
-   * moment: callers that wait one after the other must not each wait the full time.
+   * End of a call's wait, monotonic ms; never earlier for a later call. With a connection a late
+   * reply is worth waiting for, since the call is executed anyway; the pulse detects a silent
+   * server. Long after a loss of the connection, calls wait only for a moment: callers in sequence
+   * must not each wait the full time.
    */
   #deadlineOf(calledAt: number): number {
     const { answerMs, troubledMs, lateMs } = this.#limits;
@@ -447,7 +445,7 @@ function evalsha({ script, keys, args }: ScriptCall): (string | Uint8Array)[] {
   return ["EVALSHA", script.sha1, String(keys.length), ...keys, ...args];
 }
 
-/** Run a script once over a connection that nobody else uses. @throws ConnectionLost, ReplyError */
+/** Run a script once over an otherwise unused connection. @throws ConnectionLost, ReplyError */
 async function runScript(connection: Connection, call: ScriptCall): Promise<Uint8Array> {
   const run = async () => {
     const reply: Reply = await connection.command(...evalsha(call));

@@ -13,18 +13,15 @@ import type { OperationQueue } from "./operation_queue.ts";
 
 /** Most rows that one call looks at. */
 const LOOK_MAX = 2_000;
-/**
- * What looking at a row costs, by that of a row in memory or a file: others wait for the server,
- * too.
- */
+/** Cost of looking at a row, in rows of a memory or file store: others wait for the server, too. */
 const COST = 5;
 /** Most rows that one call returns. */
 const ROWS_MAX = 1_000;
-/** What comparing ids in one call weighs, in rows. */
+/** Weight of comparing ids in one call, in rows. */
 const FIND_WEIGHT = 1_000;
 const LAST = Number.MAX_SAFE_INTEGER;
 
-/** What to read of each row, in addition to what changes. */
+/** Parts of each row to read, beyond the changing part. */
 interface Extent {
   readonly hasFixed: boolean;
   readonly hasHistory: boolean;
@@ -34,12 +31,12 @@ const ROW: Extent = { hasFixed: true, hasHistory: false };
 const HISTORY: Extent = { hasFixed: false, hasHistory: true };
 const WHOLE: Extent = { hasFixed: true, hasHistory: true };
 
-/** A row with its ended attempts; none if they were not asked for. */
+/** A row with its ended attempts, if requested. */
 interface HistoryRow extends ReadRow {
   readonly departures: readonly EndedAttempt[];
 }
 
-/** A part of a scan, and where the next one continues; null at the end. */
+/** A part of a scan, and the start of the next one; null at the end. */
 interface Part {
   readonly rows: readonly HistoryRow[];
   readonly next: number | null;
@@ -113,7 +110,7 @@ export function instanceReads(queue: OperationQueue) {
           const kinds = new Map<string, StateCounts>();
           for (const [kind, ...stored] of list) {
             if (stored.every((count) => count === 0)) continue;
-            // The script leaves out the first state, which no stored instance has.
+            // The script omits the first state, which no stored instance has.
             const counts = [0, ...stored as number[]];
             const byState = JOB_STATES.map((state, index) => [state, counts[index]!]);
             kinds.set(kind as string, Object.fromEntries(byState) as StateCounts);
@@ -163,7 +160,7 @@ function readIds(from: Unpacker): readonly string[] {
   return from.read() as readonly string[];
 }
 
-/** The instances with these ids that exist. */
+/** The existing instances with these ids. */
 export function readRowsOf(
   queue: OperationQueue,
   ids: readonly string[],
@@ -200,13 +197,13 @@ async function rowsOfIds(
     .sort((left, right) => isReverse ? right.seq - left.seq : left.seq - right.seq);
 }
 
-/** Rows that match, and where the scan stopped if it looked at more than `lookMax` rows. */
+/** Matching rows, and the end of the scan if it inspected more than `lookMax` rows. */
 interface Collected {
   readonly rows: readonly ReadRow[];
   readonly lookedTo?: { readonly seq: number; readonly createdAt: number };
 }
 
-/** Rows of a query, also by conditions that the script does not know. */
+/** Rows of a query, also by conditions that the script does not support. */
 export async function collect(
   queue: OperationQueue,
   query: InstanceQuery,
@@ -297,7 +294,7 @@ function scan(
   });
 }
 
-/** Read rows as a scan returns them: id, row, and what was asked for in addition. */
+/** Read rows as a scan returns them: id, row, and the additional parts. */
 function readScanned(from: Unpacker, { hasFixed, hasHistory }: Extent): readonly HistoryRow[] {
   return from.items(2 + Number(hasFixed) + Number(hasHistory), () => {
     const id = from.text();

@@ -16,7 +16,7 @@ import { type OperationQueue, weightOf } from "./operation_queue.ts";
 /** Most claimed instances kept here, so that replies to their settlements need not contain them. */
 const KNOWN_MAX = 10_000;
 
-/** Accepts, claims, settles and cancels instances, and reports what blocks them. */
+/** Accepts, claims, settles and cancels instances, and reports their blocks. */
 export function instanceOperations(queue: OperationQueue) {
   const known = new Map<string, Instance>();
   return {

@@ -6,7 +6,7 @@ import { readInstances } from "../codec/instances.ts";
 import { type Packable, Tuple, type Unpacker } from "../codec/msgpack.ts";
 import type { OperationQueue } from "./operation_queue.ts";
 
-/** A node as stored: its report, and what the store knows about it. */
+/** A node as stored: its report, and the store's facts about it. */
 interface StoredNode {
   readonly report: NodeReport;
   readonly known: Omit<NodeRecord, keyof NodeReport>;
@@ -14,7 +14,7 @@ interface StoredNode {
 
 /** Keeps the nodes on the store. */
 export function nodeOperations(queue: OperationQueue) {
-  /** The last full report of a session: a report without a member leaves it as it was. */
+  /** The last full report of a session: a report without a member keeps the old value. */
   let last: { readonly session: string; readonly report: NodeReport } | null = null;
   return {
     async joinNode(request) {
@@ -66,7 +66,7 @@ export function nodeOperations(queue: OperationQueue) {
   } satisfies Partial<Store>;
 }
 
-/** The fences of claims by instance; a script cannot tell an empty one from an empty list. */
+/** The fences of claims by instance; a script cannot tell an empty table from an empty list. */
 function keptFences(claims: readonly ClaimKey[] = []): Packable {
   return Object.fromEntries(claims.map(({ id, fence }) => [id, fence]));
 }
@@ -86,7 +86,7 @@ function reportOf(
   { at, id, leaseMs }: { readonly at: Instant; readonly id: string; readonly leaseMs: number },
   report: NodeReport,
 ): readonly Packable[] {
-  // Other nodes watch this part: they are notified if it changes.
+  // Other nodes watch this part, and are notified of changes.
   const watched = JSON.stringify([report.isDraining, report.kinds]);
   return [id, JSON.stringify(report), leaseMs, watched, at.wallMs, STORE_FORMAT];
 }

@@ -10,17 +10,12 @@ import { pack, type Packable, Unpacker } from "../codec/msgpack.ts";
 import { familiesOf, STORE_SCRIPT } from "../script/script.ts";
 import { newerData, otherData, phraseOf, refusalError } from "./refusals.ts";
 
-/**
- * Most operations of one call, and most instances in them: the server does nothing else meanwhile.
- */
+/** Most operations of one call, and most instances in them: the server is blocked meanwhile. */
 const OPERATIONS_MAX = 256;
 const WEIGHT_MAX = 1_000;
 /** Most calls in flight; operations that arrive meanwhile share the next one. */
 const CALLS_MAX = 3;
-/**
- * Of these, calls that eager operations must leave free, so that operations of one turn stay in
- * order.
- */
+/** Calls that eager operations must leave free, so that operations of one turn stay in order. */
 const CALLS_LEFT = 1;
 /** Most calls in flight with urgent operations. The server keeps the answers of all. */
 const URGENT_MAX = LIMIT.ANSWERS_MAX - 2;
@@ -32,10 +27,10 @@ const WAITING_MAX = 50_000;
 /** Larger answers are not kept on the server after they have arrived. */
 const LARGE_BYTES = 65_536;
 const NONE: readonly number[] = [];
-/** How often an operation is prepared again because others changed what it was computed from. */
+/** Most times that an operation is prepared again because others changed its input. */
 const TRIES_MAX = 20;
 
-/** Weight of so many instances with so many characters of data. */
+/** Weight of `count` instances with `chars` characters of data. */
 export function weightOf(count: number, chars: number): number {
   return count + Math.floor(chars / 4_096);
 }
@@ -46,20 +41,14 @@ export interface Operation<T> {
   readonly action: string;
   /** Roughly the number of its instances; see {@link weightOf}. */
   readonly weight?: number;
-  /**
-   * If true, it is sent at once, before waiting ones: renewing a lease must not wait for long
-   * operations.
-   */
+  /** True to send it at once, before waiting ones: renewals must not wait for long operations. */
   readonly isUrgent?: boolean;
-  /**
-   * If true and nothing waits, it is sent before the turn ends, so that the server starts while the
-   * caller continues.
-   */
+  /** True to send it before the turn ends if nothing waits, so that the server starts meanwhile. */
   readonly isEager?: boolean;
   readonly args?: readonly Packable[];
   /**
-   * Returns its arguments from what it reads, in place of {@link args}. Later operations wait for
-   * it, earlier ones are done.
+   * Computes its arguments from reads, instead of {@link args}. Earlier operations are done, later
+   * ones wait.
    */
   readonly prepare?: () => Promise<readonly Packable[]>;
   readonly read: (from: Unpacker, moment: Dated) => T;
@@ -90,12 +79,12 @@ export interface QueueOptions {
   readonly connection: string;
   readonly clock: (() => Instant) | undefined;
   readonly defer: (callback: () => void) => void;
-  /** Called with what the operations changed, after their promises have settled. */
+  /** Called with the changes of the operations, after their promises have settled. */
   readonly publish: (hints: unknown) => void;
 }
 
 /**
- * Sends operations in order, those of one turn of the event loop in one call of the script. A
+ * Sends operations in order; operations of one turn of the event loop share a call of the script. A
  * refused operation has written nothing and does not affect the others.
  */
 export class OperationQueue {
@@ -125,12 +114,12 @@ export class OperationQueue {
     return this.#push(operation, false) as Promise<Committed<T>>;
   }
 
-  /** Queue an operation that only reads. */
+  /** Queue a read-only operation. */
   async read<T>(operation: Operation<T>): Promise<T> {
     return (await this.#push(operation, true)).value as T;
   }
 
-  /** Run a read at once, before waiting operations: it prepares one of these. */
+  /** Run a read at once, before waiting operations: it prepares one of them. */
   async readNow<T>(operation: Operation<T>): Promise<T> {
     const { value } = await new Promise<Committed<unknown>>((resolve, reject) => {
       void this.#send([newWaiting(operation, { isRead: true, resolve, reject })]);
@@ -161,7 +150,7 @@ export class OperationQueue {
     return new Unpacker(answer);
   }
 
-  /** Numbers of large answers that have arrived and are still kept; older ones were overwritten. */
+  /** Numbers of large answers that have arrived and are still kept, until overwritten. */
   #takeReceived(): readonly number[] {
     if (this.#received.length === 0) return NONE;
     return this.#received.splice(0).filter((one) => this.#number - one < LIMIT.ANSWERS_MAX);
@@ -201,8 +190,7 @@ export class OperationQueue {
     });
   }
 
-  // Operations must not wait for earlier ones that take seconds, since leases count from when they
-  // are sent.
+  // Operations must not wait for earlier slow ones, since leases count from the sending.
   get #mayCall(): boolean {
     if (this.#callCount < CALLS_MAX) return true;
     if (this.#callCount >= SLOW_CALLS_MAX) return false;
@@ -294,8 +282,8 @@ export class OperationQueue {
       from.list();
       const rev = from.read() as number;
       const times = from.read() as number | readonly [number, number, number];
-      // If a clock was ahead and has been set back, the server's time is not the recorded one, and
-      // attempts may have a time of their own.
+      // If a clock was ahead and has been set back, the server's time differs from the recorded
+      // one, and attempts may have a separate time.
       const [at, stamp, wallMs] = typeof times === "number" ? [times, times, times] : times;
       if (rev > this.rev) this.rev = rev;
       if (at === 0) {

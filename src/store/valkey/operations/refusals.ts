@@ -22,8 +22,8 @@ import {
 /**
  * The refusal of data of a newer format.
  *
- * @param location of the store; null once it is open
- * @param about its format, and the version that made it or false
+ * @param location of the store; null once open
+ * @param about its format, and its version or false
  */
 export function newerData(location: string | null, about: readonly unknown[]): JobError {
   const [format, madeBy] = about as readonly [number, unknown];
@@ -123,12 +123,12 @@ const ACTIONS: Readonly<Record<string, string>> = {
   checkCounts: "look for problems",
 };
 
-/** What an action does, for messages: "write a schedule". */
+/** An action in words, for messages: "write a schedule". */
 export function phraseOf(action: string): string {
   return ACTIONS[action] ?? action;
 }
 
-/** The error of a server that does not have the data that this node works with. */
+/** The error of a server without this node's data. */
 export function otherData(): JobError {
   return new JobError(
     "unavailable",

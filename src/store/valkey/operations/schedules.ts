@@ -22,7 +22,7 @@ export function scheduleOperations(queue: OperationQueue) {
   return {
     async advance({ advances }) {
       checkAdvances(advances);
-      // The server's clock decides what is due.
+      // The server's clock decides due times.
       const made = advances.filter(({ isAhead }) => !isAhead);
       return await queue.write({
         action: "advance",
@@ -181,7 +181,7 @@ export function readFates(
   return queue.read(fatesOperation(scheduleId, range, false));
 }
 
-/** Read all pauses, also those that have ended. */
+/** Read all pauses, including ended ones. */
 export function readPauses(from: Unpacker): readonly Pause[] {
   return from.items(2, () => {
     const kind = from.text();

@@ -16,7 +16,7 @@ type Counted = Pick<SpanCounts, "kind" | "state">;
 /**
  * Reads by spans of time.
  *
- * @param stats returns the kinds that have instances, with their states
+ * @param stats returns the kinds with instances, with their states
  */
 export function spanReads(
   queue: OperationQueue,
@@ -99,7 +99,7 @@ async function countPart(
   return counted;
 }
 
-/** Count the first ones; returns how many of them were counted, and the counts by their places. */
+/** Count the first ones; returns their number, and the counts by their places. */
 function countSome(
   queue: OperationQueue,
   { by, bounds }: SpanCountRequest,

@@ -12,14 +12,14 @@ import {
 } from "../../store.ts";
 
 /**
- * Places in a stored row: what changes about an instance, and what the server decides by. What
- * claims and outcomes change comes first and in this order, so that both can replace the beginning
- * of an ordinary row and keep the rest; see `plain.lua`.
+ * Places in a stored row: an instance's changing members, and members that the server decides by.
+ * Members that claims and outcomes change come first and in this order, so that both can replace
+ * the beginning of an ordinary row and keep the rest; see `plain.lua`.
  */
 export const ROW = {
   STATE: 1,
   ATTEMPT: 2,
-  /** Table of members that most rows do not have. */
+  /** Table of members that most rows lack. */
   RARE: 3,
   SETTLED: 4,
   REASON: 5,
@@ -87,7 +87,7 @@ export const RESULT = {
 /** Limits of one call. */
 export const LIMIT = {
   /**
-   * Number of last calls of a connection whose answers are kept. At most this many may be in
+   * Number of a connection's last calls whose answers are kept, and so the limit of calls in
    * flight.
    */
   ANSWERS_MAX: 16,
@@ -98,12 +98,12 @@ export const LIMIT = {
   PROMOTE_MAX: 5_000,
   /** Most held queues that one claim releases. */
   OPEN_MAX: 1_000,
-  /** How far the clock may go back before holds of rates are checked again, in milliseconds. */
+  /** Clock setback after which holds of rates are checked again, in milliseconds. */
   SET_BACK_MS: 1_000,
   AHEAD_MS_MIN,
   CORRECTION_MS,
   STORE_FORMAT,
-  /** Most times kept of one span. Further starts share the last of them. */
+  /** Most times kept of one span. Further starts share the last time. */
   TIMES_MAX: 64,
   BLOCKS_MAX: 100,
   OPEN_RUNS_MAX,
@@ -114,21 +114,20 @@ export const LIMIT = {
   PREFIX_IDS_MAX: 5_000,
   /** Most ids that one call compares with a part of one: some 4 ms. */
   FIND_IDS_MAX: 5_000,
-  /** How far seqs may be behind their times, before rows are read to count by time. */
+  /** Distance of seqs behind their times beyond which rows are read to count by time. */
   LAG_MAX: 60_000 * 1_024,
-  /** Rows after which such a count continues in another call. */
+  /** Rows after which this count continues in another call. */
   PROBES_MAX: 2_000,
   /** Most rows that one cancel looks at. */
   CANCEL_LOOK_MAX: 200_000,
   /**
-   * Bytes after which a page continues in another call, and number of rows whose arguments are read
-   * together.
+   * Bytes after which a page continues in another call, and rows whose arguments are read together.
    */
   PART_BYTES: 4_194_304,
   FIXED_CHUNK: 32,
   /** Most log lines that one operation deletes, so that claims do not wait long. */
   LINES_MAX: 10_000,
-  /** How long fates are kept: longer than any schedule catches up. */
+  /** Retention of fates: longer than any schedule catches up. */
   TICK_KEEP_MS: 400 * 86_400_000,
   NODE_KEPT_MS: 3_600_000,
   NODES_MAX: 1_000,

@@ -64,8 +64,8 @@ function assemble(): string {
 }
 
 /**
- * All commands that the script uses. Opening checks that the user may execute them, since a call
- * that failed in the middle would leave half of its changes.
+ * All commands of the script. Opening checks that the user may execute them, since a call that
+ * fails in the middle would leave half of its changes.
  */
 function commandsOf(body: string): string {
   const names = Array.from(
@@ -75,14 +75,13 @@ function commandsOf(body: string): string {
   return [...new Set(names.map((name) => name.slice(name.indexOf("'"))))].join(", ");
 }
 
-/** Room of the table `S` when it is made, a power of two. Names of rare families make it grow. */
+/** Initial room of the table `S`, a power of two. Names of rare families make it grow. */
 const SHARED_ROOM = 256;
 
 /**
  * The table `S` of all functions and values that the parts of a call share. As locals, each
- * function would have to look up those that it uses when it is made, in every call. Lua makes a
- * table with room for the next power of two of its initial names, so no more names are listed than
- * needed for that: each costs a write.
+ * function would have to look up its own in every call. Lua sizes a table to the next power of two
+ * of its initial names, so no more are listed than that needs: each costs a write.
  */
 function sharedTable(body: string): string {
   const names = new Set(Array.from(body.matchAll(/\bS\.(\w+)/g), ([, name]) => name!));
