@@ -63,7 +63,7 @@ export const MINUTE = 60_000;
 /** The schedule of a case, unless it names another. */
 export const SCHEDULE = "config:mail:0";
 
-/** What a node reports. */
+/** The report of a node. */
 export const REPORT: NodeReport = {
   version: "1.2.3",
   host: "alpha",
@@ -271,7 +271,7 @@ export class StoreWorld {
     );
   }
 
-  /** The states of an instance so far, each of which must follow the one before. */
+  /** The states of an instance so far. Each must be able to follow the one before. */
   async states(id: string): Promise<string> {
     const { items } = await this.store.history({ instanceId: id }, { limit: 100 });
     for (const [index, { state }] of items.slice(1).entries()) {

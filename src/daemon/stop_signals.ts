@@ -6,14 +6,14 @@ import type { Clock, Timer } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Reloader } from "./reloader.ts";
 
-/** How much longer than its drain a stop may take, and how long one that was asked for again. */
+/** Time that a stop may take beyond its drain, and after a second request. */
 const REST_MS = 5_000;
 const AGAIN_MS = 2_000;
 
 interface StopLimitOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** What the stop waits for. */
+  /** The part that the stop waits for. */
   readonly waitsFor: () => string;
   /** Kill at once what runs. */
   readonly kill: () => void;
@@ -23,7 +23,7 @@ interface StopLimitOptions {
 
 /**
  * The last resort of a stop: no part of the daemon can keep the process alive for longer than its
- * drain and 5 s, or than 2 s once the stop was asked for again.
+ * drain and 5 s, or than 2 s after a second request.
  */
 class StopLimit {
   readonly #options: StopLimitOptions;
@@ -41,12 +41,12 @@ class StopLimit {
     this.#set(drainMs + REST_MS);
   }
 
-  /** The stop was asked for again. */
+  /** The stop was requested again. */
   hurry(): void {
     this.#set(AGAIN_MS);
   }
 
-  /** All parts have stopped: now the process ends by itself, if none of them still holds it. */
+  /** All parts have stopped: the process now ends, unless one of them still holds it. */
   stopped(): void {
     this.#isStopped = true;
     this.#set(AGAIN_MS);

@@ -168,7 +168,7 @@ export interface RecordStore {
    */
   writeRecords: Write<{ readonly records: readonly StoreRecord[] }, number>;
   /**
-   * Delete records; an instance with its ended attempts and log lines. @returns how many there were
+   * Delete records; an instance with its ended attempts and log lines. @returns the number deleted
    */
   removeRecords: Write<{ readonly keys: readonly RecordKey[] }, number>;
 
@@ -184,7 +184,7 @@ export interface RecordStore {
 
   /** Check indexes and counts against rows, and each row alone. Returns up to `limit` problems. */
   findProblems(request: { readonly limit: number }): Promise<readonly StoreProblem[]>;
-  /** Delete log lines and ended attempts without an instance. @returns how many */
+  /** Delete log lines and ended attempts without an instance. @returns the number deleted */
   removeOrphans: Write<{ readonly limit: number }, number>;
   size(): Promise<StoreSize>;
   /** Release unused space, as far as possible. */

@@ -245,7 +245,7 @@ export interface Store extends NodeStore, SpanReads {
     { readonly query: InstanceQuery; readonly settledBefore: number; readonly limit: number },
     readonly string[]
   >;
-  /** Delete log lines that match. @returns how many */
+  /** Delete log lines that match. @returns the number deleted */
   readonly clearLogs: Write<{ readonly query: LogQuery; readonly limit: number }, number>;
   readonly setPause: Write<
     { readonly kind: string | null; readonly until: number | null; readonly reason: string },
@@ -263,7 +263,7 @@ export interface Store extends NodeStore, SpanReads {
   putMemo(request: PutMemo): Promise<Committed<Memo | null>>;
   /** Add news to a memo, and accept an instance that processes them. @returns number of new ones */
   addNews(request: AddNews): Promise<Committed<number>>;
-  /** Delete memos whose keys begin with `prefix`, by key. @returns how many */
+  /** Delete memos whose keys begin with `prefix`, by key. @returns the number deleted */
   readonly removeMemos: Write<{ readonly prefix: string; readonly limit: number }, number>;
 
   /**

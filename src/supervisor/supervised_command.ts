@@ -73,7 +73,7 @@ export interface CommandSupervisor {
 
 /** A command that an earlier daemon began. */
 interface BegunCommand extends Pick<FoundRun, "ageMs" | "isFrozen" | "frozenMs" | "endedAgoMs"> {
-  /** How many of its lines the store has. */
+  /** Number of its lines that the store has. */
   readonly lines: number;
   /** Why that daemon aborted it; null if it did not. */
   readonly aborted: AbortCause | null;

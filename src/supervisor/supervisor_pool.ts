@@ -22,10 +22,10 @@ import { WaitingClaims } from "./waiting_claims.ts";
 /** Interval between memory checks of a supervisor. */
 const MEMORY_EVERY_MS = 250;
 
-/** How supervisors are started and kept. */
+/** Options for starting and keeping supervisors. */
 export interface SupervisorPoolOptions
   extends RecordsOptions, Pick<WorkerSettings, "idleMs" | "command" | "recycle"> {
-  /** False to run commands without control groups, as on systems that have none. */
+  /** False to run commands without control groups, as on systems without them. */
   readonly hasCgroups: boolean;
   /** Called when a command begins, and when it has ended. */
   readonly onWork: () => void;

@@ -51,7 +51,7 @@ type Phase =
   /** Nothing is left of it. */
   | "gone";
 
-/** What a supervisor is, and whom it informs. */
+/** Options of a supervisor, and its listeners. */
 export interface SupervisorProcessOptions
   extends Pick<SupervisorWatchOptions, "clock" | "logger" | "system" | "peer"> {
   /** True if it has other rights than this process: what it says of processes is checked. */

@@ -29,7 +29,7 @@ export interface OutlivingOptions {
   readonly graceMs: number | null;
 }
 
-/** What the records of supervisors need. */
+/** Options of the records of supervisors. */
 export interface RecordsOptions {
   readonly clock: Clock;
   readonly logger: Logger;

@@ -13,7 +13,7 @@ const ANSWER_MS_MAX = 10_000;
 /** Time for which a process is believed to live: there may be thousands of commands to look at. */
 const SEEN_MS_MAX = 1_000;
 
-/** What the watch of a supervisor needs. */
+/** Options of the watch of a supervisor. */
 export interface SupervisorWatchOptions {
   readonly clock: Clock;
   readonly logger: Logger;

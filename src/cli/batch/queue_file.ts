@@ -31,7 +31,7 @@ export interface Progress {
   readonly share: number;
 }
 
-/** What {@link checkFile} found. */
+/** The findings of {@link checkFile}. */
 export type CheckedFile = Awaited<ReturnType<typeof checkFile>>;
 
 /** Result of {@link queueFile}. */

@@ -109,7 +109,7 @@ function tableOf<T>(
   return items.length === 0 ? [] : ["", `${title}:`, ...printer.tableLines(others, items, name)];
 }
 
-/** The numbers of the last week; undefined if the daemon is older and has none. */
+/** The numbers of the last week; undefined if the daemon is too old for them. */
 function statsOf(client: JobClient, kind: string): Promise<GetJobStatsResponse | undefined> {
   return orElseIf(client.getJobStats({ kind, buckets: 1 }), ["unimplemented"], undefined);
 }

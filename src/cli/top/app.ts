@@ -29,7 +29,7 @@ import { kindOf, type Row } from "./sections.ts";
 import { withMessage } from "./top_data.ts";
 
 // Apart from the code that shows it: it is read as a page.
-/** What `?` shows, for 60 columns. */
+/** The help of `?`, for 60 columns. */
 const HELP_TEXT = `Keys
 
   Up, Down, k, j     select a row

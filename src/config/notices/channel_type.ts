@@ -14,7 +14,7 @@ export interface ChannelTable<K extends Keys> {
   readonly report: Report;
 }
 
-/** A server that gets notices, or is asked to pass them on. */
+/** A server that receives notices, or passes them on. */
 export interface NoticeServer {
   /** The key that names it. */
   readonly key: string;
@@ -32,11 +32,11 @@ export interface NoticeServer {
   readonly isDatagram?: boolean;
 }
 
-/** What a channel uses beside the daemon. */
+/** Programs, servers and logs that a channel uses. */
 export interface ChannelUses {
   readonly program?: { readonly key: string; readonly path: string; readonly hint?: string };
   readonly server?: NoticeServer;
-  /** Sockets of the log of this host, any one of which will do. */
+  /** Sockets of the log of this host; any one of them will do. */
   readonly logs?: { readonly key: string; readonly paths: readonly string[] };
 }
 
@@ -46,13 +46,13 @@ export interface ChannelType<K extends Keys, T extends ChannelTarget> {
   readonly keys: K;
   /** Other names for it, which an error explains. */
   readonly aliases: readonly string[];
-  /** Unknown keys that mean one of its own; see `meant` of a schema. */
+  /** Unknown keys that mean a known one; see `meant` of a schema. */
   readonly meant?: Readonly<Record<string, string>>;
   /** The key that does not work on Windows; null for none. */
   unixKey?(values: Partial<Values<K>>): string | null;
   /** The target of a table; null after a report. */
   read(table: ChannelTable<K>): T | null;
-  /** What `jobctl check` and `jobctl doctor` look at. */
+  /** The parts that `jobctl check` and `jobctl doctor` look at. */
   uses(target: T): ChannelUses;
   /** Load the code that delivers. */
   load(): Promise<CreateDeliverer<T>>;

@@ -39,7 +39,7 @@ const MEANT_TYPES: ReadonlyMap<string, string> = new Map([
 
 const TYPE_NAMES = choice(Object.keys(CHANNEL_TYPES));
 
-/** How a channel delivers notices. */
+/** Keys for the delivery of notices by a channel. */
 const TYPE: Reader<string> = {
   ...TYPE_NAMES,
   read(field, report) {
@@ -54,7 +54,7 @@ const TYPE: Reader<string> = {
 /** Longest sample of runs for a rate. */
 const RATE_RUNS_MAX = 100;
 
-/** How many of the last runs failed. */
+/** Number of the last runs that failed. */
 const RATE: Reader<NonNullable<NoticeRules["rate"]>> = parsedText(
   `a text "FAILURES/RUNS" such as "3/10", of at most ${RATE_RUNS_MAX} runs and not more failures than runs`,
   (text) => {
@@ -70,7 +70,7 @@ const LIMIT_MAX = 10_000;
 /** Shortest and longest window. */
 const [LIMIT_MS_MIN, LIMIT_MS_MAX] = [10_000, 86_400_000];
 
-/** How many notices are sent each by itself. */
+/** Number of notices that are sent separately. */
 const LIMIT: Reader<NoticeLimit> = parsedText(
   `a text "NOTICES/DURATION" such as "100/10m", of 1 to ${LIMIT_MAX} notices in 10 s to 24 hours`,
   (text) => {

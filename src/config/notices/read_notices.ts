@@ -12,7 +12,7 @@ import { type Field, Report } from "../values/source.ts";
 import type { AnyChannelType, ChannelTable } from "./channel_type.ts";
 import { CHANNEL_TYPES, NOTICE_SCHEMA, RULE_KEYS } from "./notice_keys.ts";
 
-/** A table, of which only the keys of all channels are known. */
+/** A table; only the keys that all channels share are known. */
 type RuleTable = Omit<ChannelTable<typeof RULE_KEYS>, "keys">;
 
 /** Read the tables `[notices.NAME]`, each under its name. Problems are in `report`. */

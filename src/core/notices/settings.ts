@@ -47,7 +47,7 @@ export interface ChannelSummary extends NoticeRules {
 }
 
 /**
- * Where and how a channel delivers; each type adds its own members. Secrets are resolved, and paths
+ * The delivery of a channel; each type adds its own members. Secrets are resolved, and paths
  * are absolute.
  */
 export interface ChannelTarget {

@@ -49,7 +49,7 @@ export function Dialog({ title, onClose, children, isWide = false }: {
 /** A dialog whose form does something, and which closes once that is done. */
 export function FormDialog({ title, verb, isValid = true, onSubmit, onClose, children }: {
   readonly title: string;
-  /** What the button that does it says. */
+  /** Label of the button that does it. */
   readonly verb: string;
   readonly isValid?: boolean;
   /** Resolves with true once it is done. */
@@ -77,7 +77,7 @@ export function FormDialog({ title, verb, isValid = true, onSubmit, onClose, chi
 interface Question {
   readonly title: string;
   readonly text: string | JSX.Element;
-  /** What the button that does it says. */
+  /** Label of the button that does it. */
   readonly verb: string;
   readonly isDangerous?: boolean;
   /** The arguments of `jobctl` that do the same. */

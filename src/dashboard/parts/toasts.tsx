@@ -56,7 +56,7 @@ export async function attempt(action: () => Promise<unknown>): Promise<boolean> 
   }
 }
 
-/** Run an action that changes something: what is shown is then asked for again. */
+/** Run an action that changes something, then read again what the page shows. */
 export function change(action: () => Promise<unknown>): Promise<boolean> {
   return attempt(async () => {
     await action();

@@ -32,7 +32,7 @@ function formatOf(zone: string): Intl.DateTimeFormat {
   return format;
 }
 
-/** What a clock in a zone shows. */
+/** The time on a clock in a zone. */
 export function timeParts(atMs: number, zone: string) {
   const parts: Record<string, string> = {};
   for (const { type, value } of formatOf(zone).formatToParts(atMs)) parts[type] = value;

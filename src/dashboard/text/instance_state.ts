@@ -23,7 +23,7 @@ export const SHOWN_STATES: readonly JobState[] = [
   "cancelled",
 ];
 
-/** How many instances of a job are in a state. */
+/** Number of instances of a job in a state. */
 export function countIn(counts: KindCounts, state: JobState): number {
   const name = state === "cancelled" ? "canceled" : state;
   return name === "created" ? 0 : counts[name];

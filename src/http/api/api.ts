@@ -144,7 +144,7 @@ export class Api {
   }
 }
 
-/** The route of a request: among several, the one whose parameter is in the query. */
+/** The route of a request: among several, the route with its parameter in the query. */
 function routeFor({ routes }: PathMatch, { method, query }: ApiRequest): Route | null {
   const verb = method === "HEAD" ? "GET" : method;
   let plain: Route | null = null;

@@ -20,7 +20,7 @@ import { SITE_HEADERS } from "./site_headers.ts";
 /** Most cookies of a request that are read. */
 const COOKIES_MAX = 50;
 
-/** Where and how a session's cookie is kept by a browser. */
+/** Options of the session cookie in a browser. */
 interface CookieScope {
   /** Port of the listener: browsers send the cookies of all daemons on a host to each of them. */
   readonly port: number;
@@ -51,7 +51,7 @@ function readSessionCookie(header: string | undefined, scope: CookieScope): stri
 /**
  * The Set-Cookie header that gives a browser a session.
  *
- * @param seconds how long the browser keeps it; 0 makes it forget it
+ * @param seconds time that the browser keeps it; 0 makes it forget it
  */
 function sessionCookie(secret: string, seconds: number, scope: CookieScope): string {
   return [

@@ -27,7 +27,7 @@ export function readCgroup(
   };
   const controllers = read("cgroup.controllers", base)?.split(" ").filter((name) => name !== "");
   return {
-    /** Where version 2 is mounted; null if it is not. */
+    /** Mount point of version 2; null if it is not mounted. */
     root: place?.root ?? null,
     /** Null if it cannot be found. */
     path,

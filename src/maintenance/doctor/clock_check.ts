@@ -46,7 +46,7 @@ export async function readClock(clock: Clock) {
     isRecorded: services.has("systemd-timesyncd") ? existsSync(RECORD) : null,
     /** Counter behind the clock, such as "tsc"; null if unknown. */
     counter: counter?.trim() ?? null,
-    /** How far the wall clock moved away from the monotonic one meanwhile, in ms. */
+    /** Distance that the wall clock moved from the monotonic one meanwhile, in ms. */
     jumpMs: (after.wallMs - before.wallMs) - (after.monotonicMs - before.monotonicMs),
   };
 }

@@ -33,7 +33,7 @@ export function readLimits(
     return found !== undefined && /^\d+$/.test(found) ? Number(found) : null;
   };
   return {
-    /** Whose: "process 123", or "this shell". */
+    /** Owner of the limits: "process 123", or "this shell". */
     who: pid === null ? "this shell" : `process ${pid}`,
     /** Null if the system does not tell. */
     files: text === null ? null : limitOf(text, "Max open files"),

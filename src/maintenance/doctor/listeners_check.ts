@@ -10,7 +10,7 @@ import { listeningPorts } from "../../platform/network/listening_ports.ts";
 import { accountName } from "../../platform/system/accounts.ts";
 import { type Finding, findingsOf } from "./finding.ts";
 
-/** Where the daemon listens, or would. */
+/** Addresses that the daemon listens on, or would. */
 export type ListenersFacts = Awaited<ReturnType<typeof readListeners>>;
 
 /** A certificate of the configuration. */

@@ -61,7 +61,7 @@ export function readPermissions(places: PermissionsPlaces) {
       ...openToOthers(keys).map((file) => ({ what: "a private key", ...file })),
     ].filter(({ mode }) => (mode & 0o007) !== 0)
       .map((file) => ({ ...file, remedy: closeCommand(file.path) })),
-    /** What other users can change. */
+    /** Files that other users can change. */
     untrusted: [...untrusted.values()],
   };
 }

@@ -51,9 +51,9 @@ export function readZones(
     /** Such as "2026a"; null if the host has no database, or does not name its version. */
     host: hostVersion(folder),
     hasHost: isThere,
-    /** Where both differ, at the earliest instant. */
+    /** The earliest difference. */
     differences,
-    /** How many zones were compared. */
+    /** Number of zones compared. */
     compared,
     /** Year of the comparison. */
     year: new Date(nowMs).getUTCFullYear(),

@@ -89,7 +89,7 @@ export interface SessionApi {
   /** Unexpired sessions, newest first; unless `proof` is null, only sessions with that proof. */
   list(proof: string | null): Promise<readonly Session[]>;
   /**
-   * End sessions: the one whose id begins with a prefix, or all for null. Returns the ended ones.
+   * End the session with this prefix of its id, or all for null. Returns the ended sessions.
    *
    * @param proof only sessions with this proof; null for any
    * @throws JobError `not_found`; `invalid_argument` if several match a prefix

@@ -23,7 +23,7 @@ const GAPS_AT_ONCE = 100;
 /** Number of kinds, by most successful runs, whose retention is considered. */
 const KEEP_KINDS_MAX = 20;
 
-/** The numbers of a cell, apart from those of ended instances. */
+/** The numbers of a cell, without the ended instances. */
 const COUNTS = [
   "unfinished",
   "skipped",

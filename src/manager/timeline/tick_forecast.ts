@@ -19,7 +19,7 @@ import { type ForecastQuery, ITEMS_MAX, SPANS_MAX } from "../api/timeline.ts";
 
 const LIMIT_DEFAULT = 500;
 const SPANS_DEFAULT = 60;
-/** How long one call computes, without its waits; what is left is left out. */
+/** Time that one call computes, without its waits; it leaves out the rest. */
 const WORK_MS_MAX = 1_000;
 /** Steps between two looks at the clock. */
 const STEPS = 8;
@@ -212,7 +212,7 @@ export function addTo(sums: number[], added: readonly number[]): void {
 }
 
 /**
- * How many items a query lists at most, and the ends of the equal spans that it counts by.
+ * Most items that a query lists, and the ends of the equal spans that it counts by.
  *
  * @throws JobError `invalid_argument` for a number out of range
  */

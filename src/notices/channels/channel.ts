@@ -58,7 +58,7 @@ export type CreateDeliverer<T extends ChannelTarget> = (
   deps: ChannelDeps,
 ) => Deliverer;
 
-/** How a delivery failed, and what follows from it. */
+/** The failure of a delivery, and its consequence. */
 export interface DeliveryErrorOptions {
   /** True if another attempt would fail, too. */
   readonly isPermanent?: boolean;

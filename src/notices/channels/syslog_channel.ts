@@ -36,7 +36,7 @@ export interface SyslogTarget extends ChannelTarget {
   readonly facility: SyslogFacility;
 }
 
-/** Where a log is: that of this host, a socket of it, or another host. */
+/** The place of a log: this host, one of its sockets, or another host. */
 export type SyslogAddress =
   | { readonly type: "local" }
   | { readonly type: "socket"; readonly path: string }

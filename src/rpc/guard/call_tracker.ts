@@ -119,9 +119,9 @@ const COMPLAINTS = {
 } as const;
 
 /**
- * The calls and connections of the server. Closes connections without progress: a silent one, or
- * one whose request never ends or response is never read. If all connections together use too much
- * of a resource, closes the one that uses most. Calls are found by the peer's address.
+ * The calls and connections of the server. Closes connections without progress: silence, a request
+ * that never ends, or a response that is never read. If all connections together use too much of a
+ * resource, closes the one that uses most. Calls are found by the peer's address.
  */
 export class CallTracker {
   readonly #clock: Clock;

@@ -121,7 +121,7 @@ async function checkAlarms(calls: EtcdCalls, logger: Logger): Promise<void> {
   }
 }
 
-/** Servers do not report automatic compaction: one that never compacted by now never will. */
+/** Servers do not report automatic compaction. A server without any by now never will compact. */
 async function checkCompaction(
   calls: EtcdCalls,
   layout: Layout,

@@ -4,7 +4,7 @@ const FREE = "End the program that keeps the file locked";
 /** Primary result codes of a file that another connection has locked. */
 const BUSY_CODES = [5, 6];
 
-/** What SQLite's primary result codes mean, with the remedy. */
+/** Meanings of SQLite's primary result codes, with the remedy. */
 const MEANINGS: readonly (readonly [number, text: string, ErrorCode, hint: string])[] = [
   [5, "database is locked", "unavailable", FREE],
   [6, "database table is locked", "unavailable", FREE],
@@ -26,7 +26,7 @@ const MEANINGS: readonly (readonly [number, text: string, ErrorCode, hint: strin
   [26, "file is not a database", "unavailable", "Name another file, or move this one away"],
 ];
 
-/** What an error of SQLite means; undefined for any other. */
+/** The meaning of an error of SQLite; undefined for any other error. */
 function meaningOf(thrown: unknown) {
   if (!(thrown instanceof Error)) return undefined;
   const code = (thrown as { errcode?: unknown }).errcode;

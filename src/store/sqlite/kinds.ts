@@ -97,7 +97,7 @@ export abstract class SqliteTable {
 
   /** The rows of a query whose columns are named like the members of `T`. */
   protected select<T>(sql: string, values?: Values): T[] {
-    // As plain objects: those of node:sqlite have no prototype.
+    // As plain objects: node:sqlite's rows have no prototype.
     return this.statements.all(sql, values).map((fields) => ({ ...fields }) as T);
   }
 }

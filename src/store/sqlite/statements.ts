@@ -35,7 +35,7 @@ export class Statements {
     this.#onUse = onUse;
   }
 
-  /** Run a statement. @returns how many rows it changed */
+  /** Run a statement. @returns the number of changed rows */
   run(sql: string, values: Values = NONE): number {
     this.#flush();
     return this.#write(sql, values);

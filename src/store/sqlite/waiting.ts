@@ -84,7 +84,7 @@ export class SqliteWaiting extends SqliteTable implements WaitingTable {
     return found ? found.due_at as number : null;
   }
 
-  /** Where the waiting instances of a kind are, or of all, with the values of that condition. */
+  /** The condition for the waiting instances of a kind, or of all, with its values. */
   #laterOf(kind: string | null): readonly [source: string, values: Values] {
     if (kind === null) return ["FROM instance INDEXED BY instance_later WHERE ready = 0", []];
     const source = "FROM instance INDEXED BY instance_later_kind WHERE kind = ? AND ready = 0";

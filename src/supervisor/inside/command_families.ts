@@ -102,8 +102,8 @@ export class CommandFamilies {
   }
 
   /**
-   * The current processes of commands. May miss one that reuses the number of a process that was
-   * nobody's a moment ago.
+   * The current processes of commands. May miss a process that reuses the number of a process which
+   * was nobody's a moment ago.
    */
   find<Command extends TrackedCommand>(
     commands: ReadonlySet<Command>,

@@ -4,7 +4,7 @@ import type { AbortCause, Attempt, AttemptSink, HandlerCall } from "../executor.
 import type { AttemptResult, TaskInstance } from "../protocol.ts";
 import type { WorkerEnding } from "./worker_ending.ts";
 
-/** Where an attempt runs: a worker, or the place of one command in a supervisor. */
+/** The place of an attempt: a worker, or one command in a supervisor. */
 export interface RunHost
   extends Pick<Attempt, "linesRecorded" | "outcomeRecorded" | "canLeave" | "leave" | "freeze"> {
   /** True once its process has reported that it is ready: the run may be executing. */

@@ -14,7 +14,7 @@ import type { JobClient } from "../../../rpc/client/client.ts";
 import { findNamed, isLast, resolveId } from "../../lookup/find_instance.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 
-/** What could be a part of an id. */
+/** Matches text that could be a part of an id. */
 const PART = /^[0-9a-f-]{4,36}$/i;
 
 /** True if a word can only mean an instance. */

@@ -31,7 +31,7 @@ const SENDMAIL: Reader<string | null> = accepted(
   },
 );
 
-/** What the URL of a mail server says. */
+/** The parts of a mail server's URL. */
 interface SmtpUrl {
   readonly host: string;
   readonly port: number;
@@ -63,7 +63,7 @@ const SMTP_URL: Reader<SmtpUrl> = {
   },
 };
 
-/** How a server that does not begin with TLS is asked for it, if the configuration does not say. */
+/** Use of STARTTLS with a server that does not begin with TLS, unless the configuration sets it. */
 function usualTls(
   { host, isImplicitTls }: SmtpUrl,
   hasLogin: boolean,

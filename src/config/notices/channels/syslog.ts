@@ -10,7 +10,7 @@ const FACILITIES = Object.keys(SYSLOG_FACILITIES) as SyslogFacility[];
 /** Places of the log of this host. */
 const LOGS = ["/dev/log", "/run/systemd/journal/socket"];
 
-/** Where a log is. */
+/** The place of a log. */
 const SYSLOG_ADDRESS: Reader<SyslogAddress> = parsedText(
   '"udp://HOST:514", "tcp://HOST:514", or "unix:/PATH" of a socket',
   (text) => {

@@ -34,7 +34,7 @@ interface HookUrl {
 
 /** Names of headers and parameters whose values are secret. */
 const KEY_NAME = /auth|token|key|secret|cookie|pass|sig/i;
-/** Parameters of this length are keys, whatever their names. */
+/** A parameter of this length is a key, by any name. */
 const KEY_LENGTH = 20;
 
 /** The URL of a webhook, given directly or as a secret. */

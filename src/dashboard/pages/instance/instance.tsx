@@ -41,7 +41,7 @@ import { CopyButton } from "../../parts/command.tsx";
 function JsonView({ values, names = [], what }: {
   readonly values: readonly unknown[];
   readonly names?: readonly string[];
-  /** What they are, such as "arguments". */
+  /** Their name, such as "arguments". */
   readonly what: string;
 }): JSX.Element {
   if (values.length === 0) return <p class="hint">None</p>;

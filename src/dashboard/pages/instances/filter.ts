@@ -74,7 +74,7 @@ export function countOf(filter: InstanceFilter, counts: KindCounts | null): numb
   return wanted.reduce((sum, state) => sum + countIn(counts, state), 0);
 }
 
-/** How a state is called on the command line: "TimedOut". */
+/** Name of a state on the command line: "TimedOut". */
 function cliState(state: JobState): string {
   return state.replace(/(?:^|_)[a-z]/g, (found) => found.at(-1)!.toUpperCase());
 }

@@ -33,9 +33,9 @@ import { PauseDialog, resume } from "./pause_dialog.tsx";
 import { TickList } from "./tick_list.tsx";
 import { nowMs } from "../../browser/clock.ts";
 
-/** How many runs are shown. */
+/** Number of runs shown. */
 const RUNS = 5;
-/** How far the daemon looks ahead: for frequent runs, and else nearly as far as it can. */
+/** The daemon looks ahead this far for frequent runs, else nearly as far as it can. */
 const NEAR_MS = 12 * 3_600_000;
 const FAR_MS = 31 * 86_400_000;
 /** More runs in that time would be counted instead of listed. */

@@ -238,7 +238,7 @@ function Told({ text }: { readonly text: ReadonlySignal<string> }): JSX.Element 
   );
 }
 
-/** What the colors of the chart mean. */
+/** The legend of the chart. */
 const LEGEND: Readonly<Record<string, string>> = {
   good: "completed",
   bad: "failed",

@@ -35,7 +35,7 @@ export interface WebhookTarget extends ChannelTarget {
   readonly to: "webhook";
   /** Without user information. */
   readonly url: string;
-  /** True if the path is a secret too, as that of Slack. */
+  /** True if the path is a secret too, as Slack's is. */
   readonly isUrlSecret: boolean;
   /** Null for the JSON of the notice, or {@link body}. */
   readonly preset: PresetName | null;

@@ -49,5 +49,5 @@ export function claimerOf(
   return [node, packOnce(kinds, kindsOf), limits && packOnce(limits, limitsOf)];
 }
 
-/** What blocks an instance, as the script returns it. */
+/** The block of an instance, as the script returns it. */
 export const BLOCK = new Tuple<Block>(["limit", "name", "used", "max", "opensAt"]);

@@ -176,7 +176,7 @@ export function orNull<T>(value: unknown): T | null {
   return value === false || value === undefined ? null : value as T;
 }
 
-/** How objects are stored as lists: their members, in the order of the names. */
+/** Objects stored as lists: their members, in the order of the names. */
 export class Tuple<T extends object> {
   readonly #names: readonly (keyof T & string)[];
 
