@@ -2,7 +2,7 @@ import { batteryCases } from "./battery_cases.ts";
 import { cancelCases } from "./cancel_cases.ts";
 import { claimCases } from "./claim_cases.ts";
 import { combinedCases } from "./combined_cases.ts";
-import { enqueueCases } from "./enqueue_cases.ts";
+import { enqueueCases, flowCases } from "./enqueue_cases.ts";
 import { externalCases } from "./external_cases.ts";
 import { limitCases } from "./limit_cases.ts";
 import { logCases } from "./log_cases.ts";
@@ -31,6 +31,7 @@ export const GUARANTEES: Readonly<Record<string, StoreCases>> = {
   "logs": logCases,
   "canceling": cancelCases,
   "dead letters run again once": redriveCases,
+  "instances that schedule others": flowCases,
   "each tick once": scheduleCases,
   "ticks that overlap": overlapCases,
   "runs elsewhere": externalCases,

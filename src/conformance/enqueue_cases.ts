@@ -2,9 +2,18 @@ import assert from "node:assert/strict";
 import { isJobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import { USUAL_FIELDS } from "../store/instance_fields.ts";
-import { BATCH_MAX } from "../store/store.ts";
+import { BATCH_MAX, type InstanceQuery, type NewInstance } from "../store/store.ts";
 import { textFields } from "./plain_instance.ts";
-import { idsOf, refuses, retry, START, type StoreCases } from "./store_world.ts";
+import {
+  completed,
+  idsOf,
+  readPages,
+  refuses,
+  retry,
+  START,
+  type StoreCases,
+  type StoreWorld,
+} from "./store_world.ts";
 
 const HOUR_MS = 3_600_000;
 const keep = (
@@ -321,5 +330,96 @@ export const enqueueCases: StoreCases = {
     await refuses(refused, "already_exists");
     const ids = [taken.id, (await before).id, (await after).id];
     assert.deepEqual(idsOf(await world.list()), ids);
+  },
+};
+
+/** A child of an instance that has no parent, as a manager accepts it. */
+const childOf = ({ id }: Instance): Partial<NewInstance> => ({ parentId: id, flowId: id });
+
+async function listed(world: StoreWorld, query: InstanceQuery): Promise<readonly string[]> {
+  const found = await readPages((page) => world.store.list(query, page), 2);
+  return found.map(({ id }) => id);
+}
+
+/** Cases of instances that schedule others. */
+export const flowCases: StoreCases = {
+  "enqueue() keeps the parent and the flow, and the parent belongs to its flow": async (world) => {
+    const first = await world.start();
+    assert.deepEqual([first.parentId, first.flowId], [null, null]);
+    const [child] = await world.add(childOf(first));
+    const [grandchild] = await world.add({ parentId: child!.id, flowId: first.id });
+    assert.deepEqual([child!.parentId, child!.flowId], [first.id, first.id]);
+    assert.deepEqual([grandchild!.parentId, grandchild!.flowId], [child!.id, first.id]);
+    assert.deepEqual(await world.store.get(first.id), { ...first, flowId: first.id });
+    assert.equal((await world.store.get(child!.id))!.flowId, first.id);
+  },
+
+  "list() finds the children of an instance and its whole flow": async (world) => {
+    const first = await world.start();
+    const children = await world.add(childOf(first), childOf(first), childOf(first));
+    const [grandchild] = await world.add({ parentId: children[0]!.id, flowId: first.id });
+    const other = await world.addOne();
+    await world.add(childOf(other));
+    const ids = children.map(({ id }) => id).reverse();
+    assert.deepEqual(await listed(world, { parentId: first.id }), ids);
+    assert.deepEqual(await listed(world, { flowId: first.id }), [grandchild!.id, ...ids, first.id]);
+    const waiting: InstanceQuery = { flowId: first.id, states: ["scheduled"] };
+    assert.deepEqual(await listed(world, waiting), [grandchild!.id, ...ids]);
+    assert.deepEqual(await listed(world, { flowId: grandchild!.id }), []);
+    assert.deepEqual(await listed(world, { parentId: first.id, flowId: other.id }), []);
+  },
+
+  "enqueue() adds to the flow of an instance that runs, waits, or has ended": async (world) => {
+    const running = await world.start();
+    await world.add({ ...childOf(running), kind: "other" });
+    const { status, instance } = await world.settle(running, { outcome: completed() });
+    assert.equal(status, "settled");
+    assert.equal(instance!.flowId, running.id);
+    await world.add({ ...childOf(running), kind: "other" });
+    const late = await world.addOne({ dueAt: world.wallMs + 60_000 });
+    await world.add({ ...childOf(late), kind: "other" });
+    world.advance(60_000);
+    const [claimed] = await world.claim();
+    assert.deepEqual([claimed!.id, claimed!.flowId], [late.id, late.id]);
+    await world.settle(claimed!);
+    for (const [id, size] of [[running.id, 3], [late.id, 2]] as const) {
+      assert.equal((await listed(world, { flowId: id })).length, size);
+    }
+  },
+
+  "enqueue() accepts a child of an instance that is gone": async (world) => {
+    const gone = { ...await world.addOne(), id: world.newId() };
+    const child = await world.addOne(childOf(gone));
+    assert.deepEqual(await listed(world, { flowId: gone.id }), [child.id]);
+  },
+
+  "cancel() cancels a flow, and nothing else": async (world) => {
+    const first = await world.start();
+    const [child] = await world.add(childOf(first), {});
+    const request = { at: world.at, query: { flowId: first.id }, limit: 9 };
+    const { value: canceled } = await world.store.cancel(request);
+    assert.deepEqual(canceled.map(({ id }) => id).sort(), [first.id, child!.id].sort());
+  },
+
+  "retain() deletes each instance of a flow when its time has come": async (world) => {
+    const first = await world.start({ keepSuccessMs: 1_000 });
+    const child = await world.addOne({ ...childOf(first), dueAt: world.wallMs + 3_600_000 });
+    await world.settle(first);
+    world.advance(2_000);
+    assert.deepEqual((await world.store.retain({ at: world.at, limit: 9 })).value, [first.id]);
+    assert.deepEqual(await listed(world, { flowId: first.id }), [child.id]);
+    await world.cancel(child.id);
+    world.advance(3_600_000);
+    assert.deepEqual((await world.store.retain({ at: world.at, limit: 9 })).value, [child.id]);
+    assert.deepEqual(await listed(world, { flowId: first.id }), []);
+    assert.deepEqual(await listed(world, { parentId: first.id }), []);
+  },
+
+  "redrive() keeps the parent and the flow that it is given": async (world) => {
+    const first = await world.start();
+    const dead = await world.finish({ ...childOf(first), kind: "other" });
+    const again = world.newInstance({ ...childOf(first), retryOf: dead.id });
+    await world.store.redrive({ at: world.at, instances: [again], isForced: true });
+    assert.deepEqual(await listed(world, { parentId: first.id }), [again.id, dead.id]);
   },
 };

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Instance } from "../core/instance.ts";
 import {
   canonicalText,
   comparePlaces,
@@ -13,6 +14,7 @@ import {
   LEASE_MS,
   line,
   MINUTE,
+  readPages,
   refuses,
   retry,
   START,
@@ -45,7 +47,8 @@ async function fill(world: StoreWorld): Promise<void> {
     outcome: retry(START + MINUTE, ERROR),
     logs: [line("first"), line("2")],
   });
-  await world.cancel((await world.addOne({ queueKey: "mail acme", uniqueKey: "u" })).id);
+  const child = { parentId: again.id, flowId: again.id };
+  await world.cancel((await world.addOne({ queueKey: "mail acme", uniqueKey: "u", ...child })).id);
   const limits = {
     kinds: new Map([["rated", { concurrency: [], rate: [{ max: 1, perMs: MINUTE, by: [] }] }]]),
     pools: [],
@@ -90,6 +93,10 @@ function textsOf(records: readonly StoreRecord[]): readonly string[] {
   return records.filter(({ type }) => type !== "head").map(canonicalText);
 }
 
+function instancesOf(records: readonly StoreRecord[]): readonly Instance[] {
+  return records.flatMap((one) => one.type === "instance" ? [one.instance] : []);
+}
+
 async function empty(world: StoreWorld): Promise<void> {
   const keys = (await readAll(world.store)).map(keyOf);
   await world.store.records.removeRecords({ at: world.at, keys });
@@ -123,6 +130,7 @@ export const recordCases: StoreCases = {
     await fill(world);
     const records = await readAll(world.store);
     const stats = await world.store.stats();
+    const flowId = instancesOf(records).find(({ flowId }) => flowId !== null)!.flowId!;
     await empty(world);
     assert.deepEqual(textsOf(await readAll(world.store)), []);
     assert.equal((await world.store.stats()).kinds.size, 0);
@@ -131,6 +139,7 @@ export const recordCases: StoreCases = {
       assert.equal(value, records.length);
       assert.deepEqual(textsOf(await readAll(world.store)), textsOf(records));
       assert.deepEqual(await world.store.stats(), stats);
+      assert.equal((await readPages((page) => world.store.list({ flowId }, page), 1)).length, 2);
     }
     const orders = (all: readonly StoreRecord[]) => all.map((one) => "order" in one && one.order);
     assert.deepEqual(orders(await readAll(world.store)), orders(records));

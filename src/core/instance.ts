@@ -138,6 +138,13 @@ export interface Instance extends InstancePolicy {
   readonly fence: number;
   readonly node: string | null;
   readonly retryOf: string | null;
+  /** The instance whose attempt scheduled it. */
+  readonly parentId: string | null;
+  /**
+   * Id of the first instance of its flow: itself, or the one that it descends from by `parentId`.
+   * Null if it belongs to none.
+   */
+  readonly flowId: string | null;
   /** Version of the job's code that the last settled attempt ran. */
   readonly version: string | null;
   /** As reported by the running or last attempt. */

@@ -10,6 +10,9 @@ export interface InstanceQuery {
   readonly scheduleId?: string;
   readonly uniqueKey?: string;
   readonly retryOf?: string;
+  readonly parentId?: string;
+  /** The whole flow: its first instance too. */
+  readonly flowId?: string;
   /** Only dead letters: instances that failed for good and were not run again. */
   readonly isDead?: true;
   /** Created at or after, epoch ms. */

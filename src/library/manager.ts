@@ -51,6 +51,7 @@ import type {
   FindOptions,
   FollowOptions,
   FollowStep,
+  ParentInstance,
   RecurringOptions,
   RetryOptions,
   ScheduleOptions,
@@ -212,6 +213,7 @@ export class Manager extends CoreManager {
   override async scheduleJob(
     job: LibraryJob,
     options: LibraryScheduleOptions | RecurringOptions = {},
+    parent?: ParentInstance,
   ): Promise<JobInstance | ScheduleRecord> {
     const kind = this.#kindOf(job);
     if ((options as Partial<RecurringOptions> | null)?.cron !== undefined) {
@@ -221,7 +223,7 @@ export class Manager extends CoreManager {
     // No await if the store is open: jobs scheduled in one event loop turn share a transaction.
     if (!this.life.storeInfo) await this.#ready();
     if (this.#given.get(kind)?.schemas) await this.#checkArguments(kind, options.arguments);
-    return this.#withValues(await super.scheduleJob(kind, options));
+    return this.#withValues(await super.scheduleJob(kind, options, parent));
   }
 
   /** Schedule several at once, all or none; at most 1,000. */

@@ -3,10 +3,16 @@ import type { HookDelivery, HookRun } from "../core/hooks/hook.ts";
 import type { Instance } from "../core/instance.ts";
 import { checkScheduleOptions } from "../core/job/schedule_options.ts";
 import type { EnqueueResult, NewInstance } from "../store/store.ts";
-import type { BatchReport, InstanceApi, ScheduleOptions, SchedulePreview } from "./api.ts";
+import type {
+  BatchReport,
+  InstanceApi,
+  ParentInstance,
+  ScheduleOptions,
+  SchedulePreview,
+} from "./api.ts";
 import type { HandledScheduleOptions } from "./context/instance_handlers.ts";
 import { acceptBatch } from "./instances/batch.ts";
-import { checkRequests, newInstance, seedOf } from "./instances/new_instance.ts";
+import { checkRequests, newInstance, type Seed, seedOf } from "./instances/new_instance.ts";
 import { assertNoNotice } from "./instances/notice_rules.ts";
 import type { ManagerParts } from "./manager_parts.ts";
 
@@ -24,8 +30,12 @@ export class Intake {
   }
 
   /** See {@link InstanceApi.scheduleJob}. */
-  async schedule(kind: string, options: HandledScheduleOptions): Promise<Instance> {
-    const wanted = this.#newInstance(kind, options);
+  async schedule(
+    kind: string,
+    options: HandledScheduleOptions,
+    parent?: ParentInstance,
+  ): Promise<Instance> {
+    const wanted = this.#newInstance(kind, options, { parent });
     const { handlers } = this.#parts.events;
     // Before it is accepted, because a free worker may claim it in the same transaction.
     const hasOwn = handlers.add(wanted.id, options);
@@ -41,12 +51,15 @@ export class Intake {
   }
 
   /** See {@link InstanceApi.scheduleBatch}. */
-  async scheduleBatch(...[requests, { isDryRun = false } = {}]: BatchCall): Promise<BatchReport> {
+  async scheduleBatch(
+    ...[requests, { isDryRun = false, parent } = {}]: BatchCall
+  ): Promise<BatchReport> {
     checkRequests(requests);
     const { bulk, options, store } = this.#parts;
     return await bulk.run(requests.length, async () => {
       const nowMs = options.clock.now().wallMs;
-      const make = (one: BatchCall[0][number]) => this.#newInstance(one.kind, one, nowMs);
+      const make = (one: BatchCall[0][number]) =>
+        this.#newInstance(one.kind, one, { nowMs, parent });
       const accept = (all: readonly NewInstance[]) => this.#accept(all);
       return await acceptBatch(requests, { make, accept, isDryRun, store });
     });
@@ -84,10 +97,14 @@ export class Intake {
     return result!.instance;
   }
 
-  #newInstance(kind: string, options: ScheduleOptions, nowMs?: number): NewInstance {
+  #newInstance(
+    kind: string,
+    options: ScheduleOptions,
+    { nowMs, parent }: Pick<Seed, "parent"> & { readonly nowMs?: number } = {},
+  ): NewInstance {
     assertNoNotice(kind, "schedule");
     const { registry, options: own } = this.#parts;
-    return newInstance(registry.get(kind), options, seedOf(own, nowMs));
+    return newInstance(registry.get(kind), options, { ...seedOf(own, nowMs), parent });
   }
 
   async #accept(instances: readonly NewInstance[]): Promise<readonly EnqueueResult[]> {

@@ -39,6 +39,7 @@ import type {
   ManagerEvent,
   ManagerStatus,
   NodeStatus,
+  ParentInstance,
   RecurringOptions,
   ReloadOptions,
   ReloadReport,
@@ -151,8 +152,12 @@ export class Manager implements ManagerApi, LiveFacts {
   readonly listJobs: ManagerApi["listJobs"] = () => this.parts.registry.list();
   readonly getJob: ManagerApi["getJob"] = (kind) => this.parts.registry.get(kind);
 
-  scheduleJob(kind: string, options: HandledScheduleOptions = {}): Promise<Instance> {
-    return this.#intake.schedule(kind, options);
+  scheduleJob(
+    kind: string,
+    options: HandledScheduleOptions = {},
+    parent?: ParentInstance,
+  ): Promise<Instance> {
+    return this.#intake.schedule(kind, options, parent);
   }
 
   async scheduleJobs(

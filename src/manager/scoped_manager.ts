@@ -35,9 +35,9 @@ function instanceRules(manager: ManagerApi, queries: ScopedQueries) {
       scope.check(kind);
       return manager.getJob(kind);
     },
-    async scheduleJob(kind, options) {
+    async scheduleJob(kind, ...rest) {
       scope.check(kind);
-      return await withoutHolder(kind, manager.scheduleJob(kind, options));
+      return await withoutHolder(kind, manager.scheduleJob(kind, ...rest));
     },
     async scheduleBatch(requests, options) {
       for (const { kind } of requests) scope.check(kind);

@@ -56,7 +56,7 @@ export {
 export type { InstanceQuery, Page, PageRequest, RecordStore };
 
 /** Format of stored data; a store refuses a newer one. */
-export const STORE_FORMAT = 3;
+export const STORE_FORMAT = 4;
 
 /** Number of instances in each state. */
 export type StateCounts = Readonly<Record<JobState, number>>;

@@ -45,6 +45,12 @@ export const ORIGIN_OPTIONS: OptionSpecs = {
   text: { value: "TEXT", describe: "With this text in the arguments, in upper or lower case" },
   node: { value: "ID", describe: "Claimed by this node last", offers: "node" },
   schedule: { value: "ID", describe: "Of the schedule with this id", offers: "schedule" },
+  parent: { value: "ID", describe: "Scheduled by a run of this instance", offers: "instance" },
+  flow: {
+    value: "ID",
+    describe: "Of the flow of this instance: the first, what it scheduled, and so on",
+    offers: "instance",
+  },
   "unique-key": {
     value: "KEY",
     describe: 'With this unique key, as instances show it: "report 7"; or 7, with --kind report',
@@ -161,6 +167,8 @@ export function readQuery(args: Args): QueryInit {
       text: args.text("text"),
       node: args.text("node"),
       scheduleId: args.text("schedule"),
+      parentId: args.text("parent"),
+      flowId: args.text("flow"),
       uniqueKey: args.text("unique-key"),
     }),
     ...(afterMs === undefined ? {} : { after: timestampOf(afterMs) }),

@@ -86,6 +86,8 @@ export function instanceLines(instance: JobInstance, printer: Printer): string[]
     ["Unique until", time(instance.uniqueUntil)],
     ["Schedule", safe(instance.scheduleId)],
     ["Scheduled for", time(instance.scheduledFor)],
+    ["Scheduled by", instance.parentId],
+    ["Flow", instance.flowId],
     ["Node", safe(instance.node)],
     ["Code version", safe(instance.codeVersion)],
     ["Stack", stackText(instance)],

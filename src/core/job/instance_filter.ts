@@ -40,6 +40,10 @@ export interface InstanceFilter {
   readonly uniqueKey?: string;
   /** Instances that were created to run this one again. */
   readonly retryOf?: string | { readonly id: string };
+  /** Instances that an attempt of this one scheduled. */
+  readonly parentId?: string | { readonly id: string };
+  /** This instance and all its descendants: what it scheduled, what they scheduled, and so on. */
+  readonly flowId?: string | { readonly id: string };
   /** Only dead letters: instances that failed for good and were not run again. */
   readonly isDead?: true;
   /** Created at or after. */
@@ -125,6 +129,8 @@ const INSTANCE_KEYS: KeysOf<InstanceFilter> = {
   scheduleId: WORD,
   uniqueKey: WORD,
   retryOf: INSTANCE,
+  parentId: INSTANCE,
+  flowId: INSTANCE,
   isDead: ["true", (value) => value === true],
   after: TIME,
   before: TIME,
@@ -309,6 +315,8 @@ function readConditions(filter: InstanceFilter, action: string): InstanceQuery {
     ),
     uniqueKey: ifGiven(rest.uniqueKey, (key) => keyOfOne(kinds, key)),
     retryOf: ifGiven(rest.retryOf, idOf),
+    parentId: ifGiven(rest.parentId, idOf),
+    flowId: ifGiven(rest.flowId, idOf),
     after: ifGiven(rest.after, timeOf),
     before: ifGiven(rest.before, timeOf),
     endedAfter: ifGiven(rest.endedAfter, timeOf),

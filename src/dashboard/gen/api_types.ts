@@ -100,6 +100,8 @@ export interface JobInstance {
   readonly cpu_ms?: number;
   readonly process?: RunningProcess;
   readonly frozen_at?: string;
+  readonly parent_id?: string;
+  readonly flow_id?: string;
 }
 
 /** RunningProcess of job.proto as JSON. */
@@ -159,6 +161,8 @@ export interface Query {
   readonly node?: string;
   readonly text?: string;
   readonly tag?: string;
+  readonly parent_id?: string;
+  readonly flow_id?: string;
 }
 
 /** ScheduleJobRequest of job.proto as JSON. */

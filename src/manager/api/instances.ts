@@ -21,6 +21,9 @@ import type {
   UpcomingQuery,
 } from "../../store/store.ts";
 
+/** The running instance whose attempt schedules others. */
+export type ParentInstance = Pick<Instance, "id" | "flowId">;
+
 /** The result of a dry run: what would be queued. */
 export type SchedulePreview = Pick<Instance, "kind" | "argumentsJson" | "priority" | "dueAt">;
 
@@ -208,11 +211,11 @@ export interface InstanceReads {
 
 /** Accepts, changes and follows instances. */
 export interface InstanceApi extends InstanceReads {
-  scheduleJob(kind: string, options?: ScheduleOptions): Promise<Instance>;
+  scheduleJob(kind: string, options?: ScheduleOptions, parent?: ParentInstance): Promise<Instance>;
   /** Schedule all or none; at most BATCH_MAX. */
   scheduleBatch(
     requests: readonly (ScheduleOptions & { readonly kind: string })[],
-    options?: { readonly isDryRun?: boolean },
+    options?: { readonly isDryRun?: boolean; readonly parent?: ParentInstance },
   ): Promise<BatchReport>;
   /** Convert and check like {@link scheduleJob}, but queue nothing. */
   previewJob(kind: string, options?: ScheduleOptions): SchedulePreview;

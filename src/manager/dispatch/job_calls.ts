@@ -122,15 +122,15 @@ export class JobCalls {
   ): Promise<Instance> {
     const kind = kindOfReference(args[0]);
     const options = readScheduleOptions(kind, args[1]);
-    if (options.id !== undefined) return this.#manager.scheduleJob(kind, options);
+    const accept = (id: string) => this.#manager.scheduleJob(kind, { ...options, id }, instance);
+    if (options.id !== undefined) return await accept(options.id);
     const key = keyOf(caller, kind, options);
     try {
-      return await this.#manager.scheduleJob(kind, { ...options, id: childId(instance, key) });
+      return await accept(childId(instance, key));
     } catch (error) {
       if (!isJobError(error, "already_exists")) throw error;
       // The job now converts these arguments differently than for an earlier attempt.
-      const id = childId(instance, `${key}/${instance.attempt}`);
-      return await this.#manager.scheduleJob(kind, { ...options, id });
+      return await accept(childId(instance, `${key}/${instance.attempt}`));
     }
   }
 
@@ -149,7 +149,7 @@ export class JobCalls {
         return { ...options, kind, id };
       })
     );
-    return (await this.#manager.scheduleBatch(children)).instances;
+    return (await this.#manager.scheduleBatch(children, { parent: instance })).instances;
   }
 
   // In slices, so that a wait does not outlive its attempt by much.

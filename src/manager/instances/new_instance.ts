@@ -20,17 +20,19 @@ import { jitterOf } from "../../core/time/tick_decision.ts";
 import type { TickKey } from "../../core/time/tick_of_run.ts";
 import type { Context } from "../context/context.ts";
 import type { ScheduleOptions } from "../../core/job/gen/run_options.ts";
+import type { ParentInstance } from "../api/instances.ts";
 
 /** Longest readable key, in characters; a longer one is hashed. */
 const READABLE_LENGTH_MAX = 300;
 const UNIQUE_KEY_LENGTH_MAX = TEXT_LENGTH_MAX.uniqueKey;
 
-/** The random and clock values of a new instance. */
+/** Id, time, chance and parent of a new instance. */
 export interface Seed {
   readonly id: string;
   readonly nowMs: number;
   /** A number in [0, 1) for jitter. */
   readonly random: number;
+  readonly parent?: ParentInstance | undefined;
 }
 
 /** The seed of a new instance. @param nowMs the current time by default */
@@ -49,6 +51,7 @@ export function seedOf(
  */
 export function newInstance(job: JobDefinition, given: ScheduleOptions, seed: Seed): NewInstance {
   assertRunsHere(job);
+  const { parent } = seed;
   const options = inMilliseconds(given);
   checkValues(options);
   const argumentsJson = argumentsFor(job, options.arguments ?? []);
@@ -64,6 +67,8 @@ export function newInstance(job: JobDefinition, given: ScheduleOptions, seed: Se
     deadlineAt: deadlineOf(deadlineMs, Math.max(dueAt ?? 0, seed.nowMs)),
     retryMax: options.retries ?? job.options.retry.max,
     timeoutMs: options.timeoutMs ?? job.options.timeoutMs,
+    parentId: parent?.id,
+    flowId: parent && (parent.flowId ?? parent.id),
   });
 }
 
@@ -154,6 +159,8 @@ export function repeatInstance(job: JobDefinition, past: Instance, seed: Seed): 
     argumentsJson: past.argumentsJson,
     dueAt: null,
     retryOf: past.id,
+    parentId: past.parentId,
+    flowId: past.flowId,
     deadlineAt: deadlineOf(job.options.deadlineMs, seed.nowMs),
     retryMax: past.retryMax,
     timeoutMs: past.timeoutMs,
@@ -203,7 +210,8 @@ interface OwnParts
   extends
     Pick<NewInstance, "id" | "priority" | "argumentsJson" | "dueAt" | "deadlineAt">,
     Pick<NewInstance, "retryMax" | "timeoutMs">,
-    Partial<Pick<NewInstance, "scheduleId" | "scheduledFor" | "retryOf">> {
+    Partial<Pick<NewInstance, "scheduleId" | "scheduledFor" | "retryOf">>,
+    Pick<NewInstance, "parentId" | "flowId"> {
   readonly keys?: UniqueKey;
 }
 
@@ -223,6 +231,8 @@ function completeInstance(job: JobDefinition, own: OwnParts): NewInstance {
     scheduleId: own.scheduleId ?? null,
     scheduledFor: own.scheduledFor ?? null,
     retryOf: own.retryOf ?? null,
+    parentId: own.parentId,
+    flowId: own.flowId,
     deadlineAt: own.deadlineAt,
     retryMax: own.retryMax,
     timeoutMs: own.timeoutMs,

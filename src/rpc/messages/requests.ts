@@ -1,5 +1,5 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { JobError } from "../../core/errors.ts";
+import { isJobError, JobError } from "../../core/errors.ts";
 import { isUuid, LOG_LEVELS } from "../../core/instance.ts";
 import { withoutUndefined } from "../../core/text/object_keys.ts";
 import { snakeCase } from "../../core/text/snake_case.ts";
@@ -187,6 +187,9 @@ function readConditions(query: Query | undefined): InstanceQuery {
   });
 }
 
+/** Reads that conditions need. */
+type InstanceFinder = Pick<ReadApi, "kindsOfTag" | "getInstance">;
+
 /**
  * Conditions on instances; empty without any. A tag becomes the kinds of the jobs that need it,
  * limited to the named kinds; an empty list matches nothing.
@@ -195,14 +198,41 @@ function readConditions(query: Query | undefined): InstanceQuery {
  */
 export async function readInstanceQuery(
   query: Query | undefined,
-  tags: Pick<ReadApi, "kindsOfTag">,
+  reads: InstanceFinder,
 ): Promise<InstanceQuery> {
-  const conditions = readConditions(query);
+  const conditions = { ...readConditions(query), ...await readOrigin(query, reads) };
   if (query?.tag === undefined) return conditions;
-  const kinds = await tags.kindsOfTag(query.tag);
+  const kinds = await reads.kindsOfTag(query.tag);
   const named = conditions.kinds;
   const both = named === undefined ? kinds : kinds.filter((kind) => named.includes(kind));
   return { ...conditions, kinds: bounded(both, "query.tag") };
+}
+
+/**
+ * The conditions on parent and flow.
+ *
+ * A whole id is taken also if there is no such instance any more: its children may be there.
+ */
+async function readOrigin(
+  query: Query | undefined,
+  reads: InstanceFinder,
+): Promise<Pick<InstanceQuery, "parentId" | "flowId">> {
+  const find = async (id: string) => {
+    try {
+      return await reads.getInstance(id);
+    } catch (error) {
+      if (isJobError(error, "not_found") && isUuid(id.toLowerCase())) {
+        return { id: id.toLowerCase(), flowId: null };
+      }
+      throw error;
+    }
+  };
+  const parent = isSet(query?.parentId) ? await find(query.parentId) : undefined;
+  const member = isSet(query?.flowId) ? await find(query.flowId) : undefined;
+  return withoutUndefined({
+    parentId: parent?.id,
+    flowId: member && (member.flowId ?? member.id),
+  });
 }
 
 /** The methods that change every matching instance: texts for their errors. */
@@ -225,14 +255,14 @@ const BULK = {
 export async function readBulkQuery(
   verb: keyof typeof BULK,
   request: { readonly query?: Query | undefined; readonly all?: boolean | undefined },
-  tags: Pick<ReadApi, "kindsOfTag">,
+  reads: InstanceFinder,
 ): Promise<InstanceQuery> {
   const { query, all = false } = request;
   for (const field of ["pageSize", "pageToken", "oldestFirst"] as const) {
     if (query?.[field] === undefined) continue;
     throw refuse("query", `a ${verb} has no pages`, `It ${verb}s everything that matches`);
   }
-  const conditions = await readInstanceQuery(query, tags);
+  const conditions = await readInstanceQuery(query, reads);
   if (all || Object.keys(conditions).length > 0) return conditions;
   throw refuse("query", BULK[verb].problem, BULK[verb].hint);
 }
@@ -248,7 +278,8 @@ export function readHistoryQuery(query: Query | undefined): HistoryQuery {
     if ((values?.length ?? 0) <= 1) continue;
     throw refuse(`query.${field}`, `found ${values?.length} values, wanted at most one here`);
   }
-  for (const [name, value] of Object.entries({ ...foreign, tag: query?.tag })) {
+  const { tag, parentId, flowId } = query ?? {};
+  for (const [name, value] of Object.entries({ ...foreign, tag, parentId, flowId })) {
     if (value === undefined) continue;
     throw refuse(
       `query.${snakeCase(name)}`,

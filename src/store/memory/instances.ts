@@ -54,6 +54,8 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
   readonly #openSchedules = new KeyFamily<string>();
   readonly #uniqueKeys = new KeyFamily<string>();
   readonly #retries = new KeyFamily<string>();
+  readonly #children = new KeyFamily<string>();
+  readonly #flows = new KeyFamily<string>();
   readonly #expiring = new SortedKeys();
   readonly #deadlines = new SortedKeys();
   /** The number of held instances by schedule. */
@@ -94,6 +96,8 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
 
   update(before: Row, after: Row): void {
     this.#bySeq.set(after.seq, after);
+    const { flowId } = after.instance;
+    if (flowId !== before.instance.flowId) this.#flows.add(flowId!, [0, 0, after.seq]);
     this.#index(before, "delete");
     this.#index(after, "add");
     if (before.instance.state !== after.instance.state) {
@@ -263,6 +267,10 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
         return this.#uniqueKeys.get(index.uniqueKey);
       case "retryOf":
         return this.#retries.get(index.retryOf);
+      case "parent":
+        return this.#children.get(index.parentId);
+      case "flow":
+        return this.#flows.get(index.flowId);
     }
   }
 
@@ -292,12 +300,14 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
 
   /** Add a row to the rarely changed indexes, or delete it from them. */
   #indexOrigin(row: Row, action: "add" | "delete"): void {
-    const { kind, state, scheduleId, uniqueKey, retryOf } = row.instance;
+    const { kind, state, scheduleId, uniqueKey, retryOf, parentId, flowId } = row.instance;
     const key: Key = [0, 0, row.seq];
     this.#all[action](key);
     if (scheduleId !== null) this.#schedules[action](scheduleId, key);
     if (uniqueKey !== null) this.#uniqueKeys[action](uniqueKey, key);
     if (retryOf !== null) this.#retries[action](retryOf, key);
+    if (parentId !== null) this.#children[action](parentId, key);
+    if (flowId !== null) this.#flows[action](flowId, key);
     this.#state(state)[action](kind, key);
     if (!isFinal(state)) this.#indexOpen(row, action);
   }

@@ -26,6 +26,7 @@ const AGAIN = `UPDATE instance SET state = 1, ready = ?, reason = ?, due_at = ?,
 const UNCLAIM = `UPDATE instance SET attempt = ?, processed_at = ? WHERE seq = ?`;
 const MARK = `UPDATE instance SET cancel_at = ?, reason = ? WHERE seq = ?`;
 const MOVE = `UPDATE instance SET ready = ? WHERE seq = ?`;
+const JOIN = `UPDATE instance SET flow_id = ? WHERE seq = ?`;
 const PACK = `UPDATE instance SET extra = ? WHERE seq = ?`;
 
 // Only the index of ids is read, not the rows.
@@ -74,6 +75,10 @@ export class SqliteInstances extends SqliteTable implements InstanceTable {
   update(before: Row, after: Row): void {
     const statements = this.statements;
     const { instance: i, seq } = after;
+    if (i.flowId !== before.instance.flowId) {
+      statements.run(JOIN, [i.flowId, seq]);
+      return;
+    }
     const errorJson = i.error === null ? null : JSON.stringify(i.error);
     const extra = packExtra(i);
     const isEnd = isFinal(i.state) && before.isReady === null;
@@ -254,6 +259,10 @@ function sourceOf(kinds: Kinds, index: Index): [string, ...Value[]] {
       return sparse("unique_key", "instance_unique_key", index.uniqueKey);
     case "retryOf":
       return sparse("retry_of", "instance_retry_of", index.retryOf);
+    case "parent":
+      return sparse("parent_id", "instance_parent", index.parentId);
+    case "flow":
+      return sparse("flow_id", "instance_flow", index.flowId);
   }
 }
 

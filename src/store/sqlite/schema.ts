@@ -214,6 +214,12 @@ CREATE TABLE memo (
 -- Ticks without a run. Those with one are not in it, so it costs a schedule that runs nothing.
 CREATE INDEX tick_gap ON tick (from_at) WHERE fate NOT IN ('fired', 'expected');
 `,
+  `
+ALTER TABLE instance ADD COLUMN parent_id TEXT;
+ALTER TABLE instance ADD COLUMN flow_id TEXT;
+CREATE INDEX instance_parent ON instance (parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX instance_flow ON instance (flow_id) WHERE flow_id IS NOT NULL;
+`,
 ];
 
 /** Format of a file that this version writes; a newer one is refused. */

@@ -26,11 +26,14 @@ const VALUES: Readonly<Record<keyof InstanceFilter, readonly string[]>> = {
   text: ["customer-42", "-v", "a=b", "--", "*", 'ü, "x"', "two  blanks "],
   node: ["berlin-2", "-n"],
   tag: ["gpu"],
+  parentId: ["019b77c0-0000-7000-8000-000000000001", "0193"],
+  flowId: ["019b77c0-0000-7000-8000-000000000002"],
 };
 /** Members of the filter by the parameter of the URL. */
 const URL_NAMES: Readonly<Record<string, keyof InstanceFilter>> = {
   ...{ kind: "kind", state: "states", after: "after", before: "before", schedule: "scheduleId" },
   ...{ key: "uniqueKey", text: "text", node: "node", tag: "tag" },
+  ...{ parent: "parentId", flow: "flowId" },
 };
 const KINDS = VALUES.kind;
 
@@ -54,8 +57,19 @@ function conditionsIn(query: Readonly<Record<string, unknown>>): Record<string, 
 
 /** The same of what the dashboard sends; all jobs here need the tag. */
 function conditionsSent(filter: InstanceFilter): Record<string, unknown> {
-  const { kind, states = [], after, before, tag, schedule_id, unique_key, text, node } =
-    conditionsOf(filter);
+  const {
+    kind,
+    states = [],
+    after,
+    before,
+    tag,
+    schedule_id,
+    unique_key,
+    text,
+    node,
+    parent_id,
+    flow_id,
+  } = conditionsOf(filter);
   return {
     kinds: kind !== undefined ? [kind] : tag !== undefined ? KINDS : [],
     states: states.map((one) => one.replace("_", "")),
@@ -65,6 +79,8 @@ function conditionsSent(filter: InstanceFilter): Record<string, unknown> {
     ...(unique_key === undefined ? {} : { uniqueKey: unique_key }),
     ...(text === undefined ? {} : { text }),
     ...(node === undefined ? {} : { node }),
+    ...(parent_id === undefined ? {} : { parentId: parent_id }),
+    ...(flow_id === undefined ? {} : { flowId: flow_id }),
   };
 }
 

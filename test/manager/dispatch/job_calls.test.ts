@@ -29,6 +29,36 @@ test("scheduleJob() of a job schedules its children once although the attempt is
   assert.equal((await world.instances()).length, 3);
 });
 
+test("scheduleJob() and scheduleJobs() of a job give its children the parent and the flow", async () => {
+  const world = await parentWorld();
+  const { id } = world.executor.last.instance;
+  const child = await call(world, "scheduleJob", "child", {}) as Instance;
+  const [other] = await call(world, "scheduleJobs", [{ kind: "child", arguments: [1] }]) as [
+    Instance,
+  ];
+  for (const one of [child, other]) assert.deepEqual([one.parentId, one.flowId], [id, id]);
+  await world.of(world.manager.resume("child"));
+  await world.clock.settle();
+  world.executor.last.ok();
+  const flow = await world.of(world.manager.lookupInstances({ flowId: id }));
+  assert.deepEqual(flow.items.map((one) => one.id).sort(), [id, child.id, other.id].sort());
+  const children = await world.of(world.manager.lookupInstances({ parentId: id }));
+  assert.equal(children.items.length, 2);
+});
+
+test("a redrive keeps the parent and the flow, and the child of a child is of the first flow", async () => {
+  const world = await parentWorld(2);
+  const { id } = world.executor.last.instance;
+  const child = await call(world, "scheduleJob", "work", {}) as Instance;
+  await world.clock.settle();
+  const grandchild = await call(world, "scheduleJob", "child", {}) as Instance;
+  assert.deepEqual([grandchild.parentId, grandchild.flowId], [child.id, id]);
+  world.executor.last.fail("no");
+  await world.clock.settle();
+  const again = await world.of(world.manager.retryInstance(child.id));
+  assert.deepEqual([again.retryOf, again.parentId, again.flowId], [child.id, id, id]);
+});
+
 test("scheduleJob() of a later attempt knows its children in another order and with other calls between", async () => {
   const world = await parentWorld();
   const child = (args: unknown[], afterMs: number) =>

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { isJobError } from "../../../src/core/errors.ts";
+import { isJobError, JobError } from "../../../src/core/errors.ts";
+import type { Instance } from "../../../src/core/instance.ts";
 import { kindsNeeding } from "../../../src/core/job/tags.ts";
 import type { ReadApi } from "../../../src/manager/api.ts";
 import { QuerySchema } from "../../../src/rpc/gen/job_pb.ts";
@@ -16,10 +17,16 @@ import {
 import { refuses } from "../../support/refused_field.ts";
 
 const UUID = "019b77c0-0000-7000-8000-000000000001";
+const CHILD = "219b77c0-0000-7000-8000-000000000002";
 
 type QueryInit = MessageInitShape<typeof QuerySchema>;
 
-const TAGS: Pick<ReadApi, "kindsOfTag"> = {
+const TAGS: Pick<ReadApi, "kindsOfTag" | "getInstance"> = {
+  getInstance: async (part) => {
+    if (UUID.startsWith(part)) return { id: UUID, flowId: null } as Instance;
+    if (CHILD.startsWith(part)) return { id: CHILD, flowId: UUID } as Instance;
+    throw new JobError("not_found", `Cannot find instance "${part}": no id has it`);
+  },
   kindsOfTag: async (tag) =>
     kindsNeeding(tag, [
       { kind: "mail", needs: ["lan"] },
@@ -37,6 +44,19 @@ const query = (init: QueryInit) => create(QuerySchema, init);
 test("readInstanceQuery() returns no condition without a query", async () => {
   assert.deepEqual(await readInstanceQuery(undefined, TAGS), {});
   assert.deepEqual(await readInstanceQuery(query({ kind: "", uuid: "", state: 0 }), TAGS), {});
+});
+
+test("readInstanceQuery() finds parent and flow by a part of an id, and the flow by any of it", async () => {
+  const read = (init: QueryInit) => readInstanceQuery(query(init), TAGS);
+  assert.deepEqual(await read({ parentId: "219b" }), { parentId: CHILD });
+  assert.deepEqual(await read({ flowId: "219b" }), { flowId: UUID });
+  assert.deepEqual(await read({ flowId: UUID }), { flowId: UUID });
+  const gone = "319B77C0-0000-7000-8000-000000000003";
+  assert.deepEqual(await read({ parentId: gone, flowId: gone }), {
+    parentId: gone.toLowerCase(),
+    flowId: gone.toLowerCase(),
+  });
+  await assert.rejects(read({ flowId: "4444" }), (error) => isJobError(error, "not_found"));
 });
 
 test("readInstanceQuery() joins go-job's fields and ours", async () => {

@@ -70,6 +70,11 @@ export function InstanceFacts({ instance, zone }: {
           ),
         ],
         ["Tick", time(one.scheduled_for)],
+        ["Scheduled by", link(one.parent_id)],
+        [
+          "Flow",
+          one.flow_id && <a href={href("/instances", { flow: one.flow_id })}>its instances</a>,
+        ],
         ["Run again from", link(one.retry_of)],
         ["Run again as", link(one.redriven_as)],
         ["Code version", one.code_version && <code>{one.code_version}</code>],

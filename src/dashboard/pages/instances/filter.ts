@@ -11,6 +11,10 @@ export interface InstanceFilter {
   readonly before: string;
   readonly scheduleId: string;
   readonly uniqueKey: string;
+  /** The instance that scheduled it. */
+  readonly parentId: string;
+  /** Any instance of its flow. */
+  readonly flowId: string;
   /** Text that its arguments contain. */
   readonly text: string;
   /** Node of its last attempt. */
@@ -29,6 +33,8 @@ const TEXTS: Readonly<
   node: ["node", "node", "--node"],
   scheduleId: ["schedule", "schedule_id", "--schedule"],
   uniqueKey: ["key", "unique_key", "--unique-key"],
+  parentId: ["parent", "parent_id", "--parent"],
+  flowId: ["flow", "flow_id", "--flow"],
   after: ["after", "after", "--since"],
   before: ["before", "before", "--until"],
 };

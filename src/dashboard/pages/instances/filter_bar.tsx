@@ -167,6 +167,8 @@ export function FilterBar({ filter, hasStates = true }: {
       <SetFilter name="node" label="node" value={filter.node} />
       <SetFilter name="schedule" label="schedule" value={filter.scheduleId} />
       <SetFilter name="key" label="key" value={filter.uniqueKey} />
+      <SetFilter name="parent" label="scheduled by" value={filter.parentId} />
+      <SetFilter name="flow" label="flow" value={filter.flowId} />
     </form>
   );
 }

@@ -6,6 +6,7 @@ import { replaceRow } from "./cancel.ts";
 import { waitingError } from "../refusals.ts";
 import { acceptInstance } from "../accept_instance.ts";
 import type { LedgerState, Moment } from "../state.ts";
+import type { Row } from "../tables/row.ts";
 import { assertSame, keyHolder, resolveConflict } from "./unique.ts";
 
 /** Most characters of existing instances returned instead of new ones. */
@@ -136,7 +137,18 @@ export function roomFor(state: LedgerState, { kind, waitingMax }: NewInstance): 
 
 /** Write a checked instance, and announce it. */
 export function insertInstance(state: LedgerState, moment: Moment, instance: Instance): void {
+  if (instance.flowId !== null) beginFlow(state, instance.flowId);
   const isReady = instance.dueAt <= moment.wallMs;
   state.insert({ seq: state.seq + 1, instance, isReady, expireAt: null });
   state.hints.push({ type: "instances", dueAt: instance.dueAt });
+}
+
+/** The first instance of a flow belongs to it from its first child on. */
+function beginFlow(state: LedgerState, id: string): void {
+  const row = state.tables.instances.get(id);
+  if (!row || row.instance.flowId !== null) return;
+  const after: Row = { ...row, instance: { ...row.instance, flowId: id } };
+  state.replace(row, after);
+  const lease = state.leases.get(id);
+  if (lease) state.setLease(id, { ...lease, row: after });
 }

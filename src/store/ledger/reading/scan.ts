@@ -184,6 +184,8 @@ function indexesOf(state: LedgerState, query: InstanceQuery): readonly Index[] {
     return [{ type: "idPrefix", idPrefix: query.idPrefix }];
   }
   if (query.retryOf !== undefined) return [{ type: "retryOf", retryOf: query.retryOf }];
+  if (query.parentId !== undefined) return [{ type: "parent", parentId: query.parentId }];
+  if (query.flowId !== undefined) return [{ type: "flow", flowId: query.flowId }];
   if (query.scheduleId !== undefined) {
     const isOpen = query.states?.every((one) => !FINAL_STATES.some((final) => final === one));
     return [{ type: isOpen ? "openSchedule" : "schedule", scheduleId: query.scheduleId }];
@@ -215,6 +217,8 @@ export function matches({ instance }: Pick<Row, "instance">, query: InstanceQuer
     (query.scheduleId === undefined || instance.scheduleId === query.scheduleId) &&
     (query.uniqueKey === undefined || instance.uniqueKey === query.uniqueKey) &&
     (query.retryOf === undefined || instance.retryOf === query.retryOf) &&
+    (query.parentId === undefined || instance.parentId === query.parentId) &&
+    (query.flowId === undefined || instance.flowId === query.flowId) &&
     (query.isDead === undefined || isDead(instance)) &&
     (query.after === undefined || instance.createdAt >= query.after) &&
     (query.before === undefined || instance.createdAt < query.before) &&

@@ -35,7 +35,9 @@ export type Index =
   /** Unfinished instances of one schedule. */
   | { readonly type: "openSchedule"; readonly scheduleId: string }
   | { readonly type: "uniqueKey"; readonly uniqueKey: string }
-  | { readonly type: "retryOf"; readonly retryOf: string };
+  | { readonly type: "retryOf"; readonly retryOf: string }
+  | { readonly type: "parent"; readonly parentId: string }
+  | { readonly type: "flow"; readonly flowId: string };
 
 /** A part of an index: `from` ≤ seq ≤ `to`. */
 export interface Range {

@@ -8,8 +8,8 @@ import type { Fields, Value } from "../statements.ts";
 /** Inserts what an accepted instance has. */
 export const INSERT = `INSERT INTO instance (
   seq, ready, id, kind, state, priority, queue_key, unique_key, arguments, schedule_id,
-  scheduled_for, due_at, created_at, scheduled_at, retry_of, deadline_at, retry_max, crashes_max,
-  timeout_ms, keep_success_ms, keep_failure_ms, extra)`;
+  scheduled_for, due_at, created_at, scheduled_at, retry_of, parent_id, flow_id, deadline_at,
+  retry_max, crashes_max, timeout_ms, keep_success_ms, keep_failure_ms, extra)`;
 
 /** The values of {@link INSERT}. */
 export function insertValues(
@@ -19,8 +19,9 @@ export function insertValues(
   return [
     seq, ready, i.id, kind, stateIndex(i.state), i.priority,
     i.queueKey === i.kind ? null : i.queueKey, i.uniqueKey, i.argumentsJson, i.scheduleId,
-    i.scheduledFor, i.dueAt, i.createdAt, i.scheduledAt, i.retryOf, i.deadlineAt, i.retryMax,
-    i.crashesMax, i.timeoutMs, i.keepSuccessMs, i.keepFailureMs, packExtra(i),
+    i.scheduledFor, i.dueAt, i.createdAt, i.scheduledAt, i.retryOf, i.parentId, i.flowId,
+    i.deadlineAt, i.retryMax, i.crashesMax, i.timeoutMs, i.keepSuccessMs, i.keepFailureMs,
+    packExtra(i),
   ];
 }
 
@@ -78,6 +79,7 @@ export function readInstance(f: Fields, kind: string): Instance {
     attempt: f.attempt as Instance["attempt"], failures: f.failures as Instance["failures"],
     crashes: f.crashes as Instance["crashes"], fence: f.fence as Instance["fence"],
     node: f.node as Instance["node"], retryOf: f.retry_of as Instance["retryOf"],
+    parentId: f.parent_id as Instance["parentId"], flowId: f.flow_id as Instance["flowId"],
     version: f.version as Instance["version"], progress: extra.progress ?? null,
     usage: extra.usage ?? null, deadlineAt: f.deadline_at as Instance["deadlineAt"],
     redrivenAs: extra.redrivenAs ?? null, retryMax: f.retry_max as Instance["retryMax"],

@@ -69,8 +69,9 @@ export function packSettlements(
 
 // Changes by others are only visible on the server, which excludes such rows from a run.
 function isPlainClaim(claimed: Instance): boolean {
-  const { attempt, uniqueKey, scheduleId, retryOf, deadlineAt } = claimed;
+  const { attempt, uniqueKey, scheduleId, retryOf, flowId, deadlineAt } = claimed;
   return attempt === 1 && uniqueKey === null && scheduleId === null && retryOf === null &&
+    flowId === null &&
     deadlineAt === null;
 }
 

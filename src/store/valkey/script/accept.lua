@@ -101,6 +101,17 @@ function S.index_row(id, r, score)
   if members.uniqueKey then S.index(S.UNIQUE .. members.uniqueKey, id, score) end
   if members.scheduleId then S.index(S.OF_SCHEDULE .. members.scheduleId, id, score) end
   if members.retryOf then S.index(S.RETRIES .. members.retryOf, id, score) end
+  if members.parentId then S.index(S.CHILDREN .. members.parentId, id, score) end
+  if members.flowId then S.index(S.FLOWS .. members.flowId, id, score) end
+end
+
+-- The first instance of a flow belongs to it from its first child on.
+function S.begin_flow(id)
+  local r = S.row(id)
+  if not r or S.rare(r).flowId then return end
+  r[RARE].flowId = id
+  S.touch(id)
+  S.index(S.FLOWS .. id, id, r[SEQ])
 end
 
 -- Insert a checked row. A held one waits for earlier instances of its schedule.
@@ -112,6 +123,7 @@ function S.insert(item, is_held)
   S.add_to(S.kind_changes(r[KIND]).opened, id, r[SEQ])
   S.index_row(id, r, r[SEQ])
   local members = r[RARE]
+  if members and members.flowId then S.begin_flow(members.flowId) end
   if members and members.scheduleId then
     S.index(S.OPEN_OF_SCHEDULE .. members.scheduleId, id, r[SEQ])
   end

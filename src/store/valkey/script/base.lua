@@ -91,6 +91,7 @@ end
 S.READY, S.LATER, S.OPEN, S.DONE, S.BEHIND =
   S.P .. 'ready:', S.P .. 'later:', S.P .. 'open:', S.P .. 'done', S.P .. 'queue:'
 S.UNIQUE, S.RETRIES = S.P .. 'unique:', S.P .. 'retries:'
+S.CHILDREN, S.FLOWS = S.P .. 'children:', S.P .. 'flows:'
 S.OF_SCHEDULE, S.OPEN_OF_SCHEDULE = S.P .. 'of:', S.P .. 'openof:'
 S.ROWS, S.FIXED, S.IDS = S.P .. 'rows', S.P .. 'fixed', S.P .. 'ids'
 S.LEASES, S.EXPIRING, S.DEADLINES = S.P .. 'leases', S.P .. 'expiring', S.P .. 'deadlines'

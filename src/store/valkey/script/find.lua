@@ -12,6 +12,8 @@ function S.indexes_of(query, is_open)
     end
   end
   if query.retryOf then return {S.RETRIES .. query.retryOf} end
+  if query.parentId then return {S.CHILDREN .. query.parentId} end
+  if query.flowId then return {S.FLOWS .. query.flowId} end
   if query.scheduleId then
     return {is_open and S.OPEN_OF_SCHEDULE .. query.scheduleId or S.OF_SCHEDULE .. query.scheduleId}
   end
@@ -39,6 +41,8 @@ function S.matches(id, r, query)
   if query.scheduleId and members.scheduleId ~= query.scheduleId then return false end
   if query.uniqueKey and members.uniqueKey ~= query.uniqueKey then return false end
   if query.retryOf and members.retryOf ~= query.retryOf then return false end
+  if query.parentId and members.parentId ~= query.parentId then return false end
+  if query.flowId and members.flowId ~= query.flowId then return false end
   if query.after and r[CREATED] < query.after then return false end
   if query.before and r[CREATED] >= query.before then return false end
   if query.node and r[NODE] ~= query.node then return false end

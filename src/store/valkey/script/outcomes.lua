@@ -46,7 +46,9 @@ function S.settle_items(items)
       -- The caller knows the row as claimed and can compute the result, unless somebody canceled
       -- the instance or changed it since.
       local members = r[RARE]
-      if members and (members.cancelAt or members.progress) then is_known = false end
+      if members and (members.cancelAt or members.progress or members.flowId) then
+        is_known = false
+      end
       S.write_lines(id, r, item[2], item[4])
       if item[5] then S.rare(r).version = item[5] end
       if item[6] then S.rare(r).progress = item[6] end

@@ -14,6 +14,8 @@ function S.places_of(id, r)
     wanted('index by schedule', S.OF_SCHEDULE .. members.scheduleId, id, r[SEQ])
   end
   if members.retryOf then wanted('index by retry', S.RETRIES .. members.retryOf, id, r[SEQ]) end
+  if members.parentId then wanted('index by parent', S.CHILDREN .. members.parentId, id, r[SEQ]) end
+  if members.flowId then wanted('index by flow', S.FLOWS .. members.flowId, id, r[SEQ]) end
   if r[STATE] > PROCESSING then
     wanted('index by state', S.DONE .. r[STATE] .. ':' .. kind, id, r[SEQ])
     wanted('index by retention', S.EXPIRING, id, S.expire_at(r))

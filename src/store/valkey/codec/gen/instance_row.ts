@@ -15,6 +15,8 @@ export interface RareMembers {
   readonly failures?: NonNullable<Instance["failures"]>;
   readonly crashes?: NonNullable<Instance["crashes"]>;
   readonly retryOf?: NonNullable<Instance["retryOf"]>;
+  readonly parentId?: NonNullable<Instance["parentId"]>;
+  readonly flowId?: NonNullable<Instance["flowId"]>;
   readonly version?: NonNullable<Instance["version"]>;
   readonly progress?: string;
   readonly usage?: string;
@@ -26,6 +28,7 @@ export interface RareMembers {
 export function hasRareMembers(input: NewInstance): boolean {
   return (
     input.uniqueKey !== null || input.scheduleId !== null || input.retryOf !== null ||
+    (input.parentId ?? null) !== null || (input.flowId ?? null) !== null ||
     input.deadlineAt !== null
   );
 }
@@ -34,7 +37,8 @@ export function hasRareMembers(input: NewInstance): boolean {
 export function packRareMembers(input: NewInstance): { readonly [name: string]: Packable } {
   return {
     uniqueKey: input.uniqueKey ?? undefined, scheduleId: input.scheduleId ?? undefined,
-    retryOf: input.retryOf ?? undefined, deadlineAt: wholeTime(input.deadlineAt) ?? undefined,
+    retryOf: input.retryOf ?? undefined, parentId: input.parentId ?? undefined,
+    flowId: input.flowId ?? undefined, deadlineAt: wholeTime(input.deadlineAt) ?? undefined,
   };
 }
 
@@ -45,7 +49,8 @@ export function packRow(i: Instance): Packable {
     error: i.error === null ? undefined : JSON.stringify(i.error),
     scheduleId: i.scheduleId ?? undefined, cancelAt: i.cancelRequestedAt ?? undefined,
     failures: i.failures || undefined, crashes: i.crashes || undefined,
-    retryOf: i.retryOf ?? undefined, version: i.version ?? undefined,
+    retryOf: i.retryOf ?? undefined, parentId: i.parentId ?? undefined,
+    flowId: i.flowId ?? undefined, version: i.version ?? undefined,
     progress: i.progress === null ? undefined : JSON.stringify(i.progress),
     usage: i.usage === null ? undefined : JSON.stringify(i.usage),
     deadlineAt: i.deadlineAt ?? undefined, redrivenAs: i.redrivenAs ?? undefined,
@@ -76,8 +81,8 @@ export function readMembers(
     settledAt: orNull(row[3]), cancelRequestedAt: rare.cancelAt ?? null,
     attempt: row[1] as Instance["attempt"], failures: rare.failures ?? 0,
     crashes: rare.crashes ?? 0, fence: row[6] as Instance["fence"], node: orNull(row[7]),
-    retryOf: rare.retryOf ?? null, version: rare.version ?? null,
-    progress: rare.progress ? JSON.parse(rare.progress) : null,
+    retryOf: rare.retryOf ?? null, parentId: rare.parentId ?? null, flowId: rare.flowId ?? null,
+    version: rare.version ?? null, progress: rare.progress ? JSON.parse(rare.progress) : null,
     usage: rare.usage ? JSON.parse(rare.usage) : null, deadlineAt: rare.deadlineAt ?? null,
     redrivenAs: rare.redrivenAs ?? null, retryMax: fixed.retryMax, crashesMax: fixed.crashesMax,
     timeoutMs: fixed.timeoutMs, keepSuccessMs: row[12] as Instance["keepSuccessMs"],
