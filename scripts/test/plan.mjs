@@ -67,7 +67,7 @@ export const COMPILED_FILE = [
 ];
 
 /**
- * Tests that wait for slow servers, or for short time limits. They run first, beside patient ones.
+ * Tests that wait for slow servers, or for short time limits. They run beside each other only.
  */
 const WAIT_LONG = [
   "test/e2e/cron_daemons.test.ts",
@@ -251,15 +251,15 @@ export function planOf(files, runtimes, named = []) {
   ];
   const stages = [
     {
-      runs: WAIT_LONG.map((file, index) => bun(`waiting${index + 1}`, of([file]))),
-      processes: WAIT_LONG.length,
-    },
-    {
       runs: [
         ...deno.map((files, index) => ({ runtime: "deno", name: `deno${index + 1}`, files })),
         ...shared.map((files, index) => bun(`bun${index + 1}`, files)),
       ],
       processes: PROCESSES,
+    },
+    {
+      runs: WAIT_LONG.map((file, index) => bun(`waiting${index + 1}`, of([file]))),
+      processes: WAIT_LONG.length,
     },
     { runs: [bun("timed", of(MEASURE_TIME))], processes: 1 },
   ];
