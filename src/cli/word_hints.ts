@@ -60,7 +60,7 @@ function timeHint(verb: Verb, { title, values, given, used }: ExtraWords): strin
   return `Did you mean "${line} --${name} ${shown(time)}"?`;
 }
 
-/** The most of the first words that together are a time. */
+/** The longest run of first words that forms a time; undefined without one. */
 function longestTime(words: readonly string[]): string | undefined {
   return words.map((_, index) => words.slice(0, words.length - index).join(" ")).find(isTime);
 }

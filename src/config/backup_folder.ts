@@ -19,7 +19,7 @@ export interface BackupFolder {
   readonly path: string;
   /** Name of the daemon's user. */
   readonly user: string;
-  /** The obstacle to that user's writing to it; null if there is none. */
+  /** Why that user cannot write to it; null if writable. */
   readonly obstacle: "missing" | "file" | WhyUnwritable | null;
   /** Set if users other than root and the daemon's can change its content. */
   readonly distrust: TrustProblem | null;

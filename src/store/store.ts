@@ -271,9 +271,9 @@ export interface Store extends NodeStore, SpanReads {
    * slots.
    */
   nextDue(request: NextDueRequest): Promise<NextDue>;
-  /** The limit that keeps this claim from a due instance; null without one. */
+  /** The limit that prevents the claim of a due instance; null without one. */
   blockOf(request: NextDueRequest & { readonly id: string }): Promise<Block | null>;
-  /** The limits that keep this claim from due instances; at most 100. */
+  /** The limits that prevent claims of due instances; at most 100. */
   blocks(request: NextDueRequest): Promise<readonly Block[]>;
   /** Everything in the store as records, to move, back up, restore and check it. */
   readonly records: RecordStore;

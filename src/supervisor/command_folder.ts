@@ -20,7 +20,7 @@ export function commandFolder(
   return join(node.runtimeDir, `commands-${name.slice(0, 16)}`);
 }
 
-/** The file behind links, also before it exists. */
+/** The file behind links, even if it does not exist yet. */
 function realPath(path: string): string {
   try {
     return realpathSync(path);

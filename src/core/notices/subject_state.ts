@@ -5,7 +5,7 @@ import type { NoticeEvent, NoticeSubject } from "./notice.ts";
 export interface SubjectState {
   /** The open incident, or else the last one; null before the first. */
   readonly incident: Incident | null;
-  /** Id of the incident before; null before the second. */
+  /** Id of the previous incident; null for the first. */
   readonly previousId: string | null;
   /** Failures since the last success. */
   readonly streak: number;

@@ -5,7 +5,7 @@ import type { ChannelSettings, ChannelTarget } from "../../core/notices/settings
 import type { SecretMask } from "../../core/text/secret_mask.ts";
 import type { Clock } from "../../platform/clock.ts";
 
-/** The attempt to deliver that {@link Channel.deliver} makes. */
+/** Facts about an attempt of {@link Channel.deliver}. */
 export interface DeliveryContext {
   /** 1 for the first. */
   readonly attempt: number;

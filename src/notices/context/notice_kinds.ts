@@ -159,7 +159,7 @@ export function newNewsTask(task: NewsTask, id: string, dueAt: number | null): N
   return newsInstance(id, dueAt, reminder ? [key, reminder] : [key]);
 }
 
-/** The id of a reminder's instance, the same whenever it is planned. */
+/** The id of a reminder's instance, equal for repeated plans. */
 export function reminderId(key: string, { incidentId, channel, number, round }: Reminder): string {
   return idOfText(`reminder ${key} ${incidentId} ${channel} ${number}${roundText(round ?? 0)}`);
 }

@@ -21,11 +21,11 @@ export interface WatchedJob {
    */
   readonly watchesStart: boolean;
   readonly watchesEveryStart: boolean;
-  /** True if running attempts take too long. */
+  /** True if the durations of running attempts are watched. */
   readonly watchesRuns: boolean;
-  /** True if waiting runs take too long. */
+  /** True if the total times of runs, waits included, are watched. */
   readonly watchesFinish: boolean;
-  /** True if successes took too little. */
+  /** True if successes are checked for too short durations. */
   readonly watchesEnds: boolean;
 }
 

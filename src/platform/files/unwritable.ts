@@ -4,7 +4,7 @@ import process from "node:process";
 import { errorCode } from "../../core/errors.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 
-/** The obstacle to writing: the user's rights, or a read-only file system. */
+/** Reason for missing write access: the user's rights, or a read-only file system. */
 export type WhyUnwritable = "mode" | "disk";
 
 /** The part of a database and its folder that a user cannot write to. */
@@ -15,7 +15,7 @@ export interface Unwritable {
   readonly isMissing: boolean;
 }
 
-/** The obstacle to a user's writing to a file or folder; null if it is missing or writable. */
+/** Why a user cannot write to a file or folder; null if it is missing or writable. */
 export function unwritableAt(at: string, uid: number): WhyUnwritable | null {
   const found = statSync(at, { throwIfNoEntry: false });
   if (found === undefined) return null;

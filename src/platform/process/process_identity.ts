@@ -86,7 +86,7 @@ function hasEnded(state: string): boolean {
   return /[ZX]/.test(state);
 }
 
-/** True if a process runs, is stopped by a signal, or has ended. */
+/** State of a process: running, stopped by a signal, or gone. */
 export function lifeOf(pid: number): LifeOfProcess {
   const [state = ""] = statOf(pid) ?? [];
   if (state === "") return exists(pid) ? "runs" : "gone";

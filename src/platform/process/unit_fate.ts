@@ -38,7 +38,7 @@ export function fateOf(
   for (const line of jobs.split("\n")) {
     const [id = "", name, type] = line.trim().split(/\s+/);
     if (!/^\d+$/.test(id) || name !== unit) continue;
-    // With another KillMode= systemd kills what we would leave.
+    // With another KillMode= systemd kills the processes that we would leave.
     return type === "restart" && LEAVING.has(killMode.trim()) ? "restart" : "stop";
   }
   return null;

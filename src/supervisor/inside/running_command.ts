@@ -301,7 +301,7 @@ export class RunningCommand implements ProgramEvents {
 
   #sendStarted(): void {
     const { cgroup } = this;
-    // Otherwise it is moved alone, which may have failed.
+    // Without a memory limit it was moved later, which may have failed.
     const isBounded = cgroup !== null && cgroup.memoryBytes !== null &&
       this.#host.cgroups!.canStart;
     this.#host.send({ type: "started", run: this.run, pid: this.leader, isBounded });

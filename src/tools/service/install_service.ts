@@ -349,7 +349,7 @@ function dataFolder(
   return folder;
 }
 
-/** The obstacle to a system user's writing a database; null without one. */
+/** Why a system user cannot write a database; null if writable. */
 function unwritableBy(user: string, path: string): string | null {
   const found = findUnwritable(path, userId(user));
   if (found === null) return null;

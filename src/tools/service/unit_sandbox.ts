@@ -53,7 +53,7 @@ export interface UnitSandbox {
   /** False if programs that the daemon starts get no rights by setuid or setgid. */
   readonly hasSetuid: boolean;
   /**
-   * The obstacle to the daemon's writing to a folder; null without one.
+   * Why the daemon cannot write to a folder; null if it can.
    *
    * @param folder absolute path
    * @param dropIn name of the drop-in that opens it, without `.conf`

@@ -41,7 +41,7 @@ export class AttemptTraces {
     return true;
   }
 
-  /** True if something is left that the next attempt meets at once. A part of {@link check}. */
+  /** True if leftovers would affect the next attempt at once. A part of {@link check}. */
   hasLeftWork(): boolean {
     return this.#timers.hasLeft() || process.cwd() !== this.#base.cwd ||
       process.exitCode !== undefined;

@@ -21,7 +21,7 @@ const SLICE_ROWS = 20_000;
 /** Least cost of reading an index, in rows. */
 const INDEX_ROWS = 100;
 
-/** An index to count, and its most rows. */
+/** An index to count, and a bound of its rows. */
 interface Counted {
   readonly index: CountedIndex;
   readonly state: FinalState | null;
