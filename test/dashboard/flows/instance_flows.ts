@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { JobState } from "../../../src/rpc/gen/job_pb.ts";
 import { type DashboardWorld, visit } from "../../support/browser/dashboard_world.ts";
 import { until } from "../../support/wait.ts";
 import type { Flow } from "./flow.ts";
@@ -123,10 +124,15 @@ export const LIST_FLOWS: readonly Flow[] = [
     run: async (world) => {
       const { page } = world;
       await Promise.all([world.runToEnd("fails", "a"), world.runToEnd("fails", "b")]);
+      // The number would change if earlier ones failed again meanwhile.
+      const query = { kinds: ["fails"], states: [JobState.SCHEDULED, JobState.PROCESSING] };
+      await until(
+        "earlier ones have ended",
+        async () => (await world.daemon.client().countInstances({ query })).count === 0n,
+      );
       await visit(page, "/dead-letters?kind=fails");
       await rows(world).nth(1).waitFor();
       await page.getByRole("button", { name: "Run all that match again…" }).click();
-      // Earlier ones may fail again meanwhile.
       const run = page.getByRole("dialog").getByRole("button", {
         name: /^Run \d+ instances again/,
       });
