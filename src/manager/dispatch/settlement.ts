@@ -1,6 +1,5 @@
 import type { RetryPolicy } from "../../core/job/gen/job_options.ts";
 import { type Backoff, backoffMs } from "../../core/backoff.ts";
-import { encodeError } from "../../core/arguments/encode.ts";
 import type { AttemptUsage, ErrorInfo, Instance, LogEntry, Progress } from "../../core/instance.ts";
 import { type JobDefinition } from "../../core/job/job.ts";
 import { PAYLOAD_BYTES_MAX } from "../../core/payload_chars.ts";
