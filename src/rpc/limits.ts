@@ -6,6 +6,8 @@ export const JSON_LENGTH_MAX = 2 * MESSAGE_BYTES_MAX;
 export const BRIEF_CHARACTERS = 100;
 /** Most items of one page, batch or condition; the store's own limit. */
 export const ITEMS_MAX = 1_000;
+/** Most items of all lists of a request, before each list is checked; a message counts as ten. */
+export const REQUEST_ITEMS_MAX = 100_000;
 /** Most concurrent calls on one connection. */
 export const STREAMS_MAX = 256;
 /** Most concurrent calls on all connections. */

@@ -5,6 +5,7 @@ import { timeOfId } from "../../platform/ids.ts";
 import type { LogFields, Logger } from "../../platform/logger.ts";
 import { type Requester, requesterName } from "./requester.ts";
 import type { JobService, Query } from "../gen/job_pb.ts";
+import { REQUEST_ITEMS_MAX } from "../limits.ts";
 import { decodeMessage } from "../model/message_codec.ts";
 import { msOfTime, type Time } from "../model/time.ts";
 import { METHOD_OF } from "../model/methods.ts";
@@ -171,7 +172,7 @@ export class Audit {
     if (!line) return;
     let request: unknown;
     try {
-      request = decodeMessage(METHOD_OF[method].input, call.request);
+      request = decodeMessage(METHOD_OF[method].input, call.request, REQUEST_ITEMS_MAX);
     } catch {
       return;
     }

@@ -1,9 +1,10 @@
 import type { Message } from "@bufbuild/protobuf";
-import { JobError, messageOf } from "../../core/errors.ts";
+import { isJobError, JobError, messageOf } from "../../core/errors.ts";
 import { TEXT_LENGTH_MAX } from "../../core/text/text_limits.ts";
 import { snakeCase } from "../../core/text/snake_case.ts";
 import { decodeMessage } from "../model/message_codec.ts";
 import { type Field, shortName, tableOf } from "../model/message_table.ts";
+import { REQUEST_ITEMS_MAX } from "../limits.ts";
 import { refuse } from "./requests.ts";
 
 /**
@@ -29,7 +30,7 @@ const FIELD_LENGTH_MAX: Readonly<Record<string, number | null>> = {
  * Decode a request.
  *
  * @throws JobError `invalid_argument` for bytes that are not a valid message, invalid UTF-8
- * included, and for a text that is too long
+ * included, for a text that is too long, and for lists that have too many items together
  */
 export function decodeRequest<T extends Message>(typeName: T["$typeName"], bytes: Uint8Array): T {
   const message = readMessage<T>(typeName, bytes);
@@ -39,8 +40,9 @@ export function decodeRequest<T extends Message>(typeName: T["$typeName"], bytes
 
 function readMessage<T extends Message>(typeName: T["$typeName"], bytes: Uint8Array): T {
   try {
-    return decodeMessage<T>(typeName, bytes);
+    return decodeMessage<T>(typeName, bytes, REQUEST_ITEMS_MAX);
   } catch (error) {
+    if (isJobError(error)) throw error;
     const failure = `Cannot read ${shortName(typeName)}: ${messageOf(error)}`;
     throw new JobError("invalid_argument", failure, {
       hint: "The bytes must be a protobuf message, and its strings valid UTF-8",

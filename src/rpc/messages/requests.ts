@@ -227,8 +227,12 @@ async function readOrigin(
       throw error;
     }
   };
-  const parent = isSet(query?.parentId) ? await find(query.parentId) : undefined;
-  const member = isSet(query?.flowId) ? await find(query.flowId) : undefined;
+  const { parentId, flowId } = query ?? {};
+  // Ignored, it would let a cancel of one flow cancel everything else that matches.
+  if (parentId === "") throw refuse("query.parent_id", "it is empty, wanted an id");
+  if (flowId === "") throw refuse("query.flow_id", "it is empty, wanted an id");
+  const parent = parentId === undefined ? undefined : await find(parentId);
+  const member = flowId === undefined ? undefined : await find(flowId);
   return withoutUndefined({
     parentId: parent?.id,
     flowId: member && (member.flowId ?? member.id),

@@ -1,4 +1,5 @@
 import type { Message } from "@bufbuild/protobuf";
+import { JobError } from "../../core/errors.ts";
 import type { Time } from "./time.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { blankMessage, type Field, type MessageTable, tableOf } from "./message_table.ts";
@@ -24,6 +25,8 @@ type FieldOf<F> =
 /** The form to write, if a message has values both as texts and as JSON. */
 export type ValueForm = "texts" | "json";
 
+/** Number of plain items that a message in a list counts as: it takes that much longer to read. */
+const ITEMS_OF_MESSAGE = 10;
 const SECONDS_TAG = (1 << 3) | VARINT;
 const NANOS_TAG = (2 << 3) | VARINT;
 
@@ -152,12 +155,18 @@ function writeTime(writer: WireWriter, time: number | Time): void {
 /**
  * The message in some bytes. Unknown fields are skipped.
  *
+ * @param itemsMax most items of all lists together; a message in a list counts as ten
  * @throws Error for invalid bytes
+ * @throws JobError `invalid_argument` for more items
  */
-export function decodeMessage<T extends Message>(typeName: T["$typeName"], bytes: Uint8Array): T {
+export function decodeMessage<T extends Message>(
+  typeName: T["$typeName"],
+  bytes: Uint8Array,
+  itemsMax = Infinity,
+): T {
   const table = tableOf(typeName);
   const message = blankMessage(table);
-  readFields(new WireReader(bytes), table, message, bytes.byteLength);
+  readFields(new WireReader(bytes, itemsMax), table, message, bytes.byteLength);
   return message as unknown as T;
 }
 
@@ -180,11 +189,20 @@ function readFields(
 /** Read one item of a list, or several packed together. */
 function readItems(reader: WireReader, field: Field, wireType: number, items: unknown[]): void {
   if (wireType !== DELIMITED || wireTypeOf(field) === DELIMITED) {
-    items.push(readValue(reader, field, undefined));
+    items.push(readItem(reader, field));
     return;
   }
   const end = endOf(reader);
-  while (reader.pos < end) items.push(readValue(reader, field, undefined));
+  while (reader.pos < end) items.push(readItem(reader, field));
+}
+
+// An empty message has two bytes, and takes a microsecond.
+function readItem(reader: WireReader, field: Field): unknown {
+  reader.itemsLeft -= field.kind === "message" ? ITEMS_OF_MESSAGE : 1;
+  if (reader.itemsLeft >= 0) return readValue(reader, field, undefined);
+  throw new JobError("invalid_argument", "Cannot read the message: its lists are too long", {
+    hint: "Send it in several parts",
+  });
 }
 
 /** @param known the value so far: parts of a message may come separately */

@@ -33,8 +33,11 @@ export class WireReader {
   readonly #all: Buffer;
   /** Position of the next value. */
   pos = 0;
+  /** Number of items of lists that may follow. */
+  itemsLeft: number;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, itemsMax: number) {
+    this.itemsLeft = itemsMax;
     this.#all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 

@@ -58,3 +58,19 @@ for (const { name, input } of JobService.methods) {
     });
   }
 }
+
+test("decodeRequest() refuses lists whose items would take long to read", () => {
+  const bytesOf = (count: number, item: readonly number[]) =>
+    Uint8Array.from({ length: count * item.length }, (_, at) => item[at % item.length]!);
+  const refused = { code: "invalid_argument", message: /its lists are too long/ };
+  // Empty requests of a batch.
+  const batch = (count: number) =>
+    decodeRequest("job.v1.ScheduleJobsRequest", bytesOf(count, [0x0a, 0]));
+  assert.ok(batch(10_000));
+  assert.throws(() => batch(10_001), refused);
+  // States, packed: the field 103 of the query.
+  const length = [0xa1, 0x8d, 6];
+  const states = Uint8Array.from([0xba, 6, ...length, ...bytesOf(100_001, [1])]);
+  const query = Uint8Array.from([0x0a, 0xa6, 0x8d, 6, ...states]);
+  assert.throws(() => decodeRequest("job.v1.LookupInstancesRequest", query), refused);
+});

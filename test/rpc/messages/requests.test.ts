@@ -56,6 +56,9 @@ test("readInstanceQuery() finds parent and flow by a part of an id, and the flow
     parentId: gone.toLowerCase(),
     flowId: gone.toLowerCase(),
   });
+  for (const query of [{ parentId: "" }, { flowId: "", kinds: ["mine"] }]) {
+    await assert.rejects(read(query), (error) => isJobError(error, "invalid_argument"));
+  }
   await assert.rejects(read({ flowId: "4444" }), (error) => isJobError(error, "not_found"));
 });
 
