@@ -10,6 +10,7 @@ import {
 } from "../../core/job/run_options.ts";
 import { snakeCase } from "../../core/text/snake_case.ts";
 import { parseJson, sizeProblem } from "../../core/arguments/json_text.ts";
+import { repeatedMember } from "../../core/arguments/repeated_member.ts";
 import type {
   RecurringOptions,
   RetryOptions,
@@ -64,6 +65,10 @@ function readArguments(
       field,
       `found ${quote(request.argumentsJson)}, which is not JSON: ${messageOf(error)}`,
     );
+  }
+  const repeated = repeatedMember(request.argumentsJson, value);
+  if (repeated !== null) {
+    throw refuse(field, `it has ${quote(repeated)} twice`, "Give each member once");
   }
   if (typeof value === "object" && value !== null) return value as ArgumentInput;
   throw refuse(

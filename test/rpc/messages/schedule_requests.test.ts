@@ -87,6 +87,11 @@ for (const [path, init] of BAD_REQUESTS) {
   });
 }
 
+test("readScheduleOptions() refuses a member that is given twice, at any depth", () => {
+  const argumentsJson = '[1, { "at": 1, "a\\u0074": 2 }]';
+  refuses("arguments_json", () => readScheduleOptions(request({ argumentsJson })));
+});
+
 test("readScheduleOptions() refuses more than 100,000 arrays and objects", () => {
   const read = (count: number) => {
     const argumentsJson = `[${"[],".repeat(count - 1)}"[{"]`;
