@@ -31,6 +31,9 @@ const INLINE =
 const URL_PASSWORD = /([a-z][a-z0-9+.-]*:\/\/[^\s"'/@:]*):[^\s"']*@/gi;
 /** Parameters of webhooks can be keys. */
 const URL_QUERY = /(:\/\/[^\s"'?]*\?)[^\s"']+/g;
+/** The path of a URL that is not a store's: it can be a key, too. */
+const PRIVATE_URL = /(?:^|[._\s"'])url["']?$/;
+const URL_PATH = /(:\/\/[^\s"'/?#]*[/?#]).*/;
 
 /** The line of a problem, and the part of it that is wrong. */
 export interface Excerpt {
@@ -106,10 +109,14 @@ function textStart(lines: readonly string[], index: number): number | null {
 }
 
 function masked(lines: readonly string[], index: number, path: string): string {
-  const line = lines[index]!;
+  const whole = lines[index]!;
   const start = textStart(lines, index);
-  const isSecret = SECRET.test(`${path}.${contextOf(lines, start ?? index)}`);
-  if (isSecret) return start === null ? withoutValues(line) : stars(line);
+  const context = contextOf(lines, start ?? index);
+  if (SECRET.test(`${path}.${context}`)) {
+    return start === null ? withoutValues(whole) : stars(whole);
+  }
+  const isPrivateUrl = PRIVATE_URL.test(context) && !context.startsWith("store");
+  const line = isPrivateUrl ? withoutPath(whole) : whole;
   // As in YAML: password: hunter2
   const [word, name] = WORD.exec(line)!;
   if (SECRET.test(name!)) return word + withoutValues(line.slice(word.length));
@@ -134,6 +141,11 @@ function withoutValues(line: string): string {
     return /^["']/.test(all) ? all[0]! + stars(all.slice(1, -1)) + all[0]! : stars(all);
   });
   return before + after;
+}
+
+/** The line with stars behind the host of its URL. */
+function withoutPath(line: string): string {
+  return line.replace(URL_PATH, (all, host: string) => host + stars(all.slice(host.length)));
 }
 
 function stars(text: string): string {

@@ -49,9 +49,14 @@ test("Excerpts hide what may be a secret", async () => {
     ["url = valkey://user:hunter2@db:6379", 1, /^url = valkey:\/\/user:\*\*\*@db:6379\n/],
     ['run = "curl http://user:hunter2@host/"', 1, /^run = "curl http:\/\/user:\*\*\*@host\/"\n/],
     [
-      'url = "https://hooks.example.com/x?key=hunter2"',
-      1,
-      /^url = "https:\/\/hooks.example.com\/x\?\*\*\*"\n/,
+      '[heartbeat]\nurl = "http://me:hunter2@ping.example.com/hunter2 x?key=hunter2"',
+      2,
+      /^url = "http:\/\/me:\*\*\*@ping\.example\.com\/\*{7} \*+\n/,
+    ],
+    [
+      '[jobs.a]\nrun = "curl https://example.com/x?key=hunter2"',
+      2,
+      /^run = "curl https:\/\/example.com\/x\?\*\*\*"\n/,
     ],
     ['url = "valkey://user:hunter2@db:6379"', 1, /^url = "valkey:\/\/[^h]*@?db|\*\*\*/],
   ];
