@@ -176,14 +176,9 @@ class Loader {
     const own = found.filter(({ file }) => !this.#trust.problemOf(file, account)?.isFatal);
     if (own.length === 0 && !isElsewhere) return found;
     for (const { file } of found.filter((each) => !own.includes(each))) {
-      this.#warnings.push({
-        place: { file: file.path, line: 1, column: 1 },
-        path: "",
-        message:
-          `"${file.path}" defines the job "${kind}" of another user: the definition is ignored`,
-        hint: "Rename the job in that file",
-        job: null,
-      });
+      const message =
+        `"${file.path}" defines the job "${kind}" of another user: the definition is ignored`;
+      this.#warn(null, startOf(file), message, { hint: "Rename the job in that file" });
     }
     return own;
   }
@@ -193,11 +188,11 @@ class Loader {
     const problem = this.#trust.problemOf(file, surroundingsOf(file, this.#request.tables).account);
     if (problem === null) return true;
     const { message, hint, isFatal } = problem;
-    const place = { file: file.path, line: 1, column: 1 };
+    const place = startOf(file);
     if (isFatal) this.#problem(file.fileKind, place, `Cannot load ${file.path}: ${message}`, hint);
     else if (!this.#told.has(message)) {
       this.#told.add(message);
-      this.#warnings.push({ place, path: "", message, hint, job: null });
+      this.#warn(null, place, message, { hint });
     }
     return !isFatal;
   }
@@ -237,11 +232,22 @@ class Loader {
     this.#problems.push({ place, path, message, hint, job });
   }
 
+  #warn(
+    job: string | null,
+    place: Place,
+    message: string,
+    more: Partial<Pick<ConfigProblem, "hint" | "isMistake">> & { readonly key?: string } = {},
+  ): void {
+    const { key, ...rest } = more;
+    const path = job === null ? "" : `jobs.${job}${key === undefined ? "" : `.${key}`}`;
+    this.#warnings.push({ place, path, message, job, ...rest });
+  }
+
   #add(jobs: JobDefinition[], kind: string, found: readonly FoundJob[]): void {
     const table = this.#tables.get(kind);
     if (table?.isEnabled === false) return;
     const [{ file, descriptor }, second] = found as [FoundJob, FoundJob?];
-    const place = { file: file.path, line: 1, column: 1 };
+    const place = startOf(file);
     if (second !== undefined) {
       const message =
         `Cannot tell which job "${kind}" is: ${file.path} and ${second.file.path} define it`;
@@ -260,17 +266,11 @@ class Loader {
       if (this.#problems.length > count) return;
       jobs.push(job);
       for (const { message, file: at = file.path, line, column } of job.signature.warnings) {
-        const place = { file: at, line, column };
-        this.#warnings.push({ place, path: `jobs.${kind}`, message, job: kind });
+        this.#warn(kind, { file: at, line, column }, message);
       }
       if (job.hasHandler.retryDelay && job.options.retry.max === 0) {
-        this.#warnings.push({
-          place,
-          path: `jobs.${kind}`,
-          message: "its retryDelay is never called: retry.max is 0",
-          hint: "Set retry to the number of retries that may follow",
-          job: kind,
-        });
+        const hint = "Set retry to the number of retries that may follow";
+        this.#warn(kind, place, "its retryDelay is never called: retry.max is 0", { hint });
       }
     });
   }
@@ -305,7 +305,7 @@ class Loader {
     const inherited = { kind, timezone, defaults: scheduleDefaults, now };
     const specs = resolveSchedules(input, inherited, table);
     const args = isGiven(table?.arguments) ? table!.arguments : input.args ?? [];
-    const place = { file: file.path, line: 1, column: 1 };
+    const place = startOf(file);
     // Check each separately, so that all errors are reported.
     const check = (action: () => void) => this.#attempt(kind, () => place, action);
     check(() => checkArguments({ kind, signature, command: null }, args, specs.length > 0, table));
@@ -372,8 +372,8 @@ class Loader {
     const place = at.table?.options.notify === undefined
       ? at.placeOf()
       : at.table.placeOf("notify");
-    const path = `jobs.${kind}.notify`;
-    this.#warnings.push({ place, path, ...problem, job: kind, isMistake: true });
+    const { message, hint } = problem;
+    this.#warn(kind, place, message, { key: "notify", hint, isMistake: true });
     const { notify: _, ...rest } = options;
     return notify === undefined ? rest : { ...rest, notify };
   }
@@ -415,22 +415,11 @@ class Loader {
       check(() => hook = hookOf(table, signature));
       const options = this.#tableOptions(table, signature);
       if (this.#problems.length > count) return;
-      jobs.push({
-        kind,
-        description: table.description ?? "",
-        source: { type: "command", command: resolved.command },
-        signature,
-        options,
-        schedules: table.schedules.map((spec) => ({ spec, arguments: table.arguments })),
-        timezone: table.scheduleSettings?.timezone ?? this.#request.timezone,
-        hasHandler: NO_HANDLERS,
-        ...hook,
-        registeredAt: this.#request.now,
-      });
+      const source = { type: "command", command: resolved.command } as const;
+      jobs.push({ ...this.#tableJob(table, table.arguments), source, signature, options, ...hook });
       for (const { message } of signature.warnings) {
         // Their lines and columns refer to the text, which the configuration may have escaped.
-        const at = table.placeOf("params");
-        this.#warnings.push({ place: at, path: `jobs.${kind}.params`, message, job: kind });
+        this.#warn(kind, table.placeOf("params"), message, { key: "params" });
       }
     });
   }
@@ -441,22 +430,25 @@ class Loader {
     return this.#withChannels(table.kind, options, { table, placeOf: table.placeOf });
   }
 
+  /** What jobs without a module have from their table. */
+  #tableJob(table: JobTable, args: ArgumentInput) {
+    return {
+      kind: table.kind,
+      description: table.description ?? "",
+      schedules: table.schedules.map((spec) => ({ spec, arguments: args })),
+      timezone: table.scheduleSettings?.timezone ?? this.#request.timezone,
+      hasHandler: NO_HANDLERS,
+      registeredAt: this.#request.now,
+    };
+  }
+
   #addExternal(jobs: JobDefinition[], table: JobTable): void {
     const { kind, external } = table;
     this.#attempt(kind, (path) => placeOfKey(table, path), () => {
       checkKind(kind);
       const options = this.#tableOptions(table, NO_ARGUMENTS);
-      jobs.push({
-        kind,
-        description: table.description ?? "",
-        source: { type: "external", ...external! },
-        signature: NO_ARGUMENTS,
-        options,
-        schedules: table.schedules.map((spec) => ({ spec, arguments: [] })),
-        timezone: table.scheduleSettings?.timezone ?? this.#request.timezone,
-        hasHandler: NO_HANDLERS,
-        registeredAt: this.#request.now,
-      });
+      const source = { type: "external", ...external! } as const;
+      jobs.push({ ...this.#tableJob(table, []), source, signature: NO_ARGUMENTS, options });
     });
   }
 }
@@ -484,6 +476,11 @@ function undeclared(kind: string, place: Place): TableError {
   const message = `Cannot pass arguments to job "${kind}": its command declares no params`;
   const hint = 'Write them into "command", or declare them: params = "path: string"';
   return new TableError(new JobError("invalid_argument", message, { hint, path: "args" }), place);
+}
+
+/** The place of a problem of a whole module. */
+function startOf({ path }: ModuleFile): Place {
+  return { file: path, line: 1, column: 1 };
 }
 
 function isGiven(args: ArgumentInput | undefined): boolean {
