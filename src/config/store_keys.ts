@@ -1,14 +1,11 @@
 import type { BackupSettings } from "../core/settings/backup_settings.ts";
-import type { StoreAddress } from "../core/settings/store_address.ts";
-import type { StoreConfig } from "../core/settings/store_config.ts";
+import { isForStore, type StoreConfig } from "../core/settings/store_config.ts";
 import { choice, duration, integer, optional, PATH, string } from "./values/readers.ts";
 import { key, type Values } from "./values/schema.ts";
 import { SECRET } from "./values/secrets.ts";
 import type { Field, Report } from "./values/source.ts";
 import { SCHEDULE_TEXT } from "./values/special_readers.ts";
 import { PREFIX, STORE_URL, TARGETS } from "./store_readers.ts";
-
-type StoreType = StoreAddress["type"];
 
 /** The keys of the table `store`. */
 export const STORE_KEYS = {
@@ -91,23 +88,6 @@ export const STORE_KEYS = {
   ),
 };
 
-/** Types of stores that a key has an effect with. */
-const USED_BY: Readonly<Partial<Record<keyof typeof STORE_KEYS, readonly StoreType[]>>> = {
-  "store.username": ["valkey", "etcd"],
-  "store.password": ["valkey", "etcd"],
-  "store.sentinel_username": ["valkey"],
-  "store.sentinel_password": ["valkey"],
-  "store.prefix": ["valkey", "etcd"],
-  "store.tls.ca": ["valkey", "etcd"],
-  "store.tls.cert": ["valkey", "etcd"],
-  "store.tls.key": ["valkey", "etcd"],
-  "store.tls.server_name": ["valkey", "etcd"],
-  "store.wait_replicas": ["valkey"],
-  "store.start_wait": ["valkey", "etcd"],
-  "store.max_skew": ["etcd", "module"],
-  "store.fsync": ["sqlite"],
-};
-
 type StoreValues = Values<typeof STORE_KEYS>;
 
 /** The store, from the values of all keys. */
@@ -159,9 +139,9 @@ export function checkStore(
   report: Report,
 ): void {
   const { type } = values["store.url"].address;
-  for (const [name, types] of Object.entries(USED_BY)) {
+  for (const name of Object.keys(STORE_KEYS)) {
     const field = fields.get(name);
-    if (field === undefined || types.includes(type)) continue;
+    if (field === undefined || isForStore(name.split(".")[1]!, type)) continue;
     report.warn(field, `has no effect with a store of type "${type}"`);
   }
   checkPair("store.tls", fields, report);

@@ -13,8 +13,10 @@ import {
   TEXT,
   WORD,
 } from "../core/text/object_keys.ts";
+import { snakeCase } from "../core/text/snake_case.ts";
 import { maskUrl, parseStoreUrl, type StoreAddress } from "../core/settings/store_address.ts";
 import {
+  isForStore,
   STORE_DEFAULTS,
   STORE_PREFIX,
   type StoreConfig,
@@ -84,20 +86,6 @@ const OPTION_KEYS: KeysOf<StoreOptions> = {
 };
 const TLS_KEYS: KeysOf<StoreTlsOptions> = { ca: WORD, cert: WORD, key: WORD, serverName: WORD };
 
-/** The store types of an option; others refuse it. */
-const USED_BY: Readonly<Partial<Record<keyof StoreOptions, readonly StoreAddress["type"][]>>> = {
-  prefix: ["valkey", "etcd"],
-  username: ["valkey", "etcd"],
-  password: ["valkey", "etcd"],
-  sentinelUsername: ["valkey"],
-  sentinelPassword: ["valkey"],
-  tls: ["valkey", "etcd"],
-  waitReplicas: ["valkey"],
-  startWait: ["valkey", "etcd"],
-  maxSkew: ["etcd", "module"],
-  fsync: ["sqlite"],
-};
-
 /** True if a value is options of a store, and not a medium. */
 export function isStoreOptions(value: object): value is StoreOptions {
   const names = Object.keys(value);
@@ -123,8 +111,9 @@ export function readStoreOptions(given: string | StoreOptions): StoreConfig {
     throw refuse("url", "it is missing", 'Write store: { url: "valkey://HOST:PORT", … }');
   }
   const address = addressOf(options.url);
-  for (const [name, types] of Object.entries(USED_BY)) {
-    if (Reflect.get(options, name) === undefined || types.includes(address.type)) continue;
+  for (const name of Object.keys(OPTION_KEYS)) {
+    const isGiven = Reflect.get(options, name) !== undefined;
+    if (!isGiven || isForStore(snakeCase(name), address.type)) continue;
     throw refuse(name, `it has no effect with a store of type "${address.type}"`);
   }
   const tls = tlsOf(options);

@@ -54,6 +54,26 @@ export const STORE_DEFAULTS: Omit<StoreConfig, "address" | "url"> = {
   targets: {},
 };
 
+const SERVERS = ["valkey", "etcd"] as const;
+/** The types of stores that an option is for, by its key in `[store]`. */
+const STORES_OF_OPTION: Readonly<Record<string, readonly StoreAddress["type"][]>> = {
+  username: SERVERS,
+  password: SERVERS,
+  sentinel_username: ["valkey"],
+  sentinel_password: ["valkey"],
+  prefix: SERVERS,
+  tls: SERVERS,
+  wait_replicas: ["valkey"],
+  start_wait: SERVERS,
+  max_skew: ["etcd", "module"],
+  fsync: ["sqlite"],
+};
+
+/** True if a key of `[store]` has an effect with a type of stores. */
+export function isForStore(key: string, type: StoreAddress["type"]): boolean {
+  return STORES_OF_OPTION[key]?.includes(type) ?? true;
+}
+
 /** Valid namespaces. Braces would change which server of a cluster has the keys. */
 export const STORE_PREFIX = /^[\w.:/-]{1,64}$/;
 
