@@ -2,7 +2,7 @@ import { withoutUndefined } from "../../core/text/object_keys.ts";
 import { didYouMean } from "../../core/text/nearest.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import type { JobState as WireState } from "../../rpc/gen/job_pb.ts";
-import { type Args, usageError } from "./args.ts";
+import { type Args, assertOneOf, usageError } from "./args.ts";
 import {
   type PlainInit,
   type RequestOf,
@@ -72,9 +72,24 @@ const DETAIL_NAMES = [
   ...Object.keys(ORIGIN_OPTIONS),
   ...Object.keys(TIME_OPTIONS),
 ];
+/** Options that select instances. */
+export const CONDITIONS: readonly string[] = ["kind", "state", "tag", ...DETAIL_NAMES];
+
+/** @throws JobError `invalid_argument` for two options that mean the same time */
+export function assertTimes(args: Args): void {
+  assertOneOf(args, ["since", "after"]);
+  assertOneOf(args, ["until", "before"]);
+}
+
+/** The options that select instances, for people: ` of kind "mail" in state failed`. */
+export function conditionsText(args: Args): string {
+  const states = args.list("state");
+  return kindsText(args.list("kind"), args.text("tag")) +
+    (states.length > 0 ? ` in state ${states.join(", ")}` : "") + detailsText(args);
+}
 
 /** The other given options that select instances: ` with --node n1 --text x`. */
-export function detailsText(args: Args): string {
+function detailsText(args: Args): string {
   const given = args.given(DETAIL_NAMES).map((name) => `--${name} ${shellWord(args.raw(name)!)}`);
   return given.length === 0 ? "" : ` with ${given.join(" ")}`;
 }

@@ -7,11 +7,12 @@ import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
 import { confirmAll, findMatching } from "../../lookup/confirm.ts";
 import { resolveId } from "../../lookup/find_instance.ts";
 import { assertKinds, withTag } from "../../lookup/lookup.ts";
-import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
+import { type Args, usageError } from "../../parsing/args.ts";
 import {
-  detailsText,
+  assertTimes,
+  CONDITIONS,
+  conditionsText,
   FILTER_OPTIONS,
-  kindsText,
   ORIGIN_OPTIONS,
   type QueryInit,
   readQuery,
@@ -28,17 +29,11 @@ const UNFINISHED_WORDS = ["waiting", "running"];
 const UNFINISHED = STATES.slice(0, 3);
 /** Programs use go-job's `cancel instances` with these alone, without confirmation. */
 const GO_JOB_CONDITIONS = ["kind", "uuid"];
-const CONDITIONS = [
-  ...GO_JOB_CONDITIONS,
-  "state",
-  "tag",
-  ...Object.keys(ORIGIN_OPTIONS),
-  ...Object.keys(TIME_OPTIONS),
-];
+const CANCEL_CONDITIONS = [...GO_JOB_CONDITIONS, ...CONDITIONS];
 const NONE = "No unfinished instance matches";
 
 function isGoJobForm(args: Args): boolean {
-  const given = args.given(CONDITIONS);
+  const given = args.given(CANCEL_CONDITIONS);
   return given.length > 0 && given.every((name) => GO_JOB_CONDITIONS.includes(name));
 }
 
@@ -47,7 +42,7 @@ async function readCancel(
   client: JobClient,
 ): Promise<{ readonly query: QueryInit; readonly isAll: boolean }> {
   const isAll = args.flag("all");
-  const given = args.given(CONDITIONS);
+  const given = args.given(CANCEL_CONDITIONS);
   if (isAll && given.length > 0) {
     throw usageError(
       `Cannot use --all with --${given[0]}: they exclude each other`,
@@ -60,8 +55,7 @@ async function readCancel(
       "Give --uuid, --kind, --state or another condition, or --all for every unfinished instance",
     );
   }
-  assertOneOf(args, ["since", "after"]);
-  assertOneOf(args, ["until", "before"]);
+  assertTimes(args);
   const query = await withTag(client, readQuery(args), args.text("tag"));
   const final = args.list("state").find((name) => isFinalState(stateOfName(name)!));
   if (final !== undefined) {
@@ -90,8 +84,7 @@ async function cancelByQuery(args: Args, context: VerbContext): Promise<void> {
   const matching = {
     noun: "instance",
     action: "cancel",
-    which: kindsText(kinds, args.text("tag")) +
-      (states.length > 0 ? ` in state ${states.join(", ")}` : "") + detailsText(args),
+    which: conditionsText(args),
     ...(kinds.length === 0 && !hasUuid ? { isCounted } : {}),
   };
   if (args.flag("dry-run")) {
@@ -116,7 +109,7 @@ async function cancelOne(
   id: string,
   { client, printer }: VerbContext,
 ): Promise<void> {
-  const given = args.given([...CONDITIONS, "all"]);
+  const given = args.given([...CANCEL_CONDITIONS, "all"]);
   if (given.length > 0) {
     throw usageError(
       `Cannot use --${given[0]} with the id "${makeVisible(id)}": the id already selects one`,

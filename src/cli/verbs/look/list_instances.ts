@@ -3,10 +3,11 @@ import type { JobClient } from "../../../rpc/client/client.ts";
 import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
 import { assertKinds, lookupInstances, withTag } from "../../lookup/lookup.ts";
 import { isSortedBy, readSort, sortOption } from "../../parsing/sort.ts";
-import { type Args, assertOneOf } from "../../parsing/args.ts";
+import type { Args } from "../../parsing/args.ts";
 import { INSTANCE_FIELDS } from "../../parsing/options.ts";
 import {
   assertDeadStates,
+  assertTimes,
   DEAD_STATE_OPTION,
   FILTER_OPTIONS,
   ORIGIN_OPTIONS,
@@ -31,8 +32,7 @@ async function listInstances(
   { client, printer }: VerbContext,
   { isDead }: { readonly isDead: boolean },
 ): Promise<void> {
-  assertOneOf(args, ["since", "after"]);
-  assertOneOf(args, ["until", "before"]);
+  assertTimes(args);
   const given = { ...readQuery(args), ...(isDead ? { dead: true } : {}) };
   const limit = readLimit(args, printer);
   const sort = readSort(args);

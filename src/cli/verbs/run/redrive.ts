@@ -2,13 +2,14 @@ import { confirmAll, findMatching } from "../../lookup/confirm.ts";
 import { resolveId } from "../../lookup/find_instance.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import { assertKinds, collect, lookupInstances, withTag } from "../../lookup/lookup.ts";
-import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
+import { type Args, usageError } from "../../parsing/args.ts";
 import {
   assertDeadStates,
+  assertTimes,
+  CONDITIONS,
+  conditionsText,
   DEAD_STATE_OPTION,
-  detailsText,
   failedStates,
-  kindsText,
   ORIGIN_OPTIONS,
   type QueryInit,
   readQuery,
@@ -17,18 +18,8 @@ import {
 import type { Verb, VerbContext } from "../../verb/verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 
-/** Options that select dead letters. */
-const CONDITIONS = [
-  "kind",
-  "state",
-  "tag",
-  ...Object.keys(ORIGIN_OPTIONS),
-  ...Object.keys(TIME_OPTIONS),
-];
-
 function assertCombination(args: Args): void {
-  assertOneOf(args, ["since", "after"]);
-  assertOneOf(args, ["until", "before"]);
+  assertTimes(args);
   assertDeadStates(args, "redrive");
   const ids = args.words("ID");
   const given = args.given(CONDITIONS);
@@ -115,18 +106,14 @@ export const REDRIVE: Verb = {
     for (const id of args.words("ID")) {
       uuids.push(await resolveId(connection, id, "jobctl redrive --kind KIND"));
     }
-    const kinds = args.list("kind");
-    await assertKinds(connection, kinds);
-    const tag = args.text("tag");
+    await assertKinds(connection, args.list("kind"));
     const query: QueryInit = uuids.length > 0
       ? { uuids }
-      : await withTag(connection, readQuery(args), tag);
+      : await withTag(connection, readQuery(args), args.text("tag"));
     const dead = args.flag("force")
       ? { ...query, states: failedStates() }
       : { ...query, dead: true };
-    const states = args.list("state");
-    const which = kindsText(kinds, tag) +
-      (states.length > 0 ? ` in state ${states.join(", ")}` : "") + detailsText(args);
+    const which = conditionsText(args);
     const matching = { noun: "dead letter", which, action: "redrive" };
     if (args.flag("dry-run")) {
       const { instances, text } = await findMatching(connection, dead, matching);
