@@ -1,19 +1,16 @@
 import { messageOf } from "../core/errors.ts";
 import type { HeartbeatSettings } from "../core/notices/heartbeat.ts";
-import type { Clock, Timer } from "../platform/clock.ts";
-import { sleep } from "../platform/clock.ts";
+import type { ManagerStatus } from "../manager/api.ts";
+import { type Clock, sleep, type Timer } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 
 /** Status of the daemon for the heartbeat. */
-export interface HeartbeatStatus {
-  readonly isDraining: boolean;
   /** The error of the store; null while it responds. */
-  readonly storeProblem: string | null;
   /** The next tick of any schedule, epoch ms; null without schedules. */
-  readonly nextScheduleAt: number | null;
   /** Failed worker starts since the last successful start. */
-  readonly workers: { readonly failedStarts?: number };
-}
+export type HeartbeatStatus =
+  & Pick<ManagerStatus, "isDraining" | "storeProblem" | "nextScheduleAt">
+  & { readonly workers: Pick<ManagerStatus["workers"], "failedStarts"> };
 
 /** Dependencies of a {@link Heartbeat}. */
 export interface HeartbeatOptions {

@@ -211,25 +211,16 @@ async function ask(client: JobClient, { clock }: VerbContext["io"]): Promise<Fou
   return {
     type: "running",
     daemon: {
-      node: status.node,
-      version: status.version,
+      ...status,
       latencyMs,
-      isDraining: status.isDraining,
-      storeType: status.storeType,
-      storeLocation: status.storeLocation,
       storeProblem: status.storeProblem ?? null,
       reloadProblem: status.reloadProblem ?? null,
-      listenerProblems: status.listenerProblems,
       missing: status.workers?.missing ?? 0,
       silent: status.workers?.silent ?? 0,
       disabled: status.disabled.map(({ kind }) => kind),
-      nodes: nodes.map(({ id, state, host, pid, version, tzVersion, skewMs }) => ({
-        id,
-        state,
-        host,
+      nodes: nodes.map(({ pid, skewMs, ...node }) => ({
+        ...node,
         pid: Number(pid),
-        version,
-        tzVersion,
         skewMs: skewMs === undefined ? null : Number(skewMs),
       })),
     },
