@@ -11,8 +11,11 @@ const SHOWN_MAX = 5;
 
 /** Judge the daemon. The doctor works without it, so a stopped one is only a note. */
 export function checkDaemon({ found, isService }: DaemonCheckFacts): Finding[] {
-  const { ok, note, warning, unchecked } = findingsOf("daemon");
-  if (found.type === "unknown") return [unchecked(found.why, found.remedy ?? "jobctl status")];
+  const { ok, note, warning, error, unchecked } = findingsOf("daemon");
+  if (found.type === "unknown") {
+    const find = found.isFailing === true ? error : unchecked;
+    return [find(found.why, found.remedy ?? "jobctl status")];
+  }
   if (found.type === "none") {
     const start = isService ? "sudo systemctl start jobctl" : "jobctl serve";
     return [note("none answers", start)];

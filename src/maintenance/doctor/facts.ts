@@ -42,11 +42,13 @@ export type FoundDaemon =
   | { readonly type: "running"; readonly daemon: DaemonFacts }
   /** None listens at this address. */
   | { readonly type: "none" }
-  /** A daemon may exist, but it did not answer. */
+  /** A daemon may exist, but it did not report its status. */
   | {
     readonly type: "unknown";
     readonly why: string;
-    readonly remedy?: string;
+    readonly remedy?: string | undefined;
+    /** True if it answered that its store does not respond. */
+    readonly isFailing?: boolean;
     /** True if another user's process is there: nothing was sent. */
     readonly isForeign?: boolean;
   };

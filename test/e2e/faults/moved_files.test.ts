@@ -57,6 +57,10 @@ for (const [what, change] of CHANGES) {
         assert.equal(refused.code, 7, refused.stderr);
         assert.ok(refused.stderr.includes(`"${file}" was `), refused.stderr);
         assert.match(await ready(daemon), /^503 .*jobctl\.db" was /);
+        const { findings } = JSON.parse((await daemon.jobctl(["doctor"])).stdout);
+        const texts = findings.filter(({ level }: { level: string }) => level === "error")
+          .map(({ text }: { text: string }) => text);
+        assert.match(texts.join("\n"), /jobctl\.db" was /);
         await daemon.logged(/ERROR.*jobctl\.db" was /i);
         await until("it is notified", () => /"event": ?"store"/.test(events()));
         const knownMs = performance.now() - begun;

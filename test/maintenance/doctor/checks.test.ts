@@ -237,6 +237,11 @@ test("checkDaemon() reports reloads and jobs that failed", () => {
   const listenerProblems = ["Cannot listen on a:1: the address is in use"];
   assert.match(judge({ listenerProblems }), /^warning Cannot listen on a:1: .*in use\. Jobs run/);
   assert.match(judge({ isDraining: true }), /^note node a is stopping/);
+  const why = '"x.db" was removed';
+  const unknown = (isFailing: boolean) =>
+    only(checkDaemon({ found: { type: "unknown", why, isFailing }, isService: false }));
+  assert.match(unknown(true), /^error "x\.db" was removed/);
+  assert.match(unknown(false), /^note not checked: "x\.db" was removed/);
   const [none] = checkDaemon({ found: { type: "none" }, isService: true });
   assert.equal(none!.remedy, "sudo systemctl start jobctl");
 });

@@ -149,11 +149,18 @@ async function findDaemon(
   const connect = io.connect ?? (await import("../../../rpc/client/client.ts")).connect;
   let client: JobClient | null = null;
   let settings: ConnectOptions = {};
+  let hasAnswered = false;
   try {
     settings = settingsOf(config, await daemon());
     client = await connect({ ...settings, timeoutMs: CALL_MS_MAX });
+    // The first call also connects: only the others measure the store.
+    await client.getVersion({});
+    hasAnswered = true;
     return await ask(client, io);
   } catch (error) {
+    if (hasAnswered && isJobError(error, "unavailable")) {
+      return { type: "unknown", why: messageOf(error), remedy: error.hint, isFailing: true };
+    }
     const { cause } = error as { readonly cause?: { readonly code?: unknown } };
     // The client sends nothing to a process of an unknown or foreign user.
     if (isJobError(cause, "unavailable")) {
@@ -203,8 +210,6 @@ function settingsOf(
 }
 
 async function ask(client: JobClient, { clock }: VerbContext["io"]): Promise<FoundDaemon> {
-  // The first call also connects: only the second measures the store.
-  await client.getVersion({});
   const connectedMs = clock.now().monotonicMs;
   const [status, { nodes }] = await Promise.all([client.getStatus({}), client.listNodes({})]);
   const latencyMs = clock.now().monotonicMs - connectedMs;
