@@ -430,7 +430,7 @@ class Loader {
     return this.#withChannels(table.kind, options, { table, placeOf: table.placeOf });
   }
 
-  /** What jobs without a module have from their table. */
+  /** The part of a job without a module that its table gives. */
   #tableJob(table: JobTable, args: ArgumentInput) {
     return {
       kind: table.kind,
