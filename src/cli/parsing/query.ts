@@ -45,10 +45,10 @@ export const ORIGIN_OPTIONS: OptionSpecs = {
   text: { value: "TEXT", describe: "With this text in the arguments, in upper or lower case" },
   node: { value: "ID", describe: "Claimed by this node last", offers: "node" },
   schedule: { value: "ID", describe: "Of the schedule with this id", offers: "schedule" },
-  parent: { value: "ID", describe: "Scheduled by a run of this instance", offers: "instance" },
+  parent: { value: "ID", describe: "Scheduled by this instance", offers: "instance" },
   flow: {
     value: "ID",
-    describe: "Of the flow of this instance: the first, what it scheduled, and so on",
+    describe: "In the flow of this instance: the first one and all descendants",
     offers: "instance",
   },
   "unique-key": {
