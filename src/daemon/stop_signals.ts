@@ -70,7 +70,7 @@ class StopLimit {
       logger.error("The daemon did not stop in time: killing it and everything that it runs", {
         seconds,
         waits_for: waitsFor(),
-        hint: "What was not recorded is taken back at the next start",
+        hint: "The next start takes back everything that was not recorded",
       });
       kill();
     } finally {

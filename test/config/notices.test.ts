@@ -202,7 +202,7 @@ for (
     ['to = "webhook"\npreset = "slack"', "the key `url` is missing"],
     [
       'to = "webhook"\npreset = "telegram"\nchat = "1"',
-      'the key `token` is missing, which preset = "telegram" needs',
+      'the key `token` is missing: preset = "telegram" needs it',
     ],
     [
       'to = "webhook"\nurl = "https://a.example"\ntoken = "12345678"',

@@ -130,11 +130,11 @@ export function ConfigPage(): JSX.Element {
     <Page title="Config" command={["reload"]} actions={actions}>
       <Loaded from={status}>{(data) => <Daemon status={data} />}</Loaded>
       {may("admin") && seesAll() && <Settings key={reloads.value} />}
-      <Section title="Channels of notices">
+      <Section title="Notice channels">
         <Loaded from={channels}>
           {(data) => (
             <Table
-              label="Channels of notices"
+              label="Notice channels"
               columns={CHANNELS}
               rows={data.channels}
               keyOf={({ name }) => name}
@@ -148,11 +148,11 @@ export function ConfigPage(): JSX.Element {
           )}
         </Loaded>
       </Section>
-      <Section title="Sessions of browsers">
+      <Section title="Browser sessions">
         <Loaded from={sessions}>
           {(data) => (
             <Table
-              label="Sessions of browsers"
+              label="Browser sessions"
               columns={SESSIONS}
               rows={data.sessions}
               keyOf={({ id }) => id}

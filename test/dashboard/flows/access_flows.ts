@@ -94,7 +94,7 @@ export const ACCESS_FLOWS: readonly Flow[] = [
         await page.goto("/jobs/sum");
         await page.getByRole("button", { name: "Run…" }).waitFor();
         await page.goto("/config");
-        await page.getByRole("heading", { name: "Channels of notices" }).waitFor();
+        await page.getByRole("heading", { name: "Notice channels" }).waitFor();
         assert.equal(await page.getByRole("button", { name: "Reload" }).count(), 0);
         await page.goto("/nodes");
         await page.getByRole("cell", { name: "live" }).waitFor();
@@ -130,7 +130,7 @@ export const ACCESS_FLOWS: readonly Flow[] = [
     run: async (world) => {
       await asRole(world, TOKENS.viewer, async ({ page }) => {
         await visit(world.page, "/config");
-        const sessions = world.page.getByRole("region", { name: "Sessions of browsers" });
+        const sessions = world.page.getByRole("region", { name: "Browser sessions" });
         const row = sessions.getByRole("row", { name: /vera/ }).first();
         await row.getByRole("button", { name: "End it" }).click();
         await world.page.getByText("The session of vera is over").waitFor();

@@ -167,7 +167,7 @@ export const CANCEL: Verb = {
     uuid: {
       value: "ID",
       alias: "u",
-      describe: "With this id, or a part of one that no other has",
+      describe: "With this id, or any unambiguous part of it",
       offers: "unfinished",
     },
     ...ORIGIN_OPTIONS,

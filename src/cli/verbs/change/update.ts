@@ -28,7 +28,7 @@ const UPDATE_SCHEDULE: Verb = {
   ].join(" "),
   words: [{
     name: "ID",
-    describe: "Id of the schedule, or a part of it that no other id has",
+    describe: "Id of the schedule, or any unambiguous part of it",
     offers: "schedule",
   }],
   options: OPTIONS,
@@ -76,7 +76,7 @@ const DELETE_SCHEDULE: Verb = {
   details: "Its instances stay. To delete a schedule of the configuration, edit its file.",
   words: [{
     name: "ID",
-    describe: "Id of the schedule, or a part of it that no other id has",
+    describe: "Id of the schedule, or any unambiguous part of it",
     offers: "schedule",
   }],
   options: { yes: { alias: "y", describe: "Do not ask", isFlag: true } },

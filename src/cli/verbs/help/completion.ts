@@ -8,7 +8,7 @@ export const COMPLETION: Verb = {
   name: "completion",
   summary: "Print the completion script of a shell, for verbs, options, kinds, ids and files",
   details: [
-    "The script asks this program at each Tab, so it also fits later versions.",
+    "The script asks this program at each Tab, so it also works with later versions.",
     "Kinds, their parameters, ids of instances and schedules, nodes, channels and incidents come",
     "from the daemon of the command line. If it does not respond within a second, none are offered.",
   ].join(" "),

@@ -35,7 +35,7 @@ const INSTANCE: Verb = {
   watches: "instance",
   words: [{
     name: "ID",
-    describe: "Its id, a part of it that no other id has, last, or last:KIND",
+    describe: "Its id, any unambiguous part of it, last, or last:KIND",
     offers: "instance",
   }],
   options: FIELDS_OPTION,

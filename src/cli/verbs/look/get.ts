@@ -24,7 +24,7 @@ import { JOB_VIEW } from "../../views/job_view.ts";
 
 const ID_WORD: WordSpec = {
   name: "ID",
-  describe: "Its id, a part of it that no other id has, last, or last:KIND",
+  describe: "Its id, any unambiguous part of it, last, or last:KIND",
 };
 
 const JOB_FORMATS = [...OUTPUT_FORMATS, "jsonschema"];

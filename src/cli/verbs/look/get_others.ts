@@ -19,7 +19,7 @@ export function scheduleVerb(group: string): Verb {
     watches: "everything",
     words: [{
       name: "ID",
-      describe: "Its id, or a part of it that no other id has",
+      describe: "Its id, or any unambiguous part of it",
       offers: "schedule",
     }],
     options: FIELDS_OPTION,

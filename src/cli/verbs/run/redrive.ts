@@ -72,7 +72,7 @@ export const REDRIVE: Verb = {
   ].join(" "),
   words: [{
     name: "ID",
-    describe: "Ids of dead letters, parts of them that no other id has, last or last:KIND",
+    describe: "Ids of dead letters, any unambiguous parts of them, last or last:KIND",
     offers: "dead",
     isOptional: true,
     isRest: true,

@@ -32,7 +32,7 @@ export const RETRY: Verb = {
   words: [
     {
       name: "ID",
-      describe: "Id of the instance, a part of it that no other id has, last, or last:KIND",
+      describe: "Id of the instance, any unambiguous part of it, last, or last:KIND",
       offers: "dead",
     },
     { ...JOB_WORDS[1]!, describe: "Arguments in place of its own, by position" },

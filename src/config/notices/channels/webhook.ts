@@ -253,7 +253,7 @@ function checkPreset(
   for (const name of ["token", "chat"] as const) {
     const found = fields.get(name);
     if (found === undefined && needs[name] === "needed") {
-      const message = `the key \`${name}\` is missing, which preset = "${preset}" needs`;
+      const message = `the key \`${name}\` is missing: preset = "${preset}" needs it`;
       report.missing(field, [...field.path, name], message);
     }
     if (found !== undefined && needs[name] === "unused") {
