@@ -227,7 +227,7 @@ function partsOfJobs(
   );
 }
 
-/** The mistakes of tables that name unknown channels; otherwise jobs check it later. */
+/** Unknown channels in the tables of a refused configuration; otherwise the jobs check them. */
 function unknownChannels(
   tables: readonly (JobTable | null)[],
   names: readonly string[],

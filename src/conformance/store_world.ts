@@ -252,7 +252,7 @@ export class StoreWorld {
     return (await this.store.list(query, { limit: 100, order: "oldest" })).items;
   }
 
-  /** The lines of logs that match, oldest first. */
+  /** The matching lines of logs, oldest first. */
   async logs(query: LogQuery = {}) {
     return (await this.store.logs(query, { limit: 100 })).items;
   }

@@ -256,7 +256,7 @@ export class Notices {
 
   /**
    * Report a channel with repeated delivery failures, so that the others report it long before the
-   * delivery is given up. The memo of the deliveries has it, and their next success ends it.
+   * delivery is given up. The memo of the deliveries has the incident; their next success ends it.
    */
   async #reportUndelivered(
     { id, kind, failures }: Instance,

@@ -40,12 +40,12 @@ export interface LaterRequest {
   readonly limit: number;
 }
 
-/** Selects records of ticks without a run. */
+/** Selects records of ticks without a run. Their first tick is from `after` to before `before`. */
 export interface GapRequest {
-  /** Their first tick is at or after, and before, epoch ms. */
+  /** Epoch ms. */
   readonly after: number;
   readonly before: number;
-  /** Number of them to skip. */
+  /** Number of records to skip. */
   readonly skip?: number;
   /** 1 to BATCH_MAX. */
   readonly limit: number;

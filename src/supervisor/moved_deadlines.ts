@@ -4,9 +4,8 @@ import type { ToSupervisor } from "./protocol.ts";
 /**
  * Moved deadlines of a supervisor's commands that are still to be sent to it.
  *
- * A renewal moves all deadlines in one turn of the event loop. They are sent in one message for
- * each time, which contains the remaining time: so no messages queue up while a supervisor is
- * unreachable.
+ * A renewal moves all deadlines in one turn of the event loop. Equal deadlines share one message,
+ * which contains the remaining time. So no messages queue up while a supervisor is unreachable.
  */
 export class MovedDeadlines {
   readonly #clock: Clock;

@@ -124,7 +124,7 @@ function behaviorProblem(table: JobTable, job: JobDraft): string | null {
   return leaves ? null : differs("leave_children", leaves, true);
 }
 
-/** Why the output of a job is not mailed like its line's; null if it is, or if neither is. */
+/** Why the output of a job is not mailed like its line's; null without a difference. */
 function mailProblemOf(
   { mail }: ImportedLine,
   { options }: JobTable,

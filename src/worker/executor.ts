@@ -121,8 +121,8 @@ export interface Attempt {
   /** Let an abort take no longer than this before SIGKILL. Absent if it cannot be killed. */
   hurry?(withinMs: number): void;
   /**
-   * Why nothing can run for it, if known; null if something runs, or is about to. Absent if it runs
-   * in this process.
+   * Reason why nothing runs for the attempt, if known; null if a process runs or is about to.
+   * Absent for attempts in this process.
    */
   missing?(): string | null;
   /** The store has its first `lines` printed lines. */

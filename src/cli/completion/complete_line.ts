@@ -35,7 +35,7 @@ export interface LineAnswer {
   readonly kind: string;
   /** The parameter by its name, or the argument by its position. */
   readonly which: string;
-  /** Options of the connection, as `--host=web1`; null if only the shell could expand them. */
+  /** Options of the connection, as `--host=web1`; null if one needs the shell to expand it. */
   readonly connection: readonly string[] | null;
 }
 

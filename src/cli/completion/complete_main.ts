@@ -16,10 +16,10 @@ const INPUT_MAX = 64 * 1024;
 const DESCRIBE_MAX = 60;
 
 /**
- * Answer a shell that completes a command line: `jobctl __complete SHELL`. Stdin has the line, as
- * `readShellLine` reads it: other users can read the arguments of a process, but not this.
+ * Answer a shell that completes a command line: `jobctl __complete SHELL`. The line is in stdin, as
+ * `readShellLine` reads it: other users can read the arguments of a process, but not its stdin.
  *
- * Prints a name and its description in each line, with a tab between them. A line `:file` leaves
+ * Each line of its output is a name, a tab and a description. A line `:file` leaves
  * file names to the shell; `:folder`, `:user` and `:command` work likewise. On any error it prints
  * nothing and succeeds.
  */
@@ -56,8 +56,8 @@ export async function answerCompletion(
 }
 
 /**
- * Answer the scripts of earlier builds, which read the line themselves: `__complete OFFER PREFIX
- * [KIND [WHICH]]`, with the options of the connection in stdin, a line each.
+ * Answer the scripts of earlier builds, which parse the line themselves: `__complete OFFER PREFIX
+ * [KIND [WHICH]]`, with the options of the connection in stdin, one per line.
  */
 async function answerQuestion(
   offer: string,

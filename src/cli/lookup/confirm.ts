@@ -71,8 +71,7 @@ export interface Matching {
 }
 
 /**
- * Ask before an action on every instance that matches. On a terminal there is no question without
- * any.
+ * Ask before an action on every matching instance. On a terminal it does not ask if none matches.
  *
  * @throws JobError like {@link confirm}
  */

@@ -33,7 +33,7 @@ export function guardTerminal(io: CliIo, hasColor: boolean): CliIo {
     value: { write: (text: string) => sink.write(terminalText(text, hasColor)) },
     enumerable: true,
   });
-  // Keeps getters unread: stdin loads slowly.
+  // Copies getters without reading them: stdin loads slowly.
   return Object.defineProperties({}, {
     ...Object.getOwnPropertyDescriptors(io),
     ...(io.isTerminal ? { stdout: guarded(io.stdout) } : {}),

@@ -33,7 +33,7 @@ export function daemonReporter(target: string, connect: () => Promise<JobClient>
   };
 }
 
-/** End of the target of a report for any daemon that is found. */
+/** Ends the target of a report that may also go to the socket of the daemon. */
 export const OR_SOCKET = ", or its socket";
 
 /** Reports to the daemon in this process. @param socket its Unix socket, if it has one */

@@ -162,7 +162,7 @@ function parseText(text: string, file: string): ParsedToml {
   };
 }
 
-/** Text length from which places outside of jobs are found without parsing all of it. */
+/** Above this length, places outside of jobs are found without parsing the whole text. */
 const LONG_TEXT = 100_000;
 
 /** A text without its long tables of jobs; all other lines keep their numbers. */

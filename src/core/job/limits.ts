@@ -130,8 +130,8 @@ export interface UniquePolicy {
 /** Rule for taking a unique key. */
 export interface UniqueRule {
   /**
-   * Time for which the key stays taken after acceptance, even once finished (not if canceled);
-   * null: until it finishes.
+   * Time from acceptance for which the instance keeps the key, even after it has finished; null:
+   * until it finishes. A cancel frees the key at once.
    */
   readonly forMs: number | null;
   /**

@@ -40,7 +40,7 @@ export interface JobOption {
   readonly schedule?: string;
   /** Likewise, in the processes of the job. */
   readonly process?: string;
-  /** The value in a job's options if nothing sets it, without {@link initial}. */
+  /** The value in a job's options if nothing sets it and there is no {@link initial}. */
   readonly unset?: unknown;
 }
 

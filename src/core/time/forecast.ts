@@ -53,7 +53,7 @@ export function countFuture(
 }
 
 /**
- * The ticks of a schedule in a span, in order, each decided like the scheduler will do if nothing
+ * The ticks of a schedule in a span, in order, each decided as the scheduler would if nothing
  * changes and runs take their usual time. Ends with the first tick after the last run by `runsMax`.
  */
 export function* forecastTicks(

@@ -64,8 +64,7 @@ export class Logins {
    * Open a session for a client. A right proof is never refused because of others' wrong ones: a
    * check costs a hash, and codes are read from the store at a limited rate.
    *
-   * @returns null if the proof is wrong; only the log has the reason, so that a thief does not find
-   * out
+   * @returns null if the proof is wrong; the reason is only in the log, hidden from attackers
    * @throws JobError `resource_exhausted` for a wrong proof after too many others, or if there are
    * too many sessions
    */

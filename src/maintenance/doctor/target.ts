@@ -64,7 +64,7 @@ function isProcess(pid: number): boolean {
   return statSync(`/proc/${pid}`, { throwIfNoEntry: false }) !== undefined;
 }
 
-/** The user of the process; if stopped, its unit's user or its data's owner; otherwise our user. */
+/** User of the process. Without one: of its unit, else the owner of its data, else our own user. */
 function userOf(
   pid: number | null,
   { isService, sandbox }: DoctorOptions,

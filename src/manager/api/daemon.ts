@@ -12,7 +12,7 @@ export interface DrainRequest {
 export interface DrainFacts {
   /** Number of attempts it waits for. */
   readonly count: number;
-  /** The longest time given to any of them, with `kill_after`. */
+  /** Time limit of the attempt that may take longest, `kill_after` included. */
   readonly limitMs: number;
 }
 
@@ -75,7 +75,7 @@ export interface DaemonControl {
 export interface ReloadOptions {
   /** Reload even if more than half of the jobs would be removed or disabled. */
   readonly force?: boolean;
-  /** Only compare it with the one in force. */
+  /** Only compare the new configuration with the one in force. */
   readonly isDryRun?: boolean;
 }
 

@@ -21,7 +21,7 @@ export class EarlyClaims {
   readonly #delayed = new Map<Claimed, Timer>();
   /** When the next instance is due, epoch ms. */
   #dueAt = -Infinity;
-  /** Duration of claims; null until the first has been made. The first ones take longest. */
+  /** Estimated duration of a claim; null before the first one. The first claims take longest. */
   #tookMs: number | null = null;
   #isPossible = false;
 

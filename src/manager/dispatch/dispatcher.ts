@@ -477,7 +477,7 @@ export class Dispatcher {
   };
 
   #release(running: RunningAttempt): void {
-    // Only once the store has it: until then the supervisor keeps it for the next daemon.
+    // Only once the store has the outcome: until then the supervisor keeps it for the next daemon.
     running.attempt?.outcomeRecorded?.();
     if (this.#running.get(running.instance.id) === running) {
       this.#running.delete(running.instance.id);

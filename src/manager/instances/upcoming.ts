@@ -5,7 +5,7 @@ import type { UpcomingRun, UpcomingRuns } from "../api/instances.ts";
 /** Most schedules inspected when the next ticks of the first ones are skipped. */
 const LOOK_MAX = 1_000;
 const LOOK_FACTOR = 4;
-/** Most schedules inspected for the next run alone, and most inspected ones with a blackout. */
+/** Most schedules inspected for the next run alone, and most of these with a blackout. */
 const FIRST_MAX = 100;
 const BLACKOUTS_MAX = 10;
 

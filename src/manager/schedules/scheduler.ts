@@ -429,7 +429,7 @@ class PeerWatch {
   readonly #seen = new Map<string, { readonly nextAt: number | null; readonly sinceMs: number }>();
   #looks = 0;
 
-  /** True while a schedule is left to others: until nobody seems to have the job. */
+  /** True while a schedule is left to other nodes, until apparently none of them has the job. */
   isLeft({ id, nextAt }: ScheduleRecord, nowMs: number): boolean {
     const seen = this.#seen.get(id);
     if (seen?.nextAt === nextAt) return nowMs - seen.sinceMs < LEFT_MS;

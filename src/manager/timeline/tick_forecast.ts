@@ -212,7 +212,7 @@ export function addTo(sums: number[], added: readonly number[]): void {
 }
 
 /**
- * Most items that a query lists, and the ends of the equal spans that it counts by.
+ * The most items that a query lists, and the ends of the equal spans in which it counts.
  *
  * @throws JobError `invalid_argument` for a number out of range
  */

@@ -175,7 +175,7 @@ function windowOf(
   return null;
 }
 
-/** Deliver items collected during silences at a time when one of these has ended. */
+/** Deliver at `dueAt`, after the end of a silence, the items that were collected meanwhile. */
 export async function deliverSilenced(
   dueAt: number,
   { store, clock, channels }: Pick<NoticeContext, "store" | "clock" | "channels">,
@@ -287,7 +287,7 @@ export async function collect(
   await store.enqueue({ at: clock.now(), instances: [further] });
 }
 
-/** The instance that delivers collected items. @param distinction of one beside the usual one */
+/** The instance that delivers collected items. @param distinction makes the id of another one */
 function deliveryOf(channel: string, collecting: Collecting, distinction = ""): NewInstance {
   const { why, until } = collecting;
   const argument: CollectedDelivery = { collected: collecting };

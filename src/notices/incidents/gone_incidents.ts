@@ -9,9 +9,9 @@ import { channelOfKind } from "../context/notice_kinds.ts";
 
 /** Interval between a node's looks for incidents whose subject is gone, in milliseconds. */
 const LOOK_EVERY_MS = 3_600_000;
-/** Wait for the first look after a start or a reload, so that other nodes can return, too. */
+/** Time before the first look after a start or a reload, in which other nodes can return. */
 const FIRST_LOOK_MS = 60_000;
-/** Starts of the keys of memos whose subjects can be gone. Channels are kept as jobs. */
+/** Key prefixes of memos whose subjects may be gone. Channels have the prefix of jobs. */
 const PREFIXES = [JOB_MEMO, "node:", "daemon:"] as const;
 
 type GoneContext = Pick<
@@ -118,7 +118,7 @@ export function isGone(
   { findJob, channels }: Pick<NoticeContext, "findJob" | "channels">,
 ): boolean {
   if (!key.startsWith(JOB_MEMO)) return false;
-  // A channel's memo is about the kind of its deliveries, which its nodes have too.
+  // The memo of a channel is about the kind of its deliveries, which the nodes list too.
   const kind = key.slice(JOB_MEMO.length);
   const channel = channelOfKind(kind);
   if (channel === null ? findJob(kind) !== undefined : channels.has(channel)) return false;

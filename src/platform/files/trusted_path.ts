@@ -185,7 +185,7 @@ function writers(found: Stats, isLast: boolean): string | null {
   if (!isLast && found.isDirectory() && (found.mode & STICKY) !== 0) return null;
   const mode = `mode ${(found.mode & 0o7777).toString(8).padStart(4, "0")}`;
   if ((found.mode & WRITABLE_BY_OTHERS) !== 0) return `every user can write to it (${mode})`;
-  // Members of root's group count as root, like in containers. A private group of ours is us.
+  // Members of root's group count as root, like in containers. Our private group counts as us.
   const isOpen = (found.mode & WRITABLE_BY_GROUP) !== 0 && found.gid !== 0 &&
     !isPrivateGroup(found.gid);
   return isOpen ? `its group can write to it (${mode})` : null;

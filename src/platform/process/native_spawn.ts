@@ -198,7 +198,7 @@ export class NativeSpawner {
     this.#symbols.posix_spawnattr_setflags(this.#attributes, FLAGS);
     if (first === 0) return 0;
     const error = start();
-    // Nobody requests it from now on.
+    // The group is at fault: start without groups from now on.
     if (error === 0) this.#entersCgroups = false;
     return error;
   }

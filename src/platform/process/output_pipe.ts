@@ -59,7 +59,7 @@ export class NativePipe implements OutputPipe {
   #bytes = 0;
   #isEnded = false;
 
-  /** @param by makes and watches it; without a watch it is a stream from {@link listen} on */
+  /** @param by makes the pipe and watches it; without a watch, {@link listen} opens a stream */
   constructor(
     name: OutputName,
     events: PipeEvents,

@@ -206,7 +206,7 @@ export class WatchLog {
 
   #changesAfter(seq: number) {
     const after = this.#changes.filter((known) => known.seq > seq);
-    // Changes in the first messages after that one may be forgotten.
+    // Changes in the first messages after `seq` may be forgotten.
     const isKnown = this.#changes.length < REMEMBERED_MAX || this.#changes[0]!.seq <= seq + 1;
     const changed = new Map(
       after.flatMap(({ changes }) => changes).map((one) => [one.uuid, one] as const),

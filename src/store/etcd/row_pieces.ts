@@ -14,7 +14,7 @@ const OVERHEAD_BYTES = 32;
 const COUNT_BYTES = 2;
 
 /**
- * The operations that write a row, or delete it with null. A value of more than
+ * The operations that write a row; null deletes it. A value of more than
  * {@link PIECE_BYTES_MAX} bytes is cut into pieces; the first contains their number. Further
  * pieces, of an earlier larger value, are skipped.
  */

@@ -138,7 +138,7 @@ export class Replica {
     this.state.load();
   }
 
-  /** Read everything at one moment; null once unwanted. @param from refuse earlier versions */
+  /** Read all rows as of one moment; null if no longer wanted. @param from lowest version */
   async #read(from: number, isOver: () => boolean) {
     for (let tries = 1;; tries++) {
       const image = await this.#medium.load();

@@ -4,7 +4,7 @@ import type { KindCounts } from "../ledger/tables/row.ts";
 import type { KindTable } from "../ledger/tables/tables.ts";
 import type { Statements, Values } from "./statements.ts";
 
-/** The columns of table `kind` with its counts: the counts of the states first, in their order. */
+/** The columns of table `kind` with counts: of the states, in their order, and then others. */
 export const COUNT_COLUMNS: readonly string[] = [
   ...JOB_STATES.map((state) => state === "timedOut" ? "timed_out" : state),
   "ready",

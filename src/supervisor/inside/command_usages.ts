@@ -6,7 +6,7 @@ import { openFilesOf, TICKS_PER_SECOND, usageOf } from "../../platform/process/d
 import { Slices } from "../../platform/slices.ts";
 import type { TrackedCommand } from "./command_families.ts";
 
-/** Time until a command's first look, as most end sooner, and between two looks. */
+/** Time between two looks at a command, and until the first one: most commands end sooner. */
 const LOOK_EVERY_MS = 1_000;
 /** Most commands of one look; the next look is at others. */
 const COMMANDS_MAX = 100;

@@ -180,7 +180,7 @@ class Importer {
     return mail && { ...mail, channel: this.channels.nameOf(mail) };
   }
 
-  /** Beside cron's mail, the notices that the job would otherwise have. */
+  /** `notify` for cron's mail, which adds the notices that the job has without it. */
   #notify(mail: ImportedLine["mail"]): Partial<JobDraft> {
     if (mail === null) return {};
     const notify = [MATCHING_CHANNELS, mail.channel];

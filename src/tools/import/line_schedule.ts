@@ -94,7 +94,7 @@ function timesOf(fields: string): string {
   return JSON.stringify([minute.values, hour.values, month.values, days]);
 }
 
-/** True if a daemon reads an expression of ours, five fields or a nickname, like we do. */
+/** True if a cron daemon reads our expression, five fields or a nickname, as we do. */
 export function isReadAlike(text: string, dialect: Dialect): boolean {
   try {
     const found = dialect === "supercronic"

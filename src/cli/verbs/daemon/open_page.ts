@@ -81,7 +81,7 @@ export function openingPage({ url }: LoginTarget, code: string): string {
 `;
 }
 
-/** The host for a browser: the called one, as far as the daemon's own name allows it. */
+/** The host for a browser: the called host, if it can be the host that the daemon names. */
 function hostOf(
   named: string,
   { socket, host }: ConnectOptions,

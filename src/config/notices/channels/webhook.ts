@@ -43,7 +43,7 @@ const HOOK_URL: Reader<HookUrl> = {
   wanted:
     'a URL such as "https://hooks.example.com/x", { file = "PATH" }, { env = "NAME" } or { credential = "NAME" }',
   read(field, report) {
-    // Written directly, only parts of it may be secret.
+    // If the URL is written directly, only parts of it are secret.
     const isReference = typeof field.value !== "string";
     const text = isReference ? SECRET.read(field, report) : field.value as string;
     if (text === undefined) return undefined;

@@ -77,7 +77,7 @@ export async function runAgain({ id }: JobInstance): Promise<string | null> {
 }
 
 /**
- * Cancel all instances of a selection, after a question with their number. @returns true if done
+ * Ask with their number, then cancel all instances of a selection. @returns true if done
  */
 export async function cancelAll(
   { query, about, command, ...affected }: Selection,
@@ -107,7 +107,7 @@ export async function cancelAll(
 }
 
 /**
- * Run a selection's dead letters again, after a question with their number. @returns true if done
+ * Ask with their number, then run a selection's dead letters again. @returns true if done
  */
 export async function redriveAll(
   { query, about, command, ...affected }: Selection,

@@ -208,7 +208,7 @@ function watchWithNews(key: string, watch: MemoWatch): MemoWatch {
   return watch === "failures" && key.startsWith(JOB_MEMO) ? "ends" : watch;
 }
 
-/** An instance ends once, so this id is used once; a different version distinguishes it. */
+/** Id of the news: an instance ends once. Another UUID version keeps it from the instance's id. */
 function newsIdOfEnd(id: string): string {
   return `${id.slice(0, 14)}${id[14] === "8" ? "9" : "8"}${id.slice(15)}`;
 }

@@ -12,7 +12,7 @@ export interface Row {
    * held until an earlier one is final.
    */
   readonly isReady: boolean | null;
-  /** True if a ready row is behind the first of its queue: with a key only the first is claimed. */
+  /** True for a ready row behind another one of its queue: with a key only the first is claimed. */
   readonly isBehind?: boolean;
   /** Time from which a final instance may be deleted, epoch ms; null for any other. */
   readonly expireAt: number | null;

@@ -17,8 +17,8 @@ const FATES_MAX = 1_000;
 type ReadFates = (scheduleId: string, range: Range) => Promise<readonly TickFate[]>;
 
 /**
- * Steps of schedules in the form of the script, with everything that needs a calendar: blacked-out
- * ticks, and splits of fates that overlap stored ones.
+ * The steps of schedules in the script's form. Everything that needs a calendar is computed here:
+ * blacked-out ticks, and splits of fates that overlap stored ones.
  */
 export async function packAdvances(
   advances: readonly Advance[],

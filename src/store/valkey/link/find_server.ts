@@ -169,7 +169,7 @@ async function askCluster(host: HostPort, options: FindOptions): Promise<HostPor
     for (const range of Array.isArray(ranges) ? ranges as readonly Reply[][] : []) {
       const [from, to, owner] = range;
       if (slot < Number(from) || slot > Number(to) || !Array.isArray(owner)) continue;
-      // A server that does not know its own name means the server that was queried.
+      // Without a name, the entry means the server that was queried.
       const name = owner[0] === null ? "" : String(owner[0]);
       return { host: name === "" ? host.host : name, port: Number(owner[1]) };
     }

@@ -29,7 +29,7 @@ export const LINK_LIMITS = {
   lateMs: 60_000,
   /** Time for which a call waits if the connection was lost more than `answerMs` ago. */
   troubledMs: 400,
-  /** Waits between attempts to connect; `refusedMs` when a wait alone does not help. */
+  /** Waits between attempts to connect; `refusedMs` after an error that waiting does not end. */
   retry: { firstMs: 50, longestMs: 2_000, refusedMs: 30_000 },
   /** Interval between checks of a connection, and between pings of an idle one. */
   pulseMs: 3_000,

@@ -5,7 +5,7 @@ import type { Connection } from "./connection.ts";
 const PATIENCE = 3;
 /** but no longer than this, in milliseconds. */
 const ANSWER_MS_MAX = 30_000;
-/** Share of the estimate that remains after each answer faster than it. */
+/** Share of the estimate that remains after an answer that was faster. */
 const MEMORY = 63 / 64;
 /** A connection is closed after a silence of this many times `answerMs`. */
 const SILENCE = 1.5;
