@@ -38,7 +38,7 @@ const ENDING = {
 
 /** A daemon's record of a supervisor, for itself and its successors. */
 export interface SupervisorRecord {
-  /** Its owner may take the commands over. No argv and no environment contains it. */
+  /** Knowing it allows taking over the commands. It is in no argv and no environment. */
   readonly secret: string;
   /** The markers of its commands begin with this and a dot; its own marker is this alone. */
   readonly token: string;

@@ -116,9 +116,9 @@ export class SupervisorPool {
   }
 
   /**
-   * Let a supervisor of an earlier daemon take new commands, if it is of this program.
+   * Let a supervisor of an earlier daemon take new commands, if its program is this version.
    *
-   * @returns false if it is to end with its last command
+   * @returns false if it must end with its last command
    */
   reuse(supervisor: SupervisorProcess, found: FoundSupervisor): boolean {
     const { record: { key, graceMs }, program, lastRun } = found;

@@ -52,7 +52,7 @@ export function processTerminal(): Terminal {
         try {
           return void writeSync(stdout.fd, text);
         } catch (error) {
-          // It is full at the moment. On other errors it is gone, and nobody can be notified.
+          // Its buffer is full. After any other error the terminal is gone, with the reader.
           if (errorCode(error) !== "EAGAIN") return;
         }
       }

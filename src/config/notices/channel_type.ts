@@ -62,7 +62,7 @@ export interface ChannelType<K extends Keys, T extends ChannelTarget> {
 // deno-lint-ignore no-explicit-any
 export type AnyChannelType = ChannelType<any, any>;
 
-/** The value of a key that must be there; undefined if it is not, after a report. */
+/** The value of a required key. If it is missing, reports that and returns undefined. */
 export function needed<K extends Keys, Name extends keyof K & string>(
   { keys, field, fields, values, report }: ChannelTable<K>,
   name: Name,

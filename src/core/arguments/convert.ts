@@ -251,9 +251,9 @@ class Call {
   }
 
   /**
-   * The value of an omitted argument. Normally undefined, so that the function applies its default.
-   * The default itself if the type has null, since undefined is stored as null, or if no function
-   * declares the parameter.
+   * The value of an omitted argument: usually undefined, so that the function applies its default.
+   * It is the default itself if no function declares the parameter, or if the type includes null,
+   * because undefined is stored as null.
    */
   #omitted(parameter: ArgumentParameter): unknown {
     const { name, shape, defaultText } = parameter;

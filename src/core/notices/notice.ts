@@ -23,7 +23,7 @@ export const NOTICE_EVENTS = [
 export type NoticeEvent = (typeof NOTICE_EVENTS)[number];
 
 /**
- * Start of the kinds of instances that decide on notices and deliver them, unaffected by pauses.
+ * Prefix of the kinds that decide on notices and deliver them. Pauses do not affect them.
  */
 export const NOTICE_KINDS = "system.notice";
 

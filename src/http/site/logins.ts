@@ -10,7 +10,7 @@ import { type AddressLimits, AddressQuota } from "../../rpc/guard/address_quota.
 import type { SessionCallers } from "../../rpc/auth/session_callers.ts";
 import { type SessionCaller, sessionHolderOf } from "../../rpc/auth/session_proof.ts";
 
-/** Proof for a login. Another way to log in is another member, and a case in `#open`. */
+/** Proof for a login. Another way to log in needs a member here, and a case in `#open`. */
 export type LoginProof =
   | { readonly type: "code"; readonly code: string }
   | { readonly type: "token"; readonly token: string };

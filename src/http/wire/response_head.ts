@@ -1,7 +1,7 @@
 import { STATUS_CODES } from "node:http";
 import { JobError } from "../../core/errors.ts";
 
-/** Reason phrases that RFC 9110 15 has in place of Node's older ones, and one that it has not. */
+/** Reason phrases of RFC 9110, section 15, where Node's are older, and one that it lacks. */
 const REASONS: Readonly<Record<number, string>> = {
   413: "Content Too Large",
   422: "Unprocessable Content",

@@ -18,10 +18,10 @@ export interface Surroundings {
 }
 
 /**
- * The surroundings of a module by the tables of its jobs, first the table with the file's name. Its
- * jobs are unknown before the import, so tables also match if the source quotes their kind. A
- * source can quote anything, so it receives only variables of jobs that run as the importing
- * account.
+ * The surroundings of a module by the tables of its jobs, first the table with the file's name. The
+ * module's jobs are unknown before the import, so tables also match if the source quotes their
+ * kind. A source can quote anything, so the module receives only variables of jobs that run as the
+ * importing account.
  */
 export function surroundingsOf(file: ModuleFile, tables: Iterable<JobTable>): Surroundings {
   const specs: ProcessSpec[] = [];

@@ -36,7 +36,7 @@ export async function readListeners(
   },
 ) {
   const { host, port, tls, http, auth, allowInsecure } = server;
-  // By the server's rule: elsewhere it needs both, or may have neither.
+  // As in `policyOf`: beyond loopback, HTTP has TLS and authentication unless it may be insecure.
   const hasHttpTls = tls !== null && auth.mode !== "none" && !allowInsecure;
   const paths = [
     tls?.cert,

@@ -117,7 +117,7 @@ export class Events {
     return kind === this.#options.shownKind && isDeadState(state);
   }
 
-  /** The store ended an instance: its `onTerminate` is called, but cannot change that. */
+  /** The store ended an instance. Its `onTerminate` is called, but cannot change the outcome. */
   failed(instance: Instance, at: number): void {
     this.#logDead(instance);
     this.changed(instance, at, true);

@@ -165,7 +165,7 @@ export class ClockCorrections {
     try {
       const { items: [newest] } = await store.list({}, { limit: 1, order: "newest" });
       const createdAt = newest?.createdAt ?? 0;
-      // Acceptance times never decrease: no fast clock accepted anything.
+      // Acceptance times never decrease, so this one shows that no fast clock accepted anything.
       if (!wasAhead && createdAt - nowMs <= AHEAD_MS_MIN) return;
       const isByHours = wasAhead || isFromAhead(createdAt, nowMs);
       if (isByHours) await this.#correctPauses(nowMs);

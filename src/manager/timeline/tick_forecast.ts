@@ -19,7 +19,7 @@ import { type ForecastQuery, ITEMS_MAX, SPANS_MAX } from "../api/timeline.ts";
 
 const LIMIT_DEFAULT = 500;
 const SPANS_DEFAULT = 60;
-/** Time that one call computes, without its waits; it leaves out the rest. */
+/** Computing time of one call, without waits; ticks beyond it are left out. */
 const WORK_MS_MAX = 1_000;
 /** Steps between two looks at the clock. */
 const STEPS = 8;

@@ -207,7 +207,7 @@ async function droppedEnds(
   return ends.sort((left, right) => left.at - right.at);
 }
 
-/** More came than a memo keeps: they count, and the list of instances shows them. */
+/** Count the news that a memo had no room for; the list of instances shows them. */
 function withDropped(state: SubjectState, dropped: number): SubjectState {
   const { incident } = state;
   if (dropped <= 0 || incident === null || incident.closedAt !== null) return state;

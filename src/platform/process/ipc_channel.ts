@@ -2,9 +2,9 @@ import type { ChildProcess } from "node:child_process";
 import type { ChildChannel } from "./child_channel.ts";
 
 /**
- * The parent's end of the runtime's own channel to a child, for Windows, where a child cannot use a
- * pipe of ours as one. Unlike {@link ChildChannel}, it has no limits: a child has its parent's
- * rights there anyway.
+ * The parent's end of the runtime's own channel to a child. It is for Windows, where a child cannot
+ * use our pipe as a channel. Unlike {@link ChildChannel}, it has no limits: a child there has its
+ * parent's rights anyway.
  */
 export class IpcChannel implements Pick<ChildChannel, keyof ChildChannel> {
   readonly #child: ChildProcess;

@@ -2,7 +2,7 @@ import { isJobError, JobError, messageOf } from "../../core/errors.ts";
 import type { ReplicaMedium } from "./medium.ts";
 
 /**
- * Time limit for an operation on a failing medium, in milliseconds: a request of two fails in 5 s.
+ * Time limit for an operation on a failing medium, in milliseconds: two operations fail in 5 s.
  */
 const PATIENCE_MS = 4_000;
 /**

@@ -75,8 +75,8 @@ export class Statements {
   }
 
   /**
-   * Insert a row together with the next ones, at the latest before any other statement, which then
-   * throws its error.
+   * Insert a row, grouped with the following ones. The group is written before any other statement
+   * at the latest, and that statement then throws the group's error.
    *
    * @param head the statement up to its values: `INSERT INTO table (column, …)`
    */

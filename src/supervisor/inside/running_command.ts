@@ -100,7 +100,7 @@ export class RunningCommand implements ProgramEvents {
   readonly #wantsStarted: boolean;
   readonly #host: CommandHost;
   readonly #output: CommandOutput;
-  /** Null until it has ended while something holds its output open. */
+  /** Set while something holds the output open after the command has ended. */
   #drain: LazyTimer | null = null;
   /** Printed lines that were sent. */
   #lines = 0;

@@ -163,7 +163,7 @@ export class WorkerProcess implements RunHost {
     const returned = this.#batch.takeBack(run);
     this.#takeResults();
     if (this.#current && returned.length > 0) this.#setGuard();
-    // A started one shows by the result before it, which may not have been written yet.
+    // The result of the run before shows that a run has started; it may not be written yet.
     if (!this.#batch.isEmpty) this.#recheck.setIn(1);
     giveBack(returned);
   }

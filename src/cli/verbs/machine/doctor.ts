@@ -131,7 +131,7 @@ function countOf(findings: readonly Finding[], level: Level): number {
   return findings.filter((finding) => finding.level === level).length;
 }
 
-/** A text. Servers and nodes write parts of it, so it must not contain the fix. */
+/** A finding's text. Parts come from servers and nodes, so none may look like the fix after it. */
 function shownText(text: string): string {
   return cut(text).replaceAll(/; fix:/gi, ", fix");
 }

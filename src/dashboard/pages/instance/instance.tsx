@@ -62,10 +62,10 @@ function JsonView({ values, names = [], what }: {
   );
 }
 
-/** Most characters that are drawn at first: more takes a browser long, and nobody reads it. */
+/** Most characters drawn at first: more would take a browser long, and nobody reads them. */
 const CHARS_MAX = 4_000;
 
-/** A text of any length: its begin, and a button that shows all of it. */
+/** A text of any length: its beginning, and a button that shows all of it. */
 function LongText({ text }: { readonly text: string }): JSX.Element {
   const isWhole = useSignal(false);
   if (text.length <= CHARS_MAX || isWhole.value) return <>{text}</>;

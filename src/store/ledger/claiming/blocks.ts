@@ -20,7 +20,7 @@ export function blockOf(
 }
 
 /**
- * Exhausted limits with instances waiting behind them; only claimed ones among queues with a key.
+ * Limits that are reached while instances wait. Of queues with a key, only claimed ones count.
  */
 export function listBlocks(
   state: LedgerState,

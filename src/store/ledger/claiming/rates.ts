@@ -89,8 +89,8 @@ export class Rates {
       ): [number, number] => [at, count]);
       this.#kept.set(name, kept = { window, starts });
     }
-    // Early claims start in the future. A start further ahead means that the clock was set back: it
-    // counts as one now, and blocks for one window.
+    // Early claims start in the future. A start further ahead means that the clock was set back.
+    // Such starts count as now, and block for one window.
     if ((kept.starts.at(-1)?.[0] ?? 0) > wallMs + AHEAD_MS_MAX) {
       kept.starts = kept.starts.map(([at, count]) => [Math.min(at, wallMs), count]);
     }

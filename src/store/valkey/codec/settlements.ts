@@ -48,8 +48,8 @@ export function planSettlements(
     if (!instance || !isPlainClaim(instance) || !isPlain(settlement)) others.push(index);
     else addToRuns(runs, settlement, instance.kind);
   }
-  // Runs are settled first. If an instance is in a run and outside, send all separately, to keep
-  // the order.
+  // Runs are settled first. If an instance is both in a run and outside, send all separately, to
+  // keep the order.
   const otherIds = new Set(others.map((index) => settlements[index]!.id));
   if (others.length === 0 || runs.every(({ ids }) => ids.every((id) => !otherIds.has(id)))) {
     return { settlements, known, runs, others };

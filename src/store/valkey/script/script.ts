@@ -79,9 +79,9 @@ function commandsOf(body: string): string {
 const SHARED_ROOM = 256;
 
 /**
- * The table `S` of all functions and values that the parts of a call share. As locals, each
- * function would have to look up its own in every call. Lua sizes a table to the next power of two
- * of its initial names, so no more are listed than that needs: each costs a write.
+ * The table `S` of all functions and values that the parts of a call share. Locals would be looked
+ * up again in every function and call. Lua rounds the size of a table's initial names up to a power
+ * of two, so only as many names are listed as that takes: each costs a write.
  */
 function sharedTable(body: string): string {
   const names = new Set(Array.from(body.matchAll(/\bS\.(\w+)/g), ([, name]) => name!));
