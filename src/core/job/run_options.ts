@@ -82,7 +82,7 @@ export const RUN_OPTIONS: Readonly<Record<string, RunOption>> = {
   },
   timezone: {
     rules: { form: "text", of: "schedule" },
-    help: "Time zone of its times, such as Europe/Berlin (default: the daemon's)",
+    help: "Time zone of the schedule, such as Europe/Berlin (default: the daemon's)",
     valueName: "ZONE",
   },
   overlap: {
@@ -91,7 +91,7 @@ export const RUN_OPTIONS: Readonly<Record<string, RunOption>> = {
   },
   queueMax: {
     rules: { form: "integer", of: "schedule", range: [1, 1_000], isInRecurrence: true },
-    doc: 'With overlap "queue": most ticks that wait.',
+    doc: 'With overlap "queue": the most ticks that may wait.',
     help: "With --overlap queue: how many runs may wait (default 10)",
   },
   misfire: {
@@ -100,7 +100,7 @@ export const RUN_OPTIONS: Readonly<Record<string, RunOption>> = {
   },
   misfireWithin: {
     rules: { form: "duration", of: "schedule", isInRecurrence: true },
-    help: "A run later than this counts as missed",
+    help: "Count a run as missed if it starts later than this",
   },
   startsAt: {
     rules: { form: "instant", of: "schedule", isInRecurrence: true, canClear: true },

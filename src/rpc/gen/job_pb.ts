@@ -133,8 +133,8 @@ export type CallRule = Message<"job.v1.CallRule"> & {
   caller: string;
 
   /**
-   * Without it, a call is refused after seconds if the store does not respond. "long": it takes as
-   * long as it takes; "long for many": unless it is about a single instance.
+   * Without it, a call is refused after some seconds if the store does not respond. "long": no such
+   * limit; "long for many": no such limit unless the call names a single instance.
    *
    * @generated from field: string time = 5;
    */
@@ -959,15 +959,14 @@ export type Query = Message<"job.v1.Query"> & {
   tag?: string | undefined;
 
   /**
-   * Scheduled by an attempt of this instance: its id, or a part of it that no other id has.
+   * Scheduled by an attempt of this instance: its id, or any unambiguous part of it.
    *
    * @generated from field: optional string parent_id = 171;
    */
   parentId?: string | undefined;
 
   /**
-   * Of the flow of this instance, which may be any of the flow: its id, or a part of it that no
-   * other id has.
+   * In the flow of this instance (any instance of the flow): its id, or any unambiguous part of it.
    *
    * @generated from field: optional string flow_id = 172;
    */
@@ -1448,8 +1447,8 @@ export const CancelInstancesResponseSchema: GenMessage<CancelInstancesResponse> 
  */
 export type GetInstanceRequest = Message<"job.v1.GetInstanceRequest"> & {
   /**
-   * A part of it that no other has is enough. One of 8 or more characters that one of the newest
-   * 100,000 instances has is not compared with all others, unless exact is set.
+   * Any unambiguous part is enough. Once one of the newest 100,000 instances has a part of 8 or
+   * more characters, older ones are not compared, unless exact is set.
    *
    * @generated from field: string uuid = 1 [json_name = "id"];
    */

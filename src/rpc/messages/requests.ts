@@ -38,7 +38,7 @@ export function readUuid(value: string, field: string): string {
   throw refuse(
     field,
     `found ${quote(value)}, wanted a UUID`,
-    "GetInstance finds an instance by any 4 or more characters of its UUID that no other has",
+    "GetInstance finds an instance by any unambiguous part of its UUID of 4 or more characters",
   );
 }
 

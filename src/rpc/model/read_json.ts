@@ -118,7 +118,7 @@ export class MessageReader {
       case "message":
         return this.message(field.type, value, `${path}.`);
       case "bytes":
-        throw new TypeError("Bytes have no form in JSON");
+        throw new TypeError("Bytes cannot be written as JSON");
     }
   }
 

@@ -120,7 +120,7 @@ function valueData({ kind, type }: Field, value: unknown): unknown {
     case "message":
       return dataOf(type, value as object);
     case "bytes":
-      throw new TypeError("Bytes have no form in JSON");
+      throw new TypeError("Bytes cannot be written as JSON");
   }
 }
 

@@ -46,15 +46,15 @@ export interface RecurringOptions {
   readonly arguments?: ArgumentInput;
   /** Run on a schedule: "30 2 * * *", "@daily", "@every 15m". */
   readonly cron: string;
-  /** Time zone of its times, such as Europe/Berlin (default: the daemon's). */
+  /** Time zone of the schedule, such as Europe/Berlin (default: the daemon's). */
   readonly timezone?: string;
   /** What to do about a tick while the previous run is unfinished: skip, queue, replace, allow. */
   readonly overlap?: "skip" | "queue" | "replace" | "allow";
-  /** With overlap "queue": most ticks that wait. */
+  /** With overlap "queue": the most ticks that may wait. */
   readonly queueMax?: number;
   /** What to do about runs that did not start in time: latest, skip, all. */
   readonly misfire?: "latest" | "skip" | "all";
-  /** A run later than this counts as missed. */
+  /** Count a run as missed if it starts later than this. */
   readonly misfireWithin?: DurationInput;
   /** As `misfireWithin`, in milliseconds only. */
   readonly misfireWithinMs?: number;

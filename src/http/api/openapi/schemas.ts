@@ -117,7 +117,7 @@ export class Schemas {
       case "message":
         return this.message(type, direction);
       case "bytes":
-        throw new TypeError("Bytes have no form in JSON");
+        throw new TypeError("Bytes cannot be written as JSON");
     }
   }
 
