@@ -36,7 +36,6 @@ const GROUPS: readonly (readonly [string, string])[] = [
   ["Help", "help docs completion version"],
 ];
 
-/** Heading of verbs that are in no group. */
 const REST = "More";
 
 /** The verbs of the program by group. Each is in exactly one. */

@@ -39,11 +39,7 @@ export type ReadLine =
   | { readonly problem: LineProblem }
   | null;
 
-/**
- * Read one line.
- *
- * @param kind the job of lines without a kind
- */
+/** Read one line. @param kind the job of lines without a kind */
 export function readLine({ number: line, bytes }: Line, kind: string | undefined): ReadLine {
   const fail = (message: string, hint?: string, index = 0): ReadLine => ({
     problem: { line, column: index + 1, message, hint },

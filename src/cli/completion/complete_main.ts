@@ -10,7 +10,6 @@ import { readShellLine } from "./shell_line.ts";
 
 type LocalOffer = typeof LOCAL_OFFERS[number];
 
-/** Most bytes of a line. */
 const INPUT_MAX = 64 * 1024;
 /** Longest description of a name. */
 const DESCRIBE_MAX = 60;

@@ -26,7 +26,6 @@ const SESSION_DIGITS = 12;
 /** A shell's request. */
 export interface LiveQuestion {
   readonly offer: DaemonOffer;
-  /** The beginning of the name. */
   readonly prefix: string;
   /** The kind of the job earlier in the line; may be empty. */
   readonly kind: string;

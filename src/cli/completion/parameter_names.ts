@@ -16,11 +16,7 @@ export function parameterOptions(signature: Signature, taken: ReadonlySet<string
     });
 }
 
-/**
- * The possible values of a parameter, if listable.
- *
- * @param given its name as an option
- */
+/** The possible values of a parameter, if listable. @param given its name as an option */
 export function valuesOf(given: string, signature: Signature): OfferedName[] {
   const target = findTarget(given, targetsOf(signature));
   return target === undefined ? [] : valuesOfShape(target.shape, signature);

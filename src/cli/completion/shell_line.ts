@@ -19,7 +19,6 @@ interface Unquoted {
   readonly isUnclear: boolean;
 }
 
-/** Most words of a line. */
 const WORDS_MAX = 1_000;
 
 /**

@@ -166,11 +166,7 @@ function refuseCredentials(args: Args, file: string): void {
   );
 }
 
-/**
- * The connection of a context alone.
- *
- * @throws JobError `invalid_argument` for conflicting values
- */
+/** The connection of a context alone. @throws JobError `invalid_argument` for conflicting values */
 export function settingsOfContext(values: ContextValues): ConnectOptions {
   const input = { words: {}, values, specs: CONNECTION_OPTIONS, env: {}, nowMs: 0, named: [] };
   return readClientSettings(new Args(input));

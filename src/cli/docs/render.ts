@@ -5,7 +5,6 @@ import { type Block, type ListItem, parseMarkdown } from "./markdown.ts";
 
 /** Display of a page. */
 export interface RenderOptions extends InlineStyle {
-  /** Width of the lines. */
   readonly columns: number;
 }
 

@@ -9,11 +9,7 @@ export interface PagePart {
   readonly lines: readonly string[];
 }
 
-/**
- * The page or section of a name such as `cli`, `cli.md#exit-codes`.
- *
- * @throws JobError `not_found`
- */
+/** The page or section of a name, as `cli` or `cli.md#exit-codes`. @throws JobError `not_found` */
 export function readPart(pages: readonly DocsPage[], given: string): PagePart {
   const [name, anchor] = given.split("#", 2);
   const page = findPage(pages, name!);

@@ -17,11 +17,8 @@ export interface CliIo {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** True if stdout is a terminal. */
   readonly isTerminal: boolean;
-  /** True if stderr is a terminal. */
   readonly isErrorTerminal?: boolean;
-  /**
-   * Listen to Ctrl-C, or to these signals, replacing their default effect. Returns a stop function.
-   */
+  /** Listen to Ctrl-C, or to these signals, as their only effect. Returns a stop function. */
   readonly onInterrupt?: (
     listener: () => void,
     signals?: readonly NodeJS.Signals[],
@@ -89,9 +86,7 @@ export function processIo(): CliIo {
   };
 }
 
-/**
- * Write to a reader that may have gone. A command's effect and exit code do not depend on a reader.
- */
+/** Write to a reader that may have gone: a command's effect and exit code do not depend on it. */
 export async function writeIfRead(sink: TextSink, text: string): Promise<void> {
   try {
     await sink.write(text);

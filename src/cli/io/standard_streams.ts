@@ -22,10 +22,7 @@ function isDevice(descriptor: number): boolean {
 
 const STREAMS = ["stdin", "stdout", "stderr"] as const;
 
-/**
- * True if a descriptor is a terminal. Only devices are checked by the runtime: its streams load
- * slowly.
- */
+/** True if a descriptor is a terminal. The runtime checks only devices: its streams load slowly. */
 export function isTerminal(descriptor: 0 | 1 | 2): boolean {
   return isDevice(descriptor) && process[STREAMS[descriptor]].isTTY === true;
 }

@@ -39,7 +39,6 @@ const RUNS_SHOWN = 5;
 const HISTORY_SHOWN = 1_000;
 /** Most runs named as holders of a limit. */
 const HOLDERS_SHOWN = 3;
-/** Lines of the log that are shown. */
 const LINES_SHOWN = 20;
 
 /** The open incident of a job; undefined without one. */

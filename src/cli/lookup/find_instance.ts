@@ -95,9 +95,7 @@ export async function findInstance(
   throw usageError(`${action}: too short for a part of an id`, hint);
 }
 
-/**
- * The whole id for a word, as in {@link findInstance}, for a change. A whole id is not looked up.
- */
+/** The whole id for a word, for a change; see {@link findInstance}. A whole id is not looked up. */
 export async function resolveId(
   client: JobClient,
   word: string,

@@ -14,22 +14,15 @@ import type {
 import { usageError } from "../parsing/args.ts";
 import type { QueryInit } from "../parsing/query.ts";
 
-/** Most kinds that an error lists. */
 const NAMED_KINDS_MAX = 10;
 
-/** Most schedules that an error lists. */
 const NAMED_SCHEDULES_MAX = 5;
 /** Fewest characters of a part of an id. */
 export const PART_MIN = 4;
 
-/** Most entries in one page. */
 const PAGE_SIZE = 500;
 
-/**
- * Every entry of a paged response.
- *
- * @param limit most entries returned; null for all
- */
+/** Every entry of a paged response. @param limit most entries returned; null for all */
 export async function* pages<T>(
   limit: number | null,
   fetch: (

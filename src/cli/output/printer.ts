@@ -62,7 +62,6 @@ export class Printer {
     this.values = this.isHuman || options.isGoJob ? "text" : "json";
   }
 
-  /** Its settings. */
   get options(): PrinterOptions {
     return this.#options;
   }
@@ -318,7 +317,6 @@ export class Printer {
     return { keys: () => fields, of: (item) => pickFields(whole.of(item), fields) };
   }
 
-  /** The records of a view with all fields. */
   async wholeRecords<T>(view: View<T>): Promise<Records<T>> {
     if ("fields" in view) {
       return { keys: () => Object.keys(view.fields), of: (item) => recordOf(view, item) };

@@ -14,10 +14,7 @@ export interface Heading {
   readonly title: string;
   /** Width to which it may shrink on a narrow terminal. Without it, it is never cut. */
   readonly least?: number;
-  /**
-   * If the terminal is still too narrow, columns of less weight are omitted first, from the end.
-   * Default: 5.
-   */
+  /** If the terminal is too narrow, columns of less weight go first, from the end. Default: 5. */
   readonly weight?: number;
   /** True if its texts end at the right edge of the column, like numbers. */
   readonly isNumber?: boolean;
@@ -123,9 +120,7 @@ function dropColumns(columns: readonly ShownColumn[], width: number): readonly S
   return left;
 }
 
-/**
- * A width for each column. Shrinkable columns share the space; narrow ones keep their full width.
- */
+/** A width for each column. Shrinkable ones share the space; narrow ones keep their full width. */
 function shareWidth(columns: readonly ShownColumn[], width: number | null): readonly number[] {
   const widthsAt = (share: number) =>
     columns.map(({ least, whole }) => Math.max(least, Math.min(whole, share)));

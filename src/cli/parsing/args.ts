@@ -120,10 +120,7 @@ export class Args {
     return parseTime(text, { nowMs, direction, what: `--${name}` });
   }
 
-  /**
-   * The same line with other values for some options, ignoring these options' variables. Given
-   * options stay.
-   */
+  /** The same line with other values for options that are not given, ignoring their variables. */
   over(values: ArgsInput["values"], names: readonly string[]): Args {
     const { specs, env } = this.#input;
     const hidden = new Set(names.map((name) => specs[name]?.env));
@@ -183,11 +180,7 @@ export function needsValue(name: string): JobError {
   return usageError(`Cannot read option ${option}: it needs a value`, `Write ${option}=VALUE`);
 }
 
-/**
- * A whole number within limits, both included.
- *
- * @throws JobError `invalid_argument`
- */
+/** A whole number within limits, both included. @throws JobError `invalid_argument` */
 export function parseInteger(
   text: string,
   options: { readonly min: number; readonly max: number; readonly what: string },
@@ -200,11 +193,7 @@ export function parseInteger(
   );
 }
 
-/**
- * Refuse conflicting options.
- *
- * @throws JobError `invalid_argument` when more than one of `names` was given
- */
+/** @throws JobError `invalid_argument` when more than one of `names` was given */
 export function assertOneOf(args: Args, names: readonly string[]): void {
   const given = args.given(names);
   if (given.length < 2) return;

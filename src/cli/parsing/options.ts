@@ -1,10 +1,7 @@
 import { GRPC_PORT_DEFAULT } from "../../core/address.ts";
 import { OUTPUT_FORMATS } from "../output/format.ts";
 
-/**
- * Requests to the daemon when a shell completes a word. `kinds` is a list, `run` a kind or
- * instance.
- */
+/** Requests to the daemon to complete a word. `kinds` is a list, `run` a kind or instance. */
 export const DAEMON_OFFERS = [
   "kind",
   "kinds",
@@ -86,7 +83,6 @@ export interface OptionSpec extends Offered {
   readonly describe: string;
   /** Single letter. */
   readonly alias?: string;
-  /** Takes no value. */
   readonly isFlag?: boolean;
   /** A flag may be given this value in the same word: `--watch=5s`. */
   readonly optionalValue?: ValueName;

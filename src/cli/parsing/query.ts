@@ -115,7 +115,6 @@ export function readStates(args: Args): WireState[] {
   return [...new Set(states)];
 }
 
-/** States of dead letters. */
 const DEAD_STATES: readonly string[] = ["Terminated", "TimedOut"];
 
 /** Selects dead letters by their state. */

@@ -4,9 +4,7 @@ import type { OptionSpecs } from "./options.ts";
 
 /** A command line, taken apart into options and words. */
 export interface GivenLine {
-  /** The words before `--`. */
   readonly words: readonly string[];
-  /** The words after `--`. */
   readonly rest: readonly string[];
   /** True or text by name, including undeclared options; a list if repeated. */
   readonly values: Readonly<Record<string, unknown>>;

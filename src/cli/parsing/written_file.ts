@@ -42,11 +42,7 @@ export async function writeOut(text: string, args: Args, io: CliIo): Promise<voi
   }
 }
 
-/**
- * Refuse another user's link or pipe, which may lead anywhere.
- *
- * @throws JobError `permission_denied`
- */
+/** Refuse a foreign link or pipe: it may lead anywhere. @throws JobError `permission_denied` */
 function checkOwner(path: string, uid: number): void {
   if (uid === 0 || uid === process.getuid?.()) return;
   throw new JobError(

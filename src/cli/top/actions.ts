@@ -104,11 +104,7 @@ export function acknowledgeAction(subject: Subject): Action | Refusal {
   };
 }
 
-/**
- * Pause a job, or end its pause.
- *
- * @param kind undefined for all jobs
- */
+/** Pause a job, or end its pause. @param kind undefined for all jobs */
 export function pauseAction(kind: string | undefined, pauses: readonly PauseEntry[]): Action {
   const what = kind === undefined ? "all jobs" : `job ${kind}`;
   const isPaused = pauses.some((pause) => pause.kind === kind);

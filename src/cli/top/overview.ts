@@ -36,7 +36,6 @@ export class Overview {
   readonly #starts = new Map<string, number>();
   #pageRows = 10;
 
-  /** The selected row; undefined without rows. */
   get selected(): Row | undefined {
     return this.#rows[this.#selected];
   }

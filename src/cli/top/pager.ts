@@ -26,7 +26,6 @@ export class Pager {
     this.#isAtEnd = options.isAtEnd;
   }
 
-  /** Number of lines. */
   get length(): number {
     return this.#lines.length;
   }
@@ -36,7 +35,6 @@ export class Pager {
     return this.#isAtEnd;
   }
 
-  /** True if the first line is shown. */
   get isAtBegin(): boolean {
     return this.#top === 0;
   }
@@ -50,14 +48,12 @@ export class Pager {
     return { text: this.#search, number: found.indexOf(this.#found) + 1, count: found.length };
   }
 
-  /** Replace all lines. */
   replace(lines: readonly string[]): void {
     this.#lines = lines.slice(0, LINES_MAX);
     this.#matches = null;
     this.#measure();
   }
 
-  /** Add lines at the end. */
   append(lines: readonly string[]): void {
     for (const line of lines) {
       this.#lines.push(line);

@@ -70,7 +70,6 @@ function parameterLines(rows: readonly (readonly string[])[], room: number): str
 /** Between the parts of a line, and before them. */
 const GAP = "  ";
 
-/** Rows of cells under each other. */
 function alignedLines(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, index) =>
     // One very long type must not widen the column of all.

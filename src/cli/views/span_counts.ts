@@ -103,7 +103,6 @@ async function lookUpEnded(client: JobClient, query: QueryInit) {
   return { found, createdFrom: found.at(-1)?.createdAt };
 }
 
-/** Counts of each kind. */
 class Sums {
   readonly #kinds: Map<string | undefined, Counts>;
 

@@ -10,7 +10,6 @@ import { shortTime } from "../../views/instance_view.ts";
 /** Digits of an id in a table: enough to tell a thousand sessions apart. */
 const ID_DIGITS = 12;
 
-/** The list of sessions. */
 const SESSION_VIEW: MessageView<Session> = {
   message: "Session",
   name: (session) => session.id,

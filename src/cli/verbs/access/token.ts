@@ -23,7 +23,6 @@ import { FIELDS_OPTION, type OptionSpecs } from "../../parsing/options.ts";
 import { membersOf, recordOf, type RecordView } from "../../output/view.ts";
 import { formatAbsolute, isoText } from "../../output/when.ts";
 
-/** The list of tokens. */
 const TOKEN_VIEW: RecordView<StoredToken> = {
   name: (token) => token.name,
   // Never with its hash.

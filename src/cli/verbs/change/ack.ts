@@ -8,7 +8,6 @@ import { usageError } from "../../parsing/args.ts";
 import type { Verb } from "../../verb/verb.ts";
 import { incidentText, subjectText } from "../../views/notice_views.ts";
 
-/** Beginning of an id. */
 const ID_PREFIX = /^[0-9a-f-]{4,36}$/;
 /** Most incidents named in the error for an ambiguous word. */
 const NAMED_MAX = 3;

@@ -6,7 +6,6 @@ import type { Verb, VerbContext } from "../../verb/verb.ts";
 import { SILENCE_VIEW, silenceText } from "../../views/notice_views.ts";
 import { timestampOf } from "../../io/wire.ts";
 
-/** Most silences in a note. */
 const NAMED_MAX = 5;
 
 /** The job on the command line, or everything for --all. */

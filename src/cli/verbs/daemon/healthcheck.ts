@@ -35,7 +35,6 @@ interface Limits {
   readonly crit: number | undefined;
 }
 
-/** One measured value. */
 interface Value {
   readonly label: string;
   readonly value: number;

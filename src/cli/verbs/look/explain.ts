@@ -83,9 +83,7 @@ async function askedTimes(
   return times;
 }
 
-/**
- * Time when a job ran that was due at a wall-clock time; reports a clock change that skipped it.
- */
+/** Time when a job due at a wall-clock time ran; reports a clock change that skipped it. */
 async function dueTime(
   text: string,
   timezone: string,

@@ -126,10 +126,7 @@ function readSpan(args: Args): { readonly afterMs: number | undefined; readonly 
   };
 }
 
-/**
- * Times and counts are options: adds that hint to errors for `next 3:00`, `next 1:00-5:00`, `next
- * 10`.
- */
+/** Adds a hint to errors for `next 3:00`, `next 1:00-5:00`, `next 10`: these values are options. */
 function withTimeHint<T>(words: readonly string[], list: () => T): T {
   try {
     return list();

@@ -10,7 +10,6 @@ import type { VerbContext } from "../../verb/verb.ts";
 import { msOf, stateOfName, timestampOf } from "../../io/wire.ts";
 
 const SPAN_DEFAULT_MS = 30 * 86_400_000;
-/** Most runs that are read. */
 const RUNS_MAX = 100_000;
 
 const STATES = ["completed", "terminated", "timedOut"] as const;

@@ -41,7 +41,6 @@ function assertAlone(args: Args, options: OptionSpecs): void {
   );
 }
 
-/** Shows progress on stderr. */
 class ProgressLine {
   readonly #context: VerbContext;
   readonly #isQuiet: boolean;
