@@ -32,10 +32,7 @@ export interface FrameCodec<Frame extends AnyFrame> {
   frameOf(code: number, id: number): Frame;
 }
 
-/**
- * Sends the frames of one event loop turn together, or the first ones early; a large payload
- * travels alone.
- */
+/** Sends the frames of one event loop turn together, the first ones early, large payloads alone. */
 export class BatchSender<Frame extends AnyFrame> {
   readonly #codec: FrameCodec<Frame>;
   readonly #clock: Clock;

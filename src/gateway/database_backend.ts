@@ -22,7 +22,6 @@ import type { RemoteBackend } from "./remote_backend.ts";
 
 /** Options of {@link DatabaseBackend}. */
 export interface DatabaseBackendOptions {
-  /** Path of the file. */
   readonly path: string;
   /** Completes all other calls, and has facts that the file lacks. */
   readonly remote: RemoteBackend;

@@ -85,7 +85,6 @@ export class Gateway {
     return afterStart(this.#addresses, "addresses", "the daemon");
   }
 
-  /** The same as URLs. */
   get urls(): readonly string[] {
     const { rpc: { tcp, socket }, http } = this.addresses;
     return [

@@ -83,7 +83,6 @@ function appOf(
   return { server, origins, api, hooks, site, sessions, access: () => rpc.access };
 }
 
-/** The addresses of the listeners now. */
 function addressesOf({ rpc, http }: NonNullable<typeof listeners>): GatewayAddresses {
   const tcp = { grpc: rpc.tcp, http: http?.tcp };
   return {

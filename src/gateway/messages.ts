@@ -32,10 +32,7 @@ export interface GatewayConfig {
     }
     | null;
   readonly connectionsMax: ConnectionLimits;
-  /**
-   * The SQLite file of the manager's store, for reads by the listeners' thread; null for other
-   * stores.
-   */
+  /** The store's SQLite file, for reads by the listeners' thread; null for other stores. */
   readonly database: string | null;
 }
 
@@ -113,7 +110,6 @@ export type Request =
 export type Answer =
   /** The response of a call, or a message of a stream: the payload. */
   | { readonly type: "message"; readonly id: number }
-  /** The end of a stream. */
   | { readonly type: "end"; readonly id: number }
   | { readonly type: "fail"; readonly id: number; readonly error: PlainError }
   | { readonly type: "fact"; readonly id: number; readonly value: unknown }
@@ -145,7 +141,6 @@ export type ToGateway =
   }
   /** Close the database: its owner is about to close it. */
   | { readonly type: "closeDatabase" }
-  /** The credentials have changed. */
   | { readonly type: "adopt"; readonly auth: AuthConfig }
   | { readonly type: "stop" }
   | Batch<Answer>;

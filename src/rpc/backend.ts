@@ -63,10 +63,6 @@ export interface Backend<Call extends CallInfo = CallSignal> {
   readonly reads?: LocalReads;
   /** @throws JobError */
   complete(method: UnaryName, request: Uint8Array, call: Call): Promise<Uint8Array>;
-  /**
-   * The messages of a streaming call, each produced once the previous one was consumed.
-   *
-   * @throws JobError
-   */
+  /** Messages of a stream, each produced once the previous one was consumed. @throws JobError */
   stream(method: StreamName, request: Uint8Array, call: StreamSignal): AsyncIterable<Uint8Array>;
 }

@@ -132,7 +132,6 @@ export class Audit {
     this.#log = new BurstLog(logger, clock, "changes by callers", "jobctl list instances");
   }
 
-  /** True if calls of a method are logged. */
   static has(method: MethodName): boolean {
     return method in LINES || method in FIRST_LINES;
   }

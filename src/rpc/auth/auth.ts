@@ -14,10 +14,7 @@ export interface Caller {
   readonly jobs: readonly string[] | null;
 }
 
-/**
- * A caller with all rights: root and the daemon's user on the Unix socket, and everyone without
- * authentication.
- */
+/** All rights: root and the daemon's user on the Unix socket, everyone without authentication. */
 export const OWNER: Caller = { name: "the owner", role: "admin", jobs: null };
 
 /** A call that requires a role: a method of JobService, or reflection of either version. */

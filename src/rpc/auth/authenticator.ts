@@ -172,7 +172,6 @@ export class ConfiguredAuthenticator implements Authenticator {
     this.#closeOutdated();
   }
 
-  /** Stop checking files. */
   stop(): void {
     this.#failures.stop();
     this.#checking.cancel();

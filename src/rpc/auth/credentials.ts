@@ -122,9 +122,7 @@ export class Credentials {
     return this.#valid.has(token) && !isExpired(token, nowMs);
   }
 
-  /**
-   * Find a bearer's token. All digests are compared in constant time, so timing reveals nothing.
-   */
+  /** Find a bearer's token. All digests are compared in constant time: timing reveals nothing. */
   find(token: string): KnownToken | null {
     const digest = createHash("sha256").update(token).digest();
     let found: KnownToken | null = null;
@@ -150,9 +148,7 @@ export class Credentials {
     return [serial, fingerprint, ...issuers].some((digits) => this.#revoked.value.has(digits));
   }
 
-  /**
-   * The caller with a certificate, the same object until the rules change; null without a match.
-   */
+  /** The caller with a certificate, the same object until rules change; null without a match. */
   callerOf(certificate: ClientCertificate): Caller | null {
     let caller = this.#callers.get(certificate);
     if (caller === undefined) this.#callers.set(certificate, caller = this.#byRules(certificate));
@@ -172,7 +168,6 @@ export class Credentials {
     return rule ? { name, role: rule.role, jobs: rule.jobs, certificate } : null;
   }
 
-  /** Apply the tokens, certificate rules and files of another configuration. */
   adopt({ tokens, clients, tokensFile, revokedFile }: AuthConfig): void {
     this.#config = { ...this.#config, tokens, clients };
     this.#callers = new WeakMap();
@@ -186,9 +181,7 @@ export class Credentials {
     this.#logTokens();
   }
 
-  /**
-   * Read changed files. Returns true if any was read. An unreadable file keeps its old contents.
-   */
+  /** Read changed files. Returns true if any was read. An unreadable one keeps its old content. */
   refresh(): boolean {
     const hasChanged = this.#read((error) => this.#complain(error));
     this.#logTokens();

@@ -25,7 +25,6 @@ const UNKNOWN: AddressLimits = {
   ofOne: { burst: 100, everyMs: 50 },
   ofAll: { burst: 200, everyMs: 10 },
 };
-/** A secret as it is created. */
 const SECRET = /^[\w-]{43}$/;
 
 /** A session as it was last read. */
@@ -136,11 +135,7 @@ export class SessionCallers {
     });
   }
 
-  /**
-   * Call `ended` when a session has ended, at most two seconds later.
-   *
-   * @returns a function that ends it
-   */
+  /** Call `ended` up to two seconds after a session's end. @returns a function that stops this */
   watch({ session: { id } }: SessionCaller, ended: () => void): () => void {
     const watchers = this.#watchers.get(id) ?? new Set();
     this.#watchers.set(id, watchers.add(ended));

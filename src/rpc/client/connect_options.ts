@@ -100,11 +100,7 @@ export function checkConnectOptions(options: ConnectOptions): void {
   if (tls) checkKeys(tls, TLS_KEYS, { failure, noun: "option", prefix: "tls." });
 }
 
-/**
- * Check the options of one call.
- *
- * @throws JobError `invalid_argument` with the path of the option
- */
+/** Check the options of a call. @throws JobError `invalid_argument` with the path of the option */
 export function checkCallOptions(options: CallOptions, method: string): void {
   checkOptions(options, CALL_KEYS, { failure: `Cannot call ${method}` });
 }

@@ -20,7 +20,6 @@ function isTrusted(path: string, daemonUid: number | null): boolean {
   return findDistrust(dirname(path), { owners: daemonUid === null ? [] : [daemonUid] }) === null;
 }
 
-/** Places in which a client looks for the socket. */
 interface Search extends Target {
   readonly daemonUid: number | null;
   /** Receives the paths without a socket. */

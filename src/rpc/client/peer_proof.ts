@@ -17,7 +17,6 @@ export interface ProofOptions {
   readonly socket: string | null;
   /** A user whose daemon is accepted in addition to root's and our own; null for none. */
   readonly daemonUid: number | null;
-  /** True if a token is going to be sent. */
   readonly hasToken: boolean;
 }
 

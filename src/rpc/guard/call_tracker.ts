@@ -339,7 +339,6 @@ export class CallTracker {
     return worst;
   }
 
-  /** Note that a call has entered its next phase. */
   move(call: TrackedCall, phase: TrackedCall["phase"]): void {
     call.phase = phase;
     // A running call has no time limit, so the clock is not read.
@@ -452,7 +451,6 @@ export class CallTracker {
     });
   }
 
-  /** Close every connection. */
   destroy(): void {
     this.#sweeping.cancel();
     for (const socket of this.#sockets) socket.destroy();

@@ -118,28 +118,23 @@ export class ConnectionGuard {
     this.#sent = new FrameReader({ begin: (frame) => this.#beginSent(frame) });
   }
 
-  /** The client's misbehavior; null without any. */
   get complaint(): string | null {
     return this.#complaint;
   }
 
-  /** Note that a call of the client was accepted. */
   admit(): void {
     this.#isAdmitted = true;
   }
 
-  /** True once a call of the client has been accepted. */
   get isAdmitted(): boolean {
     return this.#isAdmitted;
   }
 
-  /** Note a call refused for lack of a valid token. */
   refuse(): void {
     this.#refusalCount += 1;
     if (this.#refusalCount >= REFUSALS_MAX) this.complain("too many refused calls");
   }
 
-  /** Ask for the connection to be closed, with a reason for the log. */
   complain(reason: string): void {
     if (this.#complaint !== null) return;
     this.#complaint = reason;
@@ -152,12 +147,10 @@ export class ConnectionGuard {
     if (this.#complaint !== null) close();
   }
 
-  /** Calls `listener` with the change when the request bytes of open streams grow or shrink. */
   onRequestBytes(listener: (change: number) => void): void {
     this.#onRequestBytes = listener;
   }
 
-  /** Calls `listener` when the number of bytes that wait in the socket has changed. */
   onQueuedBytes(listener: (bytes: number) => void): void {
     this.#onQueuedBytes = listener;
   }
@@ -185,7 +178,6 @@ export class ConnectionGuard {
     if (this.#complaint === null) this.#received.read(bytes);
   }
 
-  /** Inspect bytes to the client. */
   send(bytes: Uint8Array): void {
     this.#sent.read(bytes);
   }

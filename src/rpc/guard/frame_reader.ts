@@ -46,7 +46,6 @@ export class FrameReader {
     this.#skip = skip;
   }
 
-  /** The next bytes. */
   read(bytes: Uint8Array): void {
     let offset = Math.min(this.#skip, bytes.byteLength);
     this.#skip -= offset;

@@ -15,10 +15,7 @@ export class Paced<T> {
   readonly #compute: () => Promise<T>;
   readonly #pace: Pace;
   #next: Promise<T> | null = null;
-  /**
-   * The time when the whole burst will be allowed again, in monotonic ms. Each computation moves
-   * it.
-   */
+  /** When the whole burst will be allowed again, in monotonic ms. Each computation moves it. */
   #fullMs = -Infinity;
 
   constructor(

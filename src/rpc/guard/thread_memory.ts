@@ -49,7 +49,6 @@ export class ThreadMemory {
     this.#resting.setIn(REST_MS);
   }
 
-  /** Note that a call has ended. */
   noteCall(): void {
     this.#callCount += 1;
     this.#resting.setIn(REST_MS);

@@ -8,7 +8,6 @@ type Methods = typeof JobService["method"];
 
 /** The state of a call, between its handler and the code that encodes the response. */
 export interface CallState {
-  /** True if the client disconnected or its deadline passed. */
   readonly isCanceled: () => boolean;
   /** The caller; anonymous for a method that does not depend on it. */
   readonly caller: CallerInfo;

@@ -129,9 +129,7 @@ function bulkToWire(instances: readonly Instance[]) {
   return { instances: fitInstances(instances), count: instances.length };
 }
 
-/**
- * The handlers of JobService over `manager`: each converts its request, one call and the result.
- */
+/** Handlers of JobService over `manager`: each converts its request, one call and the result. */
 export function createHandlers(manager: ManagerApi): Handlers {
   return {
     getVersion: () => ({ version: manager.version, apiVersion: API_VERSION }),

@@ -27,7 +27,6 @@ export interface ScopedHandlersOptions<Api> {
   readonly handlersOf: (api: Api) => Partial<Handlers>;
 }
 
-/** A call in one of its forms. */
 interface CallForm<Response> {
   /** The request. @throws JobError */
   read(): object;
@@ -46,7 +45,6 @@ export class ScopedHandlers<Api> implements LocalReads {
     this.#whole = this.#view(options.api);
   }
 
-  /** True if there is a handler for a method. */
   has(method: UnaryName): boolean {
     return Object.hasOwn(this.#whole.handlers, method);
   }

@@ -7,9 +7,7 @@ import { type Field, shortName, tableOf } from "../model/message_table.ts";
 import { REQUEST_ITEMS_MAX } from "../limits.ts";
 import { refuse } from "./requests.ts";
 
-/**
- * Longest text of request fields, by name. Others have a name's limit; null is limited elsewhere.
- */
+/** Longest text of fields, by name. Others have a name's limit; null is limited elsewhere. */
 const FIELD_LENGTH_MAX: Readonly<Record<string, number | null>> = {
   // The job's types and the payload size limit the arguments.
   arguments: null,

@@ -42,11 +42,7 @@ export function readUuid(value: string, field: string): string {
   );
 }
 
-/**
- * A UUID or at least four characters of one.
- *
- * @throws JobError `invalid_argument` naming `field`
- */
+/** A UUID or at least four characters of one. @throws JobError `invalid_argument` naming `field` */
 export function readUuidPart(value: string, field: string): string {
   const id = value.toLowerCase();
   if (UUID_PART.test(id)) return id;

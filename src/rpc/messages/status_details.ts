@@ -6,9 +6,7 @@ export const STATUS_DETAILS = "grpc-status-details-bin";
 
 const BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest";
 
-/**
- * A google.rpc.Status with a google.rpc.BadRequest of one violation, as bytes.
- */
+/** A google.rpc.Status with a google.rpc.BadRequest of one violation, as bytes. */
 export function encodeBadRequest(
   code: number,
   message: string,

@@ -45,11 +45,7 @@ function wireTypeOf({ kind }: Field): number {
   }
 }
 
-/**
- * The bytes of a message or a record.
- *
- * @param form of values that exist as texts and as JSON; by default both
- */
+/** A message or record as bytes. @param form of values with a text and a JSON form; default both */
 export function encodeMessage<T extends Message>(
   typeName: T["$typeName"],
   message: RecordOf<T>,

@@ -33,7 +33,6 @@ export function toStatus(
 /** The caller of each call, by the headers that the interceptor passed on. */
 const callers = new WeakMap<grpc.Metadata, Caller>();
 
-/** A call of grpc-js. */
 interface GrpcCall extends NodeJS.EventEmitter {
   readonly metadata: grpc.Metadata;
   readonly cancelled: boolean;

@@ -36,7 +36,6 @@ export class HealthService {
     this.#checking = new LazyTimer(clock, () => void this.#sendChanges());
   }
 
-  /** The handlers, by generated name. */
   readonly handlers: grpc.UntypedServiceImplementation = {
     check: ((call, callback) => {
       this.#check(call.request).then(

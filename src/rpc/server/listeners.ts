@@ -157,11 +157,7 @@ async function createTls(
   return server;
 }
 
-/**
- * Remove the socket file of a dead daemon at `path`.
- *
- * @throws JobError `conflict` for anything else
- */
+/** Remove a dead daemon's socket file at `path`. @throws JobError `conflict` for anything else */
 async function clearPath(path: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (!found) return;
@@ -232,7 +228,6 @@ export async function listenUnix(
     readonly group: string | null;
     /** True if the folder is the runtime folder, which is ours to open for a group. */
     readonly isRuntimeFolder: boolean;
-    /** Most concurrent connections. */
     readonly connectionsMax: number;
     readonly onConnection: (socket: Socket) => void;
   },

@@ -21,9 +21,7 @@ export const FIRST_START: ListenerStart = { descriptor: null, hasWorked: false }
 export interface PatientListenerOptions {
   /** Opens the listener, or takes over a socket. @throws JobError */
   readonly listen: (descriptor: number | null) => Promise<TcpListener>;
-  /**
-   * Called when it listens or stops listening, after {@link PatientListener.start} has returned.
-   */
+  /** Called when it listens or stops, once {@link PatientListener.start} has returned. */
   readonly changed: () => void;
   /** True if another port will do: a taken address then means that none is free. */
   readonly isAnyPort: boolean;

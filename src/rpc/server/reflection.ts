@@ -64,7 +64,6 @@ function earlierOf({ proto }: DescFile): FileDescriptorProto {
   return fromJsonString(FileDescriptorProtoSchema, text);
 }
 
-/** The response to one request. */
 function responseTo({ messageRequest }: ServerReflectionRequest): Response {
   const { case: what, value } = messageRequest;
   switch (what) {

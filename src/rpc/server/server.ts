@@ -294,7 +294,6 @@ export class RpcServer {
     }
   }
 
-  /** The function that handles the connections of one listener. */
   #acceptor(authenticator: Authenticator | null): Accept {
     let inject: Accept | null = null;
     return (socket, guard) => {

@@ -17,7 +17,6 @@ const HEARTBEAT_MS = 10_000;
 /** The server's side of a call that returns a stream. */
 type Stream = grpc.ServerWritableStream<Uint8Array, Uint8Array>;
 
-/** Options of {@link Streams}. */
 interface StreamsOptions {
   readonly calls: Calls;
   readonly clock: Clock;
@@ -38,12 +37,10 @@ export class Streams {
     this.#options = options;
   }
 
-  /** Serve one call of Follow. */
   readonly follow = (stream: Stream): void => {
     void this.#serve(stream, "Cannot follow", (signal) => this.#pass("follow", stream, signal));
   };
 
-  /** Serve one call of Watch. */
   readonly watch = (stream: Stream): void => {
     void this.#serve(stream, "Cannot watch", (signal) => this.#pass("watch", stream, signal));
   };

@@ -49,11 +49,7 @@ export class WatchHub {
     this.#name = name;
   }
 
-  /**
-   * The messages of one watcher, until its signal aborts.
-   *
-   * @throws JobError for a request that cannot be answered
-   */
+  /** The messages of a watcher until its signal aborts. @throws JobError for a bad request */
   async *watch(
     bytes: Uint8Array,
     { jobs, signal, isJson = false }: StreamSignal,

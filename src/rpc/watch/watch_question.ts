@@ -19,9 +19,7 @@ const NOTED_MAX = 100;
 export const ROUND_MS = 1_000;
 /** The same while nothing is known to change. */
 export const QUIET_MS = 3_000;
-/**
- * Least time between two readings of data without change counters: incidents, nodes and failures.
- */
+/** Least time between readings of data without change counters: incidents, nodes, failures. */
 const SLOW_MS = 5_000;
 
 type Methods = typeof JobService["method"];
@@ -50,7 +48,6 @@ export interface WatchSubject {
 /** One question with its watchers: it is answered for all of them together. */
 export class WatchQuestion {
   readonly log: WatchLog;
-  /** The number of watchers. */
   watcherCount = 0;
   /** Monotonic ms since which nobody watches. */
   leftMs = 0;
@@ -77,11 +74,7 @@ export class WatchQuestion {
     this.#call = { jobs, isJson, isCanceled: () => false, onCancel: () => {} };
   }
 
-  /**
-   * Note a change of an instance; null for unknown ones.
-   *
-   * @returns true if it is the first since the last reading
-   */
+  /** Note a changed instance; null if unknown. @returns true if the first since the last reading */
   note(change: ChangeOfInstance | null): boolean {
     if (change === null) {
       this.#hasMissed = true;
@@ -116,7 +109,6 @@ export class WatchQuestion {
     return nowMs - this.#readMs >= (this.#hasNews ? ROUND_MS * 0.9 : QUIET_MS);
   }
 
-  /** True if watchers wait for a known change. */
   get hasNews(): boolean {
     return this.#hasNews && this.watcherCount > 0;
   }
