@@ -48,7 +48,6 @@ export class StoreNotices {
     this.#notify("store", this.#incident);
   }
 
-  /** The store responds again. */
   returned(): void {
     if (this.#incident === null) return;
     this.#notify("recovered", { ...this.#incident, closedAt: this.#context.clock.now().wallMs });

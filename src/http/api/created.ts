@@ -14,12 +14,7 @@ export interface Created {
   readonly schedule?: { readonly id: string };
 }
 
-/**
- * Location of the created item; null if nothing, or several instances, were created.
- *
- * @param response the message
- * @param basePath path of the server behind a proxy
- */
+/** Location of the created item; null if nothing, or several instances, were created. */
 export function placeOf({ instance, schedule }: Created, basePath: string): string | null {
   if (instance?.uuid) return `${basePath}/api/v1/instances/${instance.uuid}`;
   return schedule?.id ? `${basePath}/api/v1/schedules/${encodeURIComponent(schedule.id)}` : null;

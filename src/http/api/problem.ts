@@ -19,11 +19,7 @@ export function problemText(
   });
 }
 
-/**
- * The response to a request that failed.
- *
- * @param status replaces the status of the error's code
- */
+/** The response to a request that failed. @param status replaces the status of the error's code */
 export function problemResponse(
   error: JobError,
   status: number = HTTP_STATUS[error.code],

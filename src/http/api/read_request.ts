@@ -25,11 +25,7 @@ const FIELDS_OF_QUERY = new MessageReader("Cannot read the query");
 const FIELDS_OF_PATH = new MessageReader("Cannot read the path");
 const FIELDS_OF_KEY = new MessageReader("Cannot read the header Idempotency-Key");
 
-/**
- * The request message of a route.
- *
- * @throws JobError `invalid_argument` with the path of the field in JSON
- */
+/** The request of a route. @throws JobError `invalid_argument` with the path of the JSON field */
 export function readRequest(route: Route, parts: RequestParts): object {
   const { method: { input }, hasBody } = route;
   const init: MessageInit = hasBody ? FIELDS_OF_BODY.message(input, parts.body) : {};

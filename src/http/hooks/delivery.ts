@@ -53,11 +53,7 @@ export class Delivery {
     }) ?? null;
   }
 
-  /**
-   * The arguments of the job.
-   *
-   * @throws JobError `invalid_argument` for a missing one
-   */
+  /** The arguments of the job. @throws JobError `invalid_argument` for a missing one */
   arguments({ arguments: passed }: JobHook): readonly unknown[] | Record<string, unknown> {
     const values = passed.map(({ name, from, isRequired }) => {
       const value = this.valueOf(from);

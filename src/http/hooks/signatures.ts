@@ -130,7 +130,6 @@ function verifyToken({ header: name, secrets }: JobHook, { headers }: SignedRequ
   return right(id ? `id ${id}` : null);
 }
 
-/** Verify signatures over a time. */
 function verifyTimed(
   { replayWindowMs }: JobHook,
   { wanted, given, time, nowMs, delivery }: {

@@ -20,7 +20,6 @@ const INCIDENT_PAGES_MAX = 5;
 /** Options of the metrics. */
 export interface MetricsOptions {
   readonly clock: Clock;
-  /** Most kinds with a separate label. */
   readonly kindLabelsMax?: number;
 }
 
@@ -94,7 +93,6 @@ export class Metrics {
   readonly #labels = new Set<string>();
   #systemLabels = 0;
   readonly #facts: JobFactsReader;
-  /** Stops counting. */
   readonly stop: () => void;
 
   constructor(manager: ManagerApi, options: MetricsOptions) {
@@ -335,7 +333,6 @@ export class Metrics {
     return sums;
   }
 
-  /** Counters of this process since its start. */
   #writeCounters(page: MetricsPage): void {
     const executed = "go_job_executed_total";
     this.#writeCounter(page, executed, "Attempts that ended.", (kind) => kind.executed);

@@ -84,7 +84,6 @@ export class MetricsPage {
     this.#lines.push(text === "" ? `${name} ${value}` : `${name}{${text}} ${value}`);
   }
 
-  /** A gauge of one sample. */
   gauge(name: string, help: string, value: number): void {
     this.metric(name, "gauge", help);
     this.sample(name, value);

@@ -88,7 +88,6 @@ export class ManagerStatusSource implements StatusSource {
     return this.#manager.deliver(kind, delivery);
   }
 
-  /** Stop counting. */
   stop(): void {
     this.#metrics.stop();
   }

@@ -7,7 +7,6 @@ import type { CancelSignal } from "../../rpc/server/call_policy.ts";
 export interface HttpRequest {
   /** "GET" for HEAD as well: only the body of the response is omitted. */
   readonly method: string;
-  /** True for HEAD. */
   readonly isHead: boolean;
   /** As in the request line: with its percent signs, without the query and the base path. */
   readonly path: string;

@@ -47,7 +47,6 @@ export interface HttpApp {
   readonly server: ServerConfig;
 }
 
-/** Addresses of an {@link AppHandler}. */
 interface AppHandlerOptions {
   readonly policy: ListenerPolicy;
   readonly connections: ConnectionLimit;

@@ -44,7 +44,6 @@ export class ConnectionLimit {
     return this.#close(oldest ?? this.#idleMember());
   }
 
-  /** Watch a new connection. */
   add(connection: HttpConnection): void {
     this.#silent.add(connection);
     const timer = this.#clock.timer(CONNECTION_MS, () => connection.destroy(), { unref: true });
@@ -81,7 +80,6 @@ export class ConnectionLimit {
     }
   }
 
-  /** A connection has closed. */
   remove(connection: HttpConnection): void {
     this.release(connection);
     this.#silent.delete(connection);

@@ -7,7 +7,6 @@ export interface SiteCheck {
   readonly headers: IncomingHttpHeaders;
   /** Origins of other sites that may use the API, such as `https://ops.example`. */
   readonly origins: readonly string[];
-  /** True if the connection has TLS. */
   readonly isSecure: boolean;
 }
 

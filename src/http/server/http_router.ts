@@ -29,7 +29,6 @@ export interface HttpServerOptions {
   readonly hosts: readonly string[];
   /** Its location for browsers: paths below its base path are read without it. */
   readonly site: SiteConfig;
-  /** Most concurrent connections. */
   readonly connectionsMax: number;
   /** Null for the monitoring paths alone. */
   readonly app: HttpApp | null;
@@ -63,7 +62,6 @@ export class HttpRouter {
       new AppHandler(app, { ...options, policy, connections: this.#connections });
   }
 
-  /** Take a new connection. */
   accept(socket: Socket): void {
     if (!this.#connections.makeRoom()) return void socket.destroy();
     const connection = new HttpConnection(socket, {

@@ -5,11 +5,8 @@ import { bareHost, isLoopback } from "../../core/address.ts";
 
 /** The host names that clients may use for this daemon. */
 export interface KnownHosts {
-  /** The host it listens on. */
   readonly bound: string;
-  /** Name of this machine. */
   readonly machine: string;
-  /** More names, from the configuration. */
   readonly others: readonly string[];
 }
 

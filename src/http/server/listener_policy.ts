@@ -4,7 +4,6 @@ import type { ServerConfig } from "../../platform/network/server_config.ts";
 
 /** Clients that can reach the HTTP server, and their protection. */
 export interface ListenerPolicy {
-  /** True if it speaks TLS. */
   readonly hasTls: boolean;
   /** Why only the monitoring paths are answered; null without a restriction. */
   readonly refusal: JobError | null;

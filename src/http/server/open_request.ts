@@ -55,7 +55,6 @@ export class OpenRequest implements HttpRequest {
     return this.isHead ? "GET" : this.request.method;
   }
 
-  /** True if the response has no body. */
   get isHead(): boolean {
     return this.request.method === "HEAD";
   }
@@ -162,7 +161,6 @@ export class OpenRequest implements HttpRequest {
     return caller;
   }
 
-  /** Send the response. */
   respond(response: PlainResponse): void {
     const { connection, access: { tracker } } = this.#parts;
     const { body } = response;

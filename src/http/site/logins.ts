@@ -27,7 +27,6 @@ export interface LoginsOptions {
 /** The client of a login or of a session. */
 export interface LoginClient {
   readonly address: string;
-  /** True if it is connected by TLS. */
   readonly isSecure: boolean;
   /** Its user on this machine; null if it is elsewhere or unknown. */
   user(): Promise<number | null>;
@@ -112,7 +111,6 @@ export class Logins {
     return false;
   }
 
-  /** End the session of a client. */
   async logOut(caller: SessionCaller, address: string): Promise<void> {
     await this.#options.callers.end(caller);
     const { name, session: { id } } = caller;

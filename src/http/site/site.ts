@@ -78,7 +78,6 @@ export interface SiteOptions {
   /** Authentication of callers over TCP; with "none" everyone is the owner. */
   readonly authMode: AuthConfig["mode"];
   readonly config: SiteConfig;
-  /** Port of the listener. */
   readonly port: number;
   readonly clock: Clock;
   readonly logger: Logger;

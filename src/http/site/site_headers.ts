@@ -51,11 +51,7 @@ export const SITE_HEADERS: Readonly<Record<string, string>> = {
   "content-security-policy": policyText(POLICY),
 };
 
-/**
- * Headers of a page without scripts and files.
- *
- * @param styleHash SHA-256 of its style, in Base64
- */
+/** Headers of a page without scripts and files. @param styleHash SHA-256 of its style, in Base64 */
 export function plainPageHeaders(styleHash: string): Readonly<Record<string, string>> {
   return {
     ...COMMON,

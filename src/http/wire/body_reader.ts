@@ -9,7 +9,6 @@ export interface BodyLimits {
   readonly isCut: boolean;
 }
 
-/** Settings for reading a body. */
 interface BodyOptions extends BodyLimits {
   /** Its length in bytes, or "chunked". */
   readonly framing: number | "chunked";
@@ -72,7 +71,6 @@ export class BodyReader {
     return this.#problem !== null || isCut && this.#keptBytes >= bytesMax;
   }
 
-  /** The bytes that were kept. */
   take(): Buffer {
     const last = this.#block.subarray(0, this.#blockBytes);
     return this.#blocks.length === 0 ? last : Buffer.concat([...this.#blocks, last]);

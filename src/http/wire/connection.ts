@@ -27,10 +27,7 @@ export interface ConnectionOptions {
 
 /** Longest head of a request, in bytes. */
 const HEAD_BYTES_MAX = 16_384;
-/**
- * Most bytes discarded after a request: closing a connection with unread bytes can lose the
- * response.
- */
+/** Most bytes discarded after a request: closing with unread bytes can lose the response. */
 const DISCARDED_BYTES_MAX = 65_536;
 /** Time for the client to close a connection after its last response. */
 const LINGER_MS = 1_000;
@@ -91,7 +88,6 @@ export class HttpConnection implements BodySource {
     socket.once("close", () => this.#close());
   }
 
-  /** True while a request is being answered. */
   get isBusy(): boolean {
     return this.#phase === "answering" || this.#phase === "sending";
   }
@@ -117,7 +113,6 @@ export class HttpConnection implements BodySource {
     return this.#clientUser ??= clientUser(this.socket);
   }
 
-  /** Answer the request. */
   respond({ status, headers, body }: PlainResponse, { isLast, onSent }: SendOptions = {}): void {
     if (this.#phase === "closing") return onSent?.();
     if (isLast === true) this.#isLast = true;
@@ -164,7 +159,6 @@ export class HttpConnection implements BodySource {
     });
   }
 
-  /** End a response that was begun with {@link beginStream}. */
   endStream(onSent: () => void): void {
     if (this.#phase === "closing") return onSent();
     this.#onSent = onSent;

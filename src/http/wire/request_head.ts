@@ -30,7 +30,6 @@ export function requestError({ status, problem }: RequestProblem): JobError {
   return new JobError(code, `Cannot read the request: ${problem}`);
 }
 
-/** Most header fields of a request. */
 const FIELDS_MAX = 100;
 const LINE_END = "\r\n";
 const BLANK = 0x20;

@@ -144,7 +144,6 @@ export class WireRequest implements RequestHead, CancelSignal {
     else waiter.reject(disconnected());
   }
 
-  /** The client has left. */
   abort(): void {
     if (this.#isAborted) return;
     this.#isAborted = true;

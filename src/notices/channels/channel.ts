@@ -9,7 +9,6 @@ import type { Clock } from "../../platform/clock.ts";
 export interface DeliveryContext {
   /** 1 for the first. */
   readonly attempt: number;
-  /** Aborts it. */
   readonly signal: AbortSignal;
   /** Writes a line to the log of the delivery. */
   readonly log?: (level: LogLevel, message: string) => void;
@@ -100,11 +99,7 @@ function toDeliveryError(thrown: unknown, mask: SecretMask): DeliveryError {
   });
 }
 
-/**
- * Run a delivery for at most `timeoutMs`.
- *
- * @throws errors of `run`; DeliveryError if it takes longer or is aborted
- */
+/** Run a delivery. @throws errors of `run`; DeliveryError after `timeoutMs`, or if aborted */
 async function withTimeLimit<T>(
   { clock, timeoutMs, signal }: {
     readonly clock: Clock;

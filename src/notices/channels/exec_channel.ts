@@ -44,7 +44,6 @@ export function createExecChannel(
   };
 }
 
-/** The environment variables that hold a notice. */
 function variablesOf(
   notice: Notice,
   channel: string,

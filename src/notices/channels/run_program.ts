@@ -100,7 +100,6 @@ function startError(name: string, error: unknown): DeliveryError {
   });
 }
 
-/** Keeps the end of an output. */
 class OutputEnd {
   #bytes: Buffer = Buffer.alloc(0);
 

@@ -13,16 +13,13 @@ export interface NoticeContext {
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly logger: Logger;
-  /** Id of this node. */
   readonly node: string;
-  /** Name of this host. */
   readonly host: string;
   /** IANA name, for quiet hours and for silences of jobs without a zone. */
   readonly timezone: string;
   readonly findJob: (kind: string) => JobDefinition | undefined;
   /** The currently configured channels by name. */
   readonly channels: ReadonlyMap<string, Channel>;
-  /** Recent notices of the channels. */
   readonly flood: FloodGate;
   /** True if a success took less than its job is expected to. */
   readonly isShort: (instance: Instance) => Promise<boolean>;

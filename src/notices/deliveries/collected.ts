@@ -46,7 +46,6 @@ export interface Collecting {
   readonly until: number;
 }
 
-/** Something to collect. */
 interface CollectedNews extends Omit<DigestItem, "count" | "firstAt" | "lastAt"> {
   /** Stays the same when collected again. */
   readonly id: string;

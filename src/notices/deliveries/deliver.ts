@@ -180,7 +180,6 @@ function collectingOf({ argumentsJson }: Instance): Collecting | null {
   return given?.collected ?? null;
 }
 
-/** One notice of all collected items. */
 async function digestOf(
   found: readonly CollectedItem[],
   { collecting, context }: {

@@ -23,7 +23,6 @@ import { collect, collectRepeat, collectUntil, silencedUntil } from "./collected
 
 /** Delivery data about the news of one memo. */
 interface About {
-  /** The memo's key. */
   readonly key: string;
   readonly subject: NoticeSubject;
   /** The instances of the news, by id; null for deleted ones. */
@@ -32,7 +31,6 @@ interface About {
 
 /** One notice for one channel, before it is put into words. */
 interface Draft {
-  /** Id of the delivery. */
   readonly id: string;
   readonly event: NoticeEvent;
   readonly at: number;

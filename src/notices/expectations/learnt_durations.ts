@@ -52,7 +52,6 @@ export class LearntDurations {
     return learnt.reading !== null || isNew(learnt, nowMs);
   }
 
-  /** True if the durations of a job were read. */
   isLoaded(kind: string): boolean {
     return (this.#jobs.get(kind)?.readMs ?? null) !== null;
   }
@@ -75,7 +74,6 @@ export class LearntDurations {
     return isSlow ? this.bandOf(kind) : null;
   }
 
-  /** Add the duration of a success. */
   add(kind: string, durationMs: number): void {
     add(this.#of(kind), durationMs);
   }

@@ -65,7 +65,6 @@ export class RunWatch {
     return this.#runs.get(id)?.instance.fence === fence;
   }
 
-  /** An attempt begins. */
   add({ expect }: WatchedJob, instance: Instance): void {
     const { clock, learnt } = this.#options;
     const { wallMs, monotonicMs } = clock.now();

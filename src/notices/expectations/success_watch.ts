@@ -25,7 +25,6 @@ export class SuccessWatch {
     this.#store = store;
   }
 
-  /** A run of a job succeeded. */
   succeeded(kind: string, at: number): void {
     const last = this.#jobs.get(kind);
     if (last !== undefined) last.at = Math.max(last.at ?? -Infinity, at);

@@ -16,9 +16,7 @@ export interface WatchedJob {
   readonly keepSuccessMs: number;
   /** True if an attempt takes a worker of this node. */
   readonly takesWorker: boolean;
-  /**
-   * True if the starts of runs are watched; unless {@link watchesEveryStart}, only scheduled ones.
-   */
+  /** True if starts of runs are watched, only scheduled ones unless {@link watchesEveryStart}. */
   readonly watchesStart: boolean;
   readonly watchesEveryStart: boolean;
   /** True if the durations of running attempts are watched. */

@@ -4,9 +4,7 @@ import { formatLocal } from "../../core/time/local_time.ts";
 
 /** Settings for rendering a notice. */
 export interface RenderOptions {
-  /** Name of the channel. */
   readonly channel: string;
-  /** The zone of all times. */
   readonly timezone: string;
 }
 

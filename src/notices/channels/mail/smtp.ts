@@ -15,7 +15,6 @@ export interface Envelope {
 export interface SmtpOptions {
   readonly clock: Clock;
   readonly timeoutMs: number;
-  /** Aborts it. */
   readonly signal: AbortSignal;
 }
 

@@ -20,7 +20,6 @@ export interface HttpRequest {
 /** Settings of a request. */
 export interface HttpCallOptions {
   readonly clock: Clock;
-  /** Aborts it. */
   readonly signal: AbortSignal;
   /** Trusted authorities; null: the system's. */
   readonly ca: Buffer | null;
@@ -30,7 +29,6 @@ export interface HttpCallOptions {
   readonly allowPrivate: boolean;
 }
 
-/** The network of the system. */
 const SYSTEM_NETWORK: Network = {
   lookup: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
   isPublic: isPublicAddress,

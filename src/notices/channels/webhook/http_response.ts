@@ -27,7 +27,6 @@ export class ResponseReader {
   #problem: string | null = null;
   #interim = 0;
 
-  /** True once nothing more has to be read. */
   get isComplete(): boolean {
     return this.#isComplete || this.#problem !== null;
   }
@@ -46,7 +45,6 @@ export class ResponseReader {
     return { status, headers, body: new TextDecoder().decode(body) };
   }
 
-  /** The next bytes. */
   write(chunk: Uint8Array): void {
     if (this.isComplete) return;
     this.#bytes = Buffer.concat([this.#bytes, chunk]);
