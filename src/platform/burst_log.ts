@@ -1,14 +1,10 @@
 import type { Clock } from "./clock.ts";
 import type { LogFields, Logger } from "./logger.ts";
 
-/** Most records written in one second. */
 const RECORDS_MAX = 50;
 const PERIOD_MS = 1_000;
 
-/**
- * Writes records that others may cause in any number: the first 50 of each second, and a count of
- * the rest.
- */
+/** Writes the first 50 records of each second that others may cause, and a count of the rest. */
 export class BurstLog {
   readonly #logger: Logger;
   readonly #clock: Clock;

@@ -95,11 +95,7 @@ export const systemClock: Clock = {
   defer: (callback) => void runLater(callback),
 };
 
-/**
- * Wait `delayMs` on `clock`.
- *
- * Resolves early, without an error, when `signal` aborts.
- */
+/** Wait `delayMs` on `clock`. Resolves early, without an error, when `signal` aborts. */
 export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve();
@@ -113,11 +109,7 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
   });
 }
 
-/**
- * The result of a promise, or of `late` when `limitMs` is over.
- *
- * The work behind the promise is not ended.
- */
+/** The result of a promise, or of `late` after `limitMs`. The promise's work is not ended. */
 export async function inTime<T>(
   promise: Promise<T>,
   limitMs: number,

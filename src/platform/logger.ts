@@ -37,7 +37,6 @@ export function createLogger(
     readonly level: LoggerLevel;
     readonly format: "text" | "json";
     readonly write: (line: string) => void;
-    /** Masks secrets in records. */
     readonly mask?: SecretMask;
   },
 ): Logger {

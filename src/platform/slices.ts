@@ -3,9 +3,7 @@ import type { Clock } from "./clock.ts";
 /** Time for which a computation runs before it yields, in milliseconds. */
 const SLICE_MS = 5;
 
-/**
- * Cuts a long computation into slices, and lets everything else in the event loop run between them.
- */
+/** Cuts a long computation into slices, between which everything else in the event loop runs. */
 export class Slices {
   readonly #clock: Clock;
   #begunMs: number;

@@ -15,9 +15,7 @@ import type { SupervisorPlace } from "./supervisor_folder.ts";
 /** The command line, environment and account of a supervisor. */
 export type SupervisorLaunch = WorkerLaunch;
 
-/**
- * The key of a command's supervisor: its user, group and priority, which all its commands share.
- */
+/** The key of a command's supervisor: user, group and priority, which its commands share. */
 export function supervisorKey({ user, group, nice, ionice }: CommandSpec): string {
   return JSON.stringify([user, group, nice ?? null, ionice ?? null]);
 }

@@ -46,10 +46,8 @@ export interface FoundSupervisor {
   readonly runs: readonly FoundRun[];
   /** The version of its program; null if it ends with its commands. */
   readonly program: string | null;
-  /** The highest number of its commands. */
   readonly lastRun: number;
   readonly peer: SupervisorPeer;
-  /** Leave it as it is. */
   leave(): void;
 }
 

@@ -25,7 +25,6 @@ export class MovedDeadlines {
     this.#moved.set(run, deadlineMs);
   }
 
-  /** From now on the supervisor takes them. */
   ready(): void {
     this.#isReady = true;
     this.#flush();

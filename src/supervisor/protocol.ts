@@ -55,7 +55,6 @@ export function markerOfRun(token: string, run: number): string {
 
 /** The claim that a command runs for. */
 export interface ClaimOfRun {
-  /** Id of the instance. */
   readonly id: string;
   readonly fence: number;
 }

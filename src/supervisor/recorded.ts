@@ -36,7 +36,6 @@ export class Recorded {
     this.#timer.setWithin(SEND_MS);
   }
 
-  /** Acknowledge it now. */
   send(): void {
     const [lines, done] = [[...this.#lines], this.#done];
     if (lines.length === 0 && done.length === 0) return;

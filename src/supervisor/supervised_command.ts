@@ -44,9 +44,7 @@ export type CommandMessage = Extract<FromSupervisor, { readonly run: number }>;
 export interface CommandSupervisor {
   /** Null if it could not be started. */
   readonly pid: number | null;
-  /**
-   * Take a command, and begin it once the supervisor is ready. Ends it if the supervisor is gone.
-   */
+  /** Take a command; begin it when the supervisor is ready, end it if the supervisor is gone. */
   take(command: SupervisedCommand): void;
   /** Forget a command that has not been sent to it. */
   drop(command: SupervisedCommand): void;
@@ -132,7 +130,6 @@ export class SupervisedCommand implements RunHost {
     return this.#start === null;
   }
 
-  /** True if an earlier daemon began it. */
   get isFound(): boolean {
     return this.#begun !== null;
   }
@@ -142,7 +139,6 @@ export class SupervisedCommand implements RunHost {
     return this.#run?.instance ?? null;
   }
 
-  /** The processes of the command. */
   get family(): Family {
     const sessions = new Set(this.leader === null ? [] : [this.leader]);
     return { marker: this.marker, sessions };

@@ -199,7 +199,6 @@ export class SupervisorProcess implements CommandSupervisor {
     return this.#watch.missing(command);
   }
 
-  /** Take over the commands of a found supervisor. */
   attach(): void {
     // It may have ended since.
     if (this.#phase !== "found") return;

@@ -113,7 +113,6 @@ export class SupervisorRecords {
     }
   }
 
-  /** Remove the folder if no supervisor needs it. */
   removeUnused(): void {
     const { outliving } = this.#options;
     if (outliving !== null) removeUnused(outliving.folder());

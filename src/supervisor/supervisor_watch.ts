@@ -44,7 +44,6 @@ export class SupervisorWatch {
     this.#timer = new LazyTimer(options.clock, () => this.#look());
   }
 
-  /** True if it has not answered for a while. */
   get isSilent(): boolean {
     return this.#isSilent && this.#options.commands.size > 0;
   }

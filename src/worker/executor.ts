@@ -43,7 +43,6 @@ export interface AttemptSink {
   log(entries: readonly LogEntry[]): void;
   /** Progress of the job; called at most twice a second. */
   progress(progress: Progress): void;
-  /** The place where its command runs. */
   placed(place: ProcessPlace): void;
   /** Usage of its processes so far, or in total once they have ended. */
   used(usage: AttemptUsage | LiveUsage): void;
@@ -53,10 +52,7 @@ export interface AttemptSink {
   call(method: string, args: readonly unknown[]): Promise<unknown>;
 }
 
-/**
- * The choice of job code instead of the retry policy: a delay in milliseconds, no retry, or
- * discard.
- */
+/** Job code's choice in place of the retry policy: a delay in ms, no retry, or discard. */
 export type RetryWish = number | "never" | "discarded";
 
 /** A failed attempt's error and the decisions of the job's handlers. */
@@ -81,10 +77,7 @@ export type AttemptOutcome =
     readonly cause: AbortCause;
     readonly isUnstarted?: boolean;
   } & FailureDetail)
-  /**
-   * It has not started, because the system lacks processes, descriptors or memory: retry at any
-   * time.
-   */
+  /** Not started, as the system lacks processes, descriptors or memory: retry at any time. */
   | { readonly type: "unstarted"; readonly error: ErrorInfo }
   /** Its worker was killed from outside or could not be started. */
   | ({ readonly type: "lost" } & FailureDetail);
@@ -147,7 +140,6 @@ export interface Attempt {
 
 /** An attempt that an earlier daemon began, and that still runs or has not been recorded. */
 export interface FoundAttempt {
-  /** Id of the instance. */
   readonly id: string;
   readonly fence: number;
   /** Time since it began, in milliseconds. */
@@ -160,20 +152,14 @@ export interface FoundAttempt {
 
 /** The attempts that outlive a daemon. */
 export interface Survivors {
-  /**
-   * The place where the daemons of one node find them: a daemon that looks elsewhere finds none.
-   */
+  /** The place where daemons of one node find them; a daemon that looks elsewhere does not. */
   readonly place: string;
   /**
    * Find the remaining runs of earlier daemons. This takes nothing over: another daemon may turn
    * out to live. Never rejects.
    */
   find(): Promise<readonly FoundAttempt[]>;
-  /**
-   * Take over a found attempt.
-   *
-   * @param lines number of its printed lines in the store
-   */
+  /** Take over a found attempt. @param lines number of its printed lines in the store */
   adopt(found: FoundAttempt, task: AttemptTask, sink: AttemptSink, lines: number): Attempt;
   /** Continue adopted attempts, and end all other found ones. */
   begin(): void;
@@ -203,10 +189,7 @@ export interface Executor {
   keepsStartAt?(job: JobDefinition): boolean;
   /** Attempts given to it that have not begun. */
   readonly waiting: number;
-  /**
-   * An attempt of this job will follow in about a second: start its process. Absent if it starts
-   * none.
-   */
+  /** An attempt follows in about a second: start its process. Absent if it starts none. */
   prepare?(job: JobDefinition): void;
   /**
    * Call a handler of the job in a worker, for at most HANDLER_MS_MAX. Never rejects.

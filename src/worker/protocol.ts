@@ -4,10 +4,7 @@ import type { Signature } from "../core/arguments/signature.ts";
 import { runtimeName } from "../platform/system/runtime.ts";
 import type { AbortCause, AttemptOutcome, HandlerCall } from "./executor.ts";
 
-/**
- * Version of the messages between daemon and worker: the same program, unless its file was
- * replaced.
- */
+/** Version of the messages between daemon and worker: one program, unless its file was replaced. */
 export const PROTOCOL_VERSION = 5;
 
 /** The part of a job that a worker needs; sent once per worker and then named by a number. */
@@ -49,9 +46,7 @@ export type AttemptResult =
   }
   | Extract<AttemptOutcome, { readonly type: "error" | "snooze" | "unstarted" }>;
 
-/**
- * Daemon → worker. A run is an attempt or a handler call; `run` is its number within the worker.
- */
+/** Daemon → worker. A run is an attempt or a handler call; `run` is its number in the worker. */
 export type ToWorker =
   | { readonly type: "job"; readonly ref: number; readonly job: WireJob }
   | {
@@ -146,9 +141,7 @@ export interface WireError {
   readonly path?: string;
 }
 
-/**
- * A JSON line from the daemon to a worker's guard: the time left for job code; null for no limit.
- */
+/** A JSON line from daemon to a worker's guard: the time left for job code; null: no limit. */
 export interface GuardMessage {
   readonly untilMs: number | null;
 }

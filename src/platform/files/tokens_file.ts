@@ -169,9 +169,7 @@ function editors(path: string): readonly User[] {
   }
 }
 
-/**
- * Create the draft, which only one program can do, so that no change is lost. @returns descriptor
- */
+/** Create the draft, which only one program can, so that no change is lost. @returns descriptor */
 function lock(draft: string, nowMs: number): number {
   const make = () => openSync(draft, "wx", 0o600);
   try {

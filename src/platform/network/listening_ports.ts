@@ -6,9 +6,7 @@ const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];
 /** A line of these tables: number, local address and port, remote one, state 0A, …, user. */
 const LISTENING = /^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) \S+ 0A \S+ \S+ \S+\s+(\d+) /;
 
-/**
- * The TCP ports with a listener on this machine, with the user's id; null if the system lists none.
- */
+/** Listening TCP ports of this machine, with the user's id; null if the system lists none. */
 export async function listeningPorts(): Promise<ReadonlyMap<number, number> | null> {
   if (process.platform !== "linux") return null;
   const ports = new Map<number, number>();

@@ -116,7 +116,6 @@ export class Cgroup {
     }
   }
 
-  /** The text of one of its files; null if missing. */
   read(name: string): string | null {
     return readSystemFile(join(this.path, name))?.trim() ?? null;
   }

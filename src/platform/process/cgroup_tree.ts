@@ -19,9 +19,7 @@ const TOKEN_LENGTH = 16;
 const DEPTH_MAX = 4;
 /** Most groups below a tree. Its user may make more in vain: the daemon has to remove them. */
 const GROUPS_MAX = 4_096;
-/**
- * Processes and threads that commands leave to the daemon, which dies if it cannot start a thread.
- */
+/** Processes and threads that commands leave to the daemon: it dies if it cannot start a thread. */
 const PROCESSES_SPARED = 256;
 /** The same for the supervisor, within its tree. */
 const SUPERVISOR_SPARED = 64;

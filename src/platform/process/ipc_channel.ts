@@ -29,7 +29,6 @@ export class IpcChannel implements Pick<ChildChannel, keyof ChildChannel> {
     });
   }
 
-  /** Bytes that the child has not read yet, not counting bytes in the kernel. */
   get unreadBytes(): number {
     return this.#unsentBytes;
   }
@@ -38,7 +37,6 @@ export class IpcChannel implements Pick<ChildChannel, keyof ChildChannel> {
     this.sendText(JSON.stringify(message));
   }
 
-  /** Send a message that is already JSON. */
   sendText(text: string): void {
     // A child that has closed its end just ends.
     if (!this.#isReading || !this.#child.connected) return;
@@ -46,13 +44,11 @@ export class IpcChannel implements Pick<ChildChannel, keyof ChildChannel> {
     this.#child.send(JSON.parse(text), () => this.#unsentBytes -= text.length);
   }
 
-  /** Call back once the child has closed its end. */
   whenClosed(callback: () => void): void {
     if (this.#isOpen) this.#onClosed = callback;
     else callback();
   }
 
-  /** Read and send nothing more. */
   close(): void {
     this.#isReading = false;
     if (this.#child.connected) this.#child.disconnect();

@@ -30,9 +30,7 @@ export function dropCaches(): void {
   releaseProgramCode();
 }
 
-/**
- * Calls {@link dropCaches} and {@link releaseMemory}. For a thread that was busy and is now idle.
- */
+/** Calls {@link dropCaches} and {@link releaseMemory}, for a thread that is idle after work. */
 export function shrinkMemory(): void {
   dropCaches();
   releaseMemory();

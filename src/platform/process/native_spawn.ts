@@ -31,7 +31,6 @@ export interface ProcessExit {
 
 /** Room for the structures of every C library that we run with. */
 const STRUCTURE_BYTES = 512;
-/** Size of a signal set. */
 const SIGNALS_BYTES = 128;
 const SETSIGDEF = 0x04;
 const SETSIGMASK = 0x08;

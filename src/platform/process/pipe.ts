@@ -42,11 +42,7 @@ export function momentaryFolder(use: keyof typeof PREFIXES): string {
   return mkdtempSync(join(tmpdir(), PREFIXES[use]));
 }
 
-/**
- * Remove folders of {@link momentaryFolder} left behind by killed processes of ours.
- *
- * @param nowMs epoch ms
- */
+/** Remove folders of {@link momentaryFolder} that killed processes left. @param nowMs epoch ms */
 export async function removeStaleFolders(nowMs: number, root: string = tmpdir()): Promise<void> {
   const uid = process.getuid?.();
   const prefixes = Object.values(PREFIXES);

@@ -78,10 +78,7 @@ function openFileLimits(): BigUint64Array | null {
   return openLibc()?.symbols.getrlimit(RLIMIT_NOFILE, limits) === 0 ? limits : null;
 }
 
-/**
- * The open-file soft limit for child processes, instead of this one's raised limit; null to
- * inherit.
- */
+/** The open-file soft limit of children, not this process's raised one; null to inherit. */
 export function openFilesOfChildren(): number | null {
   return startedWith;
 }
@@ -168,7 +165,6 @@ export interface OwnProgram {
   readonly argv: readonly string[];
   /** True where it can be replaced. */
   canBeReplaced(): boolean;
-  /** See {@link replaceProgram}. */
   replace(path: string, handedOver: HandedOver | null): void;
   /** Begin anew, as after a replacement: the earlier identity of this process is gone. */
   beginAnew(): void;

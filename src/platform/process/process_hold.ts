@@ -9,11 +9,7 @@ export class ProcessHold {
   #timer: ReturnType<typeof setInterval> | null = null;
   #count = 0;
 
-  /**
-   * Keep the process alive.
-   *
-   * @returns a function that releases it; further calls of it do nothing
-   */
+  /** Keep the process alive. @returns a function that releases it; repeated calls do nothing */
   hold(): () => void {
     let isHeld = true;
     this.#count += 1;

@@ -82,10 +82,7 @@ function applySetup(setup: ProcessSetup): void {
   if (cwd !== undefined) attempt(`run in "${cwd}"`, () => process.chdir(cwd));
 }
 
-/**
- * An argv that limits its open files before it runs `argv`, through the only universal program, the
- * shell.
- */
+/** An argv that limits open files, then runs `argv`. Only the shell exists everywhere to do it. */
 export function withOpenFilesMax(openFiles: number, argv: readonly string[]): readonly string[] {
   return ["/bin/sh", "-c", 'ulimit -n "$0" && exec "$@"', String(openFiles), ...argv];
 }

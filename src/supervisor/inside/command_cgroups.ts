@@ -113,11 +113,8 @@ export class CommandCgroup extends Cgroup {
   }
 }
 
-/** Settings for making and entering groups. */
 interface CgroupOptions {
-  /**
-   * True if programs can be started in a group. Otherwise processes are moved into a group later.
-   */
+  /** True if programs can be started in a group. Otherwise processes move into one later. */
   readonly canStart: () => boolean;
   /** Makes a folder. Tests make its files, too, which the kernel does elsewhere. */
   readonly makeFolder?: (path: string) => void;
@@ -145,7 +142,6 @@ export class CommandCgroups {
     this.#options = { makeFolder: (path) => mkdirSync(path), ...options };
   }
 
-  /** True if programs can be started in a group. */
   get canStart(): boolean {
     return this.#options.canStart();
   }

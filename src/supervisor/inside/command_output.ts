@@ -18,7 +18,6 @@ export interface OutputHost {
   readonly isStalled: () => boolean;
 }
 
-/** Target of a command's output. */
 interface OutputTarget {
   sendLines(entries: readonly LogEntry[]): void;
 }

@@ -13,7 +13,6 @@ const COMMANDS_MAX = 100;
 /** Looks take at most this part of a processor. */
 const SHARE = 1 / 2_000;
 
-/** Dependencies of {@link CommandUsages} on its supervisor. */
 interface UsageHost<Command extends TrackedCommand> {
   readonly clock: Clock;
   /** Processor time that this process has used, in ms. */

@@ -1,9 +1,7 @@
 import { AHEAD_MS_MAX } from "../../core/time/ahead.ts";
 import type { Clock } from "../../platform/clock.ts";
 
-/**
- * Commands that were sent early. Commands with the same time begin together, in order of arrival.
- */
+/** Commands sent early. The ones with the same time begin together, in order of arrival. */
 export class EarlyStarts<Command> {
   readonly #clock: Clock;
   /** The functions that begin the commands, by their start time, epoch ms. */

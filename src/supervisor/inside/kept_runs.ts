@@ -100,7 +100,6 @@ export class KeptRuns {
     for (const log of logs.splice(0, from < 0 ? logs.length : from)) this.#bytes -= bytesOf(log);
   }
 
-  /** The outcome of a run is recorded. */
   done(run: number): void {
     const { logs = [], ended = null } = this.#runs.get(run) ?? {};
     for (const message of ended === null ? logs : [...logs, ended]) this.#bytes -= bytesOf(message);

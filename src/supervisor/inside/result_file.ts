@@ -64,10 +64,7 @@ export class ResultFile {
     return encodeResults(valueOf(decode(bytes.subarray(0, length))), 1);
   }
 
-  /**
-   * Close this, and reuse its file for another command; null if something of this one remains in
-   * it.
-   */
+  /** Close this, and reuse its file for another command; null if something remains in it. */
   renew(): ResultFile | null {
     try {
       const { size, mode } = fstatSync(this.descriptor);
@@ -81,12 +78,10 @@ export class ResultFile {
     }
   }
 
-  /** True if nothing was written. */
   get isEmpty(): boolean {
     return fstatSync(this.descriptor).size === 0;
   }
 
-  /** True if more was written than is kept. */
   get isTooLarge(): boolean {
     return fstatSync(this.descriptor).size > PAYLOAD_BYTES_MAX;
   }
@@ -102,9 +97,7 @@ interface Watch {
   readonly onTooLarge: () => void;
 }
 
-/**
- * The result files of all commands. Most commands write nothing, and the next one reuses the file.
- */
+/** The result files of all commands. Most write nothing, and the next one reuses the file. */
 export class ResultFiles {
   readonly #clock: Clock;
   readonly #unused: ResultFile[] = [];

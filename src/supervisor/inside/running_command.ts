@@ -187,7 +187,6 @@ export class RunningCommand implements ProgramEvents {
     if (!this.#isOver) this.#host.deadlines.setIn(this, untilMs);
   }
 
-  /** Its time is over. */
   expire(): void {
     this.#isExpired = true;
     if (this.#host.starts.remove(this)) this.#end(null);
@@ -214,7 +213,6 @@ export class RunningCommand implements ProgramEvents {
     return this.leader === 0 || this.#exit !== null ? null : nowMs - this.#startMs;
   }
 
-  /** Freeze its processes, or let them continue. */
   freeze(isFrozen: boolean): void {
     this.#host.send({ type: "frozen", run: this.run, problem: this.#freeze(isFrozen) });
   }
@@ -285,11 +283,7 @@ export class RunningCommand implements ProgramEvents {
     });
   }
 
-  /**
-   * Read its output so far.
-   *
-   * @returns true to repeat this; false once output is read as it comes
-   */
+  /** Read its output so far. @returns true to repeat this; false once output is read as it comes */
   look(nowMs: number): boolean {
     if (this.#exit !== null || this.#isOver) return false;
     this.#output.drain();

@@ -145,7 +145,6 @@ export class Supervisor {
     };
   }
 
-  /** The first message to a daemon. */
   greet(): void {
     this.#link?.send(this.hello);
   }
@@ -158,7 +157,6 @@ export class Supervisor {
     return { type: "hello", version: SUPERVISOR_VERSION, pid, isAdoptable, program, lastRun };
   }
 
-  /** True while no daemon is connected. */
   get isAlone(): boolean {
     return this.#link === null;
   }
@@ -324,7 +322,6 @@ export class Supervisor {
     return (this.#runs?.bytes ?? 0) > KEPT_BYTES_MAX;
   }
 
-  /** Kill everything that runs, at once. */
   killAll(): void {
     this.#families.killAll();
   }

@@ -10,9 +10,7 @@ const ATTEMPT_MS_MIN = 0.02;
 const COUNTED_MS_MAX = 5 * SHORT_MS;
 /** Weight of the latest attempt. A faster one weighs more: a busy machine slows down any. */
 const LATEST_WEIGHT = { faster: 1 / 4, slower: 1 / 16 } as const;
-/**
- * Longest time that a group keeps its place: while no group's attempt ends, and in any case.
- */
+/** Longest time that a group keeps its place: without the end of any attempt, and in any case. */
 const GROUP_MS_MAX = { stalled: 2, ever: 10 } as const;
 /** Longest wait for a starting worker: another would start no sooner beside it. */
 const START_MS_MAX = 250;

@@ -144,9 +144,7 @@ function openDescriptors(): Set<string> {
   );
 }
 
-/**
- * True if one of these sockets accepts connections: clients could still call the attempt's code.
- */
+/** True if one of these sockets accepts connections: clients could still call job code. */
 function isListening(descriptors: ReadonlySet<string>): boolean {
   const tcp = ["tcp", "tcp6"].flatMap(tableOf).filter((row) => row[3] === "0A")
     .map((row) => row[9]);

@@ -103,7 +103,6 @@ export class WorkerSession {
     this.#calls = new SessionCalls((message) => host.send(message));
   }
 
-  /** True while a run is executed. */
   get isBusy(): boolean {
     return this.#current !== null;
   }

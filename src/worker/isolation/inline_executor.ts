@@ -23,7 +23,6 @@ import { type JobCode, loadCode, runAttempt, runHandler } from "../run_attempt.t
 /** Options of the inline executor. */
 export interface InlineExecutorOptions {
   readonly clock: Clock;
-  /** Masks secrets in output, results and errors. */
   readonly mask?: SecretMask;
 }
 

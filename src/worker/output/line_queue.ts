@@ -16,7 +16,6 @@ const BLOCK_BYTES = 65_536;
 /** Initial bytes of a block. */
 const FIRST_BYTES = 4_096;
 
-/** Consecutive lines. */
 interface Block {
   bytes: Uint8Array;
   count: number;
@@ -46,7 +45,6 @@ export class LineQueue {
     return this.#length;
   }
 
-  /** Bytes of all texts. */
   get bytes(): number {
     return this.#bytes;
   }

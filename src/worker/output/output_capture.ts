@@ -28,7 +28,6 @@ export interface OutputSource {
   readonly clock: Clock;
   /** The worker's token, the prefix of its records and end markers. */
   readonly token: string;
-  /** Masks secrets in output. */
   readonly mask: SecretMask;
   /** Shared by all workers. */
   readonly budget: TransferBudget;
@@ -87,7 +86,6 @@ export class OutputCapture {
     return this.#strayText.trim();
   }
 
-  /** The last lines of stderr as one text; may be empty. */
   get stderrTail(): string {
     return this.#stderrTail.text;
   }
@@ -106,11 +104,7 @@ export class OutputCapture {
     return this.#source.hasMore === null || this.#openStreams < 2;
   }
 
-  /**
-   * The owner reports that it wrote nothing, so no end marker comes.
-   *
-   * @returns false if it did write something
-   */
+  /** The owner wrote nothing, so no end marker comes. @returns false if it did write something */
   skipMarkers(): boolean {
     if (this.#isExpecting || this.wantsMarks || this.#source.hasMore!()) return false;
     this.#markersMissing = 0;

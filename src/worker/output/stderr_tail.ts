@@ -13,7 +13,6 @@ export class StderrTail {
     return this.#entries.map((entry) => entry.message).join("\n").slice(-CHARS_MAX);
   }
 
-  /** Add entries that follow the earlier ones. */
   add(entries: readonly LogEntry[]): void {
     const lines = entries.slice(-LINES_MAX * 4).filter(({ source, message }) => {
       return source === "stderr" && message !== "";

@@ -86,7 +86,6 @@ export class Batch {
     return this.#followers.includes(run as FollowingRun);
   }
 
-  /** True if nothing follows the current run. */
   get isEmpty(): boolean {
     return this.#followers.length === 0;
   }

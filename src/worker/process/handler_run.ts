@@ -82,7 +82,6 @@ export class HandlerRun implements HostedRun {
     this.exceeded(error);
   }
 
-  /** Cancel the call. */
   drop(why: string): void {
     this.#fail(`was not called: ${why}`);
   }

@@ -55,7 +55,6 @@ export class MessageOrder {
     this.#progress = PROGRESS_AT_ONCE;
   }
 
-  /** The run is over. */
   end(): void {
     if (this.#run !== null) this.#lastNumber = this.#run.number;
     this.#run = null;

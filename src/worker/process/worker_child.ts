@@ -73,7 +73,6 @@ export class WorkerChild {
   readonly family: WorkerFamily | null = null;
   /** Null while it runs. */
   exit: Exit | null = null;
-  /** Why it could not be started. */
   startError: Error | null = null;
   isGone = false;
   readonly #events: WorkerChildEvents;

@@ -21,9 +21,7 @@ const SPARE_RETRY_MS = 1_000;
 export interface WorkerSettings {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Most workers. */
   readonly count: number;
-  /** Time after which an idle worker is ended. */
   readonly idleMs: number;
   /** argv that runs this program, without the hidden subcommand; tests run a smaller one. */
   readonly command: readonly string[];

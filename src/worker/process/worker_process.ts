@@ -127,7 +127,6 @@ export class WorkerProcess implements RunHost {
     return this.#backlog === null;
   }
 
-  /** Number of runs of this job it can take at once. */
   batchMax(job: JobDefinition): number {
     const { output } = this.#child;
     const canBatch = this.hasStarted && this.jobs.has(job) && output?.wantsMarks === false;
@@ -158,7 +157,6 @@ export class WorkerProcess implements RunHost {
     if (this.hasStarted) this.#awaitStart();
   }
 
-  /** Take back the unstarted runs queued behind `run`, and `run` itself. */
   takeBack(run: HostedRun): void {
     const returned = this.#batch.takeBack(run);
     this.#takeResults();
@@ -168,12 +166,10 @@ export class WorkerProcess implements RunHost {
     giveBack(returned);
   }
 
-  /** Call the run's `wake` at this monotonic time; null for never. */
   wakeAt(run: HostedRun, dueMs: number | null): void {
     if (this.#current?.run === run) this.#wake.set(dueMs);
   }
 
-  /** The run's deadline has changed. @returns true if it is the current run */
   extend(run: HostedRun): boolean {
     if (this.#current?.run !== run) return false;
     this.#setGuard();
@@ -185,7 +181,6 @@ export class WorkerProcess implements RunHost {
     this.#send({ type: "abort", run: this.#current.number, cause });
   }
 
-  /** Signal the worker and all of its processes. */
   kill(signal: "SIGTERM" | "SIGKILL"): void {
     this.#isBad = true;
     this.#child.kill(signal);
@@ -404,9 +399,7 @@ export class WorkerProcess implements RunHost {
     this.#unstartable(`its job module did not load in ${LOAD_MS_MAX} ms`, "job");
   }
 
-  /**
-   * End the run once its result, or the exit of the worker, is known and its output is complete.
-   */
+  /** End the run once its result or the worker's exit is known, and its output complete. */
   #settle(): void {
     const { run, result, isDrained } = this.#current!;
     if (!isDrained) return;
