@@ -59,9 +59,7 @@ export interface Config {
   };
   /** Null for none. */
   readonly heartbeat: HeartbeatSettings | null;
-  /** Options that every job inherits. */
   readonly defaults: JobOptions;
-  /** Settings that schedules inherit. */
   readonly scheduleDefaults: ScheduleDefaults;
   /** Channels to people, in the order of the files. */
   readonly notices: readonly ChannelSettings[];

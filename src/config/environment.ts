@@ -48,9 +48,7 @@ const FILE_ONLY: ReadonlySet<string> = new Set([
   "worker.pools",
 ]);
 
-/**
- * The variable that sets the key at `path`, such as `JOBCTL_SERVER_PORT`; null if only files can.
- */
+/** The variable for the key at `path`, such as `JOBCTL_SERVER_PORT`; null if only files set it. */
 export function variableOf(path: string): string | null {
   if (FILE_ONLY.has(path)) return null;
   return PREFIX + path.toUpperCase().replaceAll(".", "_");

@@ -100,10 +100,7 @@ function expandField(field: Field, raw: Map<string, string>, report: Report): st
   return text;
 }
 
-/**
- * True if the file may be read. Root refuses a file that other users can change; others get a
- * warning.
- */
+/** True if the file may be read. Root refuses what other users can change; others get a warning. */
 function isTrusted(file: string, absolute: string, report: Report): boolean {
   const problem = trustProblem(absolute);
   if (problem === null) return true;

@@ -45,10 +45,8 @@ type AllValues = Values<typeof KEYS>;
  * name order, `JOBCTL_*` variables, flags.
  *
  * @param file null for the defaults, variables and flags alone
- * @returns the configuration, and the problems that only disable jobs; it has these jobs as
- * disabled
- * @throws ConfigError (`invalid_config`) with every problem, if one of them concerns more than one
- * job
+ * @returns the configuration, in which broken jobs are disabled, and their problems
+ * @throws ConfigError (`invalid_config`) with every problem, if one concerns more than one job
  */
 export async function loadConfig(
   file: string | null,
@@ -118,7 +116,6 @@ function finish(
   { file, files, names, settings, incomplete, check }: {
     readonly file: string | null;
     readonly files: readonly string[];
-    /** Names of all channels; null if they are not known. */
     readonly names: readonly string[] | null;
     readonly settings: LoadedConfig["settings"];
     readonly incomplete: ReadonlySet<string>;
@@ -316,7 +313,6 @@ class NamedTables {
     this.#noun = noun;
   }
 
-  /** Add the tables of one file, if it has any. */
   addFrom(root: Field, tables: unknown, report: Report): void {
     if (tables === undefined) return;
     const field = childOf(root, this.key, tables);

@@ -9,11 +9,7 @@ const REPLAY_WINDOW_MS = 300_000;
 /** Fewest bytes of a key of Standard Webhooks. */
 const KEY_BYTES_MIN = 16;
 
-/**
- * Read the keys of `[jobs.KIND.hook]`.
- *
- * @returns undefined if it is absent, or after a report
- */
+/** Read the keys of `[jobs.KIND.hook]`. @returns undefined if it is absent, or after a report */
 export function readHook(
   table: Field,
   fields: ReadonlyMap<string, Field>,

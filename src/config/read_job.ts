@@ -68,11 +68,7 @@ export function disabledJob(kind: string, field: Field): JobTable {
 /** The rest of the configuration that job tables inherit from. */
 export type Inherited = Pick<Config, "timezone" | "scheduleDefaults" | "defaults">;
 
-/**
- * Read one `[jobs.KIND]` table.
- *
- * @returns null when the table has problems; they are in `report`
- */
+/** Read one `[jobs.KIND]` table. @returns null when the table has problems; they are in `report` */
 export function readJob(table: Field, inherited: Inherited, report: Report): JobTable | null {
   const own = new Report();
   const read = readPart(table, inherited, own);

@@ -11,7 +11,6 @@ export const LISTED_JOBS_MAX = 200;
 /** Most settings of a list, and most characters of all values in it. */
 const SETTINGS_MAX = 10_000;
 const CHARS_MAX = 1_000_000;
-/** Most characters of one value. */
 const VALUE_CHARS_MAX = 2_000;
 
 const MASK = "***";

@@ -87,22 +87,18 @@ interface StartAsBefore {
   readonly problem: string;
 }
 
-/** The log of a daemon. */
 interface Output {
   readonly logger: Logger;
   /** Masks secrets in everything shown. */
   readonly mask: SecretMask;
 }
 
-/** Log and sockets of a daemon. */
 type GatewayParts = Output & Pick<GatewayOptions, "sockets" | "hasWorked">;
 
-/** A running daemon. */
 interface Daemon {
   readonly manager: Manager;
   readonly gateway: Gateway;
   readonly heartbeat: Heartbeat;
-  /** Resolves with the reason when it can no longer be a node of its store and must stop. */
   readonly lost: Promise<JobError>;
 }
 

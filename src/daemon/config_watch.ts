@@ -33,7 +33,6 @@ export class ConfigWatch {
   constructor(
     { places, wait }: {
       readonly places: () => WatchedPlaces;
-      /** Waits for some milliseconds. */
       readonly wait: (delayMs: number) => Promise<void>;
     },
   ) {
@@ -104,7 +103,6 @@ function entriesOf(folder: string): readonly Dirent[] {
   return orElse(() => readdirSync(folder, { withFileTypes: true }), []);
 }
 
-/** The reloader that a changed file triggers. */
 interface WatchedReloader {
   places(): WatchedPlaces;
   /** @returns the sections that need a restart */
@@ -117,7 +115,6 @@ export async function watchConfig(
   { logger, signal, wait, restart }: {
     readonly logger: Logger;
     readonly signal: AbortSignal;
-    /** Waits for some milliseconds. */
     readonly wait: (delayMs: number) => Promise<void>;
     /** Start the daemon again: a setting needs that. */
     readonly restart: () => void;

@@ -43,14 +43,12 @@ const NAMES_SHOWN_MAX = 10;
 /** The environment of a {@link Reloader}. */
 export interface ReloaderOptions {
   readonly load: () => Promise<Project>;
-  /** Waits for some milliseconds. */
   readonly wait: (delayMs: number) => Promise<void>;
   readonly logger: Logger;
   /** Applies the other parts of a configuration that take effect at once. */
   readonly adopt?: (config: Config) => void;
   /** Called when a reload begins, and with false when it has ended. */
   readonly reloading?: (isReloading: boolean) => void;
-  /** Makes the channels to people that a configuration has. */
   readonly channels?: (config: Config) => Promise<readonly Channel[]>;
 }
 
@@ -126,7 +124,6 @@ export class Reloader {
    * Load, compare and apply.
    *
    * @param options.force reload even if more than half of the jobs would be removed
-   * @param options.isDryRun compare only
    * @throws JobError `invalid_config` for problems of more than single jobs; `conflict` when more
    * than half of the jobs would be removed or disabled, or the files keep changing. It has been
    * logged, and the old configuration stays

@@ -50,14 +50,12 @@ export class ServiceReports {
     this.#options = options;
   }
 
-  /** The daemon works. */
   ready(facts: ServiceFacts): void {
     this.#facts = facts;
     this.#options.socket.send({ READY: "1", STATUS: "Ready" });
     void this.#beat(facts);
   }
 
-  /** A reload begins or has ended. */
   reloading(isReloading: boolean): void {
     if (this.#isStopping || isReloading === this.#isReloading) return;
     this.#isReloading = isReloading;

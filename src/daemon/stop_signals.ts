@@ -15,9 +15,7 @@ interface StopLimitOptions {
   readonly logger: Logger;
   /** The part that the stop waits for. */
   readonly waitsFor: () => string;
-  /** Kill at once what runs. */
   readonly kill: () => void;
-  /** End the process. */
   readonly exit: (code: number) => void;
 }
 
@@ -167,11 +165,7 @@ export class StopSignals {
     this.#begin(null);
   }
 
-  /**
-   * Resolves when a signal came and the daemon has stopped.
-   *
-   * @param stopping called when the stop begins
-   */
+  /** Resolves when a signal has stopped the daemon. @param stopping called when the stop begins */
   async stopped(
     daemon: StoppableDaemon,
     reloader: Reloader,

@@ -21,7 +21,6 @@ const START_PROBLEMS: Readonly<Record<string, string>> = {
   EACCES: "it is not executable",
 };
 
-/** The result of a trial. */
 interface Trial {
   readonly isStarted: boolean;
   /** Null if it exited with 0. */
@@ -44,7 +43,6 @@ export interface ProgramUpgradeOptions {
   readonly configStamp: () => string;
   /** Longest second trial, in milliseconds: nobody renews the leases of commands meanwhile. */
   readonly retryMs: number;
-  /** The sockets that the next program takes over. */
   readonly sockets: Pick<HeldSockets, "handOver">;
 }
 

@@ -139,11 +139,7 @@ async function verifyStore({ store }: StoreWorkContext) {
   return { problems, is_whole: problems.length === 0 };
 }
 
-/**
- * Use a moved store again. Returns its former mark.
- *
- * @throws JobError `conflict` while it is being filled or moved
- */
+/** Use a moved store again. Returns the old mark. @throws JobError `conflict` for work under way */
 async function undo({ store, clock }: StoreWorkContext): Promise<StoreMark | null> {
   const mark = await store.records.getMark();
   if (mark !== null && mark.type !== "moved") {

@@ -74,7 +74,6 @@ export async function measureStore(
   }
 }
 
-/** Claim, let the lease expire, and claim again. */
 async function loseLease(
   store: Store,
   claim: Omit<Parameters<Store["claim"]>[0], "at">,

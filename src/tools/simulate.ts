@@ -24,7 +24,6 @@ export interface Durations {
 
 /** Parameters of {@link simulateConfig}. */
 export interface SimulateRequest {
-  /** The configuration. */
   readonly file: string;
   /** Another configuration for comparison. */
   readonly against: string | null;

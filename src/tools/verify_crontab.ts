@@ -148,7 +148,6 @@ function differs(key: string, found: unknown, wanted: unknown): string {
   return `${key} is ${JSON.stringify(found)}, cron behaves as with ${JSON.stringify(wanted)}`;
 }
 
-/** The value at a dotted path. */
 function valueAt(base: unknown, path: string): unknown {
   return path.split(".").reduce<any>((value, key) => value?.[key], base);
 }

@@ -6,7 +6,6 @@ import type { Field, Report } from "../values/source.ts";
 
 /** A table `[notices.NAME]` while it is read. */
 export interface ChannelTable<K extends Keys> {
-  /** The keys of its type. */
   readonly keys: K;
   readonly field: Field;
   readonly fields: ReadonlyMap<string, Field>;
@@ -54,7 +53,6 @@ export interface ChannelType<K extends Keys, T extends ChannelTarget> {
   read(table: ChannelTable<K>): T | null;
   /** The parts that `jobctl check` and `jobctl doctor` look at. */
   uses(target: T): ChannelUses;
-  /** Load the code that delivers. */
   load(): Promise<CreateDeliverer<T>>;
 }
 

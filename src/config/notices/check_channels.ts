@@ -24,7 +24,6 @@ export interface ChannelsCheck {
   readonly warnings: readonly ConfigProblem[];
 }
 
-/** A problem of a key of one channel. */
 type Report = (key: string, message: string, hint?: string) => void;
 
 /** Collects what prevents one channel from delivering. */

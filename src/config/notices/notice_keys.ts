@@ -39,7 +39,6 @@ const MEANT_TYPES: ReadonlyMap<string, string> = new Map([
 
 const TYPE_NAMES = choice(Object.keys(CHANNEL_TYPES));
 
-/** Keys for the delivery of notices by a channel. */
 const TYPE: Reader<string> = {
   ...TYPE_NAMES,
   read(field, report) {
@@ -97,7 +96,6 @@ const PATTERN = accepted(
   TEXT,
   (value) => isKindPattern(value) ? value : undefined,
 );
-/** Most windows of one channel. */
 const WINDOWS_MAX = 100;
 
 /** The keys of a channel that every kind of channel has. */

@@ -80,10 +80,7 @@ export interface RestOfToml extends Omit<ParsedToml, "rest"> {
   readonly incomplete: ReadonlySet<string>;
 }
 
-/**
- * Most statements removed to find further mistakes, and most characters parsed again for that: a
- * daemon does it beside its schedules.
- */
+/** Limits on the search for further mistakes: a daemon does it beside its schedules. */
 const REMOVED_MAX = 20;
 const PARSED_AGAIN_MAX = 2_000_000;
 

@@ -28,11 +28,7 @@ const ORDINARY = /[^"'#[\]{}=,]*/y;
 /** The sign of an assignment or of a list, before a possible number. */
 const VALUE = /[=,[]\s*(?=[\d+-])/y;
 
-/**
- * Scan a file before it is parsed.
- *
- * The scan knows comments and the four kinds of strings. Malformed text is left to the parsers.
- */
+/** Scan a file before it is parsed. Knows comments and strings; parsers handle malformed text. */
 export function scanToml(text: string): Scan {
   let depth = 0;
   let dots = 0;

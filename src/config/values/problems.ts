@@ -66,10 +66,7 @@ export function formatProblem(problem: ConfigProblem): string {
   return parts.join(": ") + (hint === undefined ? "" : ` (${hint})`);
 }
 
-/**
- * The same line with only the base name of the file and without the hint: for callers, who must not
- * learn this host's folders.
- */
+/** The same with only the file's base name and without hint: callers must not learn our folders. */
 export function formatBriefly({ place, path, message }: ConfigProblem): string {
   const brief = place === null ? null : { ...place, file: basename(place.file) };
   return formatProblem({ place: brief, path, message, job: null });

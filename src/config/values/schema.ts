@@ -72,9 +72,7 @@ export function schemaOf<K extends Keys>(
   return { keys, shorthands, children, meant: new Map(Object.entries(meant)) };
 }
 
-/**
- * The known keys below `root`, by dotted path; unknown ones and wrong tables are reported.
- */
+/** The known keys below `root`, by dotted path; unknown ones and wrong tables are reported. */
 export function collectFields(
   schema: Schema<Keys>,
   root: Field,

@@ -12,7 +12,6 @@ import { isObject } from "../../core/text/object_keys.ts";
 import { type Reader, TEXT } from "./readers.ts";
 import { childOf, type Field, type Report } from "./source.ts";
 
-/** Largest secret file, in bytes. */
 const SECRET_BYTES_MAX = 65_536;
 
 const reference = (key: string) => ({
@@ -24,7 +23,6 @@ const reference = (key: string) => ({
 /** The keys of a reference to a secret. */
 const REFERENCES = ["file", "env", "credential"] as const;
 const SCHEMA = { anyOf: [TEXT, ...REFERENCES.map(reference)] };
-/** The allowed forms of a secret. */
 const WANTED = 'a string, { file = "PATH" }, { env = "NAME" } or { credential = "NAME" }';
 
 /**
@@ -139,10 +137,7 @@ export const ENVIRONMENT: Reader<EnvironmentValues> = namedTexts({
 
 const NOTHING: EnvironmentValues = { values: {}, secrets: [] };
 
-/**
- * A file of variables, like systemd's `EnvironmentFile=`: its path, with `-` before an optional
- * one.
- */
+/** A file of variables, like systemd's `EnvironmentFile=`: its path, after `-` if optional. */
 export const ENVIRONMENT_FILE: Reader<EnvironmentValues> = {
   schema: TEXT,
   wanted: 'the path of a file of variables, with "-" before it if it need not exist',

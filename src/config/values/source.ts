@@ -36,14 +36,11 @@ export interface Field {
   readonly source: Source;
 }
 
-/**
- * Collects problems, to report all at once. Methods return undefined, like readers without a value.
- */
+/** Collects problems, to report all at once. Methods return undefined, as readers without value. */
 export class Report {
   readonly problems: ConfigProblem[] = [];
   /** Problems that stop nothing. */
   readonly warnings: ConfigProblem[] = [];
-  /** Keys present under another name: unknown keys were probably meant for them. */
   readonly secrets = new Set<string>();
   /** Keys present under another name: unknown keys were probably meant for them. */
   readonly #misspelled = new Set<string>();
@@ -74,7 +71,6 @@ export class Report {
     return this.#misspelled.has(formatPath(key));
   }
 
-  /** A problem that stops nothing. */
   warn(field: Field, message: string, hint?: string): undefined {
     this.warnings.push(problemOf(field, "value", message, hint));
   }
@@ -93,14 +89,12 @@ export class Report {
     this.warn(field, `${found}, so output does not mask it`, "Use a longer one");
   }
 
-  /** Add everything in another report. */
   addAll({ problems, warnings, secrets }: Report): void {
     this.problems.push(...problems);
     this.warnings.push(...warnings);
     for (const secret of secrets) this.secrets.add(secret);
   }
 
-  /** The value of `field` is not the wanted one. */
   mismatch(field: Field, wanted: string, hint?: string): undefined {
     this.value(field, `found ${showValue(field)}, wanted ${wanted}`, hint);
   }

@@ -26,11 +26,7 @@ export function segment(text: string): string {
   return encodeURIComponent(text);
 }
 
-/**
- * Send a request to the API.
- *
- * @throws Problem
- */
+/** Send a request to the API. @throws Problem */
 export async function send<T>(method: string, url: string, options: {
   readonly body?: unknown;
   readonly signal?: AbortSignal;

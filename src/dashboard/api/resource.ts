@@ -45,11 +45,7 @@ export interface LoadOptions {
 /** For what costs more to read. */
 export const SLOWLY: LoadOptions = { watched: [slowRevision], keeps: true };
 
-/**
- * Load something, again whenever its key changes.
- *
- * @param key its inputs; null loads nothing
- */
+/** Load something, again whenever its key changes. @param key its inputs; null loads nothing */
 export function useLoaded<T>(
   key: string | null,
   load: (signal: AbortSignal) => Promise<T>,

@@ -28,7 +28,6 @@ function isVisible(element: HTMLElement): boolean {
   return element.getClientRects().length > 0;
 }
 
-/** Move the focus to the next or previous row of the page. */
 function moveRow(step: number): void {
   const rows = [...document.querySelectorAll<HTMLElement>("main [data-row]")].filter(isVisible);
   if (rows.length === 0) return;

@@ -15,7 +15,6 @@ import { StorePage } from "../pages/store.tsx";
 import { TimelinePage } from "../pages/timeline/timeline.tsx";
 import { Page, type PageProps } from "../parts/page.tsx";
 
-/** The pages by the patterns of their paths. */
 const PAGES: readonly (readonly [pattern: string, page: (props: PageProps) => JSX.Element])[] = [
   ["/", NowPage],
   ["/timeline", TimelinePage],

@@ -61,7 +61,6 @@ function ShortcutsDialog(): JSX.Element {
   );
 }
 
-/** An icon of lines. */
 function Icon({ path }: { readonly path: string }): JSX.Element {
   return (
     <svg viewBox="0 0 20 20" class="icon" aria-hidden="true">
@@ -74,7 +73,6 @@ function isWithin(path: string, item: string): boolean {
   return item === "/" ? path === "/" : path === item || path.startsWith(`${item}/`);
 }
 
-/** The list of pages. */
 function Navigation(): JSX.Element {
   const { path } = place.value;
   return (

@@ -106,11 +106,7 @@ function readList(text: string, schema: FieldSchema): FieldReading {
   return bad ?? { value: read.map((one) => (one as { value: unknown }).value) };
 }
 
-/**
- * Read typed text.
- *
- * @param text not empty
- */
+/** Read typed text. @param text not empty */
 export function readField(text: FieldText, schema: FieldSchema): FieldReading {
   switch (kindOf(schema)) {
     case "text":

@@ -23,7 +23,6 @@ import {
 } from "./field_values.ts";
 import { SchemaFields } from "./schema_fields.tsx";
 
-/** Pause in typing after which the daemon checks the arguments, in milliseconds. */
 const CHECK_MS = 350;
 
 /** Name of the only field if the job's parameters are unknown. */

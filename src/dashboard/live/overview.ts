@@ -89,7 +89,6 @@ function isShown({ kind }: { readonly kind: string }): boolean {
   return !isNotice(kind);
 }
 
-/** Apply a message. */
 function receive(message: WatchResponse): void {
   batch(() => {
     put(overview.status, message.status);

@@ -63,7 +63,6 @@ export class LogLines {
     return this.#starts[this.#shown.length]!;
   }
 
-  /** Add new lines. */
   add(entries: readonly LogEntry[]): void {
     for (const { at, level, source, attempt, message, seq: number } of entries) {
       const before = this.all.at(-1);
@@ -118,11 +117,7 @@ export class LogLines {
     return low;
   }
 
-  /**
-   * Show the lines of a level and above, wrapped at a number of columns.
-   *
-   * @returns false if nothing has changed
-   */
+  /** Show lines of a level and above, wrapped at a number of columns. @returns true if changed */
   arrange(level: string, columns: number): boolean {
     const levelMin = Math.max(0, LOG_LEVELS.indexOf(level as LogLevel));
     if (levelMin === this.#levelMin && columns === this.#columns) return false;

@@ -30,7 +30,6 @@ const ILL: ReadonlySet<string> = new Set(["lost", "skewed"]);
 const LIVE: ReadonlySet<string> = new Set(["live", "skewed", "draining"]);
 
 interface Workers {
-  /** Id of the node. */
   readonly id: string;
   readonly busy: number;
   readonly count: number;

@@ -157,7 +157,6 @@ function Ticks({ schedule }: { readonly schedule: Schedule }): JSX.Element {
   );
 }
 
-/** Number of schedules read, and a note if there are more. */
 function schedulesText({ schedules, next_page_token }: ListSchedulesResponse): string {
   const text = plural(schedules.length, "schedule");
   return next_page_token === undefined ? text : `The first ${text}`;

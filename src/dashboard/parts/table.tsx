@@ -6,9 +6,7 @@ export interface Column<T> {
   readonly cell: (row: T) => ComponentChildren;
   /** True if only screen readers need the title. */
   readonly isUntitled?: boolean;
-  /**
-   * "num" aligns right; "wide" takes the rest and is cut, "text" wraps; "minor" hides on phones.
-   */
+  /** "num" aligns right; "wide" takes the rest, cut; "text" wraps; "minor" hides on phones. */
   readonly kind?: "num" | "wide" | "text" | "minor" | "wide minor" | "tight";
 }
 

@@ -9,11 +9,7 @@ function read(name: string): string | null {
   return orElse(() => localStorage.getItem(PREFIX + name), null);
 }
 
-/**
- * A setting that the browser remembers.
- *
- * @param values the possible ones; the first is the default
- */
+/** A setting that the browser remembers. @param values the first one is the default */
 function setting<T extends string>(name: string, values: readonly T[]): Signal<T> {
   const kept = read(name);
   const value = signal(values.find((one) => one === kept) ?? values[0]!);
@@ -44,11 +40,7 @@ export const logWrap: Signal<"off" | "on"> = setting("log-wrap", ["off", "on"]);
 
 const LOCAL_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-/**
- * The zone for shown times.
- *
- * @param ofJob the zone of their job, if any
- */
+/** The zone for shown times. @param ofJob the zone of their job, if any */
 export function shownZone(ofJob?: string): string {
   if (zoneChoice.value === "utc") return "UTC";
   if (zoneChoice.value === "job" && ofJob !== undefined && ofJob !== "") return ofJob;

@@ -131,11 +131,7 @@ function everyWords(text: string): string | null {
   return parts === null ? null : every(Number(parts[1]), UNIT_WORDS[parts[2]!]!);
 }
 
-/**
- * A schedule in words, such as "at 03:00 on weekdays".
- *
- * @returns null for a schedule that words would not simplify
- */
+/** A schedule in words, such as "at 03:00 on weekdays"; null if words would not simplify it. */
 export function cronWords(cron: string): string | null {
   const text = cron.trim();
   const spanned = everyWords(text);

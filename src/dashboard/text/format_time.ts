@@ -65,11 +65,7 @@ export function formatTime(atMs: number, zone: string, options: {
   return `${weekday} ${day} ${time.slice(0, 5)}`;
 }
 
-/**
- * Start of a day in a zone, in epoch milliseconds.
- *
- * @param date such as "2026-11-28"
- */
+/** Start of a day in a zone, in epoch milliseconds. @param date such as "2026-11-28" */
 export function dayStart(date: string, zone: string): number {
   const wanted = Date.parse(`${date}T00:00:00Z`);
   const shownBy = (at: number) => {

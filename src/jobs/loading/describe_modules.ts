@@ -307,10 +307,7 @@ class Describer {
     return new IpcChannel(this.#child, (message) => this.#take(message));
   }
 
-  /**
-   * Modules can send messages too. Unexpected messages are ignored, and too many of them end the
-   * process.
-   */
+  /** Modules can send messages too: unexpected ones are ignored, too many end the process. */
   #take(message: unknown): void {
     const answer = parseAnswer(message);
     if (answer !== null && this.#events.length < EVENTS_MAX) {

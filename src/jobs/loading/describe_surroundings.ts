@@ -50,10 +50,7 @@ function isSame(one: Account, other: Account): boolean {
   return one.uid === other.uid && one.gid === other.gid;
 }
 
-/**
- * The account that a job runs as. A job with an unavailable user counts as ours and is refused
- * later.
- */
+/** The account of a job; ours if its user is unavailable: the job is refused later. */
 export function accountOf(spec: ProcessSpec | null | undefined): Account {
   try {
     return resolveAccount(spec?.user ?? null, spec?.group ?? null);

@@ -8,10 +8,7 @@ const KEPT =
 const KEPT_ON_WINDOWS =
   /^(?:PATH|PATHEXT|TZ|TEMP|TMP|HOME|HOMEDRIVE|HOMEPATH|USERPROFILE|USERNAME|USERDOMAIN|APPDATA|LOCALAPPDATA|PROGRAMDATA|PROGRAM\w+(?:\(x86\))?|COMMONPROGRAM\w+(?:\(x86\))?|ALLUSERSPROFILE|PUBLIC|SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|COMPUTERNAME|OS|NUMBER_OF_PROCESSORS|PROCESSOR_\w+|LANG|SSL_CERT_FILE|SSL_CERT_DIR|NODE_EXTRA_CA_CERTS|DENO_DIR)$/i;
 
-/**
- * The environment of modules in addition to `env`: cron's variables, and the system's necessary
- * ones.
- */
+/** The environment of modules in addition to `env`: cron's variables and the system's needs. */
 export function minimalEnvironment(account: Account): Record<string, string> {
   const wanted = isWindows() ? KEPT_ON_WINDOWS : KEPT;
   const kept = Object.entries(process.env).filter((entry): entry is [string, string] =>

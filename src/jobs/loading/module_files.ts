@@ -7,9 +7,7 @@ import { readSourceFile } from "../types/read_source.ts";
 export interface ModuleFiles {
   /** First 16 hex digits of a hash over all files. */
   readonly version: string;
-  /**
-   * The same for each file, by absolute path, its own first. Missing imports have {@link MISSING}.
-   */
+  /** The same for each file by absolute path, its own first. Missing imports: {@link MISSING}. */
   readonly hashes: ReadonlyMap<string, string>;
   /** Stamps that show a change of a file without reading it; null for a missing file. */
   readonly stamps: ReadonlyMap<string, string | null>;

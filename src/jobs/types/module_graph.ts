@@ -152,9 +152,7 @@ function readModule(file: string): ModuleScope | string {
   }
 }
 
-/**
- * The file of a specifier: as written, with TypeScript's ending for JavaScript's, or without any.
- */
+/** The file of a specifier: as written, with TypeScript's ending for JavaScript's, or without. */
 function findFile(path: string): string | null {
   const asSource = path.replace(/\.([cm]?)js$/, ".$1ts");
   const candidates = [

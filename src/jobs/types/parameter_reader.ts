@@ -11,10 +11,7 @@ const DEFAULT_LENGTH_MAX = 60;
 
 type Argument = Extract<ParameterShape, { readonly role: "argument" }>;
 
-/**
- * Reads the parameters of a function, with types from the source or, in JavaScript, its doc
- * comment.
- */
+/** Reads a function's parameters; types are from the source or, in JavaScript, its doc comment. */
 export class ParameterReader {
   readonly #types: TypeReader;
   readonly #place: TypePlace;

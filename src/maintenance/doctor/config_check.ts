@@ -21,11 +21,7 @@ const COMMAND = /^(?:sudo )?(?:chmod|chown) \S/;
 /** A file that this user cannot read. */
 const FORBIDDEN = /\bEACCES\b|permission denied/i;
 
-/**
- * Load the configuration like a start does.
- *
- * @param file null for the built-in one
- */
+/** Load the configuration like a start does. @param file null for the built-in one */
 export async function findConfig(
   file: string | null,
   options: {

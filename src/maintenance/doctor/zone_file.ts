@@ -12,11 +12,7 @@ const HEADER_BYTES = 44;
 const TYPE_BYTES = 6;
 const CHANGES_MAX = 10_000;
 
-/**
- * Read a compiled zone file of version 2 or newer, RFC 8536.
- *
- * @returns null for other data
- */
+/** Read a compiled zone file of version 2 or newer, RFC 8536. @returns null for other data */
 export function readZoneFile(bytes: Uint8Array): ZoneFile | null {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {

@@ -21,7 +21,6 @@ export interface LineMail {
   readonly style: MailStyle;
 }
 
-/** Adds a note about a line. */
 type AddNote = (text: string, isLoss: boolean) => void;
 
 /**

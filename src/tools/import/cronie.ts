@@ -170,9 +170,7 @@ function offsetReader(timezone: string): (minute: number) => number {
 const walls = new Map<string, Int32Array>();
 const WALLS_MAX = 32;
 
-/**
- * Wall-clock time of a zone at each minute of a range, in minutes since it showed 1970-01-01 00:00.
- */
+/** Wall-clock time of a zone at each minute of a range, in minutes since 1970-01-01 00:00. */
 function wallMinutes(timezone: string, from: number, until: number): Int32Array {
   const key = `${timezone} ${from} ${until}`;
   const known = walls.get(key);

@@ -132,11 +132,7 @@ function findProgram(name: string, root: string): string | null {
   return paths.find((path) => existsSync(path)) ?? null;
 }
 
-/**
- * The dialect of this host's cron daemon, or else its distribution's.
- *
- * @param root folder of the host's files
- */
+/** The dialect of this host's cron, or its distribution's. @param root folder of host files */
 export function guessDialect(root = "/"): Dialect {
   if (findProgram("cron", root) !== null) return "debian";
   const crond = findProgram("crond", root);

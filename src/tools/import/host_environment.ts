@@ -30,11 +30,7 @@ export function isOfHost(file: string): boolean {
   return file === "stdin" || /^\/(?:etc|var\/spool)\//.test(file);
 }
 
-/**
- * The variables that this host's cron sets for all commands.
- *
- * @param root folder of the host's files
- */
+/** Variables that this host's cron sets for all commands. @param root folder of the host's files */
 export function hostEnvironment(dialect: Dialect, root = "/"): HostEnvironment {
   const service = serviceOf(dialect, root);
   const env: Record<string, string> = {};

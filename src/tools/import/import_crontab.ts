@@ -35,7 +35,6 @@ export interface ImportedLine {
 export interface ImportOptions {
   /** IANA zone of the host. */
   readonly timezone: string;
-  /** The daemon whose rules apply. */
   readonly dialect: Dialect;
   /** Prefix of each kind; `{user}` in it becomes the user of the job. */
   readonly prefix?: string;
@@ -243,9 +242,7 @@ const OFF_COMMENT = [
 const NO_SENDMAIL =
   "no output is mailed: this host has no /usr/sbin/sendmail, without which cron mails none either. The settings are in the file as comments";
 
-/**
- * Convert crontabs to tables of a configuration, with jobs that behave like under their own daemon.
- */
+/** Convert crontabs to tables of a configuration; jobs behave like under their own daemon. */
 export function importCrontabs(
   crontabs: readonly CrontabText[],
   options: ImportOptions,

@@ -23,7 +23,6 @@ export interface OwnedFile {
   readonly mode: number;
 }
 
-/** Settings for opening a file. */
 interface ReadOptions {
   /** True if it may be a pipe or a device, because the user named it. */
   readonly isNamed?: boolean;
@@ -79,11 +78,7 @@ function readBytes(file: number, path: string): Uint8Array {
   }
 }
 
-/**
- * Refuse a file that every user can write to.
- *
- * @throws JobError `invalid_argument`
- */
+/** Refuse a file that every user can write to. @throws JobError `invalid_argument` */
 export function refuseOpenFile(path: string, { mode }: OwnedFile): void {
   const isFile = (mode & constants.S_IFMT) === constants.S_IFREG;
   if (!isFile || (mode & WRITABLE_BY_OTHERS) === 0) return;

@@ -97,11 +97,7 @@ function renamed([program, name = "", ...rest]: readonly string[]): string[] {
   return ["/bin/bash", "-c", 'exec -a "$0" "$@"', name, program!, ...rest];
 }
 
-/**
- * Read the value of an Exec…= key.
- *
- * @throws JobError `invalid_argument` if it cannot be carried over
- */
+/** The value of an Exec…= key. @throws JobError `invalid_argument` if it cannot be carried over */
 export function readUnitCommand(text: string, specifiers: Specifiers): UnitCommand[] {
   const words = splitUnitWords(text).map((word) => fillSpecifiers(word, specifiers));
   const commands: UnitCommand[] = [];

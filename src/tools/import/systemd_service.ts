@@ -290,10 +290,7 @@ class ServiceReader {
     return this.#span(entry);
   }
 
-  /**
-   * Reason for disabling the job: it would run without its sandbox; undefined without sandbox
-   * settings.
-   */
+  /** Why the job is disabled: it would lack its sandbox; undefined without sandbox settings. */
   #sandbox(): string | undefined {
     const keys = new Set(
       this.#unit.entries.filter(({ section, key }) =>

@@ -68,7 +68,6 @@ export interface InstallOptions extends ServiceTarget {
 
 /** Actions taken, or planned with `isDryRun`. */
 export interface ServiceResult {
-  /** Path of the file. */
   readonly path: string;
   /** Its text; null if it was removed. */
   readonly text: string | null;

@@ -24,7 +24,6 @@ export class Heap<T> {
     items[place] = item;
   }
 
-  /** Take the least item. */
   take(): T | undefined {
     const items = this.#items;
     const first = items[0];

@@ -39,7 +39,6 @@ export class Slots<T> {
     return null;
   }
 
-  /** Count a start. */
   take(limits: readonly SimulatedLimit[], now: number): void {
     for (const limit of limits) {
       const slot = this.#slot(limit);

@@ -21,7 +21,6 @@ const MAIL_ADDRESS: Reader<string> = accepted(
     typeof value === "string" && isMailAddress(value, { isLocalAllowed: true }) ? value : undefined,
 );
 
-/** The program that takes mail. */
 const SENDMAIL: Reader<string | null> = accepted(
   "true, or the absolute path of a program such as sendmail",
   { anyOf: [{ type: "boolean" }, TEXT] },
@@ -31,7 +30,6 @@ const SENDMAIL: Reader<string | null> = accepted(
   },
 );
 
-/** The parts of a mail server's URL. */
 interface SmtpUrl {
   readonly host: string;
   readonly port: number;
@@ -40,7 +38,6 @@ interface SmtpUrl {
   readonly password: string | null;
 }
 
-/** The URL of a mail server. */
 const SMTP_URL: Reader<SmtpUrl> = {
   schema: TEXT,
   wanted: 'a URL such as "smtps://user@mail.example.com:465" or "smtp://mail.example.com"',

@@ -10,7 +10,6 @@ const FACILITIES = Object.keys(SYSLOG_FACILITIES) as SyslogFacility[];
 /** Places of the log of this host. */
 const LOGS = ["/dev/log", "/run/systemd/journal/socket"];
 
-/** The place of a log. */
 const SYSLOG_ADDRESS: Reader<SyslogAddress> = parsedText(
   '"udp://HOST:514", "tcp://HOST:514", or "unix:/PATH" of a socket',
   (text) => {

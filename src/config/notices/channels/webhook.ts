@@ -37,7 +37,6 @@ const KEY_NAME = /auth|token|key|secret|cookie|pass|sig/i;
 /** A parameter of this length is a key, by any name. */
 const KEY_LENGTH = 20;
 
-/** The URL of a webhook, given directly or as a secret. */
 const HOOK_URL: Reader<HookUrl> = {
   schema: SECRET.schema,
   wanted:
@@ -73,10 +72,8 @@ function hide(field: Field, text: string, report: Report): void {
   if (text.length >= SECRET_LENGTH_MIN) report.secret(field, text);
 }
 
-/** Bytes of a secret of a signature: at least this many. */
 const SIGNING_BYTES_MIN = 16;
 
-/** The key of the signature of a webhook. */
 const SIGNING_SECRET: Reader<string> = mapped(SECRET, (text, field, report) => {
   const encoded = /^whsec_(.*)$/s.exec(text)?.[1];
   if (encoded === undefined) {
@@ -100,7 +97,6 @@ const SIGNING_SECRET: Reader<string> = mapped(SECRET, (text, field, report) => {
 const OWN_HEADERS =
   /^(?:host|content-length|transfer-encoding|connection|keep-alive|upgrade|te|trailer|expect|idempotency-key|webhook-.*)$/i;
 
-/** Headers of requests. */
 const HEADERS: Reader<Readonly<Record<string, string>>> = mapped(
   namedTexts({
     wanted: "a table of headers",
@@ -121,7 +117,6 @@ const HEADERS: Reader<Readonly<Record<string, string>>> = mapped(
   },
 );
 
-/** A pattern of host names. */
 const HOST_PATTERN: Reader<string> = accepted(
   'a host such as "hooks.example.com", or "*.example.com" for all hosts below it',
   TEXT,
@@ -132,7 +127,6 @@ const HOST_PATTERN: Reader<string> = accepted(
   },
 );
 
-/** A template with placeholders. */
 const TEMPLATE: Reader<string> = {
   schema: TEXT,
   wanted: 'a text with placeholders such as "{{title}}", JSON or any other text',

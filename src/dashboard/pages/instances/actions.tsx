@@ -76,9 +76,7 @@ export async function runAgain({ id }: JobInstance): Promise<string | null> {
   return created;
 }
 
-/**
- * Ask with their number, then cancel all instances of a selection. @returns true if done
- */
+/** Cancel all instances of a selection, after a question with the number. @returns true if done */
 export async function cancelAll(
   { query, about, command, ...affected }: Selection,
 ): Promise<boolean> {
@@ -106,9 +104,7 @@ export async function cancelAll(
   });
 }
 
-/**
- * Ask with their number, then run a selection's dead letters again. @returns true if done
- */
+/** Run a selection's dead letters again, after a question with the number. @returns true if done */
 export async function redriveAll(
   { query, about, command, ...affected }: Selection,
 ): Promise<boolean> {

@@ -1,7 +1,6 @@
 import { get, type QueryValues } from "../../api/client.ts";
 import type { CountInstancesResponse, LookupInstancesResponse } from "../../gen/api_types.ts";
 
-/** Instances of a page. */
 const PAGE_SIZE = 50;
 
 /**

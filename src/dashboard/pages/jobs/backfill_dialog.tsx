@@ -13,7 +13,6 @@ import { Dialog } from "../../parts/dialog.tsx";
 import { Time } from "../../parts/time.tsx";
 import { plural } from "../../text/format_time.ts";
 
-/** Pause in typing after which the ticks are counted, in milliseconds. */
 const COUNT_MS = 300;
 const DAY_MS = 86_400_000;
 

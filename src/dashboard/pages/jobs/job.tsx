@@ -33,7 +33,6 @@ import { PauseDialog, resume } from "./pause_dialog.tsx";
 import { TickList } from "./tick_list.tsx";
 import { nowMs } from "../../browser/clock.ts";
 
-/** Number of runs shown. */
 const RUNS = 5;
 /** The daemon looks ahead this far for frequent runs, else nearly as far as it can. */
 const NEAR_MS = 12 * 3_600_000;

@@ -45,7 +45,6 @@ function textPx(text: string): number {
   return text.length * CHARACTER_PX;
 }
 
-/** Places of the lanes, from `begin` on. */
 function placeLanes(
   lanes: readonly Lane[],
   begin: number,
@@ -60,7 +59,6 @@ function placeLanes(
   return { placed, height: top + 4 };
 }
 
-/** Description of a bar, in a sentence. */
 function barText({ run, ghost, from, to }: Bar): string {
   const time = (at: number) => formatTime(at, shownZone(), { nowMs: second.peek() });
   if (run !== undefined) {
@@ -249,7 +247,6 @@ function Unknown({ top, height, range, x, onTell }: DrawProps & Placed & {
   );
 }
 
-/** Pauses, as shaded parts of their lanes. */
 function Pauses({ placed, range, x }: {
   readonly placed: readonly Placed[];
   readonly range: TimeRange;

@@ -141,11 +141,7 @@ function withRows(bars: Omit<Bar, "row">[], spaceMs: number): { bars: Bar[]; row
   return { bars: placed, rows: Math.max(1, ends.length) };
 }
 
-/**
- * Lanes to draw, by job.
- *
- * @param spaceMs shortest time that separates two bars on the screen
- */
+/** Lanes to draw, by job. @param spaceMs shortest time that separates two bars on the screen */
 export function lanesOf(options: {
   readonly past: LookupTimelineResponse | null;
   readonly future: ForecastResponse | null;

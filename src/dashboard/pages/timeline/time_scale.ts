@@ -40,11 +40,7 @@ function clockMs(at: number, zone: string): number {
   return ((hours! * 60 + minutes!) * 60 + seconds!) * 1_000;
 }
 
-/**
- * The marks of an axis, at round times of a zone.
- *
- * @param marksMax approximate number that fits
- */
+/** The marks of an axis, at round times of a zone. @param marksMax approximate number that fits */
 export function axisMarks(range: TimeRange, zone: string, marksMax: number): readonly AxisMark[] {
   const span = range.to - range.from;
   const step = STEPS.find((one) => span / one <= marksMax) ?? STEPS.at(-1)!;

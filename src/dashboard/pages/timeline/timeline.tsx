@@ -238,7 +238,6 @@ function Told({ text }: { readonly text: ReadonlySignal<string> }): JSX.Element 
   );
 }
 
-/** The legend of the chart. */
 const LEGEND: Readonly<Record<string, string>> = {
   good: "completed",
   bad: "failed",
