@@ -249,7 +249,13 @@ export function planOf(files, runtimes, named = []) {
     onDeno.filter((file) => !needsOwnModule(file)),
     onDeno.filter(needsOwnModule),
   ];
+  // The stages that mostly wait come first: patient tests use their idle time.
   const stages = [
+    {
+      runs: WAIT_LONG.map((file, index) => bun(`waiting${index + 1}`, of([file]))),
+      processes: WAIT_LONG.length,
+    },
+    { runs: [bun("timed", of(MEASURE_TIME))], processes: 1 },
     {
       runs: [
         ...deno.map((files, index) => ({ runtime: "deno", name: `deno${index + 1}`, files })),
@@ -257,11 +263,6 @@ export function planOf(files, runtimes, named = []) {
       ],
       processes: PROCESSES,
     },
-    {
-      runs: WAIT_LONG.map((file, index) => bun(`waiting${index + 1}`, of([file]))),
-      processes: WAIT_LONG.length,
-    },
-    { runs: [bun("timed", of(MEASURE_TIME))], processes: 1 },
   ];
   const isWanted = (run) => runtimes.includes(run.runtime) && run.files.length > 0;
   const wanted = ({ runs, processes }) => ({ runs: runs.filter(isWanted), processes });

@@ -79,7 +79,10 @@ testHere("a command has a group of its own, which the next one has after it", as
   const [first] = (await run(GROUP)).lines;
   assert.match(first!, /^plain\/\d+$/);
   assert.deepEqual((await run(GROUP)).lines, [first]);
-  const both = await Promise.all([run(GROUP), run(GROUP)]);
+  // Neither ends before the other has begun.
+  const meet = (own: string, other: string) =>
+    run(`${GROUP}; : > ${folder}/${own}; until [ -e ${folder}/${other} ]; do sleep 0.01; done`);
+  const both = await Promise.all([meet("one", "two"), meet("two", "one")]);
   assert.equal(new Set(both.map(({ lines }) => lines[0])).size, 2);
 });
 

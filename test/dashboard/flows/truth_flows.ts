@@ -254,26 +254,30 @@ export const TRUTH_FLOWS: readonly Flow[] = [
       const empty = { entries: [], densities: [], bounds: [], waiting: 0, is_estimate: false };
       const part = { ...empty, left_out: 1, left_out_kinds: ["sum"] };
       const whole = { ...empty, left_out: 0, left_out_kinds: [] };
-      let answers: object[] = [part, part];
+      // The page refreshes its data now and then, so the answer stays the same until the next part.
+      const answers: object[] = [];
+      let usual = part;
       let count = 0;
       await page.route("**/api/v1/forecast*", async (route) => {
         count += 1;
-        await route.fulfill({ json: answers.shift() ?? whole });
+        await route.fulfill({ json: answers.shift() ?? usual });
       });
       await visit(page, "/timeline");
       const note = page.getByText(/^The future runs of 1 schedule were not computed/);
       await note.waitFor();
       const hatched = page.locator('.timeline rect[fill="url(#hatch)"]');
       await hatched.waitFor();
+      assert.ok(count >= 2, `asked ${count} times`);
       const [above, below] = [(await note.boundingBox())!, (await hatched.boundingBox())!];
       assert.ok(above.y < below.y);
       assert.ok(below.width > 100);
-      assert.equal(count, 2);
-      answers = [part];
+      [count, usual] = [0, whole];
+      answers.push(part);
       await visit(page, "/timeline?kind=sum");
       await page.getByText("Nothing runs in this span of time").or(page.locator(".timeline"))
         .first().waitFor();
-      assert.deepEqual([count, await note.count(), await hatched.count()], [4, 0, 0]);
+      assert.ok(count >= 2, `asked ${count} times`);
+      assert.deepEqual([await note.count(), await hatched.count()], [0, 0]);
       await page.unroute("**/api/v1/forecast*");
     },
   },
