@@ -88,7 +88,6 @@ export function atPath<T>(path: string, run: () => T): T {
  * The error with the names that an interface has for its options, in the texts and the path.
  *
  * @param nameOf the name of an option; undefined keeps its name
- * @param quote writes a name in a text
  */
 export function renameOptions(
   error: JobError,

@@ -157,10 +157,7 @@ export interface Instance extends InstancePolicy {
   readonly redrivenAs: string | null;
 }
 
-/**
- * True if an instance runs or ran elsewhere: it was reported, but never claimed by a node. So it
- * has no lease that could end.
- */
+/** True if an instance was reported, but never claimed by a node: it has no lease. */
 export function isElsewhere({ attempt, fence }: Pick<Instance, "attempt" | "fence">): boolean {
   return attempt > 0 && fence === 0;
 }

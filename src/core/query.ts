@@ -52,11 +52,7 @@ export interface Page<T> {
   readonly lookedTo?: number;
 }
 
-/**
- * Read a listing page by page, in order.
- *
- * @param read returns the page after a token; without one, the first page
- */
+/** Read a listing page by page; `read` returns the page after a token, without one the first. */
 export async function* pagesOf<T>(
   read: (token: string | undefined) => Promise<Page<T>>,
 ): AsyncGenerator<readonly T[]> {

@@ -40,10 +40,7 @@ const STATE_OF_LETTERS: ReadonlyMap<string, JobState> = new Map([
   ["failed", "terminated"],
 ]);
 
-/**
- * The state with a name or an everyday word, ignoring case and separators (`JOB_STATE_TIMED_OUT`
- * too); null for an unknown one.
- */
+/** The state of a name or an everyday word in any case, with any separators; null if unknown. */
 export function parseState(name: string): JobState | null {
   const letters = name.toLowerCase().replace(/^job_state_/, "").replace(/[-_ ]/g, "");
   return STATE_OF_LETTERS.get(letters) ?? null;

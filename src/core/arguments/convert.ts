@@ -23,19 +23,16 @@ const PLACEHOLDER = "?";
  * Arguments are given by position or by name. The members of a destructured parameter, or of the
  * only parameter, count as names too.
  *
- * - Values that already have the type stay. Text is read as the type: `"42"` as a number, `"true"`
- *   as a
- *   boolean, ISO text or epoch milliseconds as a Date, JSON text as an array or object.
- * - An omitted argument before a given one becomes undefined, so that the function applies its
- *   default.
- *   So does null for an optional parameter whose type has no null, since JSON has no undefined.
+ * - Values of the type stay. Text is read as the type: `"42"` as a number, `"true"` as a boolean,
+ *   ISO text or epoch milliseconds as a Date, JSON text as an array or object.
+ * - An argument omitted before a given one becomes undefined, so that its default applies. So does
+ *   null for an optional parameter whose type has no null, since JSON has no undefined.
  * - Members that an object's type does not name are kept.
  * - A `"?"` at the position of an injected parameter is dropped.
  * - Without types, values pass unchanged.
  *
  * Converting the JSON form of the returned values gives the same values again.
  *
- * @param options.kind the job's, for the messages
  * @returns one value for each argument up to the last given one, without injected ones
  * @throws JobError `invalid_argument` with the path of the argument, such as `order.lines[2].price`
  */
@@ -50,11 +47,7 @@ export function convertArguments(
   return keepPlaceholders(signature, call.convert(values));
 }
 
-/**
- * The values to call the function with: the arguments and, at their positions, the injected values.
- *
- * @param converted returned by {@link convertArguments}
- */
+/** The arguments that {@link convertArguments} returned, with injected values at their places. */
 export function bindArguments(
   signature: Signature,
   converted: readonly unknown[],
@@ -70,10 +63,7 @@ export function bindArguments(
   return [...bound, ...values.slice(next)];
 }
 
-/**
- * Drop each `"?"` at the position of an injected parameter, unless too few values for the required
- * arguments would remain.
- */
+/** Drop each `"?"` of an injected parameter, unless too few required arguments would remain. */
 export function dropPlaceholders(signature: Signature, values: readonly unknown[]): unknown[] {
   if (!values.includes(PLACEHOLDER)) return [...values];
   const kept: unknown[] = [];
@@ -217,7 +207,6 @@ class Call {
     );
   }
 
-  /** Check the count, then convert each. */
   convert(values: readonly unknown[]): unknown[] {
     const rest = this.#parameters.find((parameter) => parameter.isRest);
     const countMax = this.#parameters.length;

@@ -255,10 +255,7 @@ export function toEnum(
   return mismatch(value, `a member of ${shape.name}`, mode, `Members: ${known}.`);
 }
 
-/**
- * Replace bigints in parsed JSON with equal numbers, if possible. For values of unknown type.
- * Returns the value itself if nothing changes.
- */
+/** Bigints in parsed JSON as equal numbers where possible; the same value if nothing changes. */
 export function withNumbers(value: unknown): unknown {
   if (typeof value === "bigint") return numberOf(value) ?? value;
   if (!hasBigints(value, new Set())) return value;

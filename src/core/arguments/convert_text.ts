@@ -9,7 +9,6 @@ const DATE =
   /^(\d{4}|[+-]\d{6})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?(Z|z|[+-]\d\d(?::?\d\d)?)?)?$/;
 // Fewer digits are more likely a year or a compact date.
 const EPOCH_MS = /^[+-]?\d{12,16}$/;
-/** The JSON form of a Date. */
 const ENCODED_DATE = /^(?:\d{4}|[+-]\d{6})-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const NUMBER_LENGTH_MAX = 400;
 /** Decimal digits that a number always keeps. */
@@ -33,10 +32,7 @@ export function readNumber(text: string): Reading<number> {
   return losesDigits(text, value) ? { problem: "has more digits than a number holds" } : { value };
 }
 
-/**
- * True if `text` is a whole number beyond 2^53 with digits that `value` lost. The text that
- * JavaScript writes for a number loses no digits.
- */
+/** True if `value` lost digits of the whole number `text`. JavaScript's own text loses nothing. */
 function losesDigits(text: string, value: number): boolean {
   if (Number.isSafeInteger(value) || !Number.isInteger(value) || text === String(value)) {
     return false;

@@ -30,9 +30,6 @@ type Shape<Type extends TypeShape["type"]> = Extract<TypeShape, { readonly type:
  * In a union, a member that matches exactly wins over a conversion; then the first one wins. Text
  * stays text if the union has `string`, unless it is the JSON form of a Date or a large bigint of
  * the union. Among object types, a common member with literal types decides.
- *
- * @param definitions the shapes that `ref` shapes name
- * @param mode the extent of conversion; by default "lenient"
  */
 export function convertValue(
   shape: TypeShape,
@@ -85,7 +82,6 @@ function isMembers(value: unknown): value is object {
     !(value instanceof Date) && !ArrayBuffer.isView(value);
 }
 
-/** A path's step to a member. */
 function memberPath(name: string): string {
   return /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(name) ? `.${name}` : `[${quoteValue(name)}]`;
 }
@@ -105,7 +101,6 @@ function within(step: string, converted: Conversion): Conversion {
   return converted.isOk ? converted : { ...converted, path: step + converted.path };
 }
 
-/** A value to convert, with mode and depth. */
 interface Given {
   readonly value: unknown;
   readonly mode: Mode;

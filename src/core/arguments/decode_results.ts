@@ -4,8 +4,6 @@ import type { Signature } from "./signature.ts";
 /**
  * The results of an instance in the types that the job declares: a Date for ISO text, a Map for
  * pairs, and so on. A result stays as in JSON if its type is unknown or does not fit.
- *
- * @param resultsJson JSON text of an array, as stored
  */
 export function decodeResults(
   resultsJson: string,

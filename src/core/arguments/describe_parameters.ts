@@ -17,7 +17,6 @@ export interface SignatureHelp {
   readonly parameters: readonly ParameterHelp[];
   /** The members of the named types, such as `Order = { id: bigint }`. */
   readonly types: readonly string[];
-  /** The declared result type. */
   readonly result?: string;
 }
 

@@ -241,9 +241,7 @@ function read(source: object, key: string | number): unknown {
   }
 }
 
-/**
- * The bytes of a binary value, not copied; null for anything else, including other typed arrays.
- */
+/** The bytes of a binary value, not copied; null for other values, and other typed arrays. */
 export function bytesOf(value: object): Uint8Array | null {
   if (value instanceof Uint8Array) return value;
   if (value instanceof ArrayBuffer) return new Uint8Array(value);

@@ -65,7 +65,6 @@ export function signatureSchema(kind: string, signature: Signature): JsonSchema 
 const DECIMAL = "^-?(?:0|[1-9][0-9]*)$";
 const BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$";
 
-/** The schemas of types without parts. */
 const PLAIN: Readonly<Record<PlainType, JsonSchema>> = {
   number: { type: "number" },
   string: { type: "string" },

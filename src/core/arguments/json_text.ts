@@ -33,10 +33,7 @@ export function isDeeperThan(text: string, levelsMax: number): boolean {
   return someBracket(text, (change) => (levels += change) > levelsMax);
 }
 
-/**
- * Most arrays and objects in JSON text of a caller. Each takes two characters, but a multiple of
- * that in memory as a value, and time in each thread.
- */
+/** Most arrays and objects in a caller's JSON text: each takes far more memory than its text. */
 const CONTAINERS_MAX = 100_000;
 
 /** Why valid JSON text has too many values; null if acceptable. Builds no values. */

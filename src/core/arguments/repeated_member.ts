@@ -12,8 +12,7 @@ const AFTER_NAME = /\s*:/y;
  * The path of the first member that JSON text gives twice, such as `arguments.day` or `days[2].at`;
  * null if there is none. `JSON.parse` keeps only the last member of each name.
  *
- * @param text valid JSON
- * @param value its parsed value
+ * @param value the parsed text
  */
 export function repeatedMember(text: string, value: unknown): string | null {
   // Nearly always both agree, and counting is much faster than collecting names.

@@ -55,11 +55,7 @@ export function defineJob<Input extends JobInput>(input: Input): Input {
   return input;
 }
 
-/**
- * Check that a value is a job definition.
- *
- * @throws JobError `invalid_argument` with the path of the key at fault
- */
+/** Check a job definition. @throws JobError `invalid_argument` with the path of the key at fault */
 export function checkJobInput(input: unknown): asserts input is JobInput {
   assertJobObject(input);
   const job = input as Readonly<Record<string, unknown>>;
@@ -96,11 +92,7 @@ export function assertJobObject(input: unknown): asserts input is object {
   );
 }
 
-/**
- * Check a kind: 1 to 200 printable characters, not of the product's own.
- *
- * @throws JobError `invalid_argument`
- */
+/** Check a kind: 1 to 200 printable characters, unreserved. @throws JobError `invalid_argument` */
 export function checkKind(kind: string): void {
   const problem = kindProblem(kind) ??
     (isSystemKind(kind)

@@ -47,11 +47,7 @@ export function isExternal({ source }: Pick<JobDefinition, "source">): boolean {
   return source.type === "external";
 }
 
-/**
- * Check that a job can be started here.
- *
- * @throws JobError `invalid_argument` for a job that runs elsewhere
- */
+/** Check that a job can start here. @throws JobError `invalid_argument` if it runs elsewhere */
 export function assertRunsHere(job: Pick<JobDefinition, "kind" | "source">): void {
   if (!isExternal(job)) return;
   throw new JobError("invalid_argument", `Cannot run job "${job.kind}": it runs elsewhere`, {
@@ -60,11 +56,7 @@ export function assertRunsHere(job: Pick<JobDefinition, "kind" | "source">): voi
   });
 }
 
-/**
- * Check that runs of a job can be reported.
- *
- * @throws JobError `invalid_argument` for a job that runs here
- */
+/** Check that runs can be reported. @throws JobError `invalid_argument` if the job runs here */
 export function assertRunsElsewhere(job: Pick<JobDefinition, "kind" | "source">): void {
   if (isExternal(job)) return;
   throw new JobError(

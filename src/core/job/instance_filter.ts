@@ -237,11 +237,7 @@ export function matchesNothing({ ids, kinds, states }: InstanceQuery): boolean {
   return [ids, kinds, states].some((list) => list?.length === 0);
 }
 
-/**
- * Refuse a cancel, a redrive or a clear without a condition.
- *
- * @throws JobError `invalid_argument` for a query without a condition unless `isAll`
- */
+/** Refuse bulk calls without a condition unless `isAll`. @throws JobError `invalid_argument` */
 export function assertCondition(query: object, isAll: boolean, action: string): void {
   if (isAll || Object.values(query).some((value) => value !== undefined)) return;
   throw new JobError(

@@ -63,11 +63,7 @@ export function uniqueWanted({ onConflict }: InputStyle): string {
   return `"arguments", parameters, or a table { by, for, ${onConflict} = "keep" or "replace" }`;
 }
 
-/**
- * Read the limits of concurrency.
- *
- * @throws JobError `invalid_argument`: the value found, and the one wanted
- */
+/** Read the limits of concurrency. @throws JobError `invalid_argument` */
 export function parseConcurrency(value: unknown): readonly ConcurrencyLimit[] {
   return listOf(value, CONCURRENCY_WANTED).map((one) => {
     if (typeof one === "number") {

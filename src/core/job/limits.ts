@@ -13,10 +13,7 @@ export const BY_PATHS_MAX = 8;
 /** Most instances of a job that run at once. */
 export interface ConcurrencyLimit {
   readonly max: number;
-  /**
-   * Parameters, or paths into them such as `customer.id`, whose values make the key. Empty: one
-   * limit for all instances.
-   */
+  /** Parameters or paths into them, such as `customer.id`, that make the key; empty: no key. */
   readonly by: readonly string[];
   /** True if each node counts separately; otherwise all count together. */
   readonly per: "cluster" | "node";
@@ -70,12 +67,7 @@ export interface Block {
   readonly nodes?: number;
 }
 
-/**
- * The block of a kind that no live node runs.
- *
- * @param needs tags that the job needs
- * @param tags of each live node
- */
+/** The block of a kind that no live node runs, from the tags it needs and those of live nodes. */
 export function unservedBlock(
   kind: string,
   needs: readonly string[] = [],
@@ -161,8 +153,6 @@ export function hasLimits({ concurrency, rate }: JobLimits): boolean {
 /**
  * The values at `paths` as text, `account="acme",region=3`: the same for the same converted
  * arguments. A missing argument is null.
- *
- * @param argumentsJson the converted arguments, encoded
  */
 export function keyText(
   signature: Signature,

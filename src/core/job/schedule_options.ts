@@ -77,12 +77,7 @@ export function checkScheduleOptions(
   checkOptions(options, keys, { failure: `Cannot schedule job "${kind}"` });
 }
 
-/**
- * The kind that a job's name or definition refers to.
- *
- * @param action the purpose of the kind, in messages
- * @throws JobError `invalid_argument` for anything else
- */
+/** The kind of a job's name or definition. @throws JobError `invalid_argument` for anything else */
 export function kindOfReference(job: unknown, action = "schedule a job"): string {
   const kind = isObject(job) ? job.kind : job;
   if (typeof kind === "string" && kind !== "") return kind;
@@ -138,7 +133,6 @@ function millisecondsOf(name: string, value: unknown): number | null {
   return readDuration(name, value);
 }
 
-/** Checks of values by their keys. */
 const CHECKS: ReadonlyMap<string, (value: unknown) => void> = new Map(
   NAMED_OPTIONS.flatMap((option) => {
     const { key, form } = option;

@@ -81,11 +81,7 @@ export function startWithinOf(expect: Expectations, isScheduled: boolean): numbe
   return limitMs > 0 ? limitMs : null;
 }
 
-/**
- * The expectations that a run has not met so far. A limit is exceeded once it is reached.
- *
- * @param band its usual durations; null if unknown
- */
+/** The expectations that a run has not met so far. A limit is exceeded once it is reached. */
 export function checkRun(
   expect: Expectations,
   run: RunProgress,
@@ -113,11 +109,7 @@ export function checkRun(
   return { broken, nextMs: nextMs === Infinity ? null : nextMs };
 }
 
-/**
- * The expectation that a success missed because it was too short; null for none.
- *
- * @param band the usual durations before it; null if unknown
- */
+/** The expectation that a success missed because it was too short; null for none. */
 export function checkSuccess(
   expect: Expectations,
   tookMs: number,
@@ -133,11 +125,7 @@ export function checkSuccess(
   return { event: "short", rule: "learn", tookMs, limitMs: leastMs, band };
 }
 
-/**
- * Check whether a job has gone without a success for too long.
- *
- * @param sinceMs time since the last success, in ms
- */
+/** Check whether the time since a job's last success is too long. */
 export function checkEvery({ everyMs }: Expectations, sinceMs: number): Verdict {
   if (everyMs === 0) return { broken: [], nextMs: null };
   if (sinceMs < everyMs) return { broken: [], nextMs: everyMs - sinceMs };
@@ -154,7 +142,6 @@ export function bandOf(durationsMs: readonly number[]): DurationBand | null {
   return { p50Ms: ofRank(0.5), p99Ms: ofRank(0.99) };
 }
 
-/** Duration after which an attempt counts as unusually long, in ms. */
 function longAfterMs({ p99Ms }: DurationBand): number {
   return Math.max(p99Ms * LONG_FACTOR, p99Ms + LONG_MARGIN_MS);
 }

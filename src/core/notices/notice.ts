@@ -22,9 +22,7 @@ export const NOTICE_EVENTS = [
 /** An event, as named in a channel's settings (`on`) and a webhook's body. */
 export type NoticeEvent = (typeof NOTICE_EVENTS)[number];
 
-/**
- * Prefix of the kinds that decide on notices and deliver them. Pauses do not affect them.
- */
+/** Prefix of the kinds that decide on notices and deliver them. Pauses do not affect them. */
 export const NOTICE_KINDS = "system.notice";
 
 /** The type of a notice: one event, several (a digest), or that the channel works (a test). */

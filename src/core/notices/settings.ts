@@ -46,10 +46,7 @@ export interface ChannelSummary extends NoticeRules {
   readonly to: string;
 }
 
-/**
- * The delivery of a channel; each type adds its own members. Secrets are resolved, and paths
- * are absolute.
- */
+/** The delivery of a channel, with resolved secrets and absolute paths; each type adds members. */
 export interface ChannelTarget {
   readonly to: string;
 }
@@ -156,8 +153,6 @@ export interface CheckedNotify {
 /**
  * Check that the channels in `notify` exist. A wrong name must neither keep the job from running
  * nor silence its notices.
- *
- * @param channels the names of all channels
  */
 export function checkNotify(
   notify: readonly string[] | undefined,

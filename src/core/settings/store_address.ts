@@ -75,11 +75,7 @@ function urlProblem(message: string, hint?: string): JobError {
   return new JobError("invalid_argument", message, { hint });
 }
 
-/**
- * Read a store's URL.
- *
- * @throws JobError `invalid_argument` with the found and the expected value, without passwords
- */
+/** Read a store's URL. @throws JobError `invalid_argument` that shows no password */
 export function parseStoreUrl(url: string): StoreAddress {
   if (url === "memory:") return { type: "memory" };
   // deno-lint-ignore no-control-regex

@@ -16,11 +16,7 @@ export function nearest(name: string, candidates: Iterable<string>): string | nu
   return best;
 }
 
-/**
- * A hint with the candidate that `name` most likely misspells; undefined if none is near.
- *
- * @param prefix written before the candidate
- */
+/** A hint with the candidate that `name` most likely misspells; undefined if none is near. */
 export function didYouMean(
   name: string,
   candidates: Iterable<string>,

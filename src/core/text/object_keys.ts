@@ -155,8 +155,7 @@ function isAccepted(check: Check, value: unknown, failure: string, path: string)
 }
 
 /**
- * Returns the value if it is an object with known members of the right types, or an empty object
- * for undefined.
+ * The value if it is an object with known members of the right types; `{}` for undefined.
  *
  * @throws JobError `invalid_argument`
  */

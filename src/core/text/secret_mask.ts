@@ -25,7 +25,6 @@ export class SecretMask {
     this.add(secrets);
   }
 
-  /** Add secrets to replace from now on. */
   add(secrets: Iterable<string>): void {
     for (const secret of secrets) {
       if (secret.length < MATCH_LENGTH_MIN || this.#secrets.has(secret)) continue;
@@ -35,7 +34,6 @@ export class SecretMask {
     }
   }
 
-  /** True if there is nothing to replace. */
   get isEmpty(): boolean {
     return this.#secrets.size === 0;
   }
@@ -68,9 +66,7 @@ export class SecretMask {
     });
   }
 
-  /**
-   * Like {@link text}, for at most `lengthMax` characters: fewer if the cut would split a secret.
-   */
+  /** Like {@link text}, with at most `lengthMax` characters: no secret is split. */
   bounded(text: string, lengthMax: number): string {
     if (text.length <= lengthMax) return this.text(text);
     const end = this.isEmpty ? lengthMax : cutBefore(this.#ofText(), text, lengthMax);
@@ -139,10 +135,7 @@ export class SecretMask {
   }
 }
 
-/**
- * The start of the match that a cut at `at` would split; `at` without one, or for a match at the
- * beginning.
- */
+/** Start of the match that a cut at `at` would split; `at` without one, or for a match at 0. */
 function cutBefore(matcher: TextMatcher, text: string, at: number): number {
   const { lengthMax } = matcher;
   const near = text.slice(Math.max(0, at - lengthMax), at + lengthMax);

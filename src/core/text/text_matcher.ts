@@ -45,9 +45,7 @@ export class TextMatcher {
     this.lengthMax = lengthMax;
   }
 
-  /**
-   * The ranges of `text` covered by matches, in order; adjoining and overlapping ones are merged.
-   */
+  /** The ranges of `text` covered by matches, in order; touching and overlapping ones merged. */
   *ranges(text: string): Generator<TextRange> {
     let open: TextRange | null = null;
     for (let found = this.#find(text, 0); found !== null;) {

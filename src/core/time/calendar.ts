@@ -136,11 +136,7 @@ function nextTimeOfDay({ hour, minute, second }: CronExpression, low: number): n
   return found === undefined ? null : found * 3_600 + firstMinute * 60 + firstSecond;
 }
 
-/**
- * The first wall second at or after `from` that matches.
- *
- * @returns null when none comes within 50 years or before the year 10000
- */
+/** The first matching wall second from `from` on; null if none in 50 years or before year 10000. */
 export function nextWallSecond(expression: CronExpression, from: number): number | null {
   const fromDay = Math.floor(from / DAY);
   let known = lastMonths.get(expression);

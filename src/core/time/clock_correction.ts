@@ -70,9 +70,7 @@ export function isVoidFate(
     tick > correction.at && tick <= correction.cursor;
 }
 
-/**
- * The valid part of a recorded fate: up to the cursor if a fast clock decided it; null if none is.
- */
+/** The valid part of a fate: up to the cursor if a fast clock decided it; null without one. */
 export function decidedPart(record: ScheduleRecord, fate: TickFate): TickFate | null {
   const { spec, startAt, cursor } = record;
   if (fate.to <= cursor || !isVoidFate(record, fate, fate.to)) return fate;

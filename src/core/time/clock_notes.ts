@@ -5,9 +5,7 @@ import { REBOOT } from "./schedule.ts";
 import type { ScheduleTimes } from "./ticks.ts";
 import { openZone } from "./zone.ts";
 
-/**
- * Changes of at least this many seconds are corrections of the clock, which cron applies at once.
- */
+/** Changes from this many seconds on are corrections of the clock, which cron applies at once. */
 const CORRECTION = 3 * 3_600;
 
 function timeText(wallSecond: number): string {
@@ -16,9 +14,8 @@ function timeText(wallSecond: number): string {
 }
 
 /**
- * Note on a clock change's effect on a tick; null without one.
+ * Note on a clock change's effect on a tick, epoch ms; null without one.
  *
- * @param at a tick of the schedule, epoch ms
  * @throws JobError `invalid_argument` for an unreadable spec
  */
 export function clockNote(spec: ScheduleTimes, at: number): string | null {

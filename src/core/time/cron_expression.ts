@@ -39,9 +39,7 @@ export interface CronExpression {
   readonly dayOfMonth: CronField;
   readonly month: CronField;
   readonly dayOfWeek: CronField;
-  /**
-   * True if a day must match both day fields, since one begins with `*`; otherwise one is enough.
-   */
+  /** True if a day must match both day fields, since one begins with `*`; else one is enough. */
   readonly isBothDays: boolean;
   /**
    * True if it runs at fixed times: neither minute nor hour begins with `*`. At a clock change, a

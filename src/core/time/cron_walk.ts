@@ -29,12 +29,7 @@ function firstWallSecond(expression: CronExpression, segment: ZoneSegment, from:
   return Math.max(wall, segment.from + segment.previousOffset);
 }
 
-/**
- * The first tick after an instant.
- *
- * @param afterMs epoch ms
- * @returns epoch ms, a whole second; null if there is none before the year 10000
- */
+/** The first tick after an instant, epoch ms; null if there is none before the year 10000. */
 export function nextCronTick(
   expression: CronExpression,
   zone: Zone,

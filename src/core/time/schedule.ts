@@ -24,10 +24,7 @@ export interface ScheduleSpec {
   readonly misfire: Misfire;
   /** Ticks older than this are always missed, in milliseconds. */
   readonly misfireWithinMs: number;
-  /**
-   * Longest delay of a run after its tick. The delay is the same for all ticks of a schedule on a
-   * node.
-   */
+  /** Longest delay of a run after its tick, equal for all ticks of a schedule on a node. */
   readonly jitterMs: number;
   /** Most ticks that wait under overlap "queue"; {@link QUEUE_MAX} when absent. */
   readonly queueMax?: number;

@@ -21,11 +21,7 @@ export interface TickFacts {
 /** Reason for a skipped tick. The first applicable reason is recorded. */
 export type SkipReason = "runs_max" | "skip requested" | "blackout" | "paused" | "overlap";
 
-/**
- * Why a due tick is skipped; null when it becomes a run.
- *
- * @param tick epoch ms
- */
+/** Why a due tick, epoch ms, is skipped; null when it becomes a run. */
 export function skipReason(
   record: Pick<ScheduleRecord, "spec" | "skipUntil">,
   tick: number,

@@ -157,11 +157,9 @@ function endlessTicks(spec: ScheduleTimes, startAt: number): Ticks {
 }
 
 /**
- * The first tick of a schedule after an instant. `@every` starts one interval after its anchor.
+ * The first tick after an instant, epoch ms; null if there is none before the year 10000.
+ * `@every` starts one interval after its anchor, `startAt`.
  *
- * @param startAt anchor of `@every`, epoch ms
- * @param afterMs epoch ms
- * @returns epoch ms; null if there is none before the year 10000
  * @throws JobError `invalid_argument` for an unreadable spec
  */
 export function nextTickOf(spec: ScheduleTimes, startAt: number, afterMs: number): number | null {
@@ -241,7 +239,6 @@ export function nextTicks(
   return found;
 }
 
-/** {@link lastTickOf} of ticks. */
 function lastTick(ticks: Ticks, afterMs: number, untilMs: number): number | null {
   // Find a short span with a tick, then halve it: few steps for any span and any ticks.
   let low = afterMs;
@@ -291,8 +288,7 @@ function fatesOf(
   return [{ from, to, count, fate, reason: "misfire", instanceId: null }];
 }
 
-// After the clock was set back by hours and has passed its old time again, these ticks are
-// recorded.
+// After the clock was set back by hours and passed its old time again, these ticks are recorded.
 function plannedFrom({ cursor, correction }: ScheduleRecord, nowMs: number): number {
   if (correction === undefined || nowMs - cursor <= CORRECTION_MS) return cursor;
   return nowMs < correction.cursor ? cursor : Math.max(cursor, correction.cursor);

@@ -145,11 +145,7 @@ function nearestZone(name: string): string | undefined {
   );
 }
 
-/**
- * A time zone by its IANA name; the same object for the same name.
- *
- * @throws JobError `invalid_argument` for an unknown name
- */
+/** A zone by IANA name, one object for each. @throws JobError `invalid_argument` if unknown */
 export function openZone(name: string): Zone {
   const known = zones.get(name);
   if (known !== undefined) return known;
@@ -173,9 +169,7 @@ export function openZone(name: string): Zone {
   return zone;
 }
 
-/**
- * Split a schedule's text into the zone of its `CRON_TZ=` or `TZ=` prefix, if any, and the rest.
- */
+/** Split a schedule's text into the zone of a `CRON_TZ=` or `TZ=` prefix and the rest. */
 export function splitZone(text: string): { readonly zone: string | null; readonly rest: string } {
   const trimmed = text.trim();
   const prefix = /^(?:CRON_)?TZ=(\S*)\s*/.exec(trimmed);
