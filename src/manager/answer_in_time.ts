@@ -29,8 +29,6 @@ type Method = (...args: unknown[]) => unknown;
  * The manager for requests from outside. A request that takes a call or two of the store is refused
  * as `unavailable` in time if the store is slow; the manager itself keeps waiting, so the request
  * may still take effect. Requests over many instances have no time limit.
- *
- * @param options.location of the store, without secrets
  */
 export function answerInTime(
   manager: ManagerApi,

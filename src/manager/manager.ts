@@ -86,7 +86,6 @@ export class Manager implements ManagerApi, LiveFacts {
     const { NoticeCalls } = await import("./notices/notice_calls.ts");
     return new NoticeCalls(this.parts);
   });
-  /** The sessions of browsers. */
   readonly sessions: SessionApi = lazyMethods<SessionApi>(async () => {
     const { Sessions } = await import("./sessions/sessions.ts");
     return new Sessions(this.parts.options);

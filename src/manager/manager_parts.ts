@@ -46,13 +46,7 @@ interface ManagerLife {
   rejoined(): void;
 }
 
-/**
- * Make the parts of a manager; nothing runs yet.
- *
- * @param own the options of the manager
- * @param manager the manager itself, for calls of running jobs
- * @param life the state of the manager
- */
+/** Make the parts of a manager; nothing runs yet. Running jobs call `manager` itself. */
 export function buildParts(own: ManagerOptions, manager: ManagerApi, life: ManagerLife) {
   // Only the registry may keep the jobs: there may be thousands.
   const { jobs, ...settings } = own;

@@ -20,11 +20,7 @@ export function workerStatus({ options, dispatcher, fullWorkers }: ManagerParts)
   };
 }
 
-/**
- * The state of a node at a glance.
- *
- * @throws JobError `unavailable` if the manager is not running or its store failed
- */
+/** The state of a node. @throws JobError `unavailable` unless it runs and its store responds */
 export async function nodeStatus(
   manager: Pick<ManagerApi, "version" | "unservedKinds" | "listNodes">,
   parts: ManagerParts,

@@ -25,7 +25,6 @@ export function throwScoped(thrown: unknown): never {
 
 /** The jobs that a caller may use: kinds that match a pattern. */
 export class Scope {
-  /** The patterns of the kinds. */
   readonly patterns: readonly string[];
 
   constructor(patterns: readonly string[]) {
@@ -58,10 +57,7 @@ export class Scope {
     throw this.#denied(`Cannot use job "${kind}":`, { path: "kind", hint });
   }
 
-  /**
-   * True if a block belongs to one of the caller's jobs; false for a pool, which several jobs
-   * share.
-   */
+  /** True if a block belongs to one of the caller's jobs; false for a pool, which jobs share. */
   readonly hasBlock = ({ limit, name }: Block): boolean =>
     limit !== "pool" && this.allows(kindOfKey(name) ?? name);
 

@@ -157,11 +157,7 @@ function nodeRules(manager: ManagerApi, scope: Scope) {
   } satisfies Partial<ManagerApi>;
 }
 
-/**
- * A method that names a job in its first argument; null means all of them.
- *
- * @param everything the action on all jobs, which is refused
- */
+/** A method that names a job in its first argument; null means all of them, which is refused. */
 function ofKind<Kind extends string | null, Args extends readonly unknown[], Result>(
   scope: Scope,
   call: (kind: Kind, ...args: Args) => Promise<Result>,

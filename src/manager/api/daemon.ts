@@ -27,7 +27,6 @@ export interface StopRequest {
 /** The work that a daemon waits for before it stops. */
 export interface StopReport {
   readonly node: string;
-  /** Number of attempts that run. */
   readonly running: number;
   /** The longest time until the last of them is aborted and ended. */
   readonly drainMs: number;
@@ -63,7 +62,6 @@ export interface DaemonCalls {
 
 /** Ends or replaces the daemon on request. */
 export interface DaemonControl {
-  /** Stop soon. */
   stop(options: { readonly isNow: boolean }): void;
   /** Try its file, and hand over to it soon. @throws JobError like {@link DaemonCalls.upgrade} */
   upgrade(): Promise<{ readonly version: string }>;

@@ -19,11 +19,7 @@ export interface ExternalApi {
    * @throws JobError `not_found`; `invalid_argument` for a job that runs here
    */
   reportRun(kind: string, reported: ReportedRun): Promise<Instance | null>;
-  /**
-   * The keys of the pings that report runs of a job.
-   *
-   * @throws JobError `not_found`; `invalid_argument` for a job that runs here
-   */
+  /** The keys of the pings that report runs of a job. @throws JobError like {@link reportRun} */
   pingKeys(kind: string): Promise<PingKeysOfJob>;
   /** SHA-256 of all possible keys of pings, in hexadecimal. */
   pingKeyHashes(): Promise<ReadonlySet<string>>;

@@ -66,10 +66,7 @@ export type ManagerEvent =
 export interface FindOptions {
   /** Only instances of these kinds; undefined for all. */
   readonly kinds?: readonly string[] | undefined;
-  /**
-   * True to skip comparing a long part with every id once a recent instance matches: a second match
-   * is unlikely.
-   */
+  /** Stop comparing a long part with ids at a recent match: a second match is unlikely. */
   readonly isQuick?: boolean;
 }
 
@@ -111,7 +108,6 @@ export interface JobStatsQuery {
 
 /** Durations of successful runs, in milliseconds. */
 export interface RunDurations {
-  /** Number of runs that they are from. */
   readonly runs: number;
   readonly p50Ms: number;
   readonly p90Ms: number;
@@ -259,20 +255,12 @@ export interface InstanceApi extends InstanceReads {
     id: string,
     options?: { readonly thaw?: boolean; readonly reason?: string },
   ): Promise<{ readonly instance: Instance; readonly changed: boolean }>;
-  /**
-   * Delete final instances that match.
-   *
-   * @throws JobError `invalid_argument` for a query without a condition unless `all`
-   */
+  /** Delete final instances that match. @throws JobError like {@link cancelInstances} */
   clearInstanceHistory(
     query: InstanceQuery & { readonly settledBefore?: number },
     options?: { readonly all?: boolean },
   ): Promise<number>;
-  /**
-   * Delete log lines that match.
-   *
-   * @throws JobError `invalid_argument` for a query without a condition unless `all`
-   */
+  /** Delete log lines that match. @throws JobError like {@link cancelInstances} */
   clearInstanceLogs(query: LogQuery, options?: { readonly all?: boolean }): Promise<number>;
   /** Resolves with the instance once it is final, or null if `timeoutMs` passed first. */
   waitInstance(id: string, timeoutMs?: number): Promise<Instance | null>;

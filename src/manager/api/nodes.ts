@@ -91,11 +91,7 @@ export interface NodeApi {
   reloadConfig(options?: ReloadOptions): Promise<ReloadReport>;
   /** Stops the daemon, or replaces it by a newer version. */
   readonly daemon: DaemonCalls;
-  /**
-   * The values of the last loaded configuration, without secrets.
-   *
-   * @throws JobError `unimplemented` without a configuration
-   */
+  /** The last loaded configuration, without secrets. @throws JobError `unimplemented` without it */
   config(): ConfigInForce;
   /** The content and size of the store: from counts, without reading instances. */
   storeContent(): Promise<StoreContent>;

@@ -98,11 +98,9 @@ const KEYS = {
 } as const satisfies Readonly<Record<string, Keys>>;
 
 /**
- * Check the options of a call of the manager. Unknown ones and wrong types are refused; the hint
- * has the nearest known option.
+ * Check the options of a call, such as "list schedules": unknown ones and wrong types are refused.
  *
- * @param action the call, such as "list schedules"
- * @throws JobError `invalid_argument`
+ * @throws JobError `invalid_argument`, whose hint has the nearest known option
  */
 export function readOptions<T extends object>(
   what: keyof typeof KEYS,

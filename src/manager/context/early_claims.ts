@@ -54,9 +54,6 @@ export class EarlyClaims {
    * Wait before the next instance is claimed, in milliseconds. It follows the store's time: a node
    * whose clock is ahead must not claim again and again. The duration of the response counts as
    * part of the wait.
-   *
-   * @param dueAt as the store reported, epoch ms
-   * @param response the store's time, and when it was requested
    */
   waitMs(dueAt: number, response: { readonly at: number; readonly asked: Instant }): number {
     this.#dueAt = dueAt;
@@ -64,10 +61,7 @@ export class EarlyClaims {
     return Math.max(dueAt - response.at - elapsedMs - this.leadMs, WAIT_MS_MIN);
   }
 
-  /**
-   * An instance is due at `dueAt`, epoch ms. Returns the wait before its claim, in milliseconds; 0
-   * or less for none.
-   */
+  /** An instance is due at `dueAt`. Returns the wait before its claim in ms, 0 or less for none. */
   expect(dueAt: number): number {
     const { wallMs } = this.#clock.now();
     // An expected time that has passed no longer counts.
@@ -106,7 +100,6 @@ export class EarlyClaims {
     this.#delayed.set(running, timer);
   }
 
-  /** True if an attempt is delayed. */
   isDelayed(running: Claimed): boolean {
     return this.#delayed.has(running);
   }

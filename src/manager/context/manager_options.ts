@@ -69,11 +69,7 @@ export interface ManagerOptions extends Context {
     work: StoreWork,
     context: Omit<StoreWorkContext, "openTarget" | "random">,
   ) => AsyncIterable<StoreStep>;
-  /**
-   * Writes the steps of a backup to a file of the configured folder; absent without a folder.
-   *
-   * @returns its path
-   */
+  /** Writes a backup into the configured folder, returns its path; absent without a folder. */
   readonly backUp?: (
     steps: AsyncIterable<StoreStep>,
     context: BackupFolderContext,

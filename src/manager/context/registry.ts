@@ -30,7 +30,6 @@ export class Registry {
   readonly #jobs = new Map<string, JobDefinition>();
   readonly #refresh: (job: JobDefinition) => JobDefinition;
   readonly #pools: Readonly<Record<string, number>>;
-  /** The tags of this node. */
   readonly tags: ReadonlySet<string>;
   /** Finds another node that has a job, for the error about a job missing here. */
   holderOf: (kind: string) => { readonly id: string; readonly host: string } | undefined = () =>
@@ -45,11 +44,8 @@ export class Registry {
 
   constructor(
     options: {
-      /** Most attempts at once of each pool on this node. */
       readonly pools?: Readonly<Record<string, number>> | undefined;
-      /** Returns the current version of a job, read from its module; by default the job itself. */
       readonly refresh?: ((job: JobDefinition) => JobDefinition) | undefined;
-      /** Tags of this node that jobs may need. */
       readonly tags?: readonly string[] | undefined;
     } = {},
   ) {
@@ -111,7 +107,6 @@ export class Registry {
     return this.#hasExpectations ??= [...this.#jobs.values()].some(hasExpectations);
   }
 
-  /** The hooks of the jobs, by kind. */
   get hooks(): ReadonlyMap<string, JobHook> {
     return this.#hooks ??= new Map(
       [...this.#jobs.values()].flatMap(({ kind, hook }) => hook ? [[kind, hook] as const] : []),
@@ -124,16 +119,13 @@ export class Registry {
     this.#changed();
   }
 
-  /**
-   * Set the kinds that are configured but not loaded, with the reason. Returns the previous ones.
-   */
+  /** Set the kinds configured but not loaded, with the reason. Returns the previous ones. */
   disable(reasons: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
     const before = this.#disabled;
     this.#disabled = reasons;
     return before;
   }
 
-  /** The kinds that are configured but not loaded, with the reason. */
   get disabled(): ReadonlyMap<string, string> {
     return this.#disabled;
   }
@@ -143,7 +135,6 @@ export class Registry {
     return this.#jobs.has(kind) ? undefined : this.#disabled.get(kind);
   }
 
-  /** The zone of a job's times; UTC if unset or if the job is not loaded here. */
   timezoneOf(kind: string): string {
     return this.#jobs.get(kind)?.timezone ?? "UTC";
   }

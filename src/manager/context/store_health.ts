@@ -27,8 +27,7 @@ export class StoreHealth {
   readonly #failing = new Set<StoreAction>();
   /**
    * Called when the store stops responding, and with null when it responds again. Called again once
-   * it is certain that it cannot recover alone.5489 Most skipped ticks, among this many, whose
-   * overlapped run is looked up.
+   * it is certain that it cannot recover alone.
    */
   onChange: ((problem: string | null, isCertain: boolean) => void) | null = null;
   #retries = 0;

@@ -81,7 +81,6 @@ export class AttemptRunner {
     }
   }
 
-  /** Abort an attempt that was given to {@link run}. */
   abort(running: RunningAttempt, cause: AbortCause): void {
     const { clock, earlyClaims, ended } = this.#options;
     running.startedMs = Math.min(running.startedMs, clock.now().monotonicMs);

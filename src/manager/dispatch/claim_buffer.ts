@@ -12,9 +12,7 @@ const LATE_MS = 0.2;
 const WINDOW_MS_MIN = 2;
 /** Most claims in the buffer. */
 const AHEAD_MAX = 200;
-/**
- * When the store is slower than the workers, claim this many times more per call, at a fixed cost.
- */
+/** Times more claims per call when the store is slower than the workers: a call's cost is fixed. */
 const LATE_TIMES = 2;
 
 /** A claim that waits for a free worker of this node. */
@@ -59,11 +57,7 @@ export class ClaimBuffer {
     return this.#most;
   }
 
-  /**
-   * True if workers with short attempts have enough to do for now.
-   *
-   * @param handed attempts that wait in the executor
-   */
+  /** True if workers with short attempts have enough to do, with `handed` in the executor. */
   isEnough(handed: number): boolean {
     return this.#most > 0 && this.#waiting.length + handed > this.#most / 2;
   }

@@ -200,9 +200,7 @@ export class Dispatcher {
   /** End commands too, in a {@link drain} that would leave them and still waits for others. */
   readonly endCommands = () => this.#drain?.endCommands();
 
-  /**
-   * Leave attempts that can be left, with whole leases for the next daemon. @returns their number
-   */
+  /** Leave what can be left, with whole leases for the next daemon. @returns number of attempts */
   async #leave(): Promise<number> {
     await this.#renewal.renewed();
     const before = this.#running.size;
@@ -241,7 +239,6 @@ export class Dispatcher {
     this.poke();
   }
 
-  /** True if this node has the claim. */
   #isClaimed(claim: ClaimKey): boolean {
     return this.#running.get(claim.id)?.instance.fence === claim.fence;
   }

@@ -23,7 +23,6 @@ export class ProcessWatch {
   /** Monotonic ms since which nothing seems to run for an attempt. */
   readonly #missing = new Map<RunningAttempt, number>();
 
-  /** @param lose ends an attempt as lost */
   constructor(
     options: ProcessWatchOptions,
     lose: (running: RunningAttempt, why: string) => void,

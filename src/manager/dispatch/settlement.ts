@@ -15,11 +15,7 @@ import type { RunningAttempt } from "./running_attempt.ts";
  */
 const TAKEOVER: Backoff = { firstMs: 1_000, longestMs: 60_000 };
 
-/**
- * The settlement of a running attempt with this outcome, with its details.
- *
- * @param context as for {@link settlementOf}
- */
+/** The settlement of a running attempt with this outcome, with its details. */
 export function settlementFor(
   { instance, job, usage }: Pick<RunningAttempt, "instance" | "job" | "usage">,
   outcome: AttemptOutcome,
@@ -36,11 +32,7 @@ export function settlementFor(
   return withDetails(settlement, { version: versionOf(job), progress, usage, news });
 }
 
-/**
- * The settlement of an attempt's outcome: completed, failed for good, retried or released.
- *
- * @param random a number in [0, 1) for the back-off's jitter
- */
+/** The settlement of an attempt's outcome: completed, failed for good, retried or released. */
 function settlementOf(
   instance: Instance,
   outcome: AttemptOutcome,
@@ -205,7 +197,6 @@ export function notStarted(cause: AbortCause = "drain"): AttemptOutcome {
   return { type: "aborted", cause, error: NOT_STARTED, isUnstarted: true };
 }
 
-/** Version of the code that an attempt ran; null without a version or a job. */
 function versionOf(job: JobDefinition | null): string | null {
   const source = job?.source;
   return source?.type === "module" && source.problem === undefined ? source.version : null;

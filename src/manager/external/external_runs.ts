@@ -40,12 +40,7 @@ export class ExternalRuns {
     this.#changed = changed;
   }
 
-  /**
-   * Record a report about a run.
-   *
-   * @returns the instance of the run; null for a log of a job without any run
-   * @throws JobError `not_found` for an unknown job, `invalid_argument` for a job that runs here
-   */
+  /** See {@link ExternalApi.reportRun}. */
   async report(kind: string, reported: ReportedRun): Promise<Instance | null> {
     const job = this.#parts.registry.get(kind);
     assertRunsElsewhere(job);

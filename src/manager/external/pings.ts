@@ -37,10 +37,7 @@ export class Pings {
     return { key: keyOf(job, secret), sharedKey: sharedKeyOf(secret) };
   }
 
-  /**
-   * Record a run of the job with a key, or with the shared key of a kind. Returns false without a
-   * match.
-   */
+  /** See {@link ExternalApi.ping}. */
   async take(key: string, kind: string | null, reported: ReportedRun): Promise<boolean> {
     const found = await this.#find(key, kind);
     if (found === null) return false;
@@ -110,11 +107,7 @@ export class Pings {
   }
 }
 
-/**
- * The calls that take reports of runs elsewhere: loaded for the first of them.
- *
- * @param changed called when a run begins
- */
+/** The calls that take reports of runs elsewhere: loaded for the first of them. */
 export function takeReports(
   parts: PartContext,
   changed: () => void,

@@ -14,8 +14,6 @@ type Reads = Pick<StoreReads, "get" | "list">;
 /**
  * Accept the instances of a batch, or only check them.
  *
- * @param how.make makes the instance of a request
- * @param how.accept writes them
  * @throws JobError `already_exists` with the place of an id or a unique key in use
  */
 export async function acceptBatch<Request extends { readonly id?: string }>(

@@ -66,11 +66,7 @@ export async function countInstances(
   return count;
 }
 
-/**
- * Delete final instances that match, with history and logs. Returns their number.
- *
- * @param which.settledBefore only instances that ended before this, epoch ms
- */
+/** Delete final instances that match, with history and logs. Returns their number. */
 export function clearInstances(
   store: Store,
   clock: Clock,

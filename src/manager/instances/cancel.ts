@@ -14,14 +14,7 @@ interface CancelParts extends BulkParts {
   readonly wait: (id: string, timeoutMs: number) => Promise<Instance | null>;
 }
 
-/**
- * Cancel unfinished instances that match: a waiting one at once, a running one by aborting it.
- *
- * @param mayCancelNotices false refuses notices that are named; others never match
- * @returns the canceled instances, after running ones had a moment to end; see
- * {@link ChangedInstances}
- * @throws JobError `not_found` for an unknown id; `permission_denied` for notices
- */
+/** See {@link InstanceApi.cancelInstances}; a waiting instance is canceled at once. */
 export async function cancelInstances(
   query: InstanceQuery,
   mayCancelNotices: boolean,

@@ -12,8 +12,6 @@ const UNFINISHED: readonly JobState[] = ["created", "scheduled", "processing"];
  * Count the instances that an action would change, up to a number. It follows the rules of the
  * action: a cancel skips finished instances, instances already being canceled, and unnamed notices;
  * a redrive skips all but dead letters of this node's jobs.
- *
- * @param options.ownKinds returns the kinds of the jobs here whose instances can be run again
  */
 export async function countAffected(
   store: Reads,

@@ -102,11 +102,7 @@ async function idsWith(
   }
 }
 
-/**
- * The error about an unknown instance.
- *
- * @param list items to list in the hint
- */
+/** The error about an unknown instance. */
 export function noSuchInstance(id: string, action: string, list = "instances"): JobError {
   return new JobError("not_found", `Cannot ${action} instance "${id}": no such instance`, {
     options: ["id"],

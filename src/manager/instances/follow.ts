@@ -11,10 +11,7 @@ import type { FollowOptions, FollowStep } from "../api/instances.ts";
 const LINES_MAX = 50;
 /** Lines of the first step, while their length is unknown: each may have 8,192 characters. */
 const LINES_FIRST = 4;
-/**
- * Rough limit of the characters in one step. A follower that does not read holds several times
- * more.
- */
+/** Rough limit of a step's characters; a follower that does not read holds several times more. */
 const STEP_CHARS = 32_000;
 /** From this many characters on, an instance is sent to few followers at once. */
 const LARGE_CHARS = 32_000;

@@ -61,10 +61,7 @@ function boundsOf({ from, to, buckets }: JobStatsQuery): readonly number[] {
   return Array.from({ length: buckets + 1 }, (_, place) => Math.round(from + place * width));
 }
 
-/**
- * Durations of successes by part of the span: the newest ones, and a sample of earlier ones per
- * part.
- */
+/** Durations of successes by part of the span: the newest ones, and a sample of earlier ones. */
 async function durationsIn(
   store: Reads,
   kind: string,

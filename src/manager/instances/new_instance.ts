@@ -187,12 +187,7 @@ export function argumentsFor(job: JobDefinition, input: ArgumentInput): string {
   });
 }
 
-/**
- * Check the requests of one batch.
- *
- * @throws JobError `invalid_argument` for anything but a list, and for more than one call may
- * schedule
- */
+/** Check a batch's requests. @throws JobError `invalid_argument` if not a list, or too many */
 export function checkRequests(requests: unknown): asserts requests is readonly unknown[] {
   const path = "requests";
   if (!Array.isArray(requests)) {
@@ -304,10 +299,7 @@ function checkUniqueKey(key: string): void {
   );
 }
 
-/**
- * A key of a kind, such as `mail account="acme"`. Its first word is the kind, so kinds share no
- * keys.
- */
+/** A key of a kind, such as `mail account="acme"`: kinds share no keys. */
 function keyOf(kind: string, text: string): string {
   const word = kindWord(kind);
   if (text.length <= READABLE_LENGTH_MAX) return `${word} ${text}`;

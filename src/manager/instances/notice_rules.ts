@@ -6,11 +6,7 @@ import { BATCH_MAX, type InstanceQuery, type Store } from "../../store/store.ts"
 
 // A caller who stops notices could hide failures; a caller who makes them could reach people.
 
-/**
- * Refuse to schedule, pause or silence the system jobs of notices.
- *
- * @throws JobError `invalid_argument`
- */
+/** Refuse this action on system jobs of notices. @throws JobError `invalid_argument` */
 export function assertNoNotice(kind: string, action: "schedule" | "pause" | "silence"): void {
   if (typeof kind !== "string" || !isNoticeKind(kind)) return;
   throw new JobError("invalid_argument", `Cannot ${action} "${kind}": only the daemon runs it`, {

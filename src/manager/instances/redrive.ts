@@ -17,10 +17,7 @@ import type { RetryOptions } from "../../core/job/job_manager.ts";
 const BATCH = 250;
 
 /**
- * Run dead letters again, each as a new instance with `retryOf`.
- *
- * An id that was redriven before returns the earlier new instance, unless forced. Conditions skip
- * redriven ones.
+ * See {@link InstanceApi.redriveInstances}. Conditions skip redriven instances.
  *
  * @throws JobError for an id: `not_found` if it is unknown; `conflict` if it did not fail for good,
  * or its redriven instance is deleted
@@ -41,7 +38,6 @@ export async function redriveInstances(
 /**
  * Run one final instance again, in any state; a dead letter then counts as redriven.
  *
- * @param options.arguments replace the original ones; by name, unnamed ones stay
  * @throws JobError `conflict` if it is unfinished, or a delivered notice; `invalid_argument` for
  * arguments that do not fit, or for a notice's arguments
  */

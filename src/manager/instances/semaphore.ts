@@ -18,12 +18,7 @@ export class Semaphore {
     this.#max = max;
   }
 
-  /**
-   * Wait for room for one.
-   *
-   * @param signal ends the wait early
-   * @returns a function that releases it, once
-   */
+  /** Wait for room for one, or until `signal`. Returns a function that releases it, once. */
   async acquire(signal?: AbortSignal): Promise<() => void> {
     return this.#tryAcquire(1) ?? await this.#wait(1, signal);
   }

@@ -42,8 +42,6 @@ export async function upcoming(
  * Time of a schedule's next expected run, epoch ms; null if there is none. It takes some ms to find
  * that a blackout never ends, so after a few of them the next tick outside of pauses is expected to
  * run.
- *
- * @param turn resolves after other work has run
  */
 export async function nextScheduledRun(
   store: Pick<StoreReads, "upcoming">,

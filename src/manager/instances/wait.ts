@@ -10,13 +10,7 @@ import type { ManagerEvent } from "../api/instances.ts";
 /** Waits between reads of the store: other nodes' changes cause no events. */
 const LOOK: Backoff = { firstMs: 25, longestMs: 500 };
 
-/**
- * Wait until an instance is final.
- *
- * @param given its id, or an unambiguous part of it
- * @returns the final instance, or null if `timeoutMs` passed first
- * @throws JobError `not_found` for an unknown id, `unavailable` if the manager stops first
- */
+/** See {@link InstanceApi.waitInstance}. @throws JobError `not_found`; `unavailable` at a stop */
 export async function waitInstance(
   given: string,
   timeoutMs: number | undefined,

@@ -17,9 +17,7 @@ import type { PartContext } from "../context/part_context.ts";
 const REPORT_SHARE = 1 / 3;
 /** A node that knows no other reads the nodes after this many reports: a hint may be lost. */
 const REPORTS_ALONE = 12;
-/**
- * Report interval, in milliseconds, from which a node also reports when somebody lists the nodes.
- */
+/** Report interval, in ms, from which a node also reports when somebody lists the nodes. */
 const SELDOM_MS = 60_000;
 /** Greatest age of a report then. */
 const FRESH_MS = 1_000;
@@ -35,7 +33,6 @@ interface MembershipOptions
   readonly peers: Peers;
   /** Called with the lead of `clock` over the store's, if known; see `StoreTime`. */
   readonly skewed: (skewMs: number | null, tookMs: number) => void;
-  /** The current report on this node. */
   readonly report: () => NodeReport;
   /** Called when a different number of workers is requested. */
   readonly resize: (workers: number) => void;
@@ -132,7 +129,6 @@ export class Membership {
     }
   }
 
-  /** Report from now on. */
   start(): void {
     this.#arm();
     this.changed();

@@ -70,7 +70,6 @@ export class Peers {
     );
   }
 
-  /** True if this node has a job, or another node seen within the last hour has it. */
   async isKnown(kind: string): Promise<boolean> {
     if (this.#options.registry.find(kind)) return true;
     return (await this.list()).some((node) => hasKind(node, kind));

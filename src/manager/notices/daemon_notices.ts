@@ -17,7 +17,6 @@ interface DaemonNoticesOptions extends Pick<Context, "clock" | "logger" | "node"
   readonly peers: { list(): Promise<readonly NodeStatus[]> };
   /** True if other processes may use the store. */
   readonly isShared: boolean;
-  /** Why listeners cannot be opened at the moment. */
   readonly listenerProblems: () => readonly string[];
 }
 
@@ -71,11 +70,7 @@ export class DaemonNotices {
     this.#report("port-closed", problems.length === 0 ? null : problems.join("; "));
   }
 
-  /**
-   * The store does not respond, or does again (null).
-   *
-   * @param isCertain true if it cannot recover alone: people are notified at once
-   */
+  /** The store is away, or back (null). `isCertain`: it cannot recover alone, so notify at once. */
   storeAway(problem: string | null, isCertain: boolean): void {
     const wasAway = this.#storeProblem !== null;
     this.#storeProblem = problem;

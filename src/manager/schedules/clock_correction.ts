@@ -63,7 +63,6 @@ export class ClockCorrections {
    * Check the time and, after a correction, every schedule. Returns true if any was changed.
    *
    * @param nowMs the current time on the clock that decides due times
-   * @param asked the time of the request
    */
   async check(nowMs: number, asked: Instant): Promise<boolean> {
     const { monotonicMs } = this.#options.clock.now();

@@ -19,7 +19,6 @@ export class RemovedSchedules {
     this.#options = options;
   }
 
-  /** Their number. */
   get count(): number {
     return this.#removedAt.size;
   }
@@ -48,7 +47,6 @@ export class RemovedSchedules {
     return removedAt !== undefined && this.#options.clock.now().wallMs - removedAt > KEPT_MS;
   }
 
-  /** Delete one from the store. */
   async delete(id: string): Promise<void> {
     const { store, clock } = this.#options;
     await store.deleteSchedule({ at: clock.now(), id });

@@ -24,7 +24,6 @@ for (const name of COMMON) RARE.delete(name);
  * The spec of a schedule made at run time.
  *
  * @param options override the inherited or earlier values
- * @param base the inherited or earlier values
  * @param job.kind the seed of `H` and `~`
  * @param job.nowMs epoch ms; a schedule without a tick after it is refused
  * @throws JobError `invalid_argument` naming the option

@@ -41,11 +41,8 @@ interface WantedSchedule extends JobSchedule {
 /** Syncs the schedules of the store with the configuration; makes and changes others. */
 export class Schedules {
   readonly #options: SchedulesOptions;
-  /** Defaults of schedules made at run time. */
   defaults: ZonedScheduleDefaults;
-  /** True if jobs may still be added: schedules of unknown kinds are kept. */
   keepsUnknown: boolean;
-  /** Schedules removed from the config. */
   readonly removed: RemovedSchedules;
 
   constructor(options: SchedulesOptions) {
@@ -97,20 +94,13 @@ export class Schedules {
     return new Set(others.flatMap(({ kinds, idle }) => [...kinds, ...idle]));
   }
 
-  /**
-   * Write the schedules of one job that was defined later; surplus schedules of its previous
-   * definition are removed.
-   */
+  /** Write the schedules of a job defined later, and remove surplus ones of its old definition. */
   async syncJob(job: JobDefinition): Promise<void> {
     const { gone } = await this.#syncJobs([job], { origin: "config", kind: job.kind });
     for (const record of gone) await this.removed.remove(record);
   }
 
-  /**
-   * Make a schedule at run time.
-   *
-   * @throws JobError `invalid_argument` for a bad expression, zone or argument
-   */
+  /** Make a schedule at run time. @throws JobError `invalid_argument` for an unusable option */
   async create(job: JobDefinition, options: RecurringOptions): Promise<ScheduleRecord> {
     checkValues(options);
     const { store, clock, ids, tzVersion } = this.#options;
@@ -231,8 +221,6 @@ export class Schedules {
   /**
    * Write the schedules of these jobs that the store lacks. Returns the stored configured schedules
    * that the jobs no longer have, and the number of schedules.
-   *
-   * @param query finds their stored schedules
    */
   async #syncJobs(
     jobs: readonly JobDefinition[],

@@ -31,7 +31,6 @@ export async function listAllSchedules(
  * Change a stored schedule by compare-and-set; retried if another node was first. A new generation
  * keeps steps of other nodes that are under way from undoing it.
  *
- * @param stored as last read
  * @returns the changed schedule; null if it does not exist or was removed
  */
 export async function changeSchedule(

@@ -79,7 +79,6 @@ export interface SessionApi {
   /**
    * Open a session.
    *
-   * @param address of the client
    * @param uid the only user of this machine, apart from root, who may use it; null for anyone
    * @throws JobError `resource_exhausted` if there are too many
    */

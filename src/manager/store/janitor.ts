@@ -12,11 +12,7 @@ const NO_KINDS: ReadonlySet<string> = new Set();
 
 interface JanitorOptions
   extends Pick<PartContext, "store" | "clock" | "logger" | "leaseMs" | "events" | "due"> {
-  /**
-   * Called every minute, so that other checks need no timer.
-   *
-   * @param canDelete false while the clock may be wrong
-   */
+  /** Called every minute, for other checks; `canDelete` is false while the clock may be wrong. */
   readonly everyMinute: (canDelete: boolean) => Promise<void>;
   /** Called every few seconds with the recorded time of the store, and the time now, epoch ms. */
   readonly noteRecorded: (recordedMs: number, nowMs: number) => void;

@@ -136,11 +136,7 @@ class Explainer {
     };
   }
 
-  /**
-   * The last runs of a job without a schedule, even if no node has the job any more.
-   *
-   * @throws JobError `not_found` without runs
-   */
+  /** The last runs of a job without a schedule, even if no node has it. @throws `not_found` */
   async runs(
     kind: string,
     what: { readonly limit: number; readonly at: number | undefined; readonly spanMs: number },

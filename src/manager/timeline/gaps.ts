@@ -27,11 +27,7 @@ export interface Gaps {
   readonly gapsFrom: number | null;
 }
 
-/**
- * Read the ticks without a run in a span of time, the latest first.
- *
- * @param limit number of ticks, beyond which others are omitted
- */
+/** Read the ticks without a run in a span of time, the latest first, up to `limit`. */
 export async function readGaps(
   { fromMs, toMs, kinds, limit = Infinity, known }: {
     readonly fromMs: number;
