@@ -9,10 +9,7 @@ const CLAIMERS = 50;
 const INSTANCES = 2_000;
 const KINDS = new Set(["mail"]);
 
-/**
- * Values that stores have lost: digits beyond 2^53, characters beyond 16 bits, number-like texts,
- * markup.
- */
+/** Values that stores have lost: digits beyond 2^53, wide characters, number-like texts, markup. */
 const TEXTS = [
   "[9007199254740993,-9007199254740993,0.1,1e-7]",
   '["\u{1f600}\u{10ffff}","ü","e\u0301","\u202e","\u2028"]',

@@ -25,8 +25,7 @@ function claimAs(world: StoreWorld, node: string, limits: ClaimLimits, kinds = [
   });
 }
 
-/** Combined features. The model of test/model found each of these. */
-/** Cases of combined features. */
+/** Cases of combined features. The model of test/model found each of them. */
 export const combinedCases: StoreCases = {
   "reap() ends at its deadline also what is held behind another": async (world) => {
     await world.putSchedule();

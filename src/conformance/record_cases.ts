@@ -24,9 +24,7 @@ import {
 
 const ERROR = { name: "Error", message: "böse \u{1f4a5}", exitCode: 3 };
 
-/**
- * One of everything in a store: states, attempts, held ticks, fates, pauses, rate starts, lines.
- */
+/** One of everything: states, attempts, held ticks, fates, pauses, rate starts, lines. */
 async function fill(world: StoreWorld): Promise<void> {
   const { store } = world;
   const argumentsJson = '["ü\u{1f600}",9007199254740993]';

@@ -24,7 +24,6 @@ async function deadIds(world: StoreWorld): Promise<readonly string[]> {
 const die = (world: StoreWorld, given: Partial<NewInstance> = {}): Promise<Instance> =>
   world.finish(given, { outcome: failed() });
 
-/** Dead letters. */
 /** Cases of running again. */
 export const redriveCases: StoreCases = {
   "list() gives the dead letters: what failed for good and was not run again": async (world) => {
