@@ -101,9 +101,7 @@ export interface NodeStore {
   >;
   /** End a session. @returns false if it is not the current one, or has left */
   readonly leaveNode: Write<{ readonly id: string; readonly session: number }, boolean>;
-  /**
-   * Live nodes by id, and ones that ended less than {@link NODE_KEPT_MS} ago, by the store's time.
-   */
+  /** Nodes by id: live ones, and ones that ended less than {@link NODE_KEPT_MS} ago. */
   listNodes(request: { readonly at: Instant }): Promise<readonly NodeRecord[]>;
   /**
    * Request another number of workers. The node learns it by a hint and by its next report.

@@ -27,10 +27,7 @@ export interface EndedAttempt {
 /** An instance with its ended attempts, read at one moment. */
 export interface InstanceRecord {
   readonly type: "instance";
-  /**
-   * Place in the order of acceptance: a positive, strictly rising integer, kept by the receiving
-   * store.
-   */
+  /** Place in the order of acceptance: a positive, rising integer, kept by the receiving store. */
   readonly order: number;
   readonly instance: Instance;
   /** True if it is held until earlier instances of its schedule are final, whether due or not. */
@@ -42,10 +39,7 @@ export interface InstanceRecord {
 /** One line of an instance's log. */
 export interface LogRecord {
   readonly type: "log";
-  /**
-   * Place in the order of writing: a positive, strictly rising integer, kept by the receiving
-   * store.
-   */
+  /** Place in the order of writing: a positive, rising integer, kept by the receiving store. */
   readonly order: number;
   readonly line: StoredLogEntry;
 }
@@ -167,9 +161,7 @@ export interface RecordStore {
    * head only rises. @returns number written
    */
   writeRecords: Write<{ readonly records: readonly StoreRecord[] }, number>;
-  /**
-   * Delete records; an instance with its ended attempts and log lines. @returns the number deleted
-   */
+  /** Delete records; an instance with its ended attempts and log lines. @returns number deleted */
   removeRecords: Write<{ readonly keys: readonly RecordKey[] }, number>;
 
   /** The store's mark; null for none, or for a drain whose time has passed. */

@@ -34,9 +34,7 @@ export type Write<Request, Result> = (
   request: Request & { readonly at: Instant },
 ) => Promise<Committed<Result>>;
 
-/**
- * A change, announced after the commit. Hints may be merged; losing one costs time, no instance.
- */
+/** A change, announced after the commit. Hints may be merged; losing one costs only time. */
 export type ChangeHint =
   | { readonly type: "instances"; readonly dueAt: number }
   | { readonly type: "schedules" }
@@ -162,9 +160,7 @@ export type Settlement = ClaimKey & {
   readonly progress?: Progress;
   /** Absent if unknown. */
   readonly usage?: AttemptUsage;
-  /**
-   * Time since the attempt ended, in milliseconds; absent: now. Never before the recorded start.
-   */
+  /** Milliseconds since the attempt ended; absent: now. Never before the recorded start. */
   readonly endedAgoMs?: number;
   /** News for the memo of the job if this ends the instance, even if the memo does not watch it. */
   readonly news?: "output";
@@ -204,9 +200,7 @@ export interface SettleResult extends ClaimKey {
   readonly instance: Instance | null;
 }
 
-/**
- * Log lines of one claim. Fence 0 is for code that runs after a commit, without a claim.
- */
+/** Log lines of one claim. Fence 0 is for code that runs after a commit, without a claim. */
 export interface LogAppend extends ClaimKey {
   readonly logs: readonly LogEntry[];
   /** Absent if unchanged. */
@@ -297,10 +291,7 @@ export interface PutSchedule {
   readonly record: ScheduleRecord;
   readonly expectedGeneration: number | null;
   readonly expectedCursor?: number;
-  /**
-   * True if it uses the node's clock, like a step: `unavailable` if that clock is too far from its
-   * peers'.
-   */
+  /** True if it uses the node's clock, as steps do: `unavailable` if too far from its peers'. */
   readonly isByClock?: boolean;
 }
 
@@ -310,9 +301,7 @@ export interface DueSchedulesRequest {
   readonly limit: number;
   /** Leave out this many, the earliest. */
   readonly skip?: number;
-  /**
-   * Epoch ms, slightly after `at`: includes schedules due until then. A store's clock overrides it.
-   */
+  /** Epoch ms, just after `at`: includes schedules due until then. A store's clock overrides it. */
   readonly dueBy?: number;
 }
 
@@ -354,9 +343,7 @@ export const LOGIN_CODE_MEMO = "login-code:";
 /** Kind of the instances that process news; its own ends are not news. */
 export const NEWS_KIND = "system.notices";
 
-/**
- * The policy of instances that process news: repeated until they succeed, since nothing else would.
- */
+/** The policy of instances that process news: repeated until success, as nothing else would. */
 export const NEWS_POLICY = {
   priority: 0,
   retryMax: -1,

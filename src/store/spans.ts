@@ -53,9 +53,7 @@ export interface GapRequest {
 
 /** Reads of a store by spans of time, whose cost does not grow with the stored data. */
 export interface SpanReads {
-  /**
-   * Count instances in spans of time. Stores that can count only by reading estimate large counts.
-   */
+  /** Count instances in spans of time. A store that counts by reading estimates large counts. */
   countSpans(request: SpanCountRequest): Promise<readonly SpanCounts[]>;
   /** Waiting instances that are not due yet, by due time. */
   listLater(request: LaterRequest): Promise<readonly Instance[]>;

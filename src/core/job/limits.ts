@@ -67,7 +67,7 @@ export interface Block {
   readonly nodes?: number;
 }
 
-/** The block of a kind that no live node runs, from the tags it needs and those of live nodes. */
+/** The block of a kind that no live node runs, from the tags it needs and the live nodes' tags. */
 export function unservedBlock(
   kind: string,
   needs: readonly string[] = [],

@@ -255,12 +255,16 @@ export interface InstanceApi extends InstanceReads {
     id: string,
     options?: { readonly thaw?: boolean; readonly reason?: string },
   ): Promise<{ readonly instance: Instance; readonly changed: boolean }>;
-  /** Delete final instances that match. @throws JobError like {@link cancelInstances} */
+  /**
+   * Delete final instances that match.
+   *
+   * @throws JobError `invalid_argument` for a query without a condition unless `all`
+   */
   clearInstanceHistory(
     query: InstanceQuery & { readonly settledBefore?: number },
     options?: { readonly all?: boolean },
   ): Promise<number>;
-  /** Delete log lines that match. @throws JobError like {@link cancelInstances} */
+  /** Delete log lines that match; errors as of {@link clearInstanceHistory}. */
   clearInstanceLogs(query: LogQuery, options?: { readonly all?: boolean }): Promise<number>;
   /** Resolves with the instance once it is final, or null if `timeoutMs` passed first. */
   waitInstance(id: string, timeoutMs?: number): Promise<Instance | null>;

@@ -15,12 +15,21 @@ export class ClockTrust {
   /** From when on the clock is believed, monotonic ms. */
   #fromMs = -Infinity;
 
-  /** Begin with the time of the newest row in the store, to compare the clock with. */
+  /**
+   * Begin with the time of the newest row in the store, to compare the clock with.
+   *
+   * @param newestAt epoch ms
+   */
   begin(newestAt: number, monotonicMs: number): void {
     this.#last = { wallMs: newestAt, monotonicMs };
   }
 
-  /** Milliseconds by which the clock has jumped ahead since the last call; 0 for small jumps. */
+  /**
+   * Distance by which the clock has jumped ahead since the last call, in milliseconds; 0 for small
+   * jumps.
+   *
+   * @param now the time by the deciding clock
+   */
   jumped(now: Instant): number {
     const last = this.#last ?? now;
     this.#last = now;
@@ -30,6 +39,7 @@ export class ClockTrust {
     return jumpMs;
   }
 
+  /** True if the clock is believed. */
   isTrusted({ monotonicMs }: Pick<Instant, "monotonicMs">): boolean {
     return monotonicMs >= this.#fromMs;
   }

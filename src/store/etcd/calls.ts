@@ -83,7 +83,6 @@ export class EtcdCalls {
     this.#clock = clock;
   }
 
-  /** The current endpoint. */
   get endpoint(): string {
     return this.#members[this.#current]?.address ?? "";
   }

@@ -24,9 +24,7 @@ export const FOLD_COMMITS = 512;
 const FOLD_BYTES = 8 * 1024 * 1024;
 /** Commits read at a time. */
 const READ_ENTRIES = 16;
-/**
- * Characters of rows collected before a write: a row that changed several times is written once.
- */
+/** Characters of rows collected before a write: a row that changed often is written once. */
 const ROWS_CHARACTERS_MAX = 32 * 1024 * 1024;
 /** Most operations of one transaction; etcd allows 128. */
 const OPERATIONS_MAX = 120;

@@ -79,7 +79,6 @@ export class Layout {
     return { key: Buffer.from(this.#logPrefix), end: this.logKey(version + 1) };
   }
 
-  /** The version of a log entry by its key. */
   versionOf(key: Uint8Array): number {
     return Number.parseInt(textOf(key).slice(this.#logPrefix.length), 16);
   }
@@ -100,7 +99,6 @@ export class Layout {
     return Buffer.from(`${this.#rowPrefix}${rowKey} ${pieceDigits(number)}`);
   }
 
-  /** All pieces of a row. */
   piecesOf(rowKey: string): KeyRange {
     return rangeOf(`${this.#rowPrefix}${rowKey} `);
   }
@@ -116,7 +114,6 @@ export class Layout {
     return this.#key(`node/${encodeURIComponent(id)}`);
   }
 
-  /** The node's id by its key. */
   nodeOf(key: Uint8Array): string {
     return decodeURIComponent(textOf(key).slice(this.#nodePrefix.length));
   }

@@ -83,9 +83,7 @@ interface Range {
   readonly to: number;
 }
 
-/**
- * The rows changed by unfolded commits; null for deleted ones. @throws JobError `internal` on a gap
- */
+/** Rows that unfolded commits changed; null: deleted. @throws JobError `internal` on a gap */
 async function readLog(
   { calls, layout, noteLog }: LoadOptions,
   revision: bigint,

@@ -33,7 +33,6 @@ export interface EtcdMediumOptions {
   readonly connection: Omit<EtcdConnection, "tls">;
   /** Files of TLS, read at each opening; null for plaintext. */
   readonly tls: StoreTls | null;
-  /** The prefix of all keys. */
   readonly prefix: string;
   /** Time for which opening waits for unreachable servers, in milliseconds; absent: one try. */
   readonly startWaitMs?: number;
@@ -150,10 +149,7 @@ export class EtcdMedium implements ReplicaMedium {
     return new Presence({ calls, layout, clock, logger, node, ...options });
   }
 
-  /**
-   * Fold the log now. @returns the folded version; null without new commits or if another node
-   * folds
-   */
+  /** Fold the log now. @returns the folded version; null without commits, or if another folds */
   async fold(): Promise<number | null> {
     return await this.#opened("fold").folding.fold();
   }

@@ -91,9 +91,7 @@ export class Presence {
     await calls.call(Lease.method.leaseRevoke, { ID }, { action: "end its lease" }).catch(() => {});
   }
 
-  /**
-   * Distance of a node's clock from the median, in milliseconds; null if unknown or without peers.
-   */
+  /** A node's clock minus the median, in milliseconds; null if unknown or without peers. */
   skewOf(node: string): number | null {
     return this.#clocks.skewOf(node);
   }
@@ -123,11 +121,7 @@ export class Presence {
     if (!hasProblem) logger.info("The clock agrees with those of the other nodes again", { node });
   }
 
-  /**
-   * Take a lease unless it has one, read the other nodes, and report under it.
-   *
-   * @returns the revision of the read
-   */
+  /** Take a lease if needed, read the other nodes, report. @returns the revision of the read */
   async #appear(): Promise<bigint> {
     const { calls, layout } = this.#options;
     if (this.#leaseId === null || !await this.#isLeaseKept(this.#leaseId)) {
@@ -193,11 +187,7 @@ export class Presence {
     await this.#endLease();
   }
 
-  /**
-   * Receive the peers' reports, report, and renew the lease until a stream ends.
-   *
-   * @throws JobError with the reason
-   */
+  /** Exchange reports, and renew the lease until a stream ends. @throws JobError with the reason */
   async #follow(startRevision: bigint): Promise<void> {
     const { calls, layout, clock, leaseMs } = this.#options;
     const ended = new Promise<void>((_resolve, reject) => this.#fail = reject);

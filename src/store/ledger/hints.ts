@@ -11,9 +11,7 @@ export class Listeners {
     return () => void this.#listeners.delete(entry);
   }
 
-  /**
-   * Notify each listener separately, after the operations have resolved, so that errors stay local.
-   */
+  /** Notify each listener separately, once the operations have resolved: errors stay local. */
   notify(hints: readonly ChangeHint[]): void {
     for (const hint of mergeHints(hints)) {
       for (const listener of this.#listeners) queueMicrotask(() => listener(hint));

@@ -28,10 +28,7 @@ export interface PeerClocks {
   close?(): Promise<void>;
   /** @throws JobError `unavailable`, naming the action, if this node's clock may be wrong */
   check(action: string): void;
-  /**
-   * Distance of a node's clock from most others, ms; null if unknown, undefined without a
-   * comparison.
-   */
+  /** A node's clock minus most others', ms; null if unknown, undefined without a comparison. */
   skewOf?(id: string): number | null | undefined;
 }
 

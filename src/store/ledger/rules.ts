@@ -35,9 +35,7 @@ export function claimInstance(instance: Instance, node: string, { at, stamp }: D
   };
 }
 
-/**
- * True if an instance was claimed early and is not yet due at `stamp`: its node has not begun it.
- */
+/** True if an instance was claimed early and is not due at `stamp`: its node has not begun it. */
 export function isClaimedEarly(instance: Instance, stamp: number): boolean {
   if (instance.state !== "processing" || isElsewhere(instance)) return false;
   const leftMs = instance.processedAt! - stamp;

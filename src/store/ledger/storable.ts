@@ -1,8 +1,6 @@
 import type { ErrorInfo } from "../../core/instance.ts";
 
-/**
- * Characters that some stores cannot keep: a lone surrogate has no UTF-8, and NUL may end a text.
- */
+/** Characters that some stores cannot keep: lone surrogates have no UTF-8, NUL may end a text. */
 const UNSTORABLE = /\0|\p{Surrogate}/gu;
 
 /** The text with U+FFFD for unstorable characters, so that every store keeps the same. */

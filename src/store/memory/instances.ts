@@ -72,7 +72,6 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
     return seq === undefined ? null : this.#bySeq.get(seq)!;
   }
 
-  /** The row with a seq. */
   at(seq: number): Row | null {
     return this.#bySeq.get(seq) ?? null;
   }

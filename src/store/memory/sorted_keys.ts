@@ -16,7 +16,6 @@ function compareKeys(left: Key, right: Key): number {
 export class SortedKeys {
   readonly #blocks: Key[][] = [];
 
-  /** Add a new key. */
   add(key: Key): void {
     if (this.#blocks.length === 0) {
       this.#blocks.push([key]);

@@ -68,11 +68,7 @@ function mediumProblem(value: unknown): string | null {
     : `it is an incomplete ReplicaMedium: ${missing.join(", ")} missing`;
 }
 
-/**
- * Load a module and make its store, not yet open.
- *
- * @param path of the module
- */
+/** Load a module and make its store, not yet open. */
 export async function loadModuleStore(
   { path, directory, url, prefix }: {
     readonly path: string;

@@ -33,9 +33,7 @@ interface LogValue extends LogRow {
   readonly of: number;
 }
 
-/**
- * Apply a commit of another owner, or a part of an image, to a replica with its state and hints.
- */
+/** Apply another owner's commit, or a part of an image, to a replica with its state and hints. */
 export function applyChanges(target: Target, { puts, deletes }: MediumChanges): void {
   const { state, tables } = target;
   tables.journal.isApplying = true;

@@ -5,10 +5,7 @@ import { type ClockReport, NodeClocks } from "./node_clocks.ts";
 
 /** The report of a peer that has not reported yet. */
 const UNKNOWN: ClockReport = { at: 0, heard: {}, asks: false };
-/**
- * Longest pause of claims after a join without reports of live peers, which come within a third of
- * a lease.
- */
+/** Longest wait for live peers' reports after a join: they come within a third of a lease. */
 const REPORTS_MS_MAX = 6_000;
 
 /**

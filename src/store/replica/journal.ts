@@ -83,7 +83,6 @@ export class Journal {
     if (!this.isApplying) this.#undo.push(undo);
   }
 
-  /** Take the group back. */
   takeBack(): void {
     this.isApplying = true;
     try {

@@ -4,10 +4,7 @@ import { JobError } from "../../core/errors.ts";
 export interface ClockReport {
   /** Its clock at the time of the report, epoch ms. */
   readonly at: number;
-  /**
-   * By node: its clock when it last heard from that node, minus the reported clock, in
-   * milliseconds.
-   */
+  /** By node: its clock when it last heard from that node, minus the reported clock, in ms. */
   readonly heard: Readonly<Record<string, number>>;
   /** True if the others should report at once. */
   readonly asks: boolean;
@@ -78,7 +75,6 @@ export class NodeClocks {
     return [...this.#peers.values()].every(({ hasReported }) => hasReported);
   }
 
-  /** Our report. */
   report(nowMs: number, asks: boolean): ClockReport {
     const heard: Record<string, number> = {};
     for (const [node, { aheadMax }] of this.#peers) {
@@ -94,10 +90,7 @@ export class NodeClocks {
     return aheadMin > 0 ? aheadMin : Math.min(0, aheadMax);
   }
 
-  /**
-   * Certain distance of a node's clock from the median, in milliseconds; null if unknown or without
-   * peers.
-   */
+  /** A node's certain distance from the median clock, in ms; null if unknown or without peers. */
   skewOf(node: string): number | null {
     if (this.#peers.size === 0 || (node !== this.#self && !this.#peers.has(node))) return null;
     const own = [...this.#peers.keys()].map((peer) => -this.aheadOf(peer));

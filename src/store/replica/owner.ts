@@ -441,11 +441,7 @@ export class ReplicaOwner implements LedgerOwner {
   }
 }
 
-/**
- * Watch a medium of any author: a lost or stopped watch reports nothing more.
- *
- * @param failed called when `changed` throws
- */
+/** Watch a medium of any author: a lost or stopped watch reports nothing more. */
 function watchMedium(
   medium: ReplicaMedium,
   from: number,

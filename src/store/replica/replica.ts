@@ -45,7 +45,6 @@ export class Replica {
     return this.#head!;
   }
 
-  /** The store of the replica. */
   get info() {
     const { type, location, isDurable } = this.#medium;
     const { storeId, epoch, format } = this.head;

@@ -19,9 +19,7 @@ import { ReplicaLeases } from "./leases.ts";
 import type { MediumChanges } from "./medium.ts";
 import { type Extra, writeInstance } from "./row_values.ts";
 
-/**
- * A replica of a medium's rows: tables in memory, with an owner's changes recorded in the journal.
- */
+/** A replica of a medium's rows: tables in memory; an owner's changes go to the journal. */
 export class ReplicaTables implements Tables {
   readonly journal = new Journal();
   instances!: MemoryInstances;
@@ -49,7 +47,6 @@ export class ReplicaTables implements Tables {
     this.clear();
   }
 
-  /** Forget every row. */
   clear(): void {
     const { journal } = this;
     journal.clear();

@@ -1,14 +1,9 @@
 import { isJobError, JobError, messageOf } from "../../core/errors.ts";
 import type { ReplicaMedium } from "./medium.ts";
 
-/**
- * Time limit for an operation on a failing medium, in milliseconds: two operations fail in 5 s.
- */
+/** Time limit of an operation on a failing medium, in milliseconds: two fail in 5 s. */
 const PATIENCE_MS = 4_000;
-/**
- * The same for a medium that has not failed. It may be slow, and an abandoned commit may still be
- * made.
- */
+/** The same for a medium that has not failed: an abandoned commit may still be made. */
 const SILENCE_MS = 15_000;
 /** The longest wait, where calls take long. */
 const PATIENCE_MS_MAX = 30_000;
@@ -17,10 +12,7 @@ const CALL_SHARE = 3;
 
 const WATCH_LAG_MS = 2_000;
 
-/**
- * Time for which they wait while the medium is known to be unreachable, so that a request of
- * several operations fails in time too.
- */
+/** The same while the medium is known to be away, so that several operations fail in time too. */
 const AWAY_MS = 500;
 
 /**
@@ -43,10 +35,7 @@ export class Patience {
     return Math.max(this.#hasFailed ? PATIENCE_MS : SILENCE_MS, slowMs);
   }
 
-  /**
-   * Time for which another owner's known commit may stay unreported before everything is loaded
-   * again.
-   */
+  /** Time for which another owner's known commit may stay unreported before a reload. */
   get lagMs(): number {
     return Math.max(WATCH_LAG_MS, this.#medium.answerMs ?? 0);
   }

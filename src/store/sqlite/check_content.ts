@@ -114,11 +114,7 @@ function partsOf(format: number): Parts {
   }
 }
 
-/**
- * Messages about tables and columns of this format that are missing in a database.
- *
- * @param format number of migration steps applied
- */
+/** Messages about tables and columns that a database of this format lacks. */
 export function missingParts(db: DatabaseSync, format: number): readonly string[] {
   const existing = columnsOf(db);
   return [...partsOf(format).columns].flatMap(([table, columns]) => {

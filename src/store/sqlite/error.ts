@@ -50,12 +50,7 @@ export function toStoreError(thrown: unknown, action: string, path: string): Job
   });
 }
 
-/**
- * Read JSON of a row.
- *
- * @param row its table, and its key
- * @throws JobError `unavailable` if the text is damaged
- */
+/** Read JSON of a row, given its table and key. @throws JobError `unavailable` if it is damaged */
 export function readStored<T>(text: string, row: readonly [what: string, key: string]): T {
   try {
     return JSON.parse(text) as T;

@@ -49,10 +49,7 @@ const RANGE_ROWS = 20;
 
 /** The table `instance`. */
 export class SqliteInstances extends SqliteTable implements InstanceTable {
-  /**
-   * The greatest id in the file, so that a daemon's new, higher id need not be looked up; null if
-   * unknown.
-   */
+  /** The greatest id in the file: a new, higher id need not be looked up. Null if unknown. */
   #idMax: string | null = null;
 
   /** Read the greatest id. Only the file's owner does this: it sees every insert. */
@@ -299,9 +296,6 @@ interface CountedPart {
  * Count the rows of a part of an index in spans. SQLite counts by reading, about 15 million rows a
  * second. So the rows of a span are counted up to its share of the reads; beyond that, the count is
  * estimated from samples at equal distances.
- *
- * @param most.rows most rows of the part
- * @param most.read number of rows to read
  */
 function tally(
   part: CountedPart,

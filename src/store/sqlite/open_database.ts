@@ -34,9 +34,7 @@ const CACHE_KIB = 32_768;
 const READER_CACHE_KIB = 4_096;
 /** Pages of the write-ahead log at which it is copied into the database. */
 const CHECKPOINT_PAGES = 1_000;
-/**
- * Up to this size all values are checked, ten times more slowly; in larger files only small tables.
- */
+/** Up to this size all values are checked, which is slow; in larger files only small tables. */
 const VALUES_BYTES_MAX = 4 * 2 ** 20;
 /** Most impossible values reported at opening. */
 const TOLD_MAX = 10;
@@ -222,9 +220,7 @@ function checkLoss(db: DatabaseSync | null, path: string, options: OpenOptions):
   );
 }
 
-/**
- * Keep the log of a damaged store, which SQLite would delete. @returns new path; null if missing
- */
+/** Keep the log of a damaged store, which SQLite would delete. @returns its path, or null */
 function keepLog(path: string): string | null {
   if (!existsSync(`${path}-wal`) || statSync(`${path}-wal`).size === 0) return null;
   const kept = `${path}-wal.damaged`;

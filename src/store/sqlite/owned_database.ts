@@ -85,19 +85,13 @@ export class OwnedDatabase {
     }
   }
 
-  /**
-   * Note a committed transaction, which raised the count in the database by one. @param at its
-   * recorded time, epoch ms
-   */
+  /** Note a commit, which raised the database's count by one. @param at its recorded time */
   noteCommit(at: number): void {
     this.#commits += 1;
     this.#counter.note(this.#commits, at);
   }
 
-  /**
-   * Why nothing may be written: a file of the open database was removed, replaced or linked. Null
-   * if the files are in place, or are again.
-   */
+  /** Why nothing may be written: a file was removed, replaced or linked; null if all are there. */
   get problem(): JobError | null {
     const changed = this.#changed();
     if (changed === null) {

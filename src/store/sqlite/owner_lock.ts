@@ -54,7 +54,6 @@ export class OwnerLock {
     }
   }
 
-  /** Release the database. */
   release(): void {
     rmSync(this.#notePath, { force: true });
     this.#db.close();

@@ -241,9 +241,7 @@ export function madeBy(db: DatabaseSync): unknown {
   }
 }
 
-/**
- * Migrate a database to the newest format in one transaction: a crash leaves the old one intact.
- */
+/** Migrate a database to the newest format in one transaction: a crash leaves the old one. */
 export function migrate(
   db: DatabaseSync,
   format: number,

@@ -68,11 +68,7 @@ export class SqliteTables implements OwnedTables {
     };
   }
 
-  /**
-   * Open the file read-only alongside its owner, another object of this process.
-   *
-   * @returns the UUID of its data
-   */
+  /** Open the file read-only beside its owner in this process. @returns the UUID of its data */
   openToRead(): string {
     this.#db = openReadOnly(this.location);
     const statements = this.#use(this.#db);

@@ -33,18 +33,12 @@ export interface ValkeyStoreOptions {
   readonly logger?: Logger;
 }
 
-/**
- * Prefix of a namespace's keys and channels. Its one hash tag makes a cluster keep them on one
- * server.
- */
+/** Prefix of a namespace's keys and channels. Its hash tag keeps them on one cluster server. */
 export function keyPrefix(namespace: string): string {
   return `jobctl:{${namespace}}:`;
 }
 
-/**
- * A store on a Valkey or Redis server, shared by any number of nodes. Each operation is part of a
- * script call.
- */
+/** A store on a Valkey or Redis server, shared by nodes. Each operation is part of a script. */
 export function valkeyStore(options: ValkeyStoreOptions): Store {
   const session = new StoreSession(options);
   const { queue } = session;

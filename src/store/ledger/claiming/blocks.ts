@@ -19,9 +19,7 @@ export function blockOf(
   return gate.blockOfKind(kind) ?? gate.blockOfQueue(row.instance);
 }
 
-/**
- * Limits that are reached while instances wait. Of queues with a key, only claimed ones count.
- */
+/** Limits that are reached while instances wait; of queues with a key, only claimed ones count. */
 export function listBlocks(
   state: LedgerState,
   moment: Moment,

@@ -12,9 +12,7 @@ import type { LedgerState, Moment } from "../state.ts";
 /** Most rows that one claim makes ready; the next claims continue. */
 const PROMOTE_MAX = 10_000;
 
-/**
- * Claim due instances in claim order. Paused kinds, and ones the node cannot run, are never read.
- */
+/** Claim due instances in claim order. Never reads paused kinds, or ones the node cannot run. */
 export function claim(
   state: LedgerState,
   moment: Moment,
@@ -156,10 +154,7 @@ export function reap(
   return [...taken, ...ended];
 }
 
-/**
- * Time in ms for which {@link reap} will find nothing, without reading tables; 0 if it may find
- * something.
- */
+/** Time in ms for which {@link reap} will find nothing, without reading tables; 0 if it may. */
 export function quietMs(
   state: LedgerState,
   moment: Pick<Moment, "wallMs" | "monotonicMs">,

@@ -52,7 +52,6 @@ export class Gate {
     return this.limits.kinds.has(kind) || this.limits.pools.some(({ kinds }) => kinds.has(kind));
   }
 
-  /** Identifies the rates of a kind's queues, as text. */
   stampOf(kind: string): string {
     return this.#parts(kind).stamp;
   }
@@ -74,10 +73,7 @@ export class Gate {
     return this.#blockByRate(kind, rate, { kind, queueKey: "" });
   }
 
-  /**
-   * The block of one queue of a kind; null if unblocked. Without a key it is the kind's default
-   * queue.
-   */
+  /** The block of a queue of a kind, without a key its default queue; null if unblocked. */
   blockOfQueue(queue: QueueName): Block | null {
     if (!isKeyed(queue)) return null;
     const { kind, queueKey } = queue;

@@ -81,10 +81,7 @@ export class Queues {
     this.#firstDelayAt = null;
   }
 
-  /**
-   * The time when a claim with limits of this stamp would release a delayed queue of a kind;
-   * Infinity without delays.
-   */
+  /** When a claim with this stamp of limits releases a delayed queue; Infinity without delays. */
   opensAt(kind: string, stamp: string, wallMs: number): number {
     const firstAt = this.#tables.limits.firstDelay(kind);
     if (firstAt === null) return Infinity;
@@ -108,9 +105,7 @@ export class Queues {
     return hasChanged;
   }
 
-  /**
-   * A node claims with these limits: end delays of other limits. @returns true if there were any
-   */
+  /** End delays of other limits than a node now claims with. @returns true if there were any */
   noteLimits(
     { kinds, limits }: Pick<ClaimRequest, "kinds" | "limits">,
     stampOf: (kind: string) => string,

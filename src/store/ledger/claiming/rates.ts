@@ -2,9 +2,7 @@ import type { RateLimit } from "../../../core/job/limits.ts";
 import { AHEAD_MS_MAX } from "../../store.ts";
 import type { RateWindow, Tables } from "../tables/tables.ts";
 
-/**
- * Most times kept of one window. Close starts share their last time, so that none expires early.
- */
+/** Most times kept of one window. Close starts share their last time: none expires early. */
 const TIMES_MAX = 64;
 /** Most windows kept in memory between transactions. */
 const KEPT_MAX = 10_000;
@@ -41,11 +39,7 @@ export class Rates {
     return Infinity;
   }
 
-  /**
-   * Count a start.
-   *
-   * @param startAt epoch ms: `wallMs`, or at most {@link AHEAD_MS_MAX} later for an early claim
-   */
+  /** Count a start at `wallMs`, or at most {@link AHEAD_MS_MAX} later for an early claim. */
   add(
     window: RateWindow,
     limit: Pick<RateLimit, "max" | "perMs">,

@@ -34,12 +34,10 @@ export class Usage {
     this.#claimed = claimed;
   }
 
-  /** Current claims of a kind. */
   ofKind(kind: string): Slots {
     return this.#kind(kind).all;
   }
 
-  /** Current claims of one queue of a kind. */
   ofQueue(kind: string, queueKey: string): Slots {
     return this.#kind(kind).queues.get(queueKey) ?? NONE;
   }
@@ -49,12 +47,10 @@ export class Usage {
     return this.#kind(kind).queues.keys();
   }
 
-  /** True if a kind is counted. */
   has(kind: string): boolean {
     return this.#kinds.has(kind);
   }
 
-  /** The counted kinds. */
   kinds(): Iterable<string> {
     return this.#kinds.keys();
   }

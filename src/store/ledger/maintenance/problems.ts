@@ -56,8 +56,7 @@ async function rowProblems(
     last = rows.at(-1)!.seq;
     await turn();
   }
-  // If others wrote meanwhile, the counts are of different moments: compare only if nothing
-  // changed.
+  // If others wrote meanwhile, the counts are of different moments.
   if (state.rev === rev) problems.push(...countProblems(state, seen));
   return problems;
 }

@@ -154,9 +154,7 @@ function fireOne(state: LedgerState, moment: Moment, step: Step): ScheduleRecord
   return { ...after, runs: (after.runs ?? 0) + 1, lastRunAt: tick };
 }
 
-/**
- * Why a tick does not fire, or null. A refusal here becomes a fate: it must not block the schedule.
- */
+/** Why a tick does not fire, or null. A refusal becomes a fate: it must not block the schedule. */
 function whyNot(
   state: LedgerState,
   moment: Moment,
@@ -179,9 +177,7 @@ function whyNot(
   return roomFor(state, fire) > 0 ? null : "queue full";
 }
 
-/**
- * Accept the instance of a tick. Unless the overlap is "allow", unfinished earlier ones hold it.
- */
+/** Accept a tick's instance. Unless the overlap is "allow", unfinished earlier ones hold it. */
 export function insertTick(
   state: LedgerState,
   moment: Moment,

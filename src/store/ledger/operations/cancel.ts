@@ -11,10 +11,7 @@ import type { LedgerState, Moment } from "../state.ts";
 
 const OPEN_STATES: readonly JobState[] = ["created", "scheduled", "processing"];
 
-/**
- * Cancel unfinished instances that match: fewer than `limit` if large, but at least one if any
- * match.
- */
+/** Cancel unfinished instances that match: fewer than `limit` if large, but at least one. */
 export function cancel(
   state: LedgerState,
   moment: Moment,

@@ -3,11 +3,7 @@ import { checkBatch } from "../checks.ts";
 import type { LedgerState, Moment } from "../state.ts";
 import { updateInstance } from "./settle.ts";
 
-/**
- * Correct the times of instances that a fast clock wrote.
- *
- * @returns the ids of the changed ones
- */
+/** Correct the times of instances that a fast clock wrote. @returns the ids of the changed ones */
 export function correctTimes(
   state: LedgerState,
   moment: Moment,

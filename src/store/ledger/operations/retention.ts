@@ -18,11 +18,7 @@ const DELETED_CHARS_MAX = 8 * PAGE_CHARS_MAX;
 /** Retention of fates: longer than any catch-up of a schedule. */
 const TICK_KEEP_MS = 400 * 86_400_000;
 
-/**
- * Delete final instances past their retention, earliest first.
- *
- * @returns their ids, fewer than `limit` if they are large
- */
+/** Delete final instances past their retention, earliest first. @returns ids, fewer if large */
 export function retain(
   state: LedgerState,
   moment: Moment,
@@ -49,9 +45,7 @@ export function retain(
   return ids;
 }
 
-/**
- * Delete instances with their logs. Any with too many lines for one operation stay for the next.
- */
+/** Delete instances with their logs. Any with too many lines for one call stay for the next. */
 function removeRows(state: LedgerState, rows: readonly Row[]): readonly string[] {
   const ids: string[] = [];
   let lineCount = 0;
@@ -67,9 +61,7 @@ function removeRows(state: LedgerState, rows: readonly Row[]): readonly string[]
   return ids;
 }
 
-/**
- * Final instances that match and settled before a time, oldest first; fewer than `limit` if large.
- */
+/** Final instances that match and settled before a time, oldest first; fewer if large. */
 export async function findCleared(
   state: LedgerState,
   request: Omit<Parameters<Store["clearInstances"]>[0], "at">,

@@ -7,12 +7,7 @@ import type { EndedAttempt } from "../../records.ts";
 /** Ended attempts read at a time. */
 const READ_MAX = 1_000;
 
-/**
- * State history of an instance, oldest first: the timestamps of its row merged with its ended
- * attempts.
- *
- * @param ended all of its ended attempts, in order
- */
+/** An instance's history, oldest first: the times of its row, merged with its ended attempts. */
 export function mergeHistory(
   instance: Instance,
   ended: readonly EndedAttempt[],

@@ -126,7 +126,6 @@ export async function pageOfHistory<Row extends PlacedInstance>(
  * {@link PAGE_CHARS_MAX} characters.
  *
  * @param read lines of the query's instance, or of all
- * @param turn resolves after other work has run
  */
 export async function pageOfLogs(
   query: LogQuery,
@@ -195,7 +194,6 @@ async function placeBefore(line: number, read: ReadLogs): Promise<number> {
  * characters.
  *
  * @param read lines of the query's instance, or of all
- * @param turn resolves after other work has run
  */
 export async function collectLogs(
   query: LogQuery,
@@ -327,11 +325,7 @@ function writeToken(type: TokenType, place: readonly (number | string)[]): strin
   return Buffer.from(JSON.stringify([type, ...place])).toString("base64url");
 }
 
-/**
- * The place in a token.
- *
- * @throws JobError `invalid_argument` for a token of another type and shape
- */
+/** The place in a token. @throws JobError `invalid_argument` for another type or shape */
 function readToken<T extends number | string>(
   token: string,
   type: TokenType,

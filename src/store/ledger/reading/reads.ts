@@ -17,11 +17,7 @@ import { endedAttemptsOf } from "./history.ts";
 import { CHUNK_ROWS, matches, Scan, seqFrom } from "./scan.ts";
 import type { LedgerState } from "../state.ts";
 
-/**
- * A page of instances by order of acceptance. Long scans yield to the event loop between chunks.
- *
- * @param turn resolves after other work has run
- */
+/** A page of instances by order of acceptance. Long scans let other work run in between. */
 export function listInstances(
   state: LedgerState,
   query: InstanceQuery,

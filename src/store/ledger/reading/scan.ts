@@ -71,11 +71,7 @@ export class Scan {
     this.#start();
   }
 
-  /**
-   * The next row that matches; null at the end; undefined to let other work run first.
-   *
-   * @param readMax rows to read before that
-   */
+  /** The next matching row; null at the end; undefined after `readMax` rows, to let others run. */
   next(readMax: number): Row | null | undefined {
     for (;;) {
       while (this.#empty.length > 0) {
@@ -234,11 +230,7 @@ export function hasText({ argumentsJson }: Instance, text: string): boolean {
     argumentsJson.toLowerCase().includes(text.toLowerCase());
 }
 
-/**
- * The first seq created at or after `time`, by halving: creation never decreases with seq.
- *
- * @param range of it, if known
- */
+/** The first seq created at or after `time`, by halving: creation never decreases with seq. */
 export function seqFrom(
   state: LedgerState,
   time: number,

@@ -128,11 +128,7 @@ export function readPlainRow(
   return rowOf(id, row, fixed).instance;
 }
 
-/**
- * Read a row.
- *
- * @param fixed its fixed part; may be absent if only the history is needed
- */
+/** Read a row. `fixed` may be absent if only the history is needed. */
 export function readRow(id: string, bytes: Uint8Array, fixed: FixedPart = NO_FIXED): ReadRow {
   return rowOf(id, new Unpacker(bytes).read() as unknown[], fixed);
 }

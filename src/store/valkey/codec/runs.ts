@@ -7,10 +7,7 @@ const RUN_MIN = 8;
 /** Longest fixed part that a run shares, so that a small call cannot write very much. */
 const SHARED_BYTES_MAX = 1_024;
 
-/**
- * Consecutive instances that differ only in their ids and perhaps their fixed parts; see
- * `script/plain_enqueue.lua`.
- */
+/** Consecutive instances that differ in id and fixed part only; see `script/plain_enqueue.lua`. */
 interface Run {
   readonly first: NewInstance;
   readonly ids: string[];
@@ -18,10 +15,7 @@ interface Run {
   isSame: boolean;
 }
 
-/**
- * Split a batch of ordinary instances into runs. Returns null for others, repeated ids or too many
- * runs.
- */
+/** Split a batch of ordinary instances into runs; null for others, repeated ids, too many runs. */
 export function runsOf(instances: readonly NewInstance[]): readonly Run[] | null {
   if (instances.length < RUN_MIN) return null;
   const runs: Run[] = [];

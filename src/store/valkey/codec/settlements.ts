@@ -12,9 +12,7 @@ type Final = Extract<Settlement["outcome"], { readonly type: "final" }>;
 /** Number of recent runs that an outcome may join. */
 const RUNS_OPEN = 4;
 
-/**
- * Plain outcomes of one claim that differ in instance, result and usage; see `script/outcomes.lua`.
- */
+/** One claim's plain outcomes: different instance, result, usage; see `script/outcomes.lua`. */
 interface Run {
   readonly fence: number;
   readonly kind: string;
@@ -48,8 +46,7 @@ export function planSettlements(
     if (!instance || !isPlainClaim(instance) || !isPlain(settlement)) others.push(index);
     else addToRuns(runs, settlement, instance.kind);
   }
-  // Runs are settled first. If an instance is both in a run and outside, send all separately, to
-  // keep the order.
+  // Runs are settled first. If an instance is in both, send all separately, to keep the order.
   const otherIds = new Set(others.map((index) => settlements[index]!.id));
   if (others.length === 0 || runs.every(({ ids }) => ids.every((id) => !otherIds.has(id)))) {
     return { settlements, known, runs, others };

@@ -90,10 +90,7 @@ export class Connection {
     return new Promise((resolve, reject) => this.send(parts, { resolve, reject }));
   }
 
-  /**
-   * Like {@link Connection.command}, without a promise. If the connection is broken it calls
-   * `receiver.reject` before it returns.
-   */
+  /** {@link Connection.command} without a promise: calls `receiver.reject` at once if broken. */
   send(parts: readonly (string | Uint8Array)[], receiver: Pending): void {
     if (this.#error) return receiver.reject(this.#error);
     this.#pending.push(receiver);
@@ -153,8 +150,7 @@ function createSocket({ host, port }: HostPort, tls: ClientTls | null): Socket {
   return connectTls({
     host,
     port,
-    // A server name must not be an address. A certificate for an address is checked against the
-    // host.
+    // A server name must not be an address; a certificate for one is checked against the host.
     ...isIP(name) === 0 ? { servername: name } : {},
     ...tls.ca === null ? {} : { ca: tls.ca },
     ...tls.cert === null ? {} : { cert: tls.cert },

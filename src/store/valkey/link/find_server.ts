@@ -19,9 +19,7 @@ interface FindOptions extends ConnectionOptions {
 /** The name of our connections in the server's CLIENT LIST. */
 const CLIENT_NAME = "jobctl";
 
-/**
- * Find the server that takes writes now, by the sentinels or the cluster if the address names them.
- */
+/** Find the server that takes writes now, by the sentinels or the cluster if there are any. */
 export async function findServer(options: FindOptions): Promise<HostPort> {
   const { address } = options;
   if (address.topology === "single") return address.hosts[0]!;

@@ -46,10 +46,7 @@ export interface Operation<T> {
   /** True to send it before the turn ends if nothing waits, so that the server starts meanwhile. */
   readonly isEager?: boolean;
   readonly args?: readonly Packable[];
-  /**
-   * Computes its arguments from reads, instead of {@link args}. Earlier operations are done, later
-   * ones wait.
-   */
+  /** Computes its arguments from reads, after earlier operations and before later ones. */
   readonly prepare?: () => Promise<readonly Packable[]>;
   readonly read: (from: Unpacker, moment: Dated) => T;
   /** Maps a refusal to an error; without it, the common refusals apply. */

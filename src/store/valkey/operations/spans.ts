@@ -13,11 +13,7 @@ const COUNTS_MAX = 4_000;
 /** A kind and a final state to count; null for unfinished instances. */
 type Counted = Pick<SpanCounts, "kind" | "state">;
 
-/**
- * Reads by spans of time.
- *
- * @param stats returns the kinds with instances, with their states
- */
+/** Reads by spans of time; `stats` returns the kinds with instances, with their states. */
 export function spanReads(
   queue: OperationQueue,
   stats: () => Promise<{ readonly kinds: ReadonlyMap<string, StateCounts> }>,

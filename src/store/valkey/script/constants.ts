@@ -86,10 +86,7 @@ export const RESULT = {
 
 /** Limits of one call. */
 export const LIMIT = {
-  /**
-   * Number of a connection's last calls whose answers are kept, and so the limit of calls in
-   * flight.
-   */
+  /** Number of a connection's last calls whose answers are kept: the limit of calls in flight. */
   ANSWERS_MAX: 16,
   ANSWERS_KEPT_S: 900,
   /** Most arguments of one command. */
@@ -120,9 +117,7 @@ export const LIMIT = {
   PROBES_MAX: 2_000,
   /** Most rows that one cancel looks at. */
   CANCEL_LOOK_MAX: 200_000,
-  /**
-   * Bytes after which a page continues in another call, and rows whose arguments are read together.
-   */
+  /** Bytes of a page before it continues in another call, and of arguments read together. */
   PART_BYTES: 4_194_304,
   FIXED_CHUNK: 32,
   /** Most log lines that one operation deletes, so that claims do not wait long. */
