@@ -13,7 +13,7 @@ export const BY_PATHS_MAX = 8;
 /** Most instances of a job that run at once. */
 export interface ConcurrencyLimit {
   readonly max: number;
-  /** Parameters or paths into them, such as `customer.id`, that make the key; empty: no key. */
+  /** Parameters or paths into them (`customer.id`) that make the key; empty: one for all. */
   readonly by: readonly string[];
   /** True if each node counts separately; otherwise all count together. */
   readonly per: "cluster" | "node";

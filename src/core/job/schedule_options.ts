@@ -77,7 +77,7 @@ export function checkScheduleOptions(
   checkOptions(options, keys, { failure: `Cannot schedule job "${kind}"` });
 }
 
-/** The kind of a job's name or definition. @throws JobError `invalid_argument` for anything else */
+/** The kind of a job, given by name or definition. @throws JobError `invalid_argument` */
 export function kindOfReference(job: unknown, action = "schedule a job"): string {
   const kind = isObject(job) ? job.kind : job;
   if (typeof kind === "string" && kind !== "") return kind;

@@ -56,7 +56,7 @@ export class Events {
     this.#failures = new BurstLog(logger, clock, "failures", hint);
   }
 
-  /** Subscribe; returns a function that unsubscribes. A listener that throws stays. */
+  /** Subscribe; returns a function that unsubscribes. A listener's error is logged; it stays. */
   subscribe(listener: (event: ManagerEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);

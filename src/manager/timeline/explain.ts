@@ -136,7 +136,7 @@ class Explainer {
     };
   }
 
-  /** The last runs of a job without a schedule, even a gone job. @throws JobError `not_found` */
+  /** The last runs of a job without a schedule, even a removed one. @throws JobError `not_found` */
   async runs(
     kind: string,
     what: { readonly limit: number; readonly at: number | undefined; readonly spanMs: number },

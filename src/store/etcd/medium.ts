@@ -149,7 +149,7 @@ export class EtcdMedium implements ReplicaMedium {
     return new Presence({ calls, layout, clock, logger, node, ...options });
   }
 
-  /** Fold the log now. @returns the folded version; null without commits, or if another folds */
+  /** Fold now. @returns the folded version; null without new commits or while another node folds */
   async fold(): Promise<number | null> {
     return await this.#opened("fold").folding.fold();
   }

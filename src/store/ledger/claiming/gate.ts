@@ -73,7 +73,7 @@ export class Gate {
     return this.#blockByRate(kind, rate, { kind, queueKey: "" });
   }
 
-  /** The block of a queue of a kind, without a key its default queue; null if unblocked. */
+  /** The block of one queue of a kind (without a key, the default one); null if unblocked. */
   blockOfQueue(queue: QueueName): Block | null {
     if (!isKeyed(queue)) return null;
     const { kind, queueKey } = queue;

@@ -105,7 +105,7 @@ export class Queues {
     return hasChanged;
   }
 
-  /** End delays of other limits than a node now claims with. @returns true if there were any */
+  /** A node claims with these limits: end delays of others. @returns true if there were any */
   noteLimits(
     { kinds, limits }: Pick<ClaimRequest, "kinds" | "limits">,
     stampOf: (kind: string) => string,

@@ -12,7 +12,7 @@ type Final = Extract<Settlement["outcome"], { readonly type: "final" }>;
 /** Number of recent runs that an outcome may join. */
 const RUNS_OPEN = 4;
 
-/** One claim's plain outcomes: different instance, result, usage; see `script/outcomes.lua`. */
+/** Plain outcomes of one claim: instances, results, usage differ. See `script/outcomes.lua`. */
 interface Run {
   readonly fence: number;
   readonly kind: string;
