@@ -7,7 +7,7 @@ import { encodeJson } from "../../core/arguments/encode.ts";
 import { JobError } from "../../core/errors.ts";
 import { type Instance, isUuid } from "../../core/instance.ts";
 import { assertRunsHere, RUN_TIMEOUT_MS } from "../../core/job/external.ts";
-import type { JobDefinition } from "../../core/job/job.ts";
+import { type JobDefinition, PRIORITY_MAX } from "../../core/job/job.ts";
 import { PAYLOAD_BYTES_MAX } from "../../core/payload_chars.ts";
 import { kindWord } from "../../core/job/kind.ts";
 import { argumentsText, keyText, queuePathsOf, type UniqueRule } from "../../core/job/limits.ts";
@@ -59,7 +59,7 @@ export function newInstance(job: JobDefinition, given: ScheduleOptions, seed: Se
   const deadlineMs = options.deadlineMs ?? job.options.deadlineMs;
   return completeInstance(job, {
     id: options.id == null ? seed.id : ownId(options.id),
-    priority: options.priority ?? job.options.priority,
+    priority: options.priority ?? usualPriority(job, parent),
     argumentsJson,
     keys: uniqueKeyOf(job, argumentsJson, options),
     dueAt,
@@ -70,6 +70,11 @@ export function newInstance(job: JobDefinition, given: ScheduleOptions, seed: Se
     parentId: parent?.id,
     flowId: parent && (parent.flowId ?? parent.id),
   });
+}
+
+/** The job's priority. Children wait behind other work of it: a fan-out delays no other run. */
+function usualPriority({ options: { priority } }: JobDefinition, parent: Seed["parent"]): number {
+  return parent === undefined ? priority : Math.min(priority + 1, PRIORITY_MAX);
 }
 
 function ownId(given: unknown): string {

@@ -83,7 +83,7 @@ test("scheduleJobs() of a job schedules all or none, and once although the attem
   const world = await parentWorld();
   const both = [{ kind: "child", arguments: [1] }, { kind: "child", arguments: [2], priority: 1 }];
   const first = await call(world, "scheduleJobs", both) as Instance[];
-  assert.deepEqual(first.map(({ priority }) => priority), [5, 1]);
+  assert.deepEqual(first.map(({ priority }) => priority), [6, 1]);
   await assert.rejects(
     call(world, "scheduleJobs", [{ kind: "child", arguments: [3] }, { kind: "nothing" }]),
     (error) => isJobError(error, "not_found"),

@@ -84,6 +84,26 @@ test("a job schedules with durations as text, too", () =>
     assert.ok(child!.dueAt - child!.createdAt > 7_100_000);
   }));
 
+test("children wait behind other work of their job's priority, unless they have their own", () =>
+  withManager(async (manager) => {
+    manager.registerJob({ kind: "child", priority: 3, run() {} });
+    manager.registerJob({ kind: "lowest", priority: 2 ** 31 - 1, run() {} });
+    manager.registerJob({
+      kind: "parent",
+      params: "ctx: Context",
+      run: async (ctx) => {
+        await ctx.manager.scheduleJob("child");
+        await ctx.manager.scheduleJob("child", { priority: 3 });
+        await ctx.manager.scheduleJobs([{ kind: "child" }, { kind: "lowest" }]);
+      },
+    });
+    const parent = await manager.wait(await manager.scheduleJob("parent"));
+    assert.equal(parent.priority, 5);
+    const { items } = await manager.lookupInstances({ parentId: parent }, { order: "oldest" });
+    assert.deepEqual(items.map(({ priority }) => priority), [4, 3, 4, 2 ** 31 - 1]);
+    assert.equal((await manager.scheduleJob("child")).priority, 3);
+  }));
+
 test("the log of an instance formats values as console does", () =>
   withManager(async (manager) => {
     const cause = new RangeError("too far");
