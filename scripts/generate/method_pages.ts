@@ -53,11 +53,18 @@ function roleRows(rows: readonly string[]): readonly string[] {
   ]);
 }
 
-function missingRows(page: string): readonly string[] {
-  return METHODS.filter(({ name }) => !new RegExp(`^\\|.*\`${name}\`.* \\|$`, "m").test(page))
-    .map(({ name, localName }) =>
-      `| \`${name}\` | ${textOf(name)} | ${roleOf(localName as CallName)} |`
-    );
+/** The rows, and for each missing method one behind that of the method before it. */
+function withMissing(rows: readonly string[]): readonly string[] {
+  const page = read("api.md");
+  const all = [...rows];
+  METHODS.forEach(({ name, localName }, index) => {
+    if (new RegExp(`^\\|.*\`${name}\`.* \\|$`, "m").test(page)) return;
+    const before = `\`${METHODS[index - 1]?.name}\``;
+    const place = all.findIndex((row) => row.includes(before));
+    const row = `| \`${name}\` | ${textOf(name)} | ${roleOf(localName as CallName)} |`;
+    all.splice(place === -1 ? all.length : place + 1, 0, row);
+  });
+  return all;
 }
 
 const rankOf = ({ verb }: Route) => ["GET", "PUT", "POST", "PATCH", "DELETE"].indexOf(verb);
@@ -73,9 +80,5 @@ function pathRows(): readonly string[] {
 }
 
 writeTable("security.md", "| method | viewer | operator | admin | what it does |", roleRows);
-writeTable(
-  "api.md",
-  "| Added method | What it does | Role |",
-  (rows) => [...rows, ...missingRows(read("api.md"))],
-);
+writeTable("api.md", "| Added method | What it does | Role |", withMissing);
 writeTable("http.md", "| request | method |", pathRows);
