@@ -162,6 +162,8 @@ const PATIENT = [
  * one, because a process loads the sources once.
  */
 const BUN_FILES_MAX = 20;
+/** The same for tests of the compiled file, which mostly wait for it. */
+const COMPILED_FILES_MAX = 4;
 
 /** Processes that run tests side by side: more than processors, as many tests mostly wait. */
 const PROCESSES = Math.min(availableParallelism() + 2, 8);
@@ -210,14 +212,24 @@ export function needsBuild(file) {
 function bunRuns(files) {
   const groups = TOGETHER.map((group) => files.filter((file) => group.includes(file)));
   const others = files.filter((file) => !groups.flat().includes(file));
-  const isLong = (file) => isWithin(file, [...COMPILED_FILE, ...LONG, ...PATIENT]);
+  const [long, rest] = divided(others, (file) => isWithin(file, [...LONG, ...PATIENT]));
+  const [compiled, short] = divided(rest, (file) => isWithin(file, COMPILED_FILE));
   const secondsOf = (run) => run.reduce((sum, file) => sum + (SECONDS.get(file) ?? 0), 0);
-  const long = others.filter(isLong).map((file) => [file]);
-  const runs = [...long, ...groups.filter((group) => group.length > 0)]
+  const first = [...long.map((file) => [file]), ...groups.filter((group) => group.length > 0)]
     .sort((a, b) => secondsOf(b) - secondsOf(a));
-  const short = others.filter((file) => !isLong(file));
-  while (short.length > 0) runs.push(short.splice(0, BUN_FILES_MAX));
-  return runs;
+  return [...first, ...parts(compiled, COMPILED_FILES_MAX), ...parts(short, BUN_FILES_MAX)];
+}
+
+function divided(files, isFirst) {
+  return [files.filter(isFirst), files.filter((file) => !isFirst(file))];
+}
+
+function parts(files, length) {
+  const count = Math.ceil(files.length / length);
+  return Array.from(
+    { length: count },
+    (_, index) => files.slice(index * length, (index + 1) * length),
+  );
 }
 
 /** The files that run on a runtime: Deno skips {@link BUN_ONLY}, unless named. */
