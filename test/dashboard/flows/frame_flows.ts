@@ -118,8 +118,9 @@ export const FRAME_FLOWS: readonly Flow[] = [
       const { page } = window;
       await page.goto("/");
       await logIn(page, TOKENS.operator);
+      await page.getByRole("heading", { level: 1 }).waitFor();
       for (const path of PATHS) {
-        await page.goto(path);
+        await visit(page, path);
         await page.getByRole("heading", { level: 1 }).waitFor();
         const wide = await page.evaluate("document.documentElement.scrollWidth");
         assert.ok(Number(wide) <= 360, `${path} is ${wide} px wide`);
