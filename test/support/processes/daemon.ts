@@ -295,7 +295,7 @@ function createDaemon(
           ...changes,
         },
       }),
-    client: () => client ??= connect({ port, socket, tokenFile }),
+    client: () => client ??= connect({ port: port === 0 ? undefined : port, socket, tokenFile }),
     async kill() {
       closeClient();
       signal("SIGKILL");
