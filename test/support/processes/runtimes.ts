@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { after } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { nodeProgram } from "../../../scripts/programs/npm_programs.mjs";
@@ -52,7 +53,9 @@ export class ProgramLibrary {
 
   constructor() {
     after(() => {
-      if (this.#folder !== null) rmSync(this.#folder, { recursive: true, force: true });
+      if (this.#folder === null) return;
+      delete process.env.NODE_COMPILE_CACHE;
+      rmSync(this.#folder, { recursive: true, force: true });
     });
   }
 
@@ -64,7 +67,11 @@ export class ProgramLibrary {
    */
   write(folder: string, source: string): string {
     assertRuntimes();
-    this.#folder ??= bundleLibrary();
+    if (this.#folder === null) {
+      this.#folder = bundleLibrary();
+      // Node compiles it once, not for each program.
+      process.env.NODE_COMPILE_CACHE = join(this.#folder, "compiled");
+    }
     const file = join(folder, "program.ts");
     const library = pathToFileURL(join(this.#folder, "library.mjs")).href;
     writeFileSync(file, source.replaceAll('"ts-job"', JSON.stringify(library)));
@@ -76,7 +83,7 @@ export class ProgramLibrary {
 function bundleLibrary(): string {
   const folder = mkdtempSync(join(tmpdir(), "ts-job-library-"));
   const source = join(ROOT, "src", "index.ts");
-  const to = ["--target=node", "--outfile", join(folder, "library.mjs")];
+  const to = ["--target=node", "--minify", "--outfile", join(folder, "library.mjs")];
   execFileSync(join(BIN, "bun"), ["build", source, ...to], { stdio: "pipe" });
   return folder;
 }
