@@ -48,7 +48,7 @@ export async function measureBeside(
   const bare = await startBare();
   try {
     const schedule = scheduleBy(daemon);
-    await inTurns([schedule, bare.call], 100, scaled(settings, WARM_CALLS, 400));
+    await inTurns([schedule, bare.call], 100, settings.isQuick ? 100 : WARM_CALLS);
     const figures: Record<string, number> = {};
     for (const callers of CALLERS) {
       const calls = scaled(settings, callers === 1 ? CALLS / 4 : CALLS, 200);
