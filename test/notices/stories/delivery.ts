@@ -54,6 +54,7 @@ playStories([
   },
   {
     name: "the mail server is away for two hours while many jobs fail and recover",
+    isLong: true,
     start: () => ({ jobs: many(90), workers: 100 }),
     happens: async (world) => {
       const [ops] = world.channels;

@@ -93,6 +93,7 @@ playStories([
   },
   {
     name: "the mail server is away for two hours, and digests wait for it",
+    isLong: true,
     start: () => ({ channels: [new RecordedChannel("ops", { digestMs: 30 * MINUTE })] }),
     happens: async (world) => {
       const [ops] = world.channels;

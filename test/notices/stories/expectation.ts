@@ -75,6 +75,7 @@ playStories([
   },
   {
     name: "a run of a schedule waits for longer than ten minutes, without any setting",
+    isLong: true,
     start: () => ({
       jobs: [expectingJob("tick", { startWithinMs: undefined }, DAILY), jobOf("other")],
       ...{ workers: 1, channels: [jobsOnly()] },
@@ -89,6 +90,7 @@ playStories([
   },
   {
     name: "the host is off during the run of a schedule",
+    isLong: true,
     start: () => ({
       jobs: [expectingJob("tick", { startWithinMs: undefined }, DAILY)],
       isAlone: true,
@@ -116,6 +118,7 @@ playStories([
   },
   {
     name: "a job does not succeed for a day, also over a restart",
+    isLong: true,
     start: () => ({
       jobs: [expectingJob("work", { everyMs: 24 * HOUR }, { options: DAILY.options })],
       isAlone: true,
@@ -135,6 +138,7 @@ playStories([
   },
   {
     name: "a paused job is neither late nor missed",
+    isLong: true,
     start: () => ({
       jobs: [
         expectingJob("work", { startWithinMs: MINUTE, everyMs: 24 * HOUR }, {

@@ -13,6 +13,7 @@ const both = () => [jobOf("work"), jobOf("other")];
 playStories([
   {
     name: "the incident of a removed job closes after a day, without a notice",
+    isLong: true,
     start: () => ({ jobs: both(), isAlone: true }),
     happens: async (world) => {
       const [, other] = world.jobs;
@@ -83,6 +84,7 @@ playStories([
   },
   {
     name: "the incident of a job that only another node has stays open, until that is gone",
+    isLong: true,
     start: () => ({ jobs: [jobOf("mine")], isAlone: true }),
     happens: async (world) => {
       await world.start("other", { jobs: [jobOf("theirs")] });
@@ -98,6 +100,7 @@ playStories([
   },
   {
     name: "incidents of a node that never returns and of a removed channel close after a day",
+    isLong: true,
     start: () => ({
       channels: [new RecordedChannel("ops"), new RecordedChannel("night", { on: ["dead"] })],
       isAlone: true,

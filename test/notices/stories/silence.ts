@@ -95,6 +95,7 @@ playStories([
   },
   {
     name: "the summary of a window of the configuration says since when it was silent",
+    isLong: true,
     start: () => ({
       jobs: [jobOf("work", { options: { silence: ["thu 01:00-03:00"] } })],
       startMs: Date.UTC(2026, 0, 1, 1, 30),

@@ -22,6 +22,7 @@ function changedClock(way: "forward" | "back", startMs: number, span: string): S
   const spec = { cron: "30 2 * * *", timezone: "Europe/Berlin" };
   return {
     name: `the clock goes ${way} over the time of a job`,
+    isLong: true,
     start: () => ({
       ...{ startMs, isAlone: true },
       jobs: [jobOf("work", { schedules: [scheduleOf(spec)] })],
@@ -68,6 +69,7 @@ playStories([
   },
   {
     name: "a clock jumps ahead by a day, and back",
+    isLong: true,
     start: () => ({ jobs: hourly("latest") }),
     happens: async (world) => {
       await world.advance("61m");
@@ -136,6 +138,7 @@ playStories([
   },
   {
     name: "a job fails on its schedule for a day",
+    isLong: true,
     start: () => ({ jobs: hourly("latest"), isAlone: true }),
     happens: async (world) => {
       world.next("work", Array.from({ length: 23 }, () => "fail").join(" "));

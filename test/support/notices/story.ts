@@ -15,6 +15,8 @@ export interface Story {
   readonly told: Readonly<Record<string, readonly string[]>>;
   /** The stores that it is played on; all by default, but see {@link PLAYED_EVERY}. */
   readonly stores?: readonly StoryStoreName[];
+  /** Takes hours, and more time than many others: played on its first store only. */
+  readonly isLong?: boolean;
   /** Played on a real etcd too. */
   readonly isOnEtcd?: boolean;
 }
@@ -29,7 +31,7 @@ const PLAYED_EVERY: Readonly<Record<StoryStoreName, number>> = {
   ...{ "memory": 1, "SQLite": 2, "etcd's replica": 4, "Valkey": 8, "etcd": Infinity },
 };
 
-/** Not the first one of a file, which mostly goes on for longest. */
+/** By the index among a file's short stories: not the first one, which mostly takes longest. */
 function isPlayed(store: StoryStoreName, index: number): boolean {
   const every = PLAYED_EVERY[store];
   return index % every === Math.floor(every / 2);
@@ -42,12 +44,15 @@ const isDeno = "Deno" in globalThis;
 
 /** A test of each story on each store; on Deno only on the first one. */
 export function playStories(stories: readonly Story[]): void {
-  for (const [index, story] of stories.entries()) {
-    const { name, start, happens, told, isOnEtcd } = story;
+  const short = stories.filter(({ isLong }) => !isLong);
+  for (const story of stories) {
+    const { name, start, happens, told, isLong, isOnEtcd } = story;
+    const index = short.indexOf(story);
     const stores = story.stores ??
-      STORY_STORES.filter((store) => ARE_ALL_PLAYED || isPlayed(store, index));
+      STORY_STORES.filter((store) => ARE_ALL_PLAYED || isLong || isPlayed(store, index));
     const all = isOnEtcd ? [...stores, "etcd" as const] : stores;
-    for (const store of isDeno ? stores.slice(0, 1) : all) {
+    const isOnFirst = isDeno || (isLong && !ARE_ALL_PLAYED);
+    for (const store of isOnFirst ? stores.slice(0, 1) : all) {
       test(`${name} (${store})`, async () => {
         const world = await StoryWorld.started({ ...start?.(), store });
         try {
