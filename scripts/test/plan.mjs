@@ -90,7 +90,7 @@ const OF_PACKED_LIBRARY = ["test/e2e/clients_page.test.ts", "test/e2e/npm_packag
 /** Tests that share slow preparations. Each group has a separate process. */
 const TOGETHER = [OF_PACKED_LIBRARY, OF_ALL_SOURCES];
 
-/** Tests that measure time. They run alone. */
+/** Tests that measure time. They run beside patient tests only. */
 const MEASURE_TIME = ["test/attack/clock_under_attack.test.ts"];
 
 /** Seconds of the longest tests: they begin first, so that none is alone at the end. */
@@ -261,12 +261,8 @@ export function planOf(files, runtimes, named = []) {
     onDeno.filter((file) => !needsOwnModule(file)),
     onDeno.filter(needsOwnModule),
   ];
-  // The stages that mostly wait come first: patient tests use their idle time.
+  // Tests that wait for slow servers come last, when patient tests no longer use the disk.
   const stages = [
-    {
-      runs: WAIT_LONG.map((file, index) => bun(`waiting${index + 1}`, of([file]))),
-      processes: WAIT_LONG.length,
-    },
     { runs: [bun("timed", of(MEASURE_TIME))], processes: 1 },
     {
       runs: [
@@ -274,6 +270,10 @@ export function planOf(files, runtimes, named = []) {
         ...shared.map((files, index) => bun(`bun${index + 1}`, files)),
       ],
       processes: PROCESSES,
+    },
+    {
+      runs: WAIT_LONG.map((file, index) => bun(`waiting${index + 1}`, of([file]))),
+      processes: WAIT_LONG.length,
     },
   ];
   const isWanted = (run) => runtimes.includes(run.runtime) && run.files.length > 0;
