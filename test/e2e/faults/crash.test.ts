@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
+import { JobState } from "../../../src/rpc/gen/job_pb.ts";
 import { checkCluster } from "../../support/cluster/cluster_check.ts";
 import { type Daemon, startDaemon } from "../../support/processes/daemon.ts";
 import { withKills } from "../../support/cluster/kill_run.ts";
 import { linesOf, sleep, until } from "../../support/wait.ts";
 
-const COUNT = 200;
+const COUNT = 120;
 
 /** Appends `uuid fence` to a file: what a job did to the world. */
 const APPEND = `
@@ -63,9 +64,10 @@ async function submit(daemon: Daemon, file: string, count: number): Promise<read
  * What must hold once the faults are over: D1, E2, E3 and X1, and every instance has ended well.
  */
 async function checkRuns(daemon: Daemon, accepted: readonly string[], file: string): Promise<void> {
+  const states = [JobState.SCHEDULED, JobState.PROCESSING];
   await until("every instance is final", async () => {
-    const left = await list(daemon, "--state", "scheduled,processing", "--limit", "10");
-    return left.length === 0;
+    const { instances } = await daemon.client().lookupInstances({ query: { states, pageSize: 1 } });
+    return instances.length === 0;
   }, 120_000);
   const reasons = new Map<string, string>();
   let token: string | undefined;
@@ -181,15 +183,16 @@ test("fault 9: SIGTERM drains: what runs finishes, nothing new is claimed, nothi
     modules: { "append.ts": APPEND },
   });
   const file = join(daemon.dir, "effects.txt");
-  for (let i = 0; i < 6; i++) await daemon.jobctl(["schedule", "append", file, "1500"]);
+  const requests = Array.from({ length: 6 }, () => ({ kind: "append", arguments: [file, "1500"] }));
+  await daemon.client().scheduleJobs({ requests });
   await until("two run", () => existsSync(file));
   const { code } = await daemon.terminate();
   assert.equal(code, 0);
   daemon = await daemon.restart();
   try {
     await until("all are final", async () => {
-      const done = await list(daemon, "--state", "completed");
-      return done.length === 6;
+      const query = { states: [JobState.COMPLETED] };
+      return (await daemon.client().lookupInstances({ query })).instances.length === 6;
     });
     const instances = await list(daemon);
     assert.ok(instances.every((instance) => instance.attempts === 1), JSON.stringify(instances));
