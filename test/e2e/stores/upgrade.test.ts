@@ -3,6 +3,7 @@ import { copyFileSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { JobState } from "../../../src/rpc/gen/job_pb.ts";
 import {
   type Daemon,
   type DaemonOptions,
@@ -44,12 +45,13 @@ for (const version of VERSIONS) {
       ).join("");
       const daemon = await startDaemon({ toml: jobs, env: { JOBCTL_STORE_URL: `sqlite:${file}` } });
       try {
-        const countOf = async (state: string) => {
-          const { stdout } = await daemon.jobctl(["list", "instances", "--state", state]);
-          return (JSON.parse(stdout) as readonly unknown[]).length;
+        const countOf = async (state: JobState) => {
+          const query = { states: [state] };
+          return (await daemon.client().lookupInstances({ query })).instances.length;
         };
         await until("everything that was due has run", async () => {
-          return await countOf("scheduled") === 2 && await countOf("processing") === 0;
+          return await countOf(JobState.SCHEDULED) === 2 &&
+            await countOf(JobState.PROCESSING) === 0;
         });
         const shown = async (...args: readonly string[]) => {
           const { code, stdout, stderr } = await daemon.jobctl([...args, "-o", "table"]);
