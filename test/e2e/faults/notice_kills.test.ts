@@ -3,7 +3,7 @@ import test from "node:test";
 import { tellUnderKills } from "../../support/notices/kill_notices.ts";
 
 /** `npm run kills -- --notices` kills as often as wanted. */
-const KILLS = 5;
+const KILLS = 3;
 
 test("the daemon tells each incident once while it is killed again and again", async () => {
   const seed = Date.now() % 1_000_000;
