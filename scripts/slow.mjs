@@ -5,6 +5,9 @@
 // Each story of notices on every store, a few minutes: npm run slow -- stories
 // A queue of a million due instances on SQLite, a minute: npm run slow -- volume
 // 200 flips of single bits of a SQLite file at rest, three minutes: npm run slow -- flips
+// install.sh killed at every step, two minutes: npm run slow -- install
+// store migrate killed at more moments, a minute: npm run slow -- moves
+// The self-test of a Valkey to its end, half a minute: npm run slow -- selftest
 // The page of a log of 300,000 lines in a browser, a minute: npm run slow -- log
 import { installGroups, unpackPackages } from "./programs/install.mjs";
 import { install, ROOT, run, tryRun } from "./tasks.mjs";
@@ -12,7 +15,7 @@ import { install, ROOT, run, tryRun } from "./tasks.mjs";
 install();
 const [what, ...words] = process.argv.slice(2);
 /** Groups of programs that a command uses. */
-const GROUPS = { cron: [], flips: [], log: ["browser"], volume: [] };
+const GROUPS = { cron: [], flips: [], install: ["checks"], log: ["browser"], volume: [] };
 const [trouble] = installGroups(GROUPS[what] ?? ["servers"]);
 if (trouble !== undefined) throw new Error(trouble);
 const problem = what === "cron" ? await unpackPackages() : null;
@@ -36,5 +39,14 @@ if (what === "stories") {
 } else if (what === "flips") {
   process.env.JOBCTL_FLIPS = "200";
   run("bun", ["test", "--timeout=600000", "./test/store/sqlite/flipped_bits.test.ts"]);
+} else if (what === "install") {
+  process.env.TS_JOB_INSTALL_KILL_EVERY = "1";
+  run("bun", ["test", "--timeout=600000", "./test/contrib/install_attacks.test.ts"]);
+} else if (what === "moves") {
+  process.env.JOBCTL_MOVES = "all";
+  run("bun", ["test", "--timeout=600000", "./test/e2e/commands/moving.test.ts"]);
+} else if (what === "selftest") {
+  process.env.JOBCTL_SELFTEST = "all";
+  run("bun", ["test", "--timeout=600000", "./test/e2e/commands/selftest.test.ts"]);
 } else if (what === "cron") run("bun", ["scripts/slow/cron.ts", ...words]);
 else run("bun", ["scripts/slow/main.ts", ...process.argv.slice(2)]);
