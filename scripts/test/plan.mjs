@@ -13,8 +13,9 @@ const MANAGER = readdirSync(join(ROOT, "test/manager"), { withFileTypes: true })
  * and of scripts shipped beside it; tests that read or compile sources, or start each runtime
  * themselves; tests on simulated clocks (one compares the traces of both runtimes); faults of
  * servers, which arrive through the same few calls as ordinary responses; the shared suite on
- * stores in memory, and on stores built on them (test/store/etcd tries etcd's own calls on both);
- * and a million instances.
+ * stores in memory, on stores built on them, and on servers (test/store/etcd and test/store/valkey
+ * try their own calls on both); texts, bytes and random steps without any call of the system; what
+ * browsers run; pages of manuals; and a million instances.
  */
 const BUN_ONLY = [
   "test/architecture.test.ts",
@@ -24,9 +25,11 @@ const BUN_ONLY = [
   "test/conformance/memory.test.ts",
   "test/conformance/my_store.test.ts",
   "test/conformance/replica.test.ts",
+  "test/conformance/valkey.test.ts",
   "test/contrib",
   "test/daemon",
   "test/dashboard/flows.test.ts",
+  "test/dashboard/text",
   "test/dashboard/truth.test.ts",
   "test/docs",
   "test/e2e",
@@ -36,25 +39,34 @@ const BUN_ONLY = [
   "test/library/types.test.ts",
   "test/maintenance/doctor",
   ...MANAGER,
+  "test/notices/channels/hostile_text.test.ts",
   "test/notices/expectations/watcher.test.ts",
   "test/notices/incidents/dropped_news.test.ts",
   "test/notices/random_notices.test.ts",
   "test/notices/stories.test.ts",
   "test/programs.test.ts",
   "test/reference",
+  "test/release",
+  "test/rpc/messages/argument_faults.test.ts",
+  "test/rpc/model/round_trip.test.ts",
   "test/selftest",
   "test/sim",
+  "test/store/blocked_queue.test.ts",
   "test/store/lists_at_scale.test.ts",
   "test/store/memo_trails.test.ts",
   "test/store/model.test.ts",
+  "test/store/recording_store.test.ts",
   "test/store/etcd/etcd_contention.test.ts",
   "test/store/etcd/etcd_faults.test.ts",
   "test/store/etcd/etcd_nodes.test.ts",
+  "test/store/valkey/valkey_damage.test.ts",
   "test/store/valkey/valkey_failover.test.ts",
   "test/store/volume.test.ts",
   "test/supervisor/model",
   "test/tools",
   "test/wording.test.ts",
+  "test/worker/output_limiter.test.ts",
+  "test/worker/output_record.test.ts",
 ];
 
 /** Tests that run the compiled file. */
