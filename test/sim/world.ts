@@ -72,7 +72,7 @@ export async function runWorld(
   return await world.run();
 }
 
-/** The first of 300 seeds, from its own on, in which the invariants detect a planted bug; null if none does. */
+/** The first of 300 seeds in which the invariants detect a planted bug; null if none does. */
 export async function findPlant(
   plant: Plant,
 ): Promise<{ readonly seed: number; readonly invariant: string } | null> {
