@@ -91,8 +91,8 @@ async function renewExecutor(): Promise<void> {
 }
 
 /**
- * Two workers of a new job that is known to be short and silent. Of the attempts run next, the first is
- * in one worker and all others are in one batch of the other.
+ * Two workers of a new job that is known to be short and silent. Of the attempts run next, the
+ * first is in one worker and all others are in one batch of the other.
  */
 async function world(options: Partial<JobDefinition["options"]> = {}) {
   const source = { type: "module", path, entry: "work", version: "1" } as const;
