@@ -4,6 +4,8 @@
 // npm run slow -- cron [debian] [cronie] [busybox] [MINUTES]
 // Each story of notices on every store, a few minutes: npm run slow -- stories
 // A queue of a million due instances on SQLite, a minute: npm run slow -- volume
+// 20 times as many trails of memos as in npm test, a minute: npm run slow -- memos
+// 3,000 random stories of daemons that adopt commands, a minute: npm run slow -- adoption
 // 200 flips of single bits of a SQLite file at rest, three minutes: npm run slow -- flips
 // install.sh killed at every step, two minutes: npm run slow -- install
 // store migrate killed at more moments, a minute: npm run slow -- moves
@@ -15,7 +17,14 @@ import { install, ROOT, run, tryRun } from "./tasks.mjs";
 install();
 const [what, ...words] = process.argv.slice(2);
 /** Groups of programs that a command uses. */
-const GROUPS = { cron: [], flips: [], install: ["checks"], log: ["browser"], volume: [] };
+const GROUPS = {
+  adoption: [],
+  cron: [],
+  flips: [],
+  install: ["checks"],
+  log: ["browser"],
+  volume: [],
+};
 const [trouble] = installGroups(GROUPS[what] ?? ["servers"]);
 if (trouble !== undefined) throw new Error(trouble);
 const problem = what === "cron" ? await unpackPackages() : null;
@@ -36,6 +45,12 @@ if (what === "stories") {
 } else if (what === "volume") {
   process.env.JOBCTL_VOLUME = "1000000";
   run("bun", ["test", "--timeout=600000", "./test/store/volume.test.ts"]);
+} else if (what === "memos") {
+  process.env.JOBCTL_MEMO_TIMES = "20";
+  run("bun", ["test", "--timeout=600000", "./test/store/memo_trails.test.ts"]);
+} else if (what === "adoption") {
+  process.env.ADOPTION_STORIES = "3000";
+  run("bun", ["test", "--timeout=600000", "./test/supervisor/model/adoption_model.test.ts"]);
 } else if (what === "flips") {
   process.env.JOBCTL_FLIPS = "200";
   run("bun", ["test", "--timeout=600000", "./test/store/sqlite/flipped_bits.test.ts"]);

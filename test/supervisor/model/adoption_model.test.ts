@@ -113,7 +113,7 @@ for (const plant of ["ends unreported", "exits unreported"] as const) {
 }
 
 test("whatever happens in random order and at random times, all commands end, once", async () => {
-  const { ADOPTION_SEED = "1", ADOPTION_STORIES = "300" } = process.env;
+  const { ADOPTION_SEED = "1", ADOPTION_STORIES = "150" } = process.env;
   await check(randomStories(Number(ADOPTION_SEED), Number(ADOPTION_STORIES)));
 });
 
