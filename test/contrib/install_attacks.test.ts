@@ -41,8 +41,8 @@ import {
 const TLS = fileURLToPath(new URL("../support/tls/", import.meta.url));
 const skip = process.platform !== "linux";
 const GZ = `jobctl-1.2.0-${TARGET}.tar.gz`;
-/** The steps of a run that are killed, one in so many. */
-const KILL_EVERY = Number(process.env["TS_JOB_INSTALL_KILL_EVERY"] ?? 17);
+/** The steps of a run that are killed, one in so many: `npm run slow -- install` kills each. */
+const KILL_EVERY = Number(process.env["TS_JOB_INSTALL_KILL_EVERY"] ?? 13);
 
 /** Change a byte in the middle. */
 function corrupted(bytes: Uint8Array): Uint8Array {
