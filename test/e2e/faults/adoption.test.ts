@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import test from "node:test";
+import { JobState } from "../../../src/rpc/gen/job_pb.ts";
 import { type Daemon, type DaemonOptions, startDaemon } from "../../support/processes/daemon.ts";
 import { withValkey } from "../../support/servers/valkey_server.ts";
 import { linesOf, sleep, until } from "../../support/wait.ts";
@@ -57,9 +58,9 @@ async function checkAdopted(daemon: Daemon, id: string): Promise<void> {
 
 /** Each ran once, ended by itself, and all that it printed is there once. */
 async function checkWork(daemon: Daemon, ids: readonly string[], file: string): Promise<void> {
+  const states = [JobState.SCHEDULED, JobState.PROCESSING];
   await until("all have ended", async () => {
-    const states = await Promise.all(ids.map(async (id) => (await shown(daemon, id)).state));
-    return states.every((state) => state !== "processing" && state !== "scheduled");
+    return (await daemon.client().lookupInstances({ query: { states } })).instances.length === 0;
   }, 60_000);
   for (const [index, id] of ids.entries()) {
     const { state, attempts } = await shown(daemon, id);
