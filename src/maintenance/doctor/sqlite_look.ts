@@ -4,9 +4,10 @@ import { hostname } from "node:os";
 import { Buffer } from "node:buffer";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
-import { errorCode, messageOf } from "../../core/errors.ts";
+import { errorCode, isJobError, messageOf } from "../../core/errors.ts";
 import { isObject } from "../../core/text/object_keys.ts";
 import { readRegularFile, readSystemFile } from "../../platform/files/read_file.ts";
+import { checkClosedFiles } from "../../store/sqlite/open_database.ts";
 import { APPLICATION_ID, FILE_FORMAT } from "../../store/sqlite/schema.ts";
 
 /** Findings about a SQLite file for which no daemon of ours answered. */
@@ -21,6 +22,8 @@ export type SqliteLook =
   /** Written by a newer version. */
   | { readonly type: "newer"; readonly format: number }
   | { readonly type: "damaged"; readonly why: string }
+  /** A start would refuse its files. */
+  | { readonly type: "refused"; readonly why: string; readonly remedy: string | null }
   | {
     readonly type: "whole";
     readonly format: number;
@@ -40,15 +43,25 @@ const NOTE_BYTES_MAX = 4_096;
  * and only if no process owns it.
  */
 export async function lookAtSqlite(path: string): Promise<SqliteLook> {
-  let bytes: number;
+  const look = await lookAtFile(path);
+  if (look.type !== "missing" && look.type !== "unclosed" && look.type !== "whole") return look;
+  try {
+    checkClosedFiles(path);
+    return look;
+  } catch (error) {
+    const remedy = isJobError(error) ? error.hint ?? null : null;
+    return { type: "refused", why: messageOf(error), remedy };
+  }
+}
+
+async function lookAtFile(path: string): Promise<SqliteLook> {
+  let bytes = 0;
   try {
     const found = await stat(path);
     if (!found.isFile()) return { type: "unreadable", why: "it is not a regular file" };
     bytes = found.size;
   } catch (error) {
-    return errorCode(error) === "ENOENT"
-      ? { type: "missing" }
-      : { type: "unreadable", why: wordsOf(error) };
+    if (errorCode(error) !== "ENOENT") return { type: "unreadable", why: wordsOf(error) };
   }
   const owner = await sqliteOwner(path);
   if (owner !== null) return { type: "owned", pid: owner.pid };

@@ -183,6 +183,8 @@ function checkFile(look: SqliteLook, { file, configOption }: StoreFacts): Findin
         `"${path}" is damaged: ${look.why}`,
         `jobctl store backup saved.jsonl --salvage${configOption}, then jobctl store restore`,
       )];
+    case "refused":
+      return [error(`the next start will fail: ${look.why}`, look.remedy)];
     case "whole": {
       const size = `${(look.bytes / 2 ** 20).toFixed(1)} MiB`;
       const checked = look.isChecked ? "whole" : `too large to check now: ${verify}`;

@@ -42,7 +42,8 @@ const TOLD_MAX = 10;
 const RESTORE = "Keep a copy of the file and restore the last backup";
 /** The command that continues without lost commits. */
 const SALVAGE = "jobctl serve --salvage";
-const VERIFY = "jobctl store verify";
+const IF_UNEXPECTED = "If you did not change it, restore the last backup: " +
+  "jobctl store verify finds damage, but no value that has changed";
 
 /** Make the directory of a database file. */
 export function makeDirectory(path: string): void {
@@ -115,6 +116,16 @@ export function openDatabase(path: string, options: OpenOptions): DatabaseSync {
     db.close();
     throw toStoreError(thrown, "open", path);
   }
+}
+
+/**
+ * Check the files of a database that no process owns, as a start does before it opens them.
+ *
+ * @throws JobError `unavailable` with the file, the failed check and the remedy
+ */
+export function checkClosedFiles(path: string): void {
+  const options = { isSynced: true, salvages: null, warn: () => {} };
+  if (checkFiles(path, options)) checkLoss(null, path, options);
 }
 
 /**
@@ -194,7 +205,7 @@ function checkLoss(db: DatabaseSync | null, path: string, options: OpenOptions):
   const lost = findLostCommits(db, path, options);
   if (lost === null) {
     if (salvages === "any") {
-      warn(`Nothing is missing from "${path}": start without --salvage from now on`);
+      warn(`No commit is missing from "${path}": start without --salvage from now on`);
     }
     return;
   }
@@ -244,7 +255,7 @@ function checkSum(path: string, { salvages, warn }: OpenOptions): void {
     ? "it has changed since it was closed: another program wrote to it, or it is damaged"
     : "it is damaged: its content has changed since it was closed, but nothing wrote to it";
   // It may have been edited or restored: other faults are found below.
-  if (isWritten || salvages === "any") return warn(`"${path}": ${found}; check it with: ${VERIFY}`);
+  if (isWritten || salvages === "any") return warn(`"${path}": ${found}. ${IF_UNEXPECTED}`);
   throw refusal(path, found, { hint: `${RESTORE}; to use it as it is: ${SALVAGE}` });
 }
 
@@ -325,7 +336,7 @@ function checkValues(db: DatabaseSync, path: string, { warn }: OpenOptions): voi
     throw refusal(path, `${meta.check}: ${meta.message}`, { hint: RESTORE });
   }
   for (const { check, message } of problems.slice(0, TOLD_MAX)) {
-    warn(`"${path}" is damaged, ${check}: ${message}; check it with: ${VERIFY}`);
+    warn(`"${path}" is damaged, ${check}: ${message}; check it with: jobctl store verify`);
   }
 }
 
