@@ -34,6 +34,7 @@ export interface LoginClient {
 
 const ROOT = 0;
 const REFUSED = "Refused a login";
+const NO_CODE = `${REFUSED}: the code is unknown, used or too old`;
 /** Failed logins. */
 const FAILED: AddressLimits = {
   ofOne: { burst: 10, everyMs: 6_000 },
@@ -141,15 +142,15 @@ export class Logins {
     switch (proof.type) {
       case "code": {
         const code = await callers.findCode(proof.code);
-        if (code === null) return REFUSED;
+        if (code === null) return NO_CODE;
         const user = await client.user();
         const isTheirs = code.uid === null || user === null || user === code.uid || user === ROOT;
-        if (!isTheirs) return "Refused a login: the code is for another user of this machine";
-        return await callers.redeem(proof.code, address, sessionUser(client, user)) ?? REFUSED;
+        if (!isTheirs) return `${REFUSED}: the code is for another user of this machine`;
+        return await callers.redeem(proof.code, address, sessionUser(client, user)) ?? NO_CODE;
       }
       case "token": {
         const holder = this.#holderOf(proof.token, address);
-        if (holder === null) return REFUSED;
+        if (holder === null) return `${REFUSED}: the token is not valid`;
         return await callers.open(holder, address, sessionUser(client, await client.user()));
       }
     }

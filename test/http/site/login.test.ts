@@ -108,7 +108,8 @@ test("a wrong token is refused without a reason; only the log knows", async () =
   world.authenticator.adopt({ ...world.auth, tokens: [] });
   assert.deepEqual(await world.visit("login", { form: TOKEN }), page);
   assert.deepEqual(await world.visit("login", { form: {} }), page);
-  const refused = world.lines.filter(({ message }) => message === "Refused a login");
+  const refused = world.lines.filter(({ message }) => message.startsWith("Refused a login: "));
+  assert.equal(refused[0]!.message, "Refused a login: the token is not valid");
   assert.deepEqual(refused[0]!.fields, { with: "token", from: "10.0.0.1" });
   assert.equal(JSON.stringify(world.lines).includes("wrong"), false);
 });
