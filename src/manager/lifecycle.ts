@@ -133,7 +133,9 @@ export class Lifecycle {
     const found = this.#found;
     this.#found = [];
     const count = await dispatcher.adopt(found);
-    if (count > 0) logger.info("Adopted running commands of an earlier daemon", { count });
+    if (count > 0) {
+      logger.info("Took over commands of an earlier daemon, running or ended", { count });
+    }
   }
 
   /** See {@link Manager.stop}. */

@@ -33,7 +33,7 @@ export function checkDaemon({ found, isService }: DaemonCheckFacts): Finding[] {
   }
   for (const problem of listenerProblems) {
     const text = `${problem}. Jobs run, clients use the socket, and the daemon tries again`;
-    findings.push(warning(text, "sudo ss -ltnp, and end the process that has the port"));
+    findings.push(warning(text, "sudo ss -tanp, and end the process that has the port"));
   }
   if (missing > 0) {
     const what = `attempts that run without a process: ${missing}; they end as lost within a lease`;

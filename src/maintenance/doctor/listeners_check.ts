@@ -72,7 +72,7 @@ export function checkListeners(facts: ListenersFacts): Finding[] {
     const user = isRunning === false && port !== 0 ? ports?.get(port) : undefined;
     if (user !== undefined) {
       const text = `${name}: a process of ${accountName(user)} listens on port ${port}`;
-      findings.push(warning(text, `sudo ss -ltnp "sport = :${port}"`));
+      findings.push(warning(text, `sudo ss -tanp "sport = :${port}"`));
     }
     if (isLoopback(host) || isTls) continue;
     findings.push(

@@ -50,7 +50,8 @@ export function instanceWhy(instance: Instance, facts: InstanceFacts): string {
       }
       return `It ran and was stopped at its time limit, after ${span(instance)}: ${run}`;
     case "canceled": {
-      const why = reason === "replaced" ? "a later tick replaced it" : "somebody canceled it";
+      const other = instance.scheduleId === null ? "instance with its unique key" : "tick";
+      const why = reason === "replaced" ? `a later ${other} replaced it` : "somebody canceled it";
       return attempt === 0
         ? `It never ran: ${why} at ${at(instance.settledAt!)}`
         : isElsewhere(instance)

@@ -29,7 +29,7 @@ export function listenError(
       return refuse(
         "conflict",
         `the address is in use${user === undefined ? "" : ` by ${accountName(user)}`}`,
-        `Is another daemon running there? Stop it, or choose another ${key}. To find it: sudo ss -ltnp`,
+        `Is another daemon running there? Stop it, or choose another ${key}. To find it: sudo ss -tanp`,
       );
     case "EACCES":
     case "EPERM":

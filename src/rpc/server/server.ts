@@ -256,7 +256,7 @@ export class RpcServer {
   #logListening(hasTls: boolean): void {
     const { logger, server } = this.#options;
     const { tcp, socket } = this.addresses;
-    logger.info("gRPC listens", {
+    logger.info(tcp ? "gRPC listens" : "gRPC listens on its socket only", {
       tcp: tcp ? hostPort(tcp.host, tcp.port) : undefined,
       socket,
       tls: hasTls,

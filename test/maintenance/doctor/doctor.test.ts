@@ -386,7 +386,7 @@ test("doctor says of a port that accepts and is silent that it did not answer in
       // On a slow machine the time of the whole check ends first.
       const isSlow = text === "not checked: no answer within 700 ms";
       if (!isSlow) assert.equal(text, `not checked: port ${port} did not answer in time`);
-      const look = isSlow ? "" : `sudo ss -ltnp "sport = :${port}", then `;
+      const look = isSlow ? "" : `sudo ss -tanp "sport = :${port}", then `;
       assert.equal(remedy, `${look}jobctl status`);
       assert.ok(hasNone(run, "listeners", /another process/));
     });

@@ -73,7 +73,11 @@ async function showTried(
   const disabled = problems.length;
   const record = { version, jobs, problems: disabled, takes_sockets: true };
   const text = disabled === 0 ? "" : `, with ${countText(disabled, "problem")}`;
-  const lines = [`jobctl ${version} would start with ${countText(jobs, "job")}${text}`];
+  const lines = [
+    `jobctl ${version} would start with ${
+      countText(jobs, "job")
+    }${text}; the store and ports are not checked`,
+  ];
   await printer.details(record, version, lines);
   return 0;
 }

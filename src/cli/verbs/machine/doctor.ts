@@ -186,7 +186,7 @@ function late({ host, port = GRPC_PORT_DEFAULT, socket }: ConnectOptions): Found
     : hostPort(host, port);
   const why = `${at} did not answer in time`;
   if (!isHere || typeof socket === "string") return { type: "unknown", why };
-  return { type: "unknown", why, remedy: `sudo ss -ltnp "sport = :${port}", then jobctl status` };
+  return { type: "unknown", why, remedy: `sudo ss -tanp "sport = :${port}", then jobctl status` };
 }
 
 function settingsOf(
