@@ -86,7 +86,7 @@ export const KEYS = {
   ),
   "server.socket": key(
     special.SOCKET_PATH,
-    'Unix socket used by the local CLI. Root and the daemon\'s user are admins on it. "auto" means `jobctl-PORT.sock` in the runtime directory, with 59051 if `server.port` is ""; "" turns it off. Windows has none.',
+    'Unix socket used by the local CLI. Root and the daemon\'s user are admins on it. "auto" means `jobctl-PORT.sock` in the runtime directory, with 59051 if `server.port` is "": a second such daemon of a user needs a path here; "" turns it off. Windows has none.',
     "auto",
   ),
   "server.socket_group": key(

@@ -63,6 +63,8 @@ async function doneTicks(daemon: Daemon): Promise<number> {
 
 /** Schedules run, the socket serves, and everything says what is wrong. */
 async function assertWorksWithout(daemon: Daemon, thief: PortThief, ports: Ports): Promise<void> {
+  // Right after an upgrade it may not have tried them yet.
+  await until("both ports were tried", async () => (await problemsOf(daemon)).length === 2);
   const problems = (await statusOf(daemon)).listener_problems as readonly string[];
   assert.equal(problems.length, 2);
   for (const problem of problems) assert.match(problem, PROBLEM);
