@@ -16,52 +16,28 @@ import { install, ROOT, run, tryRun } from "./tasks.mjs";
 
 install();
 const [what, ...words] = process.argv.slice(2);
-/** Groups of programs that a command uses. */
-const GROUPS = {
-  adoption: [],
-  cron: [],
-  flips: [],
-  install: ["checks"],
-  log: ["browser"],
-  volume: [],
+/** Test files with a longer form: the variable that asks for it, and the groups of programs. */
+const LONGER = {
+  adoption: ["supervisor/model/adoption_model", "ADOPTION_STORIES", "3000", []],
+  flips: ["store/sqlite/flipped_bits", "JOBCTL_FLIPS", "200", []],
+  install: ["contrib/install_attacks", "TS_JOB_INSTALL_KILL_EVERY", "1", ["checks"]],
+  log: ["dashboard/flows", "JOBCTL_LOG_LINES", "300000", ["browser"], "^a log of 300000 lines"],
+  memos: ["store/memo_trails", "JOBCTL_MEMO_TIMES", "20"],
+  moves: ["e2e/commands/moving", "JOBCTL_MOVES", "all"],
+  selftest: ["e2e/commands/selftest", "JOBCTL_SELFTEST", "all"],
+  stories: ["notices/stories", "JOBCTL_STORIES", "all"],
+  volume: ["store/volume", "JOBCTL_VOLUME", "1000000", []],
 };
-const [trouble] = installGroups(GROUPS[what] ?? ["servers"]);
+const [file, variable, value, groups = what === "cron" ? [] : ["servers"], name] = LONGER[what] ??
+  [];
+const [trouble] = installGroups(groups);
 if (trouble !== undefined) throw new Error(trouble);
 const problem = what === "cron" ? await unpackPackages() : null;
 if (problem !== null) throw new Error(problem);
 if (tryRun(process.execPath, [`${ROOT}/scripts/build.mjs`]).status !== 0) process.exit(1);
-if (what === "stories") {
-  process.env.JOBCTL_STORIES = "all";
-  run("bun", ["test", "--timeout=600000", "./test/notices/stories.test.ts"]);
-} else if (what === "log") {
-  process.env.JOBCTL_LOG_LINES = "300000";
-  run("bun", [
-    "test",
-    "--timeout=600000",
-    "./test/dashboard/flows.test.ts",
-    "-t",
-    "^a log of 300000 lines",
-  ]);
-} else if (what === "volume") {
-  process.env.JOBCTL_VOLUME = "1000000";
-  run("bun", ["test", "--timeout=600000", "./test/store/volume.test.ts"]);
-} else if (what === "memos") {
-  process.env.JOBCTL_MEMO_TIMES = "20";
-  run("bun", ["test", "--timeout=600000", "./test/store/memo_trails.test.ts"]);
-} else if (what === "adoption") {
-  process.env.ADOPTION_STORIES = "3000";
-  run("bun", ["test", "--timeout=600000", "./test/supervisor/model/adoption_model.test.ts"]);
-} else if (what === "flips") {
-  process.env.JOBCTL_FLIPS = "200";
-  run("bun", ["test", "--timeout=600000", "./test/store/sqlite/flipped_bits.test.ts"]);
-} else if (what === "install") {
-  process.env.TS_JOB_INSTALL_KILL_EVERY = "1";
-  run("bun", ["test", "--timeout=600000", "./test/contrib/install_attacks.test.ts"]);
-} else if (what === "moves") {
-  process.env.JOBCTL_MOVES = "all";
-  run("bun", ["test", "--timeout=600000", "./test/e2e/commands/moving.test.ts"]);
-} else if (what === "selftest") {
-  process.env.JOBCTL_SELFTEST = "all";
-  run("bun", ["test", "--timeout=600000", "./test/e2e/commands/selftest.test.ts"]);
+if (file !== undefined) {
+  process.env[variable] = value;
+  const only = name === undefined ? [] : ["-t", name];
+  run("bun", ["test", "--timeout=600000", `./test/${file}.test.ts`, ...only]);
 } else if (what === "cron") run("bun", ["scripts/slow/cron.ts", ...words]);
 else run("bun", ["scripts/slow/main.ts", ...process.argv.slice(2)]);
