@@ -115,13 +115,14 @@ function masked(lines: readonly string[], index: number, path: string): string {
   if (SECRET.test(`${path}.${context}`)) {
     return start === null ? withoutValues(whole) : stars(whole);
   }
-  const isPrivateUrl = PRIVATE_URL.test(context) && !context.startsWith("store");
-  const line = isPrivateUrl ? withoutPath(whole) : whole;
+  const isStore = context.startsWith("store");
+  const line = PRIVATE_URL.test(context) && !isStore ? withoutPath(whole) : whole;
   // As in YAML: password: hunter2
   const [word, name] = WORD.exec(line)!;
   if (SECRET.test(name!)) return word + withoutValues(line.slice(word.length));
   // An inline table: env = { PASSWORD = "…" }
   const inline = line.replace(INLINE, (all, before: string, name: string, value: string) => {
+    if (name === "url" && !isStore) return before + withoutPath(value);
     return SECRET.test(name) ? before + withoutValues(value) : all;
   });
   const texts = inline.replace(TEXT, (text) => {

@@ -54,6 +54,11 @@ test("Excerpts hide what may be a secret", async () => {
       /^url = "http:\/\/me:\*\*\*@ping\.example\.com\/\*{7} \*+\n/,
     ],
     [
+      '[notices]\nops = { to = "webhook", url = "https://hooks.example.com/hunter2", x = 1 }',
+      2,
+      /url = "https:\/\/hooks\.example\.com\/\*+, x = 1 \}\n/,
+    ],
+    [
       '[jobs.a]\nrun = "curl https://example.com/x?key=hunter2"',
       2,
       /^run = "curl https:\/\/example.com\/x\?\*\*\*"\n/,
