@@ -5,9 +5,6 @@ import { type Clock, sleep, type Timer } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 
 /** Status of the daemon for the heartbeat. */
-/** The error of the store; null while it responds. */
-/** The next tick of any schedule, epoch ms; null without schedules. */
-/** Failed worker starts since the last successful start. */
 export type HeartbeatStatus =
   & Pick<ManagerStatus, "isDraining" | "storeProblem" | "nextScheduleAt">
   & { readonly workers: Pick<ManagerStatus["workers"], "failedStarts"> };
