@@ -1,6 +1,7 @@
 import process from "node:process";
 import { encodeError } from "../core/arguments/encode.ts";
 import { JobError, toJobError } from "../core/errors.ts";
+import { formatDuration } from "../core/time/duration.ts";
 import type { Manager } from "../manager/manager.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
@@ -223,7 +224,11 @@ export class StopSignals {
   readonly #onStop = (signal: NodeJS.Signals) => {
     const { logger } = this.#options;
     if (!this.#isStopping) {
-      logger.info(`${signal}: waiting for running jobs to end; send it again to abort them`);
+      const { count = 0, limitMs = 0 } = this.#daemon?.manager.serviceFacts().drain(false) ?? {};
+      logger.info(`${signal}: waiting for running jobs to end; send it again to abort them`, {
+        running: count,
+        ...(count === 0 ? {} : { limit: formatDuration(limitMs) }),
+      });
       return this.#begin(signal);
     }
     const isAgain = this.#after !== "nothing";

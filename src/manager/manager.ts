@@ -295,7 +295,8 @@ export class Manager implements ManagerApi, LiveFacts {
     if (instance.state !== "scheduled") return null;
     const unserved = await this.unservedKinds([instance.kind]);
     return unserved.get(instance.kind) ??
-      await this.parts.store.blockOf({ ...claimerOf(this.parts), id: instance.id });
+      await this.parts.store.blockOf({ ...claimerOf(this.parts), id: instance.id }) ??
+      await this.parts.peers.workersBlockOf(instance.kind);
   }
 
   readonly unservedKinds: ManagerApi["unservedKinds"] = (kinds) =>

@@ -52,11 +52,11 @@ export interface ClaimLimits {
 
 /** The reason why a due item is not claimed. */
 export interface Block {
-  /** "node": no live node runs the kind, so it waits for a node that does. */
-  readonly limit: "concurrency" | "rate" | "pool" | "node";
+  /** "node": no live node runs the kind; "workers": those that do have none. */
+  readonly limit: "concurrency" | "rate" | "pool" | "node" | "workers";
   /** The kind, the pool or the queue key that it holds back. */
   readonly name: string;
-  /** Claims held, or starts within the span; 0 of 0 for a node. */
+  /** Claims held, or starts within the span; 0 of 0 for "node" and "workers". */
   readonly used: number;
   readonly max: number;
   /** Time when a rate opens again, epoch ms; null for a slot, which opens when freed. */
@@ -78,6 +78,11 @@ export function unservedBlock(
   if (!isTagged) return block;
   const unknown = needs.filter((need) => tags.every((of) => !of.has(need)));
   return { ...block, needs: unknown.length > 0 ? unknown : needs, nodes: tags.length };
+}
+
+/** The block of a kind whose nodes all have 0 workers. */
+export function workersBlock(kind: string): Block {
+  return { limit: "workers", name: kind, used: 0, max: 0, opensAt: null };
 }
 
 /** Tags that no live node has, in words: `tag "gpu": none of 2 live nodes has it`. */
@@ -105,6 +110,9 @@ export function blockWords(
     return `a node for job "${block.name}", which needs ${missingTagsText(needs, nodes)}`;
   }
   if (block.limit === "node") return `a node that runs job "${block.name}": no live one does`;
+  if (block.limit === "workers") {
+    return `a worker: no node that runs job "${block.name}" has one (jobctl workers scale)`;
+  }
   const what = block.limit === "pool" ? "pool" : `${block.limit} of`;
   return `${what} ${block.name} (${block.used} of ${block.max})`;
 }

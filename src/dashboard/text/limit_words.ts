@@ -8,6 +8,8 @@ export function blockWords({ limit, used, max, needs, nodes = 0 }: Block): strin
       return needs.length > 0
         ? `needs a node with ${missingTagsText(needs, nodes)}`
         : "no live node can run it";
+    case "workers":
+      return "no node that runs it has workers";
     case "rate":
       return `${used} of ${max} starts are used`;
     case "pool":

@@ -66,7 +66,7 @@ export async function findConfig(
   const left = findings.length - shown.length;
   if (left > 0) shown.push(findingsOf("config").warning(`${left} more problems`, check));
   const name = file === null ? "the built-in one" : `"${file}"`;
-  return { loaded, findings: shown.length > 0 ? shown : [ok(`${name} can be used`)] };
+  return { loaded, findings: shown.length > 0 ? shown : [ok(`${name} is valid`)] };
 }
 
 /** Why a file cannot be a configuration: reading a pipe would wait for its writer. */

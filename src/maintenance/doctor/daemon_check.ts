@@ -21,7 +21,7 @@ export function checkDaemon({ found, isService }: DaemonCheckFacts): Finding[] {
     return [note("none answers", start)];
   }
   const { node, version, isDraining, reloadProblem, listenerProblems, disabled } = found.daemon;
-  const { missing, silent } = found.daemon;
+  const { missing, silent, workers } = found.daemon;
   const findings: Finding[] = [];
   if (isDraining) {
     findings.push(note(`node ${node} is stopping: it starts nothing new`, "jobctl status"));
@@ -34,6 +34,10 @@ export function checkDaemon({ found, isService }: DaemonCheckFacts): Finding[] {
   for (const problem of listenerProblems) {
     const text = `${problem}. Jobs run, clients use the socket, and the daemon tries again`;
     findings.push(warning(text, "sudo ss -tanp, and end the process that has the port"));
+  }
+  if (workers === 0) {
+    const what = `node ${node} has 0 workers: it runs nothing, and what is due waits`;
+    findings.push(warning(what, "jobctl workers scale 4"));
   }
   if (missing > 0) {
     const what = `attempts that run without a process: ${missing}; they end as lost within a lease`;

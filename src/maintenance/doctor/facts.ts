@@ -28,6 +28,7 @@ export interface DaemonFacts {
   readonly reloadProblem: string | null;
   /** Why listeners cannot be opened at the moment. */
   readonly listenerProblems: readonly string[];
+  readonly workers: number;
   /** Attempts that seem to run without a process. */
   readonly missing: number;
   /** Supervisors of commands that do not respond. */

@@ -1,4 +1,4 @@
-import { type Block, unservedBlock } from "../../core/job/limits.ts";
+import { type Block, unservedBlock, workersBlock } from "../../core/job/limits.ts";
 import type { NodeRecord, NodeReport } from "../../store/store.ts";
 import type { PartContext } from "../context/part_context.ts";
 import type { NodeState, NodeStatus } from "../api/nodes.ts";
@@ -68,6 +68,17 @@ export class Peers {
         [kind, unservedBlock(kind, registry.find(kind)?.options.needs, tags)] as const
       ),
     );
+  }
+
+  /** The block of a kind if all nodes that run it have 0 workers; else null. */
+  async workersBlockOf(kind: string): Promise<Block | null> {
+    const { registry, report } = this.#options;
+    if (registry.kinds.has(kind) && report().workers > 0) return null;
+    await this.list();
+    const hasWorkers = this.#others.some(({ kinds, isDraining, workers }) =>
+      kinds.includes(kind) && !isDraining && workers > 0
+    );
+    return hasWorkers ? null : workersBlock(kind);
   }
 
   async isKnown(kind: string): Promise<boolean> {

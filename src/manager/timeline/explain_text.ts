@@ -25,14 +25,20 @@ interface InstanceFacts {
 
 /** Explain the state of an instance in one sentence. */
 export function instanceWhy(instance: Instance, facts: InstanceFacts): string {
-  const { state, reason, attempt, node, processedAt, dueAt } = instance;
+  const { state, reason, attempt, node, processedAt, dueAt, cancelRequestedAt } = instance;
   const at = timesIn(facts.timezone);
   const run = isElsewhere(instance)
     ? `on host "${node ?? "?"}", as it was reported`
     : `attempt ${attempt} on node "${node ?? "?"}"`;
   switch (state) {
-    case "processing":
-      return `It has been running since ${at(processedAt!)}: ${run}`;
+    case "processing": {
+      const since = `It has been running since ${at(processedAt!)}: ${run}`;
+      return cancelRequestedAt === null
+        ? since
+        : `${since}. Its cancel was requested at ${
+          at(cancelRequestedAt)
+        }, and it has not ended yet`;
+    }
     case "created":
     case "scheduled":
       return waitingWhy(instance, facts);
@@ -95,13 +101,17 @@ function waitingWhy(instance: Instance, facts: InstanceFacts): string {
       ? `It waits until ${at(dueAt)} for its next attempt; attempt ${attempt} ended: ${reason}`
       : `It waits until ${at(dueAt)}`;
   }
-  const stopped = reason === "released" && attempt > 0
-    ? `Attempt ${attempt} was stopped with its daemon. `
-    : "";
-  const since = `${stopped}It has been waiting since ${at(dueAt)} for`;
+  const since = `${lastEndWords(instance)}It has been waiting since ${at(dueAt)} for`;
   if (block === null) return `${since} a free worker`;
   const until = block.opensAt === null ? "" : `, until ${at(block.opensAt)}`;
   return `${since} ${blockWords(block)}${until}`;
+}
+
+/** The end of the last attempt that counts as no failure, as a sentence; else empty. */
+function lastEndWords({ reason, attempt }: Instance): string {
+  if (attempt === 0) return "";
+  if (reason === "released") return `Attempt ${attempt} was stopped with its daemon. `;
+  return reason === "lost" ? `Attempt ${attempt} was lost with its worker or node. ` : "";
 }
 
 /** Explain in one sentence why a tick has no instance. */

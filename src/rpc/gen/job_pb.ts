@@ -731,7 +731,8 @@ export const RunningProcessSchema: GenMessage<RunningProcess> = /*@__PURE__*/
  */
 export type Block = Message<"job.v1.Block"> & {
   /**
-   * "concurrency", "rate" or "pool"; "node" when no live node can run the kind.
+   * "concurrency", "rate" or "pool"; "node" when no live node can run the kind; "workers" when the
+   * nodes that can have 0 workers.
    *
    * @generated from field: string limit = 1;
    */

@@ -47,6 +47,14 @@ test("healthcheck prints one line with performance data and exits 0 when all is 
   assert.equal(run.stderr, "");
 });
 
+test("healthcheck warns of a node without workers", async () => {
+  const { stdout, code } = await cli(["healthcheck"], {
+    answers: daemon({ status: { workers: { count: 0, busy: 0 } } }),
+  });
+  assert.match(stdout, /^JOBCTL WARNING: the node has 0 workers: it runs nothing/);
+  assert.equal(code, 1);
+});
+
 test("healthcheck does not count notices among the waiting instances", async () => {
   const kinds = [{ kind: "backup", scheduled: 1n }, { kind: "system.notice.ops", scheduled: 30n }];
   const answers = {

@@ -30,7 +30,7 @@ const DAEMON: DaemonFacts = {
   ...{ node: "a", version: "1.0.0", latencyMs: 2, isDraining: false },
   ...{ storeType: "sqlite", storeLocation: "/x.db", storeProblem: null, reloadProblem: null },
   listenerProblems: [],
-  ...{ missing: 0, silent: 0 },
+  ...{ workers: 4, missing: 0, silent: 0 },
   ...{ disabled: [], nodes: [NODE] },
 };
 const CLOCK: ClockFacts = {
@@ -230,6 +230,7 @@ test("checkDaemon() reports reloads and jobs that failed", () => {
     return only(checkDaemon({ found, isService: false }));
   };
   assert.match(judge({}), /^ok node a runs version 1\.0\.0/);
+  assert.match(judge({ workers: 0 }), /^warning node a has 0 workers: it runs nothing/);
   assert.match(judge({ missing: 2 }), /^warning attempts that run without a process: 2; /);
   assert.match(judge({ silent: 1 }), /^warning supervisors of commands that do not respond: 1/);
   assert.match(judge({ reloadProblem: "x" }), /^warning the last reload had problems: x/);

@@ -198,6 +198,12 @@ test("explain() names the run that a tick was skipped for", async () => {
     (await explain(world, { instanceId: running.id }))[0]!.why,
     /^It has been running since /,
   );
+  void world.manager.cancelInstances({ ids: [running.id] });
+  await world.clock.settle();
+  assert.match(
+    (await explain(world, { instanceId: running.id }))[0]!.why,
+    /^It has been running since .*\. Its cancel was requested at .*, and it has not ended yet$/,
+  );
 });
 
 test("explain() reports what a queued tick waits for", async () => {

@@ -175,5 +175,7 @@ test("a run that a drain stopped is explained by that", async () => {
     workers: 0,
   }).started();
   const [report] = await world.of(world.manager.explain({ instanceId: id }));
-  assert.match(report!.why, /^Attempt 1 was stopped with its daemon\. It has been waiting since/);
+  const daemon = "Attempt 1 was stopped with its daemon\\. It has been waiting since .*";
+  const worker = 'for a worker: no node that runs job "work" has one \\(jobctl workers scale\\)';
+  assert.match(report!.why, new RegExp(`^${daemon} ${worker}$`));
 });

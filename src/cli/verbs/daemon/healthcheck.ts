@@ -114,6 +114,7 @@ function readStatus(status: GetStatusResponse, findings: Findings): void {
   }
   for (const problem of status.listenerProblems) findings.problem(WARNING, problem);
   const { busy = 0, count: max = 0 } = status.workers ?? {};
+  if (max === 0) findings.problem(WARNING, "the node has 0 workers: it runs nothing");
   findings.value(
     { label: "workers_busy", value: busy, unit: "", max },
     `${busy} of ${counted(max, "worker")} busy`,

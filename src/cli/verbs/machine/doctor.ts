@@ -220,6 +220,7 @@ async function ask(client: JobClient, { clock }: VerbContext["io"]): Promise<Fou
       latencyMs,
       storeProblem: status.storeProblem ?? null,
       reloadProblem: status.reloadProblem ?? null,
+      workers: status.workers?.count ?? 0,
       missing: status.workers?.missing ?? 0,
       silent: status.workers?.silent ?? 0,
       disabled: status.disabled.map(({ kind }) => kind),
