@@ -52,7 +52,7 @@ export interface ClaimLimits {
 
 /** The reason why a due item is not claimed. */
 export interface Block {
-  /** "node": no live node runs the kind; "workers": those that do have none. */
+  /** "node": no live node runs the kind; "workers": the nodes that run it lack workers. */
   readonly limit: "concurrency" | "rate" | "pool" | "node" | "workers";
   /** The kind, the pool or the queue key that it holds back. */
   readonly name: string;
