@@ -4,11 +4,12 @@
 // npm run slow -- cron [debian] [cronie] [busybox] [MINUTES]
 // Each story of notices on every store, a few minutes: npm run slow -- stories
 // A queue of a million due instances on SQLite, a minute: npm run slow -- volume
-// 20 times as many trails of memos as in npm test, a minute: npm run slow -- memos
+// 40 times as many trails of memos as in npm test, a minute: npm run slow -- memos
 // 3,000 random stories of daemons that adopt commands, a minute: npm run slow -- adoption
 // 200 flips of single bits of a SQLite file at rest, three minutes: npm run slow -- flips
 // install.sh killed at every step, two minutes: npm run slow -- install
 // store migrate killed at more moments, a minute: npm run slow -- moves
+// One scenario of each kind of the benchmark, half a minute: npm run slow -- bench
 // The self-test of a Valkey to its end, half a minute: npm run slow -- selftest
 // The page of a log of 300,000 lines in a browser, a minute: npm run slow -- log
 import { installGroups, unpackPackages } from "./programs/install.mjs";
@@ -19,10 +20,11 @@ const [what, ...words] = process.argv.slice(2);
 /** Test files with a longer form: the variable that asks for it, and the groups of programs. */
 const LONGER = {
   adoption: ["supervisor/model/adoption_model", "ADOPTION_STORIES", "3000", []],
+  bench: ["e2e/bench", "JOBCTL_BENCH", "all", []],
   flips: ["store/sqlite/flipped_bits", "JOBCTL_FLIPS", "200", []],
   install: ["contrib/install_attacks", "TS_JOB_INSTALL_KILL_EVERY", "1", ["checks"]],
   log: ["dashboard/flows", "JOBCTL_LOG_LINES", "300000", ["browser"], "^a log of 300000 lines"],
-  memos: ["store/memo_trails", "JOBCTL_MEMO_TIMES", "20"],
+  memos: ["store/memo_trails", "JOBCTL_MEMO_TIMES", "40"],
   moves: ["e2e/commands/moving", "JOBCTL_MOVES", "all"],
   selftest: ["e2e/commands/selftest", "JOBCTL_SELFTEST", "all"],
   stories: ["notices/stories", "JOBCTL_STORIES", "all"],

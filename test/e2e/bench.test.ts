@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import process from "node:process";
 import test from "node:test";
 import { parseBenchArgs } from "../../scripts/bench/options.ts";
 import { reportOf, type ScenarioReport } from "../../scripts/bench/report.ts";
@@ -9,12 +10,17 @@ import { SCENARIOS } from "../../scripts/bench/scenarios.ts";
 import { withSection } from "../../scripts/bench/write_docs.ts";
 import { isJobError } from "../../src/core/errors.ts";
 
-/** One of each kind of scenario; all together take some seconds. */
-const KINDS = [
-  ...["enqueue-one", "end-to-end", "process-workers", "pick-up", "pick-up-grpc", "late-at"],
-  ...["late-cron-10", "grpc", "watch", "client", "idle", "schedules-10000"],
-  ...["held", "recovery-worker", "commands", "commands-late", "blocked-key", "simulation"],
+/** Scenarios in this process, with workers, and with a daemon: they share all that is measured. */
+const USUAL = [
+  ...["enqueue-one", "process-workers", "pick-up-grpc", "late-cron-10", "schedules-10000"],
+  ...["recovery-worker", "commands-late", "simulation"],
 ];
+/** One of each other kind: `npm run slow -- bench` runs these too. */
+const OTHERS = [
+  ...["end-to-end", "pick-up", "late-at", "grpc", "watch", "client", "idle", "held"],
+  ...["commands", "blocked-key"],
+];
+const KINDS = process.env["JOBCTL_BENCH"] === "all" ? [...USUAL, ...OTHERS] : USUAL;
 
 const SETTINGS: Settings = {
   ...{ store: "sqlite:", jobs: 10_000, workers: 16, runs: 3, isQuick: false },

@@ -11,13 +11,13 @@ const TIMES = Number(process.env["JOBCTL_MEMO_TIMES"] ?? 1);
 
 /** Trails of each store, limited by the time of a file. */
 const TRAILS: Readonly<Record<ModelledStore, { readonly first: number; readonly last: number }>> = {
-  "memory": { first: 1, last: 10 },
-  "memory in groups": { first: 21, last: 30 },
-  "sqlite": { first: 41, last: 45 },
+  "memory": { first: 1, last: 6 },
+  "memory in groups": { first: 21, last: 25 },
+  "sqlite": { first: 41, last: 43 },
   "sqlite file": { first: 51, last: 52 },
-  "replica": { first: 61, last: 65 },
-  "two replicas": { first: 71, last: 75 },
-  "valkey": { first: 81, last: 84 },
+  "replica": { first: 61, last: 63 },
+  "two replicas": { first: 71, last: 73 },
+  "valkey": { first: 81, last: 82 },
 };
 
 after(endModelServer);

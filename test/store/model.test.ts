@@ -8,13 +8,13 @@ const TURNS = 60;
 
 /** Trails of each store, limited by the time of a file. */
 const TRAILS: Readonly<Record<ModelledStore, { readonly first: number; readonly last: number }>> = {
-  "memory": { first: 1, last: 10 },
-  "memory in groups": { first: 41, last: 50 },
-  "sqlite": { first: 81, last: 87 },
-  "sqlite file": { first: 106, last: 108 },
-  "replica": { first: 114, last: 119 },
-  "two replicas": { first: 134, last: 141 },
-  "valkey": { first: 164, last: 166 },
+  "memory": { first: 1, last: 6 },
+  "memory in groups": { first: 41, last: 45 },
+  "sqlite": { first: 81, last: 84 },
+  "sqlite file": { first: 106, last: 107 },
+  "replica": { first: 114, last: 117 },
+  "two replicas": { first: 134, last: 138 },
+  "valkey": { first: 164, last: 165 },
 };
 
 after(endModelServer);

@@ -93,9 +93,8 @@ function* randomStories(seed: number, count: number, plant?: Plant): Iterable<St
 test("whatever happens while a daemon adopts, in every order of three events, all commands end, once", async () => {
   const rest = EVENTS.filter((event) => event !== "adopt" && event !== "daemon exits");
   for (const gapMs of [0, 3, 8]) {
-    for (const [one, other] of rest.flatMap((a) => rest.map((b) => [a, b] as const))) {
-      if (one === other) continue;
-      for (const order of permutations([one, other, "adopt"] as const)) {
+    for (const [one, other] of rest.flatMap((a, at) => rest.slice(at + 1).map((b) => [a, b]))) {
+      for (const order of permutations([one!, other!, "adopt" as const])) {
         const events: readonly Event[] = ["daemon exits", ...order];
         await check([{ events, gapsMs: events.map(() => gapMs) }]);
       }
@@ -105,7 +104,7 @@ test("whatever happens while a daemon adopts, in every order of three events, al
 
 for (const plant of ["ends unreported", "exits unreported"] as const) {
   test(`commands end without the message of their end: "${plant}"`, async () => {
-    for (const story of randomStories(5, 100, plant)) {
+    for (const story of randomStories(5, 40, plant)) {
       const violations = (await play(story)).filter((each) => !each.includes("without a reason"));
       assert.deepEqual(violations, [], describe(story));
     }
@@ -113,7 +112,7 @@ for (const plant of ["ends unreported", "exits unreported"] as const) {
 }
 
 test("whatever happens in random order and at random times, all commands end, once", async () => {
-  const { ADOPTION_SEED = "1", ADOPTION_STORIES = "150" } = process.env;
+  const { ADOPTION_SEED = "1", ADOPTION_STORIES = "80" } = process.env;
   await check(randomStories(Number(ADOPTION_SEED), Number(ADOPTION_STORIES)));
 });
 
