@@ -27,6 +27,7 @@ const BUN_ONLY = [
   "test/conformance/replica.test.ts",
   "test/conformance/valkey.test.ts",
   "test/contrib",
+  "test/core/text/text_bytes.test.ts",
   "test/daemon",
   "test/dashboard/flows.test.ts",
   "test/dashboard/text",

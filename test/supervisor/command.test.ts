@@ -21,6 +21,7 @@ import {
   whenGone,
   workerCommand,
 } from "../support/attempts.ts";
+import { testOnBun } from "../support/on_bun.ts";
 import { until } from "../support/wait.ts";
 
 const isRoot = userInfo().uid === 0;
@@ -55,7 +56,7 @@ async function run(script: string, setting: Setting = {}) {
   return { outcome: await attempt.outcome, lines: sink.messages() };
 }
 
-test("a command that is given before its time begins at it", async () => {
+testOnBun("a command that is given before its time begins at it", async () => {
   // Its supervisor takes some time to start.
   await run(":");
   const startAt = Date.now() + AHEAD_MS_MAX;
@@ -341,7 +342,7 @@ test("a command that ignores SIGTERM is killed with its children after killAfter
   await whenGone(Number(readFileSync(file, "utf8")), 500);
 });
 
-test("commands one after another lose no output when each writes megabytes", async () => {
+testOnBun("commands one after another lose no output when each writes megabytes", async () => {
   const script = join(folder, "large.sh");
   writeFileSync(
     script,
@@ -412,7 +413,7 @@ test("what all processes of a command use is known once it runs for a second", a
   assert.ok(!("rssBytes" in last) && last.maxRssBytes! >= usage.rssBytes, JSON.stringify(last));
 });
 
-test("processes that a command starts later are found too", async () => {
+testOnBun("processes that a command starts later are found too", async () => {
   if (process.platform !== "linux") return;
   const file = join(folder, "more");
   const { sink, attempt } = begin(

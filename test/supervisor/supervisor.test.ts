@@ -17,12 +17,13 @@ import {
   whenGone,
   workerCommand,
 } from "../support/attempts.ts";
+import { testOnBun } from "../support/on_bun.ts";
 import { linesOf, sleep, until } from "../support/wait.ts";
 
 const isRoot = userInfo().uid === 0;
 const isLinux = process.platform === "linux";
 /** Only where the C library can be called. A test that Deno skips would keep it from `after`. */
-const testOnBun = runtimeName() === "bun" && isLinux ? test : () => {};
+const testWithLibrary = runtimeName() === "bun" && isLinux ? test : () => {};
 const folder = mkdtempSync(join(tmpdir(), "supervisor-test-"));
 const executors: Executor[] = [];
 
@@ -87,7 +88,7 @@ test("prepare() starts the supervisor of a job's commands, which ends if none fo
   assert.equal(executor.stats().alive, 0);
 });
 
-test("run() has all commands of one user in one supervisor, also at once", async () => {
+testOnBun("run() has all commands of one user in one supervisor, also at once", async () => {
   const executor = makeExecutor();
   const parents = await Promise.all(Array.from({ length: 8 }, () => parentOf(executor)));
   assert.equal(new Set(parents).size, 1);
@@ -136,7 +137,7 @@ test("run() ends a command before its deadline although its supervisor is frozen
   assert.ok(outcome.type === "aborted" && outcome.cause === "lease");
 });
 
-test("run() has the result of a command that ended before it was aborted for its lease", {
+testOnBun("run() has the result of a command that ended before it was aborted for its lease", {
   skip: !isLinux,
 }, async () => {
   const outliving = { folder: () => join(folder, "outliving"), graceMs: null };
@@ -179,7 +180,7 @@ test("abort() ends a command that waits for its supervisor to start", async () =
   assert.deepEqual(linesOf(file), []);
 });
 
-test("run() ends an idle supervisor after idleMs, and one that is worn out", async () => {
+testOnBun("run() ends an idle supervisor after idleMs, and one that is worn out", async () => {
   const idle = makeExecutor({ idleMs: 50 });
   await whenGone(await parentOf(idle), 2_000);
   const worn = makeExecutor({ recycle: { runs: 2, memoryBytes: 1e12 } });
@@ -189,57 +190,67 @@ test("run() ends an idle supervisor after idleMs, and one that is worn out", asy
   await whenGone(parents[0]!, 2_000);
 });
 
-test("the results that a supervisor keeps are limited until their outcomes are recorded", async () => {
-  const results = join(folder, "results");
-  const executor = makeExecutor({ outliving: { folder: () => results, graceMs: null } });
-  const script = "head -c 1000000 /dev/zero | tr '\\0' x >$JOB_RESULT_FILE";
-  const begun = Array.from({ length: 40 }, () => begin(executor, script).attempt);
-  const ended: Attempt[] = [];
-  for (const attempt of begun) void attempt.outcome.then(() => ended.push(attempt));
-  await until("as many have ended as are kept", () => ended.length >= 33);
-  await sleep(1_000);
-  assert.ok(ended.length <= 35, `${ended.length}`);
-  begun.at(-1)!.abort("canceled");
-  await begun.at(-1)!.outcome;
-  for (const attempt of ended.slice()) attempt.outcomeRecorded!();
-  for (const attempt of begun.slice(0, -1)) assert.equal((await attempt.outcome).type, "ok");
-});
+testOnBun(
+  "the results that a supervisor keeps are limited until their outcomes are recorded",
+  async () => {
+    const results = join(folder, "results");
+    const executor = makeExecutor({ outliving: { folder: () => results, graceMs: null } });
+    const script = "head -c 1000000 /dev/zero | tr '\\0' x >$JOB_RESULT_FILE";
+    const begun = Array.from({ length: 40 }, () => begin(executor, script).attempt);
+    const ended: Attempt[] = [];
+    for (const attempt of begun) void attempt.outcome.then(() => ended.push(attempt));
+    await until("as many have ended as are kept", () => ended.length >= 33);
+    await sleep(1_000);
+    assert.ok(ended.length <= 35, `${ended.length}`);
+    begun.at(-1)!.abort("canceled");
+    await begun.at(-1)!.outcome;
+    for (const attempt of ended.slice()) attempt.outcomeRecorded!();
+    for (const attempt of begun.slice(0, -1)) assert.equal((await attempt.outcome).type, "ok");
+  },
+);
 
-test("new commands outlive the daemon again once their supervisor can be recorded", async () => {
-  const home = join(folder, "blocked");
-  writeFileSync(home, "");
-  let laterMs = 0;
-  const now = () => {
-    const { wallMs, monotonicMs } = systemClock.now();
-    return { wallMs, monotonicMs: monotonicMs + laterMs };
-  };
-  const clock = { ...systemClock, now };
-  const log: string[] = [];
-  const logger = createLogger({
-    ...{ clock: systemClock, level: "info", format: "text" },
-    write: (line) => log.push(line),
-  });
-  const folderOf = () => join(home, "commands");
-  const executor = makeExecutor({ clock, logger, outliving: { folder: folderOf, graceMs: null } });
-  const first = await parentOf(executor);
-  rmSync(home);
-  mkdirSync(home);
-  assert.equal(await parentOf(executor), first, "not yet tried again");
-  laterMs = 10_001;
-  const { attempt, sink } = begin(executor, "echo $PPID; sleep 600");
-  await sink.line("");
-  assert.notEqual(Number(sink.messages()[0]), first);
-  await whenGone(first, 2_000);
-  assert.equal(attempt.canLeave, true);
-  assert.deepEqual(log.map((line) => /Commands will|again/.exec(line)?.[0]), [
-    "Commands will",
-    "again",
-  ]);
-  attempt.abort("canceled");
-  await attempt.outcome;
-  await executor.stop();
-  assert.equal(existsSync(folderOf()), false, "nothing is recorded there any more");
-});
+testOnBun(
+  "new commands outlive the daemon again once their supervisor can be recorded",
+  async () => {
+    const home = join(folder, "blocked");
+    writeFileSync(home, "");
+    let laterMs = 0;
+    const now = () => {
+      const { wallMs, monotonicMs } = systemClock.now();
+      return { wallMs, monotonicMs: monotonicMs + laterMs };
+    };
+    const clock = { ...systemClock, now };
+    const log: string[] = [];
+    const logger = createLogger({
+      ...{ clock: systemClock, level: "info", format: "text" },
+      write: (line) => log.push(line),
+    });
+    const folderOf = () => join(home, "commands");
+    const executor = makeExecutor({
+      clock,
+      logger,
+      outliving: { folder: folderOf, graceMs: null },
+    });
+    const first = await parentOf(executor);
+    rmSync(home);
+    mkdirSync(home);
+    assert.equal(await parentOf(executor), first, "not yet tried again");
+    laterMs = 10_001;
+    const { attempt, sink } = begin(executor, "echo $PPID; sleep 600");
+    await sink.line("");
+    assert.notEqual(Number(sink.messages()[0]), first);
+    await whenGone(first, 2_000);
+    assert.equal(attempt.canLeave, true);
+    assert.deepEqual(log.map((line) => /Commands will|again/.exec(line)?.[0]), [
+      "Commands will",
+      "again",
+    ]);
+    attempt.abort("canceled");
+    await attempt.outcome;
+    await executor.stop();
+    assert.equal(existsSync(folderOf()), false, "nothing is recorded there any more");
+  },
+);
 
 test("stop() ends what runs and every supervisor, and refuses further commands", async () => {
   const executor = makeExecutor();
@@ -297,7 +308,7 @@ testOnBun(
   },
 );
 
-testOnBun("run() ends the children of a process that shows no more whose it is", async () => {
+testWithLibrary("run() ends the children of a process that shows no more whose it is", async () => {
   const file = join(folder, "children");
   const script = `(env -i setsid sh -c "sleep 600 & echo \\$! > ${file}; wait" > /dev/null 2>&1 &)
     until [ -s ${file} ]; do sleep 0.01; done`;
@@ -314,7 +325,7 @@ testOnBun(
   },
 );
 
-test("a command fails when a variable contains a NUL character", async () => {
+testOnBun("a command fails when a variable contains a NUL character", async () => {
   const { outcome } = await run(makeExecutor(), "true", { spec: { env: { A: "a\0b" } } });
   assert.ok(outcome.type === "error");
   assert.match(outcome.error.message, /^Cannot run the command "\/bin\/sh": .*(NUL|null)/i);
@@ -357,21 +368,27 @@ for (
     ["with process 1", { type: "started", run: 1, pid: 1 }],
   ] as const
 ) {
-  test(`a supervisor that sends a message ${what} is ended, and its commands are lost`, async () => {
-    const log: string[] = [];
-    const logger = createLogger({
-      clock: systemClock,
-      level: "warn",
-      format: "text",
-      write: (line) => log.push(line),
-    });
-    const { outcome } = await run(makeExecutor({ command: forged([message]), logger }), "true");
-    assert.equal(outcome.type, "lost");
-    await until("it is logged", () => log.some((line) => line.includes("supervisor of commands")));
-  });
+  testOnBun(
+    `a supervisor that sends a message ${what} is ended, and its commands are lost`,
+    async () => {
+      const log: string[] = [];
+      const logger = createLogger({
+        clock: systemClock,
+        level: "warn",
+        format: "text",
+        write: (line) => log.push(line),
+      });
+      const { outcome } = await run(makeExecutor({ command: forged([message]), logger }), "true");
+      assert.equal(outcome.type, "lost");
+      await until(
+        "it is logged",
+        () => log.some((line) => line.includes("supervisor of commands")),
+      );
+    },
+  );
 }
 
-test("messages for commands that a supervisor was not given are dropped", async () => {
+testOnBun("messages for commands that a supervisor was not given are dropped", async () => {
   const command = forged([
     { type: "started", run: 7, pid: 4_000_000 },
     { type: "log", run: 7, first: 0, entries: [] },

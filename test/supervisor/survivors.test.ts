@@ -23,6 +23,7 @@ import {
   whenGone,
   workerCommand,
 } from "../support/attempts.ts";
+import { testOnBun } from "../support/on_bun.ts";
 import { linesOf, sleep, until } from "../support/wait.ts";
 
 const isLinux = process.platform === "linux";
@@ -152,7 +153,7 @@ test("adopt() has the outcome of a command that ended while no daemon ran", asyn
   assert.deepEqual(sink.messages().slice(1), ["middle", "end"]);
 });
 
-test("adopt() says when a command ended, and counts its time limit until then", async () => {
+testOnBun("adopt() says when a command ended, and counts its time limit until then", async () => {
   const folder = makeFolder();
   await kill(await startParent(folder, [work(`${folder}.txt`)]));
   await until("it has ended", () => linesOf(`${folder}.txt`).length > 0);
@@ -166,7 +167,7 @@ test("adopt() says when a command ended, and counts its time limit until then", 
   assert.ok(agoMs! >= 1_900 && agoMs! < 4_000, `${agoMs}`);
 });
 
-test("adopt() repeats no line that the store has", async () => {
+testOnBun("adopt() repeats no line that the store has", async () => {
   const folder = makeFolder();
   const script = "echo one; echo two; sleep 0.5; echo three";
   const recorded = { lines: 1, isDone: false };
@@ -178,7 +179,7 @@ test("adopt() repeats no line that the store has", async () => {
   assert.deepEqual(sink.messages(), ["three"]);
 });
 
-test("find() does not return a command whose outcome is recorded", async () => {
+testOnBun("find() does not return a command whose outcome is recorded", async () => {
   const recorded = { lines: 0, isDone: true };
   const { found } = await findAfterKill(makeFolder(), ["echo 1", "echo 2; sleep 5"], { recorded });
   assert.equal(found.length, 1);
@@ -222,7 +223,7 @@ test("find() changes nothing, also if nobody adopts", async () => {
   await kill(parent);
 });
 
-test("adopt() counts the time limit from the start of the command", async () => {
+testOnBun("adopt() counts the time limit from the start of the command", async () => {
   const folder = makeFolder();
   await kill(await startParent(folder, ["echo up; sleep 30"]));
   // More than it may take to end the command, on a busy machine, too.
@@ -254,7 +255,7 @@ test("adopt() lets a command be aborted, and moves its deadline", async () => {
   assert.deepEqual(second!.sink.messages(), ["up", "end"]);
 });
 
-test("begin() ends what was found and not adopted", async () => {
+testOnBun("begin() ends what was found and not adopted", async () => {
   const folder = makeFolder();
   const file = `${folder}.txt`;
   const { executor } = await findAfterKill(folder, [`echo $$ > ${file}; cat ${file}; sleep 60`]);
@@ -269,22 +270,26 @@ for (
     ["the time that its supervisor was given", { leaseMs: 60_000, graceMs: 1_000 }],
   ] as const
 ) {
-  test(`a command that no daemon takes over ends with ${what}, and its supervisor too`, async () => {
-    const folder = makeFolder();
-    const file = `${folder}.txt`;
-    await kill(
-      await startParent(folder, [`echo $PPID $$ > ${file}; cat ${file}; sleep 60`], options),
-    );
-    const [supervisor, pid] = linesOf(file)[0]!.split(" ").map(Number);
-    await whenGone(pid!, 5_000);
-    await whenGone(supervisor!, 5_000);
-    await until("its record is gone", () => listPlaces(folder).length === 0);
-    // The next daemon learns from it that the command was killed.
-    assert.equal(listPlaces(folder, "ended").length, 1);
-  });
+  const testIt = what === "its lease" ? test : testOnBun;
+  testIt(
+    `a command that no daemon takes over ends with ${what}, and its supervisor too`,
+    async () => {
+      const folder = makeFolder();
+      const file = `${folder}.txt`;
+      await kill(
+        await startParent(folder, [`echo $PPID $$ > ${file}; cat ${file}; sleep 60`], options),
+      );
+      const [supervisor, pid] = linesOf(file)[0]!.split(" ").map(Number);
+      await whenGone(pid!, 5_000);
+      await whenGone(supervisor!, 5_000);
+      await until("its record is gone", () => listPlaces(folder).length === 0);
+      // The next daemon learns from it that the command was killed.
+      assert.equal(listPlaces(folder, "ended").length, 1);
+    },
+  );
 }
 
-test("find() gives a daemon that alone has the store as long again to start", async () => {
+testOnBun("find() gives a daemon that alone has the store as long again to start", async () => {
   for (const [graceMs, isLonger] of [[2_500, true], [null, false]] as const) {
     const folder = makeFolder();
     const options = { leaseMs: 2_500, graceMs };
@@ -379,7 +384,7 @@ test("openFolder() refuses a folder that others may enter, and one with too long
   assert.throws(() => openFolder(long), /paths of sockets in it have \d+ bytes, at most 104/);
 });
 
-test("find() knows the claims in a folder that was removed and made again", async () => {
+testOnBun("find() knows the claims in a folder that was removed and made again", async () => {
   const folder = makeFolder();
   const first = makeExecutor(folder);
   const start = (script: string, spec: Parameters<typeof commandJob>[1]) => {
@@ -433,7 +438,7 @@ test("find() ends what a dead supervisor left of a program that this process ran
   }
 });
 
-test("run() says so once, and goes on, where nothing can outlive the daemon", async () => {
+testOnBun("run() says so once, and goes on, where nothing can outlive the daemon", async () => {
   const log: string[] = [];
   const logger = createLogger({
     ...{ clock: systemClock, level: "warn", format: "text" },
@@ -467,23 +472,26 @@ test("leave() leaves a command to the next daemon, with what it prints until the
   assert.equal(sink.messages().length, 1);
 });
 
-test("leave() leaves nothing that is being aborted, has ended or cannot be found", async () => {
-  const executor = makeExecutor(makeFolder());
-  const run = (on: Executor, script: string) =>
-    on.run(makeTask(commandJob(["/bin/sh", "-c", script])), new RecordingSink());
-  const ended = run(executor, "true");
-  await ended.outcome;
-  assert.equal(ended.leave!(), false);
-  const aborted = run(executor, "sleep 60");
-  aborted.abort("canceled");
-  assert.equal(aborted.leave!(), false);
-  const alone = makeExecutor("", { outliving: null });
-  const sink = new RecordingSink();
-  const kept = alone.run(makeTask(commandJob(["/bin/sh", "-c", "echo up; sleep 60"])), sink);
-  await sink.line("up");
-  assert.equal(kept.leave!(), false);
-  assert.equal(alone.survivors, undefined);
-});
+testOnBun(
+  "leave() leaves nothing that is being aborted, has ended or cannot be found",
+  async () => {
+    const executor = makeExecutor(makeFolder());
+    const run = (on: Executor, script: string) =>
+      on.run(makeTask(commandJob(["/bin/sh", "-c", script])), new RecordingSink());
+    const ended = run(executor, "true");
+    await ended.outcome;
+    assert.equal(ended.leave!(), false);
+    const aborted = run(executor, "sleep 60");
+    aborted.abort("canceled");
+    assert.equal(aborted.leave!(), false);
+    const alone = makeExecutor("", { outliving: null });
+    const sink = new RecordingSink();
+    const kept = alone.run(makeTask(commandJob(["/bin/sh", "-c", "echo up; sleep 60"])), sink);
+    await sink.line("up");
+    assert.equal(kept.leave!(), false);
+    assert.equal(alone.survivors, undefined);
+  },
+);
 
 testOfUsers("adopt() continues a command of another user", async () => {
   const user = "nobody";
@@ -496,7 +504,7 @@ testOfUsers("adopt() continues a command of another user", async () => {
 });
 
 for (const cause of ["timeout", "canceled", "lease"] as const) {
-  test(
+  testOnBun(
     `adopt() ends a command as its daemon would have: ${cause}`,
     { skip: !isLinux },
     async () => {
@@ -516,7 +524,7 @@ for (const cause of ["timeout", "canceled", "lease"] as const) {
   );
 }
 
-test("adopt() learns why a command was aborted after it was found", {
+testOnBun("adopt() learns why a command was aborted after it was found", {
   skip: !isLinux,
 }, async () => {
   const folder = makeFolder();
@@ -533,7 +541,7 @@ test("adopt() learns why a command was aborted after it was found", {
   assert.equal(outcome.cause, "lease");
 });
 
-test("a supervisor that a daemon looks at keeps what ended after the lease", {
+testOnBun("a supervisor that a daemon looks at keeps what ended after the lease", {
   skip: !isLinux,
 }, async () => {
   const folder = makeFolder();

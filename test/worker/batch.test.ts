@@ -18,6 +18,7 @@ import {
   RecordingSink,
   workerCommand,
 } from "../support/attempts.ts";
+import { testOnBun } from "../support/on_bun.ts";
 
 /** Does what its second argument says, after appending its number to the file. */
 const MODULE = `
@@ -159,15 +160,9 @@ function pidOf(ended: Ended): number {
   return surroundingsOf(ended).pid;
 }
 
-/**
- * A worker of Deno takes half a second to start. What the last test tries in its many attempts, and
- * what does not depend on the runtime, is tried alone on Bun only.
- */
-const testOnBun: typeof test = runtimeName() === "bun" ? test : ((() => {}) as typeof test);
-
 const sorted = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b);
 
-test("run() executes each of many short attempts once, without a log line", async () => {
+testOnBun("run() executes each of many short attempts once, without a log line", async () => {
   const { run, begun } = await world();
   const all = await run(Array.from({ length: 20 }, () => "nothing"));
   assert.deepEqual(sorted(begun()), all.map(({ number }) => number));
@@ -175,7 +170,8 @@ test("run() executes each of many short attempts once, without a log line", asyn
 });
 
 for (const act of ["print", "write"]) {
-  test(`run() logs the ${act} of one attempt of a batch for that attempt`, async () => {
+  const testIt = act === "print" ? testOnBun : test;
+  testIt(`run() logs the ${act} of one attempt of a batch for that attempt`, async () => {
     const { run, begun } = await world();
     const all = await run(["nothing", "nothing", "nothing", act, "nothing", act, "nothing"]);
     const printed = all.filter(({ sink }) => sink.entries.length > 0);
@@ -191,7 +187,7 @@ for (const act of ["spin", "wait"]) {
   const testIt = act === "wait" ? testOnBun : test;
   testIt(`run() lets no attempt of a batch wait for one with a long ${act}`, async () => {
     const { run, begun, order } = await world();
-    const all = await run(["nothing", "nothing", [act, 1_000], "nothing", "nothing"]);
+    const all = await run(["nothing", "nothing", [act, 700], "nothing", "nothing"]);
     for (const ended of all) valueOf(ended);
     assert.equal(order.at(-1), 2, "the long one ends last");
     assert.deepEqual(sorted(begun()), [0, 1, 2, 3, 4]);
@@ -253,7 +249,8 @@ test("receive() begins no run before the late errors of the previous one have sh
 });
 
 for (const act of ["timer", "directory"]) {
-  test(`run() lets no attempt of a batch meet the ${act} that an earlier one left`, async () => {
+  const testIt = act === "timer" ? testOnBun : test;
+  testIt(`run() lets no attempt of a batch meet the ${act} that an earlier one left`, async () => {
     const { run, begun } = await world();
     const all = await run(["nothing", "nothing", act, "nothing", "nothing"]);
     await all[2]!.sink.line("Ended with its worker, because it was left behind");
@@ -318,7 +315,7 @@ test("abort() ends an attempt of a batch before it begins, and one that is runni
 });
 
 test("run() stops only the attempt of a batch that reaches its timeout", async () => {
-  const { run } = await world({ timeoutMs: 1_000, killAfterMs: 100 });
+  const { run } = await world({ timeoutMs: 700, killAfterMs: 100 });
   const all = await run(["nothing", "nothing", ["spin", 60_000], "nothing", ["wait", 60_000]]);
   const causes = all.map(({ outcome }) =>
     outcome.type === "aborted" ? outcome.cause : outcome.type
@@ -336,7 +333,7 @@ testOnBun(
   },
 );
 
-test("run() ends every attempt of a batch in which one stops the clock", async () => {
+testOnBun("run() ends every attempt of a batch in which one stops the clock", async () => {
   const { run } = await world();
   const all = await run(["nothing", "nothing", "clock", "nothing", "nothing"]);
   for (const ended of all) valueOf(ended);
@@ -398,7 +395,7 @@ test("run() begins each of many attempts once, whatever the others of its batch 
     const isFailure = act === "fail" || act === "exit";
     assert.equal(outcome.type, isFailure ? "error" : "ok", `${number}: ${JSON.stringify(outcome)}`);
   };
-  const length = runtimeName() === "bun" ? 200 : 80;
+  const length = runtimeName() === "bun" ? 140 : 60;
   const numbers = Array.from({ length }, (_, number) => number);
   for (let from = 0; from < numbers.length; from += 20) {
     await Promise.all(numbers.slice(from, from + 20).map(runOne));

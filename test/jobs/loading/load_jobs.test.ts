@@ -8,6 +8,7 @@ import { type CommandSpec, NO_PROCESS } from "../../../src/core/job/job.ts";
 import type { ScheduleSpec } from "../../../src/core/time/schedule.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { jobTable, loadModules, NOW_MS, OPTIONS } from "../../support/processes/job_modules.ts";
+import { testOnBun } from "../../support/on_bun.ts";
 import { withTempDir } from "../../support/temp_dir.ts";
 
 const COMMAND: CommandSpec = {
@@ -83,26 +84,29 @@ test("loadJobs() loads functions, definitions and arrays, each with its signatur
   assert.equal(jobs.b?.options.retry.initialMs, 5_000);
 });
 
-test("loadJobs() reads no tests, declarations, hidden files and directories named like modules", async () => {
-  const files = {
-    "a.ts": "export default () => {};",
-    "a.test.ts": "throw 1;",
-    "a.d.ts": "throw 1;",
-    "_b.ts": "throw 1;",
-    ".c.ts": "throw 1;",
-    "_lib/d.ts": "throw 1;",
-    "node_modules/e/index.js": "throw 1;",
-    "notes.md": "",
-    "f.ts/inner.ts": "throw 1;",
-  };
-  await withTempDir(files, async ({ path }) => {
-    symlinkSync(path, join(path, "again"));
-    mkdirSync(join(path, "empty"));
-    const { jobs, problems } = await loadModules({}, { modules: [path] });
-    assert.deepEqual(Object.keys(jobs), ["a"]);
-    assert.deepEqual(problems, []);
-  });
-});
+testOnBun(
+  "loadJobs() reads no tests, declarations, hidden files and directories named like modules",
+  async () => {
+    const files = {
+      "a.ts": "export default () => {};",
+      "a.test.ts": "throw 1;",
+      "a.d.ts": "throw 1;",
+      "_b.ts": "throw 1;",
+      ".c.ts": "throw 1;",
+      "_lib/d.ts": "throw 1;",
+      "node_modules/e/index.js": "throw 1;",
+      "notes.md": "",
+      "f.ts/inner.ts": "throw 1;",
+    };
+    await withTempDir(files, async ({ path }) => {
+      symlinkSync(path, join(path, "again"));
+      mkdirSync(join(path, "empty"));
+      const { jobs, problems } = await loadModules({}, { modules: [path] });
+      assert.deepEqual(Object.keys(jobs), ["a"]);
+      assert.deepEqual(problems, []);
+    });
+  },
+);
 
 test("loadJobs() starts no process when there are no modules", async () => {
   const { problems } = await loadModules({}, { describeCommand: ["/nowhere/at/all"] });
@@ -195,7 +199,7 @@ test("fault 55: loadJobs() refuses a module that hangs, kills what it started, a
   assert.match(problems[0]!.message, /Loading it took longer than 1000 ms and was stopped/);
 });
 
-test("loadJobs() refuses a kind that two modules define", async () => {
+testOnBun("loadJobs() refuses a kind that two modules define", async () => {
   const { jobs, problems } = await loadModules({
     "a.ts": "export default () => {};",
     "a.js": "export default () => {};",
@@ -214,7 +218,7 @@ test("loadJobs() tells of a directory that is not there", async () => {
   assert.equal(problems[0]!.job, null);
 });
 
-test("loadJobs() prefers the table to the module and the module to the defaults", async () => {
+testOnBun("loadJobs() prefers the table to the module and the module to the defaults", async () => {
   const { jobs, problems } = await loadModules({
     "a.ts": `/** Doc. */
       export default {
@@ -243,7 +247,7 @@ test("loadJobs() prefers the table to the module and the module to the defaults"
   assert.deepEqual(b?.schedules[0]?.arguments, { x: "5" });
 });
 
-test("loadJobs() keeps the module's schedules when the table has none", async () => {
+testOnBun("loadJobs() keeps the module's schedules when the table has none", async () => {
   const { jobs } = await loadModules({
     "a.ts": `export default {
       run() {}, schedule: ["0 1 * * *", "0 2 * * *"], timezone: "Europe/Berlin", overlap: "allow", misfire: "skip",
@@ -261,19 +265,24 @@ test("loadJobs() keeps the module's schedules when the table has none", async ()
   );
 });
 
-test("loadJobs() checks a table's arguments against the signature at the table's place", async () => {
-  const { jobs, problems } = await loadModules({
-    "a.ts": "export default (day: Date, region: string) => {};",
-  }, { tables: [jobTable("a", { schedules: [DAILY], arguments: { day: "soon", region: "eu" } })] });
-  assert.deepEqual(Object.keys(jobs), []);
-  assert.equal(problems[0]?.job, "a");
-  assert.equal(problems[0]?.path, "jobs.a.args");
-  assert.deepEqual(problems[0]?.place, { file: "config.toml", line: 7, column: 1 });
-  assert.equal(
-    problems[0]?.message,
-    'Cannot convert argument "day" of job "a": "soon" is not a date',
-  );
-});
+testOnBun(
+  "loadJobs() checks a table's arguments against the signature at the table's place",
+  async () => {
+    const { jobs, problems } = await loadModules({
+      "a.ts": "export default (day: Date, region: string) => {};",
+    }, {
+      tables: [jobTable("a", { schedules: [DAILY], arguments: { day: "soon", region: "eu" } })],
+    });
+    assert.deepEqual(Object.keys(jobs), []);
+    assert.equal(problems[0]?.job, "a");
+    assert.equal(problems[0]?.path, "jobs.a.args");
+    assert.deepEqual(problems[0]?.place, { file: "config.toml", line: 7, column: 1 });
+    assert.equal(
+      problems[0]?.message,
+      'Cannot convert argument "day" of job "a": "soon" is not a date',
+    );
+  },
+);
 
 test("loadJobs() makes jobs of command tables, which take no arguments without params", async () => {
   const { jobs, problems } = await loadModules({}, {
@@ -366,7 +375,7 @@ test("loadJobs() checks a command's configured arguments by its params", async (
   assert.match(problems[0]!.message, /argument "x" of job "c"/);
 });
 
-test("loadJobs() refuses tables that name no code, and two for one kind", async () => {
+testOnBun("loadJobs() refuses tables that name no code, and two for one kind", async () => {
   const { jobs, problems } = await loadModules({
     "report.ts": "export default () => {};",
     "both.ts": "export default () => {};",
@@ -392,7 +401,7 @@ test("loadJobs() refuses tables that name no code, and two for one kind", async 
   assert.equal(told.named?.path, "jobs.named.args");
 });
 
-test("loadJobs() leaves out jobs that their table disables", async () => {
+testOnBun("loadJobs() leaves out jobs that their table disables", async () => {
   const { jobs, problems } = await loadModules({ "a.ts": "export default () => {};" }, {
     tables: [
       jobTable("a", { isEnabled: false }),
@@ -468,22 +477,26 @@ test("fault 55: modules that import each other's types in a circle load with the
   assert.deepEqual(definitions, [["A"], ["B"]]);
 });
 
-test("loadJobs() warns of a retryDelay that nothing asks, and of none that is asked", async () => {
-  const source = (retry: string) => `export default { ${retry} run() {}, retryDelay: () => "1s" };`;
-  const { warnings } = await loadModules({
-    "never.ts": source(""),
-    "asked.ts": source("retry: 2,"),
-  });
-  assert.deepEqual(warnings.map(({ job, message, hint }) => [job, message, hint]), [
-    [
-      "never",
-      "its retryDelay is never called: retry.max is 0",
-      "Set retry to the number of retries that may follow",
-    ],
-  ]);
-});
+testOnBun(
+  "loadJobs() warns of a retryDelay that nothing asks, and of none that is asked",
+  async () => {
+    const source = (retry: string) =>
+      `export default { ${retry} run() {}, retryDelay: () => "1s" };`;
+    const { warnings } = await loadModules({
+      "never.ts": source(""),
+      "asked.ts": source("retry: 2,"),
+    });
+    assert.deepEqual(warnings.map(({ job, message, hint }) => [job, message, hint]), [
+      [
+        "never",
+        "its retryDelay is never called: retry.max is 0",
+        "Set retry to the number of retries that may follow",
+      ],
+    ]);
+  },
+);
 
-test("loadJobs() gives the rest of the modules up when ten have hung", async () => {
+testOnBun("loadJobs() gives the rest of the modules up when ten have hung", async () => {
   const names = Array.from({ length: 12 }, (_, index) => `m${String(index).padStart(2, "0")}`);
   const hanging = Object.fromEntries(names.map((name) => [`${name}.ts`, "while (true) ;\n"]));
   const { jobs, problems } = await loadModules(
@@ -495,7 +508,7 @@ test("loadJobs() gives the rest of the modules up when ten have hung", async () 
   assert.deepEqual(refused.map(({ job }) => job), ["m10", "m11", "z"]);
 });
 
-test("loadJobs() lets others run between modules that take long to read", async () => {
+testOnBun("loadJobs() lets others run between modules that take long to read", async () => {
   const lines = Array.from({ length: 8_000 }, (_, index) => `export const x${index} = [1, 2];\n`);
   const text = `${lines.join("")}export default () => {};\n`;
   const names = Array.from({ length: 4 }, (_, index) => `m${index}.ts`);
@@ -526,20 +539,23 @@ test("loadJobs() disables a job whose disk priority cannot be had here, and says
   );
 });
 
-test("loadJobs() tells the zone of each job: its table's, its module's, else the configuration's", async () => {
-  const { jobs } = await loadModules({
-    "own.ts": 'export default { timezone: "Asia/Tokyo", run() {} };',
-    "plain.ts": "export default () => {};",
-  }, {
-    tables: [
-      jobTable("shell", { command: COMMAND, scheduleSettings: { timezone: "Europe/Berlin" } }),
-      jobTable("bare", { command: COMMAND }),
-    ],
-  });
-  assert.deepEqual(Object.values(jobs).map(({ kind, timezone }) => [kind, timezone]), [
-    ["bare", "UTC"],
-    ["own", "Asia/Tokyo"],
-    ["plain", "UTC"],
-    ["shell", "Europe/Berlin"],
-  ]);
-});
+testOnBun(
+  "loadJobs() tells the zone of each job: its table's, its module's, else the configuration's",
+  async () => {
+    const { jobs } = await loadModules({
+      "own.ts": 'export default { timezone: "Asia/Tokyo", run() {} };',
+      "plain.ts": "export default () => {};",
+    }, {
+      tables: [
+        jobTable("shell", { command: COMMAND, scheduleSettings: { timezone: "Europe/Berlin" } }),
+        jobTable("bare", { command: COMMAND }),
+      ],
+    });
+    assert.deepEqual(Object.values(jobs).map(({ kind, timezone }) => [kind, timezone]), [
+      ["bare", "UTC"],
+      ["own", "Asia/Tokyo"],
+      ["plain", "UTC"],
+      ["shell", "Europe/Berlin"],
+    ]);
+  },
+);
