@@ -10,6 +10,9 @@
 // install.sh killed at every step, two minutes: npm run slow -- install
 // store migrate killed at more moments, a minute: npm run slow -- moves
 // One scenario of each kind of the benchmark, half a minute: npm run slow -- bench
+// 300 megabytes and a million lines of output, half a minute: npm run slow -- output
+// Programs of the library on each runtime, also the newest Node, a minute: npm run slow -- runtimes
+// 20 random simulations beside the manager, half a minute: npm run slow -- simulation
 // The self-test of a Valkey to its end, half a minute: npm run slow -- selftest
 // The page of a log of 300,000 lines in a browser, a minute: npm run slow -- log
 import { installGroups, unpackPackages } from "./programs/install.mjs";
@@ -17,6 +20,8 @@ import { install, ROOT, run, tryRun } from "./tasks.mjs";
 
 install();
 const [what, ...words] = process.argv.slice(2);
+/** Tests of the library that leave out the newest Node, or a part on it. */
+const RUNTIMES = ["docs/library", "e2e/faults/endings", "reference/overview"];
 /** Test files with a longer form: the variable that asks for it, and the groups of programs. */
 const LONGER = {
   adoption: ["supervisor/model/adoption_model", "ADOPTION_STORIES", "3000", []],
@@ -26,7 +31,10 @@ const LONGER = {
   log: ["dashboard/flows", "JOBCTL_LOG_LINES", "300000", ["browser"], "^a log of 300000 lines"],
   memos: ["store/memo_trails", "JOBCTL_MEMO_TIMES", "40"],
   moves: ["e2e/commands/moving", "JOBCTL_MOVES", "all"],
+  output: ["e2e/faults/output_faults", "JOBCTL_OUTPUT_MEGABYTES", "300", [], "^fault 49"],
+  runtimes: [RUNTIMES, "JOBCTL_RUNTIMES", "all"],
   selftest: ["e2e/commands/selftest", "JOBCTL_SELFTEST", "all"],
+  simulation: ["tools/simulation", "JOBCTL_SIMULATIONS", "all", []],
   stories: ["notices/stories", "JOBCTL_STORIES", "all"],
   volume: ["store/volume", "JOBCTL_VOLUME", "1000000", []],
 };
@@ -40,6 +48,7 @@ if (tryRun(process.execPath, [`${ROOT}/scripts/build.mjs`]).status !== 0) proces
 if (file !== undefined) {
   process.env[variable] = value;
   const only = name === undefined ? [] : ["-t", name];
-  run("bun", ["test", "--timeout=600000", `./test/${file}.test.ts`, ...only]);
+  const files = [file].flat().map((one) => `./test/${one}.test.ts`);
+  run("bun", ["test", "--timeout=600000", ...files, ...only]);
 } else if (what === "cron") run("bun", ["scripts/slow/cron.ts", ...words]);
 else run("bun", ["scripts/slow/main.ts", ...process.argv.slice(2)]);

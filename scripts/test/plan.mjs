@@ -87,8 +87,6 @@ const WAIT_LONG = [
   "test/e2e/faults/faults.test.ts",
   "test/e2e/idle.test.ts",
   "test/e2e/stores/etcd.test.ts",
-  "test/e2e/stores/slow_etcd.test.ts",
-  "test/e2e/stores/slow_valkey.test.ts",
   "test/e2e/stores/valkey.test.ts",
 ];
 
@@ -103,8 +101,15 @@ const OF_PACKED_LIBRARY = ["test/e2e/clients_page.test.ts", "test/e2e/npm_packag
 /** Tests that share slow preparations. Each group has a separate process. */
 const TOGETHER = [OF_PACKED_LIBRARY, OF_ALL_SOURCES];
 
-/** Tests that measure time. They run beside patient tests only. */
-const MEASURE_TIME = ["test/attack/clock_under_attack.test.ts"];
+/**
+ * Tests that measure time, and tests that only wait, with data in memory. They run beside each
+ * other and patient tests only.
+ */
+const MEASURE_TIME = [
+  "test/attack/clock_under_attack.test.ts",
+  "test/e2e/stores/slow_etcd.test.ts",
+  "test/e2e/stores/slow_valkey.test.ts",
+];
 
 /** Seconds of the longest tests: they begin first, so that none is alone at the end. */
 const SECONDS = new Map([
@@ -176,7 +181,7 @@ const PATIENT = [
  */
 const BUN_FILES_MAX = 20;
 /** The same for tests of the compiled file, which mostly wait for it. */
-const COMPILED_FILES_MAX = 4;
+const COMPILED_FILES_MAX = 6;
 
 /** Processes that run tests side by side: more than processors, as many tests mostly wait. */
 const PROCESSES = Math.min(availableParallelism() + 2, 8);
@@ -276,7 +281,10 @@ export function planOf(files, runtimes, named = []) {
   ];
   // Tests that wait for slow servers come last, when patient tests no longer use the disk.
   const stages = [
-    { runs: [bun("timed", of(MEASURE_TIME))], processes: 1 },
+    {
+      runs: MEASURE_TIME.map((file, index) => bun(`timed${index + 1}`, of([file]))),
+      processes: MEASURE_TIME.length,
+    },
     {
       runs: [
         ...deno.map((files, index) => ({ runtime: "deno", name: `deno${index + 1}`, files })),

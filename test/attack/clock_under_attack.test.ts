@@ -18,9 +18,7 @@ const SHORT = { seconds: 2, scale: 0.3, bounds: BOUNDS, lookAfterMs: 1_500 };
 const NAMES = [
   "lookups-gone",
   "pages",
-  "refused-calls",
   "rapid-reset",
-  "http-metrics",
   "http-pipeline",
   "job-channel",
 ];

@@ -151,12 +151,19 @@ const FORMS: readonly { readonly output: readonly string[]; readonly isTerminal:
   })),
 ];
 
-/** Command lines with the text and the form of their output: every form with the first text. */
-function* attempts(named: NamedVerb) {
+/**
+ * Command lines with the text and the form of their output: every form with the first text, and
+ * the other texts in pairs, which begin with another one of them for each verb.
+ */
+function* attempts(named: NamedVerb, turn: number) {
   const all = lines(named).filter((argv) => !argv.some((word) => ENDLESS.test(word)));
+  const rest = HOSTILE_TEXTS.slice(1);
+  const place = turn % rest.length;
+  const turned = [...rest.slice(place), ...rest.slice(0, place)];
+  const texts = [0, 2, 4].map((from) => turned.slice(from, from + 2).join(" "));
   for (const argv of all) yield { argv, text: HOSTILE_TEXTS[0]!, ...FORMS[0]! };
   for (const form of FORMS.slice(1)) yield { argv: all[1]!, text: HOSTILE_TEXTS[0]!, ...form };
-  for (const text of HOSTILE_TEXTS.slice(1)) yield { argv: all[1]!, text, ...FORMS[0]! };
+  for (const text of texts) yield { argv: all[1]!, text, ...FORMS[0]! };
 }
 
 /** The first control character that a terminal would get, with the text around it. */
@@ -176,8 +183,8 @@ for (const isRefusing of [false, true]) {
       assert.ok(verbs.length >= 45, String(verbs.length));
       const found = new Set<string>();
       let shownCount = 0;
-      for (const named of verbs) {
-        for (const { argv, text, output, isTerminal } of attempts(named)) {
+      for (const [turn, named] of verbs.entries()) {
+        for (const { argv, text, output, isTerminal } of attempts(named, turn)) {
           const clock = new SimClock(NOW);
           const answers = hostileAnswers(text, isRefusing);
           const env = { NO_COLOR: "1", HOME: path };

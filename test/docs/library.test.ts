@@ -6,7 +6,12 @@ import test from "node:test";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { readPages } from "../support/docs/pages.ts";
-import { ProgramLibrary, ROOT, type Runtime, RUNTIMES } from "../support/processes/runtimes.ts";
+import {
+  ProgramLibrary,
+  ROOT,
+  type Runtime,
+  USUAL_RUNTIMES,
+} from "../support/processes/runtimes.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
 const run = promisify(execFile);
@@ -81,7 +86,7 @@ const GUIDES = ["docs/tutorial.md", ...readPages("docs/howto").map(({ path }) =>
 
 const EXECUTED = [...LIBRARY, ...README].filter(({ isCompileOnly }) => !isCompileOnly);
 
-for (const runtime of RUNTIMES) {
+for (const runtime of USUAL_RUNTIMES) {
   test(`the programs of docs/library.md and README.md print what they say on ${runtime.name}`, async () => {
     const printed = await executeAll(EXECUTED.map(({ source }) => source), runtime);
     for (const [index, { title, source }] of EXECUTED.entries()) {

@@ -5,7 +5,12 @@ import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { JOBCTL } from "../support/processes/daemon.ts";
 import { type EtcdServer, startEtcd } from "../support/servers/etcd_server.ts";
-import { ProgramLibrary, ROOT, type Runtime, RUNTIMES } from "../support/processes/runtimes.ts";
+import {
+  ProgramLibrary,
+  ROOT,
+  type Runtime,
+  USUAL_RUNTIMES,
+} from "../support/processes/runtimes.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 import { startValkey, type ValkeyServer } from "../support/servers/valkey_server.ts";
 
@@ -51,7 +56,7 @@ function run(
   });
 }
 
-for (const [index, runtime] of RUNTIMES.entries()) {
+for (const [index, runtime] of USUAL_RUNTIMES.entries()) {
   const withCommands = index === 0;
   test(`every row of go-job's feature overview works on ${runtime.name}`, () =>
     withTempDir({}, async ({ path }) => {

@@ -7,7 +7,7 @@ import { until } from "../../support/wait.ts";
 import type { Flow } from "./flow.ts";
 
 /** Lines that the job `long` writes: `npm run slow -- log` reads 300,000. */
-const LINES = Number(process.env["JOBCTL_LOG_LINES"] ?? 100_000);
+const LINES = Number(process.env["JOBCTL_LOG_LINES"] ?? 40_000);
 /** Longest time to write or read all of them on a busy machine, in milliseconds. */
 const LOG_MS_MAX = 240_000;
 /**

@@ -39,13 +39,17 @@ function sizeOf(folder: string): number {
   return readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
 }
 
-test("fault 49: 300 megabytes and a million lines are bounded, and the next job runs", async () => {
+/** The output of two jobs: `npm run slow -- output` has 300 megabytes and a million lines. */
+const MEGABYTES = Number(process.env["JOBCTL_OUTPUT_MEGABYTES"] ?? 60);
+const LINES = MEGABYTES * 10_000 / 3;
+
+test(`fault 49: ${MEGABYTES} megabytes and ${LINES} lines are bounded, and the next job runs`, async () => {
   const daemon = await startDaemon({
     toml: [
       `[worker]\ncount = 1`,
       `[defaults]\ntimeout = "100s"`,
-      `[jobs.megabytes]\nrun = "head -c 300000000 /dev/zero | tr '\\\\0' x; echo; echo the end"`,
-      `[jobs.lines]\nrun = "seq 1000000 >&2"`,
+      `[jobs.megabytes]\nrun = "head -c ${MEGABYTES}000000 /dev/zero | tr '\\\\0' x; echo; echo the end"`,
+      `[jobs.lines]\nrun = "seq ${LINES} >&2"`,
       `[jobs.few]\nrun = "seq 100"\noutput = { lines_max = 10 }`,
     ].join("\n"),
     modules: {
@@ -67,7 +71,7 @@ test("fault 49: 300 megabytes and a million lines are bounded, and the next job 
       assert.ok(bytes <= 1_048_576 + 200, `${kind} kept ${bytes} bytes`);
       const dropped = log.filter(({ source }) => source === "system");
       assert.match(dropped[0]!.message, /^\d+ lines \(\d+ bytes\) of output dropped here/);
-      assert.equal(log.at(-1)!.message, kind === "lines" ? "1000000" : "the end");
+      assert.equal(log.at(-1)!.message, kind === "lines" ? `${LINES}` : "the end");
     }
     assert.equal((await messagesOf(daemon, (await run(daemon, "few")).uuid)).length, 11);
     assert.ok(sizeOf(join(daemon.dir, "data")) < 30_000_000);

@@ -6,7 +6,7 @@ import { checkSlowStore } from "../../support/servers/slow_store.ts";
 /** The compiled file on a real etcd that is slow. */
 
 test("fault 20: on an etcd that takes three tenths of the lease for each call, jobs run once and keep their leases", async () => {
-  await withEtcd({}, async (server) => {
+  await withEtcd({ isInMemory: true }, async (server) => {
     const proxy = await startCuttingProxy(server.members[0]!.port);
     try {
       const url = `etcd://127.0.0.1:${proxy.port}`;

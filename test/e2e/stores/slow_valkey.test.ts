@@ -7,7 +7,7 @@ import { withValkey } from "../../support/servers/valkey_server.ts";
 /** The compiled file on a real Valkey that is slow. */
 
 test("fault 20: on a Valkey that takes three tenths of the lease for each call, jobs run once and keep their leases", async () => {
-  await withValkey({ appendonly: true }, async (server) => {
+  await withValkey({ appendonly: true, isInMemory: true }, async (server) => {
     const proxy = await startCuttingProxy(server.port);
     try {
       const url = `valkey://127.0.0.1:${proxy.port}`;

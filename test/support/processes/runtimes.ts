@@ -43,6 +43,12 @@ export const RUNTIMES: readonly Runtime[] = [
   nodeOf(24),
 ];
 
+/** All but the newest Node, where the oldest one shows the same. */
+const SOME_RUNTIMES = RUNTIMES.slice(0, -1);
+
+/** For tests of what the library does: `npm run slow -- runtimes` also takes the newest Node. */
+export const USUAL_RUNTIMES = process.env["JOBCTL_RUNTIMES"] === "all" ? RUNTIMES : SOME_RUNTIMES;
+
 /**
  * The library for the programs of a test file; call it outside of tests. It is one file, made when
  * the first program is written: Node would take half a second for each program to strip the types

@@ -1,13 +1,14 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execFile } from "node:child_process";
 import type { ServerProcess } from "./server_process.ts";
-import { freePort, startServerProcess } from "./server_process.ts";
+import { freePort, parentFolder, startServerProcess } from "./server_process.ts";
 import { tlsFile } from "../tls_files.ts";
 
 /** How an etcd of a test is set up. */
 export interface EtcdOptions {
+  /** Keep its data in memory, for a test whose time limits a busy disk would exceed. */
+  readonly isInMemory?: boolean;
   /** Further flags by name: `{ "quota-backend-bytes": 16_000_000 }`. */
   readonly flags?: Readonly<Record<string, string | number>>;
   /**
@@ -151,7 +152,7 @@ function runCtl(
 
 /** Start an etcd on free ports; fails when it is not installed. */
 export async function startEtcd(options: EtcdOptions = {}): Promise<EtcdServer> {
-  const dir = mkdtempSync(join(tmpdir(), "jobctl-etcd-"));
+  const dir = mkdtempSync(join(parentFolder(options.isInMemory), "jobctl-etcd-"));
   let members: readonly EtcdMember[] | null = null;
   try {
     // A port may be taken by another between the look and the start.

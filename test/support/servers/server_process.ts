@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import process from "node:process";
 
 const READY_MS_MAX = 20_000;
@@ -35,6 +36,14 @@ export function freePort(): Promise<number> {
       server.close(() => resolve(port));
     });
   });
+}
+
+/** A folder in memory, where the system has one: no disk delays what is written to it. */
+const MEMORY = "/dev/shm";
+
+/** The parent of a server's folder. */
+export function parentFolder(isInMemory = false): string {
+  return isInMemory && existsSync(MEMORY) ? MEMORY : tmpdir();
 }
 
 /**

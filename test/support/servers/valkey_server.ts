@@ -1,13 +1,14 @@
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ServerProcess } from "./server_process.ts";
-import { freePort, startServerProcess } from "./server_process.ts";
+import { freePort, parentFolder, startServerProcess } from "./server_process.ts";
 import { tlsFile } from "../tls_files.ts";
 
 /** How a Valkey of a test is set up. */
 export interface ValkeyOptions {
+  /** Keep its data in memory, for a test whose time limits a busy disk would exceed. */
+  readonly isInMemory?: boolean;
   /**
    * Directives of valkey.conf by name, over what is below: `{ "maxmemory-policy": "allkeys-lru" }`.
    */
@@ -143,7 +144,7 @@ export function manageValkey(
 
 /** Start a Valkey on a free port; fails when it is not installed. */
 export async function startValkey(options: ValkeyOptions = {}): Promise<ValkeyServer> {
-  const dir = mkdtempSync(join(tmpdir(), "jobctl-valkey-"));
+  const dir = mkdtempSync(join(parentFolder(options.isInMemory), "jobctl-valkey-"));
   const launch = (port: number, config: ValkeyOptions["config"] = {}) =>
     startServerProcess({
       program: "valkey-server",
