@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
+import { JobState } from "../../../src/rpc/gen/job_pb.ts";
 import { type Daemon, startDaemon } from "../../support/processes/daemon.ts";
 import { withValkey } from "../../support/servers/valkey_server.ts";
 import { linesOf, sleep, until } from "../../support/wait.ts";
@@ -71,9 +72,12 @@ interface Shown {
 }
 
 async function all(daemon: Daemon): Promise<readonly Shown[]> {
-  const { code, stdout, stderr } = await daemon.jobctl(["list", "instances"]);
-  assert.equal(code, 0, `${stderr}\n${daemon.log()}`);
-  return JSON.parse(stdout);
+  const { instances } = await daemon.client().lookupInstances({}).catch((error) => {
+    throw new Error(daemon.log(), { cause: error });
+  });
+  return instances.map(({ kind, state, reason = "", attempts = 0 }) => ({
+    ...{ kind, state: JobState[state]!.toLowerCase(), reason, attempts },
+  }));
 }
 
 async function untilAllEnded(daemon: Daemon): Promise<readonly Shown[]> {

@@ -58,13 +58,18 @@ export class MovingDaemon {
     const moving = new MovingDaemon(
       await startDaemon({ toml, modules: { "append.ts": APPEND }, env }),
     );
+    await moving.add(count);
+    return moving;
+  }
+
+  /** Give it `count` instances of some ten milliseconds each. */
+  async add(count: number): Promise<void> {
     const requests = Array.from({ length: count }, (_, index) => ({
       kind: KIND,
-      arguments: [moving.file, String(10 + index % 40)],
+      arguments: [this.file, String(10 + index % 40)],
     }));
-    const { instances } = await moving.daemon.client().scheduleJobs({ requests });
-    moving.accepted = instances.map(({ uuid }) => uuid);
-    return moving;
+    const { instances } = await this.daemon.client().scheduleJobs({ requests });
+    this.accepted = [...this.accepted, ...instances.map(({ uuid }) => uuid)];
   }
 
   /** Another daemon with the same jobs on a shared store. */

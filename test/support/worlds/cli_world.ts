@@ -42,8 +42,10 @@ export interface CliOptions {
   /** What the user types. */
   readonly input?: string;
   readonly columns?: number;
-  readonly clock?: SimClock;
+  readonly clock?: CliIo["clock"];
   readonly cwd?: string;
+  /** Connects to a real daemon in place of the fake one. */
+  readonly connect?: (options: ConnectOptions) => JobClient;
   /** Takes the place of the process's own in views that take all of it. */
   readonly terminal?: Terminal;
   /** Called with what Ctrl-C does, or these signals. */
@@ -96,7 +98,7 @@ export type StreamAnswer = (
   signal: AbortSignal | undefined,
 ) => Iterable<object> | AsyncIterable<object>;
 
-/** Run one command line against a fake daemon and capture what it wrote. */
+/** Run one command line, against a fake daemon if no other is given, and capture what it wrote. */
 export async function cli(argv: readonly string[], options: CliOptions = {}): Promise<CliRun> {
   const output = { stdout: "", stderr: "" };
   const calls: Call[] = [];
@@ -128,7 +130,7 @@ export async function cli(argv: readonly string[], options: CliOptions = {}): Pr
     },
     connect(given) {
       settings = given;
-      return fakeClient(options.answers ?? {}, calls);
+      return options.connect?.(given) ?? fakeClient(options.answers ?? {}, calls);
     },
   };
   const code = await runCli(argv, io);
