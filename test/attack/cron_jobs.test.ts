@@ -42,7 +42,7 @@ interface Row {
 }
 
 async function instancesOf(daemon: Daemon, kind: string) {
-  const { stdout } = await daemon.jobctl(["list", "instances", "--kind", kind, "-o", "json"]);
+  const { stdout } = await daemon.ask(["list", "instances", "--kind", kind, "-o", "json"]);
   const rows = JSON.parse(stdout) as readonly Row[];
   return rows.map((row) => ({ ...row, id: row.uuid, state: row.state.toLowerCase() }));
 }
@@ -57,7 +57,7 @@ async function untilState(daemon: Daemon, kind: string, state: string) {
 }
 
 async function logOf(daemon: Daemon, id: string): Promise<string> {
-  return (await daemon.jobctl(["logs", id, "-o", "json"])).stdout;
+  return (await daemon.ask(["logs", id, "-o", "json"])).stdout;
 }
 
 test("an imported crontab runs as under cron, whatever [defaults] and worker.count say", async () => {
@@ -93,7 +93,7 @@ ${toml}`,
     });
     try {
       // Six commands that hang leave the only worker to the others.
-      const plain = await daemon.jobctl(["schedule", "plain", "--wait"]);
+      const plain = await daemon.ask(["schedule", "plain", "--wait"]);
       assert.equal(plain.code, 0, plain.stderr);
       const said = await logOf(daemon, (await untilState(daemon, "plain", "completed")).id);
       assert.match(said, /best-effort: prio 6/);
@@ -111,7 +111,7 @@ ${toml}`,
       );
       writeFileSync(at("go"), "");
       await until("what was left running has gone on", () => existsSync(at("left")));
-      const keeps = await daemon.jobctl(["schedule", "keeps", "--wait"]);
+      const keeps = await daemon.ask(["schedule", "keeps", "--wait"]);
       assert.equal(keeps.code, 0, keeps.stderr);
       const kept = await untilState(daemon, "keeps", "completed");
       assert.match(
@@ -127,7 +127,7 @@ ${toml}`,
           "processing",
         ]);
       }
-      const finishing = await daemon.jobctl(["schedule", "finishes"]);
+      const finishing = await daemon.ask(["schedule", "finishes"]);
       assert.equal(finishing.code, 0, finishing.stderr);
       await until("the last one has begun", () => existsSync(at("begun")));
       await daemon.terminate();

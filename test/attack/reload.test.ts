@@ -36,7 +36,7 @@ interface ListedSchedule {
 }
 
 async function schedulesOf(daemon: Daemon): Promise<readonly ListedSchedule[]> {
-  const { stdout, code, stderr } = await daemon.jobctl(["list", "schedules", "-o", "json"]);
+  const { stdout, code, stderr } = await daemon.ask(["list", "schedules", "-o", "json"]);
   assert.equal(code, 0, stderr);
   return JSON.parse(stdout);
 }
@@ -54,7 +54,7 @@ async function run(
     const config = join(daemon.dir, "config.toml");
     mkdirSync(join(daemon.dir, "conf.d"));
     writeFileSync(join(daemon.dir, "conf.d", "more.toml"), INCLUDED);
-    const { code, stderr } = await daemon.jobctl(["reload"]);
+    const { code, stderr } = await daemon.ask(["reload"]);
     assert.equal(code, 0, stderr);
     assert.equal(await idsOf(daemon), "abcde");
     daemon = await work(daemon, config) ?? daemon;
@@ -72,32 +72,32 @@ test("a reload of an emptied, cut off or missing file keeps the schedules, and s
     await daemon.logged(/jobctl reload --force/);
     assert.equal(await idsOf(daemon), "abcde");
 
-    const refused = await daemon.jobctl(["reload"]);
+    const refused = await daemon.ask(["reload"]);
     assert.equal(refused.code, 6, refused.stderr);
     assert.match(refused.stderr, /old one stays: it would remove 5 of 5 jobs: a, b, c/);
     assert.match(refused.stderr, /--force/);
     assert.match(
-      (await daemon.jobctl(["status"])).stdout,
+      (await daemon.ask(["status"])).stdout,
       /"reload_problem": "it was refused: it would/,
     );
 
     // What is left of the file is a whole configuration of one job.
     writeFileSync(config, text.slice(0, text.indexOf("[jobs.b]")).replace(/^include.*$/m, ""));
-    assert.equal((await daemon.jobctl(["reload"])).code, 6);
+    assert.equal((await daemon.ask(["reload"])).code, 6);
     rmSync(config);
-    assert.equal((await daemon.jobctl(["reload"])).code, 2);
+    assert.equal((await daemon.ask(["reload"])).code, 2);
     writeFileSync(config, text);
 
     // A disk of includes that is not there.
     rmSync(join(daemon.dir, "conf.d"), { recursive: true });
-    const gone = await daemon.jobctl(["reload"]);
+    const gone = await daemon.ask(["reload"]);
     assert.match(gone.stderr, /would remove 3 of 5 jobs: c, d, e/);
     assert.equal(await idsOf(daemon), "abcde");
 
     mkdirSync(join(daemon.dir, "conf.d"));
     writeFileSync(join(daemon.dir, "conf.d", "more.toml"), INCLUDED);
-    assert.equal((await daemon.jobctl(["reload"])).code, 0);
-    assert.doesNotMatch((await daemon.jobctl(["status"])).stdout, /reload_problem/);
+    assert.equal((await daemon.ask(["reload"])).code, 0);
+    assert.doesNotMatch((await daemon.ask(["status"])).stdout, /reload_problem/);
   });
 });
 
@@ -107,7 +107,7 @@ test("a reload disables a broken job, tells it everywhere, and takes the others"
       config,
       `${TOML.replace('run = "true"', 'runn = "true"')}\n[jobs.f]\nrun = "true"\n`,
     );
-    const { code, stdout, stderr } = await daemon.jobctl(["reload"]);
+    const { code, stdout, stderr } = await daemon.ask(["reload"]);
     assert.equal(code, 2, stderr);
     assert.match(stderr, /^\S*config\.toml:4:1: jobs\.a\.runn: unknown/m);
     const { added, changed, removed } = JSON.parse(stdout);
@@ -115,7 +115,7 @@ test("a reload disables a broken job, tells it everywhere, and takes the others"
     // The schedule of the broken job keeps its cursor.
     assert.equal(await idsOf(daemon), "abcde");
     await daemon.logged(/ERROR Job "a" is disabled: /);
-    const status = await daemon.jobctl(["status", "-o", "json"]);
+    const status = await daemon.ask(["status", "-o", "json"]);
     assert.match(JSON.parse(status.stdout).reload_problem, /^disabled: a; /);
     const ready = await fetch(`http://127.0.0.1:${daemon.httpPort}/readyz?verbose`);
     assert.equal(ready.status, 200);
@@ -134,7 +134,7 @@ test("a reload disables a broken job, tells it everywhere, and takes the others"
     assert.match(metrics, /^jobctl_config_last_reload_successful 0$/m);
 
     writeFileSync(config, TOML);
-    const back = await daemon.jobctl(["reload", "--force"]);
+    const back = await daemon.ask(["reload", "--force"]);
     assert.equal(back.code, 0);
     // One job is enabled again, and another is gone.
     assert.deepEqual([JSON.parse(back.stdout).added, JSON.parse(back.stdout).changed], [0, 1]);
@@ -153,7 +153,7 @@ test("the jobs of an included file that cannot be read stay, at a reload and at 
     const included = join(daemon.dir, "conf.d", "more.toml");
     writeFileSync(included, "[jobs.c\n");
     writeFileSync(config, `${TOML}\n[jobs.f]\nrun = "true"\nschedule = "0 1 * * *"\n`);
-    const { code, stderr } = await daemon.jobctl(["reload"]);
+    const { code, stderr } = await daemon.ask(["reload"]);
     assert.equal(code, 2, stderr);
     assert.match(stderr, /more\.toml:1:\d+: not TOML/);
     await daemon.logged(
@@ -161,12 +161,12 @@ test("the jobs of an included file that cannot be read stay, at a reload and at 
     );
     assert.doesNotMatch(daemon.log(), /key=""/);
     const told = "files that cannot be read: more.toml; see";
-    const status = JSON.parse((await daemon.jobctl(["status", "-o", "json"])).stdout);
+    const status = JSON.parse((await daemon.ask(["status", "-o", "json"])).stdout);
     assert.ok(status.reload_problem.startsWith(told), status.reload_problem);
     const ready = await fetch(`http://127.0.0.1:${daemon.httpPort}/readyz?verbose`);
     assert.ok((await ready.text()).includes(`config: ${told}`));
     assert.equal(await idsOf(daemon), "abcdef");
-    assert.equal((await daemon.jobctl(["schedule", "c", "--wait"])).code, 0);
+    assert.equal((await daemon.ask(["schedule", "c", "--wait"])).code, 0);
 
     const again = await daemon.restart();
     assert.match(
@@ -175,9 +175,9 @@ test("the jobs of an included file that cannot be read stay, at a reload and at 
     );
     assert.equal(await idsOf(again), "abcdef");
     writeFileSync(included, INCLUDED);
-    assert.equal((await again.jobctl(["reload"])).code, 0);
+    assert.equal((await again.ask(["reload"])).code, 0);
     assert.equal(await idsOf(again), "abcdef");
-    assert.equal((await again.jobctl(["schedule", "c", "--wait"])).code, 0);
+    assert.equal((await again.ask(["schedule", "c", "--wait"])).code, 0);
     return again;
   });
 });
@@ -186,10 +186,10 @@ test("a reload that would disable most jobs is refused", async () => {
   await run(async (daemon, config) => {
     writeFileSync(config, TOML.replaceAll('run = "true"', 'runn = "true"'));
     writeFileSync(join(daemon.dir, "conf.d", "more.toml"), INCLUDED.replace("run", "runn"));
-    const { code, stderr } = await daemon.jobctl(["reload"]);
+    const { code, stderr } = await daemon.ask(["reload"]);
     assert.equal(code, 6, stderr);
     assert.match(stderr, /old one stays: it would disable 3 of 5 jobs: a, b, c/);
-    assert.equal((await daemon.jobctl(["schedule", "a", "--wait"])).code, 0);
+    assert.equal((await daemon.ask(["schedule", "a", "--wait"])).code, 0);
   });
 });
 
@@ -197,7 +197,7 @@ test("a file that is being written is read when it is at rest", async () => {
   await run(async (daemon, config) => {
     const text = `${readFileSync(config, "utf8")}[jobs.f]\nrun = "true"\n`;
     writeFileSync(config, "");
-    const reload = daemon.jobctl(["reload", "-o", "json"]);
+    const reload = daemon.ask(["reload", "-o", "json"]);
     for (let length = 0; length < text.length; length += 20) {
       writeFileSync(config, text.slice(0, length));
       await sleep(30);
@@ -220,12 +220,12 @@ test("schedules that a forced reload or a start with an empty file removed go on
     const text = readFileSync(config, "utf8");
     const before = await schedulesOf(daemon);
     truncateSync(config);
-    const { code, stderr } = await daemon.jobctl(["reload", "--force"]);
+    const { code, stderr } = await daemon.ask(["reload", "--force"]);
     assert.equal(code, 0, stderr);
     assert.equal(await idsOf(daemon), "");
     await daemon.logged(/No longer in the configuration: 5 of 5 schedules/);
     writeFileSync(config, text);
-    assert.equal((await daemon.jobctl(["reload"])).code, 0);
+    assert.equal((await daemon.ask(["reload"])).code, 0);
     const times = (all: readonly ListedSchedule[]) => all.map((one) => [one.id, one.created_at]);
     assert.deepEqual(times(await schedulesOf(daemon)), times(before));
 
@@ -235,7 +235,7 @@ test("schedules that a forced reload or a start with an empty file removed go on
       await daemon.logged(/WARN.*No longer in the configuration: 5 of 5 schedules/i);
       assert.equal(await idsOf(daemon), "");
       writeFileSync(config, text);
-      assert.equal((await daemon.jobctl(["reload"])).code, 0);
+      assert.equal((await daemon.ask(["reload"])).code, 0);
       assert.deepEqual(times(await schedulesOf(daemon)), times(before));
     } finally {
       await daemon.kill();

@@ -39,7 +39,7 @@ test("a member of socket_group is an operator, and root an admin", needsRoot, as
       assert.notEqual(refused.code, 0, args.join(" "));
       assert.match(refused.stderr, /its role is operator, admin is needed/);
     }
-    const own = await daemon.jobctl(["workers", "scale", "2"]);
+    const own = await daemon.ask(["workers", "scale", "2"]);
     assert.equal(own.code, 0, own.stderr);
   } finally {
     await daemon.stop({ force: true });

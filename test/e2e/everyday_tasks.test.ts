@@ -80,7 +80,7 @@ timeout = "20x"
 
 /** Days of reports that there have been. */
 const DAYS = [11, 12, 13, 14, 15, 21, 22, 23, 24, 25];
-/** Other runs that there have been before the first question, side by side, and then the last one. */
+/** Other runs that there have been before the first question, at the same time; then the last. */
 const HISTORY = [
   "jobctl run backup; jobctl run mail bad@x.org; jobctl run import",
   "jobctl run hang -d; jobctl run hang -d",

@@ -102,7 +102,7 @@ async function deliver(ref: string, secret = SECRET) {
 }
 
 test("jobctl shows the hook of a job, and never its secret", async () => {
-  const { stdout } = await daemon.jobctl(["describe", "job", "deploy"]);
+  const { stdout } = await daemon.ask(["describe", "job", "deploy"]);
   const { hook } = JSON.parse(stdout) as { readonly hook: Readonly<Record<string, unknown>> };
   assert.deepEqual(hook, {
     path: "/hooks/deploy",
@@ -111,10 +111,10 @@ test("jobctl shows the hook of a job, and never its secret", async () => {
     passes: ["ref = $.ref"],
     only: [],
   });
-  const text = await daemon.jobctl(["describe", "job", "deploy", "-o", "table"]);
+  const text = await daemon.ask(["describe", "job", "deploy", "-o", "table"]);
   assert.match(text.stdout, /Hook: +POST http:\S+\/hooks\/deploy \(github\)/);
   assert.match(text.stdout, /Hook passes: +ref = \$\.ref/);
-  const all = await daemon.jobctl(["list", "jobs", "-o", "json"]);
+  const all = await daemon.ask(["list", "jobs", "-o", "json"]);
   assert.ok(!`${stdout}${text.stdout}${all.stdout}${daemon.log()}`.includes(SECRET));
 });
 
@@ -143,7 +143,7 @@ test("a reload adds, changes and removes a hook, and reads its secret again", as
   const text = readFileSync(config, "utf8");
   const reload = async (toml: string) => {
     writeFileSync(config, toml);
-    const { code, stderr } = await daemon.jobctl(["reload"]);
+    const { code, stderr } = await daemon.ask(["reload"]);
     assert.equal(code, 0, stderr);
   };
   const next = "the-next-secret-of-the-daemon";

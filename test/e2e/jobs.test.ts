@@ -72,19 +72,19 @@ interface View {
 }
 
 async function run(daemon: Daemon, ...args: string[]): Promise<View> {
-  const { stdout, stderr } = await daemon.jobctl(["schedule", ...args, "--wait"]);
+  const { stdout, stderr } = await daemon.ask(["schedule", ...args, "--wait"]);
   assert.notEqual(stdout, "", stderr);
   return JSON.parse(stdout);
 }
 
 async function schedule(daemon: Daemon, ...args: string[]): Promise<View> {
-  const { code, stdout, stderr } = await daemon.jobctl(["schedule", ...args]);
+  const { code, stdout, stderr } = await daemon.ask(["schedule", ...args]);
   assert.equal(code, 0, stderr);
   return JSON.parse(stdout);
 }
 
 async function messages(daemon: Daemon, id: string): Promise<readonly string[]> {
-  const { stdout } = await daemon.jobctl(["logs", id, "-o", "json"]);
+  const { stdout } = await daemon.ask(["logs", id, "-o", "json"]);
   return JSON.parse(stdout).map((line: { message: string }) => line.message);
 }
 
@@ -105,7 +105,7 @@ test("handlers are called in a worker: before the settle, after each commit, and
     assert.deepEqual(await messages(daemon, bad.uuid), ["seen as asked"]);
     assert.equal((await run(daemon, "resolved")).state, "completed");
     const queued = await schedule(daemon, "watched", file, "later", "--in", "1h");
-    await daemon.jobctl(["cancel", "instances", "--uuid", queued.uuid]);
+    await daemon.ask(["cancel", "instances", "--uuid", queued.uuid]);
     await until(
       "the handlers saw everything",
       () => states(queued.uuid).length === 2 && states(bad.uuid).length === 3,
@@ -141,7 +141,7 @@ test("results and errors of any shape are recorded", async () => {
     const parent = await run(daemon, "parent", "3");
     assert.deepEqual(parent.results, [3, parent.uuid]);
     await until("its children ran", async () => {
-      const { stdout } = await daemon.jobctl([
+      const { stdout } = await daemon.ask([
         "list",
         "instances",
         "--kind",
@@ -167,17 +167,17 @@ test("priorities decide the order, the pool resizes at run time, and the cleaner
       const options = priority ? ["--priority", priority] : [];
       await schedule(daemon, "append", file, text!, ...options);
     }
-    await daemon.jobctl(["workers", "scale", "1"]);
+    await daemon.ask(["workers", "scale", "1"]);
     await until("all ran", () => linesOf(file).length === 3);
     assert.deepEqual(linesOf(file).map((line) => line.split(" ")[0]), ["high", "default", "low"]);
     await until("all are recorded", async () => {
-      const { stdout } = await daemon.jobctl(["list", "instances", "--state", "completed"]);
+      const { stdout } = await daemon.ask(["list", "instances", "--state", "completed"]);
       return JSON.parse(stdout).length === 3;
     });
     await sleep(10);
     const cleaned = await run(daemon, "system.history.cleaner", "0s");
     assert.deepEqual(cleaned.results, [3]);
-    const { stdout } = await daemon.jobctl(["list", "instances", "--kind", "append"]);
+    const { stdout } = await daemon.ask(["list", "instances", "--kind", "append"]);
     assert.deepEqual(JSON.parse(stdout), []);
   } finally {
     await daemon.stop({ force: true });
@@ -197,7 +197,7 @@ test("a daemon stopped for three leases takes its running instance back with a h
     await sleep(3_000);
     daemon.signal("SIGCONT");
     await until("it ran again and ended", async () => {
-      const { stdout } = await daemon.jobctl(["get", "instance", uuid, "-o", "json"]);
+      const { stdout } = await daemon.ask(["get", "instance", uuid, "-o", "json"]);
       return JSON.parse(stdout).state === "completed";
     });
     const fences = linesOf(file).map((line) => Number(line.split(" ")[1]));
@@ -247,7 +247,7 @@ test("commands take arguments, environment and exit codes as cron's users expect
       "Exit code 3 counts as success",
       "note",
     ]);
-    const refused = await daemon.jobctl(["schedule", "declared", "seven", "x"]);
+    const refused = await daemon.ask(["schedule", "declared", "seven", "x"]);
     assert.match(refused.stderr, /argument "count" of job "declared": "seven" is not a number/);
     const failed = await run(daemon, "fails");
     assert.equal(failed.state, "terminated");

@@ -78,7 +78,7 @@ for (const store of STORES) {
       assert.equal(second.code, 6, second.stderr);
       assert.match(second.stderr, new RegExp(`pid ${first.pid} on host "${hostname()}"`));
       assert.match(second.stderr, /node\.id/);
-      await first.jobctl(["schedule", "hang"]);
+      await first.ask(["schedule", "hang"]);
       await until("it runs", async () => (await json(first, "status")).workers.busy === 1);
       const killedAt = Date.now();
       await first.kill();
@@ -104,7 +104,7 @@ for (const store of STORES) {
     const world = newWorld(store);
     const frozen = await start(world, "same");
     try {
-      await frozen.jobctl(["schedule", "hang"]);
+      await frozen.ask(["schedule", "hang"]);
       await until("it runs", async () => (await json(frozen, "status")).workers.busy === 1);
       frozen.signal("SIGSTOP");
       await sleep(LEASE_MS + 500);
@@ -140,7 +140,7 @@ test("any node shows and steers what runs on another, and says what none runs", 
   const idle = await start(world, "idle", { workers: 0 });
   const busy = await start(world, "busy", { tags: '"eu"' });
   try {
-    const following = idle.jobctl(["schedule", "hang", "--wait", "--follow"]);
+    const following = idle.ask(["schedule", "hang", "--wait", "--follow"]);
     await until("it runs", async () => (await json(busy, "status")).workers.busy === 1);
     const [instance] = await json(idle, "list", "instances");
     assert.equal(instance.node, "busy");
@@ -148,15 +148,15 @@ test("any node shows and steers what runs on another, and says what none runs", 
       const [node] = await json(idle, "list", "nodes");
       return node.id === "busy" && node.busy === 1 && node.tags[0] === "eu";
     });
-    assert.equal((await idle.jobctl(["cancel", instance.uuid, "--yes"])).code, 0);
+    assert.equal((await idle.ask(["cancel", instance.uuid, "--yes"])).code, 0);
     const { code, stdout, stderr } = await following;
     assert.equal(code, 3, stderr);
     assert.match(stdout + stderr, /begun/);
-    await idle.jobctl(["workers", "scale", "5", "--node", "busy"]);
+    await idle.ask(["workers", "scale", "5", "--node", "busy"]);
     await until("it is scaled", async () => (await json(busy, "workers", "get")).count === 5);
-    const waiting = await idle.jobctl(["schedule", "render"]);
+    const waiting = await idle.ask(["schedule", "render"]);
     assert.equal(waiting.code, 0, waiting.stderr);
-    const table = await busy.jobctl(["list", "instances", "--kind", "render", "-o", "table"]);
+    const table = await busy.ask(["list", "instances", "--kind", "render", "-o", "table"]);
     assert.match(table.stdout, /waiting: no node/);
     const able = await start(world, "able", { tags: '"gpu"' });
     try {

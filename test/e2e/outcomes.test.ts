@@ -95,7 +95,7 @@ async function jobctl(daemon: Daemon, ...args: string[]): Promise<string> {
 }
 
 async function run(daemon: Daemon, ...args: string[]): Promise<View> {
-  const { stdout, stderr } = await daemon.jobctl(["schedule", ...args, "--wait", "-o", "json"]);
+  const { stdout, stderr } = await daemon.ask(["schedule", ...args, "--wait", "-o", "json"]);
   assert.notEqual(stdout, "", stderr);
   return JSON.parse(stdout);
 }
@@ -182,7 +182,7 @@ test("dead letters are listed, and redriven once", async () => {
     assert.equal(marked.redriven_as, again);
     await until("the second run is dead too", async () => (await dead()).includes(again));
     assert.deepEqual(await dead(), [again, second.uuid]);
-    const refused = await daemon.jobctl(["redrive", "--all"]);
+    const refused = await daemon.ask(["redrive", "--all"]);
     assert.equal(refused.code, 2);
     assert.match(
       refused.stderr,

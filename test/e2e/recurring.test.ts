@@ -46,7 +46,7 @@ test("faults 10 and 62: SIGHUP reloads the jobs without losing what runs; a bad 
     assert.equal((await kinds()).length, 2, "the broken job is disabled");
 
     rewrite(daemon, (text) => text.replace("61 * * * *", "@daily"));
-    assert.equal((await daemon.jobctl(["reload"])).code, 0);
+    assert.equal((await daemon.ask(["reload"])).code, 0);
     assert.deepEqual(await kinds(), ["gone", "long", "tick"]);
 
     rewrite(daemon, (text) => `workers = 3\n${text}`);
@@ -124,7 +124,7 @@ test("jobctl backfill counts, makes each past tick once, and explain tells of it
     const range = ["--from", "2026-01-01", "--to", "2026-01-04"];
     const counted = await json(daemon, ["backfill", "gone", ...range, "--dry-run"]);
     assert.equal(counted.count, 3);
-    const refused = await daemon.jobctl(["backfill", "gone", ...range]);
+    const refused = await daemon.ask(["backfill", "gone", ...range]);
     assert.equal(refused.code, 2);
     assert.match(refused.stderr, /3 ticks/);
     const made = await json(daemon, ["backfill", "gone", ...range, "--yes"]);
@@ -180,7 +180,7 @@ test("jobctl schedule --cron, update schedule, skip and run go together", async 
     assert.equal(skipped.skip_next, 2);
     const ran = await json(daemon, ["run", "gone"]);
     assert.equal(ran.schedule_id, undefined);
-    const unknown = await daemon.jobctl(["explain", "nothing-such"]);
+    const unknown = await daemon.ask(["explain", "nothing-such"]);
     assert.equal(unknown.code, 4);
   } finally {
     await daemon.stop({ force: true });

@@ -26,7 +26,7 @@ interface View {
 
 async function run(daemon: Daemon, ...[kind, ...args]: readonly string[]): Promise<View> {
   const { uuid } = await runJob(daemon, kind!, { arguments: args });
-  const { stdout: text } = await daemon.jobctl(["get", "instance", uuid, "-o", "json"]);
+  const { stdout: text } = await daemon.ask(["get", "instance", uuid, "-o", "json"]);
   return JSON.parse(text);
 }
 
@@ -131,7 +131,7 @@ test("fault 45: an attempt that takes more than its limits is ended with what it
       assert.equal(view.reason, "limit");
       assert.match(view.error!.message, wanted);
     }
-    assert.equal((await daemon.jobctl(["status"])).code, 0);
+    assert.equal((await daemon.ask(["status"])).code, 0);
   } finally {
     await daemon.stop({ force: true });
   }
@@ -214,7 +214,7 @@ test("fault 56: a changed module runs at the next attempt, a running one keeps i
     assert.equal(resultOf(one), "one");
     const running = run(daemon, "versioned", "1500");
     await until("it runs", async () => {
-      const { stdout } = await daemon.jobctl(["list", "instances", "--state", "processing"]);
+      const { stdout } = await daemon.ask(["list", "instances", "--state", "processing"]);
       return JSON.parse(stdout).length === 1;
     });
     writeFileSync(word, `export const word = "two!";\n`);
@@ -320,7 +320,7 @@ test("workers are replaced after their attempts, and a spare one is kept ready",
     const pids = [];
     for (let count = 0; count < 6; count++) pids.push(resultOf(await run(daemon, "leaves", "pid")));
     assert.ok(new Set(pids).size >= 3, pids.join());
-    const { stdout } = await daemon.jobctl(["status", "-o", "json"]);
+    const { stdout } = await daemon.ask(["status", "-o", "json"]);
     assert.match(stdout, /"alive":\s*[12]/);
   } finally {
     await daemon.stop({ force: true });
@@ -343,7 +343,7 @@ test("commands end at once when their supervisor is killed, and their instances 
     const files = ["again", "never"].map((kind) => join(daemon.dir, kind));
     const uuids: string[] = [];
     for (const [index, kind] of ["again", "never"].entries()) {
-      const { stdout } = await daemon.jobctl(["schedule", kind, files[index]!]);
+      const { stdout } = await daemon.ask(["schedule", kind, files[index]!]);
       uuids.push(JSON.parse(stdout).uuid);
     }
     await until("both run", () => files.every((file) => linesOf(file).length === 1));
@@ -353,7 +353,7 @@ test("commands end at once when their supervisor is killed, and their instances 
     for (const [, pid] of found) await whenGone(pid!, 2_000);
     await until("one runs again", () => linesOf(files[0]!).length === 2);
     const views = await Promise.all(uuids.map(async (uuid) => {
-      const { stdout } = await daemon.jobctl(["get", "instance", uuid, "-o", "json"]);
+      const { stdout } = await daemon.ask(["get", "instance", uuid, "-o", "json"]);
       return JSON.parse(stdout) as View;
     }));
     assert.deepEqual(views.map(({ state }) => state), ["processing", "terminated"]);
@@ -385,7 +385,7 @@ test("a job that makes up messages of its worker ends, and has no result", async
     ];
     for (const message of made) {
       const text = JSON.stringify(message);
-      const { code, stdout } = await daemon.jobctl([
+      const { code, stdout } = await daemon.ask([
         "schedule",
         "forge",
         "--timeout",

@@ -44,31 +44,31 @@ async function withDaemon(
   });
 }
 
-const run = (daemon: Daemon) => daemon.jobctl(["schedule", KIND, "--wait", "-o", "json"]);
+const run = (daemon: Daemon) => daemon.ask(["schedule", KIND, "--wait", "-o", "json"]);
 
 test("system.store.backup makes a verified backup, which jobctl restores as documented", () =>
   withDaemon({}, async (daemon, folder) => {
-    const { stdout: id } = await daemon.jobctl(["schedule", "work", "--wait", "-o", "name"]);
+    const { stdout: id } = await daemon.ask(["schedule", "work", "--wait", "-o", "name"]);
     for (let count = 0; count < 3; count++) assert.equal((await run(daemon)).code, 0);
     const names = readdirSync(folder).sort();
     assert.equal(names.length, 2, names.join());
     for (const name of names) assert.match(name, NAME);
     const file = join(folder, names[1]!);
     assert.equal(statSync(file).mode & 0o777, 0o600);
-    const logs = await daemon.jobctl(["logs", "--kind", KIND, "-o", "table"]);
+    const logs = await daemon.ask(["logs", "--kind", KIND, "-o", "table"]);
     assert.match(logs.stdout, /Wrote and verified ".*\.jsonl\.gz": \d+ instances/);
     assert.match(logs.stdout, /Removed the old backup/);
     const metrics = await (await fetch(`http://127.0.0.1:${daemon.httpPort}/metrics`)).text();
     const success = /jobctl_job_last_success_timestamp_seconds\{kind="system\.store\.backup"\} \d/;
     assert.match(metrics, success);
-    const schedules = await daemon.jobctl(["list", "schedules", "-o", "table"]);
+    const schedules = await daemon.ask(["list", "schedules", "-o", "table"]);
     assert.match(schedules.stdout, /system\.store\.backup +.*0 3 1 1 \*/);
 
     await daemon.terminate();
     await restoreAsDocumented(daemon, file);
     const restarted = await daemon.restart();
     try {
-      const found = await restarted.jobctl(["describe", "instance", id.trim(), "-o", "json"]);
+      const found = await restarted.ask(["describe", "instance", id.trim(), "-o", "json"]);
       assert.equal(found.code, 0, found.stderr);
       assert.equal(JSON.parse(found.stdout).state, "completed");
     } finally {
@@ -112,7 +112,7 @@ test("system.store.backup fails clearly without its folder, and people are told"
     const notice = readFileSync(told, "utf8");
     assert.match(notice, /"failed"/);
     assert.match(notice, /system\.store\.backup/);
-    const dead = await daemon.jobctl(["list", "dead", "-o", "table"]);
+    const dead = await daemon.ask(["list", "dead", "-o", "table"]);
     assert.match(dead.stdout, /system\.store\.backup/);
     // Nothing had to change but the folder.
     mkdirSync(folder, { mode: 0o700 });
@@ -125,19 +125,19 @@ test("system.store.backup comes and goes with a reload, and takes its new folder
     const other = `${folder}-2`;
     mkdirSync(other, { mode: 0o700 });
     writeFileSync(file, config(other));
-    assert.equal((await daemon.jobctl(["reload"])).code, 0);
+    assert.equal((await daemon.ask(["reload"])).code, 0);
     assert.equal((await run(daemon)).code, 0);
     assert.deepEqual([readdirSync(folder).length, readdirSync(other).length], [0, 1]);
     writeFileSync(file, config(`${folder}-3`));
-    const warned = await daemon.jobctl(["reload"]);
+    const warned = await daemon.ask(["reload"]);
     assert.equal(warned.code, 2);
     assert.match(warned.stderr, /store\.backup\.path: .*-3", does not exist: .*\(sudo install -d/);
     assert.match(daemon.log(), /"\S+-3", does not exist/);
     writeFileSync(file, '[jobs.work]\nrun = "echo done"\n');
-    assert.equal((await daemon.jobctl(["reload"])).code, 0);
+    assert.equal((await daemon.ask(["reload"])).code, 0);
     const gone = await run(daemon);
     assert.equal(gone.code, 4, gone.stderr);
-    assert.doesNotMatch((await daemon.jobctl(["list", "schedules"])).stdout, /system/);
+    assert.doesNotMatch((await daemon.ask(["list", "schedules"])).stdout, /system/);
   }));
 
 test("system.store.backup after kill -9 midway leaves whole files alone, and no half one", () =>
@@ -149,7 +149,7 @@ test("system.store.backup after kill -9 midway leaves whole files alone, and no 
       afterMs: 86_400_000n,
     }));
     for (let group = 0; group < 10; group++) await daemon.client().scheduleJobs({ requests });
-    await daemon.jobctl(["schedule", KIND]);
+    await daemon.ask(["schedule", KIND]);
     const isWriting = () => readdirSync(folder).some((name) => name.endsWith(".part"));
     await until("it is writing", isWriting);
     await daemon.kill();
@@ -158,13 +158,13 @@ test("system.store.backup after kill -9 midway leaves whole files alone, and no 
     const restarted = await daemon.restart();
     try {
       await until("it was run again", async () => {
-        const listed = await restarted.jobctl(["list", "instances", "--kind", KIND, "-o", "table"]);
+        const listed = await restarted.ask(["list", "instances", "--kind", KIND, "-o", "table"]);
         return (listed.stdout.match(/ done /g) ?? []).length === 2;
       });
       const names = readdirSync(folder);
       assert.equal(names.length, 2, names.join());
       for (const name of names) assert.match(name, NAME);
-      const logs = await restarted.jobctl(["logs", "--kind", KIND, "-o", "table"]);
+      const logs = await restarted.ask(["logs", "--kind", KIND, "-o", "table"]);
       assert.match(logs.stdout, /which an interrupted backup left/);
     } finally {
       await restarted.terminate();

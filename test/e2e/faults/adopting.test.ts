@@ -164,14 +164,14 @@ for (const store of ["SQLite", "Valkey"] as const) {
       let daemon = await startDaemon({ toml: SOON, env });
       try {
         const file = join(daemon.dir, "effects");
-        const { stdout } = await daemon.jobctl(["schedule", "soon", file, "-o", "name"]);
+        const { stdout } = await daemon.ask(["schedule", "soon", file, "-o", "name"]);
         await until("it runs", () => linesOf(file).length === 1);
         await daemon.kill();
         await sleep(6_000);
         daemon = await daemon.restart();
         const [{ reason, attempts } = assert.fail("no instance")] = await untilAllEnded(daemon);
         assert.deepEqual([reason, attempts, linesOf(file)], ["ok", 1, ["begin"]]);
-        const { stdout: log } = await daemon.jobctl(["logs", stdout.trim()]);
+        const { stdout: log } = await daemon.ask(["logs", stdout.trim()]);
         assert.match(log, /printed[^]*Exit code 3 counts as success/);
       } finally {
         await daemon.stop({ force: true });

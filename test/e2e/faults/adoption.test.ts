@@ -44,7 +44,7 @@ async function submit(daemon: Daemon, file: string): Promise<readonly string[]> 
 }
 
 async function shown(daemon: Daemon, id: string): Promise<Shown> {
-  const { code, stdout, stderr } = await daemon.jobctl(["get", "instance", id, "-o", "json"]);
+  const { code, stdout, stderr } = await daemon.ask(["get", "instance", id, "-o", "json"]);
   assert.equal(code, 0, stderr);
   return JSON.parse(stdout);
 }
@@ -65,7 +65,7 @@ async function checkWork(daemon: Daemon, ids: readonly string[], file: string): 
   for (const [index, id] of ids.entries()) {
     const { state, attempts } = await shown(daemon, id);
     assert.deepEqual({ state, attempts }, { state: "completed", attempts: 1 }, `${index + 1}`);
-    const { stdout, stderr } = await daemon.jobctl(["logs", id, "-o", "jsonl"]);
+    const { stdout, stderr } = await daemon.ask(["logs", id, "-o", "jsonl"]);
     const texts = stdout.trim().split("\n");
     assert.notEqual(stdout, "", stderr);
     const lines = texts.map((line) => JSON.parse(line).message as string);
@@ -119,7 +119,7 @@ params = "file: string"\n`;
   let daemon = await startDaemon({ toml });
   try {
     const file = join(daemon.dir, "effects.txt");
-    const { code, stderr } = await daemon.jobctl(["schedule", "work", file]);
+    const { code, stderr } = await daemon.ask(["schedule", "work", file]);
     assert.equal(code, 0, stderr);
     await until("it runs", () => linesOf(file).length === 1);
     const [, first, supervisor] = linesOf(file)[0]!.split(" ");

@@ -48,7 +48,7 @@ function processesWith(marker: string): number[] {
 }
 
 async function list(daemon: Daemon, ...args: string[]): Promise<Record<string, unknown>[]> {
-  const { code, stdout, stderr } = await daemon.jobctl(["list", "instances", ...args]);
+  const { code, stdout, stderr } = await daemon.ask(["list", "instances", ...args]);
   assert.equal(code, 0, stderr);
   return JSON.parse(stdout);
 }
@@ -126,7 +126,7 @@ test("faults 4, 5 and 6: a running instance runs again within a second of the re
   let daemon = await startDaemon({ modules: { "append.ts": APPEND } });
   try {
     const file = join(daemon.dir, "effects.txt");
-    await daemon.jobctl(["schedule", "append", file, "600000"]);
+    await daemon.ask(["schedule", "append", file, "600000"]);
     await until("it runs", () => existsSync(file));
     await daemon.kill();
     daemon = await daemon.restart();
@@ -152,8 +152,8 @@ for (const signal of ["SIGKILL", "SIGSTOP"] as const) {
     });
     try {
       const file = join(daemon.dir, "spin.pid");
-      await daemon.jobctl(["schedule", "spin", file]);
-      await daemon.jobctl(["schedule", "parent"]);
+      await daemon.ask(["schedule", "spin", file]);
+      await daemon.ask(["schedule", "parent"]);
       await until(
         "both run",
         () =>
@@ -207,7 +207,7 @@ test("fault 9: attempts that outlast the drain are given back with their attempt
     modules: { "append.ts": APPEND },
   });
   const file = join(daemon.dir, "effects.txt");
-  await daemon.jobctl(["schedule", "append", file, "600000"]);
+  await daemon.ask(["schedule", "append", file, "600000"]);
   await until("it runs", () => existsSync(file));
   assert.equal((await daemon.terminate()).code, 0);
   daemon = await daemon.restart();

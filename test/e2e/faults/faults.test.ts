@@ -31,7 +31,7 @@ export default function failOnce(ctx: Context, file: string): void {
 const REFUSAL_MS_MAX = 1_500;
 
 async function instanceOf(daemon: Daemon, id: string): Promise<Record<string, unknown>> {
-  const { code, stdout, stderr } = await daemon.jobctl(["get", "instance", id, "-o", "json"]);
+  const { code, stdout, stderr } = await daemon.ask(["get", "instance", id, "-o", "json"]);
   assert.equal(code, 0, stderr);
   return JSON.parse(stdout);
 }
@@ -90,7 +90,7 @@ test("fault 7: a retry whose back-off is cut by kill -9 happens", async () => {
   });
   const file = join(daemon.dir, "attempts.txt");
   try {
-    const { stdout } = await daemon.jobctl(["schedule", "failOnce", file]);
+    const { stdout } = await daemon.ask(["schedule", "failOnce", file]);
     const { uuid } = JSON.parse(stdout);
     await until("it waits for its retry", async () => {
       const instance = await instanceOf(daemon, uuid);
@@ -122,7 +122,7 @@ test("fault 30: a second daemon on one SQLite file is refused by the owner's pid
     assert.match(second.stderr, /jobctl\.db/);
     await daemon.kill();
     daemon = await daemon.restart();
-    assert.equal((await daemon.jobctl(["status"])).code, 0);
+    assert.equal((await daemon.ask(["status"])).code, 0);
   } finally {
     await daemon.stop();
   }
@@ -135,8 +135,8 @@ test("fault 60: an address of another machine refuses the start within two secon
   const begun = performance.now();
   daemon = await daemon.restart();
   const startMs = performance.now() - begun;
-  await daemon.jobctl(["workers", "scale", "0"]);
-  await daemon.jobctl(["schedule", "append", file]);
+  await daemon.ask(["workers", "scale", "0"]);
+  await daemon.ask(["schedule", "append", file]);
   await daemon.terminate();
   try {
     const refused = async () => {
@@ -198,23 +198,23 @@ test("fault 74: canceling unknown, final, running and queued instances, and with
   });
   const file = join(daemon.dir, "effects.txt");
   const schedule = async (...args: string[]) =>
-    JSON.parse((await daemon.jobctl(["schedule", "append", file, ...args])).stdout).uuid as string;
+    JSON.parse((await daemon.ask(["schedule", "append", file, ...args])).stdout).uuid as string;
   try {
     const unknown = "01a20000-0000-7000-8000-000000000000";
-    assert.equal((await daemon.jobctl(["cancel", "instances", "--uuid", unknown])).code, 4);
+    assert.equal((await daemon.ask(["cancel", "instances", "--uuid", unknown])).code, 4);
     const final = await schedule("0", "--wait");
-    await daemon.jobctl(["cancel", "instances", "--uuid", final]);
+    await daemon.ask(["cancel", "instances", "--uuid", final]);
     assert.equal((await instanceOf(daemon, final)).state, "completed");
     const running = await schedule("600000");
     await until("it runs", () => linesOf(file).length === 2);
     const other = await schedule("1");
     const queued = await schedule("2");
-    const canceled = await daemon.jobctl(["cancel", "instances", "--uuid", queued]);
+    const canceled = await daemon.ask(["cancel", "instances", "--uuid", queued]);
     assert.deepEqual(JSON.parse(canceled.stdout).map((one: { uuid: string }) => one.uuid), [
       queued,
     ]);
     assert.equal((await instanceOf(daemon, running)).state, "processing");
-    await daemon.jobctl(["cancel", "instances", "--uuid", running]);
+    await daemon.ask(["cancel", "instances", "--uuid", running]);
     await until(
       "it is canceled",
       async () => (await instanceOf(daemon, running)).state === "cancelled",
@@ -246,7 +246,7 @@ test("faults 42, 43, 44 and 46: jobs that spin, ignore their signal or exit fail
   });
   const run = async (kind: string) => {
     const started = Date.now();
-    const { code, stdout } = await daemon.jobctl(["schedule", kind, "--wait"]);
+    const { code, stdout } = await daemon.ask(["schedule", kind, "--wait"]);
     return { code, state: JSON.parse(stdout).state, tookMs: Date.now() - started };
   };
   try {

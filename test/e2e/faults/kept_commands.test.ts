@@ -49,7 +49,7 @@ on_crash = "terminate"
 /** Start a command that takes a minute, and return its process. */
 async function startHeld(daemon: Daemon): Promise<number> {
   const file = join(daemon.dir, "held");
-  const { code, stderr } = await daemon.jobctl(["schedule", "held", file]);
+  const { code, stderr } = await daemon.ask(["schedule", "held", file]);
   assert.equal(code, 0, stderr);
   await until("it runs", () => existsSync(file) && readFileSync(file, "utf8").endsWith("\n"));
   return Number(readFileSync(file, "utf8"));
@@ -69,7 +69,7 @@ function parentOf(pid: number): number {
 }
 
 async function heldInstance(daemon: Daemon): Promise<Record<string, unknown>> {
-  const { stdout } = await daemon.jobctl(["list", "instances", "--kind", "held"]);
+  const { stdout } = await daemon.ask(["list", "instances", "--kind", "held"]);
   return (JSON.parse(stdout) as Record<string, unknown>[])[0]!;
 }
 
@@ -165,14 +165,14 @@ test("SIGTERM waits for modules longer than the lease, and its commands run on a
   let daemon = await startDaemon({ toml, modules: { "waits.ts": WAITS } });
   try {
     const pid = await startHeld(daemon);
-    assert.equal((await daemon.jobctl(["schedule", "waits", "6000"])).code, 0);
+    assert.equal((await daemon.ask(["schedule", "waits", "6000"])).code, 0);
     await until("both run", async () => {
-      const { stdout } = await daemon.jobctl(["list", "instances", "--state", "processing"]);
+      const { stdout } = await daemon.ask(["list", "instances", "--state", "processing"]);
       return JSON.parse(stdout).length === 2;
     });
     daemon = await daemon.restart();
     assert.ok(isAlive(pid));
-    const { stdout } = await daemon.jobctl(["list", "instances"]);
+    const { stdout } = await daemon.ask(["list", "instances"]);
     const found = JSON.parse(stdout) as Record<string, unknown>[];
     const states = found.map(({ kind, state, attempts }) => `${kind} ${state} ${attempts}`).sort();
     assert.deepEqual(states, ["held processing 1", "waits completed 1"]);

@@ -59,13 +59,13 @@ test("fault 57: what no node serves waits, is not tried, and is shown so", async
   const modules = { "gone.ts": "export default () => 1;" };
   let daemon = await startDaemon({ modules });
   try {
-    const asked = await daemon.jobctl(["schedule", "gone", "--in", "1s", "-o", "name"]);
+    const asked = await daemon.ask(["schedule", "gone", "--in", "1s", "-o", "name"]);
     const id = asked.stdout.trim();
     await daemon.terminate();
     rmSync(join(daemon.dir, "jobs", "gone.ts"));
     daemon = await daemon.restart();
     const describe = async () =>
-      JSON.parse((await daemon.jobctl(["describe", "instance", id, "-o", "json"])).stdout);
+      JSON.parse((await daemon.ask(["describe", "instance", id, "-o", "json"])).stdout);
     const waits = async () => {
       const { blocked_by: block } = await describe();
       return block?.limit === "node" && block.name === "gone";
@@ -74,10 +74,10 @@ test("fault 57: what no node serves waits, is not tried, and is shown so", async
     const { state, attempts } = await describe();
     assert.equal(state, "scheduled");
     assert.ok(!attempts, `${attempts} attempts`);
-    const status = await daemon.jobctl(["status", "-o", "table"]);
+    const status = await daemon.ask(["status", "-o", "table"]);
     assert.match(status.stdout, /Blocked by: +a node that runs job "gone": no live one does/);
     await until("it is due, and why it waits is explained", async () => {
-      const { stdout } = await daemon.jobctl(["explain", id, "-o", "table"]);
+      const { stdout } = await daemon.ask(["explain", id, "-o", "table"]);
       return /It has been waiting since .* a node that runs job "gone"/.test(stdout);
     });
   } finally {

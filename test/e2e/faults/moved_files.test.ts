@@ -46,14 +46,14 @@ for (const [what, change] of CHANGES) {
       const file = join(daemon.dir, "data", "jobctl.db");
       const events = () => existsSync(notices) ? readFileSync(notices, "utf8") : "";
       try {
-        const { stdout } = await daemon.jobctl(["schedule", "ok", "--wait"]);
+        const { stdout } = await daemon.ask(["schedule", "ok", "--wait"]);
         const before = JSON.parse(stdout).uuid as string;
-        const read = () => daemon.jobctl(["get", "instance", before]);
+        const read = () => daemon.ask(["get", "instance", before]);
         assert.equal((await read()).code, 0);
         assert.match(await ready(daemon), /^200 /);
         const begun = performance.now();
         const undo = change(file);
-        const refused = await daemon.jobctl(["schedule", "ok"]);
+        const refused = await daemon.ask(["schedule", "ok"]);
         assert.equal(refused.code, 7, refused.stderr);
         assert.ok(refused.stderr.includes(`"${file}" was `), refused.stderr);
         assert.match(await ready(daemon), /^503 .*jobctl\.db" was /);
@@ -71,7 +71,7 @@ for (const [what, change] of CHANGES) {
         assert.equal((await read()).code, 0, "what is there is still read");
         undo();
         await until("it is ready", async () => (await ready(daemon)).startsWith("200 "));
-        const after = await daemon.jobctl(["schedule", "ok", "--wait"]);
+        const after = await daemon.ask(["schedule", "ok", "--wait"]);
         assert.equal(after.code, 0, after.stderr);
         await until("the end is notified", () => /"event": ?"recovered"/.test(events()));
       } finally {
@@ -84,7 +84,7 @@ test("fault 104: what a daemon has is backed up when its database was deleted", 
   const daemon = await startDaemon({ toml: TOML });
   const file = join(daemon.dir, "data", "jobctl.db");
   try {
-    const { stdout } = await daemon.jobctl(["schedule", "ok", "--wait"]);
+    const { stdout } = await daemon.ask(["schedule", "ok", "--wait"]);
     unlinkSync(file);
     const backup = join(daemon.dir, "saved.jsonl");
     const saved = await daemon.jobctl(["store", "backup", backup]);

@@ -26,7 +26,7 @@ function begunIn(file: string): readonly Begun[] {
 }
 
 async function begin(daemon: Daemon, file: string): Promise<Begun> {
-  const { code, stderr } = await daemon.jobctl(["schedule", "work", file]);
+  const { code, stderr } = await daemon.ask(["schedule", "work", file]);
   assert.equal(code, 0, stderr);
   await until("it runs", () => linesOf(file).length === 1);
   return begunIn(file)[0]!;

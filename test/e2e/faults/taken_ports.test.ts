@@ -47,7 +47,7 @@ function optionsOf({ grpc, http }: Ports): DaemonOptions {
 }
 
 async function statusOf(daemon: Daemon): Promise<Record<string, unknown>> {
-  const { code, stdout, stderr } = await daemon.jobctl(["status"]);
+  const { code, stdout, stderr } = await daemon.ask(["status"]);
   assert.equal(code, 0, stderr);
   return JSON.parse(stdout);
 }
@@ -78,7 +78,7 @@ async function assertWorksWithout(daemon: Daemon, thief: PortThief, ports: Ports
     const { stdout } = await daemon.jobctl(["doctor", "-o", "table"]);
     return /^warning: daemon: Cannot listen on .* Jobs run/m.test(stdout);
   });
-  const reload = await daemon.jobctl(["reload"]);
+  const reload = await daemon.ask(["reload"]);
   assert.equal(reload.code, 0, reload.stderr);
   // A client that does not know the socket meets the thief, and sends it nothing.
   if (process.getuid?.() !== 0) return;
@@ -103,7 +103,7 @@ async function assertRecovers(daemon: Daemon, ports: Ports): Promise<void> {
 
 /** The incident of the daemon: what it consists of, and if it is closed. */
 async function incidentOf(daemon: Daemon): Promise<string> {
-  const { stdout } = await daemon.jobctl(["incidents", "--all"]);
+  const { stdout } = await daemon.ask(["incidents", "--all"]);
   const incidents = JSON.parse(stdout) as Record<string, unknown>[];
   const found = incidents.find(({ type }) => type === "daemon");
   return `${found?.events} ${found?.closed_at === undefined ? "open" : "closed"}`;

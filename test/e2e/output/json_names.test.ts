@@ -1,13 +1,9 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { isGroup, type VerbEntry } from "../../../src/cli/verb/verb.ts";
 import { loadVerbs } from "../../../src/cli/verbs.ts";
 import { contractRoutes } from "../../../src/http/api/routes.ts";
-import { systemClock } from "../../../src/platform/clock.ts";
-import { connect } from "../../../src/rpc/client/client.ts";
 import { type Daemon, startDaemon } from "../../support/processes/daemon.ts";
-import { cli } from "../../support/worlds/cli_world.ts";
 
 /** Names in JSON are in snake case everywhere, apart from those that users choose. */
 
@@ -76,14 +72,7 @@ async function json(args: readonly string[], codes: readonly number[] = [0]): Pr
   const env = { ...ENV, HOME: daemon.dir };
   const { code, stdout, stderr } = OF_FILE.test(args.join(" "))
     ? await daemon.jobctl(line, { env: { ...env, XDG_CONFIG_HOME: undefined } })
-    : await cli(line, {
-      env: {
-        ...env,
-        JOBCTL_SOCKET: join(daemon.dir, "jobctl.sock"),
-        JOBCTL_TOKEN_FILE: join(daemon.dir, "token"),
-      },
-      ...{ cwd: daemon.dir, clock: systemClock, connect },
-    });
+    : await daemon.ask(line, { env: { ...env, XDG_CONFIG_HOME: undefined } });
   assert.ok(codes.includes(code), `${args.join(" ")}: ${code} ${stderr}`);
   assert.notEqual(stdout, "", args.join(" "));
   return JSON.parse(stdout);

@@ -25,7 +25,7 @@ test("faults 15 and 18: without etcd jobs end before their lease does and reques
       const before = performance.now();
       // What was refused so may have been done, and its commit may come with the server: it writes
       // elsewhere.
-      const { code, stderr } = await daemon.jobctl(["schedule", "append", `${file}-refused`]);
+      const { code, stderr } = await daemon.ask(["schedule", "append", `${file}-refused`]);
       assert.equal(code, 7);
       assert.match(stderr, /the request may have been carried out/);
       assert.ok(performance.now() - before < 6_500, `${performance.now() - before}`);
@@ -71,13 +71,13 @@ test("a daemon whose keys were deleted on etcd says so, and serves no empty stat
       await until("it is done", async () => await stateOf(daemon, id) === "completed");
       await server.ctl("del", "--prefix", "jobctl/");
       await until("it is refused", async () => {
-        const { code, stderr } = await daemon.jobctl(["list", "instances", "-o", "json"]);
+        const { code, stderr } = await daemon.ask(["list", "instances", "-o", "json"]);
         return code !== 0 && /gone|other store|another store|emptied/.test(stderr);
       }, 10_000);
       // Its node is told of it too, and it stays, for nobody to restart it on what is there now.
       await until("it says why", async () => /gone/.test((await readiness(daemon)).text), 5_000);
       await sleep(1_500);
-      const { stderr } = await daemon.jobctl(["schedule", "append", file]);
+      const { stderr } = await daemon.ask(["schedule", "append", file]);
       assert.match(stderr, /its data is gone|emptied/);
     }, { env: { JOBCTL_WORKER_LEASE: "3s" } });
   });

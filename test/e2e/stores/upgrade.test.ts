@@ -88,7 +88,7 @@ for (const [name, start] of Object.entries(SERVERS)) {
         const next = await startDaemon({ toml, ...nextVersion(env("next"), "same") });
         let back: Daemon | null = null;
         try {
-          const nodes = await next.jobctl(["list", "nodes", "-o", "table"]);
+          const nodes = await next.ask(["list", "nodes", "-o", "table"]);
           assert.match(nodes.stdout, new RegExp(`next +.*${NEXT.replaceAll(".", "\\.")}`));
           assert.match(nodes.stdout, new RegExp(`old +.*${OWN.replaceAll(".", "\\.")}`));
           const requests = Array.from({ length: 40 }, () => ({ kind: "work" }));
@@ -125,15 +125,15 @@ for (const [name, start] of Object.entries(SERVERS)) {
       const old = await startDaemon({ toml, env: env("old") });
       const next = await startDaemon({ toml, ...nextVersion(env("next"), "newer") });
       try {
-        const refused = await old.jobctl(["schedule", "work"]);
+        const refused = await old.ask(["schedule", "work"]);
         assert.notEqual(refused.code, 0);
         assertRefusal(refused.stderr);
         await old.logged(new RegExp(`it has format \\d+ of jobctl ${NEXT.replaceAll(".", "\\.")}`));
         const ready = await fetch(`http://127.0.0.1:${old.httpPort}/readyz`);
         assert.equal(ready.status, 503);
         assert.match(await ready.text(), /it has format/);
-        assertRefusal((await old.jobctl(["status"])).stderr);
-        const accepted = await next.jobctl(["schedule", "work", "--wait"]);
+        assertRefusal((await old.ask(["status"])).stderr);
+        const accepted = await next.ask(["schedule", "work", "--wait"]);
         assert.equal(accepted.code, 0, accepted.stderr);
         await old.kill();
         const looked = await runJobctl(["store", "info", "--store", server.url]);
@@ -164,12 +164,12 @@ test("an SQLite file of a newer format is refused and left as it is, and an olde
     const env = { JOBCTL_STORE_URL: `sqlite:${join(path, "jobctl.db")}` };
     const old = await startDaemon({ toml, env });
     try {
-      const { stdout: id } = await old.jobctl(["schedule", "work", "--wait", "-o", "name"]);
+      const { stdout: id } = await old.ask(["schedule", "work", "--wait", "-o", "name"]);
       const backup = join(path, "before.jsonl.gz");
       assert.equal((await old.jobctl(["store", "backup", backup])).code, 0);
       await old.terminate();
       const next = await startDaemon({ toml, ...nextVersion(env, "newer") });
-      assert.equal((await next.jobctl(["schedule", "work", "--wait"])).code, 0);
+      assert.equal((await next.ask(["schedule", "work", "--wait"])).code, 0);
       await next.stop();
       const before = readFileSync(join(path, "jobctl.db"));
       await assert.rejects(old.restart(), (error) => {
@@ -183,7 +183,7 @@ test("an SQLite file of a newer format is refused and left as it is, and an olde
       assert.equal(restored.code, 0, restored.stderr);
       const back = await startDaemon({ toml, env: { JOBCTL_STORE_URL: url } });
       try {
-        const found = await back.jobctl(["describe", "instance", id.trim(), "-o", "json"]);
+        const found = await back.ask(["describe", "instance", id.trim(), "-o", "json"]);
         assert.equal(JSON.parse(found.stdout).state, "completed");
       } finally {
         await back.stop();

@@ -46,7 +46,7 @@ test("fault 18: while the server is unreachable, jobs stop before their lease ex
       await server.kill();
       const before = performance.now();
       // A request that failed without an answer may have been executed.
-      const { code } = await daemon.jobctl(["schedule", "append", `${file}-refused`]);
+      const { code } = await daemon.ask(["schedule", "append", `${file}-refused`]);
       assert.equal(code, 7);
       const tookMs = performance.now() - before;
       // Beside other work, each call takes longer.
@@ -92,7 +92,7 @@ test("fault 23: a daemon whose server came back empty refuses every request with
         const { text } = await readiness(daemon);
         return text.includes("other data");
       });
-      const { code, stderr } = await daemon.jobctl(["schedule", "append", file]);
+      const { code, stderr } = await daemon.ask(["schedule", "append", file]);
       assert.equal(code, 7);
       assert.match(stderr, /it has other data than when this node joined, or none/);
       assert.match(stderr, /Restart the daemon/);

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { systemClock } from "../../../src/platform/clock.ts";
 import type { JobClient } from "../../../src/rpc/client/client.ts";
 import { connect } from "../../../src/rpc/client/client.ts";
 import { sleep, until } from "../wait.ts";
@@ -73,6 +74,11 @@ export interface Daemon {
   logged(pattern: RegExp): Promise<void>;
   /** Run the compiled file as this daemon's client. */
   jobctl(args: readonly string[], options?: RunOptions): Promise<RunResult>;
+  /**
+   * Run the commands of jobctl in this process, against this daemon: for tests that are not about
+   * the program of the client, whose start takes longer than most commands.
+   */
+  ask(args: readonly string[], options?: Pick<RunOptions, "env" | "input">): Promise<RunResult>;
   /** A client in this process, closed when the daemon ends. */
   client(): JobClient;
   signal(name: NodeJS.Signals): void;
@@ -264,6 +270,11 @@ function createDaemon(
   const signal = (name: NodeJS.Signals) => {
     if (!hasExited) process.kill(pid, name);
   };
+  const clientEnv = {
+    JOBCTL_PORT: port === 0 ? undefined : String(port),
+    JOBCTL_SOCKET: socket,
+    JOBCTL_TOKEN_FILE: tokenFile,
+  };
   const closeClient = () => {
     client?.close();
     client = null;
@@ -288,13 +299,17 @@ function createDaemon(
       runJobctl(args, {
         cwd: dir,
         ...rest,
-        env: {
-          JOBCTL_PORT: port === 0 ? undefined : String(port),
-          JOBCTL_SOCKET: socket,
-          JOBCTL_TOKEN_FILE: tokenFile,
-          ...changes,
-        },
+        env: { ...clientEnv, ...changes },
       }),
+    async ask(args, { env: changes, input } = {}) {
+      // Loaded by few tests.
+      const { cli } = await import("../worlds/cli_world.ts");
+      const env = environment({ JOBCTL_OUTPUT: "json" }, clientEnv, changes);
+      const given = input === undefined ? {} : { input };
+      const options = { env, cwd: dir, clock: systemClock, connect, ...given };
+      const { code, stdout, stderr } = await cli(args, options);
+      return { code, stdout, stderr };
+    },
     client: () => client ??= connect({ port: port === 0 ? undefined : port, socket, tokenFile }),
     async kill() {
       closeClient();

@@ -39,7 +39,7 @@ export async function readiness(daemon: Daemon): Promise<{ status: number; text:
 
 /** The state of an instance as the CLI shows it; undefined when it cannot. */
 export async function stateOf(daemon: Daemon, id: string): Promise<string | undefined> {
-  const { stdout } = await daemon.jobctl(["get", "instance", id, "-o", "json"]);
+  const { stdout } = await daemon.ask(["get", "instance", id, "-o", "json"]);
   return JSON.parse(stdout || "{}").state;
 }
 

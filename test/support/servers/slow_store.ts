@@ -75,7 +75,7 @@ export async function checkSlowStore(
     for (const id of ids) assert.deepEqual(linesOf(fileOf(id)), ["started", "ended"], daemon.log());
     proxy.delayAnswers(0);
     await until("all is settled", async () => {
-      const { stdout } = await daemon.jobctl(["list", "instances", "-o", "json"]);
+      const { stdout } = await daemon.ask(["list", "instances", "-o", "json"]);
       const states = [...stdout.matchAll(/"state": ?"(\w+)"/g)].map(([, state]) => state);
       return states.length === ids.length && states.every((state) => state === "completed");
     });

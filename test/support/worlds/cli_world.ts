@@ -4,6 +4,7 @@ import type { CliIo } from "../../../src/cli/io/io.ts";
 import type { Terminal } from "../../../src/cli/screen/terminal.ts";
 import type { ConnectOptions, JobClient } from "../../../src/rpc/client/client.ts";
 import { createIdSource } from "../../../src/platform/ids.ts";
+import { systemRandom } from "../../../src/platform/random.ts";
 import { seededRandom } from "../seeded_random.ts";
 import { FollowResponseSchema, JobService } from "../../../src/rpc/gen/job_pb.ts";
 import { SimClock } from "./sim_clock.ts";
@@ -44,7 +45,7 @@ export interface CliOptions {
   readonly columns?: number;
   readonly clock?: CliIo["clock"];
   readonly cwd?: string;
-  /** Connects to a real daemon in place of the fake one. */
+  /** Connects to a real daemon in place of the fake one; new ids are random then. */
   readonly connect?: (options: ConnectOptions) => JobClient;
   /** Takes the place of the process's own in views that take all of it. */
   readonly terminal?: Terminal;
@@ -122,7 +123,7 @@ export async function cli(argv: readonly string[], options: CliOptions = {}): Pr
     columns: options.columns ?? 100,
     cwd: options.cwd ?? "/nowhere",
     clock,
-    newId: createIdSource(clock, seededRandom(1)),
+    newId: createIdSource(clock, options.connect === undefined ? seededRandom(1) : systemRandom),
     ...options.terminal === undefined ? {} : { terminal: options.terminal },
     onInterrupt(listener, signals = ["SIGINT"]) {
       options.interruptible?.(listener, signals);
