@@ -16,13 +16,8 @@ export type {
   Progress,
   StoredLogEntry,
 } from "./core/instance.ts";
-export type {
-  Context,
-  InstanceHandle,
-  InstanceLog,
-  JobDefinition,
-  JobFunction,
-} from "./core/job/job.ts";
+export type { Context, InstanceHandle, InstanceLog, JobDefinition } from "./core/job/job.ts";
+export type { JobFunction } from "./core/stored_types.ts";
 export type {
   BulkFilter,
   BulkOptions,
@@ -41,8 +36,19 @@ export type {
   JobHandle,
   JobInstance,
   LibraryScheduleOptions,
-  Stored,
 } from "./library/typed_job.ts";
+export type { Stored } from "./core/stored_types.ts";
+export type {
+  CallAllOptions,
+  ChildOutcome,
+  FlowContext,
+  StepCall,
+  StepOptions,
+  StepRetry,
+  WaitOptions,
+  WaitResult,
+} from "./core/flow/flow_context.ts";
+export { StepError } from "./core/flow/step_error.ts";
 export type { StandardSchema } from "./library/standard_schema.ts";
 export type { ManagerSetup } from "./library/manager_setup.ts";
 export type { StoreOptions, StoreTlsOptions } from "./library/store_options.ts";

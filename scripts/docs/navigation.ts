@@ -30,6 +30,7 @@ export const NAVIGATION: readonly Group[] = [
       { text: "A backup that must not overlap", page: "howto/backup" },
       { text: "Limits for each customer", page: "howto/limits" },
       { text: "One job after another", page: "howto/chain" },
+      { text: "Work in steps", page: "howto/flows" },
       { text: "A job that needs a secret", page: "howto/secrets" },
       { text: "A web application that schedules", page: "howto/web-app" },
       { text: "Deploy", page: "howto/deploy" },

@@ -13,7 +13,7 @@ const ROOTS: readonly (readonly [file: string, names: readonly string[]])[] = [
   ["core/job/job.ts", ["InstanceLog", "InstanceHandle", "Context"]],
   ["core/job/gen/run_options.ts", ["ScheduleOptions"]],
   ["core/job/job_manager.ts", ["JobManager"]],
-  ["worker/attempt_scope.ts", ["WorkerInfo"]],
+  ["core/job/job.ts", ["WorkerInfo"]],
   ["core/job/define.ts", ["JobInput"]],
 ];
 
@@ -22,7 +22,7 @@ const NAMES: Readonly<Record<string, string>> = {
   "core/job/job.ts:InstanceHandle": "Instance",
   "core/job/job_manager.ts:JobManager": "Manager",
   "core/instance.ts:Instance": "StoredInstance",
-  "worker/attempt_scope.ts:WorkerInfo": "Worker",
+  "core/job/job.ts:WorkerInfo": "Worker",
 };
 
 const HEAD = `// Types for job modules. Written by "jobctl init"; write it again after an upgrade.

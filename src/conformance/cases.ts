@@ -1,7 +1,6 @@
-import { batteryCases } from "./battery_cases.ts";
+import { batteryCases, combinedCases } from "./battery_cases.ts";
 import { cancelCases } from "./cancel_cases.ts";
 import { claimCases } from "./claim_cases.ts";
-import { combinedCases } from "./combined_cases.ts";
 import { enqueueCases, flowCases } from "./enqueue_cases.ts";
 import { externalCases } from "./external_cases.ts";
 import { limitCases } from "./limit_cases.ts";
@@ -18,6 +17,7 @@ import { retentionCases } from "./retention_cases.ts";
 import { scheduleCases } from "./schedule_cases.ts";
 import { settleCases } from "./settle_cases.ts";
 import { spanCases } from "./span_cases.ts";
+import { stepCases } from "./step_cases.ts";
 import { CaseTime, type OpenFixture, type StoreCases, StoreWorld } from "./store_world.ts";
 
 /** The guarantees of a store, in words for its operator, with the cases that check them. */
@@ -32,6 +32,7 @@ export const GUARANTEES: Readonly<Record<string, StoreCases>> = {
   "canceling": cancelCases,
   "dead letters run again once": redriveCases,
   "instances that schedule others": flowCases,
+  "steps, waits and signals": stepCases,
   "each tick once": scheduleCases,
   "ticks that overlap": overlapCases,
   "runs elsewhere": externalCases,

@@ -1,3 +1,4 @@
+import type { Wait } from "./wait.ts";
 import type { JobState } from "./state.ts";
 
 /** True if `id` is a whole UUID in lower case, as ids of instances are. */
@@ -17,6 +18,7 @@ export type Reason =
   | "lost"
   | "drained"
   | "released"
+  | "parked"
   | "redriven"
   | "unserved"
   | "skipped:overlap"
@@ -145,6 +147,14 @@ export interface Instance extends InstancePolicy {
    * Null if it belongs to none.
    */
   readonly flowId: string | null;
+  /** The step of its parent that waits for its outcome. */
+  readonly parentStep: string | null;
+  /** Its waits while parked; null otherwise. */
+  readonly waits: readonly Wait[] | null;
+  /** Claims that continued it after a wait; they are no attempts. */
+  readonly resumes: number;
+  /** Time of its first recorded step or signal, epoch ms; null without any. */
+  readonly stepsAt: number | null;
   /** Version of the job's code that the last settled attempt ran. */
   readonly version: string | null;
   /** As reported by the running or last attempt. */

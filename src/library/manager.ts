@@ -9,7 +9,8 @@ import type {
   InstanceFilter,
   LogTailFilter,
 } from "../core/job/instance_filter.ts";
-import type { JobDefinition, JobFunction } from "../core/job/job.ts";
+import type { JobDefinition } from "../core/job/job.ts";
+import type { JobFunction } from "../core/stored_types.ts";
 import {
   checkOptions,
   type Exact,
@@ -44,9 +45,9 @@ import type {
   SchemaArguments,
   SchemaJobInput,
   SchemaParams,
-  TextArguments,
   TextJobInput,
 } from "./typed_job.ts";
+import type { TextArguments } from "../core/stored_types.ts";
 import type {
   FindOptions,
   FollowOptions,

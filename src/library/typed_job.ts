@@ -1,9 +1,8 @@
 import type { JobInput } from "../core/job/define.ts";
 import type { Instance } from "../core/instance.ts";
-import type { Context, InstanceHandle, JobDefinition, JobHandlers } from "../core/job/job.ts";
+import type { Context, JobDefinition, JobHandlers } from "../core/job/job.ts";
 import type { ScheduleOptions } from "../core/job/gen/run_options.ts";
-import type { JobManager } from "../core/job/job_manager.ts";
-import type { WorkerInfo } from "../worker/attempt_scope.ts";
+import type { IsAny, Stored } from "../core/stored_types.ts";
 import type { SchemaInput, SchemaOutput, StandardSchema } from "./standard_schema.ts";
 
 /** Handlers of one instance instead of its job's. Called only if this manager runs the instance. */
@@ -20,34 +19,6 @@ export interface JobInstance<Results extends readonly unknown[] = readonly unkno
   /** Results of the completed attempt as declared, else as JSON values. Empty before completion. */
   readonly results: Readonly<Partial<Results>>;
 }
-
-/** True if `T` is `any`. */
-type IsAny<T> = 0 extends 1 & T ? true : false;
-
-/** Types that are stored as text: see {@link Stored}. */
-type TextLike = Date | RegExp | Uint8Array | ArrayBuffer | DataView;
-
-/** Types without a JSON form, which JSON omits from objects. */
-type Unstored = ((...args: never[]) => unknown) | symbol;
-
-/**
- * The type of a value after it was stored as JSON, as arguments and results are: a Date as ISO
- * text, a bigint as number or text, a Map of texts as an object, other maps as pairs, a Set as an
- * array, bytes as base64. Plain data is unchanged.
- */
-export type Stored<T> = IsAny<T> extends true ? T
-  : T extends string | number | boolean | null | undefined ? T
-  : T extends bigint ? number | string
-  : T extends Unstored ? never
-  : T extends TextLike ? string
-  : T extends Error ? { readonly name: string; readonly message: string }
-  : T extends ReadonlyMap<infer Key, infer Value>
-    ? Readonly<Record<string, Stored<Value>>> | readonly (readonly [Stored<Key>, Stored<Value>])[]
-  : T extends ReadonlySet<infer Value> ? readonly Stored<Value>[]
-  : T extends { toJSON(): infer Plain } ? Stored<Plain>
-  : T extends readonly unknown[] ? { [Index in keyof T]: Stored<T[Index]> }
-  : T extends object ? { [Key in keyof T as T[Key] extends Unstored ? never : Key]: Stored<T[Key]> }
-  : T;
 
 /** Compiler error for a parameter that its function would receive with a different type. */
 type NeedsParams = 'this type does not survive JSON: state it in "params", as text or by a schema';
@@ -81,20 +52,6 @@ type OptionalLast<List> = List extends [...infer Before, infer Last]
 type SchemaInputs<List extends readonly unknown[]> = {
   -readonly [Index in keyof List]: Storable<SchemaInput<List[Index]>>;
 };
-
-/** Types of parameters that are injected and take no argument. */
-type Injected = Context | InstanceHandle | JobManager | WorkerInfo | AbortSignal;
-type IsInjected<T> = unknown extends T ? false : [T] extends [never] ? false
-: [T] extends [Injected] ? true
-: false;
-
-/** Arguments of a function whose `params` are text; injected parameters take none. */
-export type TextArguments<Args extends readonly unknown[]> = number extends Args["length"] ? Args
-  : Args extends readonly [] ? []
-  : Args extends [infer First, ...infer Rest]
-    ? IsInjected<First> extends true ? TextArguments<Rest> : [First, ...TextArguments<Rest>]
-  : Args extends [(infer First)?, ...infer Rest] ? [First?, ...TextArguments<Rest>]
-  : Args;
 
 /** Arguments of a function without `params`, which are passed as JSON stores them. */
 export type PlainArguments<Args extends readonly unknown[]> = {

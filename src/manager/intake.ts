@@ -58,8 +58,8 @@ export class Intake {
     const { bulk, options, store } = this.#parts;
     return await bulk.run(requests.length, async () => {
       const nowMs = options.clock.now().wallMs;
-      const make = (one: BatchCall[0][number]) =>
-        this.#newInstance(one.kind, one, { nowMs, parent });
+      const make = (one: BatchCall[0][number], index: number) =>
+        this.#newInstance(one.kind, one, { nowMs, parent, index });
       const accept = (all: readonly NewInstance[]) => this.#accept(all);
       return await acceptBatch(requests, { make, accept, isDryRun, store });
     });
@@ -100,11 +100,11 @@ export class Intake {
   #newInstance(
     kind: string,
     options: ScheduleOptions,
-    { nowMs, parent }: Pick<Seed, "parent"> & { readonly nowMs?: number } = {},
+    { nowMs, ...how }: Pick<Seed, "parent" | "index"> & { readonly nowMs?: number } = {},
   ): NewInstance {
     assertNoNotice(kind, "schedule");
     const { registry, options: own } = this.#parts;
-    return newInstance(registry.get(kind), options, { ...seedOf(own, nowMs), parent });
+    return newInstance(registry.get(kind), options, { ...seedOf(own, nowMs), ...how });
   }
 
   async #accept(instances: readonly NewInstance[]): Promise<readonly EnqueueResult[]> {

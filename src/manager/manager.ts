@@ -386,6 +386,19 @@ export class Manager implements ManagerApi, LiveFacts {
     return this.workers();
   }
 
+  async signalInstance(...[target, name, options = {}]: Parameters<ManagerApi["signalInstance"]>) {
+    const { signalInstance } = await import("./instances/steps.ts");
+    const to = "id" in target ? { id: (await this.getInstance(target.id)).id } : target;
+    const { store, options: { clock } } = this.parts;
+    return await signalInstance(to, name, options, { store, clock });
+  }
+
+  async listSteps(id: string) {
+    const { listSteps } = await import("./instances/steps.ts");
+    const { store, options: { clock } } = this.parts;
+    return await listSteps(id, { store, clock });
+  }
+
   readonly freezeInstance: ManagerApi["freezeInstance"] = freezer(() => this.parts);
   readonly pause: ManagerApi["pause"] = (...args) => pause(this.parts, ...args);
 

@@ -60,6 +60,15 @@ function instanceRules(manager: ManagerApi, queries: ScopedQueries) {
     },
     retryInstance: async (id, options) =>
       await manager.retryInstance((await queries.getInstance(id)).id, options),
+    async signalInstance(target, name, options) {
+      if ("kind" in target) {
+        scope.check(target.kind);
+        return await manager.signalInstance(target, name, options);
+      }
+      const { id } = await queries.getInstance(target.id);
+      return await manager.signalInstance({ id }, name, options);
+    },
+    listSteps: async (id) => await manager.listSteps((await queries.getInstance(id)).id),
     freezeInstance: async (id, options) =>
       await manager.freezeInstance((await queries.getInstance(id)).id, options),
     async redriveInstances(query, options) {

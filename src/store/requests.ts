@@ -8,6 +8,7 @@ import type {
   Reason,
   StoredLogEntry,
 } from "../core/instance.ts";
+import type { StepPut, Wait } from "../core/wait.ts";
 import type { ClaimLimits, UniqueRule } from "../core/job/limits.ts";
 import type { Overlap, ScheduleRecord, TickFate } from "../core/time/schedule.ts";
 import type { FinalState } from "../core/state.ts";
@@ -150,6 +151,32 @@ export interface RenewResult extends ClaimKey {
   readonly status: "renewed" | "canceling" | "stale";
 }
 
+/** Steps to record under a claim. */
+export interface PutSteps extends ClaimKey {
+  readonly steps: readonly StepPut[];
+}
+
+/** A signal to an unfinished instance. */
+export interface SignalRequest {
+  /** The instance, or the unique key that it has. */
+  readonly to: { readonly id: string } | { readonly uniqueKey: string };
+  readonly name: string;
+  /** JSON text with its value. */
+  readonly data: string;
+  /** The same id counts once; null for none. */
+  readonly signalId: string | null;
+}
+
+/** The fate of a signal. */
+export interface SignalResult {
+  /**
+   * "woke": the instance waited for it; "stored": it will find it; "duplicate": its id came before;
+   * "full": it was sent `SIGNALS_MAX` already; "ended": the instance is final; "gone": none exists.
+   */
+  readonly status: "woke" | "stored" | "duplicate" | "full" | "ended" | "gone";
+  readonly instance: Instance | null;
+}
+
 /** The outcome of an attempt. If a cancel was requested, every outcome becomes Canceled. */
 export type Settlement = ClaimKey & {
   /** Written in the same transaction. */
@@ -162,6 +189,8 @@ export type Settlement = ClaimKey & {
   readonly usage?: AttemptUsage;
   /** Milliseconds since the attempt ended; absent: now. Never before the recorded start. */
   readonly endedAgoMs?: number;
+  /** Steps recorded in the same transaction, before the outcome. */
+  readonly steps?: readonly StepPut[];
   /** News for the memo of the job if this ends the instance, even if the memo does not watch it. */
   readonly news?: "output";
   readonly outcome:
@@ -185,6 +214,11 @@ export type Settlement = ClaimKey & {
     | { readonly type: "crash"; readonly dueAt: number; readonly error: ErrorInfo }
     /** Due again at `dueAt`: neither a failure nor a crash. */
     | { readonly type: "snooze"; readonly dueAt: number }
+    /**
+     * It waits: due when one of its waits is satisfied or has passed, at once if one is already.
+     * Neither an attempt's end nor a failure; the next claim continues it.
+     */
+    | { readonly type: "park"; readonly waits: readonly Wait[] }
     /**
      * Released unfinished, for example by a drain: neither a failure nor a crash. With
      * `isUnstarted` it never ran: the claim does not count as an attempt, and not in the history.

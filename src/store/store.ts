@@ -32,12 +32,15 @@ import type {
   Pause,
   PutMemo,
   PutSchedule,
+  PutSteps,
   RedriveResult,
   RenewRequest,
   RenewResult,
   ScheduleQuery,
   Settlement,
   SettleResult,
+  SignalRequest,
+  SignalResult,
   Upcoming,
   UpcomingQuery,
   Write,
@@ -175,6 +178,14 @@ export interface Store extends NodeStore, SpanReads {
    * many runs of a kind are unfinished
    */
   recordRuns(request: RecordRuns): Promise<Committed<RunsResult>>;
+  /**
+   * Record steps of claims. They are memos with keys of `stepMemoKey`, deleted with their instance.
+   *
+   * @returns the stale claims, whose steps were not written
+   */
+  readonly putSteps: Write<{ readonly puts: readonly PutSteps[] }, readonly ClaimKey[]>;
+  /** Record signals to instances; those that wait for one become due. */
+  readonly signal: Write<{ readonly signals: readonly SignalRequest[] }, readonly SignalResult[]>;
   /** Append log lines to claims. @returns the stale claims, whose lines were not written */
   readonly appendLogs: Write<{ readonly appends: readonly LogAppend[] }, readonly ClaimKey[]>;
 

@@ -4,7 +4,7 @@ import { DURATION_MS_MAX, parseDuration } from "../core/time/duration.ts";
 import { encodeJson } from "../core/arguments/encode.ts";
 import { JobError } from "../core/errors.ts";
 import type { LogEntry, LogLevel, Progress } from "../core/instance.ts";
-import { type Context, type InstanceHandle, type InstanceLog } from "../core/job/job.ts";
+import type { Context, InstanceHandle, InstanceLog, WorkerInfo } from "../core/job/job.ts";
 import { PAYLOAD_BYTES_MAX } from "../core/payload_chars.ts";
 import { readBulkFilter, readInstanceFilter } from "../core/job/instance_filter.ts";
 import type { SecretMask } from "../core/text/secret_mask.ts";
@@ -14,16 +14,12 @@ import type { JobState } from "../core/state.ts";
 import type { Clock } from "../platform/clock.ts";
 import { abortError, errorOfInfo } from "./attempt_errors.ts";
 import type { AbortCause } from "./executor.ts";
-import { endAtJob } from "./job_stack.ts";
+import { encodeJobError, endAtJob } from "./job_stack.ts";
+import { Flow, type Parked } from "./flow/flow.ts";
+import { type FlowParts, FlowScope } from "./flow/flow_scope.ts";
+import { SignalsTaken } from "./flow/operations.ts";
 import { ProgressReporter, readProgress } from "./progress_reporter.ts";
 import type { TaskInstance } from "./protocol.ts";
-
-/** The value of a parameter of type `Worker`. */
-export interface WorkerInfo {
-  readonly id: string;
-  readonly pid: number;
-  readonly node: string | null;
-}
 
 /** Dependencies of a scope on its process. */
 export interface ScopeHost {
@@ -90,6 +86,11 @@ export class AttemptScope implements Record<InjectedType, unknown> {
   #log: InstanceLog | null = null;
   #reporter: ProgressReporter | null = null;
   #hasBadProgress = false;
+  /** Its steps, once job code uses any. */
+  #flow: FlowParts | null = null;
+  #steps: FlowScope | null = null;
+  readonly #parked = Promise.withResolvers<Parked>();
+  #hasContext = false;
 
   constructor(instance: TaskInstance, host: ScopeHost, state: JobState = "processing") {
     this.instance = instance;
@@ -114,12 +115,15 @@ export class AttemptScope implements Record<InjectedType, unknown> {
   abort(cause: AbortCause): void {
     if (this.#cause !== null) return;
     this.#cause = cause;
-    this.#abort?.abort(abortError(cause, this.instance));
+    const error = abortError(cause, this.instance);
+    this.#abort?.abort(error);
+    this.#flow?.flow.abort(error);
   }
 
   /** From here on its log does nothing and its calls are refused. */
   close(): void {
     this.#reporter?.finish();
+    this.#flow?.flow.close();
     this.#isClosed = true;
   }
 
@@ -135,7 +139,55 @@ export class AttemptScope implements Record<InjectedType, unknown> {
     return this.#handle ??= this.#makeHandle();
   }
 
+  /** The steps of earlier runs; null if job code has used none yet. */
+  get flow(): FlowParts | null {
+    return this.#flow;
+  }
+
+  /** True while job code repeats what it did before: its output was recorded then. */
+  get isReplaying(): boolean {
+    return this.#flow !== null && this.#flow.flow.isReplaying;
+  }
+
+  /** Read what earlier runs of the instance recorded. */
+  async loadSteps(): Promise<void> {
+    if (this.instance.stepsAt === null) return;
+    const { flow, signals } = this.#openFlow();
+    await flow.load();
+    signals.read(flow.records);
+  }
+
+  /** Await job code, or the waits that it leaves as the only thing to do. */
+  untilParked(running: unknown): unknown {
+    // Only a context has waits.
+    return this.#hasContext ? Promise.race([running, this.#parked.promise]) : running;
+  }
+
+  #openFlow(): FlowParts {
+    if (this.#flow !== null) return this.#flow;
+    const flow = new Flow({
+      instance: this.instance,
+      clock: this.#host.clock,
+      describe: (thrown) => encodeJobError(thrown, this.mask),
+      signal: () => this.AbortSignal,
+      call: (method, args) => this.#host.call(method, args),
+    });
+    this.#parked.resolve(flow.parked);
+    // Job code may have ended by then.
+    this.#parked.promise.catch(() => {});
+    const { retryMax } = this.instance;
+    this.#flow = { flow, signals: new SignalsTaken(), retryMax };
+    if (this.#cause !== null) flow.abort(abortError(this.#cause, this.instance));
+    return this.#flow;
+  }
+
+  #stepScope(): FlowScope {
+    return this.#steps ??= new FlowScope(this.#openFlow());
+  }
+
   get Context(): Context {
+    this.#hasContext = true;
+    const steps = () => this.#stepScope();
     const signal = () => this.AbortSignal;
     const manager = () => this.Manager;
     const { fence, scheduledFor, dueAt } = this.instance;
@@ -153,6 +205,15 @@ export class AttemptScope implements Record<InjectedType, unknown> {
       progress: (done, total) => this.#progress(done, total),
       snooze: (delay) => this.#snooze(delay),
       discard: (reason) => this.#discard(reason),
+      step: (...args) => steps().step(...args),
+      sleep: (...args) => steps().sleep(...args),
+      waitFor: (...args) => steps().waitFor(...args),
+      call: (...args) => steps().call(...args),
+      callAll: (...args: Parameters<FlowScope["callAll"]>) => steps().callAll(...args),
+      each: (...args) => steps().each(...args),
+      first: (waits) => steps().first(waits),
+      now: () => steps().now(),
+      random: () => steps().random(),
     };
   }
 
@@ -217,7 +278,9 @@ export class AttemptScope implements Record<InjectedType, unknown> {
   }
 
   #print(level: LogLevel, ...values: readonly unknown[]): void {
-    if (!this.#isClosed) this.#write(level, "job", lineText(values, this.mask));
+    if (!this.#isClosed && !this.isReplaying) {
+      this.#write(level, "job", lineText(values, this.mask));
+    }
   }
 
   #write(level: LogLevel, source: LogEntry["source"], message: string): void {
@@ -227,7 +290,7 @@ export class AttemptScope implements Record<InjectedType, unknown> {
 
   // A meaningless report, for example after a division by zero, must not fail the job.
   #progress(done: unknown, total: unknown): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.isReplaying) return;
     const progress = readProgress(done, total);
     if (progress !== null) {
       const { clock } = this.#host;

@@ -7,6 +7,7 @@ import type {
   ProcessPlace,
   Progress,
 } from "../core/instance.ts";
+import type { StepPut, Wait } from "../core/wait.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import type { JobState } from "../core/state.ts";
 
@@ -66,11 +67,18 @@ interface FailureDetail {
 /** The end of an attempt. By then job code has ended, with its whole process group. */
 export type AttemptOutcome =
   /** An explicit result message, or a function that returned: the only success. */
-  | { readonly type: "ok"; readonly resultsJson: string }
+  | {
+    readonly type: "ok";
+    readonly resultsJson: string;
+    /** Steps to record with it. */
+    readonly steps?: readonly StepPut[];
+  }
   /** It threw, exited with a failure, had no valid result, or exceeded its limits. */
   | ({ readonly type: "error"; readonly reason?: "limit" } & FailureDetail)
   /** It asked to run again later: neither a success nor a failure. */
   | { readonly type: "snooze"; readonly delayMs: number }
+  /** Nothing but waits is left to run: another run continues it. */
+  | { readonly type: "park"; readonly waits: readonly Wait[]; readonly steps: readonly StepPut[] }
   /** It was aborted; with `isUnstarted`, before any job code ran. */
   | ({
     readonly type: "aborted";

@@ -1,4 +1,5 @@
 import type { AttemptUsage, ErrorInfo, Instance, Progress } from "../core/instance.ts";
+import type { StepPut } from "../core/wait.ts";
 import type { JobSource } from "../core/job/job.ts";
 import type { Signature } from "../core/arguments/signature.ts";
 import { runtimeName } from "../platform/system/runtime.ts";
@@ -33,6 +34,9 @@ export function taskInstance(instance: Instance) {
     node: instance.node,
     retryOf: instance.retryOf,
     timeoutMs: instance.timeoutMs,
+    retryMax: instance.retryMax,
+    failures: instance.failures,
+    stepsAt: instance.stepsAt,
   };
 }
 
@@ -41,10 +45,12 @@ export type AttemptResult =
   | {
     readonly type: "ok";
     readonly resultsJson: string;
+    /** Steps to record with it; absent without any. */
+    readonly steps?: readonly StepPut[];
     /** Only for commands. */
     readonly exitCode?: number;
   }
-  | Extract<AttemptOutcome, { readonly type: "error" | "snooze" | "unstarted" }>;
+  | Extract<AttemptOutcome, { readonly type: "error" | "snooze" | "park" | "unstarted" }>;
 
 /** Daemon → worker. A run is an attempt or a handler call; `run` is its number in the worker. */
 export type ToWorker =

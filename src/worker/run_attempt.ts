@@ -4,7 +4,10 @@ import { DURATION_MS_MAX, parseDuration } from "../core/time/duration.ts";
 import { encodeResults } from "../core/arguments/encode.ts";
 import { messageOf } from "../core/errors.ts";
 import type { ErrorInfo } from "../core/instance.ts";
-import type { JobDefinition, JobFunction, JobHandlers } from "../core/job/job.ts";
+import type { JobDefinition, JobHandlers } from "../core/job/job.ts";
+import type { JobFunction } from "../core/stored_types.ts";
+import { StepError } from "../core/flow/step_error.ts";
+import { Parked } from "./flow/flow.ts";
 import { importJob } from "../jobs/loading/import_job.ts";
 import { abortError, errorOfInfo, isTimeLimit } from "./attempt_errors.ts";
 import type { AttemptScope } from "./attempt_scope.ts";
@@ -44,14 +47,24 @@ export async function runAttempt(
   try {
     const input = JSON.parse(scope.instance.argumentsJson) as ArgumentInput;
     const converted = convertArguments(code.signature, input);
-    const value = await code.run(...bindArguments(code.signature, converted, scope));
+    if (scope.instance.stepsAt !== null) await scope.loadSteps();
+    const value = await scope.untilParked(
+      code.run(...bindArguments(code.signature, converted, scope)),
+    );
+    if (value instanceof Parked) return { type: "park", waits: value.waits, steps: value.steps };
     if (scope.abortCause !== null) throw abortError(scope.abortCause, scope.instance);
     if (scope.verdict !== null) throw scope.verdict.error;
     resultsJson = encodeResults(value, code.signature.resultCount);
   } catch (thrown) {
+    await scope.flow?.flow.flush().catch(() => {});
     return await failAttempt(code.handlers, scope, { thrown, decided });
   }
-  const result: AttemptResult = { type: "ok", resultsJson };
+  const steps = await scope.flow?.flow.rest() ?? [];
+  const result: AttemptResult = {
+    type: "ok",
+    resultsJson,
+    ...(steps.length === 0 ? {} : { steps }),
+  };
   const { onComplete } = code.handlers;
   if (!onComplete) return result;
   await decided(result);
@@ -83,7 +96,8 @@ export async function failAttempt(
   const failure = verdict?.error ?? (cause === null ? thrown : stopError(scope, thrown));
   return await callHandlers(handlers, scope, {
     failure,
-    wish: verdict === null ? undefined : "discarded",
+    // The tries of a step have been its retries.
+    wish: verdict !== null ? "discarded" : isStepError(failure) ? "never" : undefined,
     decided,
   });
 }
@@ -150,6 +164,15 @@ async function callHandlers(
   } catch (error) {
     scope.note("error", `retryDelay failed; the retry policy applies: ${messageOf(error)}`);
     return resultOf(undefined);
+  }
+}
+
+/** True for the failure of a step. Never throws, unlike `instanceof` with a hostile proxy. */
+function isStepError(thrown: unknown): boolean {
+  try {
+    return thrown instanceof StepError;
+  } catch {
+    return false;
   }
 }
 

@@ -3,6 +3,15 @@ import { boundError, ENCODE_DEPTH_MAX } from "../core/arguments/encode.ts";
 import type { AttemptUsage, ErrorInfo } from "../core/instance.ts";
 import { PAYLOAD_BYTES_MAX } from "../core/payload_chars.ts";
 import { isDeeperThan } from "../core/arguments/json_text.ts";
+import {
+  PUTS_MAX,
+  STEP_CHARS_MAX,
+  STEP_KEY_LENGTH_MAX,
+  type StepPut,
+  type Wait,
+  WAIT_TYPES,
+  WAITS_MAX,
+} from "../core/wait.ts";
 import { isObject } from "../core/text/object_keys.ts";
 import { cutText, utf8Bytes } from "../core/text/text_bytes.ts";
 import type { RetryWish } from "./executor.ts";
@@ -103,9 +112,14 @@ export function readResult(value: unknown): AttemptResult | null {
     case "ok": {
       const { resultsJson, exitCode } = value;
       if (!isResults(resultsJson)) return null;
-      return isWhole(exitCode)
-        ? { type: "ok", resultsJson, exitCode }
-        : { type: "ok", resultsJson };
+      const steps = value.steps === undefined ? [] : listOf(value.steps, PUTS_MAX, readPut);
+      if (steps === null) return null;
+      return {
+        type: "ok",
+        resultsJson,
+        ...(steps.length === 0 ? {} : { steps }),
+        ...(isWhole(exitCode) ? { exitCode } : {}),
+      };
     }
     case "error": {
       const { wish } = value;
@@ -119,9 +133,48 @@ export function readResult(value: unknown): AttemptResult | null {
     }
     case "snooze":
       return isDelay(value.delayMs) ? { type: "snooze", delayMs: value.delayMs } : null;
+    case "park":
+      return readPark(value);
     default:
       return null;
   }
+}
+
+function readPark({ waits: given, steps: put }: Fields): AttemptResult | null {
+  const waits = listOf(given, WAITS_MAX, readWait);
+  const steps = listOf(put, PUTS_MAX, readPut);
+  return waits === null || steps === null ? null : { type: "park", waits, steps };
+}
+
+function readWait(value: unknown): Wait | null {
+  if (!isObject(value)) return null;
+  const { key, type, name, until } = value;
+  if (key !== null && !isKey(key)) return null;
+  if (!WAIT_TYPES.includes(type as Wait["type"]) || typeof name !== "string") return null;
+  if (until !== null && !isWhole(until)) return null;
+  return { key, type: type as Wait["type"], name: name.slice(0, STEP_KEY_LENGTH_MAX), until };
+}
+
+function readPut(value: unknown): StepPut | null {
+  if (!isObject(value)) return null;
+  const { key, data, isNew } = value;
+  if (!isKey(key) || typeof data !== "string" || data.length > STEP_CHARS_MAX) return null;
+  return { key, data, ...(isNew === true ? { isNew } : {}) };
+}
+
+function isKey(key: unknown): key is string {
+  return typeof key === "string" && key !== "" && key.length <= STEP_KEY_LENGTH_MAX;
+}
+
+/** The items of a list, each read; null if one is invalid or there are too many. */
+function listOf<T>(
+  list: unknown,
+  most: number,
+  read: (item: unknown) => T | null,
+): readonly T[] | null {
+  if (!Array.isArray(list) || list.length > most) return null;
+  const items = list.map(read);
+  return items.every((item) => item !== null) ? items as readonly T[] : null;
 }
 
 function isResults(text: unknown): text is string {

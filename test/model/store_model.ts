@@ -23,7 +23,13 @@ import type {
   StateCounts,
 } from "../../src/store/store.ts";
 import { claimableNow, ModelLimits } from "./model_limits.ts";
-import { acceptedInstance, historyOf, settledInstance, TICK_MS } from "./model_rules.ts";
+import {
+  acceptedInstance,
+  historyOf,
+  resumedOrBegun,
+  settledInstance,
+  TICK_MS,
+} from "./model_rules.ts";
 
 /** An instance as the model knows it. */
 export interface ModelRow {
@@ -210,7 +216,7 @@ export class StoreModel {
       state: "processing",
       reason: null,
       processedAt: this.at,
-      attempt: instance.attempt + 1,
+      ...resumedOrBegun(instance),
       fence: Math.max(instance.fence + 1, this.at * 1024),
       node,
       progress: null,
@@ -218,6 +224,8 @@ export class StoreModel {
     };
     row.isSeenDue = false;
     row.leaseUntilMs = this.monotonicMs + leaseMs;
+    // The history has one start of an attempt, the last one.
+    if (instance.waits !== null) row.history.pop();
     this.#note(row, null);
     this.limits.started(instance, limits);
     return row.instance;
@@ -278,6 +286,10 @@ export class StoreModel {
     row.instance = settledInstance(ran, outcome, endedAt);
     row.leaseUntilMs = null;
     row.isSeenDue = row.instance.state === "scheduled" && row.instance.dueAt <= this.wallMs;
+    if (row.instance.waits !== null) {
+      row.history.push({ ...row.history.pop()!, node: null });
+      return row.instance;
+    }
     const isUnstarted = row.instance.attempt < ran.attempt;
     if (isUnstarted) row.history.pop();
     if (!isUnstarted || isFinal(row.instance.state)) {
@@ -316,7 +328,7 @@ export class StoreModel {
     }
     row.instance = {
       ...row.instance,
-      ...{ state: "canceled", reason, cancelRequestedAt: at, settledAt: at },
+      ...{ state: "canceled", reason, cancelRequestedAt: at, settledAt: at, waits: null },
     };
     row.isHeld = false;
     row.isSeenDue = false;
@@ -337,7 +349,7 @@ export class StoreModel {
         const { at } = this;
         row.instance = {
           ...row.instance,
-          ...{ state: "timedOut", reason: "deadline", error, settledAt: at },
+          ...{ state: "timedOut", reason: "deadline", error, settledAt: at, waits: null },
         };
         row.isHeld = false;
         row.isSeenDue = false;

@@ -1,4 +1,4 @@
-import type { JobFunction } from "../../../src/core/job/job.ts";
+import type { JobFunction } from "../../../src/core/stored_types.ts";
 import { Manager, type RecurringOptions } from "../../../src/index.ts";
 import { exactNow } from "../exact_clock.ts";
 import { type Figures, scaled, type Scenario, type Settings } from "../scenario.ts";

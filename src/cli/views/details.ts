@@ -9,6 +9,7 @@ import { blockText, progressText, settledAt, tookText } from "./instance_view.ts
 import { schedulesText } from "./job_view.ts";
 import { busyText, nodeStyle } from "./node_view.ts";
 import { statusCell } from "./schedule_view.ts";
+import { waitsShown } from "./step_view.ts";
 import { stateCell } from "./state_words.ts";
 import { timeText } from "../output/when.ts";
 import { cpuText, memoryText, placeText, processesText } from "./usage_view.ts";
@@ -63,6 +64,8 @@ export function instanceLines(instance: JobInstance, printer: Printer): string[]
     ["State", printer.paint(makeVisible(text), style)],
     ["Error", instance.error === undefined ? undefined : makeLinesVisible(instance.error)],
     ["Waiting for", instance.blockedBy && blockText(instance.blockedBy, printer)],
+    ["Parked on", instance.waits.length === 0 ? undefined : waitsShown(instance, printer)],
+    ["Resumes", instance.resumes === 0 ? undefined : String(instance.resumes)],
     ["Results", numbered(instance.results)],
     ["Arguments", numbered(instance.arguments)],
     ["Progress", progressText(instance)],

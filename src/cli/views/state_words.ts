@@ -74,6 +74,7 @@ function waitingCell({ blockedBy, failures }: Stated, reason: string): Cell {
   if (reason === "") return { text: "waiting" };
   const putOff = PUT_OFF[reason];
   if (putOff !== undefined) return { text: `waiting: ${putOff}` };
+  if (reason === "parked") return { text: "parked" };
   if (reason === "lost") return { text: "waiting: crashed", style: "warn" };
   return { text: failures ? `waiting: retry ${failures}` : "waiting: retry", style: "warn" };
 }

@@ -2,7 +2,8 @@ import { quoteValue } from "../text/quote_value.ts";
 import { JobError } from "../errors.ts";
 import { checkKeys, FUNCTION, isObject, isText, type Keys, TEXT } from "../text/object_keys.ts";
 import type { JobSettings } from "./gen/job_options.ts";
-import { HANDLERS, type JobFunction, type JobHandlers } from "./job.ts";
+import { HANDLERS, type JobHandlers } from "./job.ts";
+import type { JobFunction } from "../stored_types.ts";
 import { isSystemKind, KIND_WANTED, kindProblem, RESERVED_KIND_PREFIX } from "./kind.ts";
 import { definitionKeys } from "./option_table.ts";
 

@@ -1,7 +1,9 @@
 import type { ArgumentInput, Signature } from "../arguments/signature.ts";
+import type { FlowContext } from "../flow/flow_context.ts";
 import type { JobHook } from "../hooks/hook.ts";
 import type { JobOptions } from "./gen/job_options.ts";
 import type { JobManager } from "./job_manager.ts";
+import type { JobFunction } from "../stored_types.ts";
 import type { ScheduleSpec } from "../time/schedule.ts";
 import type { JobState } from "../state.ts";
 
@@ -120,10 +122,6 @@ export function secretsOf(source: JobSource): readonly string[] {
   return source.type === "command" ? source.command.secrets : [];
 }
 
-/** Any function can be a job. */
-// deno-lint-ignore no-explicit-any
-export type JobFunction = (...args: any[]) => unknown;
-
 /** A log that writes to the instance. */
 export interface InstanceLog {
   /** Values are formatted and joined like in `console.log`. */
@@ -173,7 +171,7 @@ export const HANDLERS = ["onComplete", "onTerminate", "retryDelay", "onStateChan
 export type HandlerName = (typeof HANDLERS)[number];
 
 /** The value of a parameter of type `Context`. */
-export interface Context {
+export interface Context extends FlowContext {
   readonly instance: InstanceHandle;
   readonly log: InstanceLog;
   /** Aborts at timeout, cancel, drain and a lost lease. */
@@ -200,6 +198,13 @@ export interface Context {
    * function; if that is caught, the instance is still discarded once the function ends.
    */
   discard(reason?: string): never;
+}
+
+/** The value of a parameter of type `Worker`. */
+export interface WorkerInfo {
+  readonly id: string;
+  readonly pid: number;
+  readonly node: string | null;
 }
 
 /** A registered job: all facts about it for the manager. */

@@ -96,6 +96,14 @@ export interface JobInstance {
   readonly frozen_at?: string;
   readonly parent_id?: string;
   readonly flow_id?: string;
+  readonly waits: readonly Wait[];
+  readonly resumes: number;
+}
+
+export interface Wait {
+  readonly type: string;
+  readonly name: string;
+  readonly until?: string;
 }
 
 export interface RunningProcess {
@@ -278,6 +286,44 @@ export interface FreezeInstanceRequest {
 export interface FreezeInstanceResponse {
   readonly instance?: JobInstance;
   readonly changed: boolean;
+}
+
+export interface SignalInstanceRequest {
+  readonly id?: string;
+  readonly kind?: string;
+  readonly unique_key?: string;
+  readonly name: string;
+  readonly value?: unknown;
+  readonly signal_id?: string;
+}
+
+export interface SignalInstanceResponse {
+  readonly instance?: JobInstance;
+  readonly status: string;
+}
+
+export interface ListStepsRequest {
+  readonly id: string;
+}
+
+export interface ListStepsResponse {
+  readonly steps: readonly Step[];
+}
+
+export interface Step {
+  readonly key: string;
+  readonly type: string;
+  readonly name: string;
+  readonly state: string;
+  readonly at?: string;
+  readonly order?: number;
+  readonly tries: number;
+  readonly value?: unknown;
+  readonly error_name?: string;
+  readonly error?: string;
+  readonly due_at?: string;
+  readonly child_id?: string;
+  readonly by?: string;
 }
 
 export interface RedriveInstancesRequest {

@@ -1,7 +1,8 @@
 import { pathToFileURL } from "node:url";
 import { JobError } from "../../core/errors.ts";
 import { handlersOf } from "../../core/job/define.ts";
-import type { JobFunction, JobHandlers } from "../../core/job/job.ts";
+import type { JobHandlers } from "../../core/job/job.ts";
+import type { JobFunction } from "../../core/stored_types.ts";
 import { runtimeName } from "../../platform/system/runtime.ts";
 import { explainBrokenModule } from "./broken_module.ts";
 import { explainMissingModule } from "./missing_module.ts";

@@ -1,3 +1,4 @@
+import type { StepInfo } from "../../core/flow/step_info.ts";
 import type {
   HistoryEntry,
   Instance,
@@ -22,7 +23,35 @@ import type {
 } from "../../store/store.ts";
 
 /** The running instance whose attempt schedules others. */
-export type ParentInstance = Pick<Instance, "id" | "flowId">;
+export interface ParentInstance extends Pick<Instance, "id" | "flowId" | "deadlineAt"> {
+  /** The step that waits for the outcome of each, in the order of requests; absent: none does. */
+  readonly steps?: readonly string[];
+}
+
+/** The receiver of a signal: an instance, or the unfinished one of a kind with a unique key. */
+export type SignalTarget =
+  | { readonly id: string }
+  | { readonly kind: string; readonly uniqueKey: string };
+
+/** Options of a signal. */
+export interface SignalOptions {
+  /** The value that the wait returns, of at most 256 KiB as JSON; null by default. */
+  readonly value?: unknown;
+  /** The same id counts once for an instance. */
+  readonly signalId?: string | undefined;
+  /** Its sender. */
+  readonly by?: string | undefined;
+}
+
+/** The fate of a signal. */
+export interface SignalReport {
+  /**
+   * "woke": the instance waited for it; "stored": a later wait finds it; "duplicate": its id came
+   * before; "ended": the instance had finished, and the signal was not kept.
+   */
+  readonly status: "woke" | "stored" | "duplicate" | "ended";
+  readonly instance: Instance;
+}
 
 /** The result of a dry run: what would be queued. */
 export type SchedulePreview = Pick<Instance, "kind" | "argumentsJson" | "priority" | "dueAt">;
@@ -243,6 +272,18 @@ export interface InstanceApi extends InstanceReads {
     query: InstanceQuery,
     options?: { readonly all?: boolean; readonly isForced?: boolean },
   ): Promise<readonly Instance[]>;
+  /**
+   * Send a signal to an unfinished instance.
+   *
+   * @throws JobError `not_found` without one; `resource_exhausted` for too many; `invalid_argument`
+   */
+  signalInstance(
+    target: SignalTarget,
+    name: string,
+    options?: SignalOptions,
+  ): Promise<SignalReport>;
+  /** The steps, waits, children and signals of an instance. */
+  listSteps(id: string): Promise<readonly StepInfo[]>;
   /**
    * Freeze the running command of an instance, or let it continue with `thaw`. Its timeout pauses
    * meanwhile, but its lease does not.

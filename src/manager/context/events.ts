@@ -18,6 +18,7 @@ const GOOD: ReadonlySet<Reason | null> = new Set<Reason | null>([
   null,
   "ok",
   "snoozed",
+  "parked",
   "released",
   "canceled",
   "replaced",

@@ -15,6 +15,8 @@ import type { InstanceApi } from "../api/instances.ts";
 import type { Context } from "../context/context.ts";
 import { checkTimeout, inRequest, readOptions, readPage } from "../context/call_options.ts";
 import { checkRequests } from "../instances/new_instance.ts";
+import { childId } from "./child_id.ts";
+import { FlowCalls } from "./flow_calls.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
 
 /** Most calls of one attempt, to stop a job that schedules endlessly. */
@@ -45,6 +47,7 @@ export class JobCalls {
   readonly #isClaimed: (claim: ClaimKey) => boolean;
   readonly #callers = new WeakMap<RunningAttempt, Caller>();
   readonly #log: BurstLog;
+  readonly #flows: FlowCalls;
   /** The methods that a job can call. */
   readonly #methods: Readonly<Record<keyof JobManager, Method>> = {
     scheduleJob: (by, caller, args) => this.#schedule(by, caller, args),
@@ -58,8 +61,9 @@ export class JobCalls {
   constructor(
     manager: InstanceApi,
     isClaimed: (claim: ClaimKey) => boolean,
-    { logger, clock }: Pick<Context, "logger" | "clock">,
+    { logger, clock, store }: Pick<Context, "logger" | "clock" | "store">,
   ) {
+    this.#flows = new FlowCalls({ manager, store, clock });
     this.#manager = manager;
     this.#isClaimed = isClaimed;
     this.#log = new BurstLog(logger, clock, "changes by jobs", "jobctl list instances");
@@ -73,6 +77,7 @@ export class JobCalls {
   ): Promise<unknown> {
     const { instance } = running;
     if (!this.#isClaimed(instance)) throw staleFence(instance, method);
+    if (this.#flows.has(method)) return await this.#flows.handle(instance, method, args);
     const caller = this.#callers.get(running) ?? { calls: 0, scheduled: new Map() };
     this.#callers.set(running, caller);
     if (!isPoll(method, args)) caller.calls += 1;
@@ -208,10 +213,4 @@ function given(value: unknown): object | undefined {
 
 function objectOf(value: unknown): Record<string, unknown> {
   return typeof value === "object" && value !== null ? { ...value } : {};
-}
-
-// The time of the parent and a hash: always the same UUID version 7.
-function childId(parent: Instance, key: string): string {
-  const hash = createHash("sha256").update(`${parent.id}/${key}`).digest("hex");
-  return `${parent.id.slice(0, 13)}-7${hash.slice(0, 3)}-8${hash.slice(3, 6)}-${hash.slice(6, 18)}`;
 }

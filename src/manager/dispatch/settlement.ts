@@ -59,6 +59,7 @@ function settlementOf(
       }
       return {
         ...claim,
+        ...(outcome.steps === undefined ? {} : { steps: outcome.steps }),
         outcome: {
           type: "final",
           state: "completed",
@@ -70,6 +71,12 @@ function settlementOf(
       };
     case "snooze":
       return { ...claim, outcome: { type: "snooze", dueAt: context.nowMs + outcome.delayMs } };
+    case "park":
+      return {
+        ...claim,
+        ...(outcome.steps.length === 0 ? {} : { steps: outcome.steps }),
+        outcome: { type: "park", waits: outcome.waits },
+      };
     case "unstarted":
       return {
         ...claim,
@@ -180,7 +187,8 @@ export function isUnasked(outcome: AttemptOutcome): outcome is UnaskedOutcome {
 
 /** The outcome after its handlers were called in another worker; null if that was impossible. */
 export function withAnswer(outcome: UnaskedOutcome, answer: AttemptOutcome | null): AttemptOutcome {
-  if (answer === null || answer.type === "snooze" || answer.type === "unstarted") return outcome;
+  if (answer === null || !("error" in answer || answer.type === "ok")) return outcome;
+  if (answer.type === "unstarted") return outcome;
   return answer.type === "ok" ? answer : { ...outcome, error: answer.error, wish: answer.wish };
 }
 

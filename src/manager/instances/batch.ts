@@ -19,14 +19,14 @@ type Reads = Pick<StoreReads, "get" | "list">;
 export async function acceptBatch<Request extends { readonly id?: string }>(
   requests: readonly Request[],
   how: {
-    readonly make: (request: Request) => NewInstance;
+    readonly make: (request: Request, index: number) => NewInstance;
     readonly accept: (instances: readonly NewInstance[]) => Promise<readonly EnqueueResult[]>;
     readonly isDryRun: boolean;
     readonly store: Reads;
   },
 ): Promise<BatchReport> {
   const { make, accept, isDryRun, store } = how;
-  const instances = requests.map((request, index) => inRequest(index, () => make(request)));
+  const instances = requests.map((request, index) => inRequest(index, () => make(request, index)));
   if (isDryRun) {
     const named = instances.map((instance, index) => requests[index]!.id ? instance : null);
     return { instances: [], existing: await countKnown(named, store) };

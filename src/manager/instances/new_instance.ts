@@ -33,6 +33,8 @@ export interface Seed {
   /** A number in [0, 1) for jitter. */
   readonly random: number;
   readonly parent?: ParentInstance | undefined;
+  /** Its place among the requests of a batch; absent: the first. */
+  readonly index?: number | undefined;
 }
 
 /** The seed of a new instance. @param nowMs the current time by default */
@@ -57,19 +59,27 @@ export function newInstance(job: JobDefinition, given: ScheduleOptions, seed: Se
   const argumentsJson = argumentsFor(job, options.arguments ?? []);
   const dueAt = dueTime(options, seed);
   const deadlineMs = options.deadlineMs ?? job.options.deadlineMs;
+  const parentStep = parent?.steps?.[seed.index ?? 0];
+  // A due time in the past counts as now.
+  const deadlineAt = deadlineOf(deadlineMs, Math.max(dueAt ?? 0, seed.nowMs));
   return completeInstance(job, {
     id: options.id == null ? seed.id : ownId(options.id),
     priority: options.priority ?? usualPriority(job, parent),
     argumentsJson,
-    keys: uniqueKeyOf(job, argumentsJson, options),
+    // Its parent waits for this child, not for another one that has the key.
+    keys: parentStep === undefined ? uniqueKeyOf(job, argumentsJson, options) : undefined,
     dueAt,
-    // A due time in the past counts as now.
-    deadlineAt: deadlineOf(deadlineMs, Math.max(dueAt ?? 0, seed.nowMs)),
+    deadlineAt: parentStep === undefined ? deadlineAt : earliest(deadlineAt, parent!.deadlineAt),
     retryMax: options.retries ?? job.options.retry.max,
     timeoutMs: options.timeoutMs ?? job.options.timeoutMs,
     parentId: parent?.id,
     flowId: parent && (parent.flowId ?? parent.id),
+    parentStep,
   });
+}
+
+function earliest(one: number | null, other: number | null): number | null {
+  return one === null || other === null ? one ?? other : Math.min(one, other);
 }
 
 /** The job's priority. Children wait behind other work of it: a fan-out delays no other run. */
@@ -211,8 +221,8 @@ interface OwnParts
     Pick<NewInstance, "id" | "priority" | "argumentsJson" | "dueAt" | "deadlineAt">,
     Pick<NewInstance, "retryMax" | "timeoutMs">,
     Partial<Pick<NewInstance, "scheduleId" | "scheduledFor" | "retryOf">>,
-    Pick<NewInstance, "parentId" | "flowId"> {
-  readonly keys?: UniqueKey;
+    Pick<NewInstance, "parentId" | "flowId" | "parentStep"> {
+  readonly keys?: UniqueKey | undefined;
 }
 
 // Field by field: spreading objects took half of the time that a new instance takes here.
@@ -233,6 +243,7 @@ function completeInstance(job: JobDefinition, own: OwnParts): NewInstance {
     retryOf: own.retryOf ?? null,
     parentId: own.parentId,
     flowId: own.flowId,
+    parentStep: own.parentStep,
     deadlineAt: own.deadlineAt,
     retryMax: own.retryMax,
     timeoutMs: own.timeoutMs,
@@ -270,11 +281,9 @@ function uniqueKeyOf(
     checkUniqueKey(uniqueKey);
     const hasRule = uniqueForMs !== undefined || onConflict !== undefined;
     const own: UniqueRule = { forMs: uniqueForMs ?? null, onConflict: onConflict ?? "refuse" };
-    const isWhole = uniqueKey.startsWith(`${kindWord(job.kind)} `);
+    const whole = wholeUniqueKey(job.kind, uniqueKey);
     return {
-      ...(isWhole
-        ? { uniqueKey }
-        : { uniqueKey: keyOf(job.kind, uniqueKey), formerKey: uniqueKey }),
+      ...(whole === uniqueKey ? { uniqueKey } : { uniqueKey: whole, formerKey: uniqueKey }),
       ...(hasRule ? { unique: own } : {}),
     };
   }
@@ -293,6 +302,11 @@ function uniqueKeyOf(
     uniqueKey: keyOf(job.kind, text),
     unique: { forMs: uniqueForMs ?? policy.forMs, onConflict: onConflict ?? policy.onConflict },
   };
+}
+
+/** A unique key as the store has it: it begins with the kind. */
+export function wholeUniqueKey(kind: string, uniqueKey: string): string {
+  return uniqueKey.startsWith(`${kindWord(kind)} `) ? uniqueKey : keyOf(kind, uniqueKey);
 }
 
 function checkUniqueKey(key: string): void {

@@ -1,3 +1,4 @@
+import { NEVER_DUE } from "../../core/wait.ts";
 import { nextRunAt, pausedUntil } from "../../core/time/next_run.ts";
 import type { Pause, StoreReads, Upcoming, UpcomingQuery } from "../../store/store.ts";
 import type { UpcomingRun, UpcomingRuns } from "../api/instances.ts";
@@ -70,7 +71,9 @@ function runsOf({ instances, schedules }: Upcoming, pauses: readonly Pause[]): U
     const { id: scheduleId, kind } = record;
     return dueAt === null ? [] : [{ kind, dueAt, scheduleId, instanceId: null }];
   });
-  const waiting = instances.map(({ id, kind, dueAt }): UpcomingRun => ({
+  // A parked instance that no time wakes has no due time.
+  const due = instances.filter(({ dueAt }) => dueAt < NEVER_DUE);
+  const waiting = due.map(({ id, kind, dueAt }): UpcomingRun => ({
     kind,
     dueAt,
     scheduleId: null,

@@ -3,6 +3,8 @@ import { isBlackedOut } from "../../core/time/blackout.ts";
 import { formatDuration, runText } from "../../core/time/duration.ts";
 import { formatLocal } from "../../core/time/local_time.ts";
 import { type Instance, isElsewhere } from "../../core/instance.ts";
+import { waitsText } from "../../core/flow/wait_text.ts";
+import { NEVER_DUE } from "../../core/wait.ts";
 import { type Block, blockWords } from "../../core/job/limits.ts";
 import { CHANGED, type ScheduleRecord, type TickFate } from "../../core/time/schedule.ts";
 import { CORRECTION_MS } from "../../core/time/ticks.ts";
@@ -90,8 +92,12 @@ function deadlineWhy(
 
 function waitingWhy(instance: Instance, facts: InstanceFacts): string {
   const { nowMs, ahead, pause, block } = facts;
-  const { dueAt, attempt, reason } = instance;
+  const { dueAt, attempt, reason, waits, scheduledAt } = instance;
   const at = timesIn(facts.timezone);
+  if (waits !== null && dueAt > nowMs) {
+    const end = dueAt === NEVER_DUE ? "" : `, until ${at(dueAt)} at the latest`;
+    return `It is parked and waits for ${waitsText(waits)}, since ${at(scheduledAt)}${end}`;
+  }
   if (reason === "queued" && ahead !== null && ahead.id !== instance.id) {
     return `It waits until ${ahead.id} of the same schedule has ended`;
   }

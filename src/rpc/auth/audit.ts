@@ -44,6 +44,10 @@ const LINES: Lines = {
     "Retried an instance",
     { of: uuid, kind: instance?.kind, instance: instance?.uuid },
   ],
+  signalInstance: ({ name }, { instance, status }) => [
+    "Sent a signal",
+    { name, fate: status, kind: instance?.kind, instance: instance?.uuid },
+  ],
   freezeInstance: ({ uuid, thaw, reason }, { instance, changed }) =>
     changed
       ? [

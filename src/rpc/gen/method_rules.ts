@@ -27,6 +27,8 @@ const RULES = {
   waitInstance: { role: "viewer", effect: "answer", time: "long" },
   retryInstance: { role: "operator", effect: "change" },
   freezeInstance: { role: "operator", effect: "change" },
+  signalInstance: { role: "operator", effect: "change", caller: "name" },
+  listSteps: { role: "viewer", effect: "answer" },
   redriveInstances: { role: "operator", effect: "change", time: "long for many" },
   lookupInstanceHistory: { role: "viewer", effect: "read" },
   lookupInstanceLogs: { role: "viewer", effect: "read" },

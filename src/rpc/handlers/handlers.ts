@@ -1,7 +1,7 @@
 import { type Instance, isUuid } from "../../core/instance.ts";
 import { withoutUndefined } from "../../core/text/object_keys.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
-import type { ManagerApi, ScheduleOptions } from "../../manager/api.ts";
+import type { ManagerApi, ScheduleOptions, SignalReport } from "../../manager/api.ts";
 import { parseScheduleText } from "../../core/time/ticks.ts";
 import {
   hookToWire,
@@ -11,6 +11,7 @@ import {
   previewToWire,
   scheduleToWire,
   statusToWire,
+  stepToWire,
   storeToWire,
 } from "../messages/convert.ts";
 import { fitInstances, fitNodes } from "../messages/fit.ts";
@@ -36,7 +37,7 @@ import {
   readRetryOptions,
   readScheduleOptions,
 } from "../messages/schedule_requests.ts";
-import type { JobSchema, ScheduleJobRequest } from "../gen/job_pb.ts";
+import type { JobSchema, ScheduleJobRequest, SignalInstanceRequest } from "../gen/job_pb.ts";
 import { waitResponse } from "../messages/wait_response.ts";
 import type { WireRecord } from "../messages/wire_record.ts";
 
@@ -97,6 +98,32 @@ async function dryRun(manager: ManagerApi, kind: string, options: ScheduleOption
   if (options.id === undefined) return wire;
   const { existing } = await manager.scheduleBatch([{ kind, ...options }], { isDryRun: true });
   return existing === 0 ? wire : { ...wire, uuid: options.id };
+}
+
+async function sendSignal(
+  manager: ManagerApi,
+  request: SignalInstanceRequest,
+  by: string,
+): Promise<SignalReport> {
+  const { uuid, kind, uniqueKey, valueJson, signalId } = request;
+  const value = valueJson === undefined ? null : readJson(valueJson, "value_json");
+  const name = readName(request.name, "name");
+  const options = { value, signalId: textOf(signalId), by };
+  if (textOf(uuid) !== undefined) {
+    const id = await resolveId(manager, uuid!);
+    return await manager.signalInstance({ id }, name, options);
+  }
+  const target = { kind: readName(kind ?? "", "kind"), uniqueKey: uniqueKey ?? "" };
+  if (target.uniqueKey === "") throw refuse("unique_key", "it is empty, wanted the key");
+  return await manager.signalInstance(target, name, options);
+}
+
+function readJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw refuse(path, "it is not JSON");
+  }
 }
 
 async function resolveId(manager: ManagerApi, uuid: string): Promise<string> {
@@ -171,6 +198,13 @@ export function createHandlers(manager: ManagerApi): Handlers {
       const options = readRetryOptions(request);
       const id = await resolveId(manager, request.uuid);
       return { instance: instanceToWire(await manager.retryInstance(id, options)) };
+    },
+    async signalInstance(request, { caller }) {
+      const { status, instance } = await sendSignal(manager, request, caller.name);
+      return { status, instance: instanceToWire(instance) };
+    },
+    async listSteps({ uuid }) {
+      return { steps: (await manager.listSteps(await resolveId(manager, uuid))).map(stepToWire) };
     },
     async freezeInstance({ uuid, thaw, reason }) {
       const id = await resolveId(manager, uuid);

@@ -7,6 +7,8 @@ import {
   type RunningProcess,
   type StoredLogEntry,
 } from "../../core/instance.ts";
+import { NEVER_DUE } from "../../core/wait.ts";
+import type { StepInfo } from "../../core/flow/step_info.ts";
 import { argumentTexts, conditionTexts, hookPathOf } from "../../core/hooks/hook.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
 import { isSystemKind } from "../../core/job/kind.ts";
@@ -28,6 +30,7 @@ import type {
   LogEntrySchema,
   NodeSchema,
   ScheduleSchema,
+  StepSchema,
 } from "../gen/job_pb.ts";
 import type { WireRecord } from "./wire_record.ts";
 
@@ -102,7 +105,14 @@ export function instanceToWire(instance: Instance): WireRecord<typeof JobInstanc
     codeVersion: instance.version,
     maxRssBytes: instance.usage?.maxRssBytes,
     cpuMs: instance.usage?.cpuMs,
+    dueAt: instance.dueAt === NEVER_DUE ? null : instance.dueAt,
+    waits: state === "scheduled" ? instance.waits ?? [] : [],
   };
+}
+
+/** A step of an instance on the wire. */
+export function stepToWire({ error, ...step }: StepInfo): WireRecord<typeof StepSchema> {
+  return { ...step, errorName: error?.name, error: error?.message };
 }
 
 /** The processes of an instance on this node; empty if unknown. */

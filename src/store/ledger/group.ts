@@ -4,6 +4,7 @@ import type { Committed, OpenRequest, StoreInfo } from "../store.ts";
 import { QuotaError } from "./checks.ts";
 import { checkOpening } from "./maintenance/marks.ts";
 import { addNewsOfEnds } from "./operations/memos.ts";
+import { deliverOutcomes } from "./operations/flows.ts";
 import { recover } from "./operations/recover.ts";
 import type { LedgerOwner, OperationOptions } from "./owner.ts";
 import { LedgerState, type Moment, momentBy } from "./state.ts";
@@ -246,6 +247,7 @@ export function runOperation<One extends QueuedOperation>(
 ): Result<One> {
   try {
     const value = operation.run(state, moment);
+    deliverOutcomes(state, moment, state.takeChildren());
     state.releaseHeld();
     addNewsOfEnds(state, moment, state.takeFinals());
     state.at = Math.max(state.at, moment.at);

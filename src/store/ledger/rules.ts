@@ -1,3 +1,4 @@
+import { NEVER_DUE, type Wait } from "../../core/wait.ts";
 import { type ErrorInfo, type Instance, isElsewhere, type Reason } from "../../core/instance.ts";
 import { type FinalState, isFinal } from "../../core/state.ts";
 import { AHEAD_MS_MAX, type Settlement } from "../store.ts";
@@ -27,7 +28,10 @@ export function claimInstance(instance: Instance, node: string, { at, stamp }: D
     reason: null,
     // An instance that is claimed early starts no sooner than it is due.
     processedAt: Math.max(stamp, instance.dueAt),
-    attempt: instance.attempt + 1,
+    // A parked instance continues its attempt.
+    ...(instance.waits === null
+      ? { attempt: instance.attempt + 1 }
+      : { resumes: instance.resumes + 1 }),
     fence: nextFence(instance.fence, at),
     node,
     progress: null,
@@ -45,6 +49,9 @@ export function isClaimedEarly(instance: Instance, stamp: number): boolean {
 
 /** Reason of an instance that its node released. */
 const RELEASED: Reason = "released";
+
+/** Reason of an instance that waits for what its code began. */
+const PARKED: Reason = "parked";
 
 /** Reason of an instance that a later one replaced. */
 const REPLACED = "replaced";
@@ -67,6 +74,7 @@ export function cancelInstance(
     reason,
     cancelRequestedAt: at,
     settledAt: at,
+    waits: null,
   };
 }
 
@@ -111,6 +119,7 @@ export function settleInstance(
           error: storableError(outcome.error),
           failures,
           settledAt: at,
+          waits: null,
         },
         ended: null,
       };
@@ -135,6 +144,8 @@ export function settleInstance(
         reason: "snoozed",
         error: instance.error,
       }, at);
+    case "park":
+      return park(instance, outcome.waits, at);
     case "release":
       if (outcome.isUnstarted) return unclaimed(instance, outcome.dueAt, at);
       return again(instance, {
@@ -150,7 +161,7 @@ function end(
   how: { state: FinalState; reason: Reason; error: ErrorInfo | null },
   at: number,
 ): Step {
-  return { instance: { ...instance, ...how, settledAt: at }, ended: null };
+  return { instance: { ...instance, ...how, settledAt: at, waits: null }, ended: null };
 }
 
 /** True if an instance due at `dueAt` would miss its deadline. */
@@ -189,6 +200,7 @@ function again(
       dueAt,
       scheduledAt: at,
       node: null,
+      waits: null,
     },
     ended: {
       attempt: instance.attempt,
@@ -201,8 +213,33 @@ function again(
   };
 }
 
+/** An instance that waits; its attempt continues once one of its waits is satisfied. */
+function park(instance: Instance, waits: readonly Wait[], at: number): Step {
+  return {
+    instance: {
+      ...instance,
+      ...parkOf(waits),
+      state: "scheduled",
+      reason: PARKED,
+      scheduledAt: at,
+      node: null,
+    },
+    ended: null,
+  };
+}
+
+/** The waits of an instance as they are stored, and the time at which it is due without them. */
+export function parkOf(waits: readonly Wait[]): Pick<Instance, "dueAt" | "waits"> {
+  const times = waits.map(({ until }) => until ?? NEVER_DUE);
+  return {
+    dueAt: Math.ceil(Math.min(NEVER_DUE, ...times)),
+    waits: waits.map((wait) => ({ ...wait, name: storable(wait.name) })),
+  };
+}
+
 /** An instance without the unstarted attempt of its claim. */
 function unbegun(instance: Instance): Instance {
+  if (instance.waits !== null) return { ...instance, resumes: instance.resumes - 1 };
   const attempt = instance.attempt - 1;
   return { ...instance, attempt, processedAt: attempt === 0 ? null : instance.processedAt };
 }
@@ -211,7 +248,9 @@ function unbegun(instance: Instance): Instance {
 function unclaimed(instance: Instance, dueAt: number, at: number): Step {
   const before = unbegun(instance);
   const { instance: after } = again(before, { dueAt, reason: RELEASED, error: before.error }, at);
-  return { instance: after, ended: null };
+  // A claim that would have continued it is released: the next one does.
+  const isParked = after.state === "scheduled" && before.waits !== null;
+  return { instance: isParked ? { ...after, waits: before.waits } : after, ended: null };
 }
 
 /**
@@ -233,6 +272,7 @@ export function isRepeated(
     return outcome.type === "release" && ended.reason === RELEASED;
   }
   if (instance.fence !== fence) return false;
+  if (outcome.type === "park" && instance.state === "scheduled") return instance.reason === PARKED;
   if (outcome.type === "release" && outcome.isUnstarted && instance.state === "scheduled") {
     return instance.reason === RELEASED;
   }

@@ -113,6 +113,8 @@ export class LedgerState {
   readonly #watchers = new Set<string>();
   /** Watched instances that became final in this operation. */
   #finals: Instance[] = [];
+  /** Children that a step of their parent waits for, which became final in this operation. */
+  #children: Instance[] = [];
   /** Schedules with held instances that had an instance become final. */
   readonly #ended = new Set<string>();
   /** The first ready row by kind; null for none, absent if unknown. */
@@ -157,6 +159,7 @@ export class LedgerState {
     const watchers = { prefix: WATCHER_MEMO, after: null, limit: WATCHERS_MAX };
     for (const { key } of this.tables.memos.list(watchers)) this.#watchers.add(key);
     this.#finals = [];
+    this.#children = [];
     this.scheduleCount = this.tables.schedules.count();
     this.held = this.tables.instances.countHeld();
     this.#ended.clear();
@@ -188,6 +191,7 @@ export class LedgerState {
     this.#saveCounts();
     this.#ended.clear();
     this.#finals = [];
+    this.#children = [];
     this.#endGroup();
   }
 
@@ -236,6 +240,7 @@ export class LedgerState {
     }
     if (this.held.size > 0) this.#noteEnd(before, after);
     if (this.#watchers.size > 0) this.#noteFinal(before.instance, after.instance);
+    this.#noteChild(before.instance, after.instance);
     if (before.isReady && !before.isBehind) this.#forgetHead(before);
     if (after.isReady && !after.isBehind) {
       this.#noteReady(after.instance.kind, readyKeyOf(after));
@@ -390,6 +395,18 @@ export class LedgerState {
     const finals = this.#finals;
     if (finals.length > 0) this.#finals = [];
     return finals;
+  }
+
+  /** The children that ended in this operation, each returned once. */
+  takeChildren(): readonly Instance[] {
+    const children = this.#children;
+    if (children.length > 0) this.#children = [];
+    return children;
+  }
+
+  #noteChild(before: Instance, after: Instance): void {
+    if (after.parentStep === null || !isFinal(after.state) || isFinal(before.state)) return;
+    this.#children.push(after);
   }
 
   #noteFinal(before: Instance, after: Instance): void {

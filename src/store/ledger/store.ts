@@ -29,6 +29,7 @@ import { recordRuns } from "./operations/external_runs.ts";
 import { joinNode, leaveNode, listNodes, reportNode, setNodeWorkers } from "./operations/nodes.ts";
 import { addNews, listMemos, putMemo, removeMemos } from "./operations/memos.ts";
 import { removePause, setPause } from "./operations/pauses.ts";
+import { putSteps, signal } from "./operations/flows.ts";
 import { redrive } from "./operations/redrive.ts";
 import {
   findCleared,
@@ -94,6 +95,8 @@ export class LedgerStore extends LedgerReader implements Store {
   readonly cancel = this.#operation("cancel", cancel);
   readonly redrive = this.#operation("redrive", redrive, NEW);
   readonly recordRuns = this.#operation("record a run", recordRuns, NEW);
+  readonly putSteps = this.#operation("record steps", putSteps);
+  readonly signal = this.#operation("send a signal", signal);
   readonly appendLogs = this.#operation("append logs", appendLogs);
   readonly advance = this.#operation("advance", advance, ADVANCE);
   readonly backfill = this.#operation("backfill", backfill, NEW);

@@ -10,6 +10,7 @@ import type { ChangeHint, OpenRequest, Store, StoreInfo } from "../store.ts";
 import { Unpacker } from "./codec/msgpack.ts";
 import { ServerLink } from "./link/server_link.ts";
 import { checkSameData, openData } from "./open.ts";
+import { flowOperations } from "./operations/flows.ts";
 import { instanceReads } from "./operations/instance_reads.ts";
 import { instanceOperations } from "./operations/instances.ts";
 import { logOperations } from "./operations/logs.ts";
@@ -51,6 +52,7 @@ export function valkeyStore(options: ValkeyStoreOptions): Store {
     ...scheduleOperations(queue),
     ...nodeOperations(queue),
     ...memoOperations(queue),
+    ...flowOperations(queue),
     records: recordOperations(queue),
     open: (request) => session.open(request),
     close: () => session.close(),

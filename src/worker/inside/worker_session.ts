@@ -100,6 +100,7 @@ export class WorkerSession {
 
   constructor(host: SessionHost) {
     this.#host = host;
+    this.#output.isMuted = () => this.#current?.scope.isReplaying ?? false;
     this.#calls = new SessionCalls((message) => host.send(message));
   }
 

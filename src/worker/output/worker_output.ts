@@ -33,6 +33,9 @@ export class WorkerOutput {
   #mask = new SecretMask();
   #indent = "";
 
+  /** True while lines of the console repeat what an earlier run of the instance printed. */
+  isMuted: () => boolean = () => false;
+
   constructor(clock: Clock) {
     this.#clock = clock;
   }
@@ -122,6 +125,7 @@ export class WorkerOutput {
   }
 
   #print(level: LogLevel, args: readonly unknown[]): void {
+    if (this.isMuted()) return;
     const source = level === "warn" || level === "error" ? "stderr" : "stdout";
     const [only] = args;
     let text = args.length === 1 && typeof only === "string" ? endAtJob(only) : printedText(args);

@@ -423,9 +423,9 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
 
   #resultOutcome(result: AttemptResult): AttemptOutcome {
     if (result.type !== "ok") return result;
-    const { type, resultsJson, exitCode = 0 } = result;
+    const { exitCode = 0, ...outcome } = result;
     if (exitCode !== 0) this.#note(`Exit code ${exitCode} counts as success`);
-    return { type, resultsJson };
+    return outcome;
   }
 }
 

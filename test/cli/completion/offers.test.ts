@@ -11,7 +11,12 @@ import { cli } from "../../support/worlds/cli_world.ts";
 const VERBS = await loadVerbs();
 
 /** Words that a shell cannot know. */
-const FREE_WORDS = ["next SCHEDULE", "scale COUNT", "new NAME"];
+const FREE_WORDS = [
+  "next SCHEDULE",
+  "scale COUNT",
+  "new NAME",
+  ...["signal NAME", "signal JSON", "approve NAME", "reject NAME"],
+];
 
 const leaves = (entry: VerbEntry): Verb[] => isGroup(entry) ? entry.verbs.flatMap(leaves) : [entry];
 const LEAVES = VERBS.flatMap(leaves);

@@ -21,15 +21,17 @@ import type { JobState } from "${ROOT}src/core/state.ts";
 import type { ScheduleOptions } from "${ROOT}src/manager/api.ts";
 import type { Manager as Operations } from "${ROOT}src/manager/manager.ts";
 import type { BulkFilter, InstanceFilter } from "${ROOT}src/core/job/instance_filter.ts";
-import type { WorkerInfo } from "${ROOT}src/worker/attempt_scope.ts";
+import type { FlowContext } from "${ROOT}src/core/flow/flow_context.ts";
 
 type Fits<A, B> = [A] extends [B]
   ? [B] extends [A] ? ([keyof A] extends [keyof B] ? true : "a member is missing") : "the core takes less"
   : "the core gives less";
+// Types that depend on type parameters are compared by the names of their members.
 export const context: Fits<
-  Omit<Core.Context, "manager">,
-  Omit<Ambient.Context, "manager">
+  Omit<Core.Context, "manager" | keyof FlowContext>,
+  Omit<Ambient.Context, "manager" | keyof FlowContext>
 > = true;
+export const flow: Fits<keyof FlowContext, keyof Ambient.FlowContext> = true;
 export const instance: Fits<Core.InstanceHandle, Ambient.Instance> = true;
 export const log: Fits<Core.InstanceLog, Ambient.InstanceLog> = true;
 export const state: Fits<JobState, Ambient.JobState> = true;
@@ -37,7 +39,7 @@ export const input: Fits<JobInput, Ambient.JobInput> = true;
 export const options: Fits<ScheduleOptions, Ambient.ScheduleOptions> = true;
 export const filter: Fits<InstanceFilter, Ambient.InstanceFilter> = true;
 export const bulk: Fits<BulkFilter, Ambient.BulkFilter> = true;
-export const worker: Fits<WorkerInfo, Ambient.Worker> = true;
+export const worker: Fits<Core.WorkerInfo, Ambient.Worker> = true;
 declare const operations: Operations;
 declare const jobManager: JobManager;
 export const manager: Ambient.Manager = jobManager;
@@ -56,6 +58,10 @@ export default {
     const next = await manager.scheduleJob("other", { arguments: [day], afterMs: 5 });
     context.progress(1, 2);
     await context.manager.waitInstance(next.id, 1_000);
+    const { id } = await context.step("charge", () => ({ id: 7, at: new Date() }));
+    const answer = await context.waitFor<{ ok: boolean }>("approved", { timeout: "7d" });
+    const file: string = await context.call<(name: string) => string>("render", String(id));
+    context.log.info(file, !answer.timedOut && answer.value.ok);
     return next.id;
   },
   onComplete(instance: Instance, results: readonly unknown[]) {

@@ -185,6 +185,8 @@ test("instanceToWire() gives every field but those that only the store uses", ()
   const renamed = Object.keys(instance).filter((name) => !(name in JobInstanceSchema.field));
   // Inherited members are read only by their names.
   assert.deepEqual(unreadMembers(Object.create(instance), renamed, instanceToWire), [
+    "parentStep",
+    "stepsAt",
     "crashesMax",
     "queueKey",
     "keepSuccessMs",

@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import test, { after } from "node:test";
-import { CaseTime } from "../../../src/conformance/index.ts";
-import { StoreWorld } from "../../../src/conformance/store_world.ts";
+import type { StoreWorld } from "../../../src/conformance/store_world.ts";
 import { isJobError } from "../../../src/core/errors.ts";
-import { MemoryStore } from "../../../src/store/memory/store.ts";
 import type { NewInstance, Settlement } from "../../../src/store/store.ts";
 import { ValkeyWorld } from "../../support/servers/valkey_world.ts";
+import { answersAsMemory as asMemory } from "./memory_twin.ts";
 
 // Batches of ordinary instances are accepted, claimed and settled as runs, by functions of the
 // script that do nothing else. Each test does the same with the memory store, and checks the
@@ -14,27 +13,9 @@ import { ValkeyWorld } from "../../support/servers/valkey_world.ts";
 const valkey = new ValkeyWorld();
 after(() => valkey.close());
 
-const NODE = { at: { wallMs: 1, monotonicMs: 1 }, node: "n1" };
-
-type Steps = (world: StoreWorld) => Promise<unknown>;
-
 /** The same steps on both stores have the same results and leave the same data. */
-async function answersAsMemory(steps: Steps): Promise<void> {
-  const time = new CaseTime();
-  const { make } = await valkey.stores({ clock: () => time.at });
-  const valkeyStore = make();
-  const answers: unknown[] = [];
-  const memoryTime = new CaseTime();
-  const memory = new MemoryStore();
-  for (const [store, clock] of [[valkeyStore, time], [memory, memoryTime]] as const) {
-    await store.open(NODE);
-    const world = new StoreWorld(store, { store }, clock);
-    const answer = await steps(world);
-    answers.push({ answer, left: (await store.list({}, { limit: 100 })).items });
-    assert.deepEqual(await store.records.findProblems({ limit: 9 }), []);
-    await store.close();
-  }
-  assert.deepEqual(answers[0], answers[1]);
+function answersAsMemory(steps: (world: StoreWorld) => Promise<unknown>): Promise<void> {
+  return asMemory(valkey, steps);
 }
 
 async function enqueue(world: StoreWorld, instances: readonly NewInstance[]) {

@@ -1,3 +1,4 @@
+import type { StepInfo } from "../../../src/core/flow/step_info.ts";
 import { createHash } from "node:crypto";
 import type { HookDelivery } from "../../../src/core/hooks/hook.ts";
 import type { ReportedRun } from "../../../src/core/job/external.ts";
@@ -117,6 +118,8 @@ export class FakeManager implements ManagerApi {
   /** What explain() was asked for. */
   readonly explained: ExplainQuery[] = [];
   readonly canceled: { readonly query: InstanceQuery; readonly all: boolean }[] = [];
+  readonly signals: unknown[] = [];
+  steps: readonly StepInfo[] = [];
   readonly frozen: { readonly id: string; readonly thaw?: boolean; readonly reason?: string }[] =
     [];
   readonly redriven: {
@@ -480,6 +483,19 @@ export class FakeManager implements ManagerApi {
       retryOf: (await this.getInstance(id)).id,
       argumentsJson: JSON.stringify(input),
     });
+
+  signalInstance: ManagerApi["signalInstance"] = async (target, name, options) => {
+    this.signals.push({ target, name, ...options });
+    const instance = "id" in target
+      ? await this.getInstance(target.id)
+      : [...this.instances.values()][0]!;
+    return { status: "woke", instance };
+  };
+
+  listSteps: ManagerApi["listSteps"] = async (id) => {
+    await this.getInstance(id);
+    return this.steps;
+  };
 
   freezeInstance: ManagerApi["freezeInstance"] = async (id, options) => {
     this.frozen.push({ id, ...options });

@@ -17,7 +17,7 @@ import { findInstance } from "../../lookup/find_instance.ts";
 import { present } from "../../lookup/lookup.ts";
 import type { Verb, VerbGroup } from "../../verb/verb.ts";
 import { describeInstance, describeJob } from "../../lookup/descriptions.ts";
-import { nodeVerb, scheduleVerb } from "./get_others.ts";
+import { nodeVerb, scheduleVerb, stepsVerb } from "./get_others.ts";
 import { namedVerb } from "./named_verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { JOB_VIEW } from "../../views/job_view.ts";
@@ -117,6 +117,6 @@ const NAMED = namedVerb({
 export const GET: VerbGroup = {
   name: "get",
   summary: "Show one job, instance, schedule or node, or the version of the daemon",
-  verbs: [VERSION, JOB, INSTANCE, scheduleVerb("get"), nodeVerb("get")],
+  verbs: [VERSION, JOB, INSTANCE, scheduleVerb("get"), nodeVerb("get"), stepsVerb("get")],
   otherwise: NAMED,
 };

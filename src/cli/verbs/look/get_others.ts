@@ -3,12 +3,14 @@ import { JobError } from "../../../core/errors.ts";
 import { didYouMean } from "../../../core/text/nearest.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { Node, Schedule } from "../../../rpc/gen/job_pb.ts";
+import { resolveId } from "../../lookup/find_instance.ts";
 import { findSchedule } from "../../lookup/lookup.ts";
 import type { Printer } from "../../output/printer.ts";
 import { FIELDS_OPTION } from "../../parsing/options.ts";
 import type { Verb } from "../../verb/verb.ts";
 import { nodeLines, scheduleLines } from "../../views/details.ts";
 import { NODE_VIEW } from "../../views/node_view.ts";
+import { STEP_VIEW } from "../../views/step_view.ts";
 import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
 
 /** The verb for a schedule of a group: `jobctl get schedule`. */
@@ -29,6 +31,28 @@ export function scheduleVerb(group: string): Verb {
     ]],
     async run(args, { client, printer }) {
       await showSchedule(await findSchedule(await client(), args.word("ID")), printer);
+    },
+  };
+}
+
+/** The verb for the steps of an instance: `jobctl get steps`. */
+export function stepsVerb(group: string): Verb {
+  return {
+    name: "steps",
+    summary: "Show the steps, waits, children and signals of an instance, with their results",
+    watches: "everything",
+    words: [{
+      name: "ID",
+      describe: "Id of the instance, any unambiguous part of it, last, or last:KIND",
+      offers: "instance",
+    }],
+    options: FIELDS_OPTION,
+    examples: [[`jobctl ${group} steps last:order`, "How far the last order has come"]],
+    async run(args, { client, printer }) {
+      const connection = await client();
+      const uuid = await resolveId(connection, args.word("ID"), `jobctl ${group} steps last:KIND`);
+      const { steps } = await connection.listSteps({ uuid });
+      await printer.list(STEP_VIEW, steps, "It has recorded no steps");
     },
   };
 }

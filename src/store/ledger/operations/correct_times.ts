@@ -1,7 +1,7 @@
 import { correctInstance } from "../../../core/time/clock_correction.ts";
 import { checkBatch } from "../checks.ts";
 import type { LedgerState, Moment } from "../state.ts";
-import { updateInstance } from "./settle.ts";
+import { updateInstance } from "./update_instance.ts";
 
 /** Correct the times of instances that a fast clock wrote. @returns the ids of the changed ones */
 export function correctTimes(

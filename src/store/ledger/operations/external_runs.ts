@@ -19,7 +19,7 @@ import type { Row } from "../tables/row.ts";
 import { fateOf } from "./fates.ts";
 import { addLines } from "./logs.ts";
 import { addNewsOfMissed } from "./memos.ts";
-import { updateInstance } from "./settle.ts";
+import { updateInstance } from "./update_instance.ts";
 
 /** Longest name of a host, in characters. */
 const HOST_LENGTH_MAX = 255;

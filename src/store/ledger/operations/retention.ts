@@ -7,6 +7,7 @@ import { collect, readerOfLogs, rowsOfIds } from "../reading/reads.ts";
 import type { Row } from "../tables/row.ts";
 import { Scan, seqFrom } from "../reading/scan.ts";
 import type { LedgerState, Moment } from "../state.ts";
+import { removeSteps } from "./flows.ts";
 import { removeEndedPauses } from "./pauses.ts";
 
 /** Most log lines deleted by one operation, so that no claim waits long. */
@@ -55,6 +56,7 @@ function removeRows(state: LedgerState, rows: readonly Row[]): readonly string[]
     if (removed > 0) state.isDirty = true;
     lineCount += removed;
     if (lineCount >= LOG_LINES_MAX) break;
+    removeSteps(state, row.instance);
     state.remove(row);
     ids.push(row.instance.id);
   }

@@ -1,12 +1,15 @@
 import type { Instance } from "../../../core/instance.ts";
 import { isFinal } from "../../../core/state.ts";
 import { type Settlement, type SettleResult } from "../../store.ts";
-import { checkBatch, checkTime } from "../checks.ts";
+import { STEP_KEY_LENGTH_MAX, type Wait } from "../../../core/wait.ts";
+import { checkBatch, checkName, checkTime } from "../checks.ts";
 import { noteFreed } from "./cancel.ts";
+import { updateInstance } from "./update_instance.ts";
+import { checkSteps, isSatisfied, writeSteps } from "./flows.ts";
 import { writeLogs } from "./logs.ts";
 import { addNewsOfOutput } from "./memos.ts";
 import type { Row } from "../tables/row.ts";
-import { endOf, expireAt, isRepeated, settleInstance } from "../rules.ts";
+import { endOf, isRepeated, settleInstance } from "../rules.ts";
 import { storable } from "../storable.ts";
 import type { LedgerState, Moment } from "../state.ts";
 
@@ -16,10 +19,7 @@ export function settle(
   moment: Moment,
   { settlements }: { readonly settlements: readonly Settlement[] },
 ): readonly SettleResult[] {
-  checkBatch(settlements.length, "settle");
-  for (const { outcome } of settlements) {
-    if (outcome.type !== "final") checkTime(outcome.dueAt, "dueAt");
-  }
+  checkSettlements(settlements);
   return settlements.map((settlement) => settleOne(state, moment, settlement));
 }
 
@@ -34,7 +34,8 @@ function settleOne(state: LedgerState, moment: Moment, settlement: Settlement): 
     return { id, fence, status, instance: row.instance };
   }
   writeLogs(state, lease, settlement.logs);
-  const instance = finishAttempt(state, moment, lease.row, settlement);
+  const row = writeSteps(state, moment, lease.row, settlement.steps);
+  const instance = finishAttempt(state, moment, row, settlement);
   if (settlement.news !== undefined && isFinal(instance.state)) {
     addNewsOfOutput(state, moment, instance);
   }
@@ -53,24 +54,31 @@ export function finishAttempt(
     how.outcome,
     endOf(row.instance, moment.stamp, how.endedAgoMs),
   );
-  updateInstance(state, moment, row, instance);
+  const isAwake = instance.state === "scheduled" && isSatisfied(state, instance);
+  const after = isAwake ? { ...instance, dueAt: moment.wallMs } : instance;
+  updateInstance(state, moment, row, after);
   if (ended) state.addEnded(row, ended);
   state.setLease(instance.id, undefined);
   noteFreed(state, moment, instance.kind);
-  return instance;
+  return after;
 }
 
-/** Update the instance of a row; if it waits, announce its due time. */
-export function updateInstance(
-  state: LedgerState,
-  moment: Moment,
-  row: Row,
-  instance: Instance,
-): void {
-  const isWaiting = instance.state === "scheduled";
-  const isReady = isWaiting ? instance.dueAt <= moment.wallMs : null;
-  state.update(row, { seq: row.seq, instance, isReady, expireAt: expireAt(instance) });
-  if (isWaiting) state.hints.push({ type: "instances", dueAt: instance.dueAt });
+/** @throws JobError `invalid_argument` for settlements that cannot be stored */
+export function checkSettlements(settlements: readonly Settlement[]): void {
+  checkBatch(settlements.length, "settle");
+  for (const { outcome, steps } of settlements) {
+    checkSteps(steps);
+    if (outcome.type === "park") checkWaits(outcome.waits);
+    else if (outcome.type !== "final") checkTime(outcome.dueAt, "dueAt");
+  }
+}
+
+function checkWaits(waits: readonly Wait[]): void {
+  checkBatch(waits.length, "wait for");
+  for (const { key, until } of waits) {
+    if (key !== null) checkName(key, "key", STEP_KEY_LENGTH_MAX);
+    if (until !== null) checkTime(until, "until");
+  }
 }
 
 /** The instance with its attempt's report. */

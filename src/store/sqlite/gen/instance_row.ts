@@ -39,18 +39,22 @@ export function restValues(i: Instance, seq: number, expireAt: number | null): V
   ];
 }
 
-type Extra = Partial<Pick<Instance, "uniqueUntil" | "progress" | "usage" | "redrivenAs">>;
+type Extra = Partial<Pick<Instance, "uniqueUntil" | "parentStep" | "waits" | "resumes" | "stepsAt" | "progress" | "usage" | "redrivenAs">>;
 
 const NO_EXTRA: Extra = {};
 
 /** JSON of the members without a column; null if they are usual. */
 export function packExtra(i: Instance): string | null {
   const isUnusual =
-    i.uniqueUntil !== null || i.progress !== null || i.usage !== null || i.redrivenAs !== null;
+    i.uniqueUntil !== null || (i.parentStep ?? null) !== null || i.waits !== null ||
+    i.resumes !== 0 || i.stepsAt !== null || i.progress !== null || i.usage !== null ||
+    i.redrivenAs !== null;
   if (!isUnusual) return null;
   return JSON.stringify({
-    uniqueUntil: i.uniqueUntil ?? undefined, progress: i.progress ?? undefined,
-    usage: i.usage ?? undefined, redrivenAs: i.redrivenAs ?? undefined,
+    uniqueUntil: i.uniqueUntil ?? undefined, parentStep: i.parentStep ?? undefined,
+    waits: i.waits ?? undefined, resumes: i.resumes ?? undefined, stepsAt: i.stepsAt ?? undefined,
+    progress: i.progress ?? undefined, usage: i.usage ?? undefined,
+    redrivenAs: i.redrivenAs ?? undefined,
   });
 }
 
@@ -80,9 +84,11 @@ export function readInstance(f: Fields, kind: string): Instance {
     crashes: f.crashes as Instance["crashes"], fence: f.fence as Instance["fence"],
     node: f.node as Instance["node"], retryOf: f.retry_of as Instance["retryOf"],
     parentId: f.parent_id as Instance["parentId"], flowId: f.flow_id as Instance["flowId"],
-    version: f.version as Instance["version"], progress: extra.progress ?? null,
-    usage: extra.usage ?? null, deadlineAt: f.deadline_at as Instance["deadlineAt"],
-    redrivenAs: extra.redrivenAs ?? null, retryMax: f.retry_max as Instance["retryMax"],
+    parentStep: extra.parentStep ?? null, waits: extra.waits ?? null, resumes: extra.resumes ?? 0,
+    stepsAt: extra.stepsAt ?? null, version: f.version as Instance["version"],
+    progress: extra.progress ?? null, usage: extra.usage ?? null,
+    deadlineAt: f.deadline_at as Instance["deadlineAt"], redrivenAs: extra.redrivenAs ?? null,
+    retryMax: f.retry_max as Instance["retryMax"],
     crashesMax: f.crashes_max as Instance["crashesMax"],
     timeoutMs: f.timeout_ms as Instance["timeoutMs"],
     keepSuccessMs: f.keep_success_ms as Instance["keepSuccessMs"],

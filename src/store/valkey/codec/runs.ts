@@ -7,7 +7,7 @@ const RUN_MIN = 8;
 /** Longest fixed part that a run shares, so that a small call cannot write very much. */
 const SHARED_BYTES_MAX = 1_024;
 
-/** Consecutive instances that differ in id and fixed part only; see `script/plain_enqueue.lua`. */
+/** Consecutive instances that differ in id and fixed part only; see `script/enqueue.lua`. */
 interface Run {
   readonly first: NewInstance;
   readonly ids: string[];

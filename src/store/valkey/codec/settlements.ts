@@ -1,6 +1,7 @@
+import type { StepPut } from "../../../core/wait.ts";
 import type { ErrorInfo, Instance } from "../../../core/instance.ts";
 import { JOB_STATES } from "../../../core/state.ts";
-import { endOf, settleInstance } from "../../ledger/rules.ts";
+import { endOf, parkOf, settleInstance } from "../../ledger/rules.ts";
 import { storable, storableError } from "../../ledger/storable.ts";
 import type { LogAppend, Settlement, SettleResult } from "../../store.ts";
 import { RESULT } from "../script/constants.ts";
@@ -59,26 +60,34 @@ export function packSettlements(
   { settlements, known, runs, others }: SettlementPlan,
 ): readonly Packable[] {
   return [
-    others.map((index) => packSettlement(settlements[index]!, known[index] !== undefined)),
+    others.map((index) => {
+      const settlement = settlements[index]!;
+      return packSettlement(settlement, known[index] !== undefined && isComputable(settlement));
+    }),
     runs.map(packRun),
   ];
 }
 
 // Changes by others are only visible on the server, which excludes such rows from a run.
 function isPlainClaim(claimed: Instance): boolean {
-  const { attempt, uniqueKey, scheduleId, retryOf, flowId, deadlineAt } = claimed;
+  const { attempt, uniqueKey, scheduleId, retryOf, flowId, deadlineAt, parentId } = claimed;
   return attempt === 1 && uniqueKey === null && scheduleId === null && retryOf === null &&
-    flowId === null &&
-    deadlineAt === null;
+    flowId === null && deadlineAt === null && parentId === null && claimed.stepsAt === null &&
+    claimed.resumes === 0;
+}
+
+/** True if the claimer can compute the result; it does not know which waits are satisfied. */
+function isComputable({ steps = [], outcome }: Settlement): boolean {
+  return steps.length === 0 && outcome.type !== "park";
 }
 
 type PlainSettlement = Settlement & { readonly outcome: Final };
 
 function isPlain(settlement: Settlement): settlement is PlainSettlement {
-  const { logs, version, progress, news, endedAgoMs, outcome } = settlement;
+  const { logs, version, progress, news, endedAgoMs, steps = [], outcome } = settlement;
   return outcome.type === "final" && outcome.error === null && !outcome.isFailure &&
     logs.length === 0 && version === undefined && progress === undefined &&
-    news === undefined && endedAgoMs === undefined;
+    news === undefined && endedAgoMs === undefined && steps.length === 0;
 }
 
 function addToRuns(runs: Run[], settlement: PlainSettlement, kind: string): void {
@@ -120,12 +129,8 @@ function packRun(run: Run): Packable {
 }
 
 function packSettlement(settlement: Settlement, isKnown: boolean): Packable {
-  const { id, fence, version, usage, news, endedAgoMs, outcome } = settlement;
-  const last = endedAgoMs !== undefined
-    ? [news ?? false, Math.floor(endedAgoMs)]
-    : news === undefined
-    ? []
-    : [news];
+  const { id, fence, version, usage, outcome } = settlement;
+  const last = packLast(settlement);
   const first = [
     id,
     fence,
@@ -148,11 +153,28 @@ function packSettlement(settlement: Settlement, isKnown: boolean): Packable {
       ...last,
     ];
   }
+  if (outcome.type === "park") {
+    const { dueAt, waits } = parkOf(outcome.waits);
+    return [...first, dueAt, false, false, JSON.stringify(waits), false, ...last];
+  }
   const reason = outcome.type === "retry" && storable(outcome.reason);
   const error = "error" in outcome && errorText(outcome.error);
   const members = [...first, Math.ceil(outcome.dueAt), reason, error];
   // In their place within all items.
   return last.length === 0 ? members : [...members, false, false, ...last];
+}
+
+/** The members that most settlements lack. */
+function packLast({ news, endedAgoMs, steps = [] }: Settlement): readonly Packable[] {
+  const agoMs = endedAgoMs !== undefined && Math.floor(endedAgoMs);
+  if (steps.length > 0) return [news ?? false, agoMs, steps.map(packStep)];
+  if (agoMs !== false) return [news ?? false, agoMs];
+  return news === undefined ? [] : [news];
+}
+
+/** The record of a step in the form of the script. */
+export function packStep({ key, data, isNew = false }: StepPut): Packable {
+  return [key, storable(data), isNew];
 }
 
 /** Log lines and progress of a claim in the form of the script. */

@@ -1,7 +1,8 @@
 import type { Instance } from "../../../core/instance.ts";
-import { checkBatch, checkLimit, checkNewInstance, checkTime } from "../../ledger/checks.ts";
+import { checkBatch, checkLimit, checkNewInstance } from "../../ledger/checks.ts";
 import { checkReports } from "../../ledger/operations/external_runs.ts";
 import { checkRedrive } from "../../ledger/operations/redrive.ts";
+import { checkSettlements } from "../../ledger/operations/settle.ts";
 import { BATCH_MAX, type InstanceQuery, type Settlement, type Store } from "../../store.ts";
 import { BLOCK, claimerOf } from "../codec/claims.ts";
 import { packMissedTick, packReport, readRecorded } from "../codec/external_runs.ts";
@@ -11,6 +12,7 @@ import { packNewInstance } from "../codec/rows.ts";
 import { packRun, runsOf } from "../codec/runs.ts";
 import { packAppend, packSettlements, planSettlements, readSettled } from "../codec/settlements.ts";
 import { collect, queryOf } from "./instance_reads.ts";
+import { charsOfSteps } from "./flows.ts";
 import { type OperationQueue, weightOf } from "./operation_queue.ts";
 
 /** Most claimed instances kept here, so that replies to their settlements need not contain them. */
@@ -71,10 +73,7 @@ export function instanceOperations(queue: OperationQueue) {
     },
 
     async settle({ settlements }) {
-      checkBatch(settlements.length, "settle");
-      for (const { outcome } of settlements) {
-        if (outcome.type !== "final") checkTime(outcome.dueAt, "dueAt");
-      }
+      checkSettlements(settlements);
       const claimed = settlements.map(({ id, fence }) => {
         const instance = known.get(id);
         known.delete(id);
@@ -190,9 +189,10 @@ export function instanceOperations(queue: OperationQueue) {
   } satisfies Partial<Store>;
 }
 
-function charsOf({ outcome, logs }: Settlement): number {
+function charsOf({ outcome, logs, steps = [] }: Settlement): number {
   const results = outcome.type === "final" ? outcome.resultsJson?.length ?? 0 : 0;
-  return logs.reduce((sum, { message }) => sum + 256 + message.length, results);
+  return logs.reduce((sum, { message }) => sum + 256 + message.length, results) +
+    charsOfSteps(steps);
 }
 
 /** The ids of instances to cancel. */

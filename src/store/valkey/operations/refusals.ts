@@ -78,6 +78,8 @@ const ACTIONS: Readonly<Record<string, string>> = {
   deleteSchedule: "delete a schedule",
   setPause: "pause",
   removePause: "resume",
+  putSteps: "record steps",
+  signal: "send a signal",
   appendLogs: "append logs",
   recordRuns: "record a run",
   removeInstances: "delete instances",

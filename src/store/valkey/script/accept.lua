@@ -44,6 +44,16 @@ function S.need_memos()
   if not S.add_news then FAMILIES.memos() end
 end
 
+-- Define the family of flows in a call that turns out to need it.
+function S.need_flows()
+  S.need_memos()
+  if not S.write_steps then FAMILIES.flows() end
+end
+
+-- Children that became final in this operation and whose parents get their outcomes: id and row;
+-- false for none.
+S.ended_children = false
+
 function S.enter_final(id, r)
   local members = r[RARE]
   if S.is_news(r[KIND], r[STATE]) then
@@ -51,9 +61,16 @@ function S.enter_final(id, r)
     S.tell_end(id, r)
   end
   S.leave_open(id, r[KIND], r[STATE], r[SEQ], S.expire_at(r))
-  if members and members.scheduleId then
+  if not members then return end
+  members.waits = nil
+  if members.scheduleId then
     S.index(S.OPEN_OF_SCHEDULE .. members.scheduleId, id, false)
     S.ended[members.scheduleId] = true
+  end
+  if members.parentStep then
+    local list = S.ended_children or {}
+    list[#list + 1], list[#list + 2] = id, r
+    S.ended_children = list
   end
 end
 

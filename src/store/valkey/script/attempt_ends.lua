@@ -47,13 +47,18 @@ function S.end_row(id, r, state, reason, err, at)
 end
 
 -- Schedule a row again. If no attempt can start before its deadline, end it now, so that nobody has
--- to wait. A row whose attempt never started waits as if it had not been claimed.
+-- to wait. A row whose attempt never started waits as if it had not been claimed; if the claim was
+-- to continue it, the next one is.
 function S.schedule_again(id, r, due, reason, err, at, is_unstarted)
-  if is_unstarted then
+  local members = r[RARE]
+  local waits = members and members.waits
+  if is_unstarted and waits then
+    members.resumes = members.resumes > 1 and members.resumes - 1 or nil
+  elseif is_unstarted then
     r[ATTEMPT] = r[ATTEMPT] - 1
     if r[ATTEMPT] == 0 then r[PROCESSED] = false end
   end
-  local deadline = r[RARE] and r[RARE].deadlineAt
+  local deadline = members and members.deadlineAt
   if deadline and due >= deadline then
     S.end_row(id, r, TIMED_OUT, 'deadline', err or S.PAST_DEADLINE, at)
     return
@@ -61,6 +66,10 @@ function S.schedule_again(id, r, due, reason, err, at, is_unstarted)
   if not is_unstarted then
     local attempt = {r[ATTEMPT], r[FENCE], r[NODE], r[PROCESSED] or at, at, reason}
     rcall('RPUSH', S.ENDED_ATTEMPTS .. id, S.encode(attempt))
+    if waits then members.waits = nil end
+  elseif waits then
+    S.need_flows()
+    due = S.due_of_waits(id, r, due)
   end
   r[STATE], r[REASON], r[DUE], r[SCHEDULED_AT], r[NODE] = SCHEDULED, reason, due, at, false
   S.set_rare(r, 'error', err)
@@ -93,6 +102,9 @@ function S.finish(id, r, item)
     else
       S.schedule_again(id, r, item[OUT_DUE], 'lost', item[OUT_ERROR], at)
     end
+  elseif kind_of_end == 'park' then
+    S.need_flows()
+    S.park(id, r, item[OUT_DUE], item[OUT_WAITS], at)
   else
     local reason = kind_of_end == 'snooze' and 'snoozed' or 'released'
     S.schedule_again(id, r, item[OUT_DUE], reason, members and members.error or false, at,

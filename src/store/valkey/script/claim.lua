@@ -52,7 +52,11 @@ function S.take(id, claimer)
   local r = S.row(id)
   local members = r[RARE]
   r[STATE], r[REASON], r[PROCESSED] = PROCESSING, false, S.max(S.stamp, S.min(r[DUE], S.at))
-  r[ATTEMPT] = r[ATTEMPT] + 1
+  if members and members.waits then
+    members.resumes = (members.resumes or 0) + 1
+  else
+    r[ATTEMPT] = r[ATTEMPT] + 1
+  end
   r[FENCE] = S.next_number(r[FENCE])
   r[NODE] = claimer.node
   if members then

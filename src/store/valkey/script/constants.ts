@@ -1,3 +1,4 @@
+import { SIGNALS_MAX, STEP_MEMO } from "../../../core/wait.ts";
 import { NOTICE_KINDS } from "../../../core/notices/notice.ts";
 import { AHEAD_MS_MIN } from "../../../core/time/clock_correction.ts";
 import { CORRECTION_MS } from "../../../core/time/ticks.ts";
@@ -69,9 +70,11 @@ const OUTCOME = {
   OUT_REASON: 10,
   OUT_ERROR: 11,
   OUT_RESULTS: 12,
+  OUT_WAITS: 12,
   OUT_IS_FAILURE: 13,
   OUT_NEWS: 14,
   OUT_AGO: 15,
+  OUT_STEPS: 16,
 } as const;
 
 /** Results of accepting an instance and of settling a claim. */
@@ -151,6 +154,9 @@ const NEWS = {
   NEWS_KEEP_FAILURE_MS: NEWS_POLICY.keepFailureMs,
 } as const;
 
+/** Steps and signals. */
+const FLOW = { STEP_MEMO, SIGNALS_MAX } as const;
+
 const NAMES: Readonly<Record<string, number | string>> = {
   ...ROW,
   ...STATE,
@@ -159,6 +165,7 @@ const NAMES: Readonly<Record<string, number | string>> = {
   ...RESULT,
   ...LIMIT,
   ...NEWS,
+  ...FLOW,
 };
 
 /** Replace names by their values, so that calls build no table for them. */

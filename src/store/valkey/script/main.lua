@@ -5,7 +5,7 @@
 -- that jobs can end and be deleted.
 S.GROWING = {enqueue = true, enqueueRuns = true, redrive = true, advance = true, backfill = true,
   putSchedule = true, appendLogs = true, writeRecords = true, recordRuns = true, putMemo = true,
-  addNews = true}
+  addNews = true, putSteps = true, signal = true}
 S.is_full = false
 
 -- A server that is out of memory refuses only the first write of a call, and allows those after it.
@@ -114,6 +114,10 @@ for i = 1, #S.operations do
     S.answers[i] = {0, 0, refusal}
   else
     if not S.is_read then
+      if S.ended_children then
+        S.need_flows()
+        S.deliver_outcomes()
+      end
       S.release_held()
       S.head.rev = S.next_number(S.head.rev)
       S.head.at = S.at

@@ -1,5 +1,6 @@
 -- Memos: small documents with a version, and the news that wait to be processed into them. Calls in
--- which the end of an instance or a missed tick is news define this family too.
+-- which the end of an instance or a missed tick is news, or that record steps, define this family
+-- too.
 
 S.MEMOS, S.MEMO_DATA, S.MEMO_KEYS = S.P .. 'memos', S.P .. 'memodata', S.P .. 'memokeys'
 S.NEWS = S.P .. 'news:'
@@ -80,12 +81,16 @@ function S.accept_notice(key, id)
     NEWS_KEEP_FAILURE_MS, fixed, false})
 end
 
--- A text as JSON, with the escapes that JSON.stringify uses.
+-- The escapes that JSON.stringify uses, by character.
+S.escapes = setmetatable({}, {__index = function(known, char)
+  local escaped = S.sub(cjson.encode(char), 2, -2)
+  known[char] = escaped
+  return escaped
+end})
+
+-- A text as JSON.
 function S.json_text(text)
-  local escaped = string.gsub(text, '[%z\1-\31\\"]', function(char)
-    return S.sub(cjson.encode(char), 2, -2)
-  end)
-  return '"' .. escaped .. '"'
+  return '"' .. string.gsub(text, '[%z\1-\31\\"]', S.escapes) .. '"'
 end
 
 function S.accept_item(item)

@@ -25,6 +25,7 @@ function S.is_repeated(id, r, item)
     return (kind_of_end == 'release' or kind_of_end == 'unstarted') and reason == 'released'
   end
   if r[FENCE] ~= item[2] then return false end
+  if kind_of_end == 'park' and r[STATE] == SCHEDULED then return r[REASON] == 'parked' end
   if kind_of_end == 'unstarted' and r[STATE] == SCHEDULED then return r[REASON] == 'released' end
   if r[STATE] <= PROCESSING then return false end
   if r[RARE] and r[RARE].cancelAt then return r[STATE] == CANCELED end
@@ -46,13 +47,18 @@ function S.settle_items(items)
       -- The caller knows the row as claimed and can compute the result, unless somebody canceled
       -- the instance or changed it since.
       local members = r[RARE]
-      if members and (members.cancelAt or members.progress or members.flowId) then
+      if members and (members.cancelAt or members.progress or members.flowId or members.stepsAt
+        or members.waits) then
         is_known = false
       end
       S.write_lines(id, r, item[2], item[4])
       if item[5] then S.rare(r).version = item[5] end
       if item[6] then S.rare(r).progress = item[6] end
       if item[7] then S.rare(r).usage = item[7] end
+      if item[OUT_STEPS] then
+        S.need_flows()
+        S.write_steps(id, r, item[OUT_STEPS])
+      end
       S.finish(id, r, item)
       if item[OUT_NEWS] and r[STATE] > PROCESSING then
         S.need_memos()

@@ -1,7 +1,7 @@
 -- The ordinary life of an instance: accepted without rare members, claimed once, ended by its only
--- attempt. Its row only gets a new beginning and is never decoded. plain_enqueue.lua,
--- plain_claim.lua and outcomes.lua do this for whole batches. Rows that are not plain are left to
--- the general functions, which have the same effect.
+-- attempt. Its row only gets a new beginning and is never decoded. enqueue.lua, plain_claim.lua and
+-- outcomes.lua do this for whole batches. Rows that are not plain are left to the general
+-- functions, which have the same effect.
 
 -- The beginnings of stored plain rows: a list of 18, the state, the attempt, and false for rare
 -- members, settled time, reason and results.

@@ -39,6 +39,10 @@ function S.remove_rows(ids)
         line_count = line_count + #members
         if line_count >= LINES_MAX then break end
       end
+      if r[RARE] and r[RARE].stepsAt then
+        S.need_flows()
+        S.remove_steps(id)
+      end
       if r[ATTEMPT] > 0 then rcall('DEL', S.ENDED_ATTEMPTS .. id) end
       S.index(S.DONE .. r[STATE] .. ':' .. r[KIND], id, false)
       S.index(S.EXPIRING, id, false)

@@ -8,7 +8,7 @@ import { LUA } from "./gen/lua_text.ts";
  * nothing. Their Lua is in generated text because Node cannot import a .lua file; Bun and Deno can.
  */
 const FAMILIES = {
-  enqueue: [LUA.enqueue, LUA.plain_enqueue],
+  enqueue: [LUA.enqueue],
   claim: [LUA.limits, LUA.claim, LUA.plain_claim],
   outcomes: [LUA.outcomes],
   find: [LUA.find],
@@ -16,6 +16,7 @@ const FAMILIES = {
   schedules: [LUA.schedules],
   retention: [LUA.retention],
   memos: [LUA.memos],
+  flows: [LUA.flows],
   nodes: [LUA.nodes],
   records: [LUA.records],
   problems: [LUA.problems],
@@ -27,6 +28,7 @@ type Family = keyof typeof FAMILIES;
 const NEEDS: { readonly [F in Family]?: readonly Family[] } = {
   records: ["claim", "find", "ticks", "schedules", "retention", "memos"],
   retention: ["ticks"],
+  flows: ["memos"],
   problems: ["memos"],
 };
 

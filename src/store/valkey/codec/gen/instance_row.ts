@@ -17,6 +17,10 @@ export interface RareMembers {
   readonly retryOf?: NonNullable<Instance["retryOf"]>;
   readonly parentId?: NonNullable<Instance["parentId"]>;
   readonly flowId?: NonNullable<Instance["flowId"]>;
+  readonly parentStep?: NonNullable<Instance["parentStep"]>;
+  readonly waits?: string;
+  readonly resumes?: NonNullable<Instance["resumes"]>;
+  readonly stepsAt?: NonNullable<Instance["stepsAt"]>;
   readonly version?: NonNullable<Instance["version"]>;
   readonly progress?: string;
   readonly usage?: string;
@@ -29,7 +33,7 @@ export function hasRareMembers(input: NewInstance): boolean {
   return (
     input.uniqueKey !== null || input.scheduleId !== null || input.retryOf !== null ||
     (input.parentId ?? null) !== null || (input.flowId ?? null) !== null ||
-    input.deadlineAt !== null
+    (input.parentStep ?? null) !== null || input.deadlineAt !== null
   );
 }
 
@@ -38,7 +42,8 @@ export function packRareMembers(input: NewInstance): { readonly [name: string]: 
   return {
     uniqueKey: input.uniqueKey ?? undefined, scheduleId: input.scheduleId ?? undefined,
     retryOf: input.retryOf ?? undefined, parentId: input.parentId ?? undefined,
-    flowId: input.flowId ?? undefined, deadlineAt: wholeTime(input.deadlineAt) ?? undefined,
+    flowId: input.flowId ?? undefined, parentStep: input.parentStep ?? undefined,
+    deadlineAt: wholeTime(input.deadlineAt) ?? undefined,
   };
 }
 
@@ -50,7 +55,9 @@ export function packRow(i: Instance): Packable {
     scheduleId: i.scheduleId ?? undefined, cancelAt: i.cancelRequestedAt ?? undefined,
     failures: i.failures || undefined, crashes: i.crashes || undefined,
     retryOf: i.retryOf ?? undefined, parentId: i.parentId ?? undefined,
-    flowId: i.flowId ?? undefined, version: i.version ?? undefined,
+    flowId: i.flowId ?? undefined, parentStep: i.parentStep ?? undefined,
+    waits: i.waits === null ? undefined : JSON.stringify(i.waits), resumes: i.resumes || undefined,
+    stepsAt: i.stepsAt ?? undefined, version: i.version ?? undefined,
     progress: i.progress === null ? undefined : JSON.stringify(i.progress),
     usage: i.usage === null ? undefined : JSON.stringify(i.usage),
     deadlineAt: i.deadlineAt ?? undefined, redrivenAs: i.redrivenAs ?? undefined,
@@ -82,7 +89,9 @@ export function readMembers(
     attempt: row[1] as Instance["attempt"], failures: rare.failures ?? 0,
     crashes: rare.crashes ?? 0, fence: row[6] as Instance["fence"], node: orNull(row[7]),
     retryOf: rare.retryOf ?? null, parentId: rare.parentId ?? null, flowId: rare.flowId ?? null,
-    version: rare.version ?? null, progress: rare.progress ? JSON.parse(rare.progress) : null,
+    parentStep: rare.parentStep ?? null, waits: rare.waits ? JSON.parse(rare.waits) : null,
+    resumes: rare.resumes ?? 0, stepsAt: rare.stepsAt ?? null, version: rare.version ?? null,
+    progress: rare.progress ? JSON.parse(rare.progress) : null,
     usage: rare.usage ? JSON.parse(rare.usage) : null, deadlineAt: rare.deadlineAt ?? null,
     redrivenAs: rare.redrivenAs ?? null, retryMax: fixed.retryMax, crashesMax: fixed.crashesMax,
     timeoutMs: fixed.timeoutMs, keepSuccessMs: row[12] as Instance["keepSuccessMs"],

@@ -1,0 +1,374 @@
+import assert from "node:assert/strict";
+import {
+  NEVER_DUE,
+  openKey,
+  signalKey,
+  STEP_CHARS_MAX,
+  stepMemoKey,
+  type StepPut,
+  type Wait,
+} from "../core/wait.ts";
+import type { Instance } from "../core/instance.ts";
+import type { SignalRequest } from "../store/store.ts";
+import {
+  completed,
+  failed,
+  idsOf,
+  LEASE_MS,
+  MINUTE,
+  refuses,
+  retry,
+  type StoreCases,
+  type StoreWorld,
+} from "./store_world.ts";
+
+const TIME: Wait = { key: null, type: "time", name: "pause", until: null };
+const APPROVED: Wait = {
+  key: signalKey("approved", 1),
+  type: "signal",
+  name: "approved",
+  until: null,
+};
+const CHILD: Wait = { key: "call:render", type: "child", name: "render", until: null };
+
+async function put(world: StoreWorld, { id, fence }: Instance, ...steps: readonly StepPut[]) {
+  return (await world.store.putSteps({ at: world.at, puts: [{ id, fence, steps }] })).value;
+}
+
+/** The records of an instance, by key. */
+async function steps(world: StoreWorld, { id }: { readonly id: string }) {
+  const prefix = stepMemoKey(id, "");
+  const found = await world.store.listMemos({ prefix, after: null, limit: 100 });
+  return Object.fromEntries(found.map(({ key, data }) => [key.slice(prefix.length), data]));
+}
+
+async function park(world: StoreWorld, running: Instance, ...waits: readonly Wait[]) {
+  return (await world.settle(running, { outcome: { type: "park", waits } })).instance!;
+}
+
+async function signal(world: StoreWorld, id: string, given: Partial<SignalRequest> = {}) {
+  const request = { to: { id }, name: "approved", data: "true", signalId: null, ...given };
+  return (await world.store.signal({ at: world.at, signals: [request] })).value[0]!;
+}
+
+/** The parked parent of children, which are accepted. */
+async function parked(
+  world: StoreWorld,
+  parentSteps: readonly string[],
+  { wait, isFast = false }: { readonly wait: Wait; readonly isFast?: boolean },
+): Promise<{ readonly parent: Instance; readonly children: readonly Instance[] }> {
+  const running = await world.start({ priority: 0 });
+  if (parentSteps.length > 1) {
+    const data = JSON.stringify({ open: parentSteps.length, isFast });
+    await put(world, running, { key: openKey(wait.key!), data, isNew: true });
+  }
+  const children = await world.add(
+    ...parentSteps.map((parentStep) => ({
+      kind: "render",
+      parentId: running.id,
+      flowId: running.id,
+      parentStep,
+    })),
+  );
+  return { parent: await park(world, running, wait), children };
+}
+
+async function settleChild(world: StoreWorld, outcome = completed('["done"]')): Promise<void> {
+  const [child] = await world.claim(1, ["render"]);
+  await world.settle(child!, { outcome });
+}
+
+const isDue = async (world: StoreWorld, { id }: Instance) =>
+  (await world.store.get(id))!.dueAt <= world.wallMs;
+
+/** Cases of steps, waits and signals. */
+export const stepCases: StoreCases = {
+  "putSteps() records steps under a held claim only": async (world) => {
+    const running = await world.start();
+    assert.equal(running.stepsAt, null);
+    assert.deepEqual(await put(world, running, { key: "a", data: '"é"' }), []);
+    assert.deepEqual(
+      await put(world, running, { key: "a", data: "2" }, { key: "b#2", data: "{}" }),
+      [],
+    );
+    await put(world, running, { key: "a", data: "3", isNew: true });
+    const { id, fence } = running;
+    const late = { ...running, fence: fence - 1 };
+    assert.deepEqual(await put(world, late, { key: "c", data: "1" }), [{ id, fence: fence - 1 }]);
+    assert.deepEqual(await steps(world, running), { a: "2", "b#2": "{}" });
+    assert.equal((await world.store.get(id))!.stepsAt, world.wallMs);
+    await world.settle(running);
+    assert.deepEqual(await put(world, running, { key: "c", data: "1" }), [{ id, fence }]);
+    assert.deepEqual(await steps(world, running), { a: "2", "b#2": "{}" });
+  },
+
+  "putSteps() keeps long results, and refuses longer ones": async (world) => {
+    const running = await world.start();
+    const data = JSON.stringify("x".repeat(STEP_CHARS_MAX - 2));
+    await put(world, running, { key: "a", data });
+    assert.deepEqual(await steps(world, running), { a: data });
+    await refuses(put(world, running, { key: "b", data: `${data} ` }), "invalid_argument", '"b"');
+    await refuses(put(world, running, { key: "", data: "1" }), "invalid_argument");
+  },
+
+  "settle() records steps with the outcome, and none of a stale claim": async (world) => {
+    const running = await world.start();
+    const given = { steps: [{ key: "a", data: "1" }], outcome: completed() };
+    await world.settle({ ...running, fence: running.fence - 1 }, given);
+    assert.deepEqual(await steps(world, running), {});
+    const { instance } = await world.settle(running, given);
+    assert.deepEqual(await steps(world, running), { a: "1" });
+    assert.deepEqual(await world.store.get(running.id), instance);
+    assert.equal(instance!.stepsAt, world.wallMs);
+  },
+
+  "settle() parks until a time: no attempt, no retry, and a fence that rises": async (world) => {
+    const running = await world.start({ retryMax: 0 });
+    const until = world.wallMs + MINUTE;
+    const waits = [{ ...TIME, until: until + 5_000 }, { ...TIME, name: "short", until }];
+    const waiting = await park(world, running, ...waits);
+    const { state, reason, dueAt, attempt, resumes, node, failures } = waiting;
+    assert.deepEqual([state, reason, dueAt], ["scheduled", "parked", until]);
+    assert.deepEqual([attempt, resumes, node, failures], [1, 0, null, 0]);
+    assert.deepEqual(waiting.waits, waits);
+    assert.deepEqual(await world.store.get(running.id), waiting);
+    assert.deepEqual(await world.claim(), []);
+    world.advance(MINUTE);
+    const [again] = await world.claim();
+    assert.deepEqual([again!.attempt, again!.resumes, again!.reason], [1, 1, null]);
+    assert.deepEqual(again!.waits, waits);
+    assert.ok(again!.fence > running.fence);
+    const { instance: done } = await world.settle(again!);
+    assert.deepEqual([done!.state, done!.attempt, done!.waits], ["completed", 1, null]);
+    assert.deepEqual(await world.store.get(running.id), done);
+    assert.equal(await world.states(running.id), "created scheduled processing completed:ok");
+  },
+
+  "settle() parks without an end if nothing but a signal can come": async (world) => {
+    const waiting = await park(world, await world.start(), APPROVED);
+    assert.equal(waiting.dueAt, NEVER_DUE);
+    const kinds = new Set(["mail"]);
+    const { instanceAt } = await world.store.nextDue({ at: world.at, kinds });
+    assert.ok(instanceAt === null || instanceAt === NEVER_DUE);
+    world.advance(365 * 24 * 60 * MINUTE);
+    assert.deepEqual(await world.claim(), []);
+  },
+
+  "settle() repeated after a lost response parks once": async (world) => {
+    const running = await world.start();
+    const outcome = { type: "park", waits: [APPROVED] } as const;
+    const first = await world.settle(running, { outcome });
+    const second = await world.settle(running, { outcome });
+    assert.deepEqual([first.status, second.status], ["settled", "repeated"]);
+    assert.deepEqual(second.instance, first.instance);
+  },
+
+  "a resumed attempt that fails or is lost counts, and the next one does not resume": async (
+    world,
+  ) => {
+    const running = await world.start({ retryMax: 5 });
+    await park(world, running, { ...TIME, until: world.wallMs });
+    const [resumed] = await world.claim();
+    await world.settle(resumed!, { outcome: retry(world.wallMs) });
+    const [second] = await world.claim();
+    assert.deepEqual([second!.attempt, second!.resumes, second!.failures], [2, 1, 1]);
+    assert.equal(second!.waits, null);
+    await park(world, second!, { ...TIME, until: world.wallMs });
+    const [third] = await world.claim();
+    assert.deepEqual([third!.attempt, third!.resumes], [2, 2]);
+    world.advance(LEASE_MS + 1);
+    const [lost] = await world.reap();
+    assert.deepEqual([lost!.crashes, lost!.reason, lost!.waits], [1, "lost", null]);
+    const [fourth] = await world.claim();
+    assert.deepEqual([fourth!.attempt, fourth!.resumes], [3, 2]);
+  },
+
+  "a released claim that did not begin leaves its instance parked": async (world) => {
+    const until = world.wallMs;
+    await park(world, await world.start(), { ...TIME, until });
+    const [resumed] = await world.claim();
+    const outcome = { type: "release", dueAt: world.wallMs, isUnstarted: true } as const;
+    const { instance } = await world.settle(resumed!, { outcome });
+    assert.deepEqual([instance!.attempt, instance!.resumes], [1, 0]);
+    assert.deepEqual(instance!.waits, [{ ...TIME, until }]);
+    assert.deepEqual(await world.store.get(resumed!.id), instance);
+    const [again] = await world.claim();
+    assert.deepEqual([again!.attempt, again!.resumes], [1, 1]);
+  },
+
+  "signal() wakes what waits for it, and is stored for what does not yet": async (world) => {
+    const running = await world.start();
+    assert.equal((await signal(world, running.id, { name: "other" })).status, "stored");
+    const parkedNow = await park(world, running, APPROVED);
+    world.advance(1_000);
+    const hints = world.hints();
+    const { status, instance } = await signal(world, running.id, { data: '{"ok":true}' });
+    assert.equal(status, "woke");
+    assert.deepEqual(instance, { ...parkedNow, dueAt: world.wallMs });
+    assert.deepEqual(await world.store.get(running.id), instance);
+    await hints.first(1, "instances");
+    hints.stop();
+    assert.deepEqual(await steps(world, running), {
+      [signalKey("approved", 1)]: '{"ok":true}',
+      [signalKey("other", 1)]: "true",
+      signals: '{"other":1,"approved":1}',
+    });
+    const [resumed] = await world.claim();
+    assert.equal(resumed!.id, running.id);
+    const awake = await park(world, resumed!, APPROVED);
+    assert.equal(awake.dueAt, world.wallMs);
+  },
+
+  "signal() that comes before the wait is not lost": async (world) => {
+    const waiting = await world.addOne();
+    assert.equal((await signal(world, waiting.id)).status, "stored");
+    assert.equal((await signal(world, waiting.id, { data: "2" })).status, "stored");
+    const [running] = await world.claim();
+    const awake = await park(world, running!, APPROVED);
+    assert.equal(awake.dueAt, world.wallMs);
+    assert.equal((await steps(world, waiting))[signalKey("approved", 2)], "2");
+  },
+
+  "signal() counts the same id once, and finds an instance by its unique key": async (world) => {
+    const running = await world.start({ uniqueKey: "mail:17" });
+    const given = { to: { uniqueKey: "mail:17" }, signalId: "x-1" };
+    assert.equal((await signal(world, "", given)).status, "stored");
+    const again = await signal(world, "", { ...given, data: "other" });
+    assert.deepEqual([again.status, again.instance!.id], ["duplicate", running.id]);
+    const { status, instance } = await signal(world, "", { to: { uniqueKey: "mail:18" } });
+    assert.deepEqual([status, instance], ["gone", null]);
+    assert.equal((await steps(world, running))[signalKey("approved", 1)], "true");
+  },
+
+  "signal() to a final instance or to none writes nothing": async (world) => {
+    const done = await world.finish();
+    const { status, instance } = await signal(world, done.id);
+    assert.deepEqual([status, instance], ["ended", done]);
+    assert.equal((await signal(world, world.newId())).status, "gone");
+    assert.deepEqual(await steps(world, done), {});
+  },
+
+  "the outcome of a child wakes its parent, and is recorded once": async (world) => {
+    const { parent, children } = await parked(world, [CHILD.key!], { wait: CHILD });
+    const [{ id }] = children as [Instance];
+    assert.equal(await isDue(world, parent), false);
+    world.advance(10);
+    await settleChild(world);
+    assert.equal(await isDue(world, parent), true);
+    const at = world.wallMs;
+    const outcome = { id, state: "completed", reason: "ok", resultsJson: '["done"]', error: null };
+    const found = await steps(world, parent);
+    assert.deepEqual(JSON.parse(found[CHILD.key!]!), { ...outcome, at });
+    const [resumed] = await world.claim();
+    assert.equal(resumed!.id, parent.id);
+    assert.equal(resumed!.stepsAt, at);
+  },
+
+  "a child that ends before its parent parks leaves it due": async (world) => {
+    const running = await world.start();
+    const given = { kind: "render", parentId: running.id, parentStep: CHILD.key! };
+    await world.add(given);
+    await settleChild(world);
+    assert.equal((await park(world, running, CHILD)).dueAt, world.wallMs);
+  },
+
+  "every end of a child wakes its parent: cancel, deadline, crash": async (world) => {
+    const ends: readonly ((child: Instance) => Promise<unknown>)[] = [
+      (child) => world.cancel(child.id),
+      async () => {
+        world.advance(MINUTE);
+        await world.reap();
+      },
+      async () => {
+        await world.claim(1, ["render"]);
+        world.advance(LEASE_MS + 1);
+        await world.reap();
+      },
+    ];
+    const expected = ["canceled", "timedOut", "terminated"];
+    for (const [index, end] of ends.entries()) {
+      const running = await world.start();
+      const [child] = await world.add({
+        kind: "render",
+        parentId: running.id,
+        parentStep: CHILD.key!,
+        crashesMax: 0,
+        deadlineAt: index === 1 ? world.wallMs + 1_000 : null,
+      });
+      await park(world, running, CHILD);
+      await end(child!);
+      const found = await steps(world, running);
+      assert.equal(JSON.parse(found[CHILD.key!]!).state, expected[index]);
+      const [resumed] = await world.claim();
+      assert.equal(resumed!.id, running.id);
+      await world.settle(resumed!);
+    }
+  },
+
+  "the last of several children wakes their parent": async (world) => {
+    const wait: Wait = { key: "all:render", type: "children", name: "render", until: null };
+    const { parent } = await parked(world, ["all:render/0", "all:render/1"], { wait });
+    await settleChild(world, failed());
+    assert.equal(await isDue(world, parent), false);
+    await settleChild(world);
+    assert.equal(await isDue(world, parent), true);
+    const found = await steps(world, parent);
+    assert.equal(JSON.parse(found["all:render/open"]!).open, 0);
+    assert.equal(JSON.parse(found["all:render/0"]!).state, "terminated");
+    assert.equal(JSON.parse(found["all:render/1"]!).state, "completed");
+  },
+
+  "the first failure of several children wakes their parent if it asked for that": async (
+    world,
+  ) => {
+    const wait: Wait = { key: "all:render", type: "children", name: "render", until: null };
+    const names = ["all:render/0", "all:render/1", "all:render/2"];
+    const { parent } = await parked(world, names, { wait, isFast: true });
+    await settleChild(world);
+    assert.equal(await isDue(world, parent), false);
+    await settleChild(world, failed());
+    assert.equal(await isDue(world, parent), true);
+    const [resumed] = await world.claim();
+    await world.settle(resumed!);
+    // The last one ends after its parent, which takes nothing.
+    await settleChild(world);
+    assert.equal((await steps(world, parent))["all:render/2"], undefined);
+  },
+
+  "a parked instance is unfinished: canceled by a cancel, ended by its deadline": async (world) => {
+    const first = await park(world, await world.start(), APPROVED);
+    const [canceled] = await world.cancel(first.id);
+    assert.deepEqual([canceled!.state, canceled!.waits], ["canceled", null]);
+    const deadlineAt = world.wallMs + MINUTE;
+    const second = await park(world, await world.start({ deadlineAt }), APPROVED);
+    assert.equal(second.state, "scheduled");
+    world.advance(MINUTE);
+    const [late] = await world.reap();
+    assert.deepEqual([late!.id, late!.reason, late!.waits], [second.id, "deadline", null]);
+  },
+
+  "step records are deleted with their instance": async (world) => {
+    const running = await world.start({ keepSuccessMs: 1_000 });
+    const kept = await world.start();
+    for (const one of [running, kept]) await put(world, one, { key: "a", data: "1" });
+    await world.settle(running);
+    world.advance(1_000);
+    assert.deepEqual(await world.retain(), [running.id]);
+    assert.deepEqual(await steps(world, running), {});
+    assert.deepEqual(await steps(world, kept), { a: "1" });
+  },
+
+  "steps and waits survive an opening, and are in the records of the store": async (world) => {
+    const running = await world.start();
+    await put(world, running, { key: "a", data: "1" });
+    const waiting = await park(world, running, APPROVED);
+    await world.reopen();
+    assert.deepEqual(await world.store.get(waiting.id), waiting);
+    assert.deepEqual(await steps(world, waiting), { a: "1" });
+    const { records } = await world.store.records.readRecords({ after: null, limit: 100 });
+    const memos = records.flatMap((one) => one.type === "memo" ? [one.memo.key] : []);
+    assert.deepEqual(memos, [stepMemoKey(waiting.id, "a")]);
+    assert.deepEqual(idsOf(await world.list({ states: ["scheduled"] })), [waiting.id]);
+    assert.deepEqual(await world.store.records.findProblems({ limit: 10 }), []);
+  },
+};

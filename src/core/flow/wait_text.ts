@@ -1,0 +1,26 @@
+import type { Wait } from "../wait.ts";
+
+/** The part of a wait that is put into words. */
+export type WaitWords = Pick<Wait, "type" | "name">;
+
+/** Waits in a sentence: `signal "approved" or the end of pause "late"`. */
+export function waitsText(waits: readonly WaitWords[]): string {
+  const shown = waits.slice(0, 3).map(oneText);
+  const more = waits.length - shown.length;
+  return shown.join(" or ") + (more > 0 ? ` or ${more} more` : "");
+}
+
+function oneText({ type, name }: WaitWords): string {
+  switch (type) {
+    case "time":
+      return `the end of pause "${name}"`;
+    case "signal":
+      return `signal "${name}"`;
+    case "child":
+      return `child "${name}"`;
+    case "children":
+      return `children "${name}"`;
+    case "step":
+      return `the next try of step "${name}"`;
+  }
+}

@@ -1,0 +1,93 @@
+/** The types of waits; "step": a step that failed waits for its next try. */
+export const WAIT_TYPES = ["time", "signal", "child", "children", "step"] as const;
+
+/** One thing that a parked instance waits for. */
+export interface Wait {
+  /** Key of the step record that satisfies it; see {@link STEP_MEMO}. Null for a time alone. */
+  readonly key: string | null;
+  readonly type: (typeof WAIT_TYPES)[number];
+  /** The name that job code gave it; the kind of the children. */
+  readonly name: string;
+  /** Time at which it ends in any case, epoch ms; null: never. */
+  readonly until: number | null;
+}
+
+/** Start of the keys of memos that record steps; the id of the instance and the step follow. */
+export const STEP_MEMO = "step:";
+
+/** Most characters of what a step returned, as JSON. */
+export const STEP_CHARS_MAX = 1_048_576;
+/** Most characters of the key of a step record. */
+export const STEP_KEY_LENGTH_MAX = 400;
+/** Most step records of an instance. */
+export const STEPS_MAX = 10_000;
+/** Most signals that an instance may be sent. */
+export const SIGNALS_MAX = 1_000;
+/** Most step records of one request. */
+export const PUTS_MAX = 500;
+/** Most waits of a parked instance. */
+export const WAITS_MAX = 1_000;
+
+/** Due time of a parked instance that no time wakes: the last second of the year 9999. */
+export const NEVER_DUE = 253_402_300_799_000;
+
+/** Prefix of the memos with the step records of an instance. */
+export function stepPrefix(instanceId: string): string {
+  return `${STEP_MEMO}${instanceId}:`;
+}
+
+/** Key of the memo of a step record. */
+export function stepMemoKey(instanceId: string, key: string): string {
+  return stepPrefix(instanceId) + key;
+}
+
+/** Key of the record of a signal: the n-th of its name, from 1. */
+export function signalKey(name: string, n: number): string {
+  return `signal/${name}/${n}`;
+}
+
+/** Key of the record that numbers the signals of an instance by name. */
+export const SIGNALS_KEY = "signals";
+
+/** Key of the record of a signal's own id, so that the same one counts once. */
+export function signalIdKey(id: string): string {
+  return `signal@${id}`;
+}
+
+/** Key of the outcome of one of several children, from 0. The record of all has the key alone. */
+export function memberKey(key: string, index: number): string {
+  return `${key}/${index}`;
+}
+
+/** Key of the count of the children that have not ended. */
+export function openKey(key: string): string {
+  return `${key}/open`;
+}
+
+/** Key of the record that all children of a call have been accepted. */
+export function madeKey(key: string): string {
+  return `${key}/made`;
+}
+
+/** The count of children that have not ended. */
+export interface OpenChildren {
+  readonly open: number;
+  /** True to end the wait at the first failure. */
+  readonly isFast: boolean;
+}
+
+/** The key of all children and the place among them, of a child's `parentStep`; null for one. */
+export function groupOf(parentStep: string): string | null {
+  const place = parentStep.lastIndexOf("/");
+  return place < 0 ? null : parentStep.slice(0, place);
+}
+
+/** The record of a step. */
+export interface StepPut {
+  /** Of at most `STEP_KEY_LENGTH_MAX` characters. */
+  readonly key: string;
+  /** JSON text of at most `STEP_CHARS_MAX` characters. */
+  readonly data: string;
+  /** True to keep a record that exists. */
+  readonly isNew?: boolean;
+}

@@ -1,0 +1,92 @@
+import { encodeJson } from "../../core/arguments/encode.ts";
+import { JobError } from "../../core/errors.ts";
+import { readSteps, type StepInfo } from "../../core/flow/step_info.ts";
+import { SIGNALS_MAX, stepPrefix, STEPS_MAX } from "../../core/wait.ts";
+import { quoteValue } from "../../core/text/quote_value.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { BATCH_MAX, type SignalRequest, type Store } from "../../store/store.ts";
+import type { SignalOptions, SignalReport, SignalTarget } from "../api/instances.ts";
+import { findInstance, noSuchInstance } from "./find_instance.ts";
+import { wholeUniqueKey } from "./new_instance.ts";
+
+/** Largest value of a signal, in bytes of JSON text. */
+const SIGNAL_BYTES_MAX = 262_144;
+/** Longest name and id of a signal, in characters. */
+const TEXT_MAX = 100;
+/** Most records that are read of one instance: steps, children, and what counts them. */
+const RECORDS_MAX = 4 * STEPS_MAX;
+
+interface StepParts {
+  readonly store: Pick<Store, "signal" | "listMemos" | "get" | "findIds" | "list">;
+  readonly clock: Clock;
+}
+
+/** See {@link InstanceApi.signalInstance}. */
+export async function signalInstance(
+  target: SignalTarget,
+  name: string,
+  options: SignalOptions,
+  { store, clock }: StepParts,
+): Promise<SignalReport> {
+  checkText(name, "name");
+  const { value = null, signalId = null, by = null } = options;
+  if (signalId !== null) checkText(signalId, "signalId");
+  const at = clock.now();
+  const what = `the value of signal "${name}"`;
+  const data = encodeJson(
+    { value, by, at: Math.floor(at.wallMs) },
+    { bytesMax: SIGNAL_BYTES_MAX, what, isExact: true },
+  );
+  const to = toStore(target);
+  const { value: results } = await store.signal({ at, signals: [{ to, name, data, signalId }] });
+  const { status, instance } = results[0]!;
+  if (status === "full") {
+    throw new JobError(
+      "resource_exhausted",
+      `Cannot send "${name}": the instance was sent ${SIGNALS_MAX} signals already`,
+    );
+  }
+  if (status !== "gone") return { status, instance: instance! };
+  if ("id" in target) throw noSuchInstance(target.id, "send a signal to");
+  throw new JobError(
+    "not_found",
+    `Cannot send "${name}": no unfinished instance of job "${target.kind}" has the unique key ` +
+      quoteValue(target.uniqueKey),
+    { path: "uniqueKey", hint: "List them with: jobctl list instances" },
+  );
+}
+
+/** See {@link InstanceApi.listSteps}. */
+export async function listSteps(
+  id: string,
+  { store, clock }: StepParts,
+): Promise<readonly StepInfo[]> {
+  const { stepsAt, id: whole } = await findInstance(id, { store, clock });
+  if (stepsAt === null) return [];
+  const prefix = stepPrefix(whole);
+  const records = new Map<string, string>();
+  for (let after: string | null = null; records.size < RECORDS_MAX;) {
+    const found = await store.listMemos({ prefix, after, limit: BATCH_MAX });
+    for (const { key, data } of found) records.set(key.slice(prefix.length), data);
+    if (found.length < BATCH_MAX) break;
+    after = found.at(-1)!.key;
+  }
+  return readSteps(records);
+}
+
+function toStore(target: SignalTarget): SignalRequest["to"] {
+  if ("id" in target) return { id: target.id };
+  return { uniqueKey: wholeUniqueKey(target.kind, target.uniqueKey) };
+}
+
+function checkText(text: unknown, path: "name" | "signalId"): void {
+  const isValid = typeof text === "string" && text.length >= 1 && text.length <= TEXT_MAX &&
+    !/[#[\]/\p{Cc}]/u.test(text);
+  if (isValid) return;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot send a signal with the ${path} ${quoteValue(text)}: expected a text of 1 to ` +
+      `${TEXT_MAX} characters without # [ ] / and control characters`,
+    { path },
+  );
+}

@@ -1,0 +1,225 @@
+import {
+  groupOf,
+  type OpenChildren,
+  openKey,
+  signalIdKey,
+  signalKey,
+  SIGNALS_KEY,
+  SIGNALS_MAX,
+  STEP_CHARS_MAX,
+  STEP_KEY_LENGTH_MAX,
+  stepMemoKey,
+  type StepPut,
+} from "../../../core/wait.ts";
+import { JobError } from "../../../core/errors.ts";
+import type { Instance } from "../../../core/instance.ts";
+import { isFinal } from "../../../core/state.ts";
+import type { ClaimKey, PutSteps, SignalRequest, SignalResult } from "../../store.ts";
+import { checkBatch, checkName } from "../checks.ts";
+import { storable } from "../storable.ts";
+import type { LedgerState, Moment } from "../state.ts";
+import type { Row } from "../tables/row.ts";
+import { updateInstance } from "./update_instance.ts";
+
+/** Record steps of claims. @returns the stale ones */
+export function putSteps(
+  state: LedgerState,
+  moment: Moment,
+  { puts }: { readonly puts: readonly PutSteps[] },
+): readonly ClaimKey[] {
+  checkPuts(puts);
+  const stale: ClaimKey[] = [];
+  for (const { id, fence, steps } of puts) {
+    const lease = state.leaseOf({ id, fence });
+    if (lease) writeSteps(state, moment, lease.row, steps);
+    else stale.push({ id, fence });
+  }
+  return stale;
+}
+
+/** Write step records of an instance. @returns its row after that */
+export function writeSteps(
+  state: LedgerState,
+  moment: Moment,
+  row: Row,
+  steps: readonly StepPut[] = [],
+): Row {
+  const { id } = row.instance;
+  for (const { key, data, isNew } of steps) {
+    if (isNew && state.tables.memos.get(stepMemoKey(id, key)) !== null) continue;
+    writeStep(state, id, key, data);
+  }
+  return steps.length === 0 ? row : withSteps(state, moment, row);
+}
+
+function writeStep(state: LedgerState, id: string, step: string, data: string): void {
+  const key = stepMemoKey(id, step);
+  const version = (state.tables.memos.get(key)?.version ?? 0) + 1;
+  state.saveMemo({
+    key,
+    version,
+    watch: "failures",
+    data: storable(data),
+    news: [],
+    droppedNews: 0,
+  });
+}
+
+/** Note that an instance has step records: the others need no read. @returns its row after that */
+function withSteps(state: LedgerState, moment: Moment, row: Row): Row {
+  const { instance } = row;
+  if (instance.stepsAt !== null) return row;
+  const after: Row = { ...row, instance: { ...instance, stepsAt: moment.stamp } };
+  // It keeps its place in its queue.
+  state.replace(row, after);
+  const lease = state.leases.get(instance.id);
+  if (lease) state.setLease(instance.id, { ...lease, row: after });
+  return after;
+}
+
+/** True if one of the waits of an instance is satisfied. */
+export function isSatisfied(state: LedgerState, { id, waits }: Instance): boolean {
+  return waits?.some(({ key }) =>
+    key !== null && state.tables.memos.get(stepMemoKey(id, key)) !== null
+  ) ?? false;
+}
+
+/** Record signals. */
+export function signal(
+  state: LedgerState,
+  moment: Moment,
+  { signals }: { readonly signals: readonly SignalRequest[] },
+): readonly SignalResult[] {
+  checkSignals(signals);
+  return signals.map((request) => signalOne(state, moment, request));
+}
+
+function signalOne(
+  state: LedgerState,
+  moment: Moment,
+  { to, name, data, signalId }: SignalRequest,
+): SignalResult {
+  const { instances, memos } = state.tables;
+  const row = "id" in to ? instances.get(to.id) : instances.openByKey(to.uniqueKey);
+  if (!row) return { status: "gone", instance: null };
+  const { instance } = row;
+  const { id } = instance;
+  if (isFinal(instance.state)) return { status: "ended", instance };
+  if (signalId !== null && memos.get(stepMemoKey(id, signalIdKey(signalId))) !== null) {
+    return { status: "duplicate", instance };
+  }
+  const counts = readJson<Record<string, number>>(memos.get(stepMemoKey(id, SIGNALS_KEY))?.data);
+  const sent = Object.values(counts ?? {}).reduce((sum, count) => sum + count, 0);
+  if (sent >= SIGNALS_MAX) {
+    return { status: "full", instance };
+  }
+  const n = (Object.hasOwn(counts ?? {}, name) ? counts![name]! : 0) + 1;
+  const key = signalKey(name, n);
+  writeStep(state, id, SIGNALS_KEY, JSON.stringify({ ...counts, [name]: n }));
+  writeStep(state, id, key, data);
+  if (signalId !== null) writeStep(state, id, signalIdKey(signalId), JSON.stringify(key));
+  const noted = withSteps(state, moment, row);
+  const after = wake(state, moment, noted, key);
+  return { status: after === null ? "stored" : "woke", instance: after ?? noted.instance };
+}
+
+/** Make an instance due if it is parked on a key. @returns it, or null if it is not */
+function wake(state: LedgerState, moment: Moment, row: Row, key: string): Instance | null {
+  const { instance } = row;
+  if (instance.state !== "scheduled" || !instance.waits?.some((wait) => wait.key === key)) {
+    return null;
+  }
+  if (row.isReady || instance.dueAt <= moment.wallMs) return instance;
+  const after = { ...instance, dueAt: moment.wallMs };
+  updateInstance(state, moment, row, after);
+  return after;
+}
+
+/** Record the outcome of children for their parents, which become due if they wait for it. */
+export function deliverOutcomes(
+  state: LedgerState,
+  moment: Moment,
+  children: readonly Instance[],
+): void {
+  for (const child of children) deliver(state, moment, child);
+}
+
+function deliver(state: LedgerState, moment: Moment, child: Instance): void {
+  const { parentId, parentStep } = child;
+  const row = state.tables.instances.get(parentId!);
+  if (!row || isFinal(row.instance.state)) return;
+  if (state.tables.memos.get(stepMemoKey(parentId!, parentStep!)) !== null) return;
+  writeStep(state, parentId!, parentStep!, outcomeText(child));
+  const parent = withSteps(state, moment, row);
+  const group = groupOf(parentStep!);
+  if (group === null || isGroupOver(state, parentId!, group, child)) {
+    wake(state, moment, parent, group ?? parentStep!);
+  }
+}
+
+/** Count the end of a child among its siblings. @returns true if the wait for them ends with it */
+function isGroupOver(state: LedgerState, id: string, group: string, child: Instance): boolean {
+  const { memos } = state.tables;
+  const count = readJson<OpenChildren>(memos.get(stepMemoKey(id, openKey(group)))?.data);
+  if (count === null) return false;
+  const open = count.open - 1;
+  writeStep(state, id, openKey(group), JSON.stringify({ ...count, open }));
+  const isOver = open <= 0 || (count.isFast && child.state !== "completed");
+  if (!isOver || memos.get(stepMemoKey(id, group)) !== null) return false;
+  writeStep(state, id, group, JSON.stringify({ open, by: child.id, at: child.settledAt }));
+  return true;
+}
+
+/** The outcome of a child as its parent gets it. */
+function outcomeText({ id, state, reason, resultsJson, error, settledAt }: Instance): string {
+  return JSON.stringify({ id, state, reason, resultsJson, error, at: settledAt });
+}
+
+function readJson<T>(text: string | undefined): T | null {
+  return text === undefined ? null : JSON.parse(text) as T;
+}
+
+/** @throws JobError `invalid_argument` for steps of claims that cannot be stored */
+export function checkPuts(puts: readonly PutSteps[]): void {
+  checkBatch(puts.length, "record steps of");
+  for (const { steps } of puts) checkSteps(steps);
+}
+
+/** @throws JobError `invalid_argument` for signals that cannot be stored */
+export function checkSignals(signals: readonly SignalRequest[]): void {
+  checkBatch(signals.length, "send");
+  for (const { name, signalId, data } of signals) {
+    checkName(name, "name", STEP_KEY_LENGTH_MAX / 2);
+    if (signalId !== null) checkName(signalId, "signalId", STEP_KEY_LENGTH_MAX / 2);
+    checkData(data, name);
+  }
+}
+
+/** @throws JobError `invalid_argument` for step records that cannot be stored */
+export function checkSteps(steps: readonly StepPut[] = []): void {
+  checkBatch(steps.length, "record");
+  for (const { key, data } of steps) {
+    checkName(key, "key", STEP_KEY_LENGTH_MAX);
+    checkData(data, key);
+  }
+}
+
+function checkData(data: string, name: string): void {
+  if (data.length <= STEP_CHARS_MAX) return;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot record "${name}": it has ${data.length} characters, at most ${STEP_CHARS_MAX} are allowed`,
+    { path: "data" },
+  );
+}
+
+/** Delete the step records of an instance that is deleted. */
+export function removeSteps(state: LedgerState, { id, stepsAt }: Instance): void {
+  if (stepsAt === null) return;
+  const range = { prefix: stepMemoKey(id, ""), after: null, limit: 1_000 };
+  for (;;) {
+    const found = state.tables.memos.list(range);
+    for (const { key } of found) state.removeMemo(key);
+    if (found.length < range.limit) return;
+  }
+}

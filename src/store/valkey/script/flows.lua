@@ -1,0 +1,221 @@
+-- Steps that instances recorded, waits, signals, and the outcomes of children for their parents.
+-- Each record of a step is a memo. Calls that settle or cancel define this family if they turn out
+-- to need it; it needs that of memos.
+
+function S.step_key(id, step) return STEP_MEMO .. id .. ':' .. step end
+
+-- The record of a step as JSON; nil if there is none.
+function S.step_text(id, step)
+  local key = S.step_key(id, step)
+  return S.memo_of(key) and rcall('HGET', S.MEMO_DATA, key) or nil
+end
+
+function S.write_step(id, step, text)
+  local key = S.step_key(id, step)
+  local there = S.memo_of(key)
+  S.save_memo(key, {(there and there[1] or 0) + 1, 'failures', 0, 0})
+  rcall('HSET', S.MEMO_DATA, key, text)
+end
+
+-- Note that a row has records, so that the others need no look for them.
+function S.note_steps(id, r)
+  if r[RARE] and r[RARE].stepsAt then return end
+  S.rare(r).stepsAt = S.stamp
+  S.touch(id)
+end
+
+-- Write records, each {step, text, keeps one that exists}.
+function S.write_steps(id, r, steps)
+  for i = 1, #steps do
+    local step, text, is_new = unpack(steps[i])
+    if not (is_new and S.memo_of(S.step_key(id, step))) then S.write_step(id, step, text) end
+  end
+  if #steps > 0 then S.note_steps(id, r) end
+end
+
+function S.put_steps(op)
+  local stale = {}
+  for i = 1, #op[4] do
+    local id, fence, steps = unpack(op[4][i])
+    local r = S.row(id)
+    if S.is_held(r, fence) then
+      S.write_steps(id, r, steps)
+    else
+      stale[#stale + 1] = i
+    end
+  end
+  return stale
+end
+
+-- Delete the records of an instance. They have no news.
+function S.remove_steps(id)
+  local prefix, limit = S.step_key(id, ''), 1000
+  repeat
+    local keys = S.memo_keys(prefix, '[' .. prefix, limit)
+    for i = 1, #keys do S.memos[keys[i]] = false end
+    S.write_pairs('HDEL', S.MEMOS, keys, #keys)
+    S.write_pairs('HDEL', S.MEMO_DATA, keys, #keys)
+    S.write_pairs('ZREM', S.MEMO_KEYS, keys, #keys)
+  until #keys < limit
+end
+
+-- When a parked row is due: at once if one of its waits is satisfied.
+function S.due_of_waits(id, r, due)
+  for _, wait in ipairs(cjson.decode(r[RARE].waits)) do
+    if type(wait.key) == 'string' and S.memo_of(S.step_key(id, wait.key)) then return S.wall end
+  end
+  return due
+end
+
+-- Let a row wait; the next claim continues its attempt.
+function S.park(id, r, due, waits, at)
+  S.rare(r).waits = waits
+  due = S.due_of_waits(id, r, due)
+  r[STATE], r[REASON], r[DUE], r[SCHEDULED_AT], r[NODE] = SCHEDULED, 'parked', due, at, false
+  S.enter_waiting(id, r)
+  S.hint_instances(due)
+end
+
+-- Make a row due if it is parked on a key. Returns false if it is not.
+function S.wake(id, r, key)
+  local waits = r[STATE] == SCHEDULED and r[RARE].waits
+  -- Within texts the quotes are escaped, so this finds members only.
+  if not waits or not S.find(waits, '"key":' .. S.json_text(key), 1, true) then return false end
+  if r[DUE] > S.wall then
+    S.leave_waiting(id, r)
+    r[DUE] = S.wall
+    S.touch(id)
+    S.enter_waiting(id, r)
+    S.hint_instances(S.wall)
+  end
+  return true
+end
+
+-- Count one more signal of a name. Returns its number and the text of the counts; nil if there are
+-- too many. Escaped quotes are hidden while the text is taken apart.
+function S.count_signal(id, name)
+  local hide, show = {['"'] = '\1'}, {['\1'] = '\\"'}
+  local wanted = string.gsub(S.json_text(name), '\\(.)', hide)
+  local counts, sum, n = {}, 0, nil
+  local text = string.gsub(S.step_text(id, 'signals') or '', '\\(.)', hide)
+  for quoted, digits in string.gmatch(text, '("[^"]*"):(%d+)') do
+    local count = tonumber(digits)
+    sum = sum + count
+    if quoted == wanted then
+      count = count + 1
+      n = count
+    end
+    counts[#counts + 1] = quoted .. ':' .. string.format('%.0f', count)
+  end
+  if sum >= SIGNALS_MAX then return nil end
+  if not n then counts[#counts + 1] = wanted .. ':1' end
+  return n or 1, (string.gsub('{' .. table.concat(counts, ',') .. '}', '\1', show))
+end
+
+-- A signal is {id or false, unique key, name, text, its own id or false}. Returns its fate and the
+-- id of the instance.
+function S.signal_one(signal)
+  local id, unique, name, text, signal_id = unpack(signal)
+  if not id then id = rcall('ZREVRANGE', S.settled(S.UNIQUE .. unique), 0, 0)[1] end
+  local r = id and S.row(id)
+  if not r then return 'gone' end
+  if r[STATE] > PROCESSING then
+    -- A final instance does not have its unique key any more.
+    if unique then return 'gone' end
+    return 'ended', id
+  end
+  local own_key = signal_id and 'signal@' .. signal_id
+  if own_key and S.memo_of(S.step_key(id, own_key)) then return 'duplicate', id end
+  local n, counts = S.count_signal(id, name)
+  if not n then return 'full', id end
+  local key = 'signal/' .. name .. '/' .. string.format('%.0f', n)
+  S.write_step(id, 'signals', counts)
+  S.write_step(id, key, text)
+  if own_key then S.write_step(id, own_key, S.json_text(key)) end
+  S.note_steps(id, r)
+  return S.wake(id, r, key) and 'woke' or 'stored', id
+end
+
+function S.signal(op)
+  local answer = {}
+  for i = 1, #op[4] do
+    local status, id = S.signal_one(op[4][i])
+    answer[i] = {status}
+    if id then S.answer_row(answer[i], id) end
+  end
+  return answer
+end
+
+-- A time as JSON has it: "2030-01-31T09:00:00.000Z".
+function S.time_text(ms)
+  local days, rest = S.floor(ms / 86400000), ms % 86400000
+  -- Days since March 1st of the year 0, in cycles of 400 years. A year begins with March.
+  local all = days + 719468
+  local cycle = S.floor(all / 146097)
+  local day = all - cycle * 146097
+  local year = S.floor((day - S.floor(day / 1460) + S.floor(day / 36524) - S.floor(day / 146096))
+    / 365)
+  day = day - (365 * year + S.floor(year / 4) - S.floor(year / 100))
+  local month = S.floor((5 * day + 2) / 153)
+  day = day - S.floor((153 * month + 2) / 5) + 1
+  year = year + cycle * 400 + (month > 9 and 1 or 0)
+  local form = year < 0 and '-%06d' or year > 9999 and '+%06d' or '%04d'
+  return string.format(form .. '-%02d-%02dT%02d:%02d:%02d.%03dZ', math.abs(year),
+    month > 9 and month - 9 or month + 3, day, S.floor(rest / 3600000),
+    S.floor(rest / 60000) % 60, S.floor(rest / 1000) % 60, rest % 1000)
+end
+
+S.STATE_NAMES = {[COMPLETED] = '"completed"', [TERMINATED] = '"terminated"',
+  [CANCELED] = '"canceled"', [TIMED_OUT] = '"timedOut"'}
+
+-- The outcome of a child as its parent gets it. A passed deadline has the words of passDeadline in
+-- src/store/ledger/rules.ts.
+function S.outcome_text(id, r)
+  local members, results = r[RARE], r[RESULTS]
+  local err = members.error or 'null'
+  if err == S.PAST_DEADLINE then
+    err = '{"name":"TimeoutError","message":"Not completed by its deadline '
+      .. S.time_text(members.deadlineAt) .. '"}'
+  end
+  return '{"id":' .. S.json_text(id) .. ',"state":' .. S.STATE_NAMES[r[STATE]]
+    .. ',"reason":' .. (r[REASON] and S.json_text(r[REASON]) or 'null')
+    .. ',"resultsJson":' .. (results and S.json_text(results) or 'null')
+    .. ',"error":' .. err .. ',"at":' .. string.format('%.0f', r[SETTLED]) .. '}'
+end
+
+-- Count the end of a child among its siblings. Returns true if the wait for them ends with it.
+function S.is_group_over(parent, group, id, r)
+  local text = S.step_text(parent, group .. '/open')
+  local open = text and tonumber(string.match(text, '"open":(%-?%d+)'))
+  if not open then return false end
+  local now = string.format('%.0f', open - 1)
+  S.write_step(parent, group .. '/open', (string.gsub(text, '"open":%-?%d+', '"open":' .. now, 1)))
+  local is_fast = S.find(text, '"isFast":true', 1, true)
+  if open > 1 and not (is_fast and r[STATE] ~= COMPLETED) then return false end
+  if S.memo_of(S.step_key(parent, group)) then return false end
+  S.write_step(parent, group, '{"open":' .. now .. ',"by":' .. S.json_text(id) .. ',"at":'
+    .. string.format('%.0f', r[SETTLED]) .. '}')
+  return true
+end
+
+function S.deliver_outcome(id, r)
+  local parent, step = r[RARE].parentId, r[RARE].parentStep
+  local parent_row = parent and S.row(parent)
+  if not parent_row or parent_row[STATE] > PROCESSING then return end
+  if S.memo_of(S.step_key(parent, step)) then return end
+  S.write_step(parent, step, S.outcome_text(id, r))
+  S.note_steps(parent, parent_row)
+  local group = string.match(step, '^(.*)/')
+  if not group or S.is_group_over(parent, group, id, r) then
+    S.wake(parent, parent_row, group or step)
+  end
+end
+
+-- Give the outcomes of the children that became final to their parents.
+function S.deliver_outcomes()
+  local list = S.ended_children
+  S.ended_children = false
+  for i = 1, #list, 2 do S.deliver_outcome(list[i], list[i + 1]) end
+end
+
+S.ACTIONS.putSteps, S.ACTIONS.signal = S.put_steps, S.signal

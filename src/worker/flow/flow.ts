@@ -1,0 +1,262 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { encodeJson } from "../../core/arguments/encode.ts";
+import { JobError } from "../../core/errors.ts";
+import type { FlowMethod, RecordPage } from "../../core/flow/flow_calls.ts";
+import { PUTS_MAX, type StepPut, STEPS_MAX, type Wait, WAITS_MAX } from "../../core/wait.ts";
+import { PAYLOAD_BYTES_MAX } from "../../core/payload_chars.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { OpenName } from "./step_names.ts";
+import { orderKey, type RecordPut, type StepRecord } from "./step_records.ts";
+
+/** Dependencies of a flow on its attempt. */
+export interface FlowHost {
+  readonly instance: { readonly id: string; readonly fence: number };
+  readonly clock: Clock;
+  /** A thrown value as data, without secrets. */
+  readonly describe: (thrown: unknown) => { readonly name: string; readonly message: string };
+  /** Aborts with the attempt. */
+  readonly signal: () => AbortSignal;
+  call(method: FlowMethod, args: readonly unknown[]): Promise<unknown>;
+}
+
+/** The end of a run that waits. */
+export class Parked {
+  readonly waits: readonly Wait[];
+  readonly steps: readonly StepPut[];
+
+  constructor(waits: readonly Wait[], steps: readonly StepPut[]) {
+    this.waits = waits;
+    this.steps = steps;
+  }
+}
+
+/** Something that job code awaits. */
+export interface Operation {
+  readonly open: OpenName;
+  /** Place of its stored outcome; null without one. */
+  readonly order: number | null;
+  /** Deliver the stored outcome. */
+  replay(): void;
+  /** Begin what must run for it, if it can at this time. @returns true while it runs */
+  run(nowMs: number): boolean;
+  /** When it was satisfied, epoch ms, if what it waits for has come; else null. */
+  satisfiedAt(nowMs: number): number | null;
+  /** Record its outcome at a place, and deliver it. */
+  conclude(order: number): void;
+  /** Its waits, for the record of the parked instance. */
+  waits(): readonly Wait[];
+  fail(error: unknown): void;
+}
+
+/**
+ * One run of an instance with steps: answers recorded ones, runs the others, and ends the run when
+ * only waits are left.
+ *
+ * Outcomes are delivered one at a time, when job code has nothing else to do, in the order of their
+ * first delivery: which of two waits came first is the same in every run.
+ */
+export class Flow {
+  readonly host: FlowHost;
+  /** The step whose function calls, if any. */
+  readonly inside = new AsyncLocalStorage<string>();
+  readonly #records = new Map<string, unknown>();
+  readonly #operations = new Set<Operation>();
+  readonly #puts = new Map<string, RecordPut>();
+  readonly #parked = Promise.withResolvers<Parked>();
+  /** The end of the last write, and the number of writes under way. */
+  #written: Promise<void> = Promise.resolve();
+  #writing = 0;
+  #lastOrder = 0;
+  #begun = 0;
+  #isDue = false;
+  #isOver = false;
+  #isReplaying = false;
+  #cause: Error | null = null;
+
+  constructor(host: FlowHost) {
+    this.host = host;
+  }
+
+  /** Resolves when the run waits. */
+  get parked(): Promise<Parked> {
+    return this.#parked.promise;
+  }
+
+  /** True while job code repeats what it did in an earlier run. */
+  get isReplaying(): boolean {
+    return this.#isReplaying;
+  }
+
+  /** Read the records of earlier runs. */
+  async load(): Promise<void> {
+    let after: string | null = null;
+    do {
+      const page = await this.host.call("flow.load", [after]) as RecordPage;
+      for (const [key, data] of page.records) this.#records.set(key, JSON.parse(data));
+      after = page.after;
+    } while (after !== null);
+    for (const record of this.#records.values()) {
+      const { order } = record as Partial<StepRecord>;
+      if (typeof order === "number") this.#lastOrder = Math.max(this.#lastOrder, order);
+    }
+    this.#isReplaying = this.#lastOrder > 0;
+  }
+
+  record<T>(key: string): T | undefined {
+    return this.#records.get(key) as T | undefined;
+  }
+
+  get records(): Iterable<unknown> {
+    return this.#records.values();
+  }
+
+  /** Place of an outcome that the store recorded itself; null before its first delivery. */
+  orderOf(key: string): number | null {
+    return this.record<{ readonly order: number }>(orderKey(key))?.order ?? null;
+  }
+
+  /** Keep a record to write with the next one, or with the end of the run. */
+  keep(put: RecordPut): void {
+    this.#records.set(put.key, put.data);
+    this.#puts.set(put.key, put);
+  }
+
+  /** Write a record, after those that wait to be written. @throws JobError if the claim is lost */
+  async put(put: RecordPut): Promise<void> {
+    this.keep(put);
+    await this.flush();
+  }
+
+  /** Write the records that wait, after those under way: they arrive in the order of outcomes. */
+  async flush(): Promise<void> {
+    const puts = [...this.#puts.values()];
+    this.#puts.clear();
+    const before = this.#written;
+    const write = async () => {
+      await before.catch(() => {});
+      for (let from = 0; from < puts.length; from += PUTS_MAX) {
+        await this.host.call("flow.put", [puts.slice(from, from + PUTS_MAX)]);
+      }
+    };
+    this.#writing += 1;
+    const written = this.#written = write();
+    try {
+      await written;
+    } finally {
+      this.#writing -= 1;
+    }
+  }
+
+  /** The records to write with the end of the run. */
+  async rest(): Promise<readonly StepPut[]> {
+    if (this.#puts.size > PUTS_MAX) await this.flush();
+    return [...this.#puts.values()].map(({ key, data, isNew }) => {
+      return { key, data: JSON.stringify(data), ...(isNew ? { isNew } : {}) };
+    });
+  }
+
+  nextOrder(): number {
+    return this.#lastOrder += 1;
+  }
+
+  /** JSON value of what a step returned. @throws JobError `invalid_argument` if it is too large */
+  valueOf(value: unknown, what: string): unknown {
+    if (value === undefined) return null;
+    const text = encodeJson(value, { bytesMax: PAYLOAD_BYTES_MAX - 2_000, what });
+    return JSON.parse(text);
+  }
+
+  /** @throws JobError `conflict` within the function of a step */
+  checkPlace(what: string): void {
+    const step = this.inside.getStore();
+    if (step === undefined) return;
+    throw new JobError("conflict", `Cannot ${what} within the function of step "${step}"`, {
+      hint: "Await it outside of the step, before or after it",
+    });
+  }
+
+  begin(operation: Operation): void {
+    if (this.#isOver) return;
+    this.#begun += 1;
+    if (this.#begun > STEPS_MAX) {
+      throw new JobError(
+        "resource_exhausted",
+        `Cannot begin "${operation.open.entry.name}": the instance has ${STEPS_MAX} steps already`,
+        { hint: "Give the rest of the work to a child: ctx.call" },
+      );
+    }
+    if (this.#operations.size >= WAITS_MAX) {
+      throw new JobError(
+        "resource_exhausted",
+        `Cannot begin "${operation.open.entry.name}": ${WAITS_MAX} steps and waits are open`,
+        { hint: "Run fewer at once: ctx.each with max, or ctx.callAll" },
+      );
+    }
+    if (operation.order === null) this.#isReplaying = false;
+    this.#operations.add(operation);
+    this.poke();
+  }
+
+  end(operation: Operation): void {
+    this.#operations.delete(operation);
+    this.poke();
+  }
+
+  /** Look again once job code has nothing else to do. */
+  poke(): void {
+    if (this.#isDue || this.#isOver) return;
+    this.#isDue = true;
+    this.host.clock.defer(() => {
+      this.#isDue = false;
+      this.#look();
+    });
+  }
+
+  /** The attempt is aborted: nothing waits any longer. */
+  abort(cause: Error): void {
+    this.#cause = cause;
+    this.poke();
+  }
+
+  /** The run has ended: what job code still awaits never comes. */
+  close(): void {
+    this.#isOver = true;
+  }
+
+  #look(): void {
+    if (this.#isOver || this.#operations.size === 0) return;
+    const all = [...this.#operations];
+    if (this.#cause !== null) {
+      for (const operation of all) operation.fail(this.#cause);
+      return;
+    }
+    let next: Operation | null = null;
+    for (const operation of all) {
+      if (operation.order === null) continue;
+      if (next === null || operation.order < next.order!) next = operation;
+    }
+    if (next !== null) return next.replay();
+    const nowMs = this.host.clock.now().wallMs;
+    let running = 0;
+    let first: { readonly operation: Operation; readonly at: number } | null = null;
+    for (const operation of all) {
+      if (operation.run(nowMs)) running += 1;
+      const at = operation.satisfiedAt(nowMs);
+      if (at !== null && (first === null || at < first.at)) first = { operation, at };
+    }
+    // An outcome that is being written comes before the next one.
+    if (this.#writing > 0) return;
+    if (first !== null) return first.operation.conclude(this.nextOrder());
+    if (running === 0) void this.#park(all);
+  }
+
+  async #park(waiting: readonly Operation[]): Promise<void> {
+    this.#isOver = true;
+    const waits = waiting.flatMap((operation) => operation.waits());
+    try {
+      this.#parked.resolve(new Parked(waits, await this.rest()));
+    } catch (error) {
+      this.#parked.reject(error);
+    }
+  }
+}

@@ -1,0 +1,227 @@
+import { createHash } from "node:crypto";
+import { encodeJson } from "../../core/arguments/encode.ts";
+import { JobError } from "../../core/errors.ts";
+import type {
+  CallAllOptions,
+  FlowContext,
+  StepCall,
+  StepOptions,
+  StepRetry,
+  WaitOptions,
+} from "../../core/flow/flow_context.ts";
+import { PAYLOAD_BYTES_MAX } from "../../core/payload_chars.ts";
+import { quoteValue } from "../../core/text/quote_value.ts";
+import { DURATION_MS_MAX, parseDuration } from "../../core/time/duration.ts";
+import type { Flow } from "./flow.ts";
+import {
+  SignalOperation,
+  SignalsTaken,
+  SleepOperation,
+  StepOperation,
+  type StepRun,
+} from "./operations.ts";
+import { CallAllOperation, CallOperation, digestOf } from "./child_operations.ts";
+import { StepNames } from "./step_names.ts";
+import type { StepRecord } from "./step_records.ts";
+
+/** Wait before the first retry of a step, in milliseconds, unless it sets one. */
+const DELAY_MS = 1_000;
+/** Longest wait between two tries of a step, unless it sets one. */
+const CAP_MS = 3_600_000;
+/** Most retries of a step. */
+const RETRY_MAX = 1_000;
+const RUN_ON = ["cancel", "drain", "collect"];
+
+/** The parts that all scopes of one run share. */
+export interface FlowParts {
+  readonly flow: Flow;
+  readonly signals: SignalsTaken;
+  /** Retries of a step that sets none. */
+  readonly retryMax: number;
+}
+
+/** The steps and waits of a run, or of one item of it, whose names are its own. */
+export class FlowScope implements FlowContext {
+  readonly #parts: FlowParts;
+  readonly #prefix: string;
+  readonly #names: StepNames;
+  #times = 0;
+  #random: (() => number) | null = null;
+
+  constructor(parts: FlowParts, prefix = "") {
+    this.#parts = parts;
+    this.#prefix = prefix;
+    this.#names = new StepNames(prefix);
+  }
+
+  readonly step = (
+    name: string,
+    run: unknown,
+    options: StepOptions = {},
+  ) =>
+    refusing(() => {
+      const { flow, retryMax } = this.#parts;
+      flow.checkPlace(`begin step ${quoteValue(name)}`);
+      if (typeof run !== "function") {
+        throw invalid(
+          "run",
+          `step ${quoteValue(name)}: found ${quoteValue(run)}, wanted a function`,
+        );
+      }
+      const { key, retry = {}, timeout } = options;
+      const open = this.#names.begin("step", name, key);
+      return new StepOperation(flow, this.#names, open, {
+        run: run as (call: StepCall) => unknown,
+        ...readRetry(retry, retryMax),
+        timeoutMs: timeout === undefined ? Infinity : readMs(timeout, "timeout"),
+      }).begin();
+    }) as Promise<never>;
+
+  readonly sleep = (name: string, time: number | string | Date) =>
+    refusing(() => {
+      const { flow } = this.#parts;
+      flow.checkPlace(`wait for ${quoteValue(name)}`);
+      const nowMs = flow.host.clock.now().wallMs;
+      const until = time instanceof Date ? time.getTime() : nowMs + readMs(time, "time");
+      if (!(Math.abs(until) <= 8.64e15)) throw invalid("time", `${quoteValue(time)}: not a time`);
+      const open = this.#names.begin("sleep", name, undefined);
+      return new SleepOperation(flow, this.#names, open, Math.ceil(until)).begin();
+    });
+
+  readonly waitFor = (name: string, { key, timeout }: WaitOptions = {}) =>
+    refusing(() => {
+      const { flow, signals } = this.#parts;
+      flow.checkPlace(`wait for ${quoteValue(name)}`);
+      const nowMs = flow.host.clock.now().wallMs;
+      const until = timeout === undefined ? null : Math.ceil(nowMs + readMs(timeout, "timeout"));
+      const open = this.#names.begin("wait", name, key);
+      return new SignalOperation(flow, this.#names, open, { until, signals }).begin();
+    }) as Promise<never>;
+
+  readonly call = (kind: string, ...given: readonly unknown[]) =>
+    refusing(() => {
+      const { flow } = this.#parts;
+      const { id, args } = this.#childOf(kind, given, "call");
+      const open = this.#names.beginAs(id, kind);
+      return new CallOperation(flow, this.#names, open, { kind, args }).begin();
+    }) as Promise<never>;
+
+  readonly callAll = (
+    kind: string,
+    given: readonly (readonly unknown[])[],
+    { key, onFailure = "cancel" }: CallAllOptions = {},
+  ) =>
+    refusing(() => {
+      const { flow } = this.#parts;
+      if (!Array.isArray(given) || !given.every((one) => Array.isArray(one))) {
+        throw invalid("args", `${quoteValue(given)}: wanted a list of lists of arguments`);
+      }
+      if (!RUN_ON.includes(onFailure)) {
+        throw invalid("onFailure", `${quoteValue(onFailure)}: wanted ${RUN_ON.join(", ")}`);
+      }
+      const { id, args } = this.#childOf(kind, given, "all");
+      const name = key === undefined ? id : `${id}[${encodeURIComponent(String(key))}]`;
+      const open = this.#names.beginAs(name, kind);
+      return new CallAllOperation(flow, this.#names, open, {
+        kind,
+        args: args as readonly (readonly unknown[])[],
+        onFailure,
+      }).begin();
+    }) as Promise<never>;
+
+  readonly each = async <Item, Value>(
+    name: string,
+    items: readonly Item[],
+    run: (ctx: FlowContext, item: Item) => Promise<Value>,
+    { key, max = Infinity }: { readonly key: (item: Item) => string | number; max?: number },
+  ): Promise<readonly Value[]> => {
+    this.#parts.flow.checkPlace(`begin ${quoteValue(name)}`);
+    const list = [...items];
+    const keys = list.map((item) => encodeURIComponent(String(key(item))));
+    const repeated = keys.find((one, index) => keys.indexOf(one) !== index);
+    if (repeated !== undefined) {
+      throw invalid("key", `two items of ${quoteValue(name)}: ${repeated}`);
+    }
+    if (!(max >= 1)) throw invalid("max", `${quoteValue(max)} at once: wanted 1 or more`);
+    const results: Value[] = [];
+    let next = 0;
+    const work = async (): Promise<void> => {
+      while (next < list.length) {
+        const index = next++;
+        const prefix = `${this.#prefix}${encodeURIComponent(name)}[${keys[index]}].`;
+        results[index] = await run(new FlowScope(this.#parts, prefix), list[index]!);
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(max, list.length) }, work));
+    return results;
+  };
+
+  readonly first = (async (waits: Readonly<Record<string, Promise<unknown>>>) => {
+    const named = Object.entries(waits).map(async ([name, wait]) => ({ name, value: await wait }));
+    return await Promise.race(named);
+  }) as FlowContext["first"];
+
+  readonly now = (): Date => {
+    const { flow } = this.#parts;
+    const key = `${this.#prefix}now#${++this.#times}`;
+    const stored = flow.record<StepRecord>(key);
+    if (stored !== undefined) return new Date(stored.value as number);
+    const value = flow.host.clock.now().wallMs;
+    flow.keep({ key, data: { type: "now", name: "now", at: value, value }, isNew: true });
+    return new Date(value);
+  };
+
+  readonly random = (): number => {
+    this.#random ??= randomOf(`${this.#parts.flow.host.instance.id}:${this.#prefix}`);
+    return this.#random();
+  };
+
+  /** The key and the arguments of children. */
+  #childOf(kind: unknown, given: readonly unknown[], type: "call" | "all") {
+    if (typeof kind !== "string" || kind === "") {
+      throw invalid("kind", `${quoteValue(kind)}: wanted the kind of a job`);
+    }
+    this.#parts.flow.checkPlace(`call "${kind}"`);
+    const what = `the arguments of "${kind}"`;
+    const text = encodeJson(given, { bytesMax: PAYLOAD_BYTES_MAX, what, isExact: true });
+    const args = JSON.parse(text) as readonly unknown[];
+    return { id: `${type}:${encodeURIComponent(kind).slice(0, 100)}:${digestOf(args)}`, args };
+  }
+}
+
+/** Turn an error that is thrown at once into a rejection: callers await all of these. */
+async function refusing<T>(begin: () => Promise<T>): Promise<T> {
+  return await begin();
+}
+
+function readRetry(
+  given: number | StepRetry,
+  retryMax: number,
+): Pick<StepRun, "retryMax" | "delayMs" | "capMs"> {
+  const { max = retryMax, initial = DELAY_MS, cap = CAP_MS } = typeof given === "number"
+    ? { max: given }
+    : given;
+  if (!Number.isInteger(max) || max < -1 || max > RETRY_MAX) {
+    throw invalid("retry", `${quoteValue(max)} retries: wanted -1 to ${RETRY_MAX}`);
+  }
+  return { retryMax: max, delayMs: readMs(initial, "initial"), capMs: readMs(cap, "cap") };
+}
+
+function readMs(given: unknown, path: string): number {
+  const ms = typeof given === "string" ? parseDuration(given) : given;
+  if (typeof ms === "number" && ms >= 0 && ms <= DURATION_MS_MAX) return ms;
+  throw invalid(path, `${quoteValue(given)}: wanted milliseconds or a duration such as "90s"`);
+}
+
+function invalid(path: string, problem: string): JobError {
+  return new JobError("invalid_argument", `Cannot use ${problem}`, { path });
+}
+
+/** Numbers from 0 to below 1 that a text determines: a counter, hashed. */
+function randomOf(seed: string): () => number {
+  let count = 0;
+  return () => {
+    const hash = createHash("sha256").update(`${seed}:${count++}`).digest();
+    return hash.readUIntBE(0, 6) / 2 ** 48;
+  };
+}

@@ -1,0 +1,334 @@
+import { JobError } from "../../core/errors.ts";
+import type { StepCall } from "../../core/flow/flow_context.ts";
+import { StepError, type StepFailure } from "../../core/flow/step_error.ts";
+import { signalKey, type Wait } from "../../core/wait.ts";
+import type { Flow, Operation } from "./flow.ts";
+import type { OpenName, StepNames } from "./step_names.ts";
+import type { SignalRecord, StepRecord } from "./step_records.ts";
+
+/** The common part of operations: a name, a record, and one delivery to job code. */
+export abstract class Awaited<Value> implements Operation {
+  readonly open: OpenName;
+  readonly flow: Flow;
+  readonly #names: StepNames;
+  readonly #answer = Promise.withResolvers<Value>();
+
+  constructor(flow: Flow, names: StepNames, open: OpenName) {
+    this.flow = flow;
+    this.#names = names;
+    this.open = open;
+  }
+
+  /** Begin it. @returns its outcome for job code */
+  begin(): Promise<Value> {
+    this.flow.begin(this);
+    return this.#answer.promise;
+  }
+
+  get key(): string {
+    return this.open.key;
+  }
+
+  get name(): string {
+    return this.open.entry.name;
+  }
+
+  get stored(): StepRecord | undefined {
+    return this.flow.record<StepRecord>(this.key);
+  }
+
+  get order(): number | null {
+    return this.stored?.order ?? null;
+  }
+
+  abstract replay(): void;
+  abstract satisfiedAt(nowMs: number): number | null;
+  abstract conclude(order: number): void;
+  abstract waits(): readonly Wait[];
+
+  run(_nowMs: number): boolean {
+    return false;
+  }
+
+  fail(error: unknown): void {
+    this.#end();
+    this.#answer.reject(error);
+  }
+
+  protected succeed(value: Value): void {
+    this.#end();
+    this.#answer.resolve(value);
+  }
+
+  protected get nowMs(): number {
+    return this.flow.host.clock.now().wallMs;
+  }
+
+  #end(): void {
+    this.#names.end(this.open);
+    this.flow.end(this);
+  }
+}
+
+/** The function of a step, and its limits. */
+export interface StepRun {
+  readonly run: (call: StepCall) => unknown;
+  readonly retryMax: number;
+  /** Wait before the first retry, and the longest one, in milliseconds. */
+  readonly delayMs: number;
+  readonly capMs: number;
+  /** Infinity without a limit. */
+  readonly timeoutMs: number;
+}
+
+/** A function that runs once. */
+export class StepOperation extends Awaited<unknown> {
+  readonly #how: StepRun;
+  #isRunning = false;
+
+  constructor(flow: Flow, names: StepNames, open: OpenName, how: StepRun) {
+    super(flow, names, open);
+    this.#how = how;
+  }
+
+  replay(): void {
+    const { value, error, tries } = this.stored!;
+    if (error !== undefined) return this.fail(new StepError(this.name, error, { attempts: tries }));
+    this.succeed(value);
+  }
+
+  override run(nowMs: number): boolean {
+    if (this.#isRunning) return true;
+    if ((this.stored?.dueAt ?? -Infinity) > nowMs) return false;
+    this.#isRunning = true;
+    void this.#try();
+    return true;
+  }
+
+  satisfiedAt(): null {
+    return null;
+  }
+
+  conclude(): void {}
+
+  waits(): readonly Wait[] {
+    const until = this.stored?.dueAt ?? null;
+    return [{ key: null, type: "step", name: this.name, until }];
+  }
+
+  async #try(): Promise<void> {
+    const { flow, name } = this;
+    const attempt = (this.stored?.tries ?? 0) + 1;
+    try {
+      const returned = await this.#call(attempt);
+      const value = flow.valueOf(returned, `the result of step "${name}"`);
+      await this.#record({ value, tries: attempt });
+      this.replay();
+    } catch (thrown) {
+      // Without its claim nothing can be recorded, and the attempt ends.
+      if (isLost(thrown)) return this.fail(thrown);
+      await this.#failed(thrown, attempt);
+    } finally {
+      this.#isRunning = false;
+      flow.poke();
+    }
+  }
+
+  #call(attempt: number): Promise<unknown> {
+    const { flow, key, name } = this;
+    const { instance, signal, clock } = flow.host;
+    const { run, timeoutMs } = this.#how;
+    const limit = new AbortController();
+    const ended = Promise.withResolvers<never>();
+    const timer = timeoutMs === Infinity ? null : clock.timer(timeoutMs, () => {
+      const error = new Error(`Step "${name}" ran longer than its timeout`);
+      error.name = "TimeoutError";
+      limit.abort(error);
+      ended.reject(error);
+    });
+    const call: StepCall = {
+      key: `${instance.id}:${key}`,
+      attempt,
+      fence: instance.fence,
+      get signal() {
+        return timer === null ? signal() : AbortSignal.any([signal(), limit.signal]);
+      },
+    };
+    const running = flow.inside.run(name, async () => await run(call));
+    return Promise.race([running, ended.promise]).finally(() => timer?.cancel());
+  }
+
+  async #failed(thrown: unknown, tries: number): Promise<void> {
+    const { retryMax, delayMs, capMs } = this.#how;
+    const error = failureOf(thrown, this.flow.host.describe(thrown));
+    try {
+      if (this.flow.host.signal().aborted) throw thrown;
+      if (retryMax < 0 || tries <= retryMax) {
+        const waitMs = Math.min(capMs, delayMs * 2 ** Math.min(tries - 1, 30));
+        this.flow.keep({
+          key: this.key,
+          data: this.#recordOf({ error, tries, dueAt: Math.ceil(this.nowMs + waitMs) }),
+        });
+      } else {
+        await this.#record({ error, tries });
+        this.replay();
+      }
+    } catch (lost) {
+      this.fail(lost);
+    }
+  }
+
+  #record(outcome: Pick<StepRecord, "value" | "error" | "tries">): Promise<void> {
+    const data = { ...this.#recordOf(outcome), order: this.flow.nextOrder() };
+    return this.flow.put({ key: this.key, data });
+  }
+
+  #recordOf(outcome: Partial<StepRecord>): StepRecord {
+    return { type: "step", name: this.name, at: this.nowMs, ...outcome };
+  }
+}
+
+/** A pause. */
+export class SleepOperation extends Awaited<void> {
+  /** @param until epoch ms, if this is its first run */
+  constructor(flow: Flow, names: StepNames, open: OpenName, until: number) {
+    super(flow, names, open);
+    if (this.stored === undefined) this.#keep(until, {});
+  }
+
+  replay(): void {
+    this.succeed();
+  }
+
+  satisfiedAt(nowMs: number): number | null {
+    const dueAt = this.stored!.dueAt!;
+    return dueAt <= nowMs ? dueAt : null;
+  }
+
+  conclude(order: number): void {
+    this.#keep(this.stored!.dueAt!, { order });
+    this.replay();
+  }
+
+  waits(): readonly Wait[] {
+    return [{ key: null, type: "time", name: this.name, until: this.stored!.dueAt! }];
+  }
+
+  #keep(dueAt: number, more: { readonly order?: number }): void {
+    const data = { type: "sleep", name: this.name, at: this.nowMs, dueAt, ...more };
+    this.flow.keep({ key: this.key, data });
+  }
+}
+
+/** The result of a wait for a signal. */
+type SignalAnswer =
+  | { readonly timedOut: true }
+  | { readonly timedOut: false; readonly value: unknown; readonly by: string | null; at: Date };
+
+/** A wait for a signal. */
+export class SignalOperation extends Awaited<SignalAnswer> {
+  readonly #signals: SignalsTaken;
+
+  /** @param until end of the wait, epoch ms, if this is its first run; null: none */
+  constructor(
+    flow: Flow,
+    names: StepNames,
+    open: OpenName,
+    { until, signals }: { readonly until: number | null; readonly signals: SignalsTaken },
+  ) {
+    super(flow, names, open);
+    this.#signals = signals;
+    if (this.stored === undefined) this.#keep(until, {});
+  }
+
+  replay(): void {
+    const { signal } = this.stored!;
+    if (signal === null || signal === undefined) return this.succeed({ timedOut: true });
+    const { value, by, at } = this.flow.record<SignalRecord>(signal)!;
+    this.succeed({ timedOut: false, value, by, at: new Date(at) });
+  }
+
+  satisfiedAt(nowMs: number): number | null {
+    const next = this.#signals.nextOf(this.name);
+    const arrived = this.flow.record<SignalRecord>(next);
+    const dueAt = this.stored!.dueAt ?? Infinity;
+    // A signal that came after the end of the wait, while no node looked, came too late.
+    if (arrived !== undefined && arrived.at <= dueAt) return arrived.at;
+    return dueAt <= nowMs ? dueAt : null;
+  }
+
+  conclude(order: number): void {
+    const dueAt = this.stored!.dueAt ?? Infinity;
+    const next = this.#signals.nextOf(this.name);
+    const arrived = this.flow.record<SignalRecord>(next);
+    const isTaken = arrived !== undefined && arrived.at <= dueAt;
+    if (isTaken) this.#signals.take(next);
+    this.#keep(this.stored!.dueAt ?? null, { order, signal: isTaken ? next : null });
+    this.replay();
+  }
+
+  waits(): readonly Wait[] {
+    const key = this.#signals.nextOf(this.name);
+    return [{ key, type: "signal", name: this.name, until: this.stored!.dueAt ?? null }];
+  }
+
+  #keep(dueAt: number | null, more: Partial<StepRecord>): void {
+    const data = { type: "wait", name: this.name, at: this.nowMs, dueAt, ...more };
+    this.flow.keep({ key: this.key, data });
+  }
+}
+
+/** The signals that the waits of an instance have taken. */
+export class SignalsTaken {
+  readonly #taken = new Set<string>();
+
+  /** Note the signals that earlier runs took. */
+  read(records: Iterable<unknown>): void {
+    for (const record of records) {
+      const { type, signal } = record as Partial<StepRecord>;
+      if (type === "wait" && typeof signal === "string") this.#taken.add(signal);
+    }
+  }
+
+  take(key: string): void {
+    this.#taken.add(key);
+  }
+
+  /** Key of the oldest signal of a name that no wait has taken; it may be still to come. */
+  nextOf(name: string): string {
+    for (let n = 1;; n++) {
+      const key = signalKey(name, n);
+      if (!this.#taken.has(key)) return key;
+    }
+  }
+}
+
+function failureOf(
+  thrown: unknown,
+  { name, message }: Pick<StepFailure, "name" | "message">,
+): StepFailure {
+  const { code, data } = (typeof thrown === "object" && thrown !== null ? thrown : {}) as {
+    readonly code?: unknown;
+    readonly data?: unknown;
+  };
+  return {
+    name,
+    message,
+    ...(typeof code === "string" || typeof code === "number" ? { code } : {}),
+    ...(data === undefined ? {} : { data: plainOf(data) }),
+  };
+}
+
+/** A value as JSON stores it, if it is small. */
+function plainOf(value: unknown): unknown {
+  try {
+    const text = JSON.stringify(value);
+    return text === undefined || text.length > 10_000 ? null : JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function isLost(error: unknown): boolean {
+  return error instanceof JobError && error.code === "stale_fence";
+}
