@@ -19,6 +19,7 @@ export type Reason =
   | "drained"
   | "released"
   | "parked"
+  | "canceling"
   | "redriven"
   | "unserved"
   | "skipped:overlap"

@@ -28,6 +28,9 @@ export const PUTS_MAX = 500;
 /** Most waits of a parked instance. */
 export const WAITS_MAX = 1_000;
 
+/** Time for a canceled instance with steps to take back what they did, in milliseconds. */
+export const CANCEL_GRACE_MS = 600_000;
+
 /** Due time of a parked instance that no time wakes: the last second of the year 9999. */
 export const NEVER_DUE = 253_402_300_799_000;
 

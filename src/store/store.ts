@@ -144,10 +144,12 @@ export interface Store extends NodeStore, SpanReads {
   >;
   /**
    * Cancel unfinished instances that match. A waiting one becomes Canceled; a processing one is
-   * marked, and its settlement will be Canceled. Instances marked before do not match again.
+   * marked, and its settlement will be Canceled. Instances marked before do not match again. One
+   * with steps is due once more, for at most `CANCEL_GRACE_MS`, before it becomes Canceled; with
+   * `isForced`, those that wait for that match again, and end at once.
    */
   readonly cancel: Write<
-    { readonly query: InstanceQuery; readonly limit: number },
+    { readonly query: InstanceQuery; readonly limit: number; readonly isForced?: boolean },
     readonly Instance[]
   >;
   /**

@@ -37,6 +37,7 @@ export function taskInstance(instance: Instance) {
     retryMax: instance.retryMax,
     failures: instance.failures,
     stepsAt: instance.stepsAt,
+    cancelRequestedAt: instance.cancelRequestedAt,
   };
 }
 

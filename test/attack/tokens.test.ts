@@ -213,6 +213,12 @@ test("a token for some jobs sees and does nothing of the others, by any method",
     getInstance: [query, { uuid: hidden.uuid.slice(0, 8) }, { uuid: hidden.uuid.slice(0, 30) }],
     waitInstance: [{ ...query, waitMs: 10n }],
     retryInstance: [query],
+    signalInstance: [
+      { ...query, name: "go" },
+      { kind: "payroll", uniqueKey: "x", name: "go" },
+      { uuid: hidden.uuid.slice(0, 8), name: "go" },
+    ],
+    listSteps: [query, { uuid: hidden.uuid.slice(0, 8) }],
     freezeInstance: [query, { ...query, thaw: true }],
     redriveInstances: [{ query: { tag: "vault" } }, { query }, { query: { kind: "payroll" } }, {
       all: true,

@@ -380,3 +380,56 @@ test("a deadline of the parent is the latest for its children", async () => {
   assert.equal(child!.deadlineAt, instance.deadlineAt);
   await manager.stop();
 });
+
+test("a cancel lets the function take back its steps, with its children canceled first", async () => {
+  const done: string[] = [];
+  const run: Run = async (ctx) => {
+    await ctx.step("charge", () => void done.push("charge"));
+    try {
+      await ctx.call("double", 99);
+    } catch (error) {
+      assert.ok(error instanceof StepError);
+      done.push(error.errorName);
+      await ctx.step("refund", () => void done.push("refund"));
+      await ctx.sleep("pause", 5);
+      throw error;
+    }
+  };
+  const child = () => new Promise((resolve) => setTimeout(resolve, 300));
+  await withFlow(run, async (flow) => {
+    await flow.parkedOn("double");
+    const [canceled] = await flow.manager.cancelInstances({ ids: [flow.id] });
+    assert.equal(canceled!.state, "canceled");
+    assert.deepEqual(done.filter((text) => text !== "Canceled"), ["charge", "refund"]);
+    assert.ok(done.includes("Canceled"));
+    const [last] = (await flow.manager.lookupInstances({ parentId: flow.id })).items;
+    assert.ok(last!.cancelRequestedAt !== null);
+    const [step] = (await flow.manager.listSteps(flow.id))
+      .filter(({ state }) => state === "canceled");
+    assert.equal(step?.name ?? "double", "double");
+  }, { child });
+});
+
+test("a cancel while a step runs ends that step, and lets the function take back the others", async () => {
+  const done: string[] = [];
+  const run: Run = async (ctx) => {
+    await ctx.step("one", () => void done.push("one"));
+    try {
+      await ctx.step(
+        "long",
+        ({ signal }) =>
+          new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+      );
+    } catch (error) {
+      await ctx.step("undo one", () => void done.push("undo one"));
+      throw error;
+    }
+  };
+  await withFlow(run, async (flow) => {
+    await until("the first step has run", () => done.length === 1);
+    await flow.manager.cancelInstances({ ids: [flow.id] });
+    const { state } = await flow.end();
+    assert.equal(state, "canceled");
+    assert.deepEqual(done, ["one", "undo one"]);
+  });
+});

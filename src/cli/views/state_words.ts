@@ -75,6 +75,7 @@ function waitingCell({ blockedBy, failures }: Stated, reason: string): Cell {
   const putOff = PUT_OFF[reason];
   if (putOff !== undefined) return { text: `waiting: ${putOff}` };
   if (reason === "parked") return { text: "parked" };
+  if (reason === "canceling") return { text: "canceling", style: "warn" };
   if (reason === "lost") return { text: "waiting: crashed", style: "warn" };
   return { text: failures ? `waiting: retry ${failures}` : "waiting: retry", style: "warn" };
 }

@@ -11,6 +11,7 @@ const STYLES: Readonly<Record<string, Style>> = {
   done: "good",
   failed: "bad",
   timedOut: "warn",
+  canceled: "warn",
   waiting: "active",
 };
 const STATES: Readonly<Record<string, string>> = { timedOut: "timed out" };

@@ -6,7 +6,7 @@ export interface StepInfo {
   /** As job code named it; the kind of a child. */
   readonly name: string;
   /** "waiting" includes a step between two tries. */
-  readonly state: "done" | "failed" | "timedOut" | "waiting";
+  readonly state: "done" | "failed" | "timedOut" | "canceled" | "waiting";
   /** When it was recorded last, epoch ms. */
   readonly at: number;
   /** Place among the outcomes of the instance, from 1; null without an outcome. */
@@ -103,7 +103,9 @@ function ownStep(
     ...whole,
     type,
     name: String(name),
-    state: whole.order === null
+    state: records.has(`canceled/${whole.key}`)
+      ? "canceled"
+      : whole.order === null
       ? "waiting"
       : error !== undefined
       ? "failed"

@@ -98,6 +98,7 @@ export interface JobInstance {
   readonly flow_id?: string;
   readonly waits: readonly Wait[];
   readonly resumes: number;
+  readonly steps_at?: string;
 }
 
 export interface Wait {

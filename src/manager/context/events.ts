@@ -19,6 +19,7 @@ const GOOD: ReadonlySet<Reason | null> = new Set<Reason | null>([
   "ok",
   "snoozed",
   "parked",
+  "canceling",
   "released",
   "canceled",
   "replaced",

@@ -165,7 +165,9 @@ export class Renewal {
     if (!running || running.instance.fence !== result.fence) return;
     if (result.status === "stale") return running.attempt?.abort("lease");
     running.attempt?.extend(deadlineMs);
-    if (result.status === "canceling") running.attempt?.abort("canceled");
+    // An attempt that began after the cancel takes back what earlier steps did.
+    const isAsked = running.instance.cancelRequestedAt === null;
+    if (result.status === "canceling" && isAsked) running.attempt?.abort("canceled");
   }
 }
 

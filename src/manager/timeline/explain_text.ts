@@ -92,8 +92,14 @@ function deadlineWhy(
 
 function waitingWhy(instance: Instance, facts: InstanceFacts): string {
   const { nowMs, ahead, pause, block } = facts;
-  const { dueAt, attempt, reason, waits, scheduledAt } = instance;
+  const { dueAt, attempt, reason, waits, scheduledAt, cancelRequestedAt, deadlineAt } = instance;
   const at = timesIn(facts.timezone);
+  if (cancelRequestedAt !== null && waits !== null) {
+    const end = `until ${at(deadlineAt ?? dueAt)} at the latest; another cancel ends it at once`;
+    return `It was canceled at ${
+      at(cancelRequestedAt)
+    }, and runs once more for its cleanup, ${end}`;
+  }
   if (waits !== null && dueAt > nowMs) {
     const end = dueAt === NEVER_DUE ? "" : `, until ${at(dueAt)} at the latest`;
     return `It is parked and waits for ${waitsText(waits)}, since ${at(scheduledAt)}${end}`;

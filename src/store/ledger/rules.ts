@@ -1,4 +1,4 @@
-import { NEVER_DUE, type Wait } from "../../core/wait.ts";
+import { CANCEL_GRACE_MS, NEVER_DUE, type Wait } from "../../core/wait.ts";
 import { type ErrorInfo, type Instance, isElsewhere, type Reason } from "../../core/instance.ts";
 import { type FinalState, isFinal } from "../../core/state.ts";
 import { AHEAD_MS_MAX, type Settlement } from "../store.ts";
@@ -53,12 +53,16 @@ const RELEASED: Reason = "released";
 /** Reason of an instance that waits for what its code began. */
 const PARKED: Reason = "parked";
 
+/** Reason of an instance that is due once more after its cancel. */
+const CANCELING: Reason = "canceling";
+
 /** Reason of an instance that a later one replaced. */
 const REPLACED = "replaced";
 
 /**
  * Cancel an instance: a waiting one becomes Canceled, a processing one is marked, with an unusual
- * reason. One that runs elsewhere becomes Canceled at once: nobody here can stop it.
+ * reason. One that runs elsewhere becomes Canceled at once: nobody here can stop it. One with steps
+ * is due once more, to take back what they did, unless it was canceled before.
  */
 export function cancelInstance(
   instance: Instance,
@@ -68,6 +72,7 @@ export function cancelInstance(
   if (instance.state === "processing" && !isElsewhere(instance)) {
     return { ...instance, cancelRequestedAt: at, reason: reason === REPLACED ? REPLACED : null };
   }
+  if (reason === "canceled" && hasToUnwind(instance)) return unwind(instance, at);
   return {
     ...instance,
     state: "canceled",
@@ -76,6 +81,32 @@ export function cancelInstance(
     settledAt: at,
     waits: null,
   };
+}
+
+/** True if a cancel lets an instance run once more: it has steps, and this is the first cancel. */
+function hasToUnwind({ stepsAt, attempt, cancelRequestedAt }: Instance): boolean {
+  return stepsAt !== null && attempt > 0 && cancelRequestedAt === null;
+}
+
+/** An instance that is due once more after its cancel, for a limited time. */
+function unwind(instance: Instance, at: number): Instance {
+  return {
+    ...instance,
+    state: "scheduled",
+    reason: CANCELING,
+    cancelRequestedAt: instance.cancelRequestedAt ?? at,
+    // Its claim is later than its cancel.
+    dueAt: at + 1,
+    scheduledAt: at,
+    deadlineAt: Math.min(instance.deadlineAt ?? Infinity, at + CANCEL_GRACE_MS),
+    node: null,
+    waits: instance.waits ?? [],
+  };
+}
+
+/** True if a claimed instance runs once more after its cancel. */
+function isUnwinding({ cancelRequestedAt, processedAt, stepsAt }: Instance): boolean {
+  return cancelRequestedAt !== null && stepsAt !== null && (processedAt ?? 0) > cancelRequestedAt;
 }
 
 /** Replace an unstarted instance by the new owner of its unique key. */
@@ -101,7 +132,14 @@ export function settleInstance(
   outcome: Settlement["outcome"],
   at: number,
 ): Step {
-  if (instance.cancelRequestedAt !== null) {
+  const isOver = outcome.type === "final" || !isUnwinding(instance);
+  if (instance.cancelRequestedAt !== null && isOver) {
+    const isEnded = outcome.type === "final" && outcome.state === "completed";
+    if (
+      !isUnwinding(instance) && !isEnded && instance.stepsAt !== null && instance.reason === null
+    ) {
+      return { instance: unwind(instance, at), ended: null };
+    }
     const error = "error" in outcome ? storableError(outcome.error) : null;
     const reason = instance.reason === REPLACED ? REPLACED : "canceled";
     return end(instance, { state: "canceled", reason, error }, at);
@@ -171,6 +209,9 @@ function isPastDeadline({ deadlineAt }: Instance, dueAt: number): boolean {
 
 /** End an instance that waits, or would wait, past its deadline. */
 export function passDeadline(instance: Instance, error: ErrorInfo | null, at: number): Step {
+  if (instance.cancelRequestedAt !== null) {
+    return end(instance, { state: "canceled", reason: "canceled", error }, at);
+  }
   const deadline = new Date(instance.deadlineAt!).toISOString();
   const passed = { name: "TimeoutError", message: `Not completed by its deadline ${deadline}` };
   return end(instance, {
@@ -272,6 +313,7 @@ export function isRepeated(
     return outcome.type === "release" && ended.reason === RELEASED;
   }
   if (instance.fence !== fence) return false;
+  if (instance.state === "scheduled" && instance.reason === CANCELING) return true;
   if (outcome.type === "park" && instance.state === "scheduled") return instance.reason === PARKED;
   if (outcome.type === "release" && outcome.isUnstarted && instance.state === "scheduled") {
     return instance.reason === RELEASED;

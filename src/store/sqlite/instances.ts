@@ -25,6 +25,7 @@ const AGAIN = `UPDATE instance SET state = 1, ready = ?, reason = ?, due_at = ?,
   node = NULL, failures = ?, crashes = ?, error = ?, version = ? WHERE seq = ?`;
 const UNCLAIM = `UPDATE instance SET attempt = ?, processed_at = ? WHERE seq = ?`;
 const MARK = `UPDATE instance SET cancel_at = ?, reason = ? WHERE seq = ?`;
+const UNWIND = `UPDATE instance SET cancel_at = ?, deadline_at = ? WHERE seq = ?`;
 const MOVE = `UPDATE instance SET ready = ? WHERE seq = ?`;
 const JOIN = `UPDATE instance SET flow_id = ? WHERE seq = ?`;
 const PACK = `UPDATE instance SET extra = ? WHERE seq = ?`;
@@ -98,6 +99,9 @@ export class SqliteInstances extends SqliteTable implements InstanceTable {
       statements.run(CLAIM, [i.processedAt, i.attempt, i.fence, i.node, seq]);
     } else {
       statements.run(MARK, [i.cancelRequestedAt, i.reason, seq]);
+    }
+    if (i.deadlineAt !== before.instance.deadlineAt) {
+      statements.run(UNWIND, [i.cancelRequestedAt, i.deadlineAt, seq]);
     }
     if (i.attempt < before.instance.attempt) {
       statements.run(UNCLAIM, [i.attempt, i.processedAt, seq]);

@@ -28,11 +28,11 @@ export class CallOperation extends Awaited<unknown> {
     return this.flow.record<ChildRecord>(this.key);
   }
 
-  override get order(): number | null {
+  protected override get outcomeOrder(): number | null {
     return this.flow.orderOf(this.key);
   }
 
-  replay(): void {
+  protected replay(): void {
     const child = this.#child!;
     if (child.state === "completed") return this.succeed(resultOfChild(child));
     this.fail(new StepError(this.#kind, failureOfChild(child), { childId: child.id }));
@@ -99,11 +99,11 @@ export class CallAllOperation extends Awaited<readonly unknown[]> {
     return this.flow.record(this.key);
   }
 
-  override get order(): number | null {
+  protected override get outcomeOrder(): number | null {
     return this.flow.orderOf(this.key);
   }
 
-  replay(): void {
+  protected replay(): void {
     const children = this.#args.map((_, index) =>
       this.flow.record<ChildRecord>(memberKey(this.key, index))
     );

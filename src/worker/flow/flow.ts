@@ -6,11 +6,15 @@ import { PUTS_MAX, type StepPut, STEPS_MAX, type Wait, WAITS_MAX } from "../../c
 import { PAYLOAD_BYTES_MAX } from "../../core/payload_chars.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { OpenName } from "./step_names.ts";
-import { orderKey, type RecordPut, type StepRecord } from "./step_records.ts";
+import { canceledKey, orderKey, type RecordPut, type StepRecord } from "./step_records.ts";
 
 /** Dependencies of a flow on its attempt. */
 export interface FlowHost {
-  readonly instance: { readonly id: string; readonly fence: number };
+  readonly instance: {
+    readonly id: string;
+    readonly fence: number;
+    readonly cancelRequestedAt: number | null;
+  };
   readonly clock: Clock;
   /** A thrown value as data, without secrets. */
   readonly describe: (thrown: unknown) => { readonly name: string; readonly message: string };
@@ -36,7 +40,7 @@ export interface Operation {
   /** Place of its stored outcome; null without one. */
   readonly order: number | null;
   /** Deliver the stored outcome. */
-  replay(): void;
+  deliver(): void;
   /** Begin what must run for it, if it can at this time. @returns true while it runs */
   run(nowMs: number): boolean;
   /** When it was satisfied, epoch ms, if what it waits for has come; else null. */
@@ -71,6 +75,7 @@ export class Flow {
   #isDue = false;
   #isOver = false;
   #isReplaying = false;
+  #isToCancel = false;
   #cause: Error | null = null;
 
   constructor(host: FlowHost) {
@@ -100,6 +105,8 @@ export class Flow {
       if (typeof order === "number") this.#lastOrder = Math.max(this.#lastOrder, order);
     }
     this.#isReplaying = this.#lastOrder > 0;
+    const hasCanceled = [...this.#records.keys()].some((key) => key.startsWith(canceledKey("")));
+    this.#isToCancel = this.host.instance.cancelRequestedAt !== null && !hasCanceled;
   }
 
   record<T>(key: string): T | undefined {
@@ -192,9 +199,19 @@ export class Flow {
         { hint: "Run fewer at once: ctx.each with max, or ctx.callAll" },
       );
     }
-    if (operation.order === null) this.#isReplaying = false;
+    if (operation.order === null) {
+      this.#isReplaying = false;
+      this.#cancelOnce(operation);
+    }
     this.#operations.add(operation);
     this.poke();
+  }
+
+  /** After a cancel, the first step or wait without an outcome ends by it, and no later one. */
+  #cancelOnce({ open }: Operation): void {
+    if (!this.#isToCancel) return;
+    this.#isToCancel = false;
+    this.keep({ key: canceledKey(open.key), data: { order: this.nextOrder() } });
   }
 
   end(operation: Operation): void {
@@ -235,7 +252,7 @@ export class Flow {
       if (operation.order === null) continue;
       if (next === null || operation.order < next.order!) next = operation;
     }
-    if (next !== null) return next.replay();
+    if (next !== null) return next.deliver();
     const nowMs = this.host.clock.now().wallMs;
     let running = 0;
     let first: { readonly operation: Operation; readonly at: number } | null = null;

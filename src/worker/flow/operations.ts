@@ -4,7 +4,7 @@ import { StepError, type StepFailure } from "../../core/flow/step_error.ts";
 import { signalKey, type Wait } from "../../core/wait.ts";
 import type { Flow, Operation } from "./flow.ts";
 import type { OpenName, StepNames } from "./step_names.ts";
-import type { SignalRecord, StepRecord } from "./step_records.ts";
+import { canceledKey, type SignalRecord, type StepRecord } from "./step_records.ts";
 
 /** The common part of operations: a name, a record, and one delivery to job code. */
 export abstract class Awaited<Value> implements Operation {
@@ -38,10 +38,25 @@ export abstract class Awaited<Value> implements Operation {
   }
 
   get order(): number | null {
+    return this.#canceled?.order ?? this.outcomeOrder;
+  }
+
+  deliver(): void {
+    if (this.#canceled === undefined) return this.replay();
+    const error = { name: "Canceled", message: "The instance was canceled" };
+    this.fail(new StepError(this.name, error));
+  }
+
+  /** Place of its own outcome; null without one. */
+  protected get outcomeOrder(): number | null {
     return this.stored?.order ?? null;
   }
 
-  abstract replay(): void;
+  get #canceled(): { readonly order: number } | undefined {
+    return this.flow.record(canceledKey(this.key));
+  }
+
+  protected abstract replay(): void;
   abstract satisfiedAt(nowMs: number): number | null;
   abstract conclude(order: number): void;
   abstract waits(): readonly Wait[];
@@ -91,7 +106,7 @@ export class StepOperation extends Awaited<unknown> {
     this.#how = how;
   }
 
-  replay(): void {
+  protected replay(): void {
     const { value, error, tries } = this.stored!;
     if (error !== undefined) return this.fail(new StepError(this.name, error, { attempts: tries }));
     this.succeed(value);
@@ -196,7 +211,7 @@ export class SleepOperation extends Awaited<void> {
     if (this.stored === undefined) this.#keep(until, {});
   }
 
-  replay(): void {
+  protected replay(): void {
     this.succeed();
   }
 
@@ -241,7 +256,7 @@ export class SignalOperation extends Awaited<SignalAnswer> {
     if (this.stored === undefined) this.#keep(until, {});
   }
 
-  replay(): void {
+  protected replay(): void {
     const { signal } = this.stored!;
     if (signal === null || signal === undefined) return this.succeed({ timedOut: true });
     const { value, by, at } = this.flow.record<SignalRecord>(signal)!;

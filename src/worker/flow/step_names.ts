@@ -97,7 +97,8 @@ function checkText(text: unknown, path: "name" | "key"): asserts text is string 
 /** The line of job code in a stack, such as `order.ts:12`. */
 function placeOf({ stack }: Error): string {
   const lines = stack?.split("\n").slice(1) ?? [];
-  const own = /[/\\](?:worker[/\\]flow|flow)[/\\][a-z_]+\.ts|\$bunfs|node:|native:|\(<anonymous>\)/;
+  const own =
+    /[/\\]worker[/\\](?:flow[/\\][a-z_]+|attempt_scope)\.ts|\$bunfs|node:|native:|\(<anonymous>\)/;
   const line = lines.find((one) => !own.test(one)) ?? "";
   return /([^/\\(\s]+:\d+):\d+\)?$/.exec(line)?.[1] ?? "unknown place";
 }

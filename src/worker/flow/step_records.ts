@@ -50,6 +50,11 @@ export function orderKey(key: string): string {
   return `order/${key}`;
 }
 
+/** Key of the record that a cancel ended a step or a wait. */
+export function canceledKey(key: string): string {
+  return `canceled/${key}`;
+}
+
 /** The result that a child's results are for its parent: the only one, else all. */
 export function resultOfChild({ resultsJson }: ChildRecord): unknown {
   const results = JSON.parse(resultsJson ?? "[]") as readonly unknown[];

@@ -14,7 +14,7 @@ const LOG_MS_MAX = 240_000;
  * Longest task of a page, in milliseconds: a reader does not notice 100 of them. Work that grows
  * with the log shows in a shorter one, too.
  */
-const TASK_MS_MAX = Math.min(100, LINES / 2_000);
+const TASK_MS_MAX = Math.min(100, LINES / 1_000);
 /** Longest time of the daemon for a page of a log, in milliseconds. */
 const PAGE_MS_MAX = 50;
 

@@ -10,7 +10,7 @@ const PAGE = readFileSync(new URL("../../../docs/howto/flows.md", import.meta.ur
 
 /** The modules of the page by file name. */
 const MODULES = Object.fromEntries(
-  [...PAGE.matchAll(/```ts\n\/\/ jobs\/(\w+\.ts)\n([^]*?)```/g)].map(([, name, text]) =>
+  [...PAGE.matchAll(/`jobs\/(\w+\.ts)`:\n\n```ts\n([^]*?)```/g)].map(([, name, text]) =>
     [name!, text!] as const
   ),
 );
@@ -76,7 +76,13 @@ async function ended(daemon: Daemon, id: string): Promise<Shown> {
 }
 
 test("the jobs of docs/howto/flows.md do what the page says", async () => {
-  assert.deepEqual(Object.keys(MODULES), ["order.ts", "nightly.ts", "scale.ts", "remind.ts"]);
+  assert.deepEqual(Object.keys(MODULES), [
+    "order.ts",
+    "nightly.ts",
+    "scale.ts",
+    "trip.ts",
+    "remind.ts",
+  ]);
   const daemon = await startDaemon({ modules: MODULES });
   try {
     const [first, second] = [
@@ -85,6 +91,12 @@ test("the jobs of docs/howto/flows.md do what the page says", async () => {
     ];
     const nightly = await schedule(daemon, "nightly", "25");
     const reminder = await schedule(daemon, "remind", "ann");
+    const trip = await schedule(daemon, "trip", "Rome");
+    await parkedOn(daemon, trip, "confirmed");
+    assert.equal((await daemon.ask(["cancel", trip])).code, 0);
+    assert.equal((await ended(daemon, trip)).state, "cancelled");
+    const taken = await daemon.ask(["logs", trip]);
+    assert.equal(taken.stdout.match(/canceled the flight to Rome/g)?.length, 1);
     for (const id of [first, second]) await parkedOn(daemon, id, "approved");
     const explained = await daemon.ask(["explain", first, "-o", "json"]);
     assert.match(explained.stdout, /It is parked and waits for signal \\"approved\\"/);

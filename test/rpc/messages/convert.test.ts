@@ -186,7 +186,6 @@ test("instanceToWire() gives every field but those that only the store uses", ()
   // Inherited members are read only by their names.
   assert.deepEqual(unreadMembers(Object.create(instance), renamed, instanceToWire), [
     "parentStep",
-    "stepsAt",
     "crashesMax",
     "queueKey",
     "keepSuccessMs",

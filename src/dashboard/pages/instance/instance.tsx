@@ -33,6 +33,7 @@ import { isFinished, shortId } from "../../text/instance_state.ts";
 import { blockWords } from "../../text/limit_words.ts";
 import { cancelOne, runAgain } from "../instances/actions.tsx";
 import { InstanceFacts } from "./instance_facts.tsx";
+import { Parked, Steps } from "./instance_steps.tsx";
 import { InstanceHistory } from "./instance_history.tsx";
 import { prettyText } from "../../text/argument_text.ts";
 import { CopyButton } from "../../parts/command.tsx";
@@ -124,6 +125,7 @@ function Actions({ instance, job, onChange }: {
 function Waiting({ instance }: { readonly instance: JobInstance }): JSX.Element | null {
   const { blocked_by: block, kind, state, due_at } = instance;
   if (state !== "scheduled" && state !== "created") return null;
+  if (instance.waits.length > 0) return <Parked instance={instance} />;
   return (
     <p class="banner">
       {block === undefined
@@ -241,6 +243,11 @@ function Shown({ instance, job, from }: {
             </p>
           )}
           <ErrorView error={instance.error} />
+          <Steps
+            instance={instance}
+            mark={`${mark} ${instance.resumes} ${instance.waits.length}`}
+            zone={zone}
+          />
           <Log
             id={id}
             isRunning={!isFinished(instance)}

@@ -45,6 +45,7 @@ export function InstanceFacts({ instance, zone }: {
         ["Taken over", one.state === "processing" ? time(one.process?.adopted_at) : undefined],
         ["Processes", processWords(one)],
         ["Attempts", attemptsText(one)],
+        ["Continued", one.resumes > 0 ? `${one.resumes} times after a wait` : undefined],
         ["Crashes", one.crashes > 0 ? one.crashes : undefined],
         ["Node", one.node],
         ["Priority", one.priority],

@@ -436,6 +436,7 @@ export const AMBIENT_TYPES: string = [
   "    | \"drained\"\n",
   "    | \"released\"\n",
   "    | \"parked\"\n",
+  "    | \"canceling\"\n",
   "    | \"redriven\"\n",
   "    | \"unserved\"\n",
   "    | \"skipped:overlap\"\n",

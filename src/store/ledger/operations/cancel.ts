@@ -6,6 +6,7 @@ import { checkLimit } from "../checks.ts";
 import { rowsOfIds } from "../reading/reads.ts";
 import type { Row } from "../tables/row.ts";
 import { cancelInstance, expireAt, replaceInstance } from "../rules.ts";
+import { updateInstance } from "./update_instance.ts";
 import { Scan } from "../reading/scan.ts";
 import type { LedgerState, Moment } from "../state.ts";
 
@@ -15,11 +16,15 @@ const OPEN_STATES: readonly JobState[] = ["created", "scheduled", "processing"];
 export function cancel(
   state: LedgerState,
   moment: Moment,
-  request: { readonly query: InstanceQuery; readonly limit: number },
+  request: {
+    readonly query: InstanceQuery;
+    readonly limit: number;
+    readonly isForced?: boolean;
+  },
 ): readonly Instance[] {
   checkLimit(request.limit, "cancel");
   const states = OPEN_STATES.filter((one) => request.query.states?.includes(one) ?? true);
-  const rows = openRows(state, { ...request.query, states }, request.limit);
+  const rows = openRows(state, { ...request, query: { ...request.query, states } });
   return rows.map((row) => cancelRow(state, moment, row));
 }
 
@@ -31,6 +36,10 @@ export function cancelRow(
   reason: "canceled" | "replaced" = "canceled",
 ): Instance {
   const instance = cancelInstance(row.instance, moment.stamp, reason);
+  if (instance.state === "scheduled") {
+    updateInstance(state, moment, row, instance);
+    return instance;
+  }
   const after: Row = { seq: row.seq, instance, isReady: null, expireAt: expireAt(instance) };
   state.update(row, after);
   if (instance.state === "processing") {
@@ -57,13 +66,21 @@ export function replaceRow(state: LedgerState, moment: Moment, row: Row): Instan
   return instance;
 }
 
-function openRows(state: LedgerState, query: InstanceQuery, limit: number): readonly Row[] {
+function openRows(
+  state: LedgerState,
+  { query, limit, isForced = false }: {
+    readonly query: InstanceQuery;
+    readonly limit: number;
+    readonly isForced?: boolean;
+  },
+): readonly Row[] {
   const bounds = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false };
   const matching = query.ids ? rowsOfIds(state, query) : new Scan(state, query, bounds).rows();
   const rows: Row[] = [];
   let chars = 0;
   for (const row of matching) {
-    if (row.instance.cancelRequestedAt !== null) continue;
+    const { state: current, cancelRequestedAt } = row.instance;
+    if (cancelRequestedAt !== null && (!isForced || current === "processing")) continue;
     rows.push(row);
     chars += instanceChars(row.instance);
     if (rows.length >= limit || chars >= PAGE_CHARS_MAX) break;

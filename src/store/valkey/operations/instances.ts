@@ -91,7 +91,7 @@ export function instanceOperations(queue: OperationQueue) {
       });
     },
 
-    async cancel({ query, limit }) {
+    async cancel({ query, limit, isForced = false }) {
       checkLimit(limit, "cancel");
       if (query.ids) checkBatch(query.ids.length, "look up");
       const states = (["scheduled", "processing"] as const)
@@ -102,7 +102,7 @@ export function instanceOperations(queue: OperationQueue) {
       return await queue.write({
         action: "cancel",
         weight: limit,
-        args: [queryOf(asked), ids, limit],
+        args: [queryOf(asked), ids, limit, isForced],
         read: readInstances,
       });
     },

@@ -171,13 +171,40 @@ end
 -- True if an instance runs or ran elsewhere: no node ever claimed it.
 function S.is_elsewhere(r) return r[FENCE] == 0 and r[ATTEMPT] > 0 end
 
+-- True if a cancel lets a row run once more: it has steps, and this is the first cancel.
+function S.has_to_unwind(r)
+  local members = r[RARE]
+  return members and members.stepsAt and r[ATTEMPT] > 0 and not members.cancelAt
+end
+
+-- Make a row due once more after its cancel, for a limited time.
+function S.unwind(id, r, at)
+  local members = S.rare(r)
+  members.cancelAt = members.cancelAt or at
+  members.deadlineAt = S.min(members.deadlineAt or MAX, at + CANCEL_GRACE_MS)
+  members.waits = members.waits or '[]'
+  -- Its claim is later than its cancel.
+  r[STATE], r[REASON], r[DUE], r[SCHEDULED_AT], r[NODE] = SCHEDULED, 'canceling', at + 1, at, false
+  S.enter_waiting(id, r)
+  S.hint_instances(at + 1)
+end
+
+-- True if a claimed row runs once more after its cancel.
+function S.is_unwinding(r)
+  local members = r[RARE]
+  return members and members.stepsAt and members.cancelAt and (r[PROCESSED] or 0) > members.cancelAt
+end
+
 -- Cancel a row: a waiting one becomes Canceled, a processing one gets the request. One that runs
--- elsewhere becomes Canceled at once.
+-- elsewhere becomes Canceled at once. One with steps is due once more, to take back what they did.
 function S.cancel_row(id, r, reason)
   if r[STATE] == PROCESSING and not S.is_elsewhere(r) then
     r[REASON] = reason == 'replaced' and reason
     S.hint_claims[#S.hint_claims + 1] = {id, r[FENCE]}
     S.rare(r).cancelAt = S.stamp
+  elseif reason == 'canceled' and S.has_to_unwind(r) then
+    S.leave_waiting(id, r)
+    S.unwind(id, r, S.stamp)
   else
     if r[STATE] == PROCESSING then
       S.remove_by(S.kind_changes(r[KIND]).freed, id)

@@ -46,6 +46,15 @@ function S.end_row(id, r, state, reason, err, at)
   S.enter_final(id, r)
 end
 
+-- End a row that waits, or would wait, past its deadline.
+function S.pass_deadline(id, r, err, at)
+  if r[RARE] and r[RARE].cancelAt then
+    S.end_row(id, r, CANCELED, 'canceled', err or false, at)
+  else
+    S.end_row(id, r, TIMED_OUT, 'deadline', err or S.PAST_DEADLINE, at)
+  end
+end
+
 -- Schedule a row again. If no attempt can start before its deadline, end it now, so that nobody has
 -- to wait. A row whose attempt never started waits as if it had not been claimed; if the claim was
 -- to continue it, the next one is.
@@ -60,7 +69,7 @@ function S.schedule_again(id, r, due, reason, err, at, is_unstarted)
   end
   local deadline = members and members.deadlineAt
   if deadline and due >= deadline then
-    S.end_row(id, r, TIMED_OUT, 'deadline', err or S.PAST_DEADLINE, at)
+    S.pass_deadline(id, r, err, at)
     return
   end
   if not is_unstarted then
@@ -83,7 +92,12 @@ function S.finish(id, r, item)
   S.remove_by(S.kind_changes(r[KIND]).freed, id)
   S.change_slots(r, -1)
   if members then members.lost = nil end
-  if members and members.cancelAt then
+  local is_final = kind_of_end == 'final'
+  local is_unwinding = S.is_unwinding(r)
+  if members and members.cancelAt and not is_unwinding and members.stepsAt and not r[REASON]
+    and not (is_final and item[OUT_STATE] == COMPLETED) then
+    S.unwind(id, r, at)
+  elseif members and members.cancelAt and (is_final or not is_unwinding) then
     local reason = r[REASON] == 'replaced' and 'replaced' or 'canceled'
     S.end_row(id, r, CANCELED, reason, item[OUT_ERROR], at)
   elseif kind_of_end == 'final' then

@@ -214,6 +214,11 @@ function S.get(op)
   return answer
 end
 
+-- True if a cancel changes a row; a forced one also ends what waits to take back its steps.
+function S.may_cancel(r, is_forced)
+  return not (r[RARE] and r[RARE].cancelAt) or (is_forced and r[STATE] ~= PROCESSING)
+end
+
 function S.history_of(op)
   local id = op[4]
   if not S.row(id) then return {} end
@@ -221,7 +226,7 @@ function S.history_of(op)
 end
 
 function S.cancel(op)
-  local query, ids, limit = op[4], op[5], op[6]
+  local query, ids, limit, is_forced = op[4], op[5], op[6], op[7]
   local wanted = {}
   S.flush()
   query.from, query.to = 0, MAX
@@ -232,7 +237,7 @@ function S.cancel(op)
     for _, id in ipairs(ids) do
       local r = S.row(id)
       if #wanted < limit and r and not seen[id] and S.matches(id, r, query)
-        and not (r[RARE] and r[RARE].cancelAt) then
+        and S.may_cancel(r, is_forced) then
         wanted[#wanted + 1] = id
       end
       seen[id] = true
@@ -244,7 +249,7 @@ function S.cancel(op)
       local found = S.scan({false, false, false, query, false, 1000, 20000})
       for _, id in ipairs(found[1]) do
         local r = S.row(id)
-        if #wanted < limit and not (r[RARE] and r[RARE].cancelAt) then wanted[#wanted + 1] = id end
+        if #wanted < limit and S.may_cancel(r, is_forced) then wanted[#wanted + 1] = id end
       end
       looked, from = looked + #found[1] + 1, found[2]
     end

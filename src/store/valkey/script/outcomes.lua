@@ -25,6 +25,7 @@ function S.is_repeated(id, r, item)
     return (kind_of_end == 'release' or kind_of_end == 'unstarted') and reason == 'released'
   end
   if r[FENCE] ~= item[2] then return false end
+  if r[STATE] == SCHEDULED and r[REASON] == 'canceling' then return true end
   if kind_of_end == 'park' and r[STATE] == SCHEDULED then return r[REASON] == 'parked' end
   if kind_of_end == 'unstarted' and r[STATE] == SCHEDULED then return r[REASON] == 'released' end
   if r[STATE] <= PROCESSING then return false end
@@ -133,7 +134,7 @@ function S.reap(op)
     for _, id in ipairs(S.ids_in(S.DEADLINES, found, SCHEDULED)) do
       local r = S.row(id)
       S.leave_waiting(id, r)
-      S.end_row(id, r, TIMED_OUT, 'deadline', r[RARE].error or S.PAST_DEADLINE, S.stamp)
+      S.pass_deadline(id, r, r[RARE].error, S.stamp)
       S.touch(id)
       ids[#ids + 1] = id
     end
