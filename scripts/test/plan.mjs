@@ -37,6 +37,7 @@ const BUN_ONLY = [
   "test/exports.test.ts",
   "test/jobs/types",
   "test/layout.test.ts",
+  "test/library/random_flows.test.ts",
   "test/library/types.test.ts",
   "test/maintenance/doctor",
   ...MANAGER,

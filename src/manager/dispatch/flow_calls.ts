@@ -10,12 +10,16 @@ import {
   type StepPut,
   STEPS_MAX,
 } from "../../core/wait.ts";
+import { orElseIf } from "../../core/or_else.ts";
 import { isObject } from "../../core/text/object_keys.ts";
-import type { Clock } from "../../platform/clock.ts";
-import { BATCH_MAX, type Store } from "../../store/store.ts";
+import { type Clock, sleep } from "../../platform/clock.ts";
+import { BATCH_MAX, type ClaimKey, type Store } from "../../store/store.ts";
 import type { InstanceApi } from "../api/instances.ts";
 import { childId } from "./child_id.ts";
 
+/** Errors of a store that does not respond, and the time before the next try. */
+const AWAY = ["unavailable", "timeout"] as const;
+const AGAIN_MS = 500;
 /** Records read at a time: each may have a megabyte. */
 const READ_MAX = 50;
 /** Characters of records after which a page ends. */
@@ -25,6 +29,7 @@ interface FlowCallsOptions {
   readonly manager: Pick<InstanceApi, "scheduleJob" | "scheduleBatch" | "cancelInstances">;
   readonly store: Pick<Store, "listMemos" | "putSteps" | "list">;
   readonly clock: Clock;
+  readonly isClaimed: (claim: ClaimKey) => boolean;
 }
 
 type Handler = (by: Instance, args: readonly unknown[]) => Promise<unknown>;
@@ -72,11 +77,17 @@ export class FlowCalls {
     return { records, after: last!.slice(prefix.length) };
   }
 
+  /** Repeats it while the store does not respond: a step that has ended must not run again. */
   async #put({ id, fence }: Instance, steps: readonly StepPut[]): Promise<null> {
-    const { store, clock } = this.#options;
+    const { store, clock, isClaimed } = this.#options;
     const puts = [{ id, fence, steps }];
-    const { value: stale } = await store.putSteps({ at: clock.now(), puts });
-    if (stale.length === 0) return null;
+    while (isClaimed({ id, fence })) {
+      const put = orElseIf(store.putSteps({ at: clock.now(), puts }), AWAY, null);
+      const stale = (await put)?.value;
+      if (stale?.length === 0) return null;
+      if (stale !== undefined) break;
+      await sleep(clock, AGAIN_MS);
+    }
     throw new JobError(
       "stale_fence",
       `Cannot record steps of instance "${id}": its claim has expired`,

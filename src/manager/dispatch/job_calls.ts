@@ -63,7 +63,7 @@ export class JobCalls {
     isClaimed: (claim: ClaimKey) => boolean,
     { logger, clock, store }: Pick<Context, "logger" | "clock" | "store">,
   ) {
-    this.#flows = new FlowCalls({ manager, store, clock });
+    this.#flows = new FlowCalls({ manager, store, clock, isClaimed });
     this.#manager = manager;
     this.#isClaimed = isClaimed;
     this.#log = new BurstLog(logger, clock, "changes by jobs", "jobctl list instances");

@@ -49,7 +49,6 @@ export interface Operation {
   conclude(order: number): void;
   /** Its waits, for the record of the parked instance. */
   waits(): readonly Wait[];
-  fail(error: unknown): void;
 }
 
 /**
@@ -76,7 +75,6 @@ export class Flow {
   #isOver = false;
   #isReplaying = false;
   #isToCancel = false;
-  #cause: Error | null = null;
 
   constructor(host: FlowHost) {
     this.host = host;
@@ -229,10 +227,13 @@ export class Flow {
     });
   }
 
-  /** The attempt is aborted: nothing waits any longer. */
-  abort(cause: Error): void {
-    this.#cause = cause;
-    this.poke();
+  /**
+   * The attempt is aborted. Job code is left where it waits, as when it parks: its cleanup would
+   * otherwise begin in an attempt that records nothing more.
+   */
+  abort(cause: unknown): void {
+    this.#isOver = true;
+    this.#parked.reject(cause);
   }
 
   /** The run has ended: what job code still awaits never comes. */
@@ -243,26 +244,24 @@ export class Flow {
   #look(): void {
     if (this.#isOver || this.#operations.size === 0) return;
     const all = [...this.#operations];
-    if (this.#cause !== null) {
-      for (const operation of all) operation.fail(this.#cause);
-      return;
-    }
-    let next: Operation | null = null;
-    for (const operation of all) {
-      if (operation.order === null) continue;
-      if (next === null || operation.order < next.order!) next = operation;
-    }
-    if (next !== null) return next.deliver();
     const nowMs = this.host.clock.now().wallMs;
     let running = 0;
+    for (const operation of all) {
+      if (operation.order === null && operation.run(nowMs)) running += 1;
+    }
+    // An outcome is delivered once it is recorded, and before the next one.
+    if (this.#writing > 0) return;
+    let next: Operation | null = null;
     let first: { readonly operation: Operation; readonly at: number } | null = null;
     for (const operation of all) {
-      if (operation.run(nowMs)) running += 1;
+      if (operation.order !== null) {
+        if (next === null || operation.order < next.order!) next = operation;
+        continue;
+      }
       const at = operation.satisfiedAt(nowMs);
       if (at !== null && (first === null || at < first.at)) first = { operation, at };
     }
-    // An outcome that is being written comes before the next one.
-    if (this.#writing > 0) return;
+    if (next !== null) return next.deliver();
     if (first !== null) return first.operation.conclude(this.nextOrder());
     if (running === 0) void this.#park(all);
   }

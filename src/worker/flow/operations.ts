@@ -1,4 +1,3 @@
-import { JobError } from "../../core/errors.ts";
 import type { StepCall } from "../../core/flow/flow_context.ts";
 import { StepError, type StepFailure } from "../../core/flow/step_error.ts";
 import { signalKey, type Wait } from "../../core/wait.ts";
@@ -66,12 +65,12 @@ export abstract class Awaited<Value> implements Operation {
   }
 
   fail(error: unknown): void {
-    this.#end();
+    this.#finish();
     this.#answer.reject(error);
   }
 
   protected succeed(value: Value): void {
-    this.#end();
+    this.#finish();
     this.#answer.resolve(value);
   }
 
@@ -79,7 +78,7 @@ export abstract class Awaited<Value> implements Operation {
     return this.flow.host.clock.now().wallMs;
   }
 
-  #end(): void {
+  #finish(): void {
     this.#names.end(this.open);
     this.flow.end(this);
   }
@@ -134,19 +133,31 @@ export class StepOperation extends Awaited<unknown> {
   async #try(): Promise<void> {
     const { flow, name } = this;
     const attempt = (this.stored?.tries ?? 0) + 1;
+    let outcome: Pick<StepRecord, "value" | "error">;
     try {
-      const returned = await this.#call(attempt);
-      const value = flow.valueOf(returned, `the result of step "${name}"`);
-      await this.#record({ value, tries: attempt });
-      this.replay();
+      const value = flow.valueOf(await this.#call(attempt), `the result of step "${name}"`);
+      outcome = { value };
     } catch (thrown) {
-      // Without its claim nothing can be recorded, and the attempt ends.
-      if (isLost(thrown)) return this.fail(thrown);
-      await this.#failed(thrown, attempt);
-    } finally {
-      this.#isRunning = false;
-      flow.poke();
+      outcome = { error: failureOf(thrown, flow.host.describe(thrown)) };
     }
+    this.#isRunning = false;
+    // What an aborted attempt did is not an outcome of the step.
+    if (flow.host.signal().aborted) return;
+    await this.#end(outcome, attempt).catch((error: unknown) => flow.abort(error));
+    flow.poke();
+  }
+
+  /** Record the end of a try: the outcome, or another try. */
+  async #end(outcome: Pick<StepRecord, "value" | "error">, tries: number): Promise<void> {
+    const { flow, key, name, nowMs } = this;
+    const { retryMax, delayMs, capMs } = this.#how;
+    const data: StepRecord = { type: "step", name, at: nowMs, tries, ...outcome };
+    if (outcome.error !== undefined && (retryMax < 0 || tries <= retryMax)) {
+      const waitMs = Math.min(capMs, delayMs * 2 ** Math.min(tries - 1, 30));
+      return flow.keep({ key, data: { ...data, dueAt: Math.ceil(nowMs + waitMs) } });
+    }
+    await flow.put({ key, data: { ...data, order: flow.nextOrder() } });
+    this.replay();
   }
 
   #call(attempt: number): Promise<unknown> {
@@ -171,35 +182,6 @@ export class StepOperation extends Awaited<unknown> {
     };
     const running = flow.inside.run(name, async () => await run(call));
     return Promise.race([running, ended.promise]).finally(() => timer?.cancel());
-  }
-
-  async #failed(thrown: unknown, tries: number): Promise<void> {
-    const { retryMax, delayMs, capMs } = this.#how;
-    const error = failureOf(thrown, this.flow.host.describe(thrown));
-    try {
-      if (this.flow.host.signal().aborted) throw thrown;
-      if (retryMax < 0 || tries <= retryMax) {
-        const waitMs = Math.min(capMs, delayMs * 2 ** Math.min(tries - 1, 30));
-        this.flow.keep({
-          key: this.key,
-          data: this.#recordOf({ error, tries, dueAt: Math.ceil(this.nowMs + waitMs) }),
-        });
-      } else {
-        await this.#record({ error, tries });
-        this.replay();
-      }
-    } catch (lost) {
-      this.fail(lost);
-    }
-  }
-
-  #record(outcome: Pick<StepRecord, "value" | "error" | "tries">): Promise<void> {
-    const data = { ...this.#recordOf(outcome), order: this.flow.nextOrder() };
-    return this.flow.put({ key: this.key, data });
-  }
-
-  #recordOf(outcome: Partial<StepRecord>): StepRecord {
-    return { type: "step", name: this.name, at: this.nowMs, ...outcome };
   }
 }
 
@@ -342,8 +324,4 @@ function plainOf(value: unknown): unknown {
   } catch {
     return null;
   }
-}
-
-function isLost(error: unknown): boolean {
-  return error instanceof JobError && error.code === "stale_fence";
 }

@@ -144,7 +144,8 @@ export const CANCEL: Verb = {
     "match all given conditions, or all with --all. On a terminal it says how many and asks first,",
     "except with --uuid. Elsewhere it needs --yes, except with --uuid and --kind alone. Running",
     "attempts are asked to stop, and killed if they do not. Exit code 6 if the one instance has",
-    "already finished.",
+    "already finished. An instance with steps runs once more, to take back what they did, for at most",
+    'ten minutes (state "canceling"); cancel it again by its id to end it at once.',
   ].join(" "),
   words: [{
     name: "TARGET",

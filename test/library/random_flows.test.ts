@@ -1,0 +1,235 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import process from "node:process";
+import test from "node:test";
+import { isFinal } from "../../src/core/state.ts";
+import { type Context, type FlowContext, Manager } from "../../src/index.ts";
+import { seededRandom } from "../support/seeded_random.ts";
+import { withTempDir } from "../support/temp_dir.ts";
+import { sleep } from "../support/wait.ts";
+
+/**
+ * Random programs of steps, waits, children and signals, with errors, cancels and restarts: every
+ * instance ends, each promise has the value that it had first, and what was done is taken back
+ * exactly if the instance did not complete.
+ */
+
+/** Programs of a test; more with FLOW_PROGRAMS=n. */
+const PROGRAMS = Number(process.env.FLOW_PROGRAMS ?? 12);
+const INSTANCES = 12;
+const END_MS_MAX = 40_000;
+
+type Random = () => number;
+
+/** One line of a program. */
+type Line =
+  | { readonly type: "charge" | "step" | "sleep" | "wait" | "call" | "callAll" | "throw" }
+  | { readonly type: "race" | "all"; readonly lines: readonly Line[] }
+  | { readonly type: "each"; readonly count: number };
+
+function drawLine(draw: Random, depth: number): Line {
+  const types = ["charge", "charge", "step", "step", "sleep", "wait", "call", "callAll", "throw"];
+  if (depth > 0) types.push("race", "all", "each");
+  const type = types[Math.floor(draw() * types.length)]!;
+  if (type === "each") return { type, count: 1 + Math.floor(draw() * 3) };
+  if (type === "race" || type === "all") {
+    // An error of one branch would leave the others, which is another program.
+    const inner = ["sleep", "wait", "step"] as const;
+    const count = 2 + Math.floor(draw() * 2);
+    const lines = Array.from({ length: count }, () => ({
+      type: inner[Math.floor(draw() * inner.length)]!,
+    }));
+    return { type, lines };
+  }
+  return { type } as Line;
+}
+
+/** What happened outside of the store. */
+class World {
+  readonly draw: Random;
+  readonly first = new Map<string, string>();
+  readonly charged = new Map<string, Set<string>>();
+  readonly refunded = new Map<string, Set<string>>();
+  readonly taken = new Map<string, string>();
+  readonly violations: string[] = [];
+
+  constructor(draw: Random) {
+    this.draw = draw;
+  }
+
+  /** A value that job code got: each time the same. */
+  note(key: string, value: unknown): void {
+    const text = JSON.stringify(value);
+    const before = this.first.get(key);
+    if (before === undefined) this.first.set(key, text);
+    else if (before !== text) this.violations.push(`${key}: ${before}, then ${text}`);
+  }
+
+  /** A signal that a wait took: no other one takes it. */
+  take(signal: string, place: string): void {
+    const before = this.taken.get(signal) ?? place;
+    this.taken.set(signal, before);
+    if (before !== place) this.violations.push(`${signal}: taken at ${before} and ${place}`);
+  }
+
+  async line(ctx: FlowContext, line: Line, place: string, id: string): Promise<unknown> {
+    const { draw } = this;
+    const key = { key: place };
+    switch (line.type) {
+      case "charge":
+        return await ctx.step("charge", () => {
+          if (draw() < 0.15) throw new Error("no money");
+          add(this.charged, id, place);
+          return draw();
+        }, { ...key, retry: { max: 2, initial: 1 } });
+      case "step":
+        return await ctx.step("step", async () => {
+          await sleep(draw() * 4);
+          if (draw() < 0.1) throw new Error("bad luck");
+          return draw();
+        }, { ...key, retry: { max: 8, initial: 1 } });
+      case "sleep":
+        return await ctx.sleep(`sleep ${place}`, Math.floor(draw() * 20));
+      case "wait": {
+        const isPatient = place.charCodeAt(0) % 2 === 0;
+        const limit = isPatient ? {} : { timeout: 5 + Math.floor(draw() * 60) };
+        const answer = await ctx.waitFor("go", { ...key, ...limit });
+        if (answer.timedOut) return "timed out";
+        this.take(`${id} ${String(answer.value)}`, place);
+        return answer.value;
+      }
+      case "call":
+        return await ctx.call("child", `${id} ${place}`);
+      case "callAll": {
+        const all = [0, 1, 2].map((n): [string] => [`${id} ${place} ${n}`]);
+        return await ctx.callAll("child", all, { onFailure: "collect", key: place });
+      }
+      case "throw":
+        if (draw() < 0.3) throw new TypeError("between steps");
+        return null;
+      case "race":
+      case "all": {
+        const all = line.lines.map((inner, index) =>
+          this.line(ctx, inner, `${place}.${index}`, id)
+        );
+        return await (line.type === "race" ? Promise.race(all) : Promise.all(all));
+      }
+      case "each":
+        return await ctx.each(
+          `each ${place}`,
+          Array.from({ length: line.count }, (_, n) => n),
+          (own, n) => own.step("read", () => n + draw(), { retry: 3 }),
+          { key: (n) => n, max: 2 },
+        );
+    }
+  }
+
+  async run(ctx: Context, lines: readonly Line[]): Promise<string> {
+    const { id } = ctx.instance;
+    try {
+      for (const [index, line] of lines.entries()) {
+        const place = `${index}`;
+        this.note(`${id} ${place}`, await this.line(ctx, line, place, id));
+      }
+    } catch (error) {
+      if ((error as Error).name !== "StepError") throw error;
+      this.note(`${id} error`, (error as Error).message);
+      for (const place of this.charged.get(id) ?? []) {
+        await ctx.step("refund", () => {
+          if (this.draw() < 0.2) throw new Error("not yet");
+          add(this.refunded, id, place);
+        }, { key: place, retry: { max: 200, initial: 1, cap: 5 } });
+      }
+      throw error;
+    }
+    return "done";
+  }
+}
+
+function add(map: Map<string, Set<string>>, id: string, place: string): void {
+  map.set(id, (map.get(id) ?? new Set()).add(place));
+}
+
+function open(world: World, store: string, lines: readonly Line[]): Manager {
+  const manager = new Manager({ store, workers: 6 });
+  manager.registerJob({
+    kind: "child",
+    params: "text: string",
+    retry: { max: 5, initial: "1ms" },
+    run: async (text: string) => {
+      if (world.draw() < 0.5) await sleep(world.draw() * 5);
+      if (world.draw() < 0.2) throw new Error(`child of ${text}`);
+      return world.draw();
+    },
+  });
+  manager.registerJob({
+    kind: "flow",
+    params: "ctx: Context",
+    retry: { max: 60, initial: "1ms", cap: "5ms" },
+    crashesMax: 1_000,
+    run: (ctx: Context) => world.run(ctx, lines),
+  });
+  return manager;
+}
+
+async function tryProgram(seed: number, store: string): Promise<void> {
+  const world = new World(seededRandom(seed).next);
+  const { draw } = world;
+  const lines = Array.from({ length: 3 + Math.floor(draw() * 5) }, () => drawLine(draw, 1));
+  let manager = open(world, store, lines);
+  await manager.start();
+  const ids: string[] = [];
+  for (let index = 0; index < INSTANCES; index++) ids.push((await manager.scheduleJob("flow")).id);
+  const untilMs = Date.now() + END_MS_MAX;
+  const restarts = store.startsWith("sqlite") ? 3 : 0;
+  for (let turn = 0;; turn++) {
+    const states = await Promise.all(ids.map((id) => manager.getInstance(id)));
+    if (states.every(({ state }) => isFinal(state))) break;
+    const open = states.filter(({ state }) => !isFinal(state));
+    assert.ok(
+      Date.now() < untilMs,
+      `seed ${seed}: ${JSON.stringify(lines)}: ${JSON.stringify(open)}`,
+    );
+    const { id } = open[Math.floor(draw() * open.length)]!;
+    if (draw() < 0.5) await manager.signalInstance({ id }, "go", { value: draw() });
+    const mayCancel = !world.first.has(`${id} error`);
+    if (mayCancel && draw() < 0.1) await manager.cancelInstances({ ids: [id] });
+    if (turn % 12 === 11 && turn < 12 * restarts) {
+      await manager.stop({ drainMs: 0 });
+      manager = openAgain(world, store, lines);
+      await manager.start();
+    }
+    await sleep(5);
+  }
+  for (const id of ids) {
+    const { state } = await manager.getInstance(id);
+    const [charged, refunded] = [world.charged, world.refunded].map((map) =>
+      [...map.get(id) ?? []].sort()
+    );
+    if (state === "completed") assert.deepEqual(refunded, [], `seed ${seed}: ${id}`);
+    // An error between steps ends it as it is, and a cancel ends a cleanup under way.
+    const error = world.first.get(`${id} error`);
+    const isTakenBack = state === "terminated"
+      ? error !== undefined
+      : error === JSON.stringify("The instance was canceled");
+    if (state !== "completed" && isTakenBack) {
+      assert.deepEqual(refunded, charged, `seed ${seed}: ${id} ${state}: ${JSON.stringify(lines)}`);
+    }
+  }
+  assert.deepEqual(world.violations, [], `seed ${seed}: ${JSON.stringify(lines)}`);
+  await manager.stop();
+}
+
+const openAgain = open;
+
+test("random programs end, and get the values that they got first: in memory", async () => {
+  for (let seed = 1; seed <= PROGRAMS; seed++) await tryProgram(seed, "memory:");
+});
+
+test("random programs end, and get the values that they got first: on SQLite, with restarts", async () => {
+  await withTempDir({}, async ({ path }) => {
+    for (let seed = 1_001; seed <= 1_000 + PROGRAMS; seed++) {
+      await tryProgram(seed, `sqlite:${join(path, `${seed}.db`)}`);
+    }
+  });
+});
