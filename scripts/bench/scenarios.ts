@@ -6,6 +6,7 @@ import { DAEMON } from "./scenarios/daemon.ts";
 import { DAEMONS } from "./scenarios/daemons.ts";
 import { DISK } from "./scenarios/disk.ts";
 import { EXECUTION } from "./scenarios/execution.ts";
+import { FLOWS } from "./scenarios/flows.ts";
 import { GRPC } from "./scenarios/grpc.ts";
 import { HELD_COST } from "./scenarios/held.ts";
 import { HTTP } from "./scenarios/http.ts";
@@ -26,6 +27,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...THROUGHPUT,
   ...PICK_UP,
   ...LATENESS,
+  ...FLOWS,
   ...GRPC,
   ...HTTP,
   ...WATCH,
