@@ -12,7 +12,7 @@ import {
 } from "../support/browser/dashboard_world.ts";
 import { ACCESS_FLOWS } from "./flows/access_flows.ts";
 import { FRAME_FLOWS, PATHS, TIME_FLOWS } from "./flows/frame_flows.ts";
-import { INSTANCE_FLOWS, LIST_FLOWS, RESTART_FLOWS } from "./flows/instance_flows.ts";
+import { INSTANCE_FLOWS, LIST_FLOWS, RESTART_FLOWS, STEP_FLOWS } from "./flows/instance_flows.ts";
 import { LONG_LOG_FLOWS } from "./flows/long_log_flows.ts";
 import { JOB_FLOWS } from "./flows/job_flows.ts";
 
@@ -36,6 +36,7 @@ const FLOWS = [
   ...FRAME_FLOWS,
   ...LIST_FLOWS,
   ...INSTANCE_FLOWS,
+  ...STEP_FLOWS,
   ...JOB_FLOWS,
   ...TIME_FLOWS,
 ];

@@ -14,6 +14,34 @@ async function drawnLines({ page }: DashboardWorld): Promise<number[]> {
   return texts.map(Number);
 }
 
+/** Instances in steps, and the answers that they wait for. */
+export const STEP_FLOWS: readonly Flow[] = [
+  {
+    name: "a parked instance shows its steps and its wait, and takes answers",
+    run: async (world) => {
+      const { page } = world;
+      const { instance } = await world.daemon.client().scheduleJob({
+        kind: "order",
+        arguments: ["<b>17</b>"],
+      });
+      await visit(page, `/instances/${instance!.uuid}`);
+      await page.getByText(/Parked: waits for signal "approved"/).waitFor();
+      const steps = page.getByRole("region", { name: "Steps" });
+      await steps.getByRole("cell", { name: "charge" }).waitFor();
+      await steps.getByText("<b>17</b>").waitFor();
+      await page.getByRole("button", { name: "Approve approved" }).click();
+      await page.getByText(/Parked: waits for signal "note"/).waitFor();
+      await page.getByRole("button", { name: "Other answer…" }).click();
+      await page.getByLabel("Value, as JSON").fill("no JSON");
+      assert.ok(await page.getByRole("button", { name: "Send it" }).isDisabled());
+      await page.getByLabel("Value, as JSON").fill('"!"');
+      await page.getByRole("button", { name: "Send it" }).click();
+      await page.getByText("true!").first().waitFor();
+      await steps.getByRole("cell", { name: "note" }).first().waitFor();
+    },
+  },
+];
+
 /** Lists of instances, and what is done to several. */
 export const LIST_FLOWS: readonly Flow[] = [
   {

@@ -79,6 +79,15 @@ only = { "$.action" = ["closed", "merged"] }
 `;
 
 const MODULES = {
+  "order.ts": `
+import type { Context } from "ts-job";
+export default async function order(ctx: Context, name: string): Promise<string> {
+  await ctx.step("charge", () => ({ paid: name }));
+  const answer = await ctx.waitFor<{ ok: boolean }>("approved", { timeout: "7d" });
+  const other = await ctx.waitFor<string>("note");
+  return answer.timedOut || other.timedOut ? "late" : String(answer.value.ok) + other.value;
+}
+`,
   "sum.ts": `
 /**
  * @param a the first number
