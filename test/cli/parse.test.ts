@@ -172,7 +172,11 @@ const REFUSED: readonly Refusal[] = [
     message: /"jobctl list instanse": no such verb/,
     hint: /"jobctl list instances"/,
   },
-  { argv: ["describe"], message: /needs one of job, instance, schedule, node/, hint: /--help/ },
+  {
+    argv: ["describe"],
+    message: /needs one of job, instance, flow, schedule, node/,
+    hint: /--help/,
+  },
   {
     argv: ["check", "../a b.toml"],
     message: /word "\.\.\/a b\.toml": it takes no more words/,

@@ -125,6 +125,7 @@ const LINES: readonly (readonly [line: string, ...codes: number[]])[] = [
   ["describe job fragile"],
   ["describe job report"],
   ["describe instance DEAD"],
+  ["describe flow DONE"],
   ["describe schedule SCHEDULE"],
   ["describe node NODE"],
   ["explain fragile"],

@@ -6,7 +6,8 @@ import type { JobClient } from "../../../rpc/client/client.ts";
 import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
 import { confirmAll, findMatching } from "../../lookup/confirm.ts";
 import { resolveId } from "../../lookup/find_instance.ts";
-import { assertKinds, withTag } from "../../lookup/lookup.ts";
+import { assertKinds } from "../../lookup/lookup.ts";
+import { resolveQuery } from "../../lookup/resolve_query.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
 import {
   assertTimes,
@@ -56,7 +57,7 @@ async function readCancel(
     );
   }
   assertTimes(args);
-  const query = await withTag(client, readQuery(args), args.text("tag"));
+  const query = await resolveQuery(client, readQuery(args), args);
   const final = args.list("state").find((name) => isFinalState(stateOfName(name)!));
   if (final !== undefined) {
     throw usageError(
@@ -149,9 +150,11 @@ export const CANCEL: Verb = {
   ].join(" "),
   words: [{
     name: "TARGET",
-    describe: `An id or a part of one, last or last:KIND, or the word "${QUERY_WORD}"`,
+    describe: `An id or a part of one, last or last:KIND, or the word "${QUERY_WORD}"; ` +
+      "not needed with --flow",
     offers: "unfinished",
     suggests: [QUERY_WORD],
+    isOptionalWith: "flow",
   }, {
     name: "ID",
     describe: `After the word "instance": the id`,
@@ -185,10 +188,11 @@ export const CANCEL: Verb = {
       "jobctl cancel instances --state waiting --yes",
       "Empty the queue, but leave running instances",
     ],
+    ["jobctl cancel --flow last:nightly", "A run with all that it called, and that those called"],
   ],
   run(args, context) {
     const [target, id] = [args.word("TARGET"), args.word("ID")];
-    const isNoun = QUERY_WORDS.includes(target);
+    const isNoun = QUERY_WORDS.includes(target) || args.words("TARGET").length === 0;
     if (id === "") {
       return isNoun ? cancelByQuery(args, context) : cancelOne(args, target, context);
     }

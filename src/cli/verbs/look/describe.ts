@@ -2,6 +2,7 @@ import { describeInstance, describeJob, showPings } from "../../lookup/descripti
 import { findInstance } from "../../lookup/find_instance.ts";
 import { FIELDS_OPTION } from "../../parsing/options.ts";
 import type { Verb, VerbGroup } from "../../verb/verb.ts";
+import { DESCRIBE_FLOW } from "./describe_flow.ts";
 import { nodeVerb, scheduleVerb } from "./get_others.ts";
 import { namedVerb } from "./named_verb.ts";
 
@@ -64,7 +65,7 @@ const NAMED = namedVerb({
 /** `jobctl describe …` */
 export const DESCRIBE: VerbGroup = {
   name: "describe",
-  summary: "Show everything about a job, an instance, a schedule or a node",
-  verbs: [JOB, INSTANCE, scheduleVerb("describe"), nodeVerb("describe")],
+  summary: "Show everything about a job, an instance, a flow, a schedule or a node",
+  verbs: [JOB, INSTANCE, DESCRIBE_FLOW, scheduleVerb("describe"), nodeVerb("describe")],
   otherwise: NAMED,
 };

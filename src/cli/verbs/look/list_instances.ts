@@ -1,7 +1,8 @@
 import { NOTICE_KINDS } from "../../../core/notices/notice.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
-import { assertKinds, lookupInstances, withTag } from "../../lookup/lookup.ts";
+import { assertKinds, lookupInstances } from "../../lookup/lookup.ts";
+import { resolveQuery } from "../../lookup/resolve_query.ts";
 import { isSortedBy, readSort, sortOption } from "../../parsing/sort.ts";
 import type { Args } from "../../parsing/args.ts";
 import { INSTANCE_FIELDS } from "../../parsing/options.ts";
@@ -38,7 +39,7 @@ async function listInstances(
   const sort = readSort(args);
   const connection = await client();
   await assertKinds(connection, args.list("kind"));
-  const query = await withTag(connection, given, args.text("tag"));
+  const query = await resolveQuery(connection, given, args);
   // Instances that no user started are shown only on request, or if they failed for good.
   const isAnyShown = isDead || args.flag("all") || args.list("kind").length > 0;
   const isShown = ({ kind }: JobInstance) => isAnyShown || !kind.startsWith(NOTICE_KINDS);

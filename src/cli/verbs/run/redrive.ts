@@ -1,7 +1,8 @@
 import { confirmAll, findMatching } from "../../lookup/confirm.ts";
 import { resolveId } from "../../lookup/find_instance.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
-import { assertKinds, collect, lookupInstances, withTag } from "../../lookup/lookup.ts";
+import { assertKinds, collect, lookupInstances } from "../../lookup/lookup.ts";
+import { resolveQuery } from "../../lookup/resolve_query.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
 import {
   assertDeadStates,
@@ -109,7 +110,7 @@ export const REDRIVE: Verb = {
     await assertKinds(connection, args.list("kind"));
     const query: QueryInit = uuids.length > 0
       ? { uuids }
-      : await withTag(connection, readQuery(args), args.text("tag"));
+      : await resolveQuery(connection, readQuery(args), args);
     const dead = args.flag("force")
       ? { ...query, states: failedStates() }
       : { ...query, dead: true };
