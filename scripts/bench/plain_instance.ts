@@ -1,4 +1,4 @@
-import { plainInstance as buildInstance } from "../../src/conformance/plain_instance.ts";
+import { plainInstance as buildInstance } from "../../src/conformance/world/plain_instance.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { createIdSource } from "../../src/platform/ids.ts";
 import { systemRandom } from "../../src/platform/random.ts";

@@ -13,7 +13,7 @@ import {
   START,
   type StoreCases,
   type StoreWorld,
-} from "./store_world.ts";
+} from "./world/store_world.ts";
 
 const CONNECTIONS = 4;
 const CLAIMERS = 50;

@@ -9,7 +9,7 @@ import {
   START,
   type StoreCases,
   type StoreWorld,
-} from "./store_world.ts";
+} from "./world/store_world.ts";
 
 const REPLACE = { uniqueKey: "k", unique: { forMs: null, onConflict: "replace" } } as const;
 /** When the holder of the key is due that is claimed early. */

@@ -18,7 +18,8 @@ import { scheduleCases } from "./schedule_cases.ts";
 import { settleCases } from "./settle_cases.ts";
 import { spanCases } from "./span_cases.ts";
 import { stepCases } from "./step_cases.ts";
-import { CaseTime, type OpenFixture, type StoreCases, StoreWorld } from "./store_world.ts";
+import { unwindingCases } from "./unwinding_cases.ts";
+import { CaseTime, type OpenFixture, type StoreCases, StoreWorld } from "./world/store_world.ts";
 
 /** The guarantees of a store, in words for its operator, with the cases that check them. */
 export const GUARANTEES: Readonly<Record<string, StoreCases>> = {
@@ -33,6 +34,7 @@ export const GUARANTEES: Readonly<Record<string, StoreCases>> = {
   "dead letters run again once": redriveCases,
   "instances that schedule others": flowCases,
   "steps, waits and signals": stepCases,
+  "taking back what steps did": unwindingCases,
   "each tick once": scheduleCases,
   "ticks that overlap": overlapCases,
   "runs elsewhere": externalCases,

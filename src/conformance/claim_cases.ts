@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { idsOf, LEASE_MS, refuses, START, type StoreCases } from "./store_world.ts";
+import { idsOf, LEASE_MS, refuses, START, type StoreCases } from "./world/store_world.ts";
 
 /** Cases of claiming, renewing and reaping. */
 export const claimCases: StoreCases = {

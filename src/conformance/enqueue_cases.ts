@@ -3,7 +3,7 @@ import { isJobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import { USUAL_FIELDS } from "../store/instance_fields.ts";
 import { BATCH_MAX, type InstanceQuery, type NewInstance } from "../store/store.ts";
-import { textFields } from "./plain_instance.ts";
+import { textFields } from "./world/plain_instance.ts";
 import {
   completed,
   idsOf,
@@ -13,7 +13,7 @@ import {
   START,
   type StoreCases,
   type StoreWorld,
-} from "./store_world.ts";
+} from "./world/store_world.ts";
 
 const HOUR_MS = 3_600_000;
 const keep = (

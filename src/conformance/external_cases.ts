@@ -11,7 +11,7 @@ import {
   START,
   type StoreCases,
   type StoreWorld,
-} from "./store_world.ts";
+} from "./world/store_world.ts";
 
 function endAt(at: number, given: Partial<RunEnd> = {}): RunEnd {
   return { at, state: "completed", reason: "ok", error: null, ...given };

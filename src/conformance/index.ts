@@ -1,6 +1,6 @@
 import { test } from "node:test";
 import { runCase, STORE_CASES } from "./cases.ts";
-import type { OpenFixture, StoreCases } from "./store_world.ts";
+import type { OpenFixture, StoreCases } from "./world/store_world.ts";
 
 export { runCase, STORE_CASES } from "./cases.ts";
 export {
@@ -11,7 +11,7 @@ export {
   type StoreCases,
   type StoreFixture,
   StoreWorld,
-} from "./store_world.ts";
+} from "./world/store_world.ts";
 
 /** Cases that a store may fail. */
 export interface Exceptions {

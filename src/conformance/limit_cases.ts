@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import type { ClaimLimits, JobLimits } from "../core/job/limits.ts";
 import type { Instance } from "../core/instance.ts";
 import type { NewInstance } from "../store/store.ts";
-import { idsOf, LEASE_MS, retry, START, type StoreCases, type StoreWorld } from "./store_world.ts";
+import {
+  idsOf,
+  LEASE_MS,
+  retry,
+  START,
+  type StoreCases,
+  type StoreWorld,
+} from "./world/store_world.ts";
 
 const limitsOf = (limits: Partial<JobLimits>, kind = "mail"): ClaimLimits => ({
   kinds: new Map([[kind, { concurrency: [], rate: [], ...limits }]]),

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { LEASE_MS, line, readPages, refuses, START, type StoreCases } from "./store_world.ts";
+import { LEASE_MS, line, readPages, refuses, START, type StoreCases } from "./world/store_world.ts";
 
 const BACK = { newestFirst: true } as const;
 

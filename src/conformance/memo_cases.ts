@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { isJobError } from "../core/errors.ts";
 import { MEMO_CHARS_MAX, type NewInstance, NEWS_KIND, NEWS_MAX } from "../store/store.ts";
-import { addNews, keysOf, memoOf, newsOf, notices, put, watch } from "./memo_world.ts";
-import { idsOf, MINUTE, refuses, START, type StoreCases } from "./store_world.ts";
+import { addNews, keysOf, memoOf, newsOf, notices, put, watch } from "./world/memo_world.ts";
+import { idsOf, MINUTE, refuses, START, type StoreCases } from "./world/store_world.ts";
 
 /** Longest key of a memo, in characters. */
 const KEY_LENGTH_MAX = 512;

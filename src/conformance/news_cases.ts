@@ -8,7 +8,7 @@ import {
   type Settlement,
   type Store,
 } from "../store/store.ts";
-import { addNews, keysOf, memoOf, newsOf, notices, put, watch } from "./memo_world.ts";
+import { addNews, keysOf, memoOf, newsOf, notices, put, watch } from "./world/memo_world.ts";
 import {
   completed,
   failed,
@@ -21,7 +21,7 @@ import {
   START,
   type StoreCases,
   type StoreWorld,
-} from "./store_world.ts";
+} from "./world/store_world.ts";
 
 /** Set which ends of a kind are news; what waits counts as processed. */
 async function watchKind(world: StoreWorld, watch: MemoWatch, kind = "mail"): Promise<void> {

@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { isJobError } from "../core/errors.ts";
 import { NODE_KEPT_MS, type NodeReport } from "../store/nodes.ts";
 import { type ClaimKey, STORE_FORMAT } from "../store/store.ts";
-import { LEASE_MS, refuses, REPORT, type StoreCases, type StoreWorld } from "./store_world.ts";
+import {
+  LEASE_MS,
+  refuses,
+  REPORT,
+  type StoreCases,
+  type StoreWorld,
+} from "./world/store_world.ts";
 
 async function join(
   world: StoreWorld,

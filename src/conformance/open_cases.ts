@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { STORE_FORMAT } from "../store/store.ts";
-import { LEASE_MS, refuses, type StoreCases } from "./store_world.ts";
+import { LEASE_MS, refuses, type StoreCases } from "./world/store_world.ts";
 
 /** Cases of opening, closing and hints. */
 export const openCases: StoreCases = {

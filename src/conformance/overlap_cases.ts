@@ -11,7 +11,7 @@ import {
   START,
   type StoreCases,
   type StoreWorld,
-} from "./store_world.ts";
+} from "./world/store_world.ts";
 
 function minutes(...numbers: readonly number[]): readonly number[] {
   return numbers.map((minute) => START + minute * MINUTE);

@@ -8,7 +8,7 @@ import {
   START,
   type StoreCases,
   type StoreWorld,
-} from "./store_world.ts";
+} from "./world/store_world.ts";
 
 async function listed(world: StoreWorld, query: InstanceQuery): Promise<readonly string[]> {
   const items = await readPages((page) => world.store.list(query, page), 2, "oldest");

@@ -8,7 +8,7 @@ import {
   type StoreRecord,
 } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
-import { textFields } from "./plain_instance.ts";
+import { textFields } from "./world/plain_instance.ts";
 import {
   failed,
   LEASE_MS,
@@ -20,7 +20,7 @@ import {
   START,
   type StoreCases,
   type StoreWorld,
-} from "./store_world.ts";
+} from "./world/store_world.ts";
 
 const ERROR = { name: "Error", message: "böse \u{1f4a5}", exitCode: 3 };
 

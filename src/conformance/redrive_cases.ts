@@ -9,7 +9,7 @@ import {
   refuses,
   type StoreCases,
   type StoreWorld,
-} from "./store_world.ts";
+} from "./world/store_world.ts";
 
 async function redrive(world: StoreWorld, pasts: readonly string[], isForced = false) {
   const instances = pasts.map((retryOf) => world.newInstance({ retryOf }));

@@ -9,7 +9,7 @@ import {
   START,
   type StoreCases,
   type StoreWorld,
-} from "./store_world.ts";
+} from "./world/store_world.ts";
 
 const lineAt = (at: number, level: LogEntry["level"] = "info") => line("x", { at, level });
 

@@ -8,7 +8,7 @@ import {
   SCHEDULE,
   START,
   type StoreCases,
-} from "./store_world.ts";
+} from "./world/store_world.ts";
 
 /** Cases of schedules and their ticks. */
 export const scheduleCases: StoreCases = {

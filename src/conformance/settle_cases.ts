@@ -10,7 +10,7 @@ import {
   retry,
   START,
   type StoreCases,
-} from "./store_world.ts";
+} from "./world/store_world.ts";
 
 const error = { name: "Error", message: "boom", stack: "at x", exitCode: 3, signal: "SIGTERM" };
 const crash = (dueAt: number): Settlement["outcome"] => ({ type: "crash", dueAt, error });

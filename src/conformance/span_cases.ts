@@ -10,7 +10,7 @@ import {
   START,
   type StoreCases,
   type StoreWorld,
-} from "./store_world.ts";
+} from "./world/store_world.ts";
 
 /** Bounds of the minutes from the start of the case. */
 function minutes(count: number): readonly number[] {

@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
 import {
-  CANCEL_GRACE_MS,
   NEVER_DUE,
   openKey,
   signalKey,
   STEP_CHARS_MAX,
   stepMemoKey,
-  type StepPut,
   type Wait,
 } from "../core/wait.ts";
 import type { Instance } from "../core/instance.ts";
@@ -21,31 +19,10 @@ import {
   retry,
   type StoreCases,
   type StoreWorld,
-} from "./store_world.ts";
+} from "./world/store_world.ts";
+import { APPROVED, park, put, steps, TIME } from "./world/flow_world.ts";
 
-const TIME: Wait = { key: null, type: "time", name: "pause", until: null };
-const APPROVED: Wait = {
-  key: signalKey("approved", 1),
-  type: "signal",
-  name: "approved",
-  until: null,
-};
 const CHILD: Wait = { key: "call:render", type: "child", name: "render", until: null };
-
-async function put(world: StoreWorld, { id, fence }: Instance, ...steps: readonly StepPut[]) {
-  return (await world.store.putSteps({ at: world.at, puts: [{ id, fence, steps }] })).value;
-}
-
-/** The records of an instance, by key. */
-async function steps(world: StoreWorld, { id }: { readonly id: string }) {
-  const prefix = stepMemoKey(id, "");
-  const found = await world.store.listMemos({ prefix, after: null, limit: 100 });
-  return Object.fromEntries(found.map(({ key, data }) => [key.slice(prefix.length), data]));
-}
-
-async function park(world: StoreWorld, running: Instance, ...waits: readonly Wait[]) {
-  return (await world.settle(running, { outcome: { type: "park", waits } })).instance!;
-}
 
 async function signal(world: StoreWorld, id: string, given: Partial<SignalRequest> = {}) {
   const request = { to: { id }, name: "approved", data: "true", signalId: null, ...given };
@@ -346,82 +323,6 @@ export const stepCases: StoreCases = {
     world.advance(MINUTE);
     const [late] = await world.reap();
     assert.deepEqual([late!.id, late!.reason, late!.waits], [second.id, "deadline", null]);
-  },
-
-  "cancel() of a parked instance with steps lets it run once more, for a limited time": async (
-    world,
-  ) => {
-    const running = await world.start({ retryMax: 0 });
-    await put(world, running, { key: "a", data: "1" });
-    await park(world, running, APPROVED);
-    const [canceling] = await world.cancel(running.id);
-    const { state, reason, deadlineAt, cancelRequestedAt, settledAt } = canceling!;
-    assert.deepEqual([state, reason, settledAt], ["scheduled", "canceling", null]);
-    assert.deepEqual([cancelRequestedAt, deadlineAt], [
-      world.wallMs,
-      world.wallMs + CANCEL_GRACE_MS,
-    ]);
-    assert.deepEqual(await world.store.get(running.id), canceling);
-    assert.deepEqual(await world.cancel(running.id), []);
-    world.advance(1);
-    const [again] = await world.claim();
-    assert.deepEqual([again!.attempt, again!.resumes], [1, 1]);
-    assert.equal(again!.cancelRequestedAt, cancelRequestedAt);
-    const waiting = await park(world, again!, { ...TIME, until: world.wallMs + 5 });
-    assert.deepEqual([waiting.state, waiting.reason], ["scheduled", "parked"]);
-    world.advance(5);
-    const [last] = await world.claim();
-    const { instance: ended } = await world.settle(last!, { outcome: failed() });
-    assert.deepEqual([ended!.state, ended!.reason], ["canceled", "canceled"]);
-    assert.deepEqual(await world.store.get(running.id), ended);
-    assert.deepEqual(await world.store.records.findProblems({ limit: 10 }), []);
-  },
-
-  "cancel() of a running instance with steps lets it run once more, unless it completes": async (
-    world,
-  ) => {
-    for (
-      const [outcome, expected] of [[failed(), "scheduled"], [completed(), "canceled"]] as const
-    ) {
-      const running = await world.start();
-      await put(world, running, { key: "a", data: "1" });
-      await world.cancel(running.id);
-      world.advance(5);
-      const { instance } = await world.settle(running, { outcome });
-      assert.equal(instance!.state, expected);
-      assert.deepEqual(await world.store.get(running.id), instance);
-      if (expected === "canceled") continue;
-      assert.equal((await world.settle(running, { outcome })).status, "repeated");
-      world.advance(5);
-      const [again] = await world.claim();
-      assert.equal(again!.id, running.id);
-      world.advance(LEASE_MS + 1);
-      // A crash of the cleanup repeats it.
-      const [lost] = await world.reap();
-      assert.deepEqual([lost!.state, lost!.reason], ["scheduled", "lost"]);
-      const [third] = await world.claim();
-      assert.equal((await world.settle(third!)).instance!.state, "canceled");
-    }
-  },
-
-  "an instance that is canceling ends at its deadline, or by a forced cancel": async (world) => {
-    const ids: string[] = [];
-    for (let index = 0; index < 2; index++) {
-      const running = await world.start();
-      await put(world, running, { key: "a", data: "1" });
-      ids.push((await park(world, running, APPROVED)).id);
-    }
-    const query = { kinds: ["mail"] };
-    const all = (await world.store.cancel({ at: world.at, query, limit: 10 })).value;
-    assert.deepEqual(all.map(({ reason }) => reason), ["canceling", "canceling"]);
-    const forced = { at: world.at, query: { ids: [ids[0]!] }, limit: 10, isForced: true };
-    const [first] = (await world.store.cancel(forced)).value;
-    assert.deepEqual([first!.id, first!.state], [ids[0], "canceled"]);
-    world.advance(CANCEL_GRACE_MS);
-    const [late] = await world.reap();
-    assert.deepEqual([late!.id, late!.state, late!.reason], [ids[1], "canceled", "canceled"]);
-    assert.deepEqual(await world.store.get(ids[1]!), late);
-    assert.deepEqual(await world.store.records.findProblems({ limit: 10 }), []);
   },
 
   "step records are deleted with their instance": async (world) => {

@@ -20,6 +20,7 @@ export type Reason =
   | "released"
   | "parked"
   | "canceling"
+  | "unwinding"
   | "redriven"
   | "unserved"
   | "skipped:overlap"

@@ -1,5 +1,8 @@
-/** The types of waits; "step": a step that failed waits for its next try. */
-export const WAIT_TYPES = ["time", "signal", "child", "children", "step"] as const;
+/**
+ * The types of waits. "step": a step that failed waits for its next try; "undo": its undo failed
+ * for good and waits for a decision.
+ */
+export const WAIT_TYPES = ["time", "signal", "child", "children", "step", "undo"] as const;
 
 /** One thing that a parked instance waits for. */
 export interface Wait {
@@ -30,6 +33,19 @@ export const WAITS_MAX = 1_000;
 
 /** Time for a canceled instance with steps to take back what they did, in milliseconds. */
 export const CANCEL_GRACE_MS = 600_000;
+
+/** Wait before the run that takes back what steps did is tried again, in milliseconds. */
+export const UNWIND_AGAIN_MS = 60_000;
+
+/** Key of the record that a finished step has an undo. */
+export const UNDO_KEY = "undo";
+/** Key of the record that all undos have run. */
+export const UNDONE_KEY = "undone";
+/** Key of the record of the end that an instance has once it has taken back what its steps did. */
+export const ENDING_KEY = "ending";
+
+/** Name of the signals that decide on an undo that failed for good. */
+export const UNDO_SIGNAL = "!undo";
 
 /** Due time of a parked instance that no time wakes: the last second of the year 9999. */
 export const NEVER_DUE = 253_402_300_799_000;

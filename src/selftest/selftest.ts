@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { GUARANTEES, runCase } from "../conformance/cases.ts";
-import type { StoreFixture } from "../conformance/store_world.ts";
+import type { StoreFixture } from "../conformance/world/store_world.ts";
 import { JobError, messageOf } from "../core/errors.ts";
 import type { StoreAddress } from "../core/settings/store_address.ts";
 import type { StoreConfig } from "../core/settings/store_config.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { plainInstance } from "../../src/conformance/plain_instance.ts";
+import { plainInstance } from "../../src/conformance/world/plain_instance.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { systemRandom } from "../../src/platform/random.ts";
 import { createIdSource } from "../../src/platform/ids.ts";

@@ -4,7 +4,7 @@ import { decodeResults } from "../../src/core/arguments/decode_results.ts";
 import { encodeJson, encodeResults } from "../../src/core/arguments/encode.ts";
 import { readSignature } from "../../src/jobs/types/read_signature.ts";
 import { sourceOf, TYPE_TABLE } from "../support/type_table.ts";
-import { completed, type StoreCases } from "../../src/conformance/store_world.ts";
+import { completed, type StoreCases } from "../../src/conformance/world/store_world.ts";
 
 /** A URL has no members to compare. */
 function comparable(value: unknown): unknown {

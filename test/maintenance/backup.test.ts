@@ -12,7 +12,7 @@ import { systemRandom } from "../../src/platform/random.ts";
 import type { Store } from "../../src/store/store.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 import { fileStore, filledStore, hashOf, memoryStore, workOn } from "./moving_world.ts";
-import type { StoreWorld } from "../../src/conformance/store_world.ts";
+import type { StoreWorld } from "../../src/conformance/world/store_world.ts";
 
 async function backup(world: StoreWorld): Promise<string> {
   const { steps } = await workOn(world, { type: "backup" });

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import type { Store } from "../../src/store/store.ts";
-import { StoreWorld } from "../../src/conformance/store_world.ts";
+import { StoreWorld } from "../../src/conformance/world/store_world.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 import { fileStore, filledStore, hashOf, memoryStore, workOn } from "./moving_world.ts";
 

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { LEASE_MS, StoreWorld } from "../../src/conformance/store_world.ts";
+import { LEASE_MS, StoreWorld } from "../../src/conformance/world/store_world.ts";
 import { contentOf } from "../../src/maintenance/content.ts";
 import type { StoreStep, StoreWork, StoreWorkContext } from "../../src/maintenance/step.ts";
 import { workOnStore } from "../../src/maintenance/work.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { plainInstance } from "../../src/conformance/plain_instance.ts";
+import { plainInstance } from "../../src/conformance/world/plain_instance.ts";
 import { isJobError } from "../../src/core/errors.ts";
 import type { Instance } from "../../src/core/instance.ts";
 import type { ScheduleRecord } from "../../src/core/time/schedule.ts";

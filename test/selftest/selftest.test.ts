@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { StoreWorld } from "../../src/conformance/store_world.ts";
+import { StoreWorld } from "../../src/conformance/world/store_world.ts";
 import { isJobError } from "../../src/core/errors.ts";
 import { STORE_DEFAULTS } from "../../src/core/settings/store_config.ts";
 import { systemClock } from "../../src/platform/clock.ts";

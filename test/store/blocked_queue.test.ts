@@ -8,7 +8,7 @@ import type { Row } from "../../src/store/ledger/tables/row.ts";
 import type { OwnedTables } from "../../src/store/ledger/tables/tables.ts";
 import { MemoryTables } from "../../src/store/memory/tables.ts";
 import { SqliteTables } from "../../src/store/sqlite/tables.ts";
-import { LEASE_MS, START, StoreWorld } from "../../src/conformance/store_world.ts";
+import { LEASE_MS, START, StoreWorld } from "../../src/conformance/world/store_world.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
 /** Tables that count the instances that were read. */

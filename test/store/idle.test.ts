@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LEASE_MS, START, StoreWorld } from "../../src/conformance/store_world.ts";
+import { LEASE_MS, START, StoreWorld } from "../../src/conformance/world/store_world.ts";
 import { GroupCommit } from "../../src/store/ledger/group.ts";
 import { LedgerStore } from "../../src/store/ledger/store.ts";
 import { MemoryTables } from "../../src/store/memory/tables.ts";

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { plainInstance } from "../../src/conformance/plain_instance.ts";
+import { plainInstance } from "../../src/conformance/world/plain_instance.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { createIdSource } from "../../src/platform/ids.ts";
 import { systemRandom } from "../../src/platform/random.ts";

@@ -13,7 +13,7 @@ import {
   readPages,
   START,
   StoreWorld,
-} from "../../src/conformance/store_world.ts";
+} from "../../src/conformance/world/store_world.ts";
 import { checkInvariants } from "../support/invariants/invariants.ts";
 import { type RecordingStore, recordStore } from "../support/servers/recording_store.ts";
 

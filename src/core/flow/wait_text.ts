@@ -22,5 +22,7 @@ function oneText({ type, name }: WaitWords): string {
       return `children "${name}"`;
     case "step":
       return `the next try of step "${name}"`;
+    case "undo":
+      return `a decision on the undo of step "${name}", which failed (jobctl undo)`;
   }
 }

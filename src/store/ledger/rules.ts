@@ -1,4 +1,4 @@
-import { CANCEL_GRACE_MS, NEVER_DUE, type Wait } from "../../core/wait.ts";
+import { CANCEL_GRACE_MS, NEVER_DUE, UNWIND_AGAIN_MS, type Wait } from "../../core/wait.ts";
 import { type ErrorInfo, type Instance, isElsewhere, type Reason } from "../../core/instance.ts";
 import { type FinalState, isFinal } from "../../core/state.ts";
 import { AHEAD_MS_MAX, type Settlement } from "../store.ts";
@@ -56,6 +56,9 @@ const PARKED: Reason = "parked";
 /** Reason of an instance that is due once more after its cancel. */
 const CANCELING: Reason = "canceling";
 
+/** Reason of an instance that is due once more after its failure or its deadline. */
+const UNWINDING: Reason = "unwinding";
+
 /** Reason of an instance that a later one replaced. */
 const REPLACED = "replaced";
 
@@ -72,7 +75,7 @@ export function cancelInstance(
   if (instance.state === "processing" && !isElsewhere(instance)) {
     return { ...instance, cancelRequestedAt: at, reason: reason === REPLACED ? REPLACED : null };
   }
-  if (reason === "canceled" && hasToUnwind(instance)) return unwind(instance, at);
+  if (reason === "canceled" && hasToUnwind(instance)) return unwindCanceled(instance, at);
   return {
     ...instance,
     state: "canceled",
@@ -89,19 +92,59 @@ function hasToUnwind({ stepsAt, attempt, cancelRequestedAt }: Instance): boolean
 }
 
 /** An instance that is due once more after its cancel, for a limited time. */
+function unwindCanceled(instance: Instance, at: number): Instance {
+  return {
+    ...unwind(instance, at),
+    reason: CANCELING,
+    cancelRequestedAt: instance.cancelRequestedAt ?? at,
+    deadlineAt: Math.min(instance.deadlineAt ?? Infinity, at + CANCEL_GRACE_MS),
+  };
+}
+
 function unwind(instance: Instance, at: number): Instance {
   return {
     ...instance,
     state: "scheduled",
-    reason: CANCELING,
-    cancelRequestedAt: instance.cancelRequestedAt ?? at,
     // Its claim is later than its cancel.
     dueAt: at + 1,
     scheduledAt: at,
-    deadlineAt: Math.min(instance.deadlineAt ?? Infinity, at + CANCEL_GRACE_MS),
     node: null,
-    waits: instance.waits ?? [],
+    waits: [],
   };
+}
+
+/** The end of an instance that first takes back what its steps did. */
+export interface Ending {
+  readonly state: FinalState;
+  readonly reason: Reason | null;
+  readonly deadlineAt: number | null;
+  readonly error: ErrorInfo | null;
+}
+
+/** An instance that is due once more before it ends; after its deadline, for a limited time. */
+export function unwindEnded(ended: Instance, at: number): Instance {
+  return {
+    ...unwind(ended, at),
+    reason: UNWINDING,
+    deadlineAt: ended.reason === "deadline" ? at + CANCEL_GRACE_MS : null,
+    settledAt: null,
+  };
+}
+
+/** An instance that has to take back what its steps did, and ended without that. */
+export function unwindAgain(ended: Instance, at: number): Instance {
+  const { cancelRequestedAt } = ended;
+  if (cancelRequestedAt === null) {
+    return {
+      ...unwind(ended, at),
+      reason: UNWINDING,
+      dueAt: at + UNWIND_AGAIN_MS,
+      settledAt: null,
+    };
+  }
+  const isRepeat = isUnwinding(ended);
+  const again = unwindCanceled(ended, at);
+  return { ...again, dueAt: isRepeat ? at + UNWIND_AGAIN_MS : at + 1, settledAt: null };
 }
 
 /** True if a claimed instance runs once more after its cancel. */
@@ -126,11 +169,16 @@ export function endOf(
   return Math.min(at, Math.max(at - Math.floor(endedAgoMs), processedAt ?? at));
 }
 
-/** The instance after the outcome of its attempt, which ended at `at`. */
+/**
+ * The instance after the outcome of its attempt, which ended at `at`.
+ *
+ * @param hasEnding true if the attempt was to take back what steps did: its failures do not count
+ */
 export function settleInstance(
   instance: Instance,
   outcome: Settlement["outcome"],
   at: number,
+  hasEnding = false,
 ): Step {
   const isOver = outcome.type === "final" || !isUnwinding(instance);
   if (instance.cancelRequestedAt !== null && isOver) {
@@ -138,7 +186,7 @@ export function settleInstance(
     if (
       !isUnwinding(instance) && !isEnded && instance.stepsAt !== null && instance.reason === null
     ) {
-      return { instance: unwind(instance, at), ended: null };
+      return { instance: unwindCanceled(instance, at), ended: null };
     }
     const error = "error" in outcome ? storableError(outcome.error) : null;
     const reason = instance.reason === REPLACED ? REPLACED : "canceled";
@@ -146,7 +194,7 @@ export function settleInstance(
   }
   switch (outcome.type) {
     case "final": {
-      const failures = instance.failures + (outcome.isFailure ? 1 : 0);
+      const failures = instance.failures + (outcome.isFailure && !hasEnding ? 1 : 0);
       const resultsJson = storable(outcome.resultsJson);
       return {
         instance: {
@@ -163,19 +211,13 @@ export function settleInstance(
       };
     }
     case "retry":
-      return again({ ...instance, failures: instance.failures + 1 }, {
-        dueAt: outcome.dueAt,
-        reason: storable(outcome.reason),
-        error: storableError(outcome.error),
-      }, at);
-    case "crash": {
-      const crashes = instance.crashes + 1;
-      const error = storableError(outcome.error);
-      if (crashes > instance.crashesMax) {
-        return end({ ...instance, crashes }, { state: "terminated", reason: "lost", error }, at);
+    case "crash":
+      if (hasEnding) {
+        const reason = outcome.type === "crash" ? "lost" : storable(outcome.reason);
+        const error = storableError(outcome.error);
+        return again(instance, { dueAt: at + UNWIND_AGAIN_MS, reason, error }, at);
       }
-      return again({ ...instance, crashes }, { dueAt: outcome.dueAt, reason: "lost", error }, at);
-    }
+      return settleFailure(instance, outcome, at);
     case "snooze":
       return again(instance, {
         dueAt: outcome.dueAt,
@@ -192,6 +234,24 @@ export function settleInstance(
         error: instance.error,
       }, at);
   }
+}
+
+/** An instance whose attempt failed or crashed, and is followed by another one if any is left. */
+function settleFailure(
+  instance: Instance,
+  outcome: Extract<Settlement["outcome"], { readonly type: "retry" | "crash" }>,
+  at: number,
+): Step {
+  const error = storableError(outcome.error);
+  if (outcome.type === "retry") {
+    const how = { dueAt: outcome.dueAt, reason: storable(outcome.reason), error };
+    return again({ ...instance, failures: instance.failures + 1 }, how, at);
+  }
+  const crashes = instance.crashes + 1;
+  if (crashes > instance.crashesMax) {
+    return end({ ...instance, crashes }, { state: "terminated", reason: "lost", error }, at);
+  }
+  return again({ ...instance, crashes }, { dueAt: outcome.dueAt, reason: "lost", error }, at);
 }
 
 function end(
@@ -313,7 +373,9 @@ export function isRepeated(
     return outcome.type === "release" && ended.reason === RELEASED;
   }
   if (instance.fence !== fence) return false;
-  if (instance.state === "scheduled" && instance.reason === CANCELING) return true;
+  if (instance.state === "scheduled") {
+    if (instance.reason === CANCELING || instance.reason === UNWINDING) return true;
+  }
   if (outcome.type === "park" && instance.state === "scheduled") return instance.reason === PARKED;
   if (outcome.type === "release" && outcome.isUnstarted && instance.state === "scheduled") {
     return instance.reason === RELEASED;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { StoreWorld } from "../../../src/conformance/store_world.ts";
+import { StoreWorld } from "../../../src/conformance/world/store_world.ts";
 import type { Instance, LogEntry } from "../../../src/core/instance.ts";
 import { readAdopted } from "../../../src/manager/dispatch/adopted.ts";
 import { notStarted } from "../../../src/manager/dispatch/settlement.ts";

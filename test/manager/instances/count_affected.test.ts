@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import type { Instance } from "../../../src/core/instance.ts";
 import { countAffected } from "../../../src/manager/instances/count_affected.ts";
-import { START, StoreWorld } from "../../../src/conformance/store_world.ts";
+import { START, StoreWorld } from "../../../src/conformance/world/store_world.ts";
 import { Manager } from "../../../src/index.ts";
 import { withEtcd } from "../../support/servers/etcd_server.ts";
 import { withValkey } from "../../support/servers/valkey_server.ts";

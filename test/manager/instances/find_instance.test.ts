@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { plainInstance } from "../../../src/conformance/plain_instance.ts";
+import { plainInstance } from "../../../src/conformance/world/plain_instance.ts";
 import { isJobError } from "../../../src/core/errors.ts";
 import type { Instance } from "../../../src/core/instance.ts";
 import { findInstance, type InstancePlace } from "../../../src/manager/instances/find_instance.ts";

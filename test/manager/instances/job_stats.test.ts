@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { failed, START, StoreWorld } from "../../../src/conformance/store_world.ts";
+import { failed, START, StoreWorld } from "../../../src/conformance/world/store_world.ts";
 import { countUpTo } from "../../../src/manager/instances/count_up_to.ts";
 import { jobStats } from "../../../src/manager/instances/job_stats.ts";
 import { MemoryStore } from "../../../src/store/memory/store.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
 import type { CalendarCell, CalendarQuery } from "../../../src/manager/api/timeline.ts";
-import { completed, failed, START } from "../../../src/conformance/store_world.ts";
+import { completed, failed, START } from "../../../src/conformance/world/store_world.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { SqliteStore } from "../../../src/store/sqlite/store.ts";
 import type { Store } from "../../../src/store/store.ts";

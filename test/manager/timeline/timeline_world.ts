@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers";
 import { CaseTime } from "../../../src/conformance/index.ts";
-import { StoreWorld } from "../../../src/conformance/store_world.ts";
+import { StoreWorld } from "../../../src/conformance/world/store_world.ts";
 import type { LiveFacts } from "../../../src/manager/api.ts";
 import { Timeline } from "../../../src/manager/timeline/timeline.ts";
 import { type Clock, systemClock } from "../../../src/platform/clock.ts";

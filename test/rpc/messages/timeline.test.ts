@@ -3,7 +3,7 @@ import test from "node:test";
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { isJobError } from "../../../src/core/errors.ts";
-import { failed, START } from "../../../src/conformance/store_world.ts";
+import { failed, START } from "../../../src/conformance/world/store_world.ts";
 import type { ReadApi } from "../../../src/manager/api.ts";
 import { ScopedQueries, scopedReads } from "../../../src/manager/scoped_reads.ts";
 import { systemClock } from "../../../src/platform/clock.ts";

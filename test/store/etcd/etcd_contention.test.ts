@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
 import type { Instance } from "../../../src/core/instance.ts";
-import { completed } from "../../../src/conformance/store_world.ts";
+import { completed } from "../../../src/conformance/world/store_world.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { createIdSource } from "../../../src/platform/ids.ts";
 import { systemRandom } from "../../../src/platform/random.ts";

@@ -4,7 +4,7 @@ import { copyFileSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync
 import { join } from "node:path";
 import { env } from "node:process";
 import { test } from "node:test";
-import { START, StoreWorld } from "../../../src/conformance/store_world.ts";
+import { START, StoreWorld } from "../../../src/conformance/world/store_world.ts";
 import { isJobError } from "../../../src/core/errors.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { SqliteStore } from "../../../src/store/sqlite/store.ts";

@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { isJobError, type JobError } from "../../../src/core/errors.ts";
-import { START, StoreWorld } from "../../../src/conformance/store_world.ts";
+import { START, StoreWorld } from "../../../src/conformance/world/store_world.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { bootId } from "../../../src/platform/process/process_identity.ts";
 import { counterPath, readCommitNote } from "../../../src/store/sqlite/commit_counter.ts";

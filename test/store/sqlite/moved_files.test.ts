@@ -10,7 +10,7 @@ import {
 import { join } from "node:path";
 import { platform } from "node:process";
 import { test } from "node:test";
-import { START, StoreWorld } from "../../../src/conformance/store_world.ts";
+import { START, StoreWorld } from "../../../src/conformance/world/store_world.ts";
 import { isJobError, type JobError } from "../../../src/core/errors.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { SqliteStore } from "../../../src/store/sqlite/store.ts";

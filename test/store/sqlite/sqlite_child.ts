@@ -1,5 +1,5 @@
 import { argv, exit, stdout } from "node:process";
-import { plainInstance } from "../../../src/conformance/plain_instance.ts";
+import { plainInstance } from "../../../src/conformance/world/plain_instance.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { SqliteStore } from "../../../src/store/sqlite/store.ts";
 

@@ -21,7 +21,7 @@ import { type ErrorCode, isJobError, type JobError } from "../../../src/core/err
 import { systemClock } from "../../../src/platform/clock.ts";
 import { APPLICATION_ID, migrate, MIGRATIONS } from "../../../src/store/sqlite/schema.ts";
 import { SqliteStore } from "../../../src/store/sqlite/store.ts";
-import { START, StoreWorld } from "../../../src/conformance/store_world.ts";
+import { START, StoreWorld } from "../../../src/conformance/world/store_world.ts";
 import { withTempDir } from "../../support/temp_dir.ts";
 
 const CHILD = fileURLToPath(new URL("./sqlite_child.ts", import.meta.url));

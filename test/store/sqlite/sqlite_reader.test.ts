@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { plainInstance } from "../../../src/conformance/plain_instance.ts";
+import { plainInstance } from "../../../src/conformance/world/plain_instance.ts";
 import { isJobError } from "../../../src/core/errors.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { createIdSource } from "../../../src/platform/ids.ts";

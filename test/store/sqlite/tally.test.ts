@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import test from "node:test";
-import { StoreWorld } from "../../../src/conformance/store_world.ts";
+import { StoreWorld } from "../../../src/conformance/world/store_world.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { SqliteStore } from "../../../src/store/sqlite/store.ts";
 import { SqliteTables } from "../../../src/store/sqlite/tables.ts";

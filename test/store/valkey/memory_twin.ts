@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { CaseTime } from "../../../src/conformance/index.ts";
-import { StoreWorld } from "../../../src/conformance/store_world.ts";
+import { StoreWorld } from "../../../src/conformance/world/store_world.ts";
 import { MemoryStore } from "../../../src/store/memory/store.ts";
 import type { ValkeyWorld } from "../../support/servers/valkey_world.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test, { after } from "node:test";
 import { CaseTime } from "../../../src/conformance/index.ts";
-import { StoreWorld } from "../../../src/conformance/store_world.ts";
+import { StoreWorld } from "../../../src/conformance/world/store_world.ts";
 import { ValkeyWorld } from "../../support/servers/valkey_world.ts";
 
 const valkey = new ValkeyWorld();

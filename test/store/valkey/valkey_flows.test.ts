@@ -6,12 +6,14 @@ import {
   LEASE_MS,
   retry,
   type StoreWorld,
-} from "../../../src/conformance/store_world.ts";
+} from "../../../src/conformance/world/store_world.ts";
 import {
   openKey,
   SIGNALS_MAX,
   stepMemoKey,
   type StepPut,
+  UNDO_KEY,
+  UNDONE_KEY,
   type Wait,
 } from "../../../src/core/wait.ts";
 import type { Instance } from "../../../src/core/instance.ts";
@@ -164,6 +166,7 @@ function drawSteps(draw: Draw): readonly StepPut[] {
       const data = JSON.stringify({ open: draw.of([1, 2, 3]), isFast: draw.below(2) === 0 });
       return { key: openKey("all:b"), data, isNew: draw.below(2) === 0 };
     }
+    if (draw.below(3) === 0) return { key: draw.of([UNDO_KEY, UNDO_KEY, UNDONE_KEY]), data: "{}" };
     return { key: draw.of(KEYS), data: JSON.stringify(draw.of(TEXTS)), isNew: draw.below(2) === 0 };
   });
 }

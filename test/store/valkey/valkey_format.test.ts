@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test, { after } from "node:test";
 import { CaseTime } from "../../../src/conformance/index.ts";
-import { START, StoreWorld } from "../../../src/conformance/store_world.ts";
+import { START, StoreWorld } from "../../../src/conformance/world/store_world.ts";
 import { isJobError } from "../../../src/core/errors.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { VERSION } from "../../../src/platform/version.ts";

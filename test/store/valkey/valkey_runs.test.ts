@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test, { after } from "node:test";
-import type { StoreWorld } from "../../../src/conformance/store_world.ts";
+import type { StoreWorld } from "../../../src/conformance/world/store_world.ts";
 import { isJobError } from "../../../src/core/errors.ts";
 import type { NewInstance, Settlement } from "../../../src/store/store.ts";
 import { ValkeyWorld } from "../../support/servers/valkey_world.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test, { after } from "node:test";
-import { failed, LEASE_MS, START, StoreWorld } from "../../../src/conformance/store_world.ts";
+import { failed, LEASE_MS, START, StoreWorld } from "../../../src/conformance/world/store_world.ts";
 import { isJobError } from "../../../src/core/errors.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { CaseTime } from "../../../src/conformance/index.ts";

@@ -5,8 +5,10 @@ import { Gate } from "./gate.ts";
 import { claimLimited } from "./limited_claims.ts";
 import { markAt } from "../maintenance/marks.ts";
 import { compareReady, type ReadyKey, readyKeyOf, type Row } from "../tables/row.ts";
-import { claimInstance, expireAt, passDeadline } from "../rules.ts";
+import { claimInstance, passDeadline } from "../rules.ts";
 import { finishAttempt } from "../operations/settle.ts";
+import { putOffEnd } from "../operations/unwinding.ts";
+import { updateInstance } from "../operations/update_instance.ts";
 import type { LedgerState, Moment } from "../state.ts";
 
 /** Most rows that one claim makes ready; the next claims continue. */
@@ -187,8 +189,9 @@ function unleased(state: LedgerState, limit: number): Row[] {
 }
 
 function endWaiting(state: LedgerState, moment: Moment, row: Row): Instance {
-  const { instance } = passDeadline(row.instance, row.instance.error, moment.stamp);
-  state.update(row, { seq: row.seq, instance, isReady: null, expireAt: expireAt(instance) });
+  const { instance: ended } = passDeadline(row.instance, row.instance.error, moment.stamp);
+  const instance = putOffEnd(state, ended);
+  updateInstance(state, moment, row, instance);
   return instance;
 }
 

@@ -52,7 +52,8 @@ export function writeSteps(
   return steps.length === 0 ? row : withSteps(state, moment, row);
 }
 
-function writeStep(state: LedgerState, id: string, step: string, data: string): void {
+/** Write one step record. */
+export function writeStep(state: LedgerState, id: string, step: string, data: string): void {
   const key = stepMemoKey(id, step);
   const version = (state.tables.memos.get(key)?.version ?? 0) + 1;
   state.saveMemo({

@@ -6,6 +6,7 @@ import { checkBatch, checkName, checkTime } from "../checks.ts";
 import { noteFreed } from "./cancel.ts";
 import { updateInstance } from "./update_instance.ts";
 import { checkSteps, isSatisfied, writeSteps } from "./flows.ts";
+import { hasEnding, putOffEnd } from "./unwinding.ts";
 import { writeLogs } from "./logs.ts";
 import { addNewsOfOutput } from "./memos.ts";
 import type { Row } from "../tables/row.ts";
@@ -53,9 +54,10 @@ export function finishAttempt(
     withReport(row.instance, how),
     how.outcome,
     endOf(row.instance, moment.stamp, how.endedAgoMs),
+    hasEnding(state, row.instance),
   );
   const isAwake = instance.state === "scheduled" && isSatisfied(state, instance);
-  const after = isAwake ? { ...instance, dueAt: moment.wallMs } : instance;
+  const after = isAwake ? { ...instance, dueAt: moment.wallMs } : putOffEnd(state, instance);
   updateInstance(state, moment, row, after);
   if (ended) state.addEnded(row, ended);
   state.setLease(instance.id, undefined);

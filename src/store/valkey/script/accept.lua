@@ -177,16 +177,21 @@ function S.has_to_unwind(r)
   return members and members.stepsAt and r[ATTEMPT] > 0 and not members.cancelAt
 end
 
--- Make a row due once more after its cancel, for a limited time.
-function S.unwind(id, r, at)
+-- Make a row due once more before it ends.
+function S.unwind(id, r, reason, at, due)
+  local members = S.rare(r)
+  members.waits = '[]'
+  r[STATE], r[REASON], r[DUE], r[SCHEDULED_AT], r[NODE] = SCHEDULED, reason, due, at, false
+  S.enter_waiting(id, r)
+  S.hint_instances(due)
+end
+
+-- Make a row due once more after its cancel, for a limited time. Its claim is later than its cancel.
+function S.unwind_canceled(id, r, at, due)
   local members = S.rare(r)
   members.cancelAt = members.cancelAt or at
   members.deadlineAt = S.min(members.deadlineAt or MAX, at + CANCEL_GRACE_MS)
-  members.waits = members.waits or '[]'
-  -- Its claim is later than its cancel.
-  r[STATE], r[REASON], r[DUE], r[SCHEDULED_AT], r[NODE] = SCHEDULED, 'canceling', at + 1, at, false
-  S.enter_waiting(id, r)
-  S.hint_instances(at + 1)
+  S.unwind(id, r, 'canceling', at, due or at + 1)
 end
 
 -- True if a claimed row runs once more after its cancel.
@@ -204,7 +209,7 @@ function S.cancel_row(id, r, reason)
     S.rare(r).cancelAt = S.stamp
   elseif reason == 'canceled' and S.has_to_unwind(r) then
     S.leave_waiting(id, r)
-    S.unwind(id, r, S.stamp)
+    S.unwind_canceled(id, r, S.stamp)
   else
     if r[STATE] == PROCESSING then
       S.remove_by(S.kind_changes(r[KIND]).freed, id)

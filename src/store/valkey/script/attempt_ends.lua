@@ -40,7 +40,13 @@ function S.end_of(r, ago)
   return S.min(S.stamp, S.max(S.stamp - ago, r[PROCESSED] or S.stamp))
 end
 
+-- End a row, unless it first takes back what its steps did.
 function S.end_row(id, r, state, reason, err, at)
+  if r[RARE] and r[RARE].stepsAt then
+    S.need_flows()
+    if S.put_off_end(id, r, state, reason, err, at) then return end
+    state, reason, err = S.ending_of(id, r, state, reason, err)
+  end
   r[STATE], r[REASON], r[SETTLED] = state, reason, at
   S.set_rare(r, 'error', err)
   S.enter_final(id, r)
@@ -86,24 +92,36 @@ function S.schedule_again(id, r, due, reason, err, at, is_unstarted)
   S.hint_instances(due)
 end
 
+-- True if a row has failed or passed its deadline, and takes back what its steps did.
+function S.has_ending(id, members)
+  if not members or not members.stepsAt then return false end
+  S.need_flows()
+  return S.memo_of(S.step_key(id, 'ending'))
+end
+
 -- End an attempt: free its slots and lease, and write what becomes of the row.
 function S.finish(id, r, item)
   local kind_of_end, members, at = item[OUT_TYPE], r[RARE], S.end_of(r, item[OUT_AGO])
   S.remove_by(S.kind_changes(r[KIND]).freed, id)
   S.change_slots(r, -1)
   if members then members.lost = nil end
-  local is_final = kind_of_end == 'final'
+  local is_final, has_ending = kind_of_end == 'final', S.has_ending(id, members)
   local is_unwinding = S.is_unwinding(r)
   if members and members.cancelAt and not is_unwinding and members.stepsAt and not r[REASON]
     and not (is_final and item[OUT_STATE] == COMPLETED) then
-    S.unwind(id, r, at)
+    S.unwind_canceled(id, r, at)
   elseif members and members.cancelAt and (is_final or not is_unwinding) then
     local reason = r[REASON] == 'replaced' and 'replaced' or 'canceled'
     S.end_row(id, r, CANCELED, reason, item[OUT_ERROR], at)
   elseif kind_of_end == 'final' then
-    if item[OUT_IS_FAILURE] then S.rare(r).failures = (members and members.failures or 0) + 1 end
+    if item[OUT_IS_FAILURE] and not has_ending then
+      S.rare(r).failures = (members and members.failures or 0) + 1
+    end
     r[RESULTS] = item[OUT_RESULTS]
     S.end_row(id, r, item[OUT_STATE], item[OUT_REASON], item[OUT_ERROR], at)
+  elseif has_ending and (kind_of_end == 'retry' or kind_of_end == 'crash') then
+    local reason = kind_of_end == 'crash' and 'lost' or item[OUT_REASON]
+    S.schedule_again(id, r, at + UNWIND_AGAIN_MS, reason, item[OUT_ERROR], at)
   elseif kind_of_end == 'retry' then
     S.rare(r).failures = (members and members.failures or 0) + 1
     S.schedule_again(id, r, item[OUT_DUE], item[OUT_REASON], item[OUT_ERROR], at)

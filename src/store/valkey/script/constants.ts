@@ -1,4 +1,4 @@
-import { CANCEL_GRACE_MS, SIGNALS_MAX, STEP_MEMO } from "../../../core/wait.ts";
+import { CANCEL_GRACE_MS, SIGNALS_MAX, STEP_MEMO, UNWIND_AGAIN_MS } from "../../../core/wait.ts";
 import { NOTICE_KINDS } from "../../../core/notices/notice.ts";
 import { AHEAD_MS_MIN } from "../../../core/time/clock_correction.ts";
 import { CORRECTION_MS } from "../../../core/time/ticks.ts";
@@ -131,6 +131,7 @@ export const LIMIT = {
   NODES_MAX: 1_000,
   MAX: Number.MAX_SAFE_INTEGER,
   CANCEL_GRACE_MS,
+  UNWIND_AGAIN_MS,
   /**
    * Upper limit of the clock's share of a number. It leaves room below 2^53 for increments when the
    * clock reaches it (in the year 2248).

@@ -168,19 +168,73 @@ end
 S.STATE_NAMES = {[COMPLETED] = '"completed"', [TERMINATED] = '"terminated"',
   [CANCELED] = '"canceled"', [TIMED_OUT] = '"timedOut"'}
 
--- The outcome of a child as its parent gets it. A passed deadline has the words of passDeadline in
--- src/store/ledger/rules.ts.
+-- An error as JSON. A passed deadline has the words of passDeadline in src/store/ledger/rules.ts.
+function S.error_text(r, err)
+  if err ~= S.PAST_DEADLINE then return err or 'null' end
+  return '{"name":"TimeoutError","message":"Not completed by its deadline '
+    .. S.time_text(r[RARE].deadlineAt) .. '"}'
+end
+
+-- The outcome of a child as its parent gets it.
 function S.outcome_text(id, r)
   local members, results = r[RARE], r[RESULTS]
-  local err = members.error or 'null'
-  if err == S.PAST_DEADLINE then
-    err = '{"name":"TimeoutError","message":"Not completed by its deadline '
-      .. S.time_text(members.deadlineAt) .. '"}'
-  end
+  local err = S.error_text(r, members.error)
   return '{"id":' .. S.json_text(id) .. ',"state":' .. S.STATE_NAMES[r[STATE]]
     .. ',"reason":' .. (r[REASON] and S.json_text(r[REASON]) or 'null')
     .. ',"resultsJson":' .. (results and S.json_text(results) or 'null')
     .. ',"error":' .. err .. ',"at":' .. string.format('%.0f', r[SETTLED]) .. '}'
+end
+
+-- The record of the end that a row has once it has taken back what its steps did. The error is its
+-- last member.
+function S.ending_text(r, state, reason, err)
+  local members = r[RARE]
+  local deadline = members.deadlineAt and string.format('%.0f', members.deadlineAt) or 'null'
+  return '{"state":' .. S.STATE_NAMES[state] .. ',"reason":'
+    .. (reason and S.json_text(reason) or 'null') .. ',"deadlineAt":' .. deadline .. ',"error":'
+    .. S.error_text(r, err) .. '}'
+end
+
+-- Make a row that would end due once more, to take back what its steps did. Returns false if there
+-- is nothing to take back. See putOffEnd in src/store/ledger/operations/unwinding.ts.
+function S.put_off_end(id, r, state, reason, err, at)
+  local members = r[RARE]
+  local ending = S.memo_of(S.step_key(id, 'ending'))
+  local has_undos = S.memo_of(S.step_key(id, 'undo')) and not S.memo_of(S.step_key(id, 'undone'))
+  local canceled, deadline = members.cancelAt, members.deadlineAt
+  if not ending and not canceled then
+    if state == COMPLETED or r[ATTEMPT] == 0 or not (has_undos or reason == 'deadline') then
+      return false
+    end
+    S.write_step(id, 'ending', S.ending_text(r, state, reason, err))
+    S.set_rare(r, 'error', err and S.error_text(r, err))
+    members.deadlineAt = reason == 'deadline' and at + CANCEL_GRACE_MS or nil
+    S.unwind(id, r, 'unwinding', at, at + 1)
+    return true
+  end
+  if not has_undos or reason == 'replaced' then return false end
+  if deadline and at + UNWIND_AGAIN_MS >= deadline then return false end
+  S.set_rare(r, 'error', err and S.error_text(r, err))
+  if canceled then
+    S.unwind_canceled(id, r, at, S.is_unwinding(r) and at + UNWIND_AGAIN_MS)
+  else
+    S.unwind(id, r, 'unwinding', at, at + UNWIND_AGAIN_MS)
+  end
+  return true
+end
+
+-- How a row ends: as was recorded before it took back what its steps did, unless it is canceled.
+function S.ending_of(id, r, state, reason, err)
+  local text = not r[RARE].cancelAt and S.step_text(id, 'ending')
+  if not text then return state, reason, err end
+  local kept = cjson.decode(text)
+  for known, name in pairs(S.STATE_NAMES) do
+    if name == '"' .. kept.state .. '"' then state = known end
+  end
+  r[RARE].deadlineAt = type(kept.deadlineAt) == 'number' and kept.deadlineAt or nil
+  local _, from = S.find(text, ',"error":', 1, true)
+  err = S.sub(text, from + 1, -2)
+  return state, type(kept.reason) == 'string' and kept.reason, err ~= 'null' and err
 end
 
 -- Count the end of a child among its siblings. Returns true if the wait for them ends with it.

@@ -25,7 +25,9 @@ function S.is_repeated(id, r, item)
     return (kind_of_end == 'release' or kind_of_end == 'unstarted') and reason == 'released'
   end
   if r[FENCE] ~= item[2] then return false end
-  if r[STATE] == SCHEDULED and r[REASON] == 'canceling' then return true end
+  if r[STATE] == SCHEDULED and (r[REASON] == 'canceling' or r[REASON] == 'unwinding') then
+    return true
+  end
   if kind_of_end == 'park' and r[STATE] == SCHEDULED then return r[REASON] == 'parked' end
   if kind_of_end == 'unstarted' and r[STATE] == SCHEDULED then return r[REASON] == 'released' end
   if r[STATE] <= PROCESSING then return false end

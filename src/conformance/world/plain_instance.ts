@@ -1,6 +1,6 @@
 // Separate: tests of one store use it without the suite.
-import { FIELD_ENTRIES } from "../store/instance_fields.ts";
-import type { NewInstance } from "../store/store.ts";
+import { FIELD_ENTRIES } from "../../store/instance_fields.ts";
+import type { NewInstance } from "../../store/store.ts";
 
 /** An instance to accept, with defaults for everything but its id and due time. */
 export function plainInstance(

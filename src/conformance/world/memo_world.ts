@@ -1,6 +1,6 @@
 // Apart: shared by the cases of memos and of news.
-import type { Instance } from "../core/instance.ts";
-import { type Memo, type News, NEWS_KIND, type PutMemo, type Store } from "../store/store.ts";
+import type { Instance } from "../../core/instance.ts";
+import { type Memo, type News, NEWS_KIND, type PutMemo, type Store } from "../../store/store.ts";
 import { START, type StoreWorld } from "./store_world.ts";
 
 /** Write a memo that nobody has, unless given otherwise. */

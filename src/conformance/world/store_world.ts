@@ -1,11 +1,11 @@
 import { plainInstance } from "./plain_instance.ts";
 import assert from "node:assert/strict";
-import { type ErrorCode, isJobError } from "../core/errors.ts";
-import type { ErrorInfo, Instance, LogEntry } from "../core/instance.ts";
-import type { ScheduleRecord, TickFate } from "../core/time/schedule.ts";
-import { canFollow } from "../core/state.ts";
-import type { NodeReport } from "../store/nodes.ts";
-import type { Instant } from "../platform/clock.ts";
+import { type ErrorCode, isJobError } from "../../core/errors.ts";
+import type { ErrorInfo, Instance, LogEntry } from "../../core/instance.ts";
+import type { ScheduleRecord, TickFate } from "../../core/time/schedule.ts";
+import { canFollow } from "../../core/state.ts";
+import type { NodeReport } from "../../store/nodes.ts";
+import type { Instant } from "../../platform/clock.ts";
 import type {
   Advance,
   ChangeHint,
@@ -18,7 +18,7 @@ import type {
   PageRequest,
   Settlement,
   Store,
-} from "../store/store.ts";
+} from "../../store/store.ts";
 
 /** Given to the function that makes a store for a case. */
 export interface FixtureOptions {
