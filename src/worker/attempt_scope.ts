@@ -15,9 +15,10 @@ import type { Clock } from "../platform/clock.ts";
 import { abortError, errorOfInfo } from "./attempt_errors.ts";
 import type { AbortCause } from "./executor.ts";
 import { encodeJobError, endAtJob } from "./job_stack.ts";
-import { Flow, type Parked } from "./flow/flow.ts";
+import { Flow, type LEFT, type Parked } from "./flow/flow.ts";
 import { type FlowParts, FlowScope } from "./flow/flow_scope.ts";
 import { SignalsTaken } from "./flow/operations.ts";
+import { takeBack } from "./flow/undo.ts";
 import { ProgressReporter, readProgress } from "./progress_reporter.ts";
 import type { TaskInstance } from "./protocol.ts";
 
@@ -89,7 +90,7 @@ export class AttemptScope implements Record<InjectedType, unknown> {
   /** Its steps, once job code uses any. */
   #flow: FlowParts | null = null;
   #steps: FlowScope | null = null;
-  readonly #parked = Promise.withResolvers<Parked>();
+  readonly #interrupted = Promise.withResolvers<Parked | typeof LEFT>();
   #hasContext = false;
 
   constructor(instance: TaskInstance, host: ScopeHost, state: JobState = "processing") {
@@ -160,7 +161,19 @@ export class AttemptScope implements Record<InjectedType, unknown> {
   /** Await job code, or the waits that it leaves as the only thing to do. */
   untilParked(running: unknown): unknown {
     // Only a context has waits.
-    return this.#hasContext ? Promise.race([running, this.#parked.promise]) : running;
+    return this.#hasContext ? Promise.race([running, this.#interrupted.promise]) : running;
+  }
+
+  /** True if this run is to take back what the steps did. */
+  get isUnwinding(): boolean {
+    return this.#flow?.flow.isUnwinding ?? false;
+  }
+
+  /** Take back what the steps did, if they can be. @returns the waits, if it parks before its end */
+  async takeBack(): Promise<Parked | null> {
+    if (!this.#flow?.flow.hasUndos) return null;
+    const { flow, undos } = this.#flow;
+    return await Promise.race([takeBack(flow, undos).then(() => null), flow.parked]);
   }
 
   #openFlow(): FlowParts {
@@ -168,15 +181,16 @@ export class AttemptScope implements Record<InjectedType, unknown> {
     const flow = new Flow({
       instance: this.instance,
       clock: this.#host.clock,
+      note: (level, message) => this.note(level, message),
       describe: (thrown) => encodeJobError(thrown, this.mask),
       signal: () => this.AbortSignal,
       call: (method, args) => this.#host.call(method, args),
     });
-    this.#parked.resolve(flow.parked);
+    this.#interrupted.resolve(flow.interrupted);
     // Job code may have ended by then.
-    this.#parked.promise.catch(() => {});
+    this.#interrupted.promise.catch(() => {});
     const { retryMax } = this.instance;
-    this.#flow = { flow, signals: new SignalsTaken(), retryMax };
+    this.#flow = { flow, signals: new SignalsTaken(), undos: new Map(), retryMax };
     if (this.#cause !== null) flow.abort(abortError(this.#cause, this.instance));
     return this.#flow;
   }

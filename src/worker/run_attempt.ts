@@ -7,7 +7,7 @@ import type { ErrorInfo } from "../core/instance.ts";
 import type { JobDefinition, JobHandlers } from "../core/job/job.ts";
 import type { JobFunction } from "../core/stored_types.ts";
 import { StepError } from "../core/flow/step_error.ts";
-import { Parked } from "./flow/flow.ts";
+import { LEFT, Parked } from "./flow/flow.ts";
 import { importJob } from "../jobs/loading/import_job.ts";
 import { abortError, errorOfInfo, isTimeLimit } from "./attempt_errors.ts";
 import type { AttemptScope } from "./attempt_scope.ts";
@@ -21,6 +21,9 @@ export interface JobCode {
   readonly handlers: JobHandlers;
   readonly signature: Signature;
 }
+
+/** Error of a run that took back what steps did; the store has the error of the instance. */
+const UNWOUND: ErrorInfo = { name: "Error", message: "What the steps did was taken back" };
 
 /** Load the code of a job. A module is imported once per version of its content. */
 export async function loadCode(
@@ -48,8 +51,9 @@ export async function runAttempt(
     const input = JSON.parse(scope.instance.argumentsJson) as ArgumentInput;
     const converted = convertArguments(code.signature, input);
     if (scope.instance.stepsAt !== null) await scope.loadSteps();
-    const value = await scope.untilParked(
-      code.run(...bindArguments(code.signature, converted, scope)),
+    const value = await runOrTakeBack(
+      scope,
+      () => code.run(...bindArguments(code.signature, converted, scope)),
     );
     if (value instanceof Parked) return { type: "park", waits: value.waits, steps: value.steps };
     if (scope.abortCause !== null) throw abortError(scope.abortCause, scope.instance);
@@ -57,6 +61,10 @@ export async function runAttempt(
     resultsJson = encodeResults(value, code.signature.resultCount);
   } catch (thrown) {
     await scope.flow?.flow.flush().catch(() => {});
+    // Its handlers were called at the failure.
+    if (scope.flow?.flow.ending !== undefined) {
+      return { type: "error", error: encodeJobError(thrown, scope.mask), wish: "never" };
+    }
     return await failAttempt(code.handlers, scope, { thrown, decided });
   }
   const steps = await scope.flow?.flow.rest() ?? [];
@@ -74,6 +82,23 @@ export async function runAttempt(
     scope.note("error", `onComplete failed: ${encodeJobError(error, scope.mask).message}`);
   }
   return result;
+}
+
+/** Run job code; if its instance is about to end, take back what its steps did after it. */
+async function runOrTakeBack(scope: AttemptScope, run: () => unknown): Promise<unknown> {
+  let value: unknown;
+  try {
+    value = await scope.untilParked(run());
+  } catch (thrown) {
+    if (scope.abortCause !== null || !scope.isUnwinding) throw thrown;
+    const parked = await scope.takeBack();
+    if (parked !== null) return parked;
+    throw thrown;
+  }
+  if (value instanceof Parked || scope.abortCause !== null || !scope.isUnwinding) return value;
+  const parked = await scope.takeBack();
+  if (parked === null && value === LEFT) throw errorOfInfo(UNWOUND);
+  return parked ?? value;
 }
 
 /**

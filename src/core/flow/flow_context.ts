@@ -22,14 +22,20 @@ export interface StepRetry {
   readonly cap?: number | string;
 }
 
-/** Options of a step. */
-export interface StepOptions {
+/** Options of a step that returns `Value`. */
+export interface StepOptions<Value = unknown> {
   /** Tells steps of one name apart where they run side by side. */
   readonly key?: string | number;
   /** Retries after a failed try, by default as many as the job has; 0: none. */
   readonly retry?: number | StepRetry;
   /** Longest time of one try, in milliseconds or as a duration. */
   readonly timeout?: number | string;
+  /**
+   * Takes back what the step did. It is called with what the step returned, if the instance fails
+   * for good, passes its deadline or is canceled after the step: that of the last step first, each
+   * as a step with the same retries.
+   */
+  readonly undo?: (value: Value, call: StepCall) => unknown;
 }
 
 /** Options of a wait. */
@@ -92,7 +98,7 @@ export interface FlowContext {
   step<Value>(
     name: string,
     run: (call: StepCall) => Value,
-    options?: StepOptions,
+    options?: StepOptions<Stored<Awaited<Value>>>,
   ): Promise<Stored<Awaited<Value>>>;
   /** Wait, without a worker: for milliseconds, a duration such as "3d", or until a time. */
   sleep(name: string, time: number | string | Date): Promise<void>;

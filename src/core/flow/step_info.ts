@@ -93,7 +93,7 @@ function ownStep(
   fields: Fields,
   records: ReadonlyMap<string, string>,
 ): StepInfo {
-  const { name, error, value, dueAt, signal, tries } = fields;
+  const { name, error, value, dueAt, signal, tries, isStuck } = fields;
   const isTimedOut = type === "wait" && signal === null;
   const taken = typeof signal === "string" ? records.get(signal) : undefined;
   const valueOf = type === "wait" && taken !== undefined
@@ -105,7 +105,7 @@ function ownStep(
     name: String(name),
     state: records.has(`canceled/${whole.key}`)
       ? "canceled"
-      : whole.order === null
+      : whole.order === null && isStuck !== true
       ? "waiting"
       : error !== undefined
       ? "failed"

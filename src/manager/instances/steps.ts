@@ -1,7 +1,7 @@
 import { encodeJson } from "../../core/arguments/encode.ts";
 import { JobError } from "../../core/errors.ts";
 import { readSteps, type StepInfo } from "../../core/flow/step_info.ts";
-import { SIGNALS_MAX, stepPrefix, STEPS_MAX } from "../../core/wait.ts";
+import { SIGNALS_MAX, stepPrefix, STEPS_MAX, UNDO_SIGNAL } from "../../core/wait.ts";
 import { quoteValue } from "../../core/text/quote_value.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { BATCH_MAX, type SignalRequest, type Store } from "../../store/store.ts";
@@ -28,7 +28,7 @@ export async function signalInstance(
   options: SignalOptions,
   { store, clock }: StepParts,
 ): Promise<SignalReport> {
-  checkText(name, "name");
+  if (name !== UNDO_SIGNAL) checkText(name, "name");
   const { value = null, signalId = null, by = null } = options;
   if (signalId !== null) checkText(signalId, "signalId");
   const at = clock.now();
@@ -38,6 +38,7 @@ export async function signalInstance(
     { bytesMax: SIGNAL_BYTES_MAX, what, isExact: true },
   );
   const to = toStore(target);
+  if (name === UNDO_SIGNAL) await checkUndo(target, { store, clock });
   const { value: results } = await store.signal({ at, signals: [{ to, name, data, signalId }] });
   const { status, instance } = results[0]!;
   if (status === "full") {
@@ -53,6 +54,17 @@ export async function signalInstance(
     `Cannot send "${name}": no unfinished instance of job "${target.kind}" has the unique key ` +
       quoteValue(target.uniqueKey),
     { path: "uniqueKey", hint: "List them with: jobctl list instances" },
+  );
+}
+
+/** @throws JobError `conflict` if the undo of no step waits for a decision */
+async function checkUndo(target: SignalTarget, parts: StepParts): Promise<void> {
+  const instance = "id" in target ? await findInstance(target.id, parts) : null;
+  if (instance?.waits?.some(({ type }) => type === "undo")) return;
+  throw new JobError(
+    "conflict",
+    "Cannot decide on an undo: none of the instance waits for a decision",
+    { hint: "Name the instance by its id; see its steps with: jobctl get steps ID" },
   );
 }
 
@@ -81,12 +93,12 @@ function toStore(target: SignalTarget): SignalRequest["to"] {
 
 function checkText(text: unknown, path: "name" | "signalId"): void {
   const isValid = typeof text === "string" && text.length >= 1 && text.length <= TEXT_MAX &&
-    !/[#[\]/\p{Cc}]/u.test(text);
+    !/[#[\]/!\p{Cc}]/u.test(text);
   if (isValid) return;
   throw new JobError(
     "invalid_argument",
     `Cannot send a signal with the ${path} ${quoteValue(text)}: expected a text of 1 to ` +
-      `${TEXT_MAX} characters without # [ ] / and control characters`,
+      `${TEXT_MAX} characters without # [ ] / ! and control characters`,
     { path },
   );
 }

@@ -2,11 +2,28 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { encodeJson } from "../../core/arguments/encode.ts";
 import { JobError } from "../../core/errors.ts";
 import type { FlowMethod, RecordPage } from "../../core/flow/flow_calls.ts";
-import { PUTS_MAX, type StepPut, STEPS_MAX, type Wait, WAITS_MAX } from "../../core/wait.ts";
+import {
+  ENDING_KEY,
+  PUTS_MAX,
+  type StepPut,
+  STEPS_MAX,
+  UNDO_KEY,
+  UNDONE_KEY,
+  type Wait,
+  WAITS_MAX,
+} from "../../core/wait.ts";
 import { PAYLOAD_BYTES_MAX } from "../../core/payload_chars.ts";
+import type { LogLevel } from "../../core/instance.ts";
+import type { StepFailure } from "../../core/flow/step_error.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { OpenName } from "./step_names.ts";
-import { canceledKey, orderKey, type RecordPut, type StepRecord } from "./step_records.ts";
+import {
+  canceledKey,
+  type EndingRecord,
+  orderKey,
+  type RecordPut,
+  type StepRecord,
+} from "./step_records.ts";
 
 /** Dependencies of a flow on its attempt. */
 export interface FlowHost {
@@ -16,6 +33,8 @@ export interface FlowHost {
     readonly cancelRequestedAt: number | null;
   };
   readonly clock: Clock;
+  /** Write a line to the log of the instance. */
+  note(level: LogLevel, message: string): void;
   /** A thrown value as data, without secrets. */
   readonly describe: (thrown: unknown) => { readonly name: string; readonly message: string };
   /** Aborts with the attempt. */
@@ -34,9 +53,14 @@ export class Parked {
   }
 }
 
+/** Stands for the end of job code that has nothing more to repeat before it is taken back. */
+export const LEFT = Symbol("left");
+
 /** Something that job code awaits. */
 export interface Operation {
   readonly open: OpenName;
+  /** True if it takes back what a step did. */
+  readonly isUndo: boolean;
   /** Place of its stored outcome; null without one. */
   readonly order: number | null;
   /** Deliver the stored outcome. */
@@ -66,6 +90,7 @@ export class Flow {
   readonly #operations = new Set<Operation>();
   readonly #puts = new Map<string, RecordPut>();
   readonly #parked = Promise.withResolvers<Parked>();
+  readonly #left = Promise.withResolvers<typeof LEFT>();
   /** The end of the last write, and the number of writes under way. */
   #written: Promise<void> = Promise.resolve();
   #writing = 0;
@@ -75,6 +100,7 @@ export class Flow {
   #isOver = false;
   #isReplaying = false;
   #isToCancel = false;
+  #isUndoing = false;
 
   constructor(host: FlowHost) {
     this.host = host;
@@ -83,6 +109,42 @@ export class Flow {
   /** Resolves when the run waits. */
   get parked(): Promise<Parked> {
     return this.#parked.promise;
+  }
+
+  /** Resolves when the run waits, or when it has repeated all that is to be taken back. */
+  get interrupted(): Promise<Parked | typeof LEFT> {
+    return Promise.race([this.#parked.promise, this.#left.promise]);
+  }
+
+  /** The end of the instance once it has taken back what its steps did; undefined before. */
+  get ending(): EndingRecord | undefined {
+    return this.record<EndingRecord>(ENDING_KEY);
+  }
+
+  /** True if this run takes back what the steps did. */
+  get isUnwinding(): boolean {
+    return this.host.instance.cancelRequestedAt !== null || this.ending !== undefined;
+  }
+
+  /** True if steps have to be taken back. */
+  get hasUndos(): boolean {
+    return this.#records.has(UNDO_KEY) && !this.#records.has(UNDONE_KEY);
+  }
+
+  /** The failure of the step or wait that a cancel or the deadline ends. */
+  get cancelError(): StepFailure {
+    return this.host.instance.cancelRequestedAt !== null
+      ? { name: "Canceled", message: "The instance was canceled" }
+      : { name: "DeadlineExceeded", message: "The deadline of the instance passed" };
+  }
+
+  /** True after a failure: what has no outcome is not begun again. */
+  get #isLeaving(): boolean {
+    return this.ending !== undefined && !this.#isPastDeadline && !this.#isUndoing;
+  }
+
+  get #isPastDeadline(): boolean {
+    return this.ending?.reason === "deadline";
   }
 
   /** True while job code repeats what it did in an earlier run. */
@@ -104,7 +166,8 @@ export class Flow {
     }
     this.#isReplaying = this.#lastOrder > 0;
     const hasCanceled = [...this.#records.keys()].some((key) => key.startsWith(canceledKey("")));
-    this.#isToCancel = this.host.instance.cancelRequestedAt !== null && !hasCanceled;
+    const isCanceled = this.host.instance.cancelRequestedAt !== null || this.#isPastDeadline;
+    this.#isToCancel = isCanceled && !hasCanceled;
   }
 
   record<T>(key: string): T | undefined {
@@ -113,6 +176,26 @@ export class Flow {
 
   get records(): Iterable<unknown> {
     return this.#records.values();
+  }
+
+  /** Finished steps that can be taken back, the last one first. */
+  get undoable(): readonly (readonly [key: string, step: StepRecord])[] {
+    const steps = [...this.#records as Map<string, StepRecord>];
+    return steps.filter(([, { hasUndo }]) => hasUndo)
+      .sort(([, a], [, b]) => b.order! - a.order!);
+  }
+
+  /** Note, with the next record, that a step can be taken back. */
+  keepUndo(): void {
+    if (!this.hasUndos) this.keep({ key: UNDO_KEY, data: {} });
+  }
+
+  /** Leave job code where it waits, and take back what its steps did. */
+  unwind(): void {
+    this.#operations.clear();
+    this.#isUndoing = true;
+    this.#isToCancel = false;
+    this.#isReplaying = false;
   }
 
   /** Place of an outcome that the store recorded itself; null before its first delivery. */
@@ -181,7 +264,8 @@ export class Flow {
   }
 
   begin(operation: Operation): void {
-    if (this.#isOver) return;
+    // Job code that was left may still run.
+    if (this.#isOver || (this.#isUndoing && !operation.isUndo)) return;
     this.#begun += 1;
     if (this.#begun > STEPS_MAX) {
       throw new JobError(
@@ -197,7 +281,7 @@ export class Flow {
         { hint: "Run fewer at once: ctx.each with max, or ctx.callAll" },
       );
     }
-    if (operation.order === null) {
+    if (operation.order === null && !this.#isLeaving) {
       this.#isReplaying = false;
       this.#cancelOnce(operation);
     }
@@ -245,9 +329,10 @@ export class Flow {
     if (this.#isOver || this.#operations.size === 0) return;
     const all = [...this.#operations];
     const nowMs = this.host.clock.now().wallMs;
+    const isLeaving = this.#isLeaving;
     let running = 0;
     for (const operation of all) {
-      if (operation.order === null && operation.run(nowMs)) running += 1;
+      if (!isLeaving && operation.order === null && operation.run(nowMs)) running += 1;
     }
     // An outcome is delivered once it is recorded, and before the next one.
     if (this.#writing > 0) return;
@@ -262,6 +347,7 @@ export class Flow {
       if (at !== null && (first === null || at < first.at)) first = { operation, at };
     }
     if (next !== null) return next.deliver();
+    if (isLeaving) return this.#left.resolve(LEFT);
     if (first !== null) return first.operation.conclude(this.nextOrder());
     if (running === 0) void this.#park(all);
   }

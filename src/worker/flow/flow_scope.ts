@@ -21,8 +21,9 @@ import {
   type StepRun,
 } from "./operations.ts";
 import { CallAllOperation, CallOperation, digestOf } from "./child_operations.ts";
-import { StepNames } from "./step_names.ts";
+import { keyText, StepNames } from "./step_names.ts";
 import type { StepRecord } from "./step_records.ts";
+import type { Undo } from "./undo.ts";
 
 /** Wait before the first retry of a step, in milliseconds, unless it sets one. */
 const DELAY_MS = 1_000;
@@ -36,6 +37,8 @@ const RUN_ON = ["cancel", "drain", "collect"];
 export interface FlowParts {
   readonly flow: Flow;
   readonly signals: SignalsTaken;
+  /** What takes back steps, by their keys, as job code gave them in this run. */
+  readonly undos: Map<string, Undo>;
   /** Retries of a step that sets none. */
   readonly retryMax: number;
 }
@@ -57,10 +60,10 @@ export class FlowScope implements FlowContext {
   readonly step = (
     name: string,
     run: unknown,
-    options: StepOptions = {},
+    options: StepOptions<never> = {},
   ) =>
     refusing(() => {
-      const { flow, retryMax } = this.#parts;
+      const { flow, retryMax, undos } = this.#parts;
       flow.checkPlace(`begin step ${quoteValue(name)}`);
       if (typeof run !== "function") {
         throw invalid(
@@ -68,12 +71,20 @@ export class FlowScope implements FlowContext {
           `step ${quoteValue(name)}: found ${quoteValue(run)}, wanted a function`,
         );
       }
-      const { key, retry = {}, timeout } = options;
-      const open = this.#names.begin("step", name, key);
-      return new StepOperation(flow, this.#names, open, {
-        run: run as (call: StepCall) => unknown,
+      const { key, retry = {}, timeout, undo } = options;
+      if (undo !== undefined && typeof undo !== "function") {
+        throw invalid("undo", `${quoteValue(undo)} as an undo: wanted a function`);
+      }
+      const limits = {
         ...readRetry(retry, retryMax),
         timeoutMs: timeout === undefined ? Infinity : readMs(timeout, "timeout"),
+      };
+      const open = this.#names.begin("step", name, key);
+      if (undo !== undefined) undos.set(open.key, { ...limits, run: undo as Undo["run"] });
+      return new StepOperation(flow, this.#names, open, {
+        ...limits,
+        run: run as (call: StepCall) => unknown,
+        hasUndo: undo !== undefined,
       }).begin();
     }) as Promise<never>;
 
@@ -120,7 +131,7 @@ export class FlowScope implements FlowContext {
         throw invalid("onFailure", `${quoteValue(onFailure)}: wanted ${RUN_ON.join(", ")}`);
       }
       const { id, args } = this.#childOf(kind, given, "all");
-      const name = key === undefined ? id : `${id}[${encodeURIComponent(String(key))}]`;
+      const name = key === undefined ? id : `${id}[${keyText(key)}]`;
       const open = this.#names.beginAs(name, kind);
       return new CallAllOperation(flow, this.#names, open, {
         kind,
@@ -137,7 +148,7 @@ export class FlowScope implements FlowContext {
   ): Promise<readonly Value[]> => {
     this.#parts.flow.checkPlace(`begin ${quoteValue(name)}`);
     const list = [...items];
-    const keys = list.map((item) => encodeURIComponent(String(key(item))));
+    const keys = list.map((item) => keyText(key(item)));
     const repeated = keys.find((one, index) => keys.indexOf(one) !== index);
     if (repeated !== undefined) {
       throw invalid("key", `two items of ${quoteValue(name)}: ${repeated}`);

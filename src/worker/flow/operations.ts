@@ -7,6 +7,7 @@ import { canceledKey, type SignalRecord, type StepRecord } from "./step_records.
 
 /** The common part of operations: a name, a record, and one delivery to job code. */
 export abstract class Awaited<Value> implements Operation {
+  readonly isUndo: boolean = false;
   readonly open: OpenName;
   readonly flow: Flow;
   readonly #names: StepNames;
@@ -42,8 +43,7 @@ export abstract class Awaited<Value> implements Operation {
 
   deliver(): void {
     if (this.#canceled === undefined) return this.replay();
-    const error = { name: "Canceled", message: "The instance was canceled" };
-    this.fail(new StepError(this.name, error));
+    this.fail(new StepError(this.name, this.flow.cancelError));
   }
 
   /** Place of its own outcome; null without one. */
@@ -93,6 +93,7 @@ export interface StepRun {
   readonly capMs: number;
   /** Infinity without a limit. */
   readonly timeoutMs: number;
+  readonly hasUndo?: boolean;
 }
 
 /** A function that runs once. */
@@ -119,11 +120,11 @@ export class StepOperation extends Awaited<unknown> {
     return true;
   }
 
-  satisfiedAt(): null {
+  satisfiedAt(): number | null {
     return null;
   }
 
-  conclude(): void {}
+  conclude(_order: number): void {}
 
   waits(): readonly Wait[] {
     const until = this.stored?.dueAt ?? null;
@@ -156,7 +157,20 @@ export class StepOperation extends Awaited<unknown> {
       const waitMs = Math.min(capMs, delayMs * 2 ** Math.min(tries - 1, 30));
       return flow.keep({ key, data: { ...data, dueAt: Math.ceil(nowMs + waitMs) } });
     }
-    await flow.put({ key, data: { ...data, order: flow.nextOrder() } });
+    if (outcome.error !== undefined) return await this.giveUp(data);
+    const hasUndo = this.#how.hasUndo === true;
+    if (hasUndo) flow.keepUndo();
+    await this.record(hasUndo ? { ...data, hasUndo } : data);
+  }
+
+  /** Its retries are used up. */
+  protected giveUp(data: StepRecord): Promise<void> {
+    return this.record(data);
+  }
+
+  /** Record its outcome, and deliver it. */
+  protected async record(data: StepRecord): Promise<void> {
+    await this.flow.put({ key: this.key, data: { ...data, order: this.flow.nextOrder() } });
     this.replay();
   }
 

@@ -3,8 +3,10 @@ import { quoteValue } from "../../core/text/quote_value.ts";
 
 /** Longest name of a step, in characters. */
 const NAME_LENGTH_MAX = 100;
+/** Longest key of a step, encoded as in a URL. */
+const KEY_LENGTH_MAX = 150;
 /** Characters that keys of records use. */
-const RESERVED = /[#[\]/\p{Cc}]/u;
+const RESERVED = /[#[\]/!\p{Cc}]/u;
 
 /** All occurrences of a name. */
 interface Entry {
@@ -39,8 +41,8 @@ export class StepNames {
   /** @throws JobError `invalid_argument` for a name that is none or comes again side by side */
   begin(type: string, name: unknown, key: unknown): OpenName {
     checkText(name, "name");
-    if (key !== undefined) checkText(typeof key === "number" ? String(key) : key, "key");
-    return this.beginAs(`${type}:${name}${key === undefined ? "" : `[${String(key)}]`}`, `${name}`);
+    const suffix = key === undefined ? "" : `[${keyText(key)}]`;
+    return this.beginAs(`${type}:${name}${suffix}`, `${name}`);
   }
 
   /** Begin what has a key of its own kind. */
@@ -82,15 +84,28 @@ function ambiguous(name: string, first: Error, second: Error): JobError {
   );
 }
 
-function checkText(text: unknown, path: "name" | "key"): asserts text is string {
+function checkText(text: unknown, path: "name"): asserts text is string {
   const isValid = typeof text === "string" && text.length >= 1 && text.length <= NAME_LENGTH_MAX &&
     !RESERVED.test(text);
   if (isValid) return;
   throw new JobError(
     "invalid_argument",
     `Cannot use ${quoteValue(text)} as the ${path} of a step: expected a text of 1 to ` +
-      `${NAME_LENGTH_MAX} characters without # [ ] / and control characters`,
+      `${NAME_LENGTH_MAX} characters without # [ ] / ! and control characters`,
     { path },
+  );
+}
+
+/** A key that job code gave, as records have it. @throws JobError `invalid_argument` */
+export function keyText(key: unknown): string {
+  const isText = typeof key === "string" || typeof key === "number";
+  const text = isText ? encodeURIComponent(String(key).toWellFormed()) : "";
+  if (text.length >= 1 && text.length <= KEY_LENGTH_MAX) return text;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot use ${quoteValue(key)} as the key of a step: expected a number or a text of 1 to ` +
+      `${KEY_LENGTH_MAX} characters, encoded as in a URL`,
+    { path: "key" },
   );
 }
 

@@ -1,4 +1,4 @@
-import type { Reason } from "../../core/instance.ts";
+import type { ErrorInfo, Reason } from "../../core/instance.ts";
 import type { StepFailure } from "../../core/flow/step_error.ts";
 
 /** The state of a step, a pause or a wait, as it is stored. */
@@ -14,10 +14,20 @@ export interface StepRecord {
   readonly error?: StepFailure;
   /** Tries so far. */
   readonly tries?: number;
+  /** True if it can be taken back. */
+  readonly hasUndo?: true;
+  /** True for an undo that failed for good and waits for a decision. */
+  readonly isStuck?: true;
   /** End of a pause or a timeout, or the next try of a step, epoch ms. */
   readonly dueAt?: number | null;
   /** Of a wait: the key of the signal that it took; null if it timed out. */
   readonly signal?: string | null;
+}
+
+/** The end that an instance has once it has taken back what its steps did. */
+export interface EndingRecord {
+  readonly reason: Reason | null;
+  readonly error: ErrorInfo | null;
 }
 
 /** The outcome of a child, as the store records it. */
