@@ -27,7 +27,7 @@ export const HELP_TOPICS: Readonly<Record<string, string>> = {
 /** The groups of the help by their verbs, in order. A new verb gets its place here. */
 const GROUPS: readonly (readonly [string, string])[] = [
   ["Daemon", "serve stop reload upgrade-daemon status healthcheck workers open"],
-  ["Run", "run schedule exec wrap retry signal approve reject redrive backfill"],
+  ["Run", "run schedule exec wrap retry signal approve reject undo redrive backfill"],
   ["Look", "top list get describe explain logs history incidents"],
   ["Change", "cancel pause resume skip update delete ack silence notices"],
   ["Offline", "init check next simulate import export"],

@@ -40,6 +40,7 @@ const LOADS: Readonly<Record<string, Load>> = {
   signal: async () => (await import("./verbs/run/signal.ts")).SIGNAL,
   approve: async () => (await import("./verbs/run/signal.ts")).APPROVE,
   reject: async () => (await import("./verbs/run/signal.ts")).REJECT,
+  undo: async () => (await import("./verbs/run/undo.ts")).UNDO,
   redrive: async () => (await import("./verbs/run/redrive.ts")).REDRIVE,
   pause: async () => (await import("./verbs/change/pause.ts")).PAUSE,
   resume: async () => (await import("./verbs/change/pause.ts")).RESUME,

@@ -169,7 +169,7 @@ export class AttemptScope implements Record<InjectedType, unknown> {
     return this.#flow?.flow.isUnwinding ?? false;
   }
 
-  /** Take back what the steps did, if they can be. @returns the waits, if it parks before its end */
+  /** Take back the steps that can be. @returns the waits, if it parks before its end */
   async takeBack(): Promise<Parked | null> {
     if (!this.#flow?.flow.hasUndos) return null;
     const { flow, undos } = this.#flow;

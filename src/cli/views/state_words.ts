@@ -34,7 +34,13 @@ export type Stated =
   & Partial<
     Pick<
       JobInstance,
-      "errorDetail" | "progress" | "blockedBy" | "failures" | "cancelRequestedAt" | "frozenAt"
+      | "errorDetail"
+      | "progress"
+      | "blockedBy"
+      | "failures"
+      | "cancelRequestedAt"
+      | "frozenAt"
+      | "waits"
     >
   >;
 
@@ -69,13 +75,14 @@ export function failedCell({ reason = "", errorDetail }: Omit<Stated, "state">):
   return { text: joined("failed", isError ? end : REASONS[reason] ?? reason), style: "bad" };
 }
 
-function waitingCell({ blockedBy, failures }: Stated, reason: string): Cell {
+function waitingCell({ blockedBy, failures, waits }: Stated, reason: string): Cell {
   if (blockedBy?.limit === "node") return { text: "waiting: no node", style: "warn" };
   if (reason === "") return { text: "waiting" };
   const putOff = PUT_OFF[reason];
   if (putOff !== undefined) return { text: `waiting: ${putOff}` };
+  if (waits?.some(({ type }) => type === "undo")) return { text: "undo failed", style: "bad" };
   if (reason === "parked") return { text: "parked" };
-  if (reason === "canceling") return { text: "canceling", style: "warn" };
+  if (reason === "canceling" || reason === "unwinding") return { text: reason, style: "warn" };
   if (reason === "lost") return { text: "waiting: crashed", style: "warn" };
   return { text: failures ? `waiting: retry ${failures}` : "waiting: retry", style: "warn" };
 }

@@ -31,9 +31,9 @@ export interface StepOptions<Value = unknown> {
   /** Longest time of one try, in milliseconds or as a duration. */
   readonly timeout?: number | string;
   /**
-   * Takes back what the step did. It is called with what the step returned, if the instance fails
-   * for good, passes its deadline or is canceled after the step: that of the last step first, each
-   * as a step with the same retries.
+   * Takes back what the step did. It is called with what the step returned if, later, the instance
+   * fails for good, passes its deadline or is canceled. The last step is undone first. Each undo is
+   * a step itself, with the same retries.
    */
   readonly undo?: (value: Value, call: StepCall) => unknown;
 }

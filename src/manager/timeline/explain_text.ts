@@ -94,14 +94,19 @@ function waitingWhy(instance: Instance, facts: InstanceFacts): string {
   const { nowMs, ahead, pause, block } = facts;
   const { dueAt, attempt, reason, waits, scheduledAt, cancelRequestedAt, deadlineAt } = instance;
   const at = timesIn(facts.timezone);
-  if (cancelRequestedAt !== null && waits !== null) {
+  const isStuck = waits?.some(({ type }) => type === "undo") ?? false;
+  if (reason === "unwinding") {
+    return `It failed, and runs once more at ${at(dueAt)} to take back what its steps did`;
+  }
+  if (cancelRequestedAt !== null && waits !== null && !isStuck) {
     const end = `until ${at(deadlineAt ?? dueAt)} at the latest; another cancel ends it at once`;
     return `It was canceled at ${
       at(cancelRequestedAt)
     }, and runs once more for its cleanup, ${end}`;
   }
   if (waits !== null && dueAt > nowMs) {
-    const end = dueAt === NEVER_DUE ? "" : `, until ${at(dueAt)} at the latest`;
+    const last = Math.min(dueAt, deadlineAt ?? Infinity);
+    const end = last >= NEVER_DUE ? "" : `, until ${at(last)} at the latest`;
     return `It is parked and waits for ${waitsText(waits)}, since ${at(scheduledAt)}${end}`;
   }
   if (reason === "queued" && ahead !== null && ahead.id !== instance.id) {

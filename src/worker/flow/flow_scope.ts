@@ -37,7 +37,7 @@ const RUN_ON = ["cancel", "drain", "collect"];
 export interface FlowParts {
   readonly flow: Flow;
   readonly signals: SignalsTaken;
-  /** What takes back steps, by their keys, as job code gave them in this run. */
+  /** The undos that job code gave in this run, by the keys of their steps. */
   readonly undos: Map<string, Undo>;
   /** Retries of a step that sets none. */
   readonly retryMax: number;

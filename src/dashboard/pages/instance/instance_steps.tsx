@@ -1,5 +1,6 @@
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
+import { UNDO_SIGNAL } from "../../../core/wait.ts";
 import { waitsText, type WaitWords } from "../../../core/flow/wait_text.ts";
 import { post, segment } from "../../api/client.ts";
 import { useResource } from "../../api/resource.ts";
@@ -94,6 +95,16 @@ function Answer({ id, name }: { readonly id: string; readonly name: string }): J
   );
 }
 
+/** The decision on an undo that failed for good. */
+function UndoDecision({ id }: { readonly id: string }): JSX.Element {
+  return (
+    <span class="answers">
+      <Button onClick={() => void send(id, UNDO_SIGNAL, { retry: true })}>Retry the undo</Button>
+      <Button onClick={() => void send(id, UNDO_SIGNAL, { retry: false })}>Abandon it</Button>
+    </span>
+  );
+}
+
 /** The waits of a parked instance, with buttons for answers to its questions. */
 export function Parked({ instance }: { readonly instance: JobInstance }): JSX.Element {
   const { id, waits, due_at } = instance;
@@ -107,6 +118,7 @@ export function Parked({ instance }: { readonly instance: JobInstance }): JSX.El
         </>
       )}. {may("operator") &&
         [...new Set(names)].map((name) => <Answer key={name} id={id} name={name} />)}
+      {may("operator") && waits.some(({ type }) => type === "undo") && <UndoDecision id={id} />}
     </div>
   );
 }
