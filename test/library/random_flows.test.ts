@@ -3,6 +3,7 @@ import { join } from "node:path";
 import process from "node:process";
 import test from "node:test";
 import { isFinal } from "../../src/core/state.ts";
+import { UNDO_SIGNAL } from "../../src/core/wait.ts";
 import { type Context, type FlowContext, Manager } from "../../src/index.ts";
 import { seededRandom } from "../support/seeded_random.ts";
 import { withTempDir } from "../support/temp_dir.ts";
@@ -11,7 +12,7 @@ import { sleep } from "../support/wait.ts";
 /**
  * Random programs of steps, waits, children and signals, with errors, cancels and restarts: every
  * instance ends, each promise has the value that it had first, and what was done is taken back
- * exactly if the instance did not complete.
+ * exactly if the instance did not complete: in every other program by undos.
  */
 
 /** Programs of a test; more with FLOW_PROGRAMS=n. */
@@ -47,14 +48,16 @@ function drawLine(draw: Random, depth: number): Line {
 /** What happened outside of the store. */
 class World {
   readonly draw: Random;
+  readonly hasUndos: boolean;
   readonly first = new Map<string, string>();
   readonly charged = new Map<string, Set<string>>();
   readonly refunded = new Map<string, Set<string>>();
   readonly taken = new Map<string, string>();
   readonly violations: string[] = [];
 
-  constructor(draw: Random) {
+  constructor(draw: Random, hasUndos: boolean) {
     this.draw = draw;
+    this.hasUndos = hasUndos;
   }
 
   /** A value that job code got: each time the same. */
@@ -81,7 +84,11 @@ class World {
           if (draw() < 0.15) throw new Error("no money");
           add(this.charged, id, place);
           return draw();
-        }, { ...key, retry: { max: 2, initial: 1 } });
+        }, {
+          ...key,
+          retry: { max: 2, initial: 1 },
+          ...this.hasUndos ? { undo: () => this.refund(id, place) } : {},
+        });
       case "step":
         return await ctx.step("step", async () => {
           await sleep(draw() * 4);
@@ -124,6 +131,11 @@ class World {
     }
   }
 
+  refund(id: string, place: string): void {
+    if (this.draw() < 0.2) throw new Error("not yet");
+    add(this.refunded, id, place);
+  }
+
   async run(ctx: Context, lines: readonly Line[]): Promise<string> {
     const { id } = ctx.instance;
     try {
@@ -132,13 +144,13 @@ class World {
         this.note(`${id} ${place}`, await this.line(ctx, line, place, id));
       }
     } catch (error) {
-      if ((error as Error).name !== "StepError") throw error;
+      if (this.hasUndos || (error as Error).name !== "StepError") throw error;
       this.note(`${id} error`, (error as Error).message);
       for (const place of this.charged.get(id) ?? []) {
-        await ctx.step("refund", () => {
-          if (this.draw() < 0.2) throw new Error("not yet");
-          add(this.refunded, id, place);
-        }, { key: place, retry: { max: 200, initial: 1, cap: 5 } });
+        await ctx.step("refund", () => this.refund(id, place), {
+          key: place,
+          retry: { max: 200, initial: 1, cap: 5 },
+        });
       }
       throw error;
     }
@@ -173,13 +185,14 @@ function open(world: World, store: string, lines: readonly Line[]): Manager {
 }
 
 async function tryProgram(seed: number, store: string): Promise<void> {
-  const world = new World(seededRandom(seed).next);
+  const world = new World(seededRandom(seed).next, seed % 2 === 0);
   const { draw } = world;
   const lines = Array.from({ length: 3 + Math.floor(draw() * 5) }, () => drawLine(draw, 1));
   let manager = open(world, store, lines);
   await manager.start();
   const ids: string[] = [];
   for (let index = 0; index < INSTANCES; index++) ids.push((await manager.scheduleJob("flow")).id);
+  const canceled = new Set<string>();
   const untilMs = Date.now() + END_MS_MAX;
   const restarts = store.startsWith("sqlite") ? 3 : 0;
   for (let turn = 0;; turn++) {
@@ -190,10 +203,19 @@ async function tryProgram(seed: number, store: string): Promise<void> {
       Date.now() < untilMs,
       `seed ${seed}: ${JSON.stringify(lines)}: ${JSON.stringify(open)}`,
     );
-    const { id } = open[Math.floor(draw() * open.length)]!;
+    const { id, waits } = open[Math.floor(draw() * open.length)]!;
+    if (waits?.some(({ type }) => type === "undo")) {
+      const decide = manager.signalInstance({ id }, UNDO_SIGNAL, { value: { retry: true } });
+      // It may be canceled meanwhile.
+      await decide.catch(() => {});
+    }
     if (draw() < 0.5) await manager.signalInstance({ id }, "go", { value: draw() });
-    const mayCancel = !world.first.has(`${id} error`);
-    if (mayCancel && draw() < 0.1) await manager.cancelInstances({ ids: [id] });
+    // A second cancel ends it at once.
+    const mayCancel = world.hasUndos ? !canceled.has(id) : !world.first.has(`${id} error`);
+    if (mayCancel && draw() < 0.1) {
+      canceled.add(id);
+      await manager.cancelInstances({ ids: [id] });
+    }
     if (turn % 12 === 11 && turn < 12 * restarts) {
       await manager.stop({ drainMs: 0 });
       manager = openAgain(world, store, lines);
@@ -207,6 +229,13 @@ async function tryProgram(seed: number, store: string): Promise<void> {
       [...map.get(id) ?? []].sort()
     );
     if (state === "completed") assert.deepEqual(refunded, [], `seed ${seed}: ${id}`);
+    if (world.hasUndos) {
+      const steps = await manager.listSteps(id);
+      const done = steps.filter(({ name, state }) => name === "charge" && state === "done");
+      const recorded = done.map(({ key }) => /\[(.*)\]/.exec(key)![1]!).sort();
+      if (state !== "completed") assert.deepEqual(refunded, recorded, `seed ${seed}: ${id}`);
+      continue;
+    }
     // An error between steps ends it as it is, and a cancel ends a cleanup under way.
     const error = world.first.get(`${id} error`);
     const isTakenBack = state === "terminated"
