@@ -7,6 +7,7 @@ import {
   failed,
   LEASE_MS,
   MINUTE,
+  retry,
   type StoreCases,
   type StoreWorld,
 } from "./world/store_world.ts";
@@ -241,5 +242,28 @@ export const unwindingCases: StoreCases = {
     const { instance: ended } = await world.settle(again!, { outcome: failed() });
     assert.deepEqual([ended!.state, ended!.reason], ["canceled", "canceled"]);
     await isConsistent(world, ended!);
+  },
+
+  "a cancel or a deadline between two attempts begins another one": async (world) => {
+    for (const isCanceled of [true, false]) {
+      const deadlineAt = world.wallMs + MINUTE;
+      const running = await world.start({ crashesMax: 9, ...isCanceled ? {} : { deadlineAt } });
+      await put(world, running, { key: "a", data: "1" });
+      await world.settle(running, { outcome: retry(world.wallMs + MINUTE - 1) });
+      if (isCanceled) await world.cancel(running.id);
+      world.advance(isCanceled ? 1 : MINUTE);
+      if (!isCanceled) await world.reap();
+      world.advance(1);
+      const [again] = await world.claim();
+      assert.deepEqual([again!.id, again!.attempt, again!.resumes], [running.id, 2, 0]);
+      const error = { name: "Error", message: "killed" };
+      const outcome = { type: "crash", dueAt: world.wallMs, error } as const;
+      const { instance } = await world.settle(again!, { outcome });
+      assert.equal(instance!.state, "scheduled");
+      await isConsistent(world, instance!);
+      world.advance(UNWIND_AGAIN_MS);
+      const [last] = await world.claim();
+      await isConsistent(world, (await world.settle(last!, { outcome: failed() })).instance!);
+    }
   },
 };

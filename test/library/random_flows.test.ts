@@ -4,8 +4,10 @@ import process from "node:process";
 import test from "node:test";
 import { isFinal } from "../../src/core/state.ts";
 import { UNDO_SIGNAL } from "../../src/core/wait.ts";
-import { type Context, type FlowContext, Manager } from "../../src/index.ts";
+import { type Context, type FlowContext, Manager, type StoreOptions } from "../../src/index.ts";
 import { seededRandom } from "../support/seeded_random.ts";
+import { withEtcd } from "../support/servers/etcd_server.ts";
+import { withValkey } from "../support/servers/valkey_server.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 import { sleep } from "../support/wait.ts";
 
@@ -162,8 +164,11 @@ function add(map: Map<string, Set<string>>, id: string, place: string): void {
   map.set(id, (map.get(id) ?? new Set()).add(place));
 }
 
-function open(world: World, store: string, lines: readonly Line[]): Manager {
-  const manager = new Manager({ store, workers: 6 });
+function openNode(
+  { world, store, lines }: Program,
+  node: string,
+): Manager {
+  const manager = new Manager({ store, workers: 6, node });
   manager.registerJob({
     kind: "child",
     params: "text: string",
@@ -184,19 +189,32 @@ function open(world: World, store: string, lines: readonly Line[]): Manager {
   return manager;
 }
 
-async function tryProgram(seed: number, store: string): Promise<void> {
+interface Program {
+  readonly world: World;
+  readonly store: string | StoreOptions;
+  readonly lines: readonly Line[];
+}
+
+/** Run a random program on nodes of one store; `restarts` of them are stopped without a drain. */
+async function tryProgram(
+  seed: number,
+  store: string | StoreOptions,
+  { nodes = 1, restarts = 0 }: { readonly nodes?: number; readonly restarts?: number } = {},
+): Promise<void> {
   const world = new World(seededRandom(seed).next, seed % 2 === 0);
   const { draw } = world;
   const lines = Array.from({ length: 3 + Math.floor(draw() * 5) }, () => drawLine(draw, 1));
-  let manager = open(world, store, lines);
-  await manager.start();
+  const program = { world, store, lines };
+  const managers = Array.from({ length: nodes }, (_, n) => openNode(program, `n${n}`));
+  for (const manager of managers) await manager.start();
   const ids: string[] = [];
-  for (let index = 0; index < INSTANCES; index++) ids.push((await manager.scheduleJob("flow")).id);
+  for (let index = 0; index < INSTANCES; index++) {
+    ids.push((await managers[0]!.scheduleJob("flow")).id);
+  }
   const canceled = new Set<string>();
   const untilMs = Date.now() + END_MS_MAX;
-  const restarts = store.startsWith("sqlite") ? 3 : 0;
   for (let turn = 0;; turn++) {
-    const states = await Promise.all(ids.map((id) => manager.getInstance(id)));
+    const states = await Promise.all(ids.map((id) => managers[0]!.getInstance(id)));
     if (states.every(({ state }) => isFinal(state))) break;
     const open = states.filter(({ state }) => !isFinal(state));
     assert.ok(
@@ -205,32 +223,33 @@ async function tryProgram(seed: number, store: string): Promise<void> {
     );
     const { id, waits } = open[Math.floor(draw() * open.length)]!;
     if (waits?.some(({ type }) => type === "undo")) {
-      const decide = manager.signalInstance({ id }, UNDO_SIGNAL, { value: { retry: true } });
+      const decide = managers[0]!.signalInstance({ id }, UNDO_SIGNAL, { value: { retry: true } });
       // It may be canceled meanwhile.
       await decide.catch(() => {});
     }
-    if (draw() < 0.5) await manager.signalInstance({ id }, "go", { value: draw() });
+    if (draw() < 0.5) await managers[0]!.signalInstance({ id }, "go", { value: draw() });
     // A second cancel ends it at once.
     const mayCancel = world.hasUndos ? !canceled.has(id) : !world.first.has(`${id} error`);
     if (mayCancel && draw() < 0.1) {
       canceled.add(id);
-      await manager.cancelInstances({ ids: [id] });
+      await managers[0]!.cancelInstances({ ids: [id] });
     }
     if (turn % 12 === 11 && turn < 12 * restarts) {
-      await manager.stop({ drainMs: 0 });
-      manager = openAgain(world, store, lines);
-      await manager.start();
+      const n = Math.floor(turn / 12) % nodes;
+      await managers[n]!.stop({ drainMs: 0 });
+      managers[n] = openNode(program, `n${n}`);
+      await managers[n]!.start();
     }
     await sleep(5);
   }
   for (const id of ids) {
-    const { state } = await manager.getInstance(id);
+    const { state } = await managers[0]!.getInstance(id);
     const [charged, refunded] = [world.charged, world.refunded].map((map) =>
       [...map.get(id) ?? []].sort()
     );
     if (state === "completed") assert.deepEqual(refunded, [], `seed ${seed}: ${id}`);
     if (world.hasUndos) {
-      const steps = await manager.listSteps(id);
+      const steps = await managers[0]!.listSteps(id);
       const done = steps.filter(({ name, state }) => name === "charge" && state === "done");
       const recorded = done.map(({ key }) => /\[(.*)\]/.exec(key)![1]!).sort();
       if (state !== "completed") assert.deepEqual(refunded, recorded, `seed ${seed}: ${id}`);
@@ -246,10 +265,8 @@ async function tryProgram(seed: number, store: string): Promise<void> {
     }
   }
   assert.deepEqual(world.violations, [], `seed ${seed}: ${JSON.stringify(lines)}`);
-  await manager.stop();
+  for (const manager of managers) await manager.stop();
 }
-
-const openAgain = open;
 
 test("random programs end, and get the values that they got first: in memory", async () => {
   for (let seed = 1; seed <= PROGRAMS; seed++) await tryProgram(seed, "memory:");
@@ -258,7 +275,23 @@ test("random programs end, and get the values that they got first: in memory", a
 test("random programs end, and get the values that they got first: on SQLite, with restarts", async () => {
   await withTempDir({}, async ({ path }) => {
     for (let seed = 1_001; seed <= 1_000 + PROGRAMS; seed++) {
-      await tryProgram(seed, `sqlite:${join(path, `${seed}.db`)}`);
+      await tryProgram(seed, `sqlite:${join(path, `${seed}.db`)}`, { restarts: 3 });
     }
   });
 });
+
+const SERVERS = {
+  Valkey: async (body: (url: string) => Promise<void>) =>
+    await withValkey({}, ({ port }) => body(`valkey://127.0.0.1:${port}`)),
+  etcd: async (body: (url: string) => Promise<void>) => await withEtcd({}, ({ url }) => body(url)),
+};
+
+for (const [name, withServer] of Object.entries(SERVERS)) {
+  test(`random programs end, and get the values that they got first: two nodes on ${name}`, async () => {
+    await withServer(async (url) => {
+      for (let seed = 2_001; seed <= 2_000 + Math.ceil(PROGRAMS / 4); seed++) {
+        await tryProgram(seed, { url, prefix: `p${seed}` }, { nodes: 2, restarts: 3 });
+      }
+    });
+  });
+}

@@ -98,7 +98,7 @@ function waitingWhy(instance: Instance, facts: InstanceFacts): string {
   if (reason === "unwinding") {
     return `It failed, and runs once more at ${at(dueAt)} to take back what its steps did`;
   }
-  if (cancelRequestedAt !== null && waits !== null && !isStuck) {
+  if (cancelRequestedAt !== null && !isStuck) {
     const end = `until ${at(deadlineAt ?? dueAt)} at the latest; another cancel ends it at once`;
     return `It was canceled at ${
       at(cancelRequestedAt)

@@ -92,16 +92,16 @@ function hasToUnwind({ stepsAt, attempt, cancelRequestedAt }: Instance): boolean
 }
 
 /** An instance that is due once more after its cancel, for a limited time. */
-function unwindCanceled(instance: Instance, at: number): Instance {
+function unwindCanceled(instance: Instance, at: number, before = instance): Instance {
   return {
-    ...unwind(instance, at),
+    ...unwind(instance, at, before),
     reason: CANCELING,
     cancelRequestedAt: instance.cancelRequestedAt ?? at,
     deadlineAt: Math.min(instance.deadlineAt ?? Infinity, at + CANCEL_GRACE_MS),
   };
 }
 
-function unwind(instance: Instance, at: number): Instance {
+function unwind(instance: Instance, at: number, before: Instance): Instance {
   return {
     ...instance,
     state: "scheduled",
@@ -109,7 +109,8 @@ function unwind(instance: Instance, at: number): Instance {
     dueAt: at + 1,
     scheduledAt: at,
     node: null,
-    waits: [],
+    // The run continues the attempt, unless that has ended.
+    waits: before.state === "scheduled" && before.waits === null ? null : [],
   };
 }
 
@@ -121,10 +122,14 @@ export interface Ending {
   readonly error: ErrorInfo | null;
 }
 
-/** An instance that is due once more before it ends; after its deadline, for a limited time. */
-export function unwindEnded(ended: Instance, at: number): Instance {
+/**
+ * An instance that is due once more before it ends; after its deadline, for a limited time.
+ *
+ * @param before the instance before it would have ended
+ */
+export function unwindEnded(ended: Instance, at: number, before: Instance): Instance {
   return {
-    ...unwind(ended, at),
+    ...unwind(ended, at, before),
     reason: UNWINDING,
     deadlineAt: ended.reason === "deadline" ? at + CANCEL_GRACE_MS : null,
     settledAt: null,
@@ -132,18 +137,14 @@ export function unwindEnded(ended: Instance, at: number): Instance {
 }
 
 /** An instance that has to take back what its steps did, and ended without that. */
-export function unwindAgain(ended: Instance, at: number): Instance {
+export function unwindAgain(ended: Instance, at: number, before: Instance): Instance {
   const { cancelRequestedAt } = ended;
   if (cancelRequestedAt === null) {
-    return {
-      ...unwind(ended, at),
-      reason: UNWINDING,
-      dueAt: at + UNWIND_AGAIN_MS,
-      settledAt: null,
-    };
+    const again = unwind(ended, at, before);
+    return { ...again, reason: UNWINDING, dueAt: at + UNWIND_AGAIN_MS, settledAt: null };
   }
   const isRepeat = isUnwinding(ended);
-  const again = unwindCanceled(ended, at);
+  const again = unwindCanceled(ended, at, before);
   return { ...again, dueAt: isRepeat ? at + UNWIND_AGAIN_MS : at + 1, settledAt: null };
 }
 

@@ -190,7 +190,7 @@ function unleased(state: LedgerState, limit: number): Row[] {
 
 function endWaiting(state: LedgerState, moment: Moment, row: Row): Instance {
   const { instance: ended } = passDeadline(row.instance, row.instance.error, moment.stamp);
-  const instance = putOffEnd(state, ended);
+  const instance = putOffEnd(state, ended, row.instance);
   updateInstance(state, moment, row, instance);
   return instance;
 }

@@ -57,7 +57,9 @@ export function finishAttempt(
     hasEnding(state, row.instance),
   );
   const isAwake = instance.state === "scheduled" && isSatisfied(state, instance);
-  const after = isAwake ? { ...instance, dueAt: moment.wallMs } : putOffEnd(state, instance);
+  const after = isAwake
+    ? { ...instance, dueAt: moment.wallMs }
+    : putOffEnd(state, instance, row.instance);
   updateInstance(state, moment, row, after);
   if (ended) state.addEnded(row, ended);
   state.setLease(instance.id, undefined);

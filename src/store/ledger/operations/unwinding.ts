@@ -21,8 +21,9 @@ export function hasEnding(state: LedgerState, { id, stepsAt }: Instance): boolea
  * step has an undo, after a deadline always. A cancel decides this before, in `cancelInstance`.
  *
  * @param ended the instance as it would end
+ * @param before the same before that
  */
-export function putOffEnd(state: LedgerState, ended: Instance): Instance {
+export function putOffEnd(state: LedgerState, ended: Instance, before: Instance): Instance {
   const { id, stepsAt, cancelRequestedAt, deadlineAt, reason } = ended;
   if (stepsAt === null || !isFinal(ended.state)) return ended;
   const textOf = (key: string) => state.tables.memos.get(stepMemoKey(id, key))?.data ?? null;
@@ -35,10 +36,10 @@ export function putOffEnd(state: LedgerState, ended: Instance): Instance {
     if (isUndone) return ended;
     const kept = { state: ended.state, reason, deadlineAt, error: ended.error };
     writeStep(state, id, ENDING_KEY, JSON.stringify(kept));
-    return unwindEnded(ended, at);
+    return unwindEnded(ended, at, before);
   }
   const isInTime = deadlineAt === null || at + UNWIND_AGAIN_MS < deadlineAt;
-  if (hasUndos && isInTime && reason !== "replaced") return unwindAgain(ended, at);
+  if (hasUndos && isInTime && reason !== "replaced") return unwindAgain(ended, at, before);
   if (ending === null || cancelRequestedAt !== null) return ended;
   return { ...ended, ...JSON.parse(ending) as Ending };
 }

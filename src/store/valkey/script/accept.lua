@@ -180,7 +180,8 @@ end
 -- Make a row due once more before it ends.
 function S.unwind(id, r, reason, at, due)
   local members = S.rare(r)
-  members.waits = '[]'
+  -- The run continues the attempt, unless that has ended.
+  if members.waits or r[STATE] == PROCESSING then members.waits = '[]' end
   r[STATE], r[REASON], r[DUE], r[SCHEDULED_AT], r[NODE] = SCHEDULED, reason, due, at, false
   S.enter_waiting(id, r)
   S.hint_instances(due)
