@@ -5,10 +5,11 @@ import {
   signalKey,
   STEP_CHARS_MAX,
   stepMemoKey,
+  STEPS_MAX,
   type Wait,
 } from "../core/wait.ts";
 import type { Instance } from "../core/instance.ts";
-import type { SignalRequest } from "../store/store.ts";
+import type { KeptSteps, SignalRequest } from "../store/store.ts";
 import {
   completed,
   failed,
@@ -323,6 +324,30 @@ export const stepCases: StoreCases = {
     world.advance(MINUTE);
     const [late] = await world.reap();
     assert.deepEqual([late!.id, late!.reason, late!.waits], [second.id, "deadline", null]);
+  },
+
+  "redrive() copies chosen step records to the new instance": async (world) => {
+    const running = await world.start();
+    const records = ["a", "b", "c"].map((key) => ({ key, data: `"${key}"` }));
+    await put(world, running, ...records);
+    await world.settle(running, { outcome: failed() });
+    const request = (steps: KeptSteps, count = 1) =>
+      world.store.redrive({
+        at: world.at,
+        instances: Array.from({ length: count }, () => world.newInstance({ retryOf: running.id })),
+        isForced: true,
+        steps,
+      });
+    const puts = [{ key: "d", data: "1" }];
+    const { value: [result] } = await request({ keys: ["c", "gone", "a"], puts });
+    const { instance } = result!;
+    assert.equal(instance!.stepsAt, world.wallMs);
+    assert.deepEqual(await steps(world, instance!), { a: '"a"', c: '"c"', d: "1" });
+    assert.deepEqual(await world.store.get(instance!.id), instance);
+    await refuses(request({ keys: [], puts }, 2), "invalid_argument");
+    const keys = Array.from({ length: STEPS_MAX + 1 }, (_, n) => `${n}`);
+    await refuses(request({ keys, puts: [] }), "invalid_argument");
+    assert.deepEqual(await world.store.records.findProblems({ limit: 10 }), []);
   },
 
   "step records are deleted with their instance": async (world) => {

@@ -63,6 +63,14 @@ export interface NewInstance extends GivenFields {
   readonly waitingMax?: number;
 }
 
+/** Step records that a new instance has from the one that it repeats. */
+export interface KeptSteps {
+  /** Keys of the records that are copied: at most `STEPS_MAX`. Those that are gone are left out. */
+  readonly keys: readonly string[];
+  /** Further ones, after them. */
+  readonly puts: readonly StepPut[];
+}
+
 /** The result of accepting one instance. */
 export interface EnqueueResult {
   readonly instance: Instance;

@@ -21,6 +21,7 @@ import type {
   EnqueueResult,
   FindIds,
   HistoryQuery,
+  KeptSteps,
   LogAppend,
   LogQuery,
   LogTail,
@@ -168,7 +169,12 @@ export interface Store extends NodeStore, SpanReads {
    * again once: unless forced, a repeated request returns the first one's instance.
    */
   readonly redrive: Write<
-    { readonly instances: readonly NewInstance[]; readonly isForced: boolean },
+    {
+      readonly instances: readonly NewInstance[];
+      readonly isForced: boolean;
+      /** Step records for the only instance. */
+      readonly steps?: KeptSteps;
+    },
     readonly RedriveResult[]
   >;
   /**

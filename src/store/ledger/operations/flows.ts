@@ -10,11 +10,12 @@ import {
   STEP_KEY_LENGTH_MAX,
   stepMemoKey,
   type StepPut,
+  STEPS_MAX,
 } from "../../../core/wait.ts";
 import { JobError } from "../../../core/errors.ts";
 import type { Instance } from "../../../core/instance.ts";
 import { isFinal } from "../../../core/state.ts";
-import type { ClaimKey, PutSteps, SignalRequest, SignalResult } from "../../store.ts";
+import type { ClaimKey, KeptSteps, PutSteps, SignalRequest, SignalResult } from "../../store.ts";
 import { checkBatch, checkName } from "../checks.ts";
 import { storable } from "../storable.ts";
 import type { LedgerState, Moment } from "../state.ts";
@@ -64,6 +65,21 @@ export function writeStep(state: LedgerState, id: string, step: string, data: st
     news: [],
     droppedNews: 0,
   });
+}
+
+/** Copy step records to a new instance. @returns it after that */
+export function copySteps(
+  state: LedgerState,
+  moment: Moment,
+  { from, to, steps }: { readonly from: string; readonly to: string; readonly steps: KeptSteps },
+): Instance {
+  const { instances, memos } = state.tables;
+  for (const key of steps.keys) {
+    const memo = memos.get(stepMemoKey(from, key));
+    if (memo !== null) writeStep(state, to, key, memo.data);
+  }
+  writeSteps(state, moment, instances.get(to)!, steps.puts);
+  return withSteps(state, moment, instances.get(to)!).instance;
 }
 
 /** Note that an instance has step records: the others need no read. @returns its row after that */
@@ -194,6 +210,18 @@ export function checkSignals(signals: readonly SignalRequest[]): void {
     if (signalId !== null) checkName(signalId, "signalId", STEP_KEY_LENGTH_MAX / 2);
     checkData(data, name);
   }
+}
+
+/** @throws JobError `invalid_argument` for step records that a new instance cannot have */
+export function checkKeptSteps(count: number, { keys, puts }: KeptSteps): void {
+  if (count !== 1 || keys.length > STEPS_MAX) {
+    throw new JobError(
+      "invalid_argument",
+      `Cannot copy ${keys.length} step records to ${count} instances: at most ${STEPS_MAX} to one`,
+    );
+  }
+  for (const key of keys) checkName(key, "key", STEP_KEY_LENGTH_MAX);
+  checkSteps(puts);
 }
 
 /** @throws JobError `invalid_argument` for step records that cannot be stored */

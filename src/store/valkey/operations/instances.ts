@@ -10,7 +10,13 @@ import { readClaimed, readEnqueued, readInstances, readRedriven } from "../codec
 import { orNull } from "../codec/msgpack.ts";
 import { packNewInstance } from "../codec/rows.ts";
 import { packRun, runsOf } from "../codec/runs.ts";
-import { packAppend, packSettlements, planSettlements, readSettled } from "../codec/settlements.ts";
+import {
+  packAppend,
+  packSettlements,
+  packStep,
+  planSettlements,
+  readSettled,
+} from "../codec/settlements.ts";
 import { collect, queryOf } from "./instance_reads.ts";
 import { charsOfSteps } from "./flows.ts";
 import { type OperationQueue, weightOf } from "./operation_queue.ts";
@@ -117,12 +123,16 @@ export function instanceOperations(queue: OperationQueue) {
       });
     },
 
-    async redrive({ instances, isForced }) {
-      checkRedrive(instances);
+    async redrive({ instances, isForced, steps }) {
+      checkRedrive(instances, steps);
       return await queue.write({
         action: "redrive",
         weight: instances.length,
-        args: [instances.map(packNewInstance), isForced],
+        args: [
+          instances.map(packNewInstance),
+          isForced,
+          steps !== undefined && [steps.keys, steps.puts.map(packStep)],
+        ],
         read: readRedriven,
       });
     },

@@ -118,7 +118,7 @@ function S.enqueue(op)
 end
 
 function S.redrive(op)
-  local items, is_forced, seen = op[4], op[5], {}
+  local items, is_forced, steps, seen = op[4], op[5], op[6], {}
   for i = 1, #items do
     local id = items[i][IN_ID]
     if seen[id] or S.row(id) then return nil, {'idTaken', id} end
@@ -140,6 +140,10 @@ function S.redrive(op)
     else
       S.insert(item, false)
       new_id = item[IN_ID]
+      if steps then
+        S.need_flows()
+        S.copy_steps(past_id, new_id, steps)
+      end
       if past[STATE] == TERMINATED or past[STATE] == TIMED_OUT then
         S.rare(past).redrivenAs = new_id
         S.touch(past_id)

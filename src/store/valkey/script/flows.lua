@@ -33,6 +33,17 @@ function S.write_steps(id, r, steps)
   if #steps > 0 then S.note_steps(id, r) end
 end
 
+-- Copy step records to a new row: the keys of copied ones, then further ones.
+function S.copy_steps(from, to, steps)
+  local keys, puts = unpack(steps)
+  for i = 1, #keys do
+    local text = S.step_text(from, keys[i])
+    if text then S.write_step(to, keys[i], text) end
+  end
+  S.write_steps(to, S.row(to), puts)
+  S.note_steps(to, S.row(to))
+end
+
 function S.put_steps(op)
   local stale = {}
   for i = 1, #op[4] do
