@@ -63,7 +63,7 @@ export interface NewInstance extends GivenFields {
   readonly waitingMax?: number;
 }
 
-/** Step records that a new instance has from the one that it repeats. */
+/** Step records that a repeated instance begins with. */
 export interface KeptSteps {
   /** Keys of the records that are copied: at most `STEPS_MAX`. Those that are gone are left out. */
   readonly keys: readonly string[];

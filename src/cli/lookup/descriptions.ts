@@ -31,7 +31,7 @@ import { SCHEDULE_VIEW } from "../views/schedule_view.ts";
 import { LOG_VIEW } from "../views/record_views.ts";
 import { signatureLines, signatureOf, summaryLines } from "../views/signature_lines.ts";
 import { channelsOf, incidentText } from "../views/notice_views.ts";
-import { msOf, stateOfName } from "../io/wire.ts";
+import { isFinalState, msOf, stateOfName } from "../io/wire.ts";
 
 const SCHEDULES_SHOWN = 20;
 /** Runs of a job that are shown. */
@@ -196,10 +196,14 @@ function commandLines(
   holders: readonly JobInstance[],
   printer: Printer,
 ): string[] {
-  const { uuid, retryOf, redrivenAs, scheduleId } = instance;
+  const { uuid, retryOf, redrivenAs, scheduleId, stepsAt, flowId } = instance;
+  const isRepeatable = stepsAt !== undefined && isFinalState(instance.state);
   const { shortId, columns } = printer;
   return fieldLines([
     ["Whole log", `jobctl logs ${shortId(uuid)}`],
+    ["Steps", stepsAt && `jobctl get steps ${shortId(uuid)}`],
+    ["Again", isRepeatable ? `jobctl retry ${shortId(uuid)} --from STEP` : ""],
+    ["Children", flowId && `jobctl describe flow ${shortId(uuid)}`],
     ["Held by", holdersText(instance, holders, printer)],
     ["Running", aheadCommand(instance)],
     ["Origin", scheduleId && `jobctl explain ${shortId(uuid)}`],

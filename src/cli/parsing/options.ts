@@ -48,6 +48,8 @@ export const VALUE_NAMES = [
   "NAME",
   "NAME=VALUE",
   "KIND=DURATION",
+  "STEP",
+  "STEP=JSON",
   "JSON",
   "FILE",
   "DIR",

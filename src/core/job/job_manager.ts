@@ -3,10 +3,11 @@ import type { Instance } from "../instance.ts";
 import type { ScheduleOptions } from "./gen/run_options.ts";
 import type { BulkFilter, BulkOptions, InstanceFilter } from "./instance_filter.ts";
 import type { Exact } from "../text/object_keys.ts";
+import type { RetryFrom } from "../flow/retry_from.ts";
 import type { Page, PageRequest } from "../query.ts";
 
 /** Changes that a retry makes. */
-export interface RetryOptions {
+export interface RetryOptions extends RetryFrom {
   /** Replaces the arguments of the original instance. By name, unnamed ones stay. */
   readonly arguments?: ArgumentInput;
 }

@@ -272,6 +272,9 @@ export interface WaitInstanceResponse {
 export interface RetryInstanceRequest {
   readonly id: string;
   readonly arguments?: readonly unknown[];
+  readonly from_step?: string;
+  readonly only?: boolean;
+  readonly set?: unknown;
 }
 
 export interface RetryInstanceResponse {

@@ -4,13 +4,15 @@ import type { ArgumentInput } from "../../core/arguments/signature.ts";
 import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import { pagesOf } from "../../core/query.ts";
-import { isDeadState } from "../../core/state.ts";
-import type { InstanceQuery, RedriveResult } from "../../store/store.ts";
+import { isDeadState, isFinal } from "../../core/state.ts";
+import type { InstanceQuery, KeptSteps, RedriveResult } from "../../store/store.ts";
 import { instanceChars, PAGE_CHARS_MAX } from "../../core/payload_chars.ts";
 import { type BulkParts, ChangedInstances } from "./bulk.ts";
+import { readStepRecords } from "./steps.ts";
 import { noSuchInstance } from "./find_instance.ts";
 import { argumentsFor, repeatInstance, seedOf } from "./new_instance.ts";
 import { assertNoNotice, assertRepeatable } from "./notice_rules.ts";
+import { keptSteps } from "../../core/flow/kept_steps.ts";
 import type { RetryOptions } from "../../core/job/job_manager.ts";
 
 /** Dead letters that are run again in one transaction. */
@@ -43,14 +45,32 @@ export async function redriveInstances(
  */
 export async function retryInstance(
   past: Instance,
-  { arguments: input }: RetryOptions,
+  { arguments: input, ...part }: RetryOptions,
   parts: BulkParts,
 ): Promise<Instance> {
   assertRepeatable(past);
   if (input !== undefined) assertNoNotice(past.kind, "schedule");
   const repeated = input === undefined ? past : withArguments(past, input, parts);
-  const [result] = await send([repeated], true, parts);
+  const steps = await stepsFor(past, part, parts);
+  const [result] = await send([repeated], true, parts, steps);
   return instanceOf(result!, past.id, "retry");
+}
+
+/** The step records that the new instance has; undefined for none. */
+async function stepsFor(
+  past: Instance,
+  part: Omit<RetryOptions, "arguments">,
+  { store, options: { clock } }: BulkParts,
+): Promise<KeptSteps | undefined> {
+  if (part.only && part.from === undefined) {
+    throw new JobError("invalid_argument", "Cannot retry only a step without its name", {
+      path: "only",
+      hint: "Name it: from",
+    });
+  }
+  if (part.from === undefined && part.set === undefined) return undefined;
+  if (!isFinal(past.state)) return undefined;
+  return keptSteps(await readStepRecords(past, store), part, clock.now().wallMs);
 }
 
 function withArguments(
@@ -156,6 +176,7 @@ async function send(
   pasts: readonly Instance[],
   isForced: boolean,
   parts: BulkParts,
+  steps?: KeptSteps,
 ): Promise<readonly RedriveResult[]> {
   if (pasts.length === 0) return [];
   const { store, options, registry, bulk, events, dispatcher } = parts;
@@ -164,7 +185,13 @@ async function send(
   );
   const { value, at } = await bulk.run(
     instances.length,
-    () => store.redrive({ at: options.clock.now(), instances, isForced }),
+    () =>
+      store.redrive({
+        at: options.clock.now(),
+        instances,
+        isForced,
+        ...(steps === undefined ? {} : { steps }),
+      }),
   );
   for (const { outcome, instance } of value) {
     if (outcome === "accepted") events.changed(instance!, at);

@@ -2,6 +2,7 @@ import { encodeJson } from "../../core/arguments/encode.ts";
 import { JobError } from "../../core/errors.ts";
 import { readSteps, type StepInfo } from "../../core/flow/step_info.ts";
 import { SIGNALS_MAX, stepPrefix, STEPS_MAX, UNDO_SIGNAL } from "../../core/wait.ts";
+import type { Instance } from "../../core/instance.ts";
 import { quoteValue } from "../../core/text/quote_value.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { BATCH_MAX, type SignalRequest, type Store } from "../../store/store.ts";
@@ -73,17 +74,24 @@ export async function listSteps(
   id: string,
   { store, clock }: StepParts,
 ): Promise<readonly StepInfo[]> {
-  const { stepsAt, id: whole } = await findInstance(id, { store, clock });
-  if (stepsAt === null) return [];
-  const prefix = stepPrefix(whole);
+  return readSteps(await readStepRecords(await findInstance(id, { store, clock }), store));
+}
+
+/** The step records of an instance, by key. */
+export async function readStepRecords(
+  { id, stepsAt }: Instance,
+  store: Pick<Store, "listMemos">,
+): Promise<ReadonlyMap<string, string>> {
   const records = new Map<string, string>();
+  if (stepsAt === null) return records;
+  const prefix = stepPrefix(id);
   for (let after: string | null = null; records.size < RECORDS_MAX;) {
     const found = await store.listMemos({ prefix, after, limit: BATCH_MAX });
     for (const { key, data } of found) records.set(key.slice(prefix.length), data);
     if (found.length < BATCH_MAX) break;
     after = found.at(-1)!.key;
   }
-  return readSteps(records);
+  return records;
 }
 
 function toStore(target: SignalTarget): SignalRequest["to"] {

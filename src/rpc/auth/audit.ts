@@ -40,9 +40,9 @@ const LINES: Lines = {
       { kind: schedule.kind, schedule: schedule.id, cron: schedule.cron },
     ],
   cancelInstances: ({ query }, { count }) => ofMany("Canceled instances", Number(count), query),
-  retryInstance: ({ uuid }, { instance }) => [
+  retryInstance: ({ uuid, fromStep, setJson }, { instance }) => [
     "Retried an instance",
-    { of: uuid, kind: instance?.kind, instance: instance?.uuid },
+    { of: uuid, kind: instance?.kind, instance: instance?.uuid, from: fromStep, set: setJson },
   ],
   signalInstance: ({ name }, { instance, status }) => [
     "Sent a signal",

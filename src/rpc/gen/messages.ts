@@ -34,7 +34,7 @@ export const MESSAGES: Readonly<Record<string, string>> = {
   "job.v1.GetInstanceResponse": "instance 1 job.v1.JobInstance? instance",
   "job.v1.WaitInstanceRequest": "uuid 1 s id,waitMs 2 l wait_ms",
   "job.v1.WaitInstanceResponse": "instance 1 job.v1.JobInstance? instance",
-  "job.v1.RetryInstanceRequest": "uuid 1 s id,arguments 2 s* -,argumentsJson 3 j? arguments",
+  "job.v1.RetryInstanceRequest": "uuid 1 s id,arguments 2 s* -,argumentsJson 3 j? arguments,fromStep 4 s? from_step,only 5 b? only,setJson 6 j? set",
   "job.v1.RetryInstanceResponse": "instance 1 job.v1.JobInstance? instance",
   "job.v1.FreezeInstanceRequest": "uuid 1 s id,thaw 2 b? thaw,reason 3 s? reason",
   "job.v1.FreezeInstanceResponse": "instance 1 job.v1.JobInstance? instance,changed 2 b changed",

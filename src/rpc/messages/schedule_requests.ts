@@ -1,6 +1,6 @@
 import type { ArgumentInput } from "../../core/arguments/signature.ts";
 import { messageOf } from "../../core/errors.ts";
-import { withoutUndefined } from "../../core/text/object_keys.ts";
+import { isObject, withoutUndefined } from "../../core/text/object_keys.ts";
 import type { ReportedRun } from "../../core/job/external.ts";
 import {
   INSTANCE_OPTIONS,
@@ -153,12 +153,36 @@ function withCarried<Options>(options: Options, request: ScheduleJobRequest, pre
   return withoutUndefined({ ...options, arguments: args, priority: readPriority(request) });
 }
 
-/** Other arguments of an instance that runs again. @throws JobError `invalid_argument` */
+/** Results of steps by name, or refused. */
+function readResults(text: string): Readonly<Record<string, unknown>> {
+  const wanted = 'Write the results by step: {"charge": {"id": "c1"}}';
+  const problem = sizeProblem(text);
+  if (problem !== null) throw refuse("set_json", problem, wanted);
+  let value: unknown;
+  try {
+    value = parseJson(text);
+  } catch (error) {
+    throw refuse("set_json", messageOf(error), wanted);
+  }
+  if (isObject(value)) return value;
+  throw refuse("set_json", `found ${quote(text)}`, wanted);
+}
+
+/** The changes of an instance that runs again. @throws JobError `invalid_argument` */
 export function readRetryOptions(
-  request: Pick<RetryInstanceRequest, "arguments" | "argumentsJson">,
+  request: Pick<
+    RetryInstanceRequest,
+    "arguments" | "argumentsJson" | "fromStep" | "only" | "setJson"
+  >,
 ): RetryOptions {
+  const { fromStep, only, setJson } = request;
   const hasArguments = request.arguments.length > 0 || isSet(request.argumentsJson);
-  return hasArguments ? { arguments: readArguments(request, "") } : {};
+  return withoutUndefined({
+    arguments: hasArguments ? readArguments(request, "") : undefined,
+    from: isSet(fromStep) ? fromStep : undefined,
+    only: only || undefined,
+    set: isSet(setJson) ? readResults(setJson) : undefined,
+  });
 }
 
 /**

@@ -3,7 +3,8 @@ import { makeVisible } from "../../../core/text/safe_text.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import { ENDED, findInstance, resolveId } from "../../lookup/find_instance.ts";
 import { present } from "../../lookup/lookup.ts";
-import { usageError } from "../../parsing/args.ts";
+import { type Args, usageError } from "../../parsing/args.ts";
+import type { OptionSpecs } from "../../parsing/options.ts";
 import type { Verb } from "../../verb/verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import type { RequestOf } from "../../io/wire.ts";
@@ -19,6 +20,21 @@ import {
 const KIND_COMMAND = "jobctl retry last:KIND";
 /** A word that may be another id, whole or as in tables; a date such as 20260131 is not. */
 const ID_LIKE = /^(?=.*[a-f])[0-9a-f]{8,12}$|^[0-9a-f]{8}-[0-9a-f-]+$/;
+
+const PART_OPTIONS: OptionSpecs = {
+  from: {
+    value: "STEP",
+    describe: "Only from this step on, by its name or key; the results of those before it are kept",
+  },
+  only: {
+    describe: "With --from: only this step, and keep the results of those after it",
+    isFlag: true,
+  },
+  set: {
+    value: "STEP=JSON",
+    describe: "The result that a step has instead of running; repeatable",
+  },
+};
 
 /** `jobctl retry ID [ARGS…]` */
 export const RETRY: Verb = {
@@ -37,10 +53,11 @@ export const RETRY: Verb = {
     },
     { ...JOB_WORDS[1]!, describe: "Arguments in place of its own, by position" },
   ],
-  options: ARGUMENT_OPTIONS,
+  options: { ...ARGUMENT_OPTIONS, ...PART_OPTIONS },
   examples: [
     ["jobctl retry 01938f2c-7d3e", "Prints the new instance; its retry_of is the old one"],
     ["jobctl retry last:report --day 2026-01-31", "The last run again, for another day"],
+    ["jobctl retry last:order --from ship", "A function with steps again, from one of them on"],
   ],
   takesNamed: true,
   async run(args, { client, printer }) {
@@ -51,7 +68,8 @@ export const RETRY: Verb = {
     const kindCommand = KIND_COMMAND + argumentsText(given);
     const uuid = await resolveId(connection, word, kindCommand, { last: ENDED });
     const changed = await newArguments(connection, uuid, given);
-    const { instance } = await connection.retryInstance({ uuid, ...changed });
+    const part = readPart(args);
+    const { instance } = await connection.retryInstance({ uuid, ...changed, ...part });
     await printer.made(INSTANCE_VIEW, present(instance, `Cannot retry instance "${uuid}"`));
   },
 };
@@ -65,8 +83,32 @@ async function newArguments(
   const { words, named, json } = given;
   if (json === undefined && words.length === 0 && named.length === 0) return {};
   const { kind } = await findInstance(client, uuid, KIND_COMMAND);
-  const options = Object.keys(ARGUMENT_OPTIONS);
+  const options = Object.keys({ ...ARGUMENT_OPTIONS, ...PART_OPTIONS });
   return await requestArguments(given, { kind, client, options, isByName: true });
+}
+
+/** The part of a function with steps that runs again. */
+function readPart(args: Args): Pick<RequestOf<"retryInstance">, "fromStep" | "only" | "setJson"> {
+  const fromStep = args.text("from");
+  if (args.flag("only") && fromStep === undefined) {
+    throw usageError("Cannot use --only without --from", "Name the step: --from STEP --only");
+  }
+  const results = args.all("set").map((text) => {
+    const [, name, json] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
+    try {
+      return [name!, JSON.parse(json!) as unknown] as const;
+    } catch {
+      throw usageError(
+        `Cannot read --set "${makeVisible(text)}": wanted a step and its result as JSON`,
+        `Write --set 'charge={"id": "c1"}', or a text with quotes: --set 'name="x"'`,
+      );
+    }
+  });
+  return {
+    ...(fromStep === undefined ? {} : { fromStep }),
+    ...(args.flag("only") ? { only: true } : {}),
+    ...(results.length === 0 ? {} : { setJson: JSON.stringify(Object.fromEntries(results)) }),
+  };
 }
 
 /** Refuse further ids, as from `xargs jobctl retry`, which would be taken for arguments. */
