@@ -39,23 +39,35 @@ export default function report(
 }
 `;
 
+const STUCK = `
+import type { Context } from "ts-job";
+export default async function stuck(ctx: Context) {
+  const undo = () => {
+    throw new Error("closed");
+  };
+  await ctx.step("charge", () => 1, { retry: 0, undo });
+  throw new Error("no stock");
+}
+`;
+
 let daemon: Daemon;
 /** What the words of command lines and paths stand for. */
-let named: Readonly<Record<"DONE" | "DEAD" | "RUNNING" | "SCHEDULE" | "NODE", string>>;
+let named: Readonly<Record<"DONE" | "DEAD" | "RUNNING" | "STUCK" | "SCHEDULE" | "NODE", string>>;
 
 before(async () => {
   daemon = await startDaemon({
-    ...{ toml: TOML, modules: { "report.ts": REPORT }, env: ENV },
+    ...{ toml: TOML, modules: { "report.ts": REPORT, "stuck.ts": STUCK }, env: ENV },
   });
   const run = async (...args: string[]) => await json(["schedule", ...args]) as { id: string };
-  const [done, dead, running] = await Promise.all([
+  const [done, dead, running, { id: STUCK }] = await Promise.all([
     run("report", "mon", "--wait"),
     json(["schedule", "fragile", "--wait"], [3]) as Promise<{ id: string }>,
     run("sleeper"),
+    run("stuck"),
   ]);
   const { id: SCHEDULE } = await run("report", "mon", "--cron", "0 6 * * *");
   const { node: NODE } = await json(["status"]) as { node: string };
-  named = { DONE: done.id, DEAD: dead.id, RUNNING: running.id, SCHEDULE, NODE };
+  named = { DONE: done.id, DEAD: dead.id, RUNNING: running.id, STUCK, SCHEDULE, NODE };
 });
 
 after(async () => {
@@ -150,6 +162,7 @@ const LINES: readonly (readonly [line: string, ...codes: number[]])[] = [
   ["redrive DEAD"],
   ["signal RUNNING go"],
   ["approve RUNNING go"],
+  ["undo STUCK --abandon"],
   ["reject RUNNING go"],
   ["get steps RUNNING"],
   ["cancel instances --uuid RUNNING"],
