@@ -39,7 +39,7 @@ export default function report(
 }
 `;
 
-const STUCK = `
+const STUCK_JOB = `
 import type { Context } from "ts-job";
 export default async function stuck(ctx: Context) {
   const undo = () => {
@@ -56,7 +56,7 @@ let named: Readonly<Record<"DONE" | "DEAD" | "RUNNING" | "STUCK" | "SCHEDULE" | 
 
 before(async () => {
   daemon = await startDaemon({
-    ...{ toml: TOML, modules: { "report.ts": REPORT, "stuck.ts": STUCK }, env: ENV },
+    ...{ toml: TOML, modules: { "report.ts": REPORT, "stuck.ts": STUCK_JOB }, env: ENV },
   });
   const run = async (...args: string[]) => await json(["schedule", ...args]) as { id: string };
   const [done, dead, running, { id: STUCK }] = await Promise.all([
