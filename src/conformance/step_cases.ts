@@ -9,7 +9,7 @@ import {
   type Wait,
 } from "../core/wait.ts";
 import type { Instance } from "../core/instance.ts";
-import type { KeptSteps, SignalRequest } from "../store/store.ts";
+import type { KeptSteps } from "../store/store.ts";
 import {
   completed,
   failed,
@@ -21,14 +21,9 @@ import {
   type StoreCases,
   type StoreWorld,
 } from "./world/store_world.ts";
-import { APPROVED, park, put, steps, TIME } from "./world/flow_world.ts";
+import { APPROVED, park, put, signal, steps, TIME } from "./world/flow_world.ts";
 
 const CHILD: Wait = { key: "call:render", type: "child", name: "render", until: null };
-
-async function signal(world: StoreWorld, id: string, given: Partial<SignalRequest> = {}) {
-  const request = { to: { id }, name: "approved", data: "true", signalId: null, ...given };
-  return (await world.store.signal({ at: world.at, signals: [request] })).value[0]!;
-}
 
 /** The parked parent of children, which are accepted. */
 async function parked(

@@ -11,7 +11,7 @@ import {
   type StoreCases,
   type StoreWorld,
 } from "./world/store_world.ts";
-import { APPROVED, park, put, TIME } from "./world/flow_world.ts";
+import { APPROVED, park, put, signal, TIME } from "./world/flow_world.ts";
 
 /** A running instance with a step that can be undone. */
 async function startWithUndo(
@@ -81,6 +81,7 @@ export const unwindingCases: StoreCases = {
       // A crash of the cleanup repeats it.
       const [lost] = await world.reap();
       assert.deepEqual([lost!.state, lost!.reason], ["scheduled", "lost"]);
+      world.advance(UNWIND_AGAIN_MS);
       const [third] = await world.claim();
       assert.equal((await world.settle(third!)).instance!.state, "canceled");
     }
@@ -265,5 +266,27 @@ export const unwindingCases: StoreCases = {
       const [last] = await world.claim();
       await isConsistent(world, (await world.settle(last!, { outcome: failed() })).instance!);
     }
+  },
+
+  "cancel() of an instance that has signals alone ends it: it has nothing to take back": async (
+    world,
+  ) => {
+    const running = await world.start();
+    await signal(world, running.id);
+    assert.equal((await world.store.get(running.id))!.stepsAt, 0);
+    await world.cancel(running.id);
+    const { instance } = await world.settle(running, { outcome: failed() });
+    assert.equal(instance!.state, "canceled");
+    const second = await world.start({ retryMax: 3 });
+    await signal(world, second.id);
+    await world.settle(second, { outcome: retry(world.wallMs + MINUTE) });
+    const [ended] = await world.cancel(second.id);
+    assert.equal(ended!.state, "canceled");
+    const third = await world.start();
+    await signal(world, third.id);
+    await put(world, third, { key: "a", data: "1" });
+    assert.equal((await world.store.get(third.id))!.stepsAt, world.wallMs);
+    await signal(world, third.id);
+    assert.equal((await world.store.get(third.id))!.stepsAt, world.wallMs);
   },
 };

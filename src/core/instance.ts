@@ -155,7 +155,7 @@ export interface Instance extends InstancePolicy {
   readonly waits: readonly Wait[] | null;
   /** Claims that continued it after a wait; they are no attempts. */
   readonly resumes: number;
-  /** Time of its first recorded step or signal, epoch ms; null without any. */
+  /** Time of its first recorded step, epoch ms; 0 if it has signals alone; null without any. */
   readonly stepsAt: number | null;
   /** Version of the job's code that the last settled attempt ran. */
   readonly version: string | null;

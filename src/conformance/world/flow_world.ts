@@ -1,5 +1,6 @@
 import { signalKey, stepMemoKey, type StepPut, type Wait } from "../../core/wait.ts";
 import type { Instance } from "../../core/instance.ts";
+import type { SignalRequest } from "../../store/store.ts";
 import type { StoreWorld } from "./store_world.ts";
 
 /** A pause. */
@@ -31,4 +32,10 @@ export async function steps(world: StoreWorld, { id }: { readonly id: string }) 
 /** Park a running instance. */
 export async function park(world: StoreWorld, running: Instance, ...waits: readonly Wait[]) {
   return (await world.settle(running, { outcome: { type: "park", waits } })).instance!;
+}
+
+/** Send a signal. */
+export async function signal(world: StoreWorld, id: string, given: Partial<SignalRequest> = {}) {
+  const request = { to: { id }, name: "approved", data: "true", signalId: null, ...given };
+  return (await world.store.signal({ at: world.at, signals: [request] })).value[0]!;
 }

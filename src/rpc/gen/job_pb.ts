@@ -681,7 +681,7 @@ export type JobInstance = Message<"job.v1.JobInstance"> & {
   resumes: number;
 
   /**
-   * When its first step or signal was recorded; absent without any.
+   * When its first step was recorded; absent without any.
    *
    * @generated from field: optional google.protobuf.Timestamp steps_at = 203;
    */

@@ -106,6 +106,8 @@ export function instanceToWire(instance: Instance): WireRecord<typeof JobInstanc
     maxRssBytes: instance.usage?.maxRssBytes,
     cpuMs: instance.usage?.cpuMs,
     dueAt: instance.dueAt === NEVER_DUE ? null : instance.dueAt,
+    // 0: signals alone.
+    stepsAt: instance.stepsAt === 0 ? null : instance.stepsAt,
     waits: state === "scheduled" ? instance.waits ?? [] : [],
   };
 }

@@ -87,8 +87,13 @@ export function cancelInstance(
 }
 
 /** True if a cancel lets an instance run once more: it has steps, and this is the first cancel. */
-function hasToUnwind({ stepsAt, attempt, cancelRequestedAt }: Instance): boolean {
-  return stepsAt !== null && attempt > 0 && cancelRequestedAt === null;
+function hasToUnwind(instance: Instance): boolean {
+  return hasSteps(instance) && instance.attempt > 0 && instance.cancelRequestedAt === null;
+}
+
+/** True if an instance recorded steps: signals alone leave nothing to take back. */
+export function hasSteps({ stepsAt }: Instance): boolean {
+  return stepsAt !== null && stepsAt > 0;
 }
 
 /** An instance that is due once more after its cancel, for a limited time. */
@@ -149,8 +154,9 @@ export function unwindAgain(ended: Instance, at: number, before: Instance): Inst
 }
 
 /** True if a claimed instance runs once more after its cancel. */
-function isUnwinding({ cancelRequestedAt, processedAt, stepsAt }: Instance): boolean {
-  return cancelRequestedAt !== null && stepsAt !== null && (processedAt ?? 0) > cancelRequestedAt;
+function isUnwinding(instance: Instance): boolean {
+  const { cancelRequestedAt, processedAt } = instance;
+  return cancelRequestedAt !== null && hasSteps(instance) && (processedAt ?? 0) > cancelRequestedAt;
 }
 
 /** Replace an unstarted instance by the new owner of its unique key. */
@@ -173,7 +179,8 @@ export function endOf(
 /**
  * The instance after the outcome of its attempt, which ended at `at`.
  *
- * @param hasEnding true if the attempt was to take back what steps did: its failures do not count
+ * @param hasEnding true if the instance has taken back what its steps did before it ends:
+ * failures do not count then, nor after a cancel
  */
 export function settleInstance(
   instance: Instance,
@@ -181,12 +188,11 @@ export function settleInstance(
   at: number,
   hasEnding = false,
 ): Step {
+  const isLast = hasEnding || isUnwinding(instance);
   const isOver = outcome.type === "final" || !isUnwinding(instance);
   if (instance.cancelRequestedAt !== null && isOver) {
     const isEnded = outcome.type === "final" && outcome.state === "completed";
-    if (
-      !isUnwinding(instance) && !isEnded && instance.stepsAt !== null && instance.reason === null
-    ) {
+    if (!isUnwinding(instance) && !isEnded && hasSteps(instance) && instance.reason === null) {
       return { instance: unwindCanceled(instance, at), ended: null };
     }
     const error = "error" in outcome ? storableError(outcome.error) : null;
@@ -195,7 +201,7 @@ export function settleInstance(
   }
   switch (outcome.type) {
     case "final": {
-      const failures = instance.failures + (outcome.isFailure && !hasEnding ? 1 : 0);
+      const failures = instance.failures + (outcome.isFailure && !isLast ? 1 : 0);
       const resultsJson = storable(outcome.resultsJson);
       return {
         instance: {
@@ -213,7 +219,7 @@ export function settleInstance(
     }
     case "retry":
     case "crash":
-      if (hasEnding) {
+      if (isLast) {
         const reason = outcome.type === "crash" ? "lost" : storable(outcome.reason);
         const error = storableError(outcome.error);
         return again(instance, { dueAt: at + UNWIND_AGAIN_MS, reason, error }, at);

@@ -402,7 +402,7 @@ export const AMBIENT_TYPES: string = [
   "    readonly waits: readonly Wait[] | null;\n",
   "    /** Claims that continued it after a wait; they are no attempts. */\n",
   "    readonly resumes: number;\n",
-  "    /** Time of its first recorded step or signal, epoch ms; null without any. */\n",
+  "    /** Time of its first recorded step, epoch ms; 0 if it has signals alone; null without any. */\n",
   "    readonly stepsAt: number | null;\n",
   "    /** Version of the job's code that the last settled attempt ran. */\n",
   "    readonly version: string | null;\n",

@@ -50,7 +50,7 @@ export function writeSteps(
     if (isNew && state.tables.memos.get(stepMemoKey(id, key)) !== null) continue;
     writeStep(state, id, key, data);
   }
-  return steps.length === 0 ? row : withSteps(state, moment, row);
+  return steps.length === 0 ? row : withSteps(state, row, moment.stamp);
 }
 
 /** Write one step record. */
@@ -79,14 +79,19 @@ export function copySteps(
     if (memo !== null) writeStep(state, to, key, memo.data);
   }
   writeSteps(state, moment, instances.get(to)!, steps.puts);
-  return withSteps(state, moment, instances.get(to)!).instance;
+  return withSteps(state, instances.get(to)!, moment.stamp).instance;
 }
 
-/** Note that an instance has step records: the others need no read. @returns its row after that */
-function withSteps(state: LedgerState, moment: Moment, row: Row): Row {
+/**
+ * Note that an instance has step records: the others need no read.
+ *
+ * @param stepsAt the time, or 0 for a signal
+ * @returns its row after that
+ */
+function withSteps(state: LedgerState, row: Row, stepsAt: number): Row {
   const { instance } = row;
-  if (instance.stepsAt !== null) return row;
-  const after: Row = { ...row, instance: { ...instance, stepsAt: moment.stamp } };
+  if (instance.stepsAt !== null && instance.stepsAt >= Math.min(stepsAt, 1)) return row;
+  const after: Row = { ...row, instance: { ...instance, stepsAt } };
   // It keeps its place in its queue.
   state.replace(row, after);
   const lease = state.leases.get(instance.id);
@@ -135,7 +140,7 @@ function signalOne(
   writeStep(state, id, SIGNALS_KEY, JSON.stringify({ ...counts, [name]: n }));
   writeStep(state, id, key, data);
   if (signalId !== null) writeStep(state, id, signalIdKey(signalId), JSON.stringify(key));
-  const noted = withSteps(state, moment, row);
+  const noted = withSteps(state, row, 0);
   const after = wake(state, moment, noted, key);
   return { status: after === null ? "stored" : "woke", instance: after ?? noted.instance };
 }
@@ -167,7 +172,7 @@ function deliver(state: LedgerState, moment: Moment, child: Instance): void {
   if (!row || isFinal(row.instance.state)) return;
   if (state.tables.memos.get(stepMemoKey(parentId!, parentStep!)) !== null) return;
   writeStep(state, parentId!, parentStep!, outcomeText(child));
-  const parent = withSteps(state, moment, row);
+  const parent = withSteps(state, row, moment.stamp);
   const group = groupOf(parentStep!);
   if (group === null || isGroupOver(state, parentId!, group, child)) {
     wake(state, moment, parent, group ?? parentStep!);

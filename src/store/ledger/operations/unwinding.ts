@@ -7,7 +7,7 @@ import {
 } from "../../../core/wait.ts";
 import type { Instance } from "../../../core/instance.ts";
 import { isFinal } from "../../../core/state.ts";
-import { type Ending, unwindAgain, unwindEnded } from "../rules.ts";
+import { type Ending, hasSteps, unwindAgain, unwindEnded } from "../rules.ts";
 import type { LedgerState } from "../state.ts";
 import { writeStep } from "./flows.ts";
 
@@ -24,8 +24,8 @@ export function hasEnding(state: LedgerState, { id, stepsAt }: Instance): boolea
  * @param before the same before that
  */
 export function putOffEnd(state: LedgerState, ended: Instance, before: Instance): Instance {
-  const { id, stepsAt, cancelRequestedAt, deadlineAt, reason } = ended;
-  if (stepsAt === null || !isFinal(ended.state)) return ended;
+  const { id, cancelRequestedAt, deadlineAt, reason } = ended;
+  if (!hasSteps(ended) || !isFinal(ended.state)) return ended;
   const textOf = (key: string) => state.tables.memos.get(stepMemoKey(id, key))?.data ?? null;
   const ending = textOf(ENDING_KEY);
   const hasUndos = textOf(UNDO_KEY) !== null && textOf(UNDONE_KEY) === null;

@@ -171,10 +171,13 @@ end
 -- True if an instance runs or ran elsewhere: no node ever claimed it.
 function S.is_elsewhere(r) return r[FENCE] == 0 and r[ATTEMPT] > 0 end
 
+-- True if a row recorded steps: signals alone leave nothing to take back.
+function S.has_steps(r) return r[RARE] and (r[RARE].stepsAt or 0) > 0 end
+
 -- True if a cancel lets a row run once more: it has steps, and this is the first cancel.
 function S.has_to_unwind(r)
   local members = r[RARE]
-  return members and members.stepsAt and r[ATTEMPT] > 0 and not members.cancelAt
+  return S.has_steps(r) and r[ATTEMPT] > 0 and not members.cancelAt
 end
 
 -- Make a row due once more before it ends.
@@ -198,7 +201,7 @@ end
 -- True if a claimed row runs once more after its cancel.
 function S.is_unwinding(r)
   local members = r[RARE]
-  return members and members.stepsAt and members.cancelAt and (r[PROCESSED] or 0) > members.cancelAt
+  return S.has_steps(r) and members.cancelAt and (r[PROCESSED] or 0) > members.cancelAt
 end
 
 -- Cancel a row: a waiting one becomes Canceled, a processing one gets the request. One that runs

@@ -42,7 +42,7 @@ end
 
 -- End a row, unless it first takes back what its steps did.
 function S.end_row(id, r, state, reason, err, at)
-  if r[RARE] and r[RARE].stepsAt then
+  if S.has_steps(r) then
     S.need_flows()
     if S.put_off_end(id, r, state, reason, err, at) then return end
     state, reason, err = S.ending_of(id, r, state, reason, err)
@@ -105,21 +105,22 @@ function S.finish(id, r, item)
   S.remove_by(S.kind_changes(r[KIND]).freed, id)
   S.change_slots(r, -1)
   if members then members.lost = nil end
-  local is_final, has_ending = kind_of_end == 'final', S.has_ending(id, members)
-  local is_unwinding = S.is_unwinding(r)
-  if members and members.cancelAt and not is_unwinding and members.stepsAt and not r[REASON]
+  local is_final, is_unwinding = kind_of_end == 'final', S.is_unwinding(r)
+  -- The failures of a run that takes back what steps did do not count.
+  local is_last = is_unwinding or S.has_ending(id, members)
+  if members and members.cancelAt and not is_unwinding and S.has_steps(r) and not r[REASON]
     and not (is_final and item[OUT_STATE] == COMPLETED) then
     S.unwind_canceled(id, r, at)
   elseif members and members.cancelAt and (is_final or not is_unwinding) then
     local reason = r[REASON] == 'replaced' and 'replaced' or 'canceled'
     S.end_row(id, r, CANCELED, reason, item[OUT_ERROR], at)
   elseif kind_of_end == 'final' then
-    if item[OUT_IS_FAILURE] and not has_ending then
+    if item[OUT_IS_FAILURE] and not is_last then
       S.rare(r).failures = (members and members.failures or 0) + 1
     end
     r[RESULTS] = item[OUT_RESULTS]
     S.end_row(id, r, item[OUT_STATE], item[OUT_REASON], item[OUT_ERROR], at)
-  elseif has_ending and (kind_of_end == 'retry' or kind_of_end == 'crash') then
+  elseif is_last and (kind_of_end == 'retry' or kind_of_end == 'crash') then
     local reason = kind_of_end == 'crash' and 'lost' or item[OUT_REASON]
     S.schedule_again(id, r, at + UNWIND_AGAIN_MS, reason, item[OUT_ERROR], at)
   elseif kind_of_end == 'retry' then

@@ -17,10 +17,12 @@ function S.write_step(id, step, text)
   rcall('HSET', S.MEMO_DATA, key, text)
 end
 
--- Note that a row has records, so that the others need no look for them.
-function S.note_steps(id, r)
-  if r[RARE] and r[RARE].stepsAt then return end
-  S.rare(r).stepsAt = S.stamp
+-- Note that a row has records, so that the others need no look for them: since a time, or 0 if they
+-- are signals alone.
+function S.note_steps(id, r, since)
+  local there = r[RARE] and r[RARE].stepsAt
+  if there and there >= S.min(since, 1) then return end
+  S.rare(r).stepsAt = since
   S.touch(id)
 end
 
@@ -30,7 +32,7 @@ function S.write_steps(id, r, steps)
     local step, text, is_new = unpack(steps[i])
     if not (is_new and S.memo_of(S.step_key(id, step))) then S.write_step(id, step, text) end
   end
-  if #steps > 0 then S.note_steps(id, r) end
+  if #steps > 0 then S.note_steps(id, r, S.stamp) end
 end
 
 -- Copy step records to a new row: the keys of copied ones, then further ones.
@@ -41,7 +43,7 @@ function S.copy_steps(from, to, steps)
     if text then S.write_step(to, keys[i], text) end
   end
   S.write_steps(to, S.row(to), puts)
-  S.note_steps(to, S.row(to))
+  S.note_steps(to, S.row(to), S.stamp)
 end
 
 function S.put_steps(op)
@@ -143,7 +145,7 @@ function S.signal_one(signal)
   S.write_step(id, 'signals', counts)
   S.write_step(id, key, text)
   if own_key then S.write_step(id, own_key, S.json_text(key)) end
-  S.note_steps(id, r)
+  S.note_steps(id, r, 0)
   return S.wake(id, r, key) and 'woke' or 'stored', id
 end
 
@@ -269,7 +271,7 @@ function S.deliver_outcome(id, r)
   if not parent_row or parent_row[STATE] > PROCESSING then return end
   if S.memo_of(S.step_key(parent, step)) then return end
   S.write_step(parent, step, S.outcome_text(id, r))
-  S.note_steps(parent, parent_row)
+  S.note_steps(parent, parent_row, S.stamp)
   local group = string.match(step, '^(.*)/')
   if not group or S.is_group_over(parent, group, id, r) then
     S.wake(parent, parent_row, group or step)
