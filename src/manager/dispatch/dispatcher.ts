@@ -392,6 +392,7 @@ export class Dispatcher {
     // Release it unstarted: its kind was removed, or too little of the lease is left.
     if (!job || isLate || !this.#mayBegin(running)) return this.#settle(running, notStarted());
     this.#takeSlot(running);
+    running.noteNewCode();
     this.#runner.run(running, job, deadlineMs);
   }
 

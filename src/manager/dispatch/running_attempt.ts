@@ -17,6 +17,7 @@ import type { SettleResult } from "../../store/store.ts";
 import type { Attempt, AttemptSink } from "../../worker/executor.ts";
 import type { PartContext } from "../context/part_context.ts";
 import type { Adopted } from "./adopted.ts";
+import { versionOf } from "./settlement.ts";
 
 /** Most lines kept before they are written together. */
 const BUFFER_MAX = 200;
@@ -144,6 +145,17 @@ export class RunningAttempt implements AttemptSink {
     if (this.#hasEnded) return;
     this.#progress = progress;
     this.#arm();
+  }
+
+  /** Note that an instance with steps runs on other code than before. */
+  noteNewCode(): void {
+    const { stepsAt, version } = this.instance;
+    if (!stepsAt || version === null) return;
+    const now = versionOf(this.job);
+    if (now === null || now === version) return;
+    const at = this.#context.clock.now().wallMs;
+    const message = "The code has changed since the last run: recorded steps keep their results";
+    this.log([{ at, level: "info", source: "system", message }]);
   }
 
   /** Its command was frozen at a time, or continues with null. */

@@ -205,7 +205,8 @@ export function notStarted(cause: AbortCause = "drain"): AttemptOutcome {
   return { type: "aborted", cause, error: NOT_STARTED, isUnstarted: true };
 }
 
-function versionOf(job: JobDefinition | null): string | null {
+/** Version of a job's code; null for none. */
+export function versionOf(job: JobDefinition | null): string | null {
   const source = job?.source;
   return source?.type === "module" && source.problem === undefined ? source.version : null;
 }

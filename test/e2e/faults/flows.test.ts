@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import test from "node:test";
 import { type Daemon, startDaemon } from "../../support/processes/daemon.ts";
 import { until } from "../../support/wait.ts";
@@ -150,5 +150,28 @@ test("kill -9 of the daemon while parked and within a step: each step that was r
     assert.deepEqual([stdout.match(/begin/g)?.length, stdout.match(/\bend\b/g)?.length], [1, 1]);
   } finally {
     await daemon.stop({ force: true });
+  }
+});
+
+test("code that changes while an instance is parked runs on, and its log says so", async () => {
+  const source = (end: string) => `
+    import type { Context } from "ts-job";
+    export default async function changing(ctx: Context): Promise<string> {
+      const first = await ctx.step("first", () => "old");
+      await ctx.waitFor("go");
+      return await ctx.step("${end}", () => first + " ${end}");
+    }`;
+  const daemon = await startDaemon({ modules: { "changing.ts": source("before") } });
+  try {
+    const id = await schedule(daemon, "changing");
+    await parkedOn(daemon, id, "go");
+    writeFileSync(`${daemon.dir}/jobs/changing.ts`, source("after"));
+    assert.equal((await daemon.ask(["reload"])).code, 0);
+    assert.equal((await daemon.ask(["signal", id, "go"])).code, 0);
+    assert.deepEqual((await ended(daemon, id)).results, ["old after"]);
+    const { stdout } = await daemon.ask(["logs", id]);
+    assert.equal(stdout.match(/The code has changed since the last run/g)?.length, 1);
+  } finally {
+    await daemon.stop();
   }
 });
