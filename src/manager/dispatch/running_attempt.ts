@@ -17,7 +17,7 @@ import type { SettleResult } from "../../store/store.ts";
 import type { Attempt, AttemptSink } from "../../worker/executor.ts";
 import type { PartContext } from "../context/part_context.ts";
 import type { Adopted } from "./adopted.ts";
-import { versionOf } from "./settlement.ts";
+import { versionOf } from "./code_version.ts";
 
 /** Most lines kept before they are written together. */
 const BUFFER_MAX = 200;

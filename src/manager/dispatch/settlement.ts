@@ -1,12 +1,12 @@
 import type { RetryPolicy } from "../../core/job/gen/job_options.ts";
 import { type Backoff, backoffMs } from "../../core/backoff.ts";
 import type { AttemptUsage, ErrorInfo, Instance, LogEntry, Progress } from "../../core/instance.ts";
-import { type JobDefinition } from "../../core/job/job.ts";
 import { PAYLOAD_BYTES_MAX } from "../../core/payload_chars.ts";
 import { isRetried, retryDelayMs } from "../../core/job/policy.ts";
 import { JOB_DEFAULTS } from "../../core/job/option_table.ts";
 import type { Settlement } from "../../store/store.ts";
 import type { AbortCause, AttemptOutcome, RetryWish } from "../../worker/executor.ts";
+import { versionOf } from "./code_version.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
 
 /**
@@ -203,12 +203,6 @@ const NOT_STARTED: ErrorInfo = { name: "Error", message: "not started" };
 /** The outcome of a claim that is released before it ran. */
 export function notStarted(cause: AbortCause = "drain"): AttemptOutcome {
   return { type: "aborted", cause, error: NOT_STARTED, isUnstarted: true };
-}
-
-/** Version of a job's code; null for none. */
-export function versionOf(job: JobDefinition | null): string | null {
-  const source = job?.source;
-  return source?.type === "module" && source.problem === undefined ? source.version : null;
 }
 
 /** Details that most attempts lack. */

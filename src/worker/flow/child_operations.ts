@@ -63,6 +63,7 @@ export class CallOperation extends Awaited<unknown> {
   // It is repeated in each run until the child has ended: the node accepts it once.
   async #call(): Promise<void> {
     try {
+      await this.flow.writeSeen();
       await this.flow.host.call("flow.call", [this.key, this.#kind, this.#args]);
       this.#state = "called";
       this.flow.poke();
@@ -95,7 +96,7 @@ export class CallAllOperation extends Awaited<readonly unknown[]> {
     this.#onFailure = onFailure;
   }
 
-  get #end(): { readonly at: number } | undefined {
+  get #end(): { readonly at: number; readonly by: string } | undefined {
     return this.flow.record(this.key);
   }
 
@@ -108,7 +109,10 @@ export class CallAllOperation extends Awaited<readonly unknown[]> {
       this.flow.record<ChildRecord>(memberKey(this.key, index))
     );
     if (this.#onFailure === "collect") return this.succeed(children.map((one) => outcomeOf(one!)));
-    const failed = children.find((one) => one !== undefined && one.state !== "completed");
+    const failures = children.filter((one) => one !== undefined && one.state !== "completed");
+    // The others that this one canceled have failed, too, when it runs again.
+    const first = this.#onFailure === "cancel" ? this.#end?.by : undefined;
+    const failed = failures.find((one) => one!.id === first) ?? failures[0];
     if (failed === undefined) return this.succeed(children.map((one) => resultOfChild(one!)));
     this.fail(new StepError(this.#kind, failureOfChild(failed), { childId: failed.id }));
   }
@@ -148,6 +152,7 @@ export class CallAllOperation extends Awaited<readonly unknown[]> {
   async #call(): Promise<void> {
     try {
       const isFast = this.#onFailure === "cancel";
+      await this.flow.writeSeen();
       await this.flow.host.call("flow.callAll", [this.key, this.#kind, this.#args, isFast]);
       this.#state = "called";
       this.flow.poke();

@@ -69,6 +69,8 @@ export interface Operation {
   run(nowMs: number): boolean;
   /** When it was satisfied, epoch ms, if what it waits for has come; else null. */
   satisfiedAt(nowMs: number): number | null;
+  /** True if it is the time that satisfies it: something that came earlier may be unread. */
+  readonly isTimed: boolean;
   /** Record its outcome at a place, and deliver it. */
   conclude(order: number): void;
   /** Its waits, for the record of the parked instance. */
@@ -94,6 +96,13 @@ export class Flow {
   /** The end of the last write, and the number of writes under way. */
   #written: Promise<void> = Promise.resolve();
   #writing = 0;
+  /** True if a record waits to be written whose outcome job code has seen. */
+  #hasSeen = false;
+  /** The write under way of such records. */
+  #seen: Promise<void> | null = null;
+  /** Up to when the records are read, epoch ms. */
+  #readAt = -Infinity;
+  #isReading = false;
   #lastOrder = 0;
   #begun = 0;
   #isDue = false;
@@ -147,6 +156,11 @@ export class Flow {
     return this.ending?.reason === "deadline";
   }
 
+  /** True once nothing of the run counts any more. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   /** True while job code repeats what it did in an earlier run. */
   get isReplaying(): boolean {
     return this.#isReplaying;
@@ -154,12 +168,7 @@ export class Flow {
 
   /** Read the records of earlier runs. */
   async load(): Promise<void> {
-    let after: string | null = null;
-    do {
-      const page = await this.host.call("flow.load", [after]) as RecordPage;
-      for (const [key, data] of page.records) this.#records.set(key, JSON.parse(data));
-      after = page.after;
-    } while (after !== null);
+    await this.#read();
     for (const record of this.#records.values()) {
       const { order } = record as Partial<StepRecord>;
       if (typeof order === "number") this.#lastOrder = Math.max(this.#lastOrder, order);
@@ -168,6 +177,26 @@ export class Flow {
     const hasCanceled = [...this.#records.keys()].some((key) => key.startsWith(canceledKey("")));
     const isCanceled = this.host.instance.cancelRequestedAt !== null || this.#isPastDeadline;
     this.#isToCancel = isCanceled && !hasCanceled;
+  }
+
+  async #read(): Promise<void> {
+    this.#readAt = this.host.clock.now().wallMs;
+    let after: string | null = null;
+    do {
+      const page = await this.host.call("flow.load", [after]) as RecordPage;
+      for (const [key, data] of page.records) {
+        if (!this.#records.has(key)) this.#records.set(key, JSON.parse(data));
+      }
+      after = page.after;
+    } while (after !== null);
+  }
+
+  /** Read what has come since: it may be earlier than the time that would satisfy a wait. */
+  async #readAgain(): Promise<void> {
+    this.#isReading = true;
+    await this.#read().catch((error: unknown) => this.abort(error));
+    this.#isReading = false;
+    this.poke();
   }
 
   record<T>(key: string): T | undefined {
@@ -205,14 +234,29 @@ export class Flow {
 
   /** Keep a record to write with the next one, or with the end of the run. */
   keep(put: RecordPut): void {
-    this.#records.set(put.key, put.data);
-    this.#puts.set(put.key, put);
+    this.#add(put);
+    const { order, type } = put.data as Partial<StepRecord>;
+    if (order !== undefined || type === "now") this.#hasSeen = true;
   }
 
   /** Write a record, after those that wait to be written. @throws JobError if the claim is lost */
   async put(put: RecordPut): Promise<void> {
-    this.keep(put);
+    this.#add(put);
     await this.flush();
+  }
+
+  #add(put: RecordPut): void {
+    this.#records.set(put.key, put.data);
+    this.#puts.set(put.key, put);
+  }
+
+  /**
+   * Write the outcomes that job code has seen, before it acts on them: after a crash they must be
+   * the same. @throws JobError if the claim is lost
+   */
+  async writeSeen(): Promise<void> {
+    if (this.#hasSeen) await this.flush();
+    else if (this.#seen !== null) await this.#seen;
   }
 
   /** Write the records that wait, after those under way: they arrive in the order of outcomes. */
@@ -228,10 +272,13 @@ export class Flow {
     };
     this.#writing += 1;
     const written = this.#written = write();
+    if (this.#hasSeen) this.#seen = written;
+    this.#hasSeen = false;
     try {
       await written;
     } finally {
       this.#writing -= 1;
+      if (this.#seen === written) this.#seen = null;
     }
   }
 
@@ -335,7 +382,7 @@ export class Flow {
       if (!isLeaving && operation.order === null && operation.run(nowMs)) running += 1;
     }
     // An outcome is delivered once it is recorded, and before the next one.
-    if (this.#writing > 0) return;
+    if (this.#writing > 0 || this.#isReading) return;
     let next: Operation | null = null;
     let first: { readonly operation: Operation; readonly at: number } | null = null;
     for (const operation of all) {
@@ -348,7 +395,13 @@ export class Flow {
     }
     if (next !== null) return next.deliver();
     if (isLeaving) return this.#left.resolve(LEFT);
-    if (first !== null) return first.operation.conclude(this.nextOrder());
+    if (first !== null) {
+      const { operation, at } = first;
+      if (operation.isTimed && at > this.#readAt && all.some(awaitsRecord)) {
+        return void this.#readAgain();
+      }
+      return operation.conclude(this.nextOrder());
+    }
     if (running === 0) void this.#park(all);
   }
 
@@ -361,4 +414,9 @@ export class Flow {
       this.#parked.reject(error);
     }
   }
+}
+
+/** True if an operation waits for what others record: a signal or the end of a child. */
+function awaitsRecord(operation: Operation): boolean {
+  return operation.order === null && operation.waits().some(({ key }) => key !== null);
 }

@@ -12,6 +12,7 @@ import type {
 import { PAYLOAD_BYTES_MAX } from "../../core/payload_chars.ts";
 import { quoteValue } from "../../core/text/quote_value.ts";
 import { DURATION_MS_MAX, parseDuration } from "../../core/time/duration.ts";
+import { systemRandom } from "../../platform/random.ts";
 import type { Flow } from "./flow.ts";
 import {
   SignalOperation,
@@ -154,17 +155,25 @@ export class FlowScope implements FlowContext {
       throw invalid("key", `two items of ${quoteValue(name)}: ${repeated}`);
     }
     if (!(max >= 1)) throw invalid("max", `${quoteValue(max)} at once: wanted 1 or more`);
+    const id = encodeURIComponent(name);
+    const open = this.#names.beginAs(`each:${id}`, name);
+    // A later time gives other names than the first one.
+    const again = open.key.slice(`${this.#prefix}each:${id}`.length);
     const results: Value[] = [];
     let next = 0;
     const work = async (): Promise<void> => {
       while (next < list.length) {
         const index = next++;
-        const prefix = `${this.#prefix}${encodeURIComponent(name)}[${keys[index]}].`;
+        const prefix = `${this.#prefix}${id}${again}[${keys[index]}].`;
         results[index] = await run(new FlowScope(this.#parts, prefix), list[index]!);
       }
     };
-    await Promise.all(Array.from({ length: Math.min(max, list.length) }, work));
-    return results;
+    try {
+      await Promise.all(Array.from({ length: Math.min(max, list.length) }, work));
+      return results;
+    } finally {
+      this.#names.end(open);
+    }
   };
 
   readonly first = (async (waits: Readonly<Record<string, Promise<unknown>>>) => {
@@ -174,6 +183,8 @@ export class FlowScope implements FlowContext {
 
   readonly now = (): Date => {
     const { flow } = this.#parts;
+    // A step that has ended does not ask again.
+    if (flow.inside.getStore() !== undefined) return new Date(flow.host.clock.now().wallMs);
     const key = `${this.#prefix}now#${++this.#times}`;
     const stored = flow.record<StepRecord>(key);
     if (stored !== undefined) return new Date(stored.value as number);
@@ -183,6 +194,7 @@ export class FlowScope implements FlowContext {
   };
 
   readonly random = (): number => {
+    if (this.#parts.flow.inside.getStore() !== undefined) return systemRandom.next();
     this.#random ??= randomOf(`${this.#parts.flow.host.instance.id}:${this.#prefix}`);
     return this.#random();
   };

@@ -57,6 +57,11 @@ export abstract class Awaited<Value> implements Operation {
 
   protected abstract replay(): void;
   abstract satisfiedAt(nowMs: number): number | null;
+
+  get isTimed(): boolean {
+    return false;
+  }
+
   abstract conclude(order: number): void;
   abstract waits(): readonly Wait[];
 
@@ -133,6 +138,12 @@ export class StepOperation extends Awaited<unknown> {
 
   async #try(): Promise<void> {
     const { flow, name } = this;
+    try {
+      await flow.writeSeen();
+    } catch (error) {
+      return flow.abort(error);
+    }
+    if (flow.isOver) return;
     const attempt = (this.stored?.tries ?? 0) + 1;
     let outcome: Pick<StepRecord, "value" | "error">;
     try {
@@ -211,6 +222,10 @@ export class SleepOperation extends Awaited<void> {
     this.succeed();
   }
 
+  override get isTimed(): boolean {
+    return true;
+  }
+
   satisfiedAt(nowMs: number): number | null {
     const dueAt = this.stored!.dueAt!;
     return dueAt <= nowMs ? dueAt : null;
@@ -259,23 +274,32 @@ export class SignalOperation extends Awaited<SignalAnswer> {
     this.succeed({ timedOut: false, value, by, at: new Date(at) });
   }
 
+  override get isTimed(): boolean {
+    return this.#arrived === null;
+  }
+
   satisfiedAt(nowMs: number): number | null {
-    const next = this.#signals.nextOf(this.name);
-    const arrived = this.flow.record<SignalRecord>(next);
-    const dueAt = this.stored!.dueAt ?? Infinity;
-    // A signal that came after the end of the wait, while no node looked, came too late.
-    if (arrived !== undefined && arrived.at <= dueAt) return arrived.at;
-    return dueAt <= nowMs ? dueAt : null;
+    const { dueAt } = this;
+    return this.#arrived?.at ?? (dueAt <= nowMs ? dueAt : null);
   }
 
   conclude(order: number): void {
-    const dueAt = this.stored!.dueAt ?? Infinity;
-    const next = this.#signals.nextOf(this.name);
-    const arrived = this.flow.record<SignalRecord>(next);
-    const isTaken = arrived !== undefined && arrived.at <= dueAt;
-    if (isTaken) this.#signals.take(next);
-    this.#keep(this.stored!.dueAt ?? null, { order, signal: isTaken ? next : null });
+    const signal = this.#arrived?.key ?? null;
+    if (signal !== null) this.#signals.take(signal);
+    this.#keep(this.stored!.dueAt ?? null, { order, signal });
     this.replay();
+  }
+
+  /** The end of the wait, epoch ms. */
+  get dueAt(): number {
+    return this.stored!.dueAt ?? Infinity;
+  }
+
+  /** The signal to take. One that came after the end of the wait, while no node looked, is late. */
+  get #arrived(): { readonly key: string; readonly at: number } | null {
+    const key = this.#signals.nextOf(this.name);
+    const arrived = this.flow.record<SignalRecord>(key);
+    return arrived !== undefined && arrived.at <= this.dueAt ? { key, at: arrived.at } : null;
   }
 
   waits(): readonly Wait[] {

@@ -1,10 +1,13 @@
 import { JobError } from "../../core/errors.ts";
+import { STEP_KEY_LENGTH_MAX } from "../../core/wait.ts";
 import { quoteValue } from "../../core/text/quote_value.ts";
 
 /** Longest name of a step, in characters. */
 const NAME_LENGTH_MAX = 100;
-/** Longest key of a step, encoded as in a URL. */
-const KEY_LENGTH_MAX = 150;
+/** Longest key that job code gives, encoded as in a URL. */
+const GIVEN_LENGTH_MAX = 150;
+/** Longest key of a step: records beside it have up to 16 more characters. */
+const KEY_LENGTH_MAX = STEP_KEY_LENGTH_MAX - 16;
 /** Characters that keys of records use. */
 const RESERVED = /[#[\]/!\p{Cc}]/u;
 
@@ -66,6 +69,7 @@ export class StepNames {
     }
     const suffix = entry.count === 1 ? "" : `#${entry.count}`;
     const open = { key: this.#prefix + id + suffix, entry };
+    checkKey(open.key, name);
     this.#open.add(open);
     return open;
   }
@@ -86,7 +90,7 @@ function ambiguous(name: string, first: Error, second: Error): JobError {
 
 function checkText(text: unknown, path: "name"): asserts text is string {
   const isValid = typeof text === "string" && text.length >= 1 && text.length <= NAME_LENGTH_MAX &&
-    !RESERVED.test(text);
+    !RESERVED.test(text) && text.isWellFormed();
   if (isValid) return;
   throw new JobError(
     "invalid_argument",
@@ -100,12 +104,23 @@ function checkText(text: unknown, path: "name"): asserts text is string {
 export function keyText(key: unknown): string {
   const isText = typeof key === "string" || typeof key === "number";
   const text = isText ? encodeURIComponent(String(key).toWellFormed()) : "";
-  if (text.length >= 1 && text.length <= KEY_LENGTH_MAX) return text;
+  if (text.length >= 1 && text.length <= GIVEN_LENGTH_MAX) return text;
   throw new JobError(
     "invalid_argument",
     `Cannot use ${quoteValue(key)} as the key of a step: expected a number or a text of 1 to ` +
-      `${KEY_LENGTH_MAX} characters, encoded as in a URL`,
+      `${GIVEN_LENGTH_MAX} characters, encoded as in a URL`,
     { path: "key" },
+  );
+}
+
+/** @throws JobError `invalid_argument` for a key that cannot be stored */
+function checkKey(key: string, name: string): void {
+  if (key.length <= KEY_LENGTH_MAX && key.isWellFormed()) return;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot use ${quoteValue(name)} as the name of a step: with its keys it has ${key.length} ` +
+      `characters in the store, at most ${KEY_LENGTH_MAX} are allowed`,
+    { path: "name", hint: "Use shorter names and keys of ctx.each" },
   );
 }
 
