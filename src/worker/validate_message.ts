@@ -143,7 +143,9 @@ export function readResult(value: unknown): AttemptResult | null {
 function readPark({ waits: given, steps: put }: Fields): AttemptResult | null {
   const waits = listOf(given, WAITS_MAX, readWait);
   const steps = listOf(put, PUTS_MAX, readPut);
-  return waits === null || steps === null ? null : { type: "park", waits, steps };
+  // Without a wait it would never continue.
+  if (waits === null || waits.length === 0 || steps === null) return null;
+  return { type: "park", waits, steps };
 }
 
 function readWait(value: unknown): Wait | null {
@@ -159,11 +161,22 @@ function readPut(value: unknown): StepPut | null {
   if (!isObject(value)) return null;
   const { key, data, isNew } = value;
   if (!isKey(key) || typeof data !== "string" || data.length > STEP_CHARS_MAX) return null;
+  if (!isJson(data)) return null;
   return { key, data, ...(isNew === true ? { isNew } : {}) };
 }
 
 function isKey(key: unknown): key is string {
-  return typeof key === "string" && key !== "" && key.length <= STEP_KEY_LENGTH_MAX;
+  return typeof key === "string" && key !== "" && key.length <= STEP_KEY_LENGTH_MAX &&
+    key.isWellFormed() && !key.includes("\0");
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The items of a list, each read; null if one is invalid or there are too many. */

@@ -29,6 +29,16 @@ const OURS: readonly Record<string, unknown>[] = [
   },
   { type: "late", run: 1, error: { ...error, exitCode: 3, signal: "SIGTERM" } },
   { type: "refused", run: 1 },
+  {
+    type: "result",
+    run: 1,
+    result: {
+      type: "park",
+      waits: [{ key: "wait:a", type: "signal", name: "a", until: null }],
+      steps: [{ key: "step:a", data: "{}" }],
+    },
+    reuse: "clean",
+  },
 ];
 
 for (const message of OURS) {
@@ -61,7 +71,22 @@ for (const message of FOREIGN) {
 
 const nested = (levels: number) => `${"[".repeat(levels)}${"]".repeat(levels)}`;
 
+const wait = { key: null, type: "time", name: "pause", until: 5 };
+const parked = (waits: unknown, steps: unknown = []) => ({
+  type: "result",
+  run: 1,
+  result: { type: "park", waits, steps },
+  reuse: "clean",
+});
+
 const MALFORMED: readonly unknown[] = [
+  parked([]),
+  parked([{ ...wait, key: "\ud800" }]),
+  parked([{ ...wait, key: "a\0b" }]),
+  parked([{ ...wait, until: 1.5 }]),
+  parked([wait], [{ key: "a", data: "{{{{" }]),
+  parked([wait], [{ key: "a", data: 5 }]),
+  parked([wait], [{ key: "\udc00", data: "1" }]),
   { type: "hello", pid: 1 },
   { type: "unfit" },
   { type: "started" },

@@ -1,3 +1,5 @@
+import { NEVER_DUE } from "../wait.ts";
+
 /** One step, wait, child or signal of an instance, as people see it. */
 export interface StepInfo {
   /** Identifies it within its instance. */
@@ -35,23 +37,21 @@ const KINDS: Readonly<Record<string, StepInfo["type"]>> = {
 export function readSteps(records: ReadonlyMap<string, string>): readonly StepInfo[] {
   const steps: StepInfo[] = [];
   for (const [key, data] of records) {
-    const step = readStep(key, JSON.parse(data) as unknown, records);
-    if (step !== null) steps.push(step);
+    steps.push(...readStep(key, fieldsOf(data), records));
   }
   const place = ({ order }: StepInfo) => order ?? Infinity;
   return steps.sort((a, b) => place(a) - place(b) || a.at - b.at);
 }
 
+// Job code can forge any record of its own instance: each member is checked.
 function readStep(
   key: string,
-  record: unknown,
+  fields: Fields,
   records: ReadonlyMap<string, string>,
-): StepInfo | null {
-  if (typeof record !== "object" || record === null) return null;
-  const fields = record as Fields;
+): readonly StepInfo[] {
   const whole = {
     key,
-    at: numberOr(fields.at, 0),
+    at: timeOf(fields.at) ?? 0,
     order: orderOf(key, fields, records),
     tries: 0,
     valueJson: null,
@@ -64,12 +64,12 @@ function readStep(
     const [, name = ""] = /^signal\/(.*)\/\d+$/.exec(key) ?? [];
     const by = typeof fields.by === "string" ? fields.by : null;
     const valueJson = jsonOf(fields.value);
-    return { ...whole, type: "signal", name, state: "done", valueJson, by, order: null };
+    return [{ ...whole, type: "signal", name, state: "done", valueJson, by, order: null }];
   }
-  if (key.startsWith("call:") || /^all:.*\/\d+$/.test(key)) return childOf(whole, fields);
-  if (key.startsWith("all:")) return null;
-  const type = KINDS[String(fields.type)];
-  return type === undefined ? null : ownStep(whole, type, fields, records);
+  if (key.startsWith("call:") || /^all:.*\/\d+$/.test(key)) return [childOf(whole, fields)];
+  if (key.startsWith("all:")) return [];
+  const type = Object.entries(KINDS).find(([name]) => name === fields.type)?.[1];
+  return type === undefined ? [] : [ownStep(whole, type, fields, records)];
 }
 
 type Whole = Omit<StepInfo, "type" | "name" | "state">;
@@ -79,11 +79,11 @@ function childOf(whole: Whole, { id, state, resultsJson, error }: Fields): StepI
   return {
     ...whole,
     type: "child",
-    name: decodeURIComponent(kind),
+    name: decoded(kind),
     state: state === "completed" ? "done" : "failed",
     valueJson: typeof resultsJson === "string" ? resultsJson : null,
-    error: error as StepInfo["error"] ?? null,
-    childId: String(id),
+    error: errorOf(error),
+    childId: textOf(id),
   };
 }
 
@@ -96,13 +96,11 @@ function ownStep(
   const { name, error, value, dueAt, signal, tries, isStuck } = fields;
   const isTimedOut = type === "wait" && signal === null;
   const taken = typeof signal === "string" ? records.get(signal) : undefined;
-  const valueOf = type === "wait" && taken !== undefined
-    ? (JSON.parse(taken) as Fields).value
-    : value;
+  const valueOf = type === "wait" && taken !== undefined ? fieldsOf(taken).value : value;
   return {
     ...whole,
     type,
-    name: String(name),
+    name: textOf(name),
     state: records.has(`canceled/${whole.key}`)
       ? "canceled"
       : whole.order === null && isStuck !== true
@@ -112,10 +110,10 @@ function ownStep(
       : isTimedOut
       ? "timedOut"
       : "done",
-    tries: numberOr(tries, 0),
+    tries: countOf(tries) ?? 0,
     valueJson: jsonOf(valueOf),
-    error: error as StepInfo["error"] ?? null,
-    dueAt: typeof dueAt === "number" ? dueAt : null,
+    error: errorOf(error),
+    dueAt: timeOf(dueAt),
   };
 }
 
@@ -124,15 +122,45 @@ function orderOf(
   { order }: Fields,
   records: ReadonlyMap<string, string>,
 ): number | null {
-  if (typeof order === "number") return order;
   const apart = records.get(`order/${key}`);
-  return apart === undefined ? null : numberOr((JSON.parse(apart) as Fields).order, 0);
+  return countOf(order) ?? (apart === undefined ? null : countOf(fieldsOf(apart).order));
+}
+
+/** The members of a record; empty for one without. */
+function fieldsOf(text: string): Fields {
+  const record = JSON.parse(text) as unknown;
+  return typeof record === "object" && record !== null ? record as Fields : {};
 }
 
 function jsonOf(value: unknown): string | null {
   return value === undefined ? null : JSON.stringify(value);
 }
 
-function numberOr(value: unknown, other: number): number {
-  return typeof value === "number" ? value : other;
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+function errorOf(value: unknown): StepInfo["error"] {
+  if (typeof value !== "object" || value === null) return null;
+  const { name, message } = value as Fields;
+  return { name: textOf(name), message: textOf(message) };
+}
+
+/** A whole number of at most 31 bits; null for anything else. */
+function countOf(value: unknown): number | null {
+  const isCount = Number.isInteger(value) && Math.abs(value as number) < 2 ** 31;
+  return isCount ? value as number : null;
+}
+
+/** Epoch ms of a time that every message can carry; null for anything else. */
+function timeOf(value: unknown): number | null {
+  return typeof value === "number" && value >= 0 && value <= NEVER_DUE ? value : null;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
