@@ -91,6 +91,8 @@ export function madeKey(key: string): string {
 /** The count of children that have not ended. */
 export interface OpenChildren {
   readonly open: number;
+  /** All of them; absent in records of earlier versions. */
+  readonly total?: number;
   /** True to end the wait at the first failure. */
   readonly isFast: boolean;
 }

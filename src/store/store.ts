@@ -313,6 +313,7 @@ export type StoreReads = Pick<
   | "getSchedule"
   | "listSchedules"
   | "listFates"
+  | "listMemos"
   | keyof SpanReads
   | "upcoming"
   | "stats"

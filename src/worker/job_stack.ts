@@ -67,7 +67,7 @@ function endStacks(text: string, places: string): string {
   let frames: string[] = [];
   const end = () => {
     const count = framesToKeep(frames, places);
-    kept.push(...frames.slice(0, count));
+    kept.push(...fromJob(frames.slice(0, count), places));
     const next = count < frames.length ? NEXT.exec(frames.at(-1)!)?.[0] : undefined;
     if (next !== undefined && kept.length > 0) kept[kept.length - 1] += next;
     frames = [];
@@ -82,6 +82,14 @@ function endStacks(text: string, places: string): string {
   }
   end();
   return kept.join("\n");
+}
+
+/** Frames without the first ones, if these are of this program: the job's code called it. */
+function fromJob(frames: readonly string[], places: string): readonly string[] {
+  const isInner = (frame: string) =>
+    placeOf(frame).startsWith(places) || RUNTIME.test(placeOf(frame));
+  const first = frames.findIndex((frame) => !isInner(frame));
+  return first > 0 && placeOf(frames[0]!).startsWith(places) ? frames.slice(first) : frames;
 }
 
 /** Number of frames, innermost first, up to the end of the job's code. */

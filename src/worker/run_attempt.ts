@@ -2,7 +2,8 @@ import type { ArgumentInput, Signature } from "../core/arguments/signature.ts";
 import { bindArguments, convertArguments } from "../core/arguments/convert.ts";
 import { DURATION_MS_MAX, parseDuration } from "../core/time/duration.ts";
 import { encodeResults } from "../core/arguments/encode.ts";
-import { messageOf } from "../core/errors.ts";
+import { isJobError, messageOf } from "../core/errors.ts";
+import type { SecretMask } from "../core/text/secret_mask.ts";
 import type { ErrorInfo } from "../core/instance.ts";
 import type { JobDefinition, JobHandlers } from "../core/job/job.ts";
 import type { JobFunction } from "../core/stored_types.ts";
@@ -24,6 +25,9 @@ export interface JobCode {
 
 /** Error of a run that took back what steps did; the store has the error of the instance. */
 const UNWOUND: ErrorInfo = { name: "Error", message: "What the steps did was taken back" };
+
+/** Most characters of what is added to the message of an error. */
+const TEXT_MAX = 400;
 
 /** Load the code of a job. A module is imported once per version of its content. */
 export async function loadCode(
@@ -169,7 +173,7 @@ async function callHandlers(
   const { onTerminate, retryDelay } = handlers;
   let { failure } = given;
   const resultOf = (wish: RetryWish | undefined): AttemptResult => {
-    const error = encodeJobError(failure, scope.mask);
+    const error = describeFailure(failure, scope.mask);
     return wish === undefined ? { type: "error", error } : { type: "error", error, wish };
   };
   if (!onTerminate && !retryDelay) return resultOf(given.wish);
@@ -189,6 +193,25 @@ async function callHandlers(
   } catch (error) {
     scope.note("error", `retryDelay failed; the retry policy applies: ${messageOf(error)}`);
     return resultOf(undefined);
+  }
+}
+
+/** An error as data. It names the step or the child that failed, or the remedy. Never throws. */
+function describeFailure(failure: unknown, mask: SecretMask): ErrorInfo {
+  const info = encodeJobError(failure, mask);
+  try {
+    const { message } = info;
+    if (failure instanceof StepError) {
+      const { step, childId } = failure;
+      const what = childId === undefined ? `Step "${step}"` : `Child "${step}" (${childId})`;
+      return { ...info, message: `${mask.bounded(what, TEXT_MAX)} failed: ${message}` };
+    }
+    const hint = isJobError(failure) ? failure.hint : undefined;
+    return hint === undefined
+      ? info
+      : { ...info, message: `${message}. ${mask.bounded(hint, TEXT_MAX)}` };
+  } catch {
+    return info;
   }
 }
 

@@ -61,7 +61,11 @@ test("a step that fails for good ends the instance without a retry of the whole"
   };
   await withFlow(run, async (flow) => {
     const { state, attempt, error } = await flow.end();
-    assert.deepEqual([state, attempt, error?.message], ["terminated", 1, "broken"]);
+    assert.deepEqual([state, attempt, error?.message], [
+      "terminated",
+      1,
+      'Step "bad" failed: broken',
+    ]);
     assert.equal(runs, 1);
   }, { retry: 5 });
 });

@@ -23,11 +23,15 @@ export function settledAt(instance: JobInstance): Timestamp | undefined {
     instance.timedOutAt;
 }
 
-/** Duration of the current or the final attempt; undefined without one. */
-export function tookText(
-  { state, processedAt, durationMs }: JobInstance,
-  nowMs: number,
-): string | undefined {
+/**
+ * Duration of the current or the final attempt, of one with waits since its first step; undefined
+ * without one.
+ */
+export function tookText(instance: JobInstance, nowMs: number): string | undefined {
+  const { state, processedAt, durationMs, resumes, stepsAt } = instance;
+  const beganMs = resumes > 0 ? msOf(stepsAt) : undefined;
+  const endMs = msOf(settledAt(instance));
+  if (beganMs !== undefined) return runText(Math.max(0, (endMs ?? nowMs) - beganMs));
   if (durationMs !== undefined) return runText(Number(durationMs));
   const startMs = msOf(processedAt);
   const isRunning = stateName(state) === "Processing" && startMs !== undefined;

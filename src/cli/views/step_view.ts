@@ -38,13 +38,21 @@ export const STEP_VIEW: MessageView<Step> = {
   ],
 };
 
-function resultText({ error, valueJson, childId, by }: Step): string | undefined {
+function resultText({ type, error, valueJson, childId, by }: Step): string | undefined {
+  const value = type === "children" ? countsText(valueJson) : valueJson;
   const parts = [
-    error === undefined ? valueJson : error.split("\n")[0],
+    error === undefined ? value : error.split("\n")[0],
     by === undefined ? undefined : `by ${by}`,
     childId === undefined ? undefined : `instance ${childId.slice(-8)}`,
   ].filter((part) => part !== undefined);
   return parts.length === 0 ? undefined : makeVisible(parts.join(", "));
+}
+
+/** The ends of several children: `37 done, 3 open`. */
+function countsText(valueJson: string | undefined): string | undefined {
+  const counts = Object.entries(JSON.parse(valueJson ?? "{}") as Record<string, number>);
+  const shown = counts.filter(([, count]) => count > 0).sort(([a], [b]) => a < b ? -1 : 1);
+  return shown.map(([state, count]) => `${count} ${STATES[state] ?? state}`).join(", ");
 }
 
 /** The waits of a parked instance: `signal "approved", until 2026-12-08 09:00:00`. */

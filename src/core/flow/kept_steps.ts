@@ -10,6 +10,7 @@ import {
   UNDO_KEY,
 } from "../wait.ts";
 import type { RetryFrom } from "./retry_from.ts";
+import { decoded, fieldsOf } from "./step_info.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -57,7 +58,7 @@ export function keptSteps(
   const keys = kept.flatMap(({ key }) => [key, ...partsOf(key, records)]);
   const lastAt = Math.max(-1, ...kept.map(({ fields }) => Number(fields.at ?? 0)));
   for (const [key, text] of records) {
-    if (/(^|\.)now#\d+$/.test(key) && Number(readFields(text).at) <= lastAt) keys.push(key);
+    if (/(^|\.)now#\d+$/.test(key) && Number(fieldsOf(text).at) <= lastAt) keys.push(key);
   }
   if (keys.length > STEPS_MAX) {
     throw new JobError(
@@ -81,9 +82,9 @@ function outcomesOf(records: ReadonlyMap<string, string>): readonly Outcome[] {
       continue;
     }
     if (records.has(`canceled/${key}`)) continue;
-    const fields = readFields(text);
+    const fields = fieldsOf(text);
     const apart = records.get(`order/${key}`);
-    const order = fields.order ?? (apart === undefined ? undefined : readFields(apart).order);
+    const order = fields.order ?? (apart === undefined ? undefined : fieldsOf(apart).order);
     if (typeof order !== "number") continue;
     found.push({ key, name, order, fields });
   }
@@ -103,7 +104,7 @@ function keyOfOpen(records: ReadonlyMap<string, string>): ReadonlySet<string> {
 /** The name in the key of a step, wait or call; the kind of children. Null for other records. */
 function nameOf(key: string): string | null {
   const [, type, name] = /(?:^|\.)(step|sleep|wait|call|all):([^[#/]*)/.exec(key) ?? [];
-  if (type === "call" || type === "all") return decodeURIComponent(name!.split(":")[0]!);
+  if (type === "call" || type === "all") return decoded(name!.split(":")[0]!);
   return name ?? null;
 }
 
@@ -180,11 +181,6 @@ function setPuts(
 function isFailed({ error, state }: Fields): boolean {
   return (error !== undefined && error !== null) ||
     (state !== undefined && state !== "completed");
-}
-
-function readFields(text: string): Fields {
-  const value = JSON.parse(text) as unknown;
-  return typeof value === "object" && value !== null ? value as Fields : {};
 }
 
 function ambiguous(word: string, found: readonly Outcome[]): JobError {

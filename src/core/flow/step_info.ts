@@ -15,7 +15,10 @@ export interface StepInfo {
   readonly order: number | null;
   /** Tries so far; 0 where there are none. */
   readonly tries: number;
-  /** JSON text of what it returned; null for nothing. */
+  /**
+   * JSON text of what it returned; null for nothing. Of several children: how many ended, by state,
+   * and how many are open.
+   */
   readonly valueJson: string | null;
   readonly error: { readonly name: string; readonly message: string } | null;
   /** Its end in any case, or its next try, epoch ms; null for neither. */
@@ -66,21 +69,67 @@ function readStep(
     const valueJson = jsonOf(fields.value);
     return [{ ...whole, type: "signal", name, state: "done", valueJson, by, order: null }];
   }
-  if (key.startsWith("call:") || /^all:.*\/\d+$/.test(key)) return [childOf(whole, fields)];
-  if (key.startsWith("all:")) return [];
+  if (fields.type === undefined && /(?:^|\.)(?:call|all):/.test(key)) {
+    if (/\/open$/.test(key)) return [childrenOf(whole, fields, records)];
+    const isOne = /(?:^|\.)call:/.test(key) || /\/\d+$/.test(key);
+    return isOne ? [childOf(whole, fields)] : [];
+  }
   const type = Object.entries(KINDS).find(([name]) => name === fields.type)?.[1];
   return type === undefined ? [] : [ownStep(whole, type, fields, records)];
+}
+
+const CHILD_STATES: Readonly<Record<string, StepInfo["state"]>> = {
+  completed: "done",
+  canceled: "canceled",
+  timedOut: "timedOut",
+};
+
+/** The kind of the job in the key of a call. */
+function kindIn(key: string): string {
+  return decoded(/(?:^|\.)(?:call|all):([^:]*)/.exec(key)?.[1] ?? "");
+}
+
+/** Several children of one call, from their count. */
+function childrenOf(
+  whole: Whole,
+  { open }: Fields,
+  records: ReadonlyMap<string, string>,
+): StepInfo {
+  const key = whole.key.slice(0, -"/open".length);
+  const counts: Record<string, number> = {};
+  for (const [one, data] of records) {
+    if (!one.startsWith(`${key}/`) || !/\/\d+$/.test(one)) continue;
+    const state = CHILD_STATES[String(fieldsOf(data).state)] ?? "failed";
+    counts[state] = (counts[state] ?? 0) + 1;
+  }
+  const end = records.get(key);
+  const order = orderOf(key, {}, records);
+  return {
+    ...whole,
+    key,
+    type: "children",
+    name: kindIn(key),
+    state: records.has(`canceled/${key}`)
+      ? "canceled"
+      : end === undefined
+      ? "waiting"
+      : Object.keys(counts).every((state) => state === "done")
+      ? "done"
+      : "failed",
+    at: timeOf(fieldsOf(end ?? "{}").at) ?? 0,
+    order,
+    valueJson: JSON.stringify({ open: countOf(open) ?? 0, ...counts }),
+  };
 }
 
 type Whole = Omit<StepInfo, "type" | "name" | "state">;
 
 function childOf(whole: Whole, { id, state, resultsJson, error }: Fields): StepInfo {
-  const [, kind = ""] = whole.key.split(":");
   return {
     ...whole,
     type: "child",
-    name: decoded(kind),
-    state: state === "completed" ? "done" : "failed",
+    name: kindIn(whole.key),
+    state: CHILD_STATES[String(state)] ?? "failed",
     valueJson: typeof resultsJson === "string" ? resultsJson : null,
     error: errorOf(error),
     childId: textOf(id),
@@ -127,7 +176,7 @@ function orderOf(
 }
 
 /** The members of a record; empty for one without. */
-function fieldsOf(text: string): Fields {
+export function fieldsOf(text: string): Fields {
   const record = JSON.parse(text) as unknown;
   return typeof record === "object" && record !== null ? record as Fields : {};
 }
@@ -157,7 +206,8 @@ function timeOf(value: unknown): number | null {
   return typeof value === "number" && value >= 0 && value <= NEVER_DUE ? value : null;
 }
 
-function decoded(text: string): string {
+/** A part of a key as job code gave it. */
+export function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {

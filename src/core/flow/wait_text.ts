@@ -1,7 +1,10 @@
-import type { Wait } from "../wait.ts";
+import type { OpenChildren, Wait } from "../wait.ts";
 
 /** The part of a wait that is put into words. */
-export type WaitWords = Pick<Wait, "type" | "name">;
+export type WaitWords = Pick<Wait, "type" | "name"> & {
+  /** Of several children: the count, if it is known. */
+  readonly count?: Pick<OpenChildren, "open" | "total">;
+};
 
 /** Waits in a sentence: `signal "approved" or the end of pause "late"`. */
 export function waitsText(waits: readonly WaitWords[]): string {
@@ -10,7 +13,7 @@ export function waitsText(waits: readonly WaitWords[]): string {
   return shown.join(" or ") + (more > 0 ? ` or ${more} more` : "");
 }
 
-function oneText({ type, name }: WaitWords): string {
+function oneText({ type, name, count }: WaitWords): string {
   switch (type) {
     case "time":
       return `the end of pause "${name}"`;
@@ -19,7 +22,9 @@ function oneText({ type, name }: WaitWords): string {
     case "child":
       return `child "${name}"`;
     case "children":
-      return `children "${name}"`;
+      return count?.total === undefined
+        ? `children "${name}"`
+        : `${count.open} of ${count.total} children "${name}"`;
     case "step":
       return `the next try of step "${name}"`;
     case "undo":

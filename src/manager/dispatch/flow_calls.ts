@@ -117,7 +117,7 @@ export class FlowCalls {
         { hint: "Call it in several parts" },
       );
     }
-    const open = { open: all.length, isFast: isFast === true };
+    const open = { open: all.length, total: all.length, isFast: isFast === true };
     await this.#put(by, [{ key: openKey(key), data: JSON.stringify(open), isNew: true }]);
     for (let from = 0; from < all.length; from += BATCH_MAX) {
       const part = all.slice(from, from + BATCH_MAX);

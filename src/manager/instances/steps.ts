@@ -74,7 +74,32 @@ export async function listSteps(
   id: string,
   { store, clock }: StepParts,
 ): Promise<readonly StepInfo[]> {
-  return readSteps(await readStepRecords(await findInstance(id, { store, clock }), store));
+  const instance = await findInstance(id, { store, clock });
+  const steps = readSteps(await readStepRecords(instance, store));
+  return [...steps, ...waitedChildren(instance, steps)];
+}
+
+/** The children that an instance waits for: they have no record before their end. */
+function waitedChildren(
+  { waits, scheduledAt }: Instance,
+  steps: readonly StepInfo[],
+): readonly StepInfo[] {
+  const known = new Set(steps.map(({ key }) => key));
+  const missing = (waits ?? []).filter(({ type, key }) => type === "child" && !known.has(key!));
+  return missing.map(({ key, name }) => ({
+    key: key!,
+    type: "child",
+    name,
+    state: "waiting",
+    at: scheduledAt ?? 0,
+    order: null,
+    tries: 0,
+    valueJson: null,
+    error: null,
+    dueAt: null,
+    childId: null,
+    by: null,
+  }));
 }
 
 /** The step records of an instance, by key. */

@@ -11,6 +11,8 @@ import {
   type ScheduleRecord,
   type TickFate,
 } from "../../core/time/schedule.ts";
+import { NEVER_DUE, type OpenChildren, openKey, stepMemoKey } from "../../core/wait.ts";
+import type { WaitWords } from "../../core/flow/wait_text.ts";
 import { isFinal } from "../../core/state.ts";
 import { nextTickOf } from "../../core/time/ticks.ts";
 import type { Pause } from "../../store/store.ts";
@@ -126,7 +128,7 @@ class Explainer {
       ...NOTHING,
       kind: instance.kind,
       timezone,
-      at: scheduledFor ?? instance.dueAt,
+      at: scheduledFor ?? (instance.dueAt === NEVER_DUE ? instance.createdAt : instance.dueAt),
       outcome: outcomeOf(instance),
       reason: instance.reason,
       rule,
@@ -306,7 +308,18 @@ class Explainer {
     const timezone = record?.spec.timezone ?? await this.#parts.facts.timezoneOf(instance.kind);
     const block = await this.#parts.facts.blockOf(instance);
     const nowMs = this.#nowMs;
-    return instanceWhy(instance, { nowMs, timezone, ahead, pause, jitterMs, block });
+    const waits = await this.#countedWaits(instance);
+    return instanceWhy(instance, { nowMs, timezone, ahead, pause, jitterMs, block, waits });
+  }
+
+  /** The waits of an instance, those for several children with their count. */
+  async #countedWaits({ id, waits }: Instance): Promise<readonly WaitWords[]> {
+    return await Promise.all((waits ?? []).map(async (wait) => {
+      if (wait.type !== "children" || wait.key === null) return wait;
+      const prefix = stepMemoKey(id, openKey(wait.key));
+      const [memo] = await this.#parts.store.listMemos({ prefix, after: null, limit: 1 });
+      return memo === undefined ? wait : { ...wait, count: JSON.parse(memo.data) as OpenChildren };
+    }));
   }
 
   async #unloaded(kind: string): Promise<string> {

@@ -3,7 +3,7 @@ import { isBlackedOut } from "../../core/time/blackout.ts";
 import { formatDuration, runText } from "../../core/time/duration.ts";
 import { formatLocal } from "../../core/time/local_time.ts";
 import { type Instance, isElsewhere } from "../../core/instance.ts";
-import { waitsText } from "../../core/flow/wait_text.ts";
+import { waitsText, type WaitWords } from "../../core/flow/wait_text.ts";
 import { NEVER_DUE } from "../../core/wait.ts";
 import { type Block, blockWords } from "../../core/job/limits.ts";
 import { CHANGED, type ScheduleRecord, type TickFate } from "../../core/time/schedule.ts";
@@ -23,6 +23,8 @@ interface InstanceFacts {
   readonly jitterMs: number;
   /** The limit that keeps it from running. */
   readonly block: Block | null;
+  /** What it waits for. */
+  readonly waits: readonly WaitWords[];
 }
 
 /** Explain the state of an instance in one sentence. */
@@ -107,7 +109,7 @@ function waitingWhy(instance: Instance, facts: InstanceFacts): string {
   if (waits !== null && dueAt > nowMs) {
     const last = Math.min(dueAt, deadlineAt ?? Infinity);
     const end = last >= NEVER_DUE ? "" : `, until ${at(last)} at the latest`;
-    return `It is parked and waits for ${waitsText(waits)}, since ${at(scheduledAt)}${end}`;
+    return `It is parked and waits for ${waitsText(facts.waits)}, since ${at(scheduledAt)}${end}`;
   }
   if (reason === "queued" && ahead !== null && ahead.id !== instance.id) {
     return `It waits until ${ahead.id} of the same schedule has ended`;

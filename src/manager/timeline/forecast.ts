@@ -171,6 +171,7 @@ function waitingEntry(
     pause: null,
     jitterMs: 0,
     block: null,
+    waits: instance.waits ?? [],
   });
   return {
     at: dueAt,

@@ -1828,7 +1828,7 @@ export type Step = Message<"job.v1.Step"> & {
   key: string;
 
   /**
-   * "step", "time", "wait", "child" or "signal".
+   * "step", "time", "wait", "child", "children" or "signal".
    *
    * @generated from field: string type = 2;
    */
@@ -1866,7 +1866,7 @@ export type Step = Message<"job.v1.Step"> & {
   tries: number;
 
   /**
-   * JSON text of what it returned.
+   * JSON text of what it returned. Of children: how many ended, by state, and how many are open.
    *
    * @generated from field: optional string value_json = 8;
    */

@@ -27,7 +27,9 @@ import {
 import { countInstances, listHistory, listInstances, readerOfLogs } from "./reading/reads.ts";
 import { countSpans, listGaps, listLater } from "./reading/spans.ts";
 import { listUpcoming } from "./reading/upcoming.ts";
+import { listMemos } from "./operations/memos.ts";
 import type { LedgerState } from "./state.ts";
+import type { MemoRange } from "./tables/tables.ts";
 
 /**
  * Reads the state of a ledger. `turn` yields to everything else waiting in the event loop; the
@@ -67,6 +69,10 @@ export abstract class LedgerReader implements StoreReads {
       ({ tables }) =>
         pageOfFates(query, page, (range) => tables.ticks.list(query.scheduleId, range)),
     );
+  }
+
+  listMemos(range: MemoRange) {
+    return this.read("list memos", (state) => listMemos(state, range));
   }
 
   upcoming(query: UpcomingQuery) {

@@ -27,7 +27,7 @@ import { enqueue } from "./operations/enqueue.ts";
 import { appendLogs } from "./operations/logs.ts";
 import { recordRuns } from "./operations/external_runs.ts";
 import { joinNode, leaveNode, listNodes, reportNode, setNodeWorkers } from "./operations/nodes.ts";
-import { addNews, listMemos, putMemo, removeMemos } from "./operations/memos.ts";
+import { addNews, putMemo, removeMemos } from "./operations/memos.ts";
 import { removePause, setPause } from "./operations/pauses.ts";
 import { putSteps, signal } from "./operations/flows.ts";
 import { redrive } from "./operations/redrive.ts";
@@ -43,7 +43,6 @@ import { settle } from "./operations/settle.ts";
 import type { Freshness, LedgerOwner, OperationOptions } from "./owner.ts";
 import { type LedgerRead, LedgerReader } from "./reader.ts";
 import type { LedgerState, Moment } from "./state.ts";
-import type { MemoRange } from "./tables/tables.ts";
 
 /** The argument of a method of the store. */
 type Request<Name extends keyof Store> = Store[Name] extends (request: infer R) => unknown ? R
@@ -211,10 +210,6 @@ export class LedgerStore extends LedgerReader implements Store {
       const isLive = (until: number | null) => until === null || until > this.#lastWallMs;
       return [...pauses.values()].filter(({ until }) => isLive(until));
     });
-  }
-
-  listMemos(range: MemoRange) {
-    return this.read("list memos", (state) => listMemos(state, range));
   }
 
   async joinNode(request: Request<"joinNode">) {

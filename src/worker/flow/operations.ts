@@ -71,6 +71,8 @@ export abstract class Awaited<Value> implements Operation {
 
   fail(error: unknown): void {
     this.#finish();
+    // Its own stack has no place of job code.
+    if (error instanceof Error) error.stack = stackAt(this.open.entry.origin, error);
     this.#answer.reject(error);
   }
 
@@ -336,6 +338,12 @@ export class SignalsTaken {
       if (!this.#taken.has(key)) return key;
     }
   }
+}
+
+/** The stack of an error as if it were made where job code began the step. */
+function stackAt({ stack = "" }: Error, { name, message }: Error): string {
+  const frames = stack.split("\n").filter((line) => /^\s+at /.test(line));
+  return [`${name}: ${message}`, ...frames].join("\n");
 }
 
 function failureOf(

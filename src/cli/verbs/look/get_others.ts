@@ -2,7 +2,7 @@ import { orElseIf } from "../../../core/or_else.ts";
 import { JobError } from "../../../core/errors.ts";
 import { didYouMean } from "../../../core/text/nearest.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
-import type { Node, Schedule } from "../../../rpc/gen/job_pb.ts";
+import type { Node, Schedule, Step } from "../../../rpc/gen/job_pb.ts";
 import { resolveId } from "../../lookup/find_instance.ts";
 import { findSchedule } from "../../lookup/lookup.ts";
 import type { Printer } from "../../output/printer.ts";
@@ -12,6 +12,9 @@ import { nodeLines, scheduleLines } from "../../views/details.ts";
 import { NODE_VIEW } from "../../views/node_view.ts";
 import { STEP_VIEW } from "../../views/step_view.ts";
 import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
+
+/** Most children of one call that are shown to people. */
+const MEMBERS_MAX = 20;
 
 /** The verb for a schedule of a group: `jobctl get schedule`. */
 export function scheduleVerb(group: string): Verb {
@@ -52,9 +55,22 @@ export function stepsVerb(group: string): Verb {
       const connection = await client();
       const uuid = await resolveId(connection, args.word("ID"), `jobctl ${group} steps last:KIND`);
       const { steps } = await connection.listSteps({ uuid });
-      await printer.list(STEP_VIEW, steps, "It has recorded no steps");
+      const shown = printer.isHuman ? withoutMany(steps) : steps;
+      await printer.list(STEP_VIEW, shown, "It has recorded no steps");
     },
   };
+}
+
+/** The steps without the members of large calls: the line of all has their count. */
+function withoutMany(steps: readonly Step[]): readonly Step[] {
+  const calls = new Set(steps.flatMap(({ type, key }) => type === "children" ? [key] : []));
+  const callOf = ({ key }: Step) => key.slice(0, Math.max(0, key.lastIndexOf("/")));
+  const counts = new Map<string, number>();
+  for (const step of steps) counts.set(callOf(step), (counts.get(callOf(step)) ?? 0) + 1);
+  return steps.filter((step) => {
+    const call = callOf(step);
+    return !calls.has(call) || counts.get(call)! <= MEMBERS_MAX;
+  });
 }
 
 /** The verb for a node of a group: `jobctl get node`. */

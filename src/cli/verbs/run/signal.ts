@@ -1,3 +1,4 @@
+import { JobError } from "../../../core/errors.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import { quoteValue } from "../../../core/text/quote_value.ts";
 import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
@@ -5,6 +6,7 @@ import { findInstance, resolveId } from "../../lookup/find_instance.ts";
 import { present } from "../../lookup/lookup.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
 import type { OptionSpecs, WordSpec } from "../../parsing/options.ts";
+import { isFinalState } from "../../io/wire.ts";
 import type { Verb, VerbContext } from "../../verb/verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 
@@ -124,12 +126,19 @@ async function awaitedSignal(
   const instance = await findInstance(await client(), word, `jobctl ${verb} last:KIND`);
   const names = [...new Set(signalsOf(instance))];
   if (names.length === 1) return names[0]!;
+  if (isFinalState(instance.state)) {
+    throw new JobError(
+      "conflict",
+      `Cannot ${verb} instance "${instance.uuid}": it has already finished`,
+      { hint: `See jobctl get instance ${instance.uuid}` },
+    );
+  }
   const which = names.length === 0
     ? "it waits for no signal"
     : `it waits for several: ${names.map((one) => quoteValue(one)).join(", ")}`;
   throw usageError(
     `Cannot ${verb} instance "${makeVisible(word)}": ${makeVisible(which)}`,
-    "Name the signal, or see jobctl describe instance ID",
+    `Name the signal, or see jobctl describe instance ${instance.uuid}`,
   );
 }
 

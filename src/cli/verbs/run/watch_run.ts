@@ -10,6 +10,7 @@ import { present } from "../../lookup/lookup.ts";
 import type { Printer } from "../../output/printer.ts";
 import type { VerbContext } from "../../verb/verb.ts";
 import { argumentsText, blockText } from "../../views/instance_view.ts";
+import { waitsShown } from "../../views/step_view.ts";
 import { isFinalState, msOf, stateName } from "../../io/wire.ts";
 import { endText, existingText, printEnded, showRun } from "./show_run.ts";
 
@@ -114,6 +115,8 @@ class Watch {
   /** Output waits while a question is open. */
   #question: Promise<void> | null = null;
   #instance: JobInstance;
+  /** The waits that were shown last. */
+  #waits = "";
   departure: Departure | null = null;
   isCanceling = false;
   /** True while an answer is awaited. */
@@ -212,6 +215,15 @@ class Watch {
     const hasRun = stateName(before.state) === "Processing" || attempts > (before.attempts ?? 0);
     this.#instance = instance;
     if (!printer.isHuman || !hasRun || stateName(instance.state) !== "Scheduled") return;
+    if (instance.waits.length > 0) {
+      const text = waitsShown(instance, printer);
+      if (text === this.#waits) return;
+      this.#waits = text;
+      return await printer.remark(`Parked: waits for ${text}`);
+    }
+    if (instance.reason === "unwinding") {
+      return await printer.remark(`Attempt ${attempts} failed: what its steps did is taken back`);
+    }
     const how = (instance.failures ?? 0) > (before.failures ?? 0) ? "failed" : "ended";
     const next = formatRelative(msOf(dueAt) ?? 0, printer.nowMs);
     await printer.remark(`Attempt ${attempts} ${how}: the next is due ${next}`);
