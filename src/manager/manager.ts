@@ -386,11 +386,13 @@ export class Manager implements ManagerApi, LiveFacts {
     return this.workers();
   }
 
-  async signalInstance(...[target, name, options = {}]: Parameters<ManagerApi["signalInstance"]>) {
-    const { signalInstance } = await import("./instances/steps.ts");
-    const to = "id" in target ? { id: (await this.getInstance(target.id)).id } : target;
+  async signalInstance(...[target, name, given]: Parameters<ManagerApi["signalInstance"]>) {
+    const { readTarget, signalInstance } = await import("./instances/steps.ts");
+    const options = readOptions("signal", given, "send a signal");
+    const to = readTarget(target);
+    const found = "id" in to ? { id: (await this.getInstance(to.id)).id } : to;
     const { store, options: { clock } } = this.parts;
-    return await signalInstance(to, name, options, { store, clock });
+    return await signalInstance(found, name, options, { store, clock });
   }
 
   async listSteps(id: string) {

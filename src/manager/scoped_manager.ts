@@ -61,11 +61,11 @@ function instanceRules(manager: ManagerApi, queries: ScopedQueries) {
     retryInstance: async (id, options) =>
       await manager.retryInstance((await queries.getInstance(id)).id, options),
     async signalInstance(target, name, options) {
-      if ("kind" in target) {
+      if (typeof target === "object" && "kind" in target) {
         scope.check(target.kind);
         return await manager.signalInstance(target, name, options);
       }
-      const { id } = await queries.getInstance(target.id);
+      const { id } = await queries.getInstance(typeof target === "string" ? target : target.id);
       return await manager.signalInstance({ id }, name, options);
     },
     listSteps: async (id) => await manager.listSteps((await queries.getInstance(id)).id),

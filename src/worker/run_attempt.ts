@@ -26,7 +26,7 @@ export interface JobCode {
 /** Error of a run that took back what steps did; the store has the error of the instance. */
 const UNWOUND: ErrorInfo = { name: "Error", message: "What the steps did was taken back" };
 
-/** Most characters of what is added to the message of an error. */
+/** Most characters of an addition to the message of an error. */
 const TEXT_MAX = 400;
 
 /** Load the code of a job. A module is imported once per version of its content. */
@@ -99,7 +99,9 @@ async function runOrTakeBack(scope: AttemptScope, run: () => unknown): Promise<u
     if (parked !== null) return parked;
     throw thrown;
   }
-  if (value instanceof Parked || scope.abortCause !== null || !scope.isUnwinding) return value;
+  if (value instanceof Parked || scope.abortCause !== null) return value;
+  if (value !== LEFT) scope.flow?.flow.warnOfRunning();
+  if (!scope.isUnwinding) return value;
   const parked = await scope.takeBack();
   if (parked === null && value === LEFT) throw errorOfInfo(UNWOUND);
   return parked ?? value;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import process from "node:process";
 import test from "node:test";
 import { isFinal } from "../../src/core/state.ts";
+import { isJobError } from "../../src/core/errors.ts";
 import { UNDO_SIGNAL } from "../../src/core/wait.ts";
 import { type Context, type FlowContext, Manager, type StoreOptions } from "../../src/index.ts";
 import { seededRandom } from "../support/seeded_random.ts";
@@ -227,7 +228,11 @@ async function tryProgram(
       // It may be canceled meanwhile.
       await decide.catch(() => {});
     }
-    if (draw() < 0.5) await managers[0]!.signalInstance({ id }, "go", { value: draw() });
+    if (draw() < 0.5) {
+      const sent = managers[0]!.signalInstance(id, "go", { value: draw() });
+      // An instance that waits for its next try takes no more than the most.
+      await sent.catch((error: unknown) => assert.ok(isJobError(error, "resource_exhausted")));
+    }
     // A second cancel ends it at once.
     const mayCancel = world.hasUndos ? !canceled.has(id) : !world.first.has(`${id} error`);
     if (mayCancel && draw() < 0.1) {

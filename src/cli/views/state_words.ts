@@ -75,14 +75,16 @@ export function failedCell({ reason = "", errorDetail }: Omit<Stated, "state">):
   return { text: joined("failed", isError ? end : REASONS[reason] ?? reason), style: "bad" };
 }
 
-function waitingCell({ blockedBy, failures, waits }: Stated, reason: string): Cell {
+function waitingCell(stated: Stated, reason: string): Cell {
+  const { blockedBy, failures, waits, cancelRequestedAt } = stated;
   if (blockedBy?.limit === "node") return { text: "waiting: no node", style: "warn" };
   if (reason === "") return { text: "waiting" };
   const putOff = PUT_OFF[reason];
   if (putOff !== undefined) return { text: `waiting: ${putOff}` };
   if (waits?.some(({ type }) => type === "undo")) return { text: "undo failed", style: "bad" };
+  if (cancelRequestedAt !== undefined) return { text: "canceling", style: "warn" };
   if (reason === "parked") return { text: "parked" };
-  if (reason === "canceling" || reason === "unwinding") return { text: reason, style: "warn" };
+  if (reason === "unwinding") return { text: reason, style: "warn" };
   if (reason === "lost") return { text: "waiting: crashed", style: "warn" };
   return { text: failures ? `waiting: retry ${failures}` : "waiting: retry", style: "warn" };
 }

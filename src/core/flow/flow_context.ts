@@ -131,7 +131,7 @@ export interface FlowContext {
     options: {
       /** The key of an item, by which it is known again. */
       readonly key: (item: Item) => string | number;
-      /** Most items at once; absent: all. */
+      /** Most items at once, 500 by default. */
       readonly max?: number;
     },
   ): Promise<readonly Value[]>;

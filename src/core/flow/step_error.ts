@@ -4,6 +4,7 @@ export interface StepFailure {
   readonly message: string;
   readonly code?: string | number;
   readonly data?: unknown;
+  readonly stack?: string;
 }
 
 /** Thrown for a step or a child that failed for good: at every run with the same members. */
@@ -26,7 +27,7 @@ export class StepError extends Error {
     failure: StepFailure,
     { attempts = 1, childId }: { readonly attempts?: number; readonly childId?: string } = {},
   ) {
-    super(failure.message);
+    super(failure.message, failure.stack === undefined ? {} : { cause: causeOf(failure) });
     this.step = step;
     this.errorName = failure.name;
     this.code = failure.code;
@@ -34,4 +35,12 @@ export class StepError extends Error {
     this.attempts = attempts;
     this.childId = childId;
   }
+}
+
+/** The thrown error, as far as it was recorded. */
+function causeOf({ name, message, stack }: StepFailure): Error {
+  const error = new Error(message);
+  error.name = name;
+  if (stack !== undefined) error.stack = stack;
+  return error;
 }

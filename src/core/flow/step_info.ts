@@ -7,8 +7,8 @@ export interface StepInfo {
   readonly type: "step" | "time" | "wait" | "child" | "children" | "signal";
   /** As job code named it; the kind of a child. */
   readonly name: string;
-  /** "waiting" includes a step between two tries. */
-  readonly state: "done" | "failed" | "timedOut" | "canceled" | "waiting";
+  /** "waiting" includes a step between two tries; "unused": no wait has taken the signal. */
+  readonly state: "done" | "failed" | "timedOut" | "canceled" | "waiting" | "unused";
   /** When it was recorded last, epoch ms. */
   readonly at: number;
   /** Place among the outcomes of the instance, from 1; null without an outcome. */
@@ -16,8 +16,8 @@ export interface StepInfo {
   /** Tries so far; 0 where there are none. */
   readonly tries: number;
   /**
-   * JSON text of what it returned; null for nothing. Of several children: how many ended, by state,
-   * and how many are open.
+   * JSON text of what it returned; null for nothing. Of several children: the number by state, and
+   * of open ones.
    */
   readonly valueJson: string | null;
   readonly error: { readonly name: string; readonly message: string } | null;
@@ -39,8 +39,14 @@ const KINDS: Readonly<Record<string, StepInfo["type"]>> = {
 /** The steps of an instance from its records, in the order of their outcomes. */
 export function readSteps(records: ReadonlyMap<string, string>): readonly StepInfo[] {
   const steps: StepInfo[] = [];
+  const taken = new Set<unknown>();
   for (const [key, data] of records) {
-    steps.push(...readStep(key, fieldsOf(data), records));
+    const fields = fieldsOf(data);
+    if (fields.type === "wait") taken.add(fields.signal);
+    steps.push(...readStep(key, fields, records));
+  }
+  for (const [index, step] of steps.entries()) {
+    if (taken.has(step.key)) steps[index] = { ...step, state: "done" };
   }
   const place = ({ order }: StepInfo) => order ?? Infinity;
   return steps.sort((a, b) => place(a) - place(b) || a.at - b.at);
@@ -67,7 +73,7 @@ function readStep(
     const [, name = ""] = /^signal\/(.*)\/\d+$/.exec(key) ?? [];
     const by = typeof fields.by === "string" ? fields.by : null;
     const valueJson = jsonOf(fields.value);
-    return [{ ...whole, type: "signal", name, state: "done", valueJson, by, order: null }];
+    return [{ ...whole, type: "signal", name, state: "unused", valueJson, by, order: null }];
   }
   if (fields.type === undefined && /(?:^|\.)(?:call|all):/.test(key)) {
     if (/\/open$/.test(key)) return [childrenOf(whole, fields, records)];

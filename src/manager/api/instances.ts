@@ -30,6 +30,7 @@ export interface ParentInstance extends Pick<Instance, "id" | "flowId" | "deadli
 
 /** The receiver of a signal: an instance, or the unfinished one of a kind with a unique key. */
 export type SignalTarget =
+  | string
   | { readonly id: string }
   | { readonly kind: string; readonly uniqueKey: string };
 

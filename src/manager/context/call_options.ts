@@ -23,7 +23,7 @@ import type { IncidentQuery } from "../../notices/incidents/incidents.ts";
 import type { SilenceOptions } from "../../notices/incidents/silences.ts";
 import type { CalendarQuery, ForecastQuery, SpanQuery, TimelineQuery } from "../api/timeline.ts";
 import type { RetryOptions } from "../../core/job/job_manager.ts";
-import type { FollowOptions } from "../api/instances.ts";
+import type { FollowOptions, SignalOptions } from "../api/instances.ts";
 import type { BackfillRequest, ExplainQuery, ScheduleTarget } from "../api/schedules.ts";
 
 /** A page of a listing; by default the first one, of at most 1,000 items. */
@@ -85,6 +85,11 @@ const KEYS = {
     set: ["an object of results by step", isObject],
   } satisfies KeysOf<RetryOptions>,
   redrive: { all: FLAG, isForced: FLAG },
+  signal: {
+    value: ["a value", () => true],
+    signalId: ["text", (value) => value === null || isText(value)],
+    by: ["text", (value) => value === null || isText(value)],
+  } satisfies KeysOf<SignalOptions>,
   cancel: { all: FLAG, mayCancelNotices: FLAG },
   pause: { until: TIME, reason: TEXT },
   freeze: { thaw: FLAG, reason: TEXT },

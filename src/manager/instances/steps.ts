@@ -4,6 +4,7 @@ import { readSteps, type StepInfo } from "../../core/flow/step_info.ts";
 import { SIGNALS_MAX, stepPrefix, STEPS_MAX, UNDO_SIGNAL } from "../../core/wait.ts";
 import type { Instance } from "../../core/instance.ts";
 import { quoteValue } from "../../core/text/quote_value.ts";
+import { isObject } from "../../core/text/object_keys.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { BATCH_MAX, type SignalRequest, type Store } from "../../store/store.ts";
 import type { SignalOptions, SignalReport, SignalTarget } from "../api/instances.ts";
@@ -22,9 +23,27 @@ interface StepParts {
   readonly clock: Clock;
 }
 
+/** The recipient of a signal: an instance by its id, or by its unique key. */
+type Recipient = Exclude<SignalTarget, string>;
+
+/** The recipient as callers name it. @throws JobError `invalid_argument` */
+export function readTarget(target: SignalTarget): Recipient {
+  if (typeof target === "string") return { id: target };
+  if (isObject(target)) {
+    const { id, kind, uniqueKey } = target as Readonly<Record<string, unknown>>;
+    if (typeof id === "string") return { id };
+    if (typeof kind === "string" && typeof uniqueKey === "string") return { kind, uniqueKey };
+  }
+  throw new JobError(
+    "invalid_argument",
+    `Cannot send a signal to ${quoteValue(target)}: wanted an id, or the kind and the unique key`,
+    { path: "target", hint: 'Write "01938f2c-…", or { kind: "order", uniqueKey: "o-17" }' },
+  );
+}
+
 /** See {@link InstanceApi.signalInstance}. */
 export async function signalInstance(
-  target: SignalTarget,
+  target: Recipient,
   name: string,
   options: SignalOptions,
   { store, clock }: StepParts,
@@ -59,7 +78,7 @@ export async function signalInstance(
 }
 
 /** @throws JobError `conflict` if the undo of no step waits for a decision */
-async function checkUndo(target: SignalTarget, parts: StepParts): Promise<void> {
+async function checkUndo(target: Recipient, parts: StepParts): Promise<void> {
   const instance = "id" in target ? await findInstance(target.id, parts) : null;
   if (instance?.waits?.some(({ type }) => type === "undo")) return;
   throw new JobError(
@@ -119,7 +138,7 @@ export async function readStepRecords(
   return records;
 }
 
-function toStore(target: SignalTarget): SignalRequest["to"] {
+function toStore(target: Recipient): SignalRequest["to"] {
   if ("id" in target) return { id: target.id };
   return { uniqueKey: wholeUniqueKey(target.kind, target.uniqueKey) };
 }

@@ -23,7 +23,7 @@ interface InstanceFacts {
   readonly jitterMs: number;
   /** The limit that keeps it from running. */
   readonly block: Block | null;
-  /** What it waits for. */
+  /** Its waits. */
   readonly waits: readonly WaitWords[];
 }
 

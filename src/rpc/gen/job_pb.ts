@@ -1842,7 +1842,7 @@ export type Step = Message<"job.v1.Step"> & {
   name: string;
 
   /**
-   * "done", "failed", "timedOut", "canceled" or "waiting".
+   * "done", "failed", "timedOut", "canceled", "waiting" or "unused".
    *
    * @generated from field: string state = 4;
    */

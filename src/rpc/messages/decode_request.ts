@@ -12,6 +12,9 @@ const FIELD_LENGTH_MAX: Readonly<Record<string, number | null>> = {
   // The job's types and the payload size limit the arguments.
   arguments: null,
   argumentsJson: null,
+  // Limited as the values that they are.
+  valueJson: null,
+  setJson: null,
   // Cut to its own limit.
   output: null,
   uniqueKey: TEXT_LENGTH_MAX.uniqueKey,

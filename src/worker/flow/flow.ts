@@ -13,7 +13,7 @@ import {
   WAITS_MAX,
 } from "../../core/wait.ts";
 import { PAYLOAD_BYTES_MAX } from "../../core/payload_chars.ts";
-import type { LogLevel } from "../../core/instance.ts";
+import type { ErrorInfo, LogLevel } from "../../core/instance.ts";
 import type { StepFailure } from "../../core/flow/step_error.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { OpenName } from "./step_names.ts";
@@ -36,7 +36,7 @@ export interface FlowHost {
   /** Write a line to the log of the instance. */
   note(level: LogLevel, message: string): void;
   /** A thrown value as data, without secrets. */
-  readonly describe: (thrown: unknown) => { readonly name: string; readonly message: string };
+  readonly describe: (thrown: unknown) => ErrorInfo;
   /** Aborts with the attempt. */
   readonly signal: () => AbortSignal;
   call(method: FlowMethod, args: readonly unknown[]): Promise<unknown>;
@@ -61,6 +61,8 @@ export interface Operation {
   readonly open: OpenName;
   /** True if it takes back what a step did. */
   readonly isUndo: boolean;
+  /** True while a function of job code runs for it. */
+  readonly isRunning: boolean;
   /** Place of its stored outcome; null without one. */
   readonly order: number | null;
   /** Deliver the stored outcome. */
@@ -370,6 +372,15 @@ export class Flow {
   /** The run has ended: what job code still awaits never comes. */
   close(): void {
     this.#isOver = true;
+  }
+
+  /** Warn of steps that job code did not await: they are cut off. */
+  warnOfRunning(): void {
+    for (const { isRunning, open } of this.#operations) {
+      if (!isRunning) continue;
+      const cut = "was still running when the function returned, and was cut off";
+      this.host.note("warn", `Step "${open.entry.name}" ${cut}: await it`);
+    }
   }
 
   #look(): void {

@@ -10,6 +10,7 @@ import type {
   WaitOptions,
 } from "../../core/flow/flow_context.ts";
 import { PAYLOAD_BYTES_MAX } from "../../core/payload_chars.ts";
+import { STEPS_MAX } from "../../core/wait.ts";
 import { quoteValue } from "../../core/text/quote_value.ts";
 import { DURATION_MS_MAX, parseDuration } from "../../core/time/duration.ts";
 import { systemRandom } from "../../platform/random.ts";
@@ -23,6 +24,7 @@ import {
 } from "./operations.ts";
 import { CallAllOperation, CallOperation, digestOf } from "./child_operations.ts";
 import { keyText, StepNames } from "./step_names.ts";
+import { readFlowOptions } from "./flow_options.ts";
 import type { StepRecord } from "./step_records.ts";
 import type { Undo } from "./undo.ts";
 
@@ -30,6 +32,8 @@ import type { Undo } from "./undo.ts";
 const DELAY_MS = 1_000;
 /** Longest wait between two tries of a step, unless it sets one. */
 const CAP_MS = 3_600_000;
+/** Items of `each` at once, unless it sets a number. */
+const EACH_MAX = 500;
 /** Most retries of a step. */
 const RETRY_MAX = 1_000;
 const RUN_ON = ["cancel", "drain", "collect"];
@@ -72,10 +76,7 @@ export class FlowScope implements FlowContext {
           `step ${quoteValue(name)}: found ${quoteValue(run)}, wanted a function`,
         );
       }
-      const { key, retry = {}, timeout, undo } = options;
-      if (undo !== undefined && typeof undo !== "function") {
-        throw invalid("undo", `${quoteValue(undo)} as an undo: wanted a function`);
-      }
+      const { key, retry = {}, timeout, undo } = readFlowOptions("step", name, options);
       const limits = {
         ...readRetry(retry, retryMax),
         timeoutMs: timeout === undefined ? Infinity : readMs(timeout, "timeout"),
@@ -100,9 +101,10 @@ export class FlowScope implements FlowContext {
       return new SleepOperation(flow, this.#names, open, Math.ceil(until)).begin();
     });
 
-  readonly waitFor = (name: string, { key, timeout }: WaitOptions = {}) =>
+  readonly waitFor = (name: string, options: WaitOptions = {}) =>
     refusing(() => {
       const { flow, signals } = this.#parts;
+      const { key, timeout } = readFlowOptions("waitFor", name, options);
       flow.checkPlace(`wait for ${quoteValue(name)}`);
       const nowMs = flow.host.clock.now().wallMs;
       const until = timeout === undefined ? null : Math.ceil(nowMs + readMs(timeout, "timeout"));
@@ -121,12 +123,16 @@ export class FlowScope implements FlowContext {
   readonly callAll = (
     kind: string,
     given: readonly (readonly unknown[])[],
-    { key, onFailure = "cancel" }: CallAllOptions = {},
+    options: CallAllOptions = {},
   ) =>
     refusing(() => {
       const { flow } = this.#parts;
+      const { key, onFailure = "cancel" } = readFlowOptions("callAll", kind, options);
       if (!Array.isArray(given) || !given.every((one) => Array.isArray(one))) {
-        throw invalid("args", `${quoteValue(given)}: wanted a list of lists of arguments`);
+        throw invalid(
+          "args",
+          `the arguments of ctx.callAll "${kind}": each child needs a list, such as [[1], [2]]`,
+        );
       }
       if (!RUN_ON.includes(onFailure)) {
         throw invalid("onFailure", `${quoteValue(onFailure)}: wanted ${RUN_ON.join(", ")}`);
@@ -145,14 +151,23 @@ export class FlowScope implements FlowContext {
     name: string,
     items: readonly Item[],
     run: (ctx: FlowContext, item: Item) => Promise<Value>,
-    { key, max = Infinity }: { readonly key: (item: Item) => string | number; max?: number },
+    options: { readonly key: (item: Item) => string | number; readonly max?: number },
   ): Promise<readonly Value[]> => {
+    const { key, max = EACH_MAX } = readFlowOptions("each", name, options);
     this.#parts.flow.checkPlace(`begin ${quoteValue(name)}`);
     const list = [...items];
+    if (list.length > STEPS_MAX) {
+      throw new JobError(
+        "resource_exhausted",
+        `Cannot run ${quoteValue(name)} for ${list.length} items: at most ${STEPS_MAX} are allowed`,
+        { path: "items", hint: "Call children in several parts: ctx.callAll" },
+      );
+    }
     const keys = list.map((item) => keyText(key(item)));
     const repeated = keys.find((one, index) => keys.indexOf(one) !== index);
     if (repeated !== undefined) {
-      throw invalid("key", `two items of ${quoteValue(name)}: ${repeated}`);
+      const text = quoteValue(decodeURIComponent(repeated));
+      throw invalid("key", `two items of ctx.each ${quoteValue(name)} with the same key ${text}`);
     }
     if (!(max >= 1)) throw invalid("max", `${quoteValue(max)} at once: wanted 1 or more`);
     const id = encodeURIComponent(name);
@@ -177,6 +192,7 @@ export class FlowScope implements FlowContext {
   };
 
   readonly first = (async (waits: Readonly<Record<string, Promise<unknown>>>) => {
+    if (Object.keys(waits).length === 0) throw invalid("waits", "no waits: wanted one or more");
     const named = Object.entries(waits).map(async ([name, wait]) => ({ name, value: await wait }));
     return await Promise.race(named);
   }) as FlowContext["first"];

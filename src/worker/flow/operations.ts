@@ -1,5 +1,6 @@
 import type { StepCall } from "../../core/flow/flow_context.ts";
 import { StepError, type StepFailure } from "../../core/flow/step_error.ts";
+import { formatDuration } from "../../core/time/duration.ts";
 import { signalKey, type Wait } from "../../core/wait.ts";
 import type { Flow, Operation } from "./flow.ts";
 import type { OpenName, StepNames } from "./step_names.ts";
@@ -8,6 +9,11 @@ import { canceledKey, type SignalRecord, type StepRecord } from "./step_records.
 /** The common part of operations: a name, a record, and one delivery to job code. */
 export abstract class Awaited<Value> implements Operation {
   readonly isUndo: boolean = false;
+
+  get isRunning(): boolean {
+    return false;
+  }
+
   readonly open: OpenName;
   readonly flow: Flow;
   readonly #names: StepNames;
@@ -91,6 +97,9 @@ export abstract class Awaited<Value> implements Operation {
   }
 }
 
+/** Most characters of a recorded stack. */
+const STACK_MAX = 4_000;
+
 /** The function of a step, and its limits. */
 export interface StepRun {
   readonly run: (call: StepCall) => unknown;
@@ -131,6 +140,10 @@ export class StepOperation extends Awaited<unknown> {
     return null;
   }
 
+  override get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
   conclude(_order: number): void {}
 
   waits(): readonly Wait[] {
@@ -168,6 +181,8 @@ export class StepOperation extends Awaited<unknown> {
     const data: StepRecord = { type: "step", name, at: nowMs, tries, ...outcome };
     if (outcome.error !== undefined && (retryMax < 0 || tries <= retryMax)) {
       const waitMs = Math.min(capMs, delayMs * 2 ** Math.min(tries - 1, 30));
+      const next = `the next try is in ${formatDuration(Math.ceil(waitMs))}`;
+      flow.host.note("warn", `Step "${name}", try ${tries}: ${outcome.error.message}; ${next}`);
       return flow.keep({ key, data: { ...data, dueAt: Math.ceil(nowMs + waitMs) } });
     }
     if (outcome.error !== undefined) return await this.giveUp(data);
@@ -348,7 +363,7 @@ function stackAt({ stack = "" }: Error, { name, message }: Error): string {
 
 function failureOf(
   thrown: unknown,
-  { name, message }: Pick<StepFailure, "name" | "message">,
+  { name, message, stack }: Pick<StepFailure, "name" | "message" | "stack">,
 ): StepFailure {
   const { code, data } = (typeof thrown === "object" && thrown !== null ? thrown : {}) as {
     readonly code?: unknown;
@@ -359,6 +374,7 @@ function failureOf(
     message,
     ...(typeof code === "string" || typeof code === "number" ? { code } : {}),
     ...(data === undefined ? {} : { data: plainOf(data) }),
+    ...(stack === undefined ? {} : { stack: stack.slice(0, STACK_MAX) }),
   };
 }
 

@@ -57,6 +57,8 @@ interface SessionRun {
 
 /** Shortest run whose usage is reported. */
 const LONG_RUN_MS = 1_000;
+/** Wait before the code of an instance with steps is loaded again. */
+const RELOAD_MS = 60_000;
 /** Age up to which a reading of the processor time is reused: each costs a part of a short run. */
 const SPENT_AGE_MS_MAX = 10;
 /** Age at which a batch is not continued. The daemon normally takes it back far sooner. */
@@ -220,7 +222,10 @@ export class WorkerSession {
         const reason = unreadable(job.source.path);
         const starvation = message.wantsStarted ? loadStarvation(error) : null;
         if (starvation !== null) return { type: "unstarted", error: encodeJobError(starvation) };
-        return { type: "error", error: encodeJobError(reason ?? error, this.#mask) };
+        const info = encodeJobError(reason ?? error, this.#mask);
+        if (!message.instance.stepsAt) return { type: "error", error: info };
+        current.scope.note("error", `${info.message}. It is tried again in a minute`);
+        return { type: "snooze", delayMs: RELOAD_MS };
       }
       // All its attempts need the state that the load set up; other modules must not see it.
       if (isClean && this.#traces!.rebase()) this.#isExclusive = true;

@@ -5,8 +5,14 @@ import { TEXT_LENGTH_MAX } from "../../../src/core/text/text_limits.ts";
 import { decodeRequest } from "../../../src/rpc/messages/decode_request.ts";
 import { JobService } from "../../../src/rpc/gen/job_pb.ts";
 
-/** Fields whose text is limited like arguments, or cut. */
-const ARGUMENTS: ReadonlySet<string> = new Set(["arguments", "arguments_json", "output"]);
+/** Fields whose text is limited as a value, or cut. */
+const ARGUMENTS: ReadonlySet<string> = new Set([
+  "arguments",
+  "arguments_json",
+  "output",
+  "value_json",
+  "set_json",
+]);
 const LIMITS: Readonly<Record<string, number>> = {
   unique_key: TEXT_LENGTH_MAX.uniqueKey,
   reason: TEXT_LENGTH_MAX.pauseReason,

@@ -486,7 +486,7 @@ export class FakeManager implements ManagerApi {
 
   signalInstance: ManagerApi["signalInstance"] = async (target, name, options) => {
     this.signals.push({ target, name, ...options });
-    const instance = "id" in target
+    const instance = typeof target === "object" && "id" in target
       ? await this.getInstance(target.id)
       : [...this.instances.values()][0]!;
     return { status: "woke", instance };

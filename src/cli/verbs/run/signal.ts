@@ -32,7 +32,6 @@ const FATES: Readonly<Record<string, string>> = {
   woke: "It waited for the signal, and continues",
   stored: "It does not wait for the signal yet; it will find it",
   duplicate: "A signal with this id came before: nothing was sent",
-  ended: "It had finished: the signal was not kept",
 };
 
 interface Signal {
@@ -58,8 +57,18 @@ async function send(
     valueJson: JSON.stringify(signal.value),
     signalId: args.text("signal-id"),
   });
-  await printer.one(INSTANCE_VIEW, present(instance, `Cannot send "${makeVisible(signal.name)}"`));
-  await printer.note(FATES[status] ?? makeVisible(status));
+  const found = present(instance, `Cannot send "${makeVisible(signal.name)}"`);
+  if (status === "ended") {
+    throw new JobError(
+      "conflict",
+      `Cannot send "${
+        makeVisible(signal.name)
+      }" to instance "${found.uuid}": it has already finished`,
+      { hint: `See jobctl get instance ${found.uuid}` },
+    );
+  }
+  await printer.one(INSTANCE_VIEW, found);
+  await printer.remark(FATES[status] ?? makeVisible(status));
 }
 
 /** `jobctl signal ID NAME [JSON]` */

@@ -125,7 +125,7 @@ export const AMBIENT_TYPES: string = [
   "      options: {\n",
   "        /** The key of an item, by which it is known again. */\n",
   "        readonly key: (item: Item) => string | number;\n",
-  "        /** Most items at once; absent: all. */\n",
+  "        /** Most items at once, 500 by default. */\n",
   "        readonly max?: number;\n",
   "      },\n",
   "    ): Promise<readonly Value[]>;\n",
