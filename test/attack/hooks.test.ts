@@ -166,6 +166,6 @@ test("a caller cannot take the id that a delivery will have", async () => {
   const schedule = (id: string) => client.scheduleJob({ kind: "spies", uuid: id });
   await assert.rejects(
     schedule(first.id),
-    /version 8, which the daemon makes for notices and hooks/,
+    /version 8, which the daemon makes for notices, hooks and/,
   );
 });

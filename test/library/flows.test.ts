@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { JobError, Manager, StepError } from "../../src/index.ts";
+import { childId } from "../../src/manager/dispatch/child_id.ts";
+import { digestOf } from "../../src/worker/flow/child_operations.ts";
 import { type Run, withFlow } from "../support/flow.ts";
 import { until } from "../support/wait.ts";
 
@@ -157,6 +159,23 @@ test("a child's result is that of its call, and its failure is thrown with its i
     const children = await flow.manager.lookupInstances({ parentId: flow.id });
     assert.equal(children.items.length, 2);
   }, { child });
+});
+
+test("nobody else can take the id of a child that a step will call", async () => {
+  const run: Run = async (ctx) => {
+    await ctx.waitFor("go");
+    return await ctx.call("double", 4);
+  };
+  await withFlow(run, async ({ manager, ...flow }) => {
+    // The id is derived from what others can know.
+    const id = childId(flow, `call:double:${digestOf([4])}`, "8");
+    await assert.rejects(manager.scheduleJob("double", { arguments: [5], id }), /version 8/);
+    await manager.signalInstance({ id: flow.id }, "go");
+    const { results } = await manager.wait(flow.id, "20s");
+    assert.deepEqual(results, [8]);
+    const { items } = await manager.lookupInstances({ parentId: flow.id });
+    assert.deepEqual(items.map((child) => child.id), [id]);
+  });
 });
 
 test("callAll() returns the results in order, of many children", async () => {

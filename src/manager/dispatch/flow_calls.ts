@@ -20,6 +20,8 @@ import { childId } from "./child_id.ts";
 /** Errors of a store that does not respond, and the time before the next try. */
 const AWAY = ["unavailable", "timeout"] as const;
 const AGAIN_MS = 500;
+/** Version of the ids of children of steps. */
+const OF_STEP = "8";
 /** Records read at a time: each may have a megabyte. */
 const READ_MAX = 50;
 /** Characters of records after which a page ends. */
@@ -96,7 +98,7 @@ export class FlowCalls {
 
   async #call(by: Instance, [step, kind, given]: readonly unknown[]): Promise<null> {
     const key = String(step);
-    const options = { arguments: listOf(given), id: childId(by, key) };
+    const options = { arguments: listOf(given), id: childId(by, key, OF_STEP) };
     await existing(this.#options.manager.scheduleJob(String(kind), options, {
       ...by,
       steps: [key],
@@ -123,7 +125,7 @@ export class FlowCalls {
       const part = all.slice(from, from + BATCH_MAX);
       const steps = part.map((_, index) => memberKey(key, from + index));
       const requests = part.map((args, index) => {
-        return { kind: String(kind), arguments: args, id: childId(by, steps[index]!) };
+        return { kind: String(kind), arguments: args, id: childId(by, steps[index]!, OF_STEP) };
       });
       await existing(
         this.#options.manager.scheduleBatch(requests, { parent: { ...by, steps } }),

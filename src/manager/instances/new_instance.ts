@@ -63,7 +63,7 @@ export function newInstance(job: JobDefinition, given: ScheduleOptions, seed: Se
   // A due time in the past counts as now.
   const deadlineAt = deadlineOf(deadlineMs, Math.max(dueAt ?? 0, seed.nowMs));
   return completeInstance(job, {
-    id: options.id == null ? seed.id : ownId(options.id),
+    id: options.id == null ? seed.id : ownId(options.id, parentStep !== undefined),
     priority: options.priority ?? usualPriority(job, parent),
     argumentsJson,
     // Its parent waits for this child, not for another one that has the key.
@@ -87,23 +87,26 @@ function usualPriority({ options: { priority } }: JobDefinition, parent: Seed["p
   return parent === undefined ? priority : Math.min(priority + 1, PRIORITY_MAX);
 }
 
-function ownId(given: unknown): string {
+function ownId(given: unknown, isOfStep: boolean): string {
   const id = String(given).toLowerCase();
   if (!isUuid(id)) {
     throw unusable("id", id, "is not a UUID", "Leave it out, and the daemon makes one");
   }
-  if (!OWN_VERSIONS.has(id[VERSION_PLACE]!)) return id;
+  if (isOfStep || !OWN_VERSIONS.has(id[VERSION_PLACE]!)) return id;
   throw unusable(
     "id",
     id,
-    `is a UUID of version ${id[VERSION_PLACE]}, which the daemon makes for notices and hooks`,
+    `is a UUID of version ${
+      id[VERSION_PLACE]
+    }, which the daemon makes for notices, hooks and children of steps`,
     "Use another version, such as 4, 5 or 7",
   );
 }
 
 /**
- * Versions of UUIDs derived from the subject of a notice, or from a delivery to a hook: with a
- * guessed id, someone could keep the notice from being sent, or the job from starting.
+ * Versions of UUIDs derived from the subject of a notice, from a delivery to a hook, or from a
+ * step that calls a child. With a guessed id, someone could keep the notice from being sent, the
+ * job from starting, or the step from ending.
  */
 const OWN_VERSIONS: ReadonlySet<string> = new Set(["8", "9"]);
 const VERSION_PLACE = 14;
