@@ -76,6 +76,7 @@ function readStep(
     return [{ ...whole, type: "signal", name, state: "unused", valueJson, by, order: null }];
   }
   if (fields.type === undefined && /(?:^|\.)(?:call|all):/.test(key)) {
+    if (/\/made$/.test(key)) return [];
     if (/\/open$/.test(key)) return [childrenOf(whole, fields, records)];
     const isOne = /(?:^|\.)call:/.test(key) || /\/\d+$/.test(key);
     return isOne ? [childOf(whole, fields)] : [];

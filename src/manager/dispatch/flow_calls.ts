@@ -98,6 +98,8 @@ export class FlowCalls {
 
   async #call(by: Instance, [step, kind, given]: readonly unknown[]): Promise<null> {
     const key = String(step);
+    // Like a step, it lets a cancel run the function once more.
+    if (!by.stepsAt) await this.#put(by, [{ key: madeKey(key), data: "{}", isNew: true }]);
     const options = { arguments: listOf(given), id: childId(by, key, OF_STEP) };
     await existing(this.#options.manager.scheduleJob(String(kind), options, {
       ...by,

@@ -128,7 +128,10 @@ async function cancelOne(
     ? await connection.lookupInstances({ query: { uuid, states: unfinishedStates() } })
     : await connection.cancelInstances({ query: { uuid } });
   if (instances.length === 0) {
-    throw new JobError("conflict", `Cannot cancel instance "${uuid}": it has already finished`, {
+    const query = { uuid, states: unfinishedStates() };
+    const { instances: [open] } = await connection.lookupInstances({ query });
+    const why = open === undefined ? "it has already finished" : "its cancel is under way";
+    throw new JobError("conflict", `Cannot cancel instance "${uuid}": ${why}`, {
       hint: `See jobctl get instance ${uuid}`,
     });
   }
