@@ -310,6 +310,8 @@ export class ManagerWorld {
       readonly skewMs?: number;
       /** To go on with what another manager left. */
       readonly before?: { readonly clock: SimClock; readonly store: Store };
+      /** What runs attempts, instead of the scripted workers. */
+      readonly executorOf?: (clock: SimClock) => Executor;
       /** What the manager sees of the clock. */
       readonly clockOf?: (clock: SimClock) => Clock;
     } = {},
@@ -321,7 +323,7 @@ export class ManagerWorld {
     const random = seededRandom(1);
     this.manager = new Manager({
       store: this.link.over(this.store),
-      executor: this.executor,
+      executor: options.executorOf?.(clock) ?? this.executor,
       clock: options.clockOf?.(clock) ?? (options.skewMs ? clock.view(options.skewMs) : clock),
       random,
       ids: createIdSource(clock, random),
