@@ -6,12 +6,15 @@ import { install, ROOT, run, tryRun } from "./tasks.mjs";
 
 const USAGE = `Usage: npm run kills -- [--kills 200] [--seed N]
        npm run kills -- --notices [--daemons 3] [--store valkey|etcd]
+       npm run kills -- --flows [--kills 200] [--daemons 3] [--store sqlite|valkey|etcd|all]
        npm run kills -- --commands [--kills 100] [--how kill|restart|both] [--turns]
        npm run kills -- --commands --how random [--kills 500] [--store sqlite|valkey|etcd|all]
 
 Without a word, kills a daemon under load, and counts what was lost, stale or ran twice.
 
   --notices        while jobs fail: compares the notices that a server receives with the runs
+  --flows          while instances in steps run and wait: compares their ends, results and undos
+                   with what each step did
   --commands       under commands, which must run on: kill -9, SIGTERM, or both in turn
   --how HOW        with --commands: kill, restart or both; or cycles of all that can be done to a
                    daemon and its supervisor (random), and the hardest parts of that alone

@@ -13,6 +13,7 @@ import {
   isCycleKind,
   runRounds,
 } from "../../test/support/cluster/cycle_rounds.ts";
+import { killFlows } from "../../test/support/flow_kills/flow_rounds.ts";
 import { JOBCTL } from "../../test/support/processes/daemon.ts";
 import { withKills } from "../../test/support/cluster/kill_run.ts";
 import { tellUnderKills } from "../../test/support/notices/kill_notices.ts";
@@ -23,9 +24,11 @@ const { values } = parseArgs({
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     /** Failing jobs, and a server that receives their notices. */
     notices: { type: "boolean", default: false },
-    /** With notices: how many daemons, on which store. */
+    /** With notices and flows: how many daemons, on which store. */
     daemons: { type: "string", default: "1" },
     store: { type: "string" },
+    /** Instances in steps. */
+    flows: { type: "boolean", default: false },
     /** Commands that run on while the daemon is ended. */
     commands: { type: "boolean", default: false },
     /** With commands: how many run, for how many seconds at most, and what is done. */
@@ -49,6 +52,7 @@ const options = { kills: Number(values.kills), seed: Number(values.seed), log };
 const daemons = Number(values.daemons);
 const { store = daemons > 1 ? "valkey" : "sqlite" } = values;
 const cycleKind = values.commands && isCycleKind(values.how) ? values.how : null;
+const stores = CYCLE_STORES.filter((name) => store === "all" || store === name);
 
 function isStore(name: string): name is CycleStore {
   return (CYCLE_STORES as readonly string[]).includes(name);
@@ -59,7 +63,6 @@ function runCycles(how: CycleKind) {
   const { kills: cycles, seed } = options;
   const { other, beside } = values;
   const builds = other === undefined ? [] : [JOBCTL, other];
-  const stores = CYCLE_STORES.filter((name) => store === "all" || store === name);
   return runRounds({ ...{ how, stores, cycles, seed, builds, log }, beside: Number(beside) });
 }
 
@@ -93,10 +96,14 @@ async function runOther() {
   return await withKills(options, checkCluster);
 }
 
-if (cycleKind !== null && !isStore(store) && store !== "all") {
+if ((values.flows || cycleKind !== null) && stores.length === 0) {
   throw new Error(`--store ${store}: sqlite, valkey, etcd or all`);
 }
-const { figures, violations } = cycleKind === null ? await runOther() : await runCycles(cycleKind);
+const { figures, violations } = values.flows
+  ? await killFlows({ ...options, stores, daemons })
+  : cycleKind === null
+  ? await runOther()
+  : await runCycles(cycleKind);
 console.log(JSON.stringify(figures, null, 2));
 for (const violation of violations) console.error(violation);
 console.log(violations.length === 0 ? "Everything held" : "It did not hold");

@@ -91,7 +91,7 @@ export async function startClusterServer(store: "valkey" | "etcd"): Promise<Clus
 }
 
 /** One daemon, which is started again when it is gone. */
-class Node {
+export class ClusterNode {
   readonly id: string;
   readonly unexpected: string[];
   daemon: Daemon;
@@ -142,7 +142,7 @@ export class Cluster {
   readonly #options: ClusterOptions;
   readonly #server: ClusterServer;
   readonly #random: () => number;
-  readonly #nodes: Node[] = [];
+  readonly #nodes: ClusterNode[] = [];
   readonly #faults: Fault[] = [];
   readonly #accepted = new Map<string, string>();
   readonly #unexpected: string[] = [];
@@ -201,7 +201,7 @@ export class Cluster {
       },
       env: { JOBCTL_STORE_URL: this.#server.url, JOBCTL_NODE_ID: id, JOBCTL_SERVER_HTTP: "" },
     });
-    this.#nodes.push(new Node(id, daemon, this.#unexpected));
+    this.#nodes.push(new ClusterNode(id, daemon, this.#unexpected));
   }
 
   #pick<T>(items: readonly T[]): T {
@@ -288,7 +288,7 @@ export class Cluster {
   }
 
   // Sometimes it is back within its lease, and takes back itself what it held; sometimes later.
-  async #killNode(node: Node): Promise<void> {
+  async #killNode(node: ClusterNode): Promise<void> {
     const fault = this.#note("kill", node.id);
     await node.kill();
     await sleep(this.#between(0, 2) * this.#options.leaseMs);
@@ -296,7 +296,7 @@ export class Cluster {
     fault.endAt = Date.now();
   }
 
-  async #stopNode(node: Node): Promise<void> {
+  async #stopNode(node: ClusterNode): Promise<void> {
     node.isHealthy = false;
     const fault = this.#note("stop", node.id);
     node.daemon.signal("SIGSTOP");

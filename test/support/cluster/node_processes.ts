@@ -30,6 +30,14 @@ export class NodeProcesses {
   }
 }
 
+/** The worker processes of a daemon. */
+export function workersOf(daemon: number): readonly number[] {
+  return numbersOfProcesses().filter((pid) => {
+    const [, name] = textOf(pid, "cmdline").split("\0");
+    return name === "__worker" && parentOf(pid) === daemon;
+  });
+}
+
 /** A process with what it is, as people read it. */
 export function describeProcess(pid: number): string {
   return `${pid} ${textOf(pid, "cmdline").replaceAll("\0", " ").slice(0, 120)}`;
