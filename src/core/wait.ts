@@ -35,7 +35,7 @@ export const WAITS_MAX = 1_000;
 export const CANCEL_GRACE_MS = 600_000;
 
 /** Wait before the run that takes back what steps did is tried again, in milliseconds. */
-export const UNWIND_AGAIN_MS = 10_000;
+export const UNWIND_AGAIN_MS = 5_000;
 
 /** Key of the record that a finished step has an undo. */
 export const UNDO_KEY = "undo";

@@ -19,7 +19,7 @@ import { sleep } from "../support/wait.ts";
  */
 
 /** Programs of a test; more with FLOW_PROGRAMS=n. */
-const PROGRAMS = Number(process.env.FLOW_PROGRAMS ?? 12);
+const PROGRAMS = Number(process.env.FLOW_PROGRAMS ?? 6);
 const INSTANCES = 12;
 const END_MS_MAX = 40_000;
 
