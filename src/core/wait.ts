@@ -1,8 +1,16 @@
 /**
  * The types of waits. "step": a step that failed waits for its next try; "undo": its undo failed
- * for good and waits for a decision.
+ * for good and waits for a decision; "change": the changed code has to be accepted.
  */
-export const WAIT_TYPES = ["time", "signal", "child", "children", "step", "undo"] as const;
+export const WAIT_TYPES = [
+  "time",
+  "signal",
+  "child",
+  "children",
+  "step",
+  "undo",
+  "change",
+] as const;
 
 /** One thing that a parked instance waits for. */
 export interface Wait {
@@ -46,6 +54,8 @@ export const ENDING_KEY = "ending";
 
 /** Name of the signals that decide on an undo that failed for good. */
 export const UNDO_SIGNAL = "!undo";
+/** Name of the signals that accept changed code; its version follows in the store. */
+export const ACCEPT_SIGNAL = "!accept";
 
 /** Due time of a parked instance that no time wakes: the last second of the year 9999. */
 export const NEVER_DUE = 253_402_300_799_000;

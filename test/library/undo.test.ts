@@ -185,7 +185,7 @@ test("a decision is refused where no undo waits for one", async () => {
     act: async (manager, id) => {
       await waitsOn("signal")(manager, id);
       const decide = manager.signalInstance({ id }, "!undo", { value: { retry: true } });
-      await assert.rejects(decide, /Cannot decide on an undo/);
+      await assert.rejects(decide, /Cannot decide on an undo: the instance does not wait for that/);
       await manager.signalInstance({ id }, "go");
     },
   });

@@ -326,7 +326,7 @@ test("importers write each key of [defaults] that could change a job", async () 
   }, ({ path }) => importSystemd(path, { timezone: "UTC" }).toml);
   for (const toml of [crontab, systemd]) {
     const plain = (await loadAmid("", toml)).map(used);
-    const notices = /^defaults\.(?:notify|silence|expect\..*)$/;
+    const notices = /^defaults\.(?:notify|silence|on_change|expect\..*)$/;
     const keys = Object.keys(SCHEMA.keys).filter((name) => name.startsWith("defaults."));
     for (const key of keys.filter((name) => !notices.test(name))) {
       const value = OTHER_DEFAULTS[key.replace("defaults.", "")];

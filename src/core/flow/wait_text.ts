@@ -27,6 +27,8 @@ function oneText({ type, name, count }: WaitWords): string {
         : `${count.open} of ${count.total} children "${name}"`;
     case "step":
       return `the next try of step "${name}"`;
+    case "change":
+      return "the acceptance of its changed code (jobctl resume ID --accept)";
     case "undo":
       return `a decision on the undo of step "${name}", which failed (jobctl undo)`;
   }

@@ -189,6 +189,14 @@ export const JOB_OPTIONS: JobOptionTable = {
     doc:
       'When its worker or node was lost: "retry" takes the instance over up to `crashes_max` times, "terminate" gives it up at once.',
   },
+  on_change: {
+    value: choice(["continue", "park"]),
+    option: "onChange",
+    initial: "continue",
+    isInherited: true,
+    doc:
+      'When an instance with recorded steps would continue on changed code: "continue" does so, with a line in its log, "park" lets it wait until `jobctl resume ID --accept`.',
+  },
   on_drain: {
     value: choice(["retry", "terminate"]),
     option: "onDrain",

@@ -391,8 +391,9 @@ export class Dispatcher {
     const isLate = deadlineMs <= this.#options.clock.now().monotonicMs;
     // Release it unstarted: its kind was removed, or too little of the lease is left.
     if (!job || isLate || !this.#mayBegin(running)) return this.#settle(running, notStarted());
+    const wait = running.meetNewCode();
+    if (wait !== null) return this.#settle(running, { type: "park", waits: [wait], steps: [] });
     this.#takeSlot(running);
-    running.noteNewCode();
     this.#runner.run(running, job, deadlineMs);
   }
 

@@ -12,6 +12,7 @@ import {
   type RunningProcess,
 } from "../../core/instance.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
+import { ACCEPT_SIGNAL, signalKey, type Wait } from "../../core/wait.ts";
 import type { Timer } from "../../platform/clock.ts";
 import type { SettleResult } from "../../store/store.ts";
 import type { Attempt, AttemptSink } from "../../worker/executor.ts";
@@ -147,15 +148,30 @@ export class RunningAttempt implements AttemptSink {
     this.#arm();
   }
 
-  /** Note that an instance with steps runs on other code than before. */
-  noteNewCode(): void {
+  /** The version of its code, if an instance with steps ran on another one before; else null. */
+  get newVersion(): string | null {
     const { stepsAt, version } = this.instance;
-    if (!stepsAt || version === null) return;
+    if (!stepsAt || version === null) return null;
     const now = versionOf(this.job);
-    if (now === null || now === version) return;
+    return now === version ? null : now;
+  }
+
+  /**
+   * Note that an instance with steps continues on changed code.
+   *
+   * @returns the wait for the acceptance of that, if its job wants one
+   */
+  meetNewCode(): Wait | null {
+    const version = this.newVersion;
+    if (version === null) return null;
+    const isParked = this.job!.options.onChange === "park" &&
+      this.instance.cancelRequestedAt === null;
     const at = this.#context.clock.now().wallMs;
-    const message = "The code has changed since the last run: recorded steps keep their results";
+    const next = isParked ? "it waits to be accepted" : "recorded steps keep their results";
+    const message = `The code has changed since the last run: ${next}`;
     this.log([{ at, level: "info", source: "system", message }]);
+    const key = signalKey(`${ACCEPT_SIGNAL} ${version}`, 1);
+    return isParked ? { key, type: "change", name: version, until: null } : null;
   }
 
   /** Its command was frozen at a time, or continues with null. */

@@ -1,7 +1,7 @@
 import { encodeJson } from "../../core/arguments/encode.ts";
 import { JobError } from "../../core/errors.ts";
 import { readSteps, type StepInfo } from "../../core/flow/step_info.ts";
-import { SIGNALS_MAX, stepPrefix, STEPS_MAX, UNDO_SIGNAL } from "../../core/wait.ts";
+import { ACCEPT_SIGNAL, SIGNALS_MAX, stepPrefix, STEPS_MAX, UNDO_SIGNAL } from "../../core/wait.ts";
 import type { Instance } from "../../core/instance.ts";
 import { quoteValue } from "../../core/text/quote_value.ts";
 import { isObject } from "../../core/text/object_keys.ts";
@@ -48,7 +48,8 @@ export async function signalInstance(
   options: SignalOptions,
   { store, clock }: StepParts,
 ): Promise<SignalReport> {
-  if (name !== UNDO_SIGNAL) checkText(name, "name");
+  const isDecision = name === UNDO_SIGNAL || name === ACCEPT_SIGNAL;
+  if (!isDecision) checkText(name, "name");
   const { value = null, signalId = null, by = null } = options;
   if (signalId !== null) checkText(signalId, "signalId");
   const at = clock.now();
@@ -58,8 +59,11 @@ export async function signalInstance(
     { bytesMax: SIGNAL_BYTES_MAX, what, isExact: true },
   );
   const to = toStore(target);
-  if (name === UNDO_SIGNAL) await checkUndo(target, { store, clock });
-  const { value: results } = await store.signal({ at, signals: [{ to, name, data, signalId }] });
+  const whole = isDecision ? await decisionName(target, name, { store, clock }) : name;
+  const { value: results } = await store.signal({
+    at,
+    signals: [{ to, name: whole, data, signalId }],
+  });
   const { status, instance } = results[0]!;
   if (status === "full") {
     throw new JobError(
@@ -77,15 +81,24 @@ export async function signalInstance(
   );
 }
 
-/** @throws JobError `conflict` if the undo of no step waits for a decision */
-async function checkUndo(target: Recipient, parts: StepParts): Promise<void> {
+/**
+ * The name in the store of a decision on an undo or on changed code.
+ *
+ * @throws JobError `conflict` if the instance does not wait for one
+ */
+async function decisionName(
+  target: Recipient,
+  name: typeof UNDO_SIGNAL | typeof ACCEPT_SIGNAL,
+  parts: StepParts,
+): Promise<string> {
   const instance = "id" in target ? await findInstance(target.id, parts) : null;
-  if (instance?.waits?.some(({ type }) => type === "undo")) return;
-  throw new JobError(
-    "conflict",
-    "Cannot decide on an undo: none of the instance waits for a decision",
-    { hint: "Name the instance by its id; see its steps with: jobctl get steps ID" },
-  );
+  const wanted = name === UNDO_SIGNAL ? "undo" : "change";
+  const wait = instance?.waits?.find(({ type }) => type === wanted);
+  if (wait !== undefined) return name === UNDO_SIGNAL ? name : `${name} ${wait.name}`;
+  const action = name === UNDO_SIGNAL ? "decide on an undo" : "accept changed code";
+  throw new JobError("conflict", `Cannot ${action}: the instance does not wait for that`, {
+    hint: "Name the instance by its id; see what it waits for with: jobctl explain ID",
+  });
 }
 
 /** See {@link InstanceApi.listSteps}. */

@@ -175,3 +175,32 @@ test("code that changes while an instance is parked runs on, and its log says so
     await daemon.stop();
   }
 });
+
+test('with on_change = "park" an instance waits until its changed code is accepted', async () => {
+  const source = (end: string) => `
+    import type { Context } from "ts-job";
+    export default async function careful(ctx: Context): Promise<string> {
+      const first = await ctx.step("first", () => "old");
+      await ctx.waitFor("go");
+      return await ctx.step("${end}", () => first + " ${end}");
+    }`;
+  const toml = '[jobs.careful]\non_change = "park"\n';
+  const daemon = await startDaemon({ toml, modules: { "careful.ts": source("before") } });
+  try {
+    const id = await schedule(daemon, "careful");
+    await parkedOn(daemon, id, "go");
+    const early = await daemon.ask(["resume", id, "--accept"]);
+    assert.match(early.stderr, /Cannot accept changed code: the instance does not wait for that/);
+    writeFileSync(`${daemon.dir}/jobs/careful.ts`, source("after"));
+    assert.equal((await daemon.ask(["reload"])).code, 0);
+    assert.equal((await daemon.ask(["signal", id, "go"])).code, 0);
+    await until("it waits to be accepted", async () => {
+      const { waits = [] } = await shown(daemon, id);
+      return waits.some(({ type }) => type === "change");
+    });
+    assert.equal((await daemon.ask(["resume", id, "--accept"])).code, 0);
+    assert.deepEqual((await ended(daemon, id)).results, ["old after"]);
+  } finally {
+    await daemon.stop();
+  }
+});

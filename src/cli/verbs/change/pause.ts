@@ -9,6 +9,7 @@ import type { WordSpec } from "../../parsing/options.ts";
 import type { Verb, VerbContext } from "../../verb/verb.ts";
 import { PAUSE_VIEW } from "../../views/tick_view.ts";
 import { timestampOf } from "../../io/wire.ts";
+import { ACCEPT_SIGNAL } from "../../../core/wait.ts";
 import { isUuid } from "../../../core/instance.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import { findNamed, isLast, resolveId } from "../../lookup/find_instance.ts";
@@ -57,6 +58,21 @@ async function thawNamed(
   await printer.one(INSTANCE_VIEW, present(instance, `Cannot resume instance "${uuid}"`));
   if (!changed) await printer.note("It was not frozen");
   return true;
+}
+
+/** Let an instance continue on its changed code. */
+async function acceptCode(args: Args, { client, printer }: VerbContext): Promise<void> {
+  const [word] = args.words("KIND");
+  if (word === undefined) {
+    throw usageError(
+      "Cannot accept changed code: no instance is given",
+      "Write jobctl resume ID --accept, or last:KIND in place of the id",
+    );
+  }
+  const connection = await client();
+  const uuid = await resolveId(connection, word, "jobctl resume last:KIND --accept");
+  const { instance } = await connection.signalInstance({ uuid, name: ACCEPT_SIGNAL });
+  await printer.one(INSTANCE_VIEW, present(instance, `Cannot resume instance "${uuid}"`));
 }
 
 async function isPartOfId(word: string, connection: JobClient): Promise<boolean> {
@@ -141,18 +157,24 @@ export const RESUME: Verb = {
   summary: "End a pause",
   details: [
     "A job can be paused by its kind and also by a pause of all jobs. It runs again once both",
-    "have ended. With the id of an instance, its frozen command continues.",
+    "have ended. With the id of an instance, its frozen command continues. With --accept, an",
+    'instance of a job with on_change = "park" continues on its changed code.',
   ].join(" "),
   words: [{
     ...KIND,
-    describe: "Kind of the job (default: all jobs), or the id of a frozen instance",
+    describe: "Kind of the job (default: all jobs), or the id of a frozen or parked instance",
   }],
-  options: { all: { describe: "End the pause of all jobs, as without a kind", isFlag: true } },
+  options: {
+    all: { describe: "End the pause of all jobs, as without a kind", isFlag: true },
+    accept: { describe: "Let the instance ID continue on its changed code", isFlag: true },
+  },
   examples: [
     ["jobctl resume backup", "One job"],
     ["jobctl resume", 'What "jobctl pause" without a kind paused'],
+    ["jobctl resume last:order --accept", "A parked order, on its changed code"],
   ],
   async run(args, context) {
+    if (args.flag("accept")) return await acceptCode(args, context);
     const { client, printer } = context;
     const kind = readKind(args);
     const connection = await client();

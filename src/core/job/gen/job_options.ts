@@ -154,6 +154,11 @@ export interface JobSettings {
    */
   readonly onCrash?: "retry" | "terminate";
   /**
+   * When an instance with recorded steps would continue on changed code: "continue" does so, with a
+   * line in its log, "park" lets it wait until `jobctl resume ID --accept`.
+   */
+  readonly onChange?: "continue" | "park";
+  /**
    * When the daemon stopped and the attempt took longer than the drain: "retry" runs it again after
    * the restart, "terminate" gives it up with the reason `drained`. The default is the value of
    * `onCrash`. An attempt that had not begun is always run again.
@@ -295,6 +300,11 @@ export interface JobOptions {
    * "terminate" gives it up at once.
    */
   readonly onCrash: "retry" | "terminate";
+  /**
+   * When an instance with recorded steps would continue on changed code: "continue" does so, with a
+   * line in its log, "park" lets it wait until `jobctl resume ID --accept`.
+   */
+  readonly onChange: "continue" | "park";
   /**
    * When the daemon stopped and the attempt took longer than the drain: "retry" runs it again after
    * the restart, "terminate" gives it up with the reason `drained`. The default is the value of

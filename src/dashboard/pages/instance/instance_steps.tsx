@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
-import { UNDO_SIGNAL } from "../../../core/wait.ts";
+import { ACCEPT_SIGNAL, UNDO_SIGNAL } from "../../../core/wait.ts";
 import { waitsText, type WaitWords } from "../../../core/flow/wait_text.ts";
 import { post, segment } from "../../api/client.ts";
 import { useResource } from "../../api/resource.ts";
@@ -119,6 +119,9 @@ export function Parked({ instance }: { readonly instance: JobInstance }): JSX.El
       )}. {may("operator") &&
         [...new Set(names)].map((name) => <Answer key={name} id={id} name={name} />)}
       {may("operator") && waits.some(({ type }) => type === "undo") && <UndoDecision id={id} />}
+      {may("operator") && waits.some(({ type }) => type === "change") && (
+        <Button onClick={() => void send(id, ACCEPT_SIGNAL, null)}>Accept the new code</Button>
+      )}
     </div>
   );
 }
