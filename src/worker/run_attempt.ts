@@ -94,6 +94,7 @@ async function runOrTakeBack(scope: AttemptScope, run: () => unknown): Promise<u
   try {
     value = await scope.untilParked(run());
   } catch (thrown) {
+    await settleSteps(scope);
     if (scope.abortCause !== null || !scope.isUnwinding) throw thrown;
     const parked = await scope.takeBack();
     if (parked !== null) return parked;
@@ -102,9 +103,16 @@ async function runOrTakeBack(scope: AttemptScope, run: () => unknown): Promise<u
   if (value instanceof Parked || scope.abortCause !== null) return value;
   if (value !== LEFT) scope.flow?.flow.warnOfRunning();
   if (!scope.isUnwinding) return value;
+  await settleSteps(scope);
+  if (scope.abortCause !== null) return value;
   const parked = await scope.takeBack();
   if (parked === null && value === LEFT) throw errorOfInfo(UNWOUND);
   return parked ?? value;
+}
+
+/** Wait for the steps beside the end of job code that can be taken back. An abort ends the wait. */
+async function settleSteps({ abortCause, flow }: AttemptScope): Promise<void> {
+  if (abortCause === null) await flow?.flow.settle().catch(() => {});
 }
 
 /**

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { isFinal } from "../../src/core/state.ts";
 import { type Context, type JobInstance, Manager } from "../../src/index.ts";
-import { until } from "../support/wait.ts";
+import { sleep, until } from "../support/wait.ts";
 
 /** Steps that are taken back after a failure, a cancel or a deadline. */
 
@@ -189,4 +189,51 @@ test("a decision is refused where no undo waits for one", async () => {
       await manager.signalInstance({ id }, "go");
     },
   });
+});
+
+test("steps beside one that fails are taken back, too, though they end after it", async () => {
+  for (const isCanceled of [false, true]) {
+    const done: string[] = [];
+    const charge = (ctx: Context, key: string, ms: number, undoMs = 0) =>
+      ctx.step("charge", async () => {
+        await sleep(ms);
+        done.push(`charge ${key}`);
+        return key;
+      }, {
+        key,
+        undo: async () => {
+          await sleep(undoMs);
+          done.push(`refund ${key}`);
+        },
+      });
+    const fail = () => {
+      throw new Error("no stock");
+    };
+    const run = async (ctx: Context) => {
+      await charge(ctx, "a", 0, 100);
+      await ctx.step("open", () => null);
+      // After a cancel, the wait ends, and the others begin beside it.
+      const failing = isCanceled ? ctx.waitFor("never") : ctx.step("ship", fail, ONCE);
+      const later = async () => {
+        await charge(ctx, "b", 50);
+        await charge(ctx, "d", 50);
+      };
+      await Promise.all([failing, later(), charge(ctx, "c", 200)]);
+    };
+    const act = async (manager: Manager, id: string) => {
+      if (!isCanceled) return;
+      const isOpen = async () => {
+        const steps = await manager.listSteps(id);
+        return steps.some(({ name, state }) => name === "open" && state === "done");
+      };
+      await until("it runs", isOpen);
+      await manager.cancelInstances({ ids: [id] });
+    };
+    const { state } = await endOf(run, { act });
+    assert.equal(state, isCanceled ? "canceled" : "terminated");
+    await sleep(300);
+    const of = (what: string) =>
+      done.filter((one) => one.startsWith(what)).map((one) => one.at(-1));
+    assert.deepEqual(of("refund").sort(), [...new Set(of("charge"))].sort(), done.join());
+  }
 });

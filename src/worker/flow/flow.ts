@@ -92,6 +92,8 @@ export class Flow {
   readonly inside = new AsyncLocalStorage<string>();
   readonly #records = new Map<string, unknown>();
   readonly #operations = new Set<Operation>();
+  /** Tries under way of steps that can be taken back. */
+  readonly #acting = new Set<Promise<void>>();
   readonly #puts = new Map<string, RecordPut>();
   readonly #parked = Promise.withResolvers<Parked>();
   readonly #left = Promise.withResolvers<typeof LEFT>();
@@ -111,6 +113,8 @@ export class Flow {
   #isOver = false;
   #isReplaying = false;
   #isToCancel = false;
+  /** True once job code has ended, and nothing more is begun for it. */
+  #hasEnded = false;
   #isUndoing = false;
 
   constructor(host: FlowHost) {
@@ -161,6 +165,11 @@ export class Flow {
   /** True once nothing of the run counts any more. */
   get isOver(): boolean {
     return this.#isOver;
+  }
+
+  /** True once job code has ended: no step of its own begins any more. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
   }
 
   /** True while job code repeats what it did in an earlier run. */
@@ -221,9 +230,29 @@ export class Flow {
     if (!this.hasUndos) this.keep({ key: UNDO_KEY, data: {} });
   }
 
+  /** Note a try of a step that can be taken back. It never rejects. */
+  act(trying: Promise<void>): void {
+    this.#acting.add(trying);
+    void trying.then(() => this.#acting.delete(trying));
+  }
+
+  /**
+   * Job code has ended. Begin nothing more for it, and wait until each step under way that can be
+   * taken back has its record, or until the attempt is aborted: it is not left half done.
+   */
+  async settle(): Promise<void> {
+    this.#hasEnded = true;
+    const settled = (async () => {
+      while (this.#acting.size > 0) await Promise.all(this.#acting);
+    })();
+    // Only an abort ends this other promise now.
+    await Promise.race([settled, this.#parked.promise]);
+  }
+
   /** Leave job code where it waits, and take back what its steps did. */
   unwind(): void {
     this.#operations.clear();
+    this.#hasEnded = true;
     this.#isUndoing = true;
     this.#isToCancel = false;
     this.#isReplaying = false;
@@ -314,7 +343,7 @@ export class Flow {
 
   begin(operation: Operation): void {
     // Job code that was left may still run.
-    if (this.#isOver || (this.#isUndoing && !operation.isUndo)) return;
+    if (this.#isOver || (this.#hasEnded && !operation.isUndo)) return;
     this.#begun += 1;
     if (this.#begun > STEPS_MAX) {
       throw new JobError(
@@ -385,6 +414,7 @@ export class Flow {
 
   #look(): void {
     if (this.#isOver || this.#operations.size === 0) return;
+    if (this.#hasEnded && !this.#isUndoing) return;
     const all = [...this.#operations];
     const nowMs = this.host.clock.now().wallMs;
     const isLeaving = this.#isLeaving;

@@ -132,7 +132,8 @@ export class StepOperation extends Awaited<unknown> {
     if (this.#isRunning) return true;
     if ((this.stored?.dueAt ?? -Infinity) > nowMs) return false;
     this.#isRunning = true;
-    void this.#try();
+    const trying = this.#try();
+    if (this.#how.hasUndo === true) this.flow.act(trying);
     return true;
   }
 
@@ -158,7 +159,7 @@ export class StepOperation extends Awaited<unknown> {
     } catch (error) {
       return flow.abort(error);
     }
-    if (flow.isOver) return;
+    if (flow.isOver || (flow.hasEnded && !this.isUndo)) return;
     const attempt = (this.stored?.tries ?? 0) + 1;
     let outcome: Pick<StepRecord, "value" | "error">;
     try {
