@@ -107,6 +107,30 @@ export const unwindingCases: StoreCases = {
     assert.deepEqual(await world.store.records.findProblems({ limit: 10 }), []);
   },
 
+  "cancel() shortly before the deadline of an instance leaves it the whole time": async (world) => {
+    for (const isParked of [true, false]) {
+      const running = await startWithUndo(world, { deadlineAt: world.wallMs + 10 });
+      if (isParked) await park(world, running, APPROVED);
+      const untilMs = world.wallMs + CANCEL_GRACE_MS;
+      await world.cancel(running.id);
+      world.advance(20);
+      if (!isParked) await world.settle(running, { outcome: failed() });
+      assert.deepEqual(await world.reap(), []);
+      world.advance(1);
+      const [again] = await world.claim();
+      assert.deepEqual([again!.id, again!.deadlineAt], [running.id, untilMs]);
+      const { instance: interrupted } = await world.settle(again!, { outcome: failed() });
+      const { state, reason, deadlineAt } = interrupted!;
+      assert.deepEqual([state, reason, deadlineAt], ["scheduled", "canceling", untilMs]);
+      await isConsistent(world, interrupted!);
+      world.advance(UNWIND_AGAIN_MS);
+      const [last] = await world.claim();
+      await put(world, last!, { key: UNDONE_KEY, data: "{}" });
+      const { instance: ended } = await world.settle(last!, { outcome: failed() });
+      assert.deepEqual([ended!.state, ended!.reason], ["canceled", "canceled"]);
+    }
+  },
+
   "an instance that fails runs once more if a step has an undo": async (world) => {
     const deadlineAt = world.wallMs + 10 * MINUTE;
     const running = await startWithUndo(world, { deadlineAt });

@@ -237,3 +237,27 @@ test("steps beside one that fails are taken back, too, though they end after it"
     assert.deepEqual(of("refund").sort(), [...new Set(of("charge"))].sort(), done.join());
   }
 });
+
+test("a cancel shortly before the deadline has as much time as any other", async () => {
+  for (const isRunning of [false, true]) {
+    const done: string[] = [];
+    const run = async (ctx: Context) => {
+      await ctx.step("charge", () => "c1", {
+        undo: async (id) => {
+          await sleep(1_200);
+          done.push(`refund ${id}`);
+        },
+      });
+      // It is canceled while it is parked, or while a step runs.
+      if (isRunning) await ctx.step("slow", () => sleep(10_000));
+      await ctx.waitFor("never");
+    };
+    const act = async (manager: Manager, id: string) => {
+      const isThere = async () => (await manager.listSteps(id)).length > 0;
+      await (isRunning ? until("it has charged", isThere) : waitsOn("signal")(manager, id));
+      await manager.cancelInstances({ ids: [id] });
+    };
+    const { state } = await endOf(run, { act, deadline: "1s" });
+    assert.deepEqual([state, done], ["canceled", ["refund c1"]]);
+  }
+});

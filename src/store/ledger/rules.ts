@@ -96,13 +96,17 @@ export function hasSteps({ stepsAt }: Instance): boolean {
   return stepsAt !== null && stepsAt > 0;
 }
 
-/** An instance that is due once more after its cancel, for a limited time. */
+/**
+ * An instance that is due once more after its cancel, for a limited time. Its own deadline may come
+ * sooner, and ends nothing any more.
+ */
 function unwindCanceled(instance: Instance, at: number, before = instance): Instance {
+  const { cancelRequestedAt } = instance;
   return {
     ...unwind(instance, at, before),
     reason: CANCELING,
-    cancelRequestedAt: instance.cancelRequestedAt ?? at,
-    deadlineAt: Math.min(instance.deadlineAt ?? Infinity, at + CANCEL_GRACE_MS),
+    cancelRequestedAt: cancelRequestedAt ?? at,
+    deadlineAt: (cancelRequestedAt ?? at) + CANCEL_GRACE_MS,
   };
 }
 

@@ -191,10 +191,11 @@ function S.unwind(id, r, reason, at, due)
 end
 
 -- Make a row due once more after its cancel, for a limited time. Its claim is later than its cancel.
+-- Its own deadline may come sooner, and ends nothing any more.
 function S.unwind_canceled(id, r, at, due)
   local members = S.rare(r)
   members.cancelAt = members.cancelAt or at
-  members.deadlineAt = S.min(members.deadlineAt or MAX, at + CANCEL_GRACE_MS)
+  members.deadlineAt = members.cancelAt + CANCEL_GRACE_MS
   S.unwind(id, r, 'canceling', at, due or at + 1)
 end
 
