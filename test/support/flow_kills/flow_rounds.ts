@@ -46,6 +46,7 @@ async function runRound(part: FlowKills, log: FlowKills["log"]): Promise<FlowRep
       figures: {},
     }));
   const { violations, figures } = found;
+  for (const violation of violations) say(violation);
   const { accepted = 0, seconds = 0 } = figures;
   const end = violations.length === 0 ? "everything held" : `${violations.length} violations`;
   say(`${accepted} instances in ${seconds} s: ${end}`);
