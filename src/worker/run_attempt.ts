@@ -110,9 +110,9 @@ async function runOrTakeBack(scope: AttemptScope, run: () => unknown): Promise<u
   return parked ?? value;
 }
 
-/** Wait for the steps beside the end of job code that can be taken back. An abort ends the wait. */
-async function settleSteps({ abortCause, flow }: AttemptScope): Promise<void> {
-  if (abortCause === null) await flow?.flow.settle().catch(() => {});
+/** Wait for the steps beside the end of job code that can be taken back. */
+async function settleSteps({ flow }: AttemptScope): Promise<void> {
+  await flow?.flow.settle();
 }
 
 /**

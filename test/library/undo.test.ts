@@ -261,3 +261,26 @@ test("a cancel shortly before the deadline has as much time as any other", async
     assert.deepEqual([state, done], ["canceled", ["refund c1"]]);
   }
 });
+
+test("a step that a cancel or a deadline interrupts is recorded if it is done", async () => {
+  for (const how of ["cancel", "deadline"] as const) {
+    const done: string[] = [];
+    const run = async (ctx: Context) => {
+      await ctx.step("charge", async () => {
+        done.push("begin");
+        await sleep(400);
+        done.push("charge");
+        return "c1";
+      }, { undo: (id) => done.push(`refund ${id}`) });
+      done.push("end");
+    };
+    const act = async (manager: Manager, id: string) => {
+      await until("it runs", () => done.includes("begin"));
+      await manager.cancelInstances({ ids: [id] });
+    };
+    const { state } = await endOf(run, how === "cancel" ? { act } : { deadline: "200ms" });
+    await sleep(500);
+    assert.equal(state, how === "cancel" ? "canceled" : "timedOut");
+    assert.deepEqual(done.filter((one) => one !== "end"), ["begin", "charge", "refund c1"]);
+  }
+});

@@ -238,15 +238,11 @@ export class Flow {
 
   /**
    * Job code has ended. Begin nothing more for it, and wait until each step under way that can be
-   * taken back has its record, or until the attempt is aborted: it is not left half done.
+   * taken back has its record: it is not left half done.
    */
   async settle(): Promise<void> {
     this.#hasEnded = true;
-    const settled = (async () => {
-      while (this.#acting.size > 0) await Promise.all(this.#acting);
-    })();
-    // Only an abort ends this other promise now.
-    await Promise.race([settled, this.#parked.promise]);
+    while (this.#acting.size > 0) await Promise.all(this.#acting);
   }
 
   /** Leave job code where it waits, and take back what its steps did. */
@@ -391,11 +387,16 @@ export class Flow {
 
   /**
    * The attempt is aborted. Job code is left where it waits, as when it parks: its cleanup would
-   * otherwise begin in an attempt that records nothing more.
+   * otherwise begin in an attempt that records nothing more. Only the steps under way that can be
+   * taken back are awaited, for as long as the attempt may take to end.
    */
   abort(cause: unknown): void {
-    this.#isOver = true;
-    this.#parked.reject(cause);
+    const leave = () => {
+      this.#isOver = true;
+      this.#parked.reject(cause);
+    };
+    if (this.#acting.size === 0) return leave();
+    void this.settle().then(leave);
   }
 
   /** The run has ended: what job code still awaits never comes. */

@@ -169,8 +169,9 @@ export class StepOperation extends Awaited<unknown> {
       outcome = { error: failureOf(thrown, flow.host.describe(thrown)) };
     }
     this.#isRunning = false;
-    // What an aborted attempt did is not an outcome of the step.
-    if (flow.host.signal().aborted) return;
+    // What an aborted attempt did is not an outcome of the step, unless it has to be taken back.
+    const isDone = outcome.error === undefined && this.#how.hasUndo === true;
+    if (flow.host.signal().aborted && !isDone) return;
     await this.#end(outcome, attempt).catch((error: unknown) => flow.abort(error));
     flow.poke();
   }
@@ -197,10 +198,11 @@ export class StepOperation extends Awaited<unknown> {
     return this.record(data);
   }
 
-  /** Record its outcome, and deliver it. */
+  /** Record its outcome, and deliver it if job code still waits. */
   protected async record(data: StepRecord): Promise<void> {
     await this.flow.put({ key: this.key, data: { ...data, order: this.flow.nextOrder() } });
-    this.replay();
+    // Job code that has ended, or that an abort left, does not go on.
+    if (this.isUndo || !this.flow.hasEnded) this.replay();
   }
 
   #call(attempt: number): Promise<unknown> {
