@@ -82,8 +82,8 @@ function whyNotCompared(line: CrontabLine, dialect: Dialect): string | null {
 }
 
 /**
- * Options without an effect on a job that is neither taken over nor retried nor in steps, and options
- * that do not change how it runs: the operator's [defaults] decide its notices.
+ * Options without an effect on a job without steps that is neither taken over nor retried, and
+ * options that do not change how it runs: the operator's [defaults] decide its notices.
  */
 const WITHOUT_EFFECT = /^(?:crashes_max|retry\.(?!max).*|on_change|notify|silence|expect\..*)$/;
 

@@ -201,7 +201,7 @@ export class StepOperation extends Awaited<unknown> {
   /** Record its outcome, and deliver it if job code still waits. */
   protected async record(data: StepRecord): Promise<void> {
     await this.flow.put({ key: this.key, data: { ...data, order: this.flow.nextOrder() } });
-    // Job code that has ended, or that an abort left, does not go on.
+    // Job code that has ended, or that an abort left, does not continue.
     if (this.isUndo || !this.flow.hasEnded) this.replay();
   }
 
