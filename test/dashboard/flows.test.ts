@@ -12,7 +12,13 @@ import {
 } from "../support/browser/dashboard_world.ts";
 import { ACCESS_FLOWS } from "./flows/access_flows.ts";
 import { FRAME_FLOWS, PATHS, TIME_FLOWS } from "./flows/frame_flows.ts";
-import { INSTANCE_FLOWS, LIST_FLOWS, RESTART_FLOWS, STEP_FLOWS } from "./flows/instance_flows.ts";
+import {
+  INSTANCE_FLOWS,
+  LIST_FLOWS,
+  RESTART_FLOWS,
+  STEP_FLOWS,
+  TREE_FLOWS,
+} from "./flows/instance_flows.ts";
 import { LONG_LOG_FLOWS } from "./flows/long_log_flows.ts";
 import { JOB_FLOWS } from "./flows/job_flows.ts";
 
@@ -37,6 +43,7 @@ const FLOWS = [
   ...LIST_FLOWS,
   ...INSTANCE_FLOWS,
   ...STEP_FLOWS,
+  ...TREE_FLOWS,
   ...JOB_FLOWS,
   ...TIME_FLOWS,
 ];
@@ -93,10 +100,12 @@ test(
     // Evaluated, not inserted: the policy of the page allows no other scripts.
     await page.evaluate(axe);
     const instance = await world.runToEnd("fails", "axe");
+    const flow = await world.runToEnd("fan", "axe");
     const found: string[] = [];
     // The operations of one job look as those of all.
     const paths = PATHS.map((path) => path === "/docs" ? "/docs?text=report" : path);
-    for (const path of [...paths, `/instances/${instance}`, "/jobs/report?run=1"]) {
+    const instances = [instance, flow].map((id) => `/instances/${id}`);
+    for (const path of [...paths, ...instances, "/jobs/report?run=1"]) {
       await page.emulateMedia({ colorScheme: "light" });
       await visit(page, path);
       await page.getByRole("heading", { level: 1 }).waitFor();

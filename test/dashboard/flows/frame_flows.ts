@@ -193,7 +193,7 @@ export const FRAME_FLOWS: readonly Flow[] = [
       await visit(page, "/config");
       await page.getByRole("row", { name: /^worker\.count 4 .*config\.toml:4$/ }).waitFor();
       await page.getByRole("button", { name: "Reload" }).click();
-      await page.getByText(/Reloaded: 10 jobs, 0 new/).waitFor();
+      await page.getByText(/Reloaded: 12 jobs, 0 new/).waitFor();
     },
   },
   {

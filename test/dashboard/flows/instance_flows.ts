@@ -42,6 +42,70 @@ export const STEP_FLOWS: readonly Flow[] = [
   },
 ];
 
+/** The section Flow of the page on screen. */
+function flowOf({ page }: DashboardWorld) {
+  const section = page.locator("section", {
+    has: page.getByRole("heading", { name: "Flow", exact: true }),
+  });
+  return { section, lines: section.locator("tbody tr"), bars: section.locator(".flow-bar .pale") };
+}
+
+/** The whole of a flow, on the page of any of its instances. */
+export const TREE_FLOWS: readonly Flow[] = [
+  {
+    name: "a flow is a live tree with bars over time, and links to its instances",
+    run: async (world) => {
+      const { page } = world;
+      const id = await world.run("fan", "wait");
+      await visit(page, `/instances/${id}`);
+      const { section, lines, bars } = flowOf(world);
+      await section.getByText("13 instances: 2 parked, 10 completed, 1 failed").waitFor();
+      assert.equal(await lines.count(), 12);
+      assert.match(await lines.nth(0).innerText(), /fan.*Parked/s);
+      assert.match(await lines.nth(1).innerText(), /part.*Failed/s);
+      assert.match(await lines.nth(2).innerText(), /part.*Parked/s);
+      assert.match(await lines.nth(11).innerText(), /part × 2.*2 completed/s);
+      const ends = async () => {
+        const boxes = [0, 1, 2].map((line) => bars.nth(line).boundingBox());
+        return (await Promise.all(boxes)).map((box) => Math.round(box!.x + box!.width));
+      };
+      await until("the bars of those that are open have grown", async () => {
+        const [root, failed, parked] = await ends();
+        return failed! < root! && parked === root;
+      });
+      assert.equal(await lines.nth(0).locator("[aria-current=page]").count(), 1);
+      await lines.nth(1).getByRole("link").click();
+      await page.locator(".page-about").getByText("Failed").waitFor();
+      await lines.nth(1).locator("[aria-current=page]").waitFor();
+      const waiting = await lines.nth(2).getByRole("link").getAttribute("href");
+      await page.setViewportSize({ width: 360, height: 740 });
+      const narrow = (await bars.nth(0).boundingBox())!;
+      await page.setViewportSize({ width: 1_280, height: 800 });
+      assert.ok(narrow.width > 40 && narrow.x + narrow.width <= 360, JSON.stringify(narrow));
+      await world.daemon.client().signalInstance({ uuid: waiting!.split("/").at(-1)!, name: "go" });
+      await section.getByText("13 instances: 12 completed, 1 failed").waitFor();
+      await section.getByRole("button").waitFor({ state: "detached" });
+      await lines.nth(0).getByRole("link").click();
+      await page.locator(".page-about").getByText("Completed").waitFor();
+    },
+  },
+  {
+    name: "a flow is canceled, after a question that says how many",
+    run: async (world) => {
+      const { page } = world;
+      const id = await world.run("fan", "wait");
+      await visit(page, `/instances/${id}`);
+      const { section } = flowOf(world);
+      await section.getByText("13 instances: 2 parked, 10 completed, 1 failed").waitFor();
+      await section.getByRole("button", { name: "Cancel the flow…" }).click();
+      const dialog = page.getByRole("dialog", { name: "Cancel 2 instances?" });
+      await dialog.getByText(`jobctl cancel instances --flow ${id}`).waitFor();
+      await dialog.getByRole("button", { name: "Cancel 2 instances" }).click();
+      await section.getByText("13 instances: 2 canceled, 10 completed, 1 failed").waitFor();
+    },
+  },
+];
+
 /** Lists of instances, and what is done to several. */
 export const LIST_FLOWS: readonly Flow[] = [
   {

@@ -11,6 +11,7 @@ import {
 import { stateName } from "../../../src/cli/io/wire.ts";
 import type { JobState } from "../../../src/rpc/gen/job_pb.ts";
 import { seededRandom } from "../../support/seeded_random.ts";
+import { instance } from "../../support/worlds/cli_messages.ts";
 import { cli } from "../../support/worlds/cli_world.ts";
 
 const RUNS = 200;
@@ -108,6 +109,8 @@ async function assertSelectsTheSame(url: URLSearchParams, verb: typeof VERBS[num
   const jobs = KINDS.map((kind) => ({ kind, needs: ["gpu"] }));
   const run = await cli(line, {
     answers: {
+      // The command looks for the instances that `--flow` and `--parent` name.
+      getInstance: ({ uuid }: { readonly uuid: string }) => ({ instance: instance({ uuid }) }),
       listRegisteredJobs: { jobs },
       lookupInstances: {},
       cancelInstances: { count: 1n },

@@ -88,6 +88,22 @@ export default async function order(ctx: Context, name: string): Promise<string>
   return answer.timedOut || other.timedOut ? "late" : String(answer.value.ok) + other.value;
 }
 `,
+  "fan.ts": `
+import type { Context } from "ts-job";
+/** Calls twelve parts: the fourth fails, and with "wait" the sixth waits. */
+export default async function fan(ctx: Context, how: string): Promise<void> {
+  const inputs = Array.from({ length: 12 }, (_, n): [string] =>
+    [n === 3 ? "fail" : n === 5 ? how : "<b>"]);
+  await ctx.callAll("part", inputs, { onFailure: "collect" });
+}
+`,
+  "part.ts": `
+import type { Context } from "ts-job";
+export default async function part(ctx: Context, how: string): Promise<void> {
+  if (how === "fail") throw new Error("a part is broken");
+  if (how === "wait") await ctx.waitFor("go");
+}
+`,
   "sum.ts": `
 /**
  * @param a the first number

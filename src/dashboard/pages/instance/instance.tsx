@@ -33,6 +33,7 @@ import { isFinished, shortId } from "../../text/instance_state.ts";
 import { blockWords } from "../../text/limit_words.ts";
 import { cancelOne, runAgain } from "../instances/actions.tsx";
 import { InstanceFacts } from "./instance_facts.tsx";
+import { InstanceFlow } from "./instance_flow.tsx";
 import { Parked, Steps } from "./instance_steps.tsx";
 import { InstanceHistory } from "./instance_history.tsx";
 import { prettyText } from "../../text/argument_text.ts";
@@ -248,6 +249,7 @@ function Shown({ instance, job, from }: {
             mark={`${mark} ${instance.resumes} ${instance.waits.length}`}
             zone={zone}
           />
+          <InstanceFlow instance={instance} mark={mark} zone={zone} />
           <Log
             id={id}
             isRunning={!isFinished(instance)}
