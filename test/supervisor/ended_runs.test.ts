@@ -73,7 +73,7 @@ test("adopt() has the outcome of a command long after its supervisor has ended, 
   const folder = await leave(SCRIPTS);
   for (const isRecorded of [false, true]) {
     const executor = makeExecutor(folder);
-    const found = await executor.survivors!.find();
+    const found = [...await executor.survivors!.find()].sort((a, b) => a.id < b.id ? -1 : 1);
     assert.equal(found.length, 3);
     const attempts = found.map(({ id, fence, ...rest }) => {
       const sink = new RecordingSink();
