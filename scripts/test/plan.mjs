@@ -134,6 +134,9 @@ const SECONDS = new Map([
   ["test/e2e/commands/selftest.test.ts", 23],
   ["test/maintenance/doctor/doctor.test.ts", 22],
   ["test/sim/sim.test.ts", 22],
+  ["test/supervisor/survivors.test.ts", 33],
+  ["test/supervisor/supervisor.test.ts", 15],
+  ["test/supervisor/command.test.ts", 12],
   ["test/e2e/stores/upgrade.test.ts", 22],
   ["test/e2e/faults/endings.test.ts", 22],
   ["test/notices/random_notices.test.ts", 22],
@@ -185,7 +188,7 @@ const BUN_FILES_MAX = 20;
 const COMPILED_FILES_MAX = 6;
 
 /** Processes that run tests side by side: more than processors, as many tests mostly wait. */
-const PROCESSES = Math.min(availableParallelism() + 2, 8);
+const PROCESSES = Math.min(availableParallelism() + 3, 8);
 
 export function isWithin(file, paths) {
   return paths.some((path) => file === path || file.startsWith(`${path}/`));
