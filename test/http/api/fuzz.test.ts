@@ -50,6 +50,7 @@ async function withDaemon(
   try {
     const { id } = await manager.scheduleJob("typed", { arguments: [1] });
     const late = await manager.scheduleJob("a/b", { at: Date.now() + 1e9 });
+    await manager.signalInstance({ id }, "go", { value: 5 });
     await manager.cancelInstances({ ids: [late.id] });
     const { id: schedule } = await manager.scheduleRecurring("a/b", { cron: "@daily" });
     await manager.pause("a/b");

@@ -133,7 +133,8 @@ export function durationOf(name: string): JsonSchema {
 }
 
 function jsonValue(name: string, direction: Direction): JsonSchema {
-  if (name === "signature") return { type: "object" };
+  if (name === "signature" || name === "set") return { type: "object" };
+  if (name !== "arguments" && name !== "results") return { description: "Any JSON value." };
   if (direction === "response") return { type: "array" };
   return {
     anyOf: [{ type: "array" }, { type: "object" }],
