@@ -58,6 +58,7 @@ function readStep(
   fields: Fields,
   records: ReadonlyMap<string, string>,
 ): readonly StepInfo[] {
+  if (/^(?:order|canceled)\//.test(key)) return [];
   const whole = {
     key,
     at: timeOf(fields.at) ?? 0,
