@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  CONTINUED_KEY,
   NEVER_DUE,
   openKey,
   signalKey,
@@ -343,6 +344,47 @@ export const stepCases: StoreCases = {
     const keys = Array.from({ length: STEPS_MAX + 1 }, (_, n) => `${n}`);
     await refuses(request({ keys, puts: [] }), "invalid_argument");
     assert.deepEqual(await world.store.records.findProblems({ limit: 10 }), []);
+  },
+
+  "settle() begins a new round: other records go, signals that were not taken stay": async (
+    world,
+  ) => {
+    const first = await world.start({ retryMax: 3 });
+    await world.settle(first, { outcome: retry(world.wallMs + MINUTE) });
+    world.advance(MINUTE);
+    const [running] = await world.claim();
+    assert.equal(running!.failures, 1);
+    const signals = ["a/b é", "a/b é", "go", "go", "go", "go"];
+    for (const [index, name] of signals.entries()) {
+      await signal(world, running!.id, { name, data: `${index}`, signalId: `id-${index}` });
+    }
+    await put(world, running!, { key: "step:a", data: "1" }, { key: "undo", data: "{}" });
+    const data = JSON.stringify({ round: 2, args: [7], taken: { go: 3, "a/b é": 2, gone: 4 } });
+    const outcome = { type: "park", waits: [{ ...TIME, until: world.wallMs }] } as const;
+    const began = [{ key: CONTINUED_KEY, data }];
+    const { instance } = await world.settle(running!, { outcome, steps: began });
+    assert.deepEqual([instance!.failures, instance!.crashes, instance!.reason], [0, 0, "parked"]);
+    assert.deepEqual(await world.store.get(instance!.id), instance);
+    assert.deepEqual(await steps(world, instance!), {
+      [CONTINUED_KEY]: data,
+      "signal@id-5": '"signal/go/1"',
+      [signalKey("go", 1)]: "5",
+      signals: '{"go":1}',
+    });
+    assert.equal((await signal(world, instance!.id, { name: "go" })).status, "stored");
+    const later = await steps(world, instance!);
+    assert.deepEqual([later[signalKey("go", 2)], later["signals"]], ["true", '{"go":2}']);
+  },
+
+  "settle() begins a new round also for records that job code forged": async (world) => {
+    for (const data of ["7", "null", '{"taken":5}', '{"taken":{"go":"x","a":-1,"b":1.5}}']) {
+      const running = await world.start();
+      await signal(world, running.id, { name: "go", data: "1" });
+      const outcome = { type: "park", waits: [{ ...TIME, until: world.wallMs + MINUTE }] } as const;
+      await world.settle(running, { outcome, steps: [{ key: CONTINUED_KEY, data }] });
+      const left = { [CONTINUED_KEY]: data, [signalKey("go", 1)]: "1", signals: '{"go":1}' };
+      assert.deepEqual(await steps(world, running), left);
+    }
   },
 
   "step records are deleted with their instance": async (world) => {

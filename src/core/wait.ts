@@ -52,6 +52,24 @@ export const UNDONE_KEY = "undone";
 /** Key of the record of the end that an instance has once it has taken back what its steps did. */
 export const ENDING_KEY = "ending";
 
+/** Key of the record with which an instance begins a new round, without the steps before it. */
+export const CONTINUED_KEY = "continued";
+
+/** The record of a new round. */
+export interface Continued {
+  /** Number of the round, from 2. */
+  readonly round: number;
+  /** Its arguments, in place of the instance's. */
+  readonly args: readonly unknown[];
+  /** Numbers of signals that the round before took, by name. The store numbers the others anew. */
+  readonly taken: Readonly<Record<string, number>>;
+}
+
+/** Start of the keys of steps in a round. */
+export function roundPrefix({ round }: Pick<Continued, "round">): string {
+  return round > 1 ? `round-${round}.` : "";
+}
+
 /** Name of the signals that decide on an undo that failed for good. */
 export const UNDO_SIGNAL = "!undo";
 /** Name of the signals that accept changed code; its version follows in the store. */

@@ -17,6 +17,7 @@ import type { AbortCause } from "./executor.ts";
 import { encodeJobError, endAtJob } from "./job_stack.ts";
 import { Flow, type LEFT, type Parked } from "./flow/flow.ts";
 import { type FlowParts, FlowScope } from "./flow/flow_scope.ts";
+import { roundPrefix } from "../core/wait.ts";
 import { SignalsTaken } from "./flow/operations.ts";
 import { takeBack } from "./flow/undo.ts";
 import { ProgressReporter, readProgress } from "./progress_reporter.ts";
@@ -92,6 +93,8 @@ export class AttemptScope implements Record<InjectedType, unknown> {
   #steps: FlowScope | null = null;
   readonly #interrupted = Promise.withResolvers<Parked | typeof LEFT>();
   #hasContext = false;
+  /** @throws JobError `invalid_argument` for arguments that its function does not take */
+  checkArguments: (args: readonly unknown[]) => void = () => {};
 
   constructor(instance: TaskInstance, host: ScopeHost, state: JobState = "processing") {
     this.instance = instance;
@@ -190,13 +193,15 @@ export class AttemptScope implements Record<InjectedType, unknown> {
     // Job code may have ended by then.
     this.#interrupted.promise.catch(() => {});
     const { retryMax } = this.instance;
-    this.#flow = { flow, signals: new SignalsTaken(), undos: new Map(), retryMax };
+    const check = (args: readonly unknown[]) => this.checkArguments(args);
+    this.#flow = { flow, signals: new SignalsTaken(), undos: new Map(), retryMax, check };
     if (this.#cause !== null) flow.abort(abortError(this.#cause, this.instance));
     return this.#flow;
   }
 
   #stepScope(): FlowScope {
-    return this.#steps ??= new FlowScope(this.#openFlow());
+    const parts = this.#openFlow();
+    return this.#steps ??= new FlowScope(parts, roundPrefix(parts.flow.round));
   }
 
   get Context(): Context {
@@ -226,6 +231,7 @@ export class AttemptScope implements Record<InjectedType, unknown> {
       callAll: (...args: Parameters<FlowScope["callAll"]>) => steps().callAll(...args),
       each: (...args) => steps().each(...args),
       first: (waits) => steps().first(waits),
+      continueAs: (...args) => steps().continueAs(...args),
       now: () => steps().now(),
       random: () => steps().random(),
     };

@@ -52,9 +52,11 @@ export async function runAttempt(
 ): Promise<AttemptResult> {
   let resultsJson: string;
   try {
-    const input = JSON.parse(scope.instance.argumentsJson) as ArgumentInput;
-    const converted = convertArguments(code.signature, input);
+    scope.checkArguments = (args) => void convertArguments(code.signature, args);
     if (scope.instance.stepsAt !== null) await scope.loadSteps();
+    const input = scope.flow?.flow.round.args ??
+      JSON.parse(scope.instance.argumentsJson) as ArgumentInput;
+    const converted = convertArguments(code.signature, input);
     const value = await runOrTakeBack(
       scope,
       () => code.run(...bindArguments(code.signature, converted, scope)),

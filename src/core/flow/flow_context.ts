@@ -143,6 +143,12 @@ export interface FlowContext {
       keyof Waits
     ]
   >;
+  /**
+   * Begin again with other arguments and without the steps so far, for work without end. The
+   * instance stays the same, keeps its id and the signals that no wait has taken, and may fail as
+   * often as at first. What its steps did is not undone any more. It never returns.
+   */
+  continueAs(...args: readonly unknown[]): Promise<never>;
   /** The time, as it was when this place was first reached. */
   now(): Date;
   /** A number from 0 to below 1, the same whenever the instance runs again. */

@@ -1,7 +1,10 @@
 import { JobError } from "../errors.ts";
 import { quoteValue } from "../text/quote_value.ts";
 import {
+  type Continued,
+  CONTINUED_KEY,
   groupOf,
+  roundPrefix,
   signalKey,
   SIGNALS_KEY,
   STEP_CHARS_MAX,
@@ -42,11 +45,14 @@ export function keptSteps(
     ? outcomes.find(({ fields }) => isFailed(fields))
     : oneOf(outcomes, from, keyOfOpen(records));
   const until = first?.order ?? Infinity;
+  const continued = records.get(CONTINUED_KEY);
+  const { round } = fieldsOf(continued ?? "{}") as Partial<Continued>;
+  const prefix = roundPrefix({ round: round ?? 1 });
   const given = new Map(
     Object.entries(set).map(([name, value]) => {
       const found = namedOutcomes(outcomes, name);
       if (found.length > 1) throw ambiguous(name, found);
-      return [found[0]?.key ?? `step:${name}`, { name: found[0]?.name ?? name, value }];
+      return [found[0]?.key ?? `${prefix}step:${name}`, { name: found[0]?.name ?? name, value }];
     }),
   );
   const kept = outcomes.filter(({ key, order }) =>
@@ -56,6 +62,7 @@ export function keptSteps(
     if (records.has(`${key}!undo`)) throw undone(name);
   }
   const keys = kept.flatMap(({ key }) => [key, ...partsOf(key, records)]);
+  if (continued !== undefined) keys.push(CONTINUED_KEY);
   const lastAt = Math.max(-1, ...kept.map(({ fields }) => Number(fields.at ?? 0)));
   for (const [key, text] of records) {
     if (/(^|\.)now#\d+$/.test(key) && Number(fieldsOf(text).at) <= lastAt) keys.push(key);

@@ -3,6 +3,8 @@ import { encodeJson } from "../../core/arguments/encode.ts";
 import { JobError } from "../../core/errors.ts";
 import type { FlowMethod, RecordPage } from "../../core/flow/flow_calls.ts";
 import {
+  type Continued,
+  CONTINUED_KEY,
   ENDING_KEY,
   PUTS_MAX,
   type StepPut,
@@ -245,6 +247,38 @@ export class Flow {
     while (this.#acting.size > 0) await Promise.all(this.#acting);
   }
 
+  /** The round that this run belongs to: the first one has the arguments of the instance. */
+  get round(): Pick<Continued, "round"> & Partial<Continued> {
+    // Job code can forge any record of its own instance.
+    const { round, args } = this.record<Partial<Continued> | null>(CONTINUED_KEY) ?? {};
+    return Number.isSafeInteger(round) && Array.isArray(args)
+      ? { round: round as number, args }
+      : { round: 1 };
+  }
+
+  /** Park at once; the next run begins a new round. @throws JobError `conflict` if it is to end */
+  async continueAs(
+    args: readonly unknown[],
+    signals: { readonly counts: Continued["taken"] },
+  ): Promise<never> {
+    if (this.isUnwinding) {
+      const { message } = this.cancelError;
+      throw new JobError("conflict", `Cannot continue with other arguments: ${message}`);
+    }
+    await this.settle();
+    if (!this.#isOver) {
+      this.#isOver = true;
+      const nowMs = this.host.clock.now().wallMs;
+      const record: Continued = { round: this.round.round + 1, args, taken: signals.counts };
+      const steps = [{ key: CONTINUED_KEY, data: JSON.stringify(record) }];
+      const wait = { key: null, type: "time", name: "continueAs", until: nowMs } as const;
+      // The records that wait would go with this round.
+      const parked = this.#written.then(() => new Parked([wait], steps));
+      this.#parked.resolve(parked);
+    }
+    return await new Promise<never>(() => {});
+  }
+
   /** Leave job code where it waits, and take back what its steps did. */
   unwind(): void {
     this.#operations.clear();
@@ -345,7 +379,7 @@ export class Flow {
       throw new JobError(
         "resource_exhausted",
         `Cannot begin "${operation.open.entry.name}": the instance has ${STEPS_MAX} steps already`,
-        { hint: "Give the rest of the work to a child: ctx.call" },
+        { hint: "Begin a new round (ctx.continueAs), or give the rest to a child (ctx.call)" },
       );
     }
     if (this.#operations.size >= WAITS_MAX) {

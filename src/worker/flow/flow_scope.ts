@@ -34,6 +34,8 @@ const DELAY_MS = 1_000;
 const CAP_MS = 3_600_000;
 /** Items of `each` at once, unless it sets a number. */
 const EACH_MAX = 500;
+/** Most bytes of a new round's arguments: its record also has the names of taken signals. */
+const ROUND_BYTES_MAX = 786_432;
 /** Most retries of a step. */
 const RETRY_MAX = 1_000;
 const RUN_ON = ["cancel", "drain", "collect"];
@@ -46,6 +48,8 @@ export interface FlowParts {
   readonly undos: Map<string, Undo>;
   /** Retries of a step that sets none. */
   readonly retryMax: number;
+  /** @throws JobError `invalid_argument` for arguments that the function does not take */
+  readonly check: (args: readonly unknown[]) => void;
 }
 
 /** The steps and waits of a run, or of one item of it, whose names are its own. */
@@ -197,6 +201,15 @@ export class FlowScope implements FlowContext {
     return await Promise.race(named);
   }) as FlowContext["first"];
 
+  readonly continueAs = (...given: readonly unknown[]) =>
+    refusing(() => {
+      const { flow, signals, check } = this.#parts;
+      flow.checkPlace("continue with other arguments");
+      const args = argumentsOf(given, "the arguments of ctx.continueAs", ROUND_BYTES_MAX);
+      check(args);
+      return flow.continueAs(args, signals);
+    });
+
   readonly now = (): Date => {
     const { flow } = this.#parts;
     // A step that has ended does not ask again.
@@ -221,11 +234,19 @@ export class FlowScope implements FlowContext {
       throw invalid("kind", `${quoteValue(kind)}: wanted the kind of a job`);
     }
     this.#parts.flow.checkPlace(`call "${kind}"`);
-    const what = `the arguments of "${kind}"`;
-    const text = encodeJson(given, { bytesMax: PAYLOAD_BYTES_MAX, what, isExact: true });
-    const args = JSON.parse(text) as readonly unknown[];
+    const args = argumentsOf(given, `the arguments of "${kind}"`);
     return { id: `${type}:${encodeURIComponent(kind).slice(0, 100)}:${digestOf(args)}`, args };
   }
+}
+
+/** Arguments as JSON stores them. */
+function argumentsOf(
+  given: readonly unknown[],
+  what: string,
+  bytesMax = PAYLOAD_BYTES_MAX,
+): readonly unknown[] {
+  const text = encodeJson(given, { bytesMax, what, isExact: true });
+  return JSON.parse(text) as readonly unknown[];
 }
 
 /** Turn an error that is thrown at once into a rejection: callers await all of these. */

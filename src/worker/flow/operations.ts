@@ -345,6 +345,16 @@ export class SignalsTaken {
     }
   }
 
+  /** Their numbers, by name. */
+  get counts(): Readonly<Record<string, number>> {
+    const counts = new Map<string, number>();
+    for (const key of this.#taken) {
+      const name = nameOfSignal(key);
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+    return Object.fromEntries(counts);
+  }
+
   take(key: string): void {
     this.#taken.add(key);
   }
@@ -356,6 +366,10 @@ export class SignalsTaken {
       if (!this.#taken.has(key)) return key;
     }
   }
+}
+
+function nameOfSignal(key: string): string {
+  return /^signal\/(.*)\/\d+$/su.exec(key)?.[1] ?? key;
 }
 
 /** The stack of an error as if it were made where job code began the step. */

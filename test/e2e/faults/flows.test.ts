@@ -82,6 +82,7 @@ test("the jobs of docs/howto/flows.md do what the page says", async () => {
     "scale.ts",
     "trip.ts",
     "remind.ts",
+    "watch.ts",
   ]);
   const daemon = await startDaemon({ modules: MODULES });
   try {
@@ -91,6 +92,7 @@ test("the jobs of docs/howto/flows.md do what the page says", async () => {
     ];
     const nightly = await schedule(daemon, "nightly", "25");
     const reminder = await schedule(daemon, "remind", "ann");
+    const watch = await schedule(daemon, "watch", "Rome");
     const trip = await schedule(daemon, "trip", "Rome");
     await parkedOn(daemon, trip, "confirmed");
     assert.equal((await daemon.ask(["cancel", trip])).code, 0);
@@ -112,6 +114,15 @@ test("the jobs of docs/howto/flows.md do what the page says", async () => {
     const paid = await daemon.ask(["signal", reminder, "paid"]);
     assert.match(paid.stderr + paid.stdout, /"state": "(?:scheduled|processing|completed)"/);
     assert.deepEqual((await ended(daemon, reminder)).results, ["paid in time"]);
+    for (const value of ["20", "22"]) {
+      assert.equal((await daemon.ask(["signal", watch, "report", value])).code, 0);
+    }
+    await until("two rounds have ended", async () => {
+      const { stdout } = await daemon.ask(["get", "steps", watch, "-o", "json"]);
+      const found = JSON.parse(stdout) as { key: string; state: string }[];
+      return found.map(({ key, state }) => `${key} ${state}`).join() ===
+        "round-3.wait:report waiting";
+    });
     const steps = await daemon.ask(["get", "steps", first, "-o", "json"]);
     const names = (JSON.parse(steps.stdout) as { name: string; state: string }[])
       .map(({ name, state }) => `${name} ${state}`);

@@ -1,4 +1,6 @@
 import {
+  type Continued,
+  CONTINUED_KEY,
   groupOf,
   type OpenChildren,
   openKey,
@@ -46,11 +48,48 @@ export function writeSteps(
   steps: readonly StepPut[] = [],
 ): Row {
   const { id } = row.instance;
+  let before = row;
   for (const { key, data, isNew } of steps) {
     if (isNew && state.tables.memos.get(stepMemoKey(id, key)) !== null) continue;
+    if (key === CONTINUED_KEY) {
+      endRound(state, id, data);
+      before = changed(state, row, { failures: 0, crashes: 0 });
+    }
     writeStep(state, id, key, data);
   }
-  return steps.length === 0 ? row : withSteps(state, row, moment.stamp);
+  return steps.length === 0 ? row : withSteps(state, before, moment.stamp);
+}
+
+/** Delete the records of an instance except signals that it has not taken, numbered anew. */
+function endRound(state: LedgerState, id: string, data: string): void {
+  const taken = takenIn(data);
+  const counts = new Map<string, number>();
+  const kept: [key: string, data: string][] = [];
+  const move = (key: string): string | null => {
+    const [, name, n] = /^signal\/(.*)\/(\d+)$/su.exec(key) ?? [];
+    if (name === undefined) return null;
+    const place = Number(n) - (taken.get(name) ?? 0);
+    if (place < 1) return null;
+    counts.set(name, Math.max(counts.get(name) ?? 0, place));
+    return signalKey(name, place);
+  };
+  takeSteps(state, id, (step, text) => {
+    const signalOf = step.startsWith(signalIdKey("")) ? readJson<string>(text)! : step;
+    const moved = move(signalOf);
+    if (moved === null) return;
+    kept.push(signalOf === step ? [moved, text] : [step, JSON.stringify(moved)]);
+  });
+  for (const [key, text] of kept) writeStep(state, id, key, text);
+  if (counts.size > 0) {
+    writeStep(state, id, SIGNALS_KEY, JSON.stringify(Object.fromEntries(counts)));
+  }
+}
+
+/** Numbers of taken signals, by name. Job code can forge any record of its own instance. */
+function takenIn(data: string): ReadonlyMap<string, number> {
+  const record = readJson<Partial<Continued> | null>(data);
+  const isCount = (count: unknown) => Number.isSafeInteger(count) && count as number > 0;
+  return new Map(Object.entries(record?.taken ?? {}).filter(([, count]) => isCount(count)));
 }
 
 /** Write one step record. */
@@ -91,8 +130,17 @@ export function copySteps(
 function withSteps(state: LedgerState, row: Row, stepsAt: number): Row {
   const { instance } = row;
   if (instance.stepsAt !== null && instance.stepsAt >= Math.min(stepsAt, 1)) return row;
-  const after: Row = { ...row, instance: { ...instance, stepsAt } };
-  // It keeps its place in its queue.
+  return changed(state, row, { stepsAt });
+}
+
+/** Change fields of an instance that keeps its place in its queue. @returns its row after that */
+function changed(
+  state: LedgerState,
+  row: Row,
+  fields: Partial<Pick<Instance, "stepsAt" | "failures" | "crashes">>,
+): Row {
+  const instance = { ...row.instance, ...fields };
+  const after: Row = { ...row, instance };
   state.replace(row, after);
   const lease = state.leases.get(instance.id);
   if (lease) state.setLease(instance.id, { ...lease, row: after });
@@ -249,11 +297,22 @@ function checkData(data: string, name: string): void {
 
 /** Delete the step records of an instance that is deleted. */
 export function removeSteps(state: LedgerState, { id, stepsAt }: Instance): void {
-  if (stepsAt === null) return;
+  if (stepsAt !== null) takeSteps(state, id, () => {});
+}
+
+/** Delete the step records of an instance. @param see gets each of them */
+function takeSteps(
+  state: LedgerState,
+  id: string,
+  see: (step: string, data: string) => void,
+): void {
   const range = { prefix: stepMemoKey(id, ""), after: null, limit: 1_000 };
   for (;;) {
     const found = state.tables.memos.list(range);
-    for (const { key } of found) state.removeMemo(key);
+    for (const { key, data } of found) {
+      see(key.slice(range.prefix.length), data);
+      state.removeMemo(key);
+    }
     if (found.length < range.limit) return;
   }
 }

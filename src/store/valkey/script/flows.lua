@@ -26,10 +26,53 @@ function S.note_steps(id, r, since)
   S.touch(id)
 end
 
+-- Numbers of taken signals, by name. Job code can forge any record of its own instance.
+function S.taken_in(text)
+  local is_read, record = pcall(cjson.decode, text)
+  local counts = is_read and type(record) == 'table' and record.taken
+  local taken = {}
+  if type(counts) ~= 'table' then return taken end
+  for name, count in pairs(counts) do
+    if type(count) == 'number' and count > 0 and S.floor(count) == count then taken[name] = count end
+  end
+  return taken
+end
+
+-- The key of a signal once those before it that were taken are gone; nil if it is one of them.
+function S.moved_signal(key, taken, counts)
+  local name, n = string.match(key, '^signal/(.*)/(%d+)$')
+  if not name then return nil end
+  local place = tonumber(n) - (taken[name] or 0)
+  if place < 1 then return nil end
+  counts[name] = S.max(counts[name] or 0, place)
+  return 'signal/' .. name .. '/' .. string.format('%.0f', place)
+end
+
+-- Delete the records of an instance except signals that it has not taken, numbered anew.
+function S.end_round(id, r, text)
+  local taken, counts, kept = S.taken_in(text), {}, {}
+  S.take_steps(id, function(step)
+    local is_id = S.sub(step, 1, 7) == 'signal@'
+    if not is_id and S.sub(step, 1, 7) ~= 'signal/' then return end
+    local data = S.step_text(id, step)
+    local moved = S.moved_signal(is_id and cjson.decode(data) or step, taken, counts)
+    if moved then kept[#kept + 1] = is_id and {step, S.json_text(moved)} or {moved, data} end
+  end)
+  for i = 1, #kept do S.write_step(id, kept[i][1], kept[i][2]) end
+  local texts = {}
+  for name, count in pairs(counts) do
+    texts[#texts + 1] = S.json_text(name) .. ':' .. string.format('%.0f', count)
+  end
+  if #texts > 0 then S.write_step(id, 'signals', '{' .. table.concat(texts, ',') .. '}') end
+  if r[RARE] then r[RARE].failures, r[RARE].crashes = nil, nil end
+  S.touch(id)
+end
+
 -- Write records, each {step, text, keeps one that exists}.
 function S.write_steps(id, r, steps)
   for i = 1, #steps do
     local step, text, is_new = unpack(steps[i])
+    if step == 'continued' then S.end_round(id, r, text) end
     if not (is_new and S.memo_of(S.step_key(id, step))) then S.write_step(id, step, text) end
   end
   if #steps > 0 then S.note_steps(id, r, S.stamp) end
@@ -61,10 +104,14 @@ function S.put_steps(op)
 end
 
 -- Delete the records of an instance. They have no news.
-function S.remove_steps(id)
+function S.remove_steps(id) S.take_steps(id, function() end) end
+
+-- Delete the records of an instance, each after a look at it.
+function S.take_steps(id, see)
   local prefix, limit = S.step_key(id, ''), 1000
   repeat
     local keys = S.memo_keys(prefix, '[' .. prefix, limit)
+    for i = 1, #keys do see(S.sub(keys[i], #prefix + 1)) end
     for i = 1, #keys do S.memos[keys[i]] = false end
     S.write_pairs('HDEL', S.MEMOS, keys, #keys)
     S.write_pairs('HDEL', S.MEMO_DATA, keys, #keys)
