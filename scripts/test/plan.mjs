@@ -86,7 +86,6 @@ export const COMPILED_FILE = [
 const WAIT_LONG = [
   "test/e2e/cron_daemons.test.ts",
   "test/e2e/faults/faults.test.ts",
-  "test/e2e/idle.test.ts",
   "test/e2e/stores/etcd.test.ts",
   "test/e2e/stores/valkey.test.ts",
 ];
@@ -108,36 +107,37 @@ const TOGETHER = [OF_PACKED_LIBRARY, OF_ALL_SOURCES];
  */
 const MEASURE_TIME = [
   "test/attack/clock_under_attack.test.ts",
+  "test/e2e/idle.test.ts",
   "test/e2e/stores/slow_etcd.test.ts",
   "test/e2e/stores/slow_valkey.test.ts",
 ];
 
 /** Seconds of the longest tests: they begin first, so that none is alone at the end. */
 const SECONDS = new Map([
+  ["test/dashboard/flows.test.ts", 74],
   ["test/notices/stories.test.ts", 70],
-  ["test/dashboard/flows.test.ts", 60],
-  ["test/e2e/faults/adopting.test.ts", 55],
-  ["test/e2e/commands/guides.test.ts", 50],
-  ["test/e2e/faults/taken_ports.test.ts", 50],
-  ["test/contrib/install_attacks.test.ts", 50],
-  ["test/e2e/faults/output_faults.test.ts", 48],
-  ["test/e2e/faults/crash.test.ts", 43],
-  ["test/e2e/commands/moving.test.ts", 40],
-  ["test/e2e/faults/cluster.test.ts", 35],
-  ["test/e2e/faults/kept_commands.test.ts", 33],
+  ["test/e2e/faults/kept_commands.test.ts", 49],
+  ["test/e2e/commands/guides.test.ts", 48],
+  ["test/e2e/faults/crash.test.ts", 41],
+  ["test/supervisor/survivors.test.ts", 39],
+  ["test/e2e/faults/adopting.test.ts", 36],
+  ["test/e2e/faults/taken_ports.test.ts", 34],
+  ["test/dashboard/truth.test.ts", 34],
+  ["test/e2e/commands/moving.test.ts", 33],
+  ["test/contrib/install_attacks.test.ts", 32],
+  ["test/cli/hostile_server.test.ts", 31],
+  ["test/store/etcd/etcd_faults.test.ts", 31],
   ["test/contrib/install_script.test.ts", 30],
-  ["test/dashboard/truth.test.ts", 30],
   ["test/e2e/workers.test.ts", 28],
   ["test/e2e/bench.test.ts", 26],
   ["test/e2e/faults/random_cycles.test.ts", 25],
-  ["test/store/etcd/etcd_faults.test.ts", 24],
+  ["test/e2e/stores/upgrade.test.ts", 24],
+  ["test/e2e/commands/top.test.ts", 23],
+  ["test/e2e/faults/cluster.test.ts", 23],
   ["test/e2e/commands/selftest.test.ts", 23],
+  ["test/attack/orphans.test.ts", 22],
   ["test/maintenance/doctor/doctor.test.ts", 22],
   ["test/sim/sim.test.ts", 22],
-  ["test/supervisor/survivors.test.ts", 33],
-  ["test/supervisor/supervisor.test.ts", 15],
-  ["test/supervisor/command.test.ts", 12],
-  ["test/e2e/stores/upgrade.test.ts", 22],
   ["test/e2e/faults/endings.test.ts", 22],
   ["test/notices/random_notices.test.ts", 22],
   ["test/e2e/release.test.ts", 20],
@@ -146,6 +146,11 @@ const SECONDS = new Map([
   ["test/attack/reload.test.ts", 20],
   ["test/e2e/npm_package.test.ts", 19],
   ["test/store/volume.test.ts", 19],
+  ["test/supervisor/supervisor.test.ts", 18],
+  ["test/attack/backup.test.ts", 17],
+  ["test/e2e/faults/output_faults.test.ts", 16],
+  ["test/e2e/faults/adoption.test.ts", 15],
+  ["test/supervisor/command.test.ts", 12],
 ]);
 
 /** Other long tests, except tests of the compiled file. */

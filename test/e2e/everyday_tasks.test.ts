@@ -143,7 +143,7 @@ const LOOK: readonly Task[] = [
   task(
     "What is running now, since when, how far?",
     "jobctl list instances --state running",
-    /\tshop\trunning \d+%\t.* ago\tshop-42, 6000$/m,
+    /\tshop\trunning \d+%\t.*\t(?:now|.* ago)\tshop-42, 6000$/m,
     /\thang\trunning\t/,
   ),
   task(
