@@ -182,9 +182,13 @@ export function valkeyModule(): string {
     return entry ? packMember(entry) : place === "RARE" ? "rare" : "0";
   });
   const given = RARE.filter(([, field]) => field.given);
-  const givenMembers = given.map((entry) =>
-    `${rareName(entry)}: ${stored(entry).replace(/ \?\? null$/, "")} ?? undefined`
-  );
+  const givenMembers = given.map((entry) => {
+    const value = stored(entry).replace(/ \?\? null$/, "");
+    const [, { isJson }] = entry;
+    return `${rareName(entry)}: ${
+      isJson ? `${value} ? JSON.stringify(${value}) : undefined` : `${value} ?? undefined`
+    }`;
+  });
   const type = ([name, { isJson }]: Entry) =>
     isJson ? "string" : `NonNullable<Instance["${name}"]>`;
   const packed = RARE.map((entry) => {

@@ -1,5 +1,6 @@
 import { batteryCases, combinedCases } from "./battery_cases.ts";
 import { cancelCases } from "./cancel_cases.ts";
+import { childrenCases } from "./children_cases.ts";
 import { claimCases } from "./claim_cases.ts";
 import { enqueueCases, flowCases } from "./enqueue_cases.ts";
 import { externalCases } from "./external_cases.ts";
@@ -34,6 +35,7 @@ export const GUARANTEES: Readonly<Record<string, StoreCases>> = {
   "dead letters run again once": redriveCases,
   "instances that schedule others": flowCases,
   "steps, waits and signals": stepCases,
+  "several children": childrenCases,
   "taking back what steps did": unwindingCases,
   "each tick once": scheduleCases,
   "ticks that overlap": overlapCases,

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import {
   CONTINUED_KEY,
   NEVER_DUE,
-  openKey,
   signalKey,
   STEP_CHARS_MAX,
   stepMemoKey,
@@ -22,39 +21,30 @@ import {
   type StoreCases,
   type StoreWorld,
 } from "./world/store_world.ts";
-import { APPROVED, park, put, signal, steps, TIME } from "./world/flow_world.ts";
+import {
+  APPROVED,
+  isDue,
+  park,
+  put,
+  settleChild,
+  signal,
+  steps,
+  TIME,
+} from "./world/flow_world.ts";
 
 const CHILD: Wait = { key: "call:render", type: "child", name: "render", until: null };
 
-/** The parked parent of children, which are accepted. */
-async function parked(
-  world: StoreWorld,
-  parentSteps: readonly string[],
-  { wait, isFast = false }: { readonly wait: Wait; readonly isFast?: boolean },
-): Promise<{ readonly parent: Instance; readonly children: readonly Instance[] }> {
+/** The parked parent of a child. */
+async function parked(world: StoreWorld) {
   const running = await world.start({ priority: 0 });
-  if (parentSteps.length > 1) {
-    const data = JSON.stringify({ open: parentSteps.length, isFast });
-    await put(world, running, { key: openKey(wait.key!), data, isNew: true });
-  }
-  const children = await world.add(
-    ...parentSteps.map((parentStep) => ({
-      kind: "render",
-      parentId: running.id,
-      flowId: running.id,
-      parentStep,
-    })),
-  );
-  return { parent: await park(world, running, wait), children };
+  const [child] = await world.add({
+    kind: "render",
+    parentId: running.id,
+    flowId: running.id,
+    parentStep: CHILD.key!,
+  });
+  return { parent: await park(world, running, CHILD), child: child! };
 }
-
-async function settleChild(world: StoreWorld, outcome = completed('["done"]')): Promise<void> {
-  const [child] = await world.claim(1, ["render"]);
-  await world.settle(child!, { outcome });
-}
-
-const isDue = async (world: StoreWorld, { id }: Instance) =>
-  (await world.store.get(id))!.dueAt <= world.wallMs;
 
 /** Cases of steps, waits and signals. */
 export const stepCases: StoreCases = {
@@ -224,8 +214,7 @@ export const stepCases: StoreCases = {
   },
 
   "the outcome of a child wakes its parent, and is recorded once": async (world) => {
-    const { parent, children } = await parked(world, [CHILD.key!], { wait: CHILD });
-    const [{ id }] = children as [Instance];
+    const { parent, child: { id } } = await parked(world);
     assert.equal(await isDue(world, parent), false);
     world.advance(10);
     await settleChild(world);
@@ -278,36 +267,6 @@ export const stepCases: StoreCases = {
       assert.equal(resumed!.id, running.id);
       await world.settle(resumed!);
     }
-  },
-
-  "the last of several children wakes their parent": async (world) => {
-    const wait: Wait = { key: "all:render", type: "children", name: "render", until: null };
-    const { parent } = await parked(world, ["all:render/0", "all:render/1"], { wait });
-    await settleChild(world, failed());
-    assert.equal(await isDue(world, parent), false);
-    await settleChild(world);
-    assert.equal(await isDue(world, parent), true);
-    const found = await steps(world, parent);
-    assert.equal(JSON.parse(found["all:render/open"]!).open, 0);
-    assert.equal(JSON.parse(found["all:render/0"]!).state, "terminated");
-    assert.equal(JSON.parse(found["all:render/1"]!).state, "completed");
-  },
-
-  "the first failure of several children wakes their parent if it asked for that": async (
-    world,
-  ) => {
-    const wait: Wait = { key: "all:render", type: "children", name: "render", until: null };
-    const names = ["all:render/0", "all:render/1", "all:render/2"];
-    const { parent } = await parked(world, names, { wait, isFast: true });
-    await settleChild(world);
-    assert.equal(await isDue(world, parent), false);
-    await settleChild(world, failed());
-    assert.equal(await isDue(world, parent), true);
-    const [resumed] = await world.claim();
-    await world.settle(resumed!);
-    // The last one ends after its parent, which takes nothing.
-    await settleChild(world);
-    assert.equal((await steps(world, parent))["all:render/2"], undefined);
   },
 
   "a parked instance is unfinished: canceled by a cancel, ended by its deadline": async (world) => {

@@ -1,6 +1,7 @@
 /**
  * The types of waits. "step": a step that failed waits for its next try; "undo": its undo failed
- * for good and waits for a decision; "change": the changed code has to be accepted.
+ * for good and waits for a decision; "change": the changed code has to be accepted; "turn": a child
+ * waits until fewer of its siblings are under way.
  */
 export const WAIT_TYPES = [
   "time",
@@ -10,6 +11,7 @@ export const WAIT_TYPES = [
   "step",
   "undo",
   "change",
+  "turn",
 ] as const;
 
 /** One thing that a parked instance waits for. */
@@ -21,6 +23,8 @@ export interface Wait {
   readonly name: string;
   /** Time at which it ends in any case, epoch ms; null: never. */
   readonly until: number | null;
+  /** Of a turn: time from it to the deadline of the child, in milliseconds; absent: none. */
+  readonly deadlineMs?: number;
 }
 
 /** Start of the keys of memos that record steps; the id of the instance and the step follow. */
@@ -101,9 +105,17 @@ export function signalIdKey(id: string): string {
   return `signal@${id}`;
 }
 
-/** Key of the outcome of one of several children, from 0. The record of all has the key alone. */
+/**
+ * Key of the outcome of one of several children, from 0: they sort by it. The record of all has the
+ * key alone.
+ */
 export function memberKey(key: string, index: number): string {
-  return `${key}/${index}`;
+  return `${key}/${String(index).padStart(4, "0")}`;
+}
+
+/** True for a key of the outcome of one of several children: names in it are encoded. */
+export function isMemberKey(key: string): boolean {
+  return /^(?:[^:/]*\.)?all:[^/]*\/\d{4}$/.test(key);
 }
 
 /** Key of the count of the children that have not ended. */
@@ -116,13 +128,70 @@ export function madeKey(key: string): string {
   return `${key}/made`;
 }
 
+/** True for the key of a record that all children of a call have been accepted. */
+export function isMadeKey(key: string): boolean {
+  return key.endsWith("/made");
+}
+
+/** Key of the record with the ids of some of the children of a call: {@link TURN_IDS} in a row. */
+export function turnIdsKey(key: string, index: number): string {
+  return `${key}/ids-${Math.floor(index / TURN_IDS)}`;
+}
+
+/** True for a key of a record with ids of children. */
+export function isTurnIdsKey(key: string): boolean {
+  return /\/ids-\d+$/.test(key);
+}
+
+/** Ids in one record, each of {@link ID_LENGTH} characters. */
+export const TURN_IDS = 100;
+/** Characters of an id. */
+export const ID_LENGTH = 36;
+
+/** Key of the record that the children of a call take turns. */
+export function turnsKey(key: string): string {
+  return `turns/${key}`;
+}
+
+/** Key of the wait of a child for its turn. */
+export const TURN_KEY = "turn";
+
 /** The count of children that have not ended. */
 export interface OpenChildren {
   readonly open: number;
-  /** All of them; absent in records of earlier versions. */
-  readonly total?: number;
+  /** All of them. */
+  readonly total: number;
+  /** Those that failed or were canceled. */
+  readonly failed: number;
   /** True to end the wait at the first failure. */
   readonly isFast: boolean;
+  /** Failures after which the wait ends; absent: any number, or none if {@link isFast}. */
+  readonly failuresMax?: number;
+  /** True to record no results. */
+  readonly isBare?: true;
+  /** Present if the children take turns. */
+  readonly turns?: Turns;
+}
+
+/** The end of a wait for several children. */
+export interface ChildrenEnd {
+  /** Those that have not ended, after a failure that ends the wait. */
+  readonly open: number;
+  /** Id of the last child that ended before it. */
+  readonly by: string;
+  /** Epoch ms. */
+  readonly at: number;
+  readonly failed: number;
+}
+
+/** The turns of children. */
+export interface Turns {
+  /** Most children under way at once. */
+  readonly max: number;
+  /** Place of the next child whose turn it is. */
+  readonly next: number;
+  /** Children before it that have not ended. */
+  readonly running: number;
 }
 
 /** The key of all children and the place among them, of a child's `parentStep`; null for one. */

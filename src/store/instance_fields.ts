@@ -67,7 +67,7 @@ export const INSTANCE_FIELDS = {
   },
   flowId: { usual: null, given: "as is", isOptional: true, column: "flow_id", isNewer: true },
   parentStep: { usual: null, given: "as is", isOptional: true, isNewer: true },
-  waits: { usual: null, isJson: true, isNewer: true },
+  waits: { usual: null, given: "as is", isOptional: true, isJson: true, isNewer: true },
   resumes: { usual: 0, isNewer: true },
   stepsAt: { usual: null, isNewer: true },
   version: { usual: null, column: "version" },

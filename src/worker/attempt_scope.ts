@@ -15,7 +15,8 @@ import type { Clock } from "../platform/clock.ts";
 import { abortError, errorOfInfo } from "./attempt_errors.ts";
 import type { AbortCause } from "./executor.ts";
 import { encodeJobError, endAtJob } from "./job_stack.ts";
-import { Flow, type LEFT, type Parked } from "./flow/flow.ts";
+import { Flow } from "./flow/flow.ts";
+import type { LEFT, Parked } from "./flow/parked.ts";
 import { type FlowParts, FlowScope } from "./flow/flow_scope.ts";
 import { roundPrefix } from "../core/wait.ts";
 import { SignalsTaken } from "./flow/operations.ts";
@@ -228,7 +229,10 @@ export class AttemptScope implements Record<InjectedType, unknown> {
       sleep: (...args) => steps().sleep(...args),
       waitFor: (...args) => steps().waitFor(...args),
       call: (...args) => steps().call(...args),
-      callAll: (...args: Parameters<FlowScope["callAll"]>) => steps().callAll(...args),
+      // Its result depends on its options.
+      get callAll() {
+        return steps().callAll;
+      },
       each: (...args) => steps().each(...args),
       first: (waits) => steps().first(waits),
       continueAs: (...args) => steps().continueAs(...args),

@@ -8,7 +8,7 @@ import type { ErrorInfo } from "../core/instance.ts";
 import type { JobDefinition, JobHandlers } from "../core/job/job.ts";
 import type { JobFunction } from "../core/stored_types.ts";
 import { StepError } from "../core/flow/step_error.ts";
-import { LEFT, Parked } from "./flow/flow.ts";
+import { LEFT, Parked } from "./flow/parked.ts";
 import { importJob } from "../jobs/loading/import_job.ts";
 import { abortError, errorOfInfo, isTimeLimit } from "./attempt_errors.ts";
 import type { AttemptScope } from "./attempt_scope.ts";

@@ -210,6 +210,96 @@ test("callAll() cancels the others at the first failure, or collects every end",
   }, { child });
 });
 
+test("callAll() keeps as few children under way as asked for, in order", async () => {
+  let running = 0;
+  let most = 0;
+  const began: number[] = [];
+  const run: Run = async (ctx) => {
+    const args = Array.from({ length: 230 }, (_, index) => [index]);
+    return (await ctx.callAll<(x: number) => number>("double", args as [number][], { inFlight: 3 }))
+      .reduce((sum, x) => sum + x, 0);
+  };
+  const child = async (x: number) => {
+    most = Math.max(most, ++running);
+    began.push(x);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    running -= 1;
+    return x * 2;
+  };
+  await withFlow(run, async (flow) => {
+    assert.equal(await flow.result(), 230 * 229);
+    assert.equal(most, 3);
+    const late = began.filter((x, index) => Math.abs(x - index) > 3);
+    assert.deepEqual(late, []);
+  }, { child });
+});
+
+test("callAll() reads results a few at a time, or keeps none", async () => {
+  const run: Run = async (ctx) => {
+    const args = Array.from({ length: 160 }, (_, index) => [index]) as [number][];
+    let sum = 0;
+    for await (const x of ctx.callAll<(x: number) => number>("double", args)) {
+      sum += x;
+      if (x === 0) sum += await ctx.step("between", () => 0.5);
+    }
+    const all = args.map(([x]) => [-x]) as [number][];
+    const counts = await ctx.callAll("double", all, { results: false, onFailure: "collect" });
+    const failed = await ctx.callAll("double", all, { results: false, key: "fails" })
+      .catch((error: Error) => error.message);
+    const none = await ctx.callAll("double", [], { results: false });
+    await ctx.sleep("again", 1);
+    return [sum, counts, failed, none];
+  };
+  const child = (x: number) => {
+    if (x < -150) throw new Error("too small");
+    return x * 2;
+  };
+  await withFlow(run, async (flow) => {
+    const expected = [160 * 159 + 0.5, { completed: 151, failed: 9 }, "too small"];
+    assert.deepEqual(await flow.result(), [...expected, { completed: 0, failed: 0 }]);
+  }, { child });
+});
+
+test("callAll() that collects ends once more children fail than allowed", async () => {
+  const run: Run = async (ctx) => {
+    const args = [[-1], [1], [-2], [3], [4]] as [number][];
+    const options = { onFailure: "collect", failuresMax: 1, inFlight: 1 } as const;
+    const few = await ctx.callAll("double", args.slice(0, 2), options);
+    const thrown = await ctx.callAll("double", args, options).catch((error) => error.message);
+    await ctx.sleep("again", 1);
+    return [few.map(({ ok }) => ok), thrown];
+  };
+  const child = (x: number) => {
+    if (x < 0) throw new Error(`negative: ${x}`);
+    return x;
+  };
+  await withFlow(run, async (flow) => {
+    assert.deepEqual(await flow.result(), [[false, true], "negative: -2"]);
+    const left = await flow.manager.lookupInstances({ parentId: flow.id, state: "canceled" });
+    assert.equal(left.items.length, 2);
+  }, { child });
+});
+
+test("callAll() refuses options that it cannot use", async () => {
+  const run: Run = async (ctx) => {
+    const messages: string[] = [];
+    for (
+      const options of [{ inFlight: 0 }, { failuresMax: 1 }, { results: "no" }, { inflight: 2 }]
+    ) {
+      const call = ctx.callAll("double", [[1]], options as never);
+      await call.catch((error) => messages.push(error.message));
+    }
+    return messages;
+  };
+  await withFlow(run, async (flow) => {
+    const [first, second, third, fourth] = await flow.result() as string[];
+    assert.match(first!, /inFlight.*0.*a number from 1/);
+    assert.match(second!, /failuresMax of ctx.callAll "double" without "collect"/);
+    assert.match(third!, /results.*"no".*true or false/);
+    assert.match(fourth!, /inflight/);
+  });
+});
+
 test("each() gives every item steps of its own, some at a time", async () => {
   let open = 0;
   let most = 0;

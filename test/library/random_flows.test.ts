@@ -56,6 +56,8 @@ class World {
   readonly charged = new Map<string, Set<string>>();
   readonly refunded = new Map<string, Set<string>>();
   readonly taken = new Map<string, string>();
+  /** The round that each instance began last. */
+  readonly rounds = new Map<string, number>();
   readonly violations: string[] = [];
 
   constructor(draw: Random, hasUndos: boolean) {
@@ -101,7 +103,7 @@ class World {
       case "sleep":
         return await ctx.sleep(`sleep ${place}`, Math.floor(draw() * 20));
       case "wait": {
-        const isPatient = place.charCodeAt(0) % 2 === 0;
+        const isPatient = digitOf(place) % 2 === 0;
         const limit = isPatient ? {} : { timeout: 5 + Math.floor(draw() * 60) };
         const answer = await ctx.waitFor("go", { ...key, ...limit });
         if (answer.timedOut) return "timed out";
@@ -110,10 +112,8 @@ class World {
       }
       case "call":
         return await ctx.call("child", `${id} ${place}`);
-      case "callAll": {
-        const all = [0, 1, 2].map((n): [string] => [`${id} ${place} ${n}`]);
-        return await ctx.callAll("child", all, { onFailure: "collect", key: place });
-      }
+      case "callAll":
+        return await this.callAll(ctx, [0, 1, 2].map((n) => [`${id} ${place} ${n}`]), place);
       case "throw":
         if (draw() < 0.3) throw new TypeError("between steps");
         return null;
@@ -134,22 +134,55 @@ class World {
     }
   }
 
+  async callAll(
+    ctx: FlowContext,
+    all: [string][],
+    place: string,
+  ): Promise<unknown> {
+    const options = { onFailure: "collect", key: place } as const;
+    const inFlight = digitOf(place) % 3 + 1;
+    switch (digitOf(place) % 4) {
+      case 0:
+        return await ctx.callAll("child", all, options);
+      case 1:
+        return await ctx.callAll("child", all, { ...options, inFlight, results: false });
+      case 2: {
+        const values: unknown[] = [];
+        for await (const one of ctx.callAll("child", all, { ...options, inFlight })) {
+          values.push(one);
+        }
+        return values;
+      }
+      default: {
+        const limits = { ...options, inFlight, failuresMax: 0 };
+        return await ctx.callAll("child", all, limits).catch((error) => String(error));
+      }
+    }
+  }
+
   refund(id: string, place: string): void {
     if (this.draw() < 0.2) throw new Error("not yet");
     add(this.refunded, id, place);
   }
 
-  async run(ctx: Context, lines: readonly Line[]): Promise<string> {
+  /** Places of charges of the last round: earlier ones are not taken back. */
+  chargedLast(id: string): readonly string[] {
+    const prefix = roundOf(this.rounds.get(id) ?? 0);
+    return [...this.charged.get(id) ?? []].filter((place) => place.startsWith(prefix)).sort();
+  }
+
+  async run(ctx: Context, { lines, rounds }: Program, round: number): Promise<string> {
     const { id } = ctx.instance;
+    this.rounds.set(id, round);
     try {
       for (const [index, line] of lines.entries()) {
-        const place = `${index}`;
+        const place = `${roundOf(round)}${index}`;
         this.note(`${id} ${place}`, await this.line(ctx, line, place, id));
       }
     } catch (error) {
       if (this.hasUndos || (error as Error).name !== "StepError") throw error;
       this.note(`${id} error`, (error as Error).message);
-      for (const place of this.charged.get(id) ?? []) {
+      for (const place of this.chargedLast(id)) {
         await ctx.step("refund", () => this.refund(id, place), {
           key: place,
           retry: { max: 200, initial: 1, cap: 5 },
@@ -157,18 +190,26 @@ class World {
       }
       throw error;
     }
-    return "done";
+    return round + 1 < rounds ? await ctx.continueAs(round + 1) : "done";
   }
+}
+
+/** Start of the places in a round. */
+function roundOf(round: number): string {
+  return `r${round}-`;
+}
+
+/** The first digit of a place within its round. */
+function digitOf(place: string): number {
+  return Number(place.split("-")[1]![0]);
 }
 
 function add(map: Map<string, Set<string>>, id: string, place: string): void {
   map.set(id, (map.get(id) ?? new Set()).add(place));
 }
 
-function openNode(
-  { world, store, lines }: Program,
-  node: string,
-): Manager {
+function openNode(program: Program, node: string): Manager {
+  const { world, store } = program;
   const manager = new Manager({ store, workers: 6, node });
   manager.registerJob({
     kind: "child",
@@ -182,10 +223,10 @@ function openNode(
   });
   manager.registerJob({
     kind: "flow",
-    params: "ctx: Context",
+    params: "ctx: Context, round?: number",
     retry: { max: 60, initial: "1ms", cap: "5ms" },
     crashesMax: 1_000,
-    run: (ctx: Context) => world.run(ctx, lines),
+    run: (ctx: Context, round = 0) => world.run(ctx, program, round),
   });
   return manager;
 }
@@ -194,6 +235,7 @@ interface Program {
   readonly world: World;
   readonly store: string | StoreOptions;
   readonly lines: readonly Line[];
+  readonly rounds: number;
 }
 
 /** Run a random program on nodes of one store; `restarts` of them are stopped without a drain. */
@@ -205,7 +247,7 @@ async function tryProgram(
   const world = new World(seededRandom(seed).next, seed % 2 === 0);
   const { draw } = world;
   const lines = Array.from({ length: 3 + Math.floor(draw() * 5) }, () => drawLine(draw, 1));
-  const program = { world, store, lines };
+  const program = { world, store, lines, rounds: 1 + Math.floor(draw() * 3) };
   const managers = Array.from({ length: nodes }, (_, n) => openNode(program, `n${n}`));
   for (const manager of managers) await manager.start();
   const ids: string[] = [];
@@ -249,9 +291,8 @@ async function tryProgram(
   }
   for (const id of ids) {
     const { state } = await managers[0]!.getInstance(id);
-    const [charged, refunded] = [world.charged, world.refunded].map((map) =>
-      [...map.get(id) ?? []].sort()
-    );
+    const charged = world.chargedLast(id);
+    const refunded = [...world.refunded.get(id) ?? []].sort();
     if (state === "completed") assert.deepEqual(refunded, [], `seed ${seed}: ${id}`);
     if (world.hasUndos) {
       const steps = await managers[0]!.listSteps(id);

@@ -1,7 +1,7 @@
 import { signalKey, stepMemoKey, type StepPut, type Wait } from "../../core/wait.ts";
 import type { Instance } from "../../core/instance.ts";
 import type { SignalRequest } from "../../store/store.ts";
-import type { StoreWorld } from "./store_world.ts";
+import { completed, type StoreWorld } from "./store_world.ts";
 
 /** A pause. */
 export const TIME: Wait = { key: null, type: "time", name: "pause", until: null };
@@ -38,4 +38,18 @@ export async function park(world: StoreWorld, running: Instance, ...waits: reado
 export async function signal(world: StoreWorld, id: string, given: Partial<SignalRequest> = {}) {
   const request = { to: { id }, name: "approved", data: "true", signalId: null, ...given };
   return (await world.store.signal({ at: world.at, signals: [request] })).value[0]!;
+}
+
+/** Claim the first child, and settle it. */
+export async function settleChild(
+  world: StoreWorld,
+  outcome = completed('["done"]'),
+): Promise<void> {
+  const [child] = await world.claim(1, ["render"]);
+  await world.settle(child!, { outcome });
+}
+
+/** True if an instance may be claimed now. */
+export async function isDue(world: StoreWorld, { id }: Instance): Promise<boolean> {
+  return (await world.store.get(id))!.dueAt <= world.wallMs;
 }

@@ -67,7 +67,26 @@ export interface CallAllOptions {
    * first. "collect": none is thrown; each result is a {@link ChildOutcome}.
    */
   readonly onFailure?: "cancel" | "drain" | "collect";
+  /** With "collect": if more children than this fail, the others are canceled, and it is thrown. */
+  readonly failuresMax?: number;
+  /** Most children under way at once; absent: all. The others wait for their turn, in order. */
+  readonly inFlight?: number;
+  /** False to keep no results: the call returns {@link ChildCounts}. */
+  readonly results?: boolean;
 }
+
+/** Children of a call by their ends. */
+export interface ChildCounts {
+  readonly completed: number;
+  /** Those that failed, timed out or were canceled. */
+  readonly failed: number;
+}
+
+/**
+ * Results of several children in the order of their arguments: a promise of all of them. With
+ * `for await` they are read a few at a time, so that they need not be in memory together.
+ */
+export interface ChildResults<Value> extends Promise<readonly Value[]>, AsyncIterable<Value> {}
 
 /** The end of one child. */
 export type ChildOutcome<Value> =
@@ -116,13 +135,18 @@ export interface FlowContext {
   callAll<F extends JobFunction = JobFunction>(
     kind: string,
     args: readonly CallArguments<F>[],
+    options: CallAllOptions & { readonly results: false },
+  ): Promise<ChildCounts>;
+  callAll<F extends JobFunction = JobFunction>(
+    kind: string,
+    args: readonly CallArguments<F>[],
     options: CallAllOptions & { readonly onFailure: "collect" },
-  ): Promise<readonly ChildOutcome<CallResult<F>>[]>;
+  ): ChildResults<ChildOutcome<CallResult<F>>>;
   callAll<F extends JobFunction = JobFunction>(
     kind: string,
     args: readonly CallArguments<F>[],
     options?: CallAllOptions,
-  ): Promise<readonly CallResult<F>[]>;
+  ): ChildResults<CallResult<F>>;
   /** Run a function for each item, with a context whose names are its own. */
   each<Item, Value>(
     name: string,

@@ -4,6 +4,7 @@ import {
   type Continued,
   CONTINUED_KEY,
   groupOf,
+  isTurnIdsKey,
   roundPrefix,
   signalKey,
   SIGNALS_KEY,
@@ -23,6 +24,7 @@ interface Outcome {
   readonly name: string;
   readonly order: number;
   readonly fields: Fields;
+  readonly hasFailed: boolean;
 }
 
 /** Names shown in an error. */
@@ -42,7 +44,7 @@ export function keptSteps(
 ): { readonly keys: readonly string[]; readonly puts: readonly StepPut[] } {
   const outcomes = outcomesOf(records);
   const first = from === undefined
-    ? outcomes.find(({ fields }) => isFailed(fields))
+    ? outcomes.find(({ hasFailed }) => hasFailed)
     : oneOf(outcomes, from, keyOfOpen(records));
   const until = first?.order ?? Infinity;
   const continued = records.get(CONTINUED_KEY);
@@ -91,9 +93,10 @@ function outcomesOf(records: ReadonlyMap<string, string>): readonly Outcome[] {
     if (records.has(`canceled/${key}`)) continue;
     const fields = fieldsOf(text);
     const apart = records.get(`order/${key}`);
-    const order = fields.order ?? (apart === undefined ? undefined : fieldsOf(apart).order);
+    const ended = apart === undefined ? fields : fieldsOf(apart);
+    const order = fields.order ?? ended.order;
     if (typeof order !== "number") continue;
-    found.push({ key, name, order, fields });
+    found.push({ key, name, order, fields, hasFailed: isFailed(fields) || "failed" in ended });
   }
   return found.sort((a, b) => a.order - b.order);
 }
@@ -140,7 +143,8 @@ function oneOf(
 function partsOf(key: string, records: ReadonlyMap<string, string>): readonly string[] {
   const own = records.has(`order/${key}`) ? [`order/${key}`] : [];
   if (!key.includes("all:")) return own;
-  return [...own, ...[...records.keys()].filter((one) => one.startsWith(`${key}/`))];
+  const parts = [...records.keys()].filter((one) => one.startsWith(`${key}/`));
+  return [...own, ...parts.filter((one) => !isTurnIdsKey(one))];
 }
 
 /** The waits that took signals, with these signals, numbered anew. */

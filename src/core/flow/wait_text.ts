@@ -22,13 +22,15 @@ function oneText({ type, name, count }: WaitWords): string {
     case "child":
       return `child "${name}"`;
     case "children":
-      return count?.total === undefined
+      return count === undefined
         ? `children "${name}"`
         : `${count.open} of ${count.total} children "${name}"`;
     case "step":
       return `the next try of step "${name}"`;
     case "change":
       return "the acceptance of its changed code (jobctl resume ID --accept)";
+    case "turn":
+      return "its turn among its siblings";
     case "undo":
       return `a decision on the undo of step "${name}", which failed (jobctl undo)`;
   }

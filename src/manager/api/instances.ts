@@ -26,6 +26,8 @@ import type {
 export interface ParentInstance extends Pick<Instance, "id" | "flowId" | "deadlineAt"> {
   /** The step that waits for the outcome of each, in the order of requests; absent: none does. */
   readonly steps?: readonly string[];
+  /** True if they begin only when their parent's store gives them their turn. */
+  readonly takesTurns?: boolean;
 }
 
 /** The receiver of a signal: an instance, or the unfinished one of a kind with a unique key. */

@@ -12,6 +12,7 @@ import { PAYLOAD_BYTES_MAX } from "../../core/payload_chars.ts";
 import { kindWord } from "../../core/job/kind.ts";
 import { argumentsText, keyText, queuePathsOf, type UniqueRule } from "../../core/job/limits.ts";
 import type { ScheduleRecord } from "../../core/time/schedule.ts";
+import { NEVER_DUE, TURN_KEY, type Wait } from "../../core/wait.ts";
 import { TEXT_LENGTH_MAX } from "../../core/text/text_limits.ts";
 import { BATCH_MAX, type NewInstance } from "../../store/store.ts";
 import { TIME_MAX } from "../../core/job/run_options.ts";
@@ -60,22 +61,29 @@ export function newInstance(job: JobDefinition, given: ScheduleOptions, seed: Se
   const dueAt = dueTime(options, seed);
   const deadlineMs = options.deadlineMs ?? job.options.deadlineMs;
   const parentStep = parent?.steps?.[seed.index ?? 0];
-  // A due time in the past counts as now.
-  const deadlineAt = deadlineOf(deadlineMs, Math.max(dueAt ?? 0, seed.nowMs));
+  const waits = parent?.takesTurns === true ? [turnWait(job.kind, deadlineMs)] : undefined;
+  // A due time in the past counts as now. Before its turn, only its parent's deadline counts.
+  const deadlineAt = waits ? null : deadlineOf(deadlineMs, Math.max(dueAt ?? 0, seed.nowMs));
   return completeInstance(job, {
     id: options.id == null ? seed.id : ownId(options.id, parentStep !== undefined),
     priority: options.priority ?? usualPriority(job, parent),
     argumentsJson,
     // Its parent waits for this child, not for another one that has the key.
     keys: parentStep === undefined ? uniqueKeyOf(job, argumentsJson, options) : undefined,
-    dueAt,
+    dueAt: waits ? NEVER_DUE : dueAt,
     deadlineAt: parentStep === undefined ? deadlineAt : earliest(deadlineAt, parent!.deadlineAt),
     retryMax: options.retries ?? job.options.retry.max,
     timeoutMs: options.timeoutMs ?? job.options.timeoutMs,
     parentId: parent?.id,
     flowId: parent && (parent.flowId ?? parent.id),
     parentStep,
+    waits,
   });
+}
+
+function turnWait(kind: string, deadlineMs: number): Wait {
+  const wait = { key: TURN_KEY, type: "turn", name: kind, until: null } as const;
+  return deadlineMs === 0 ? wait : { ...wait, deadlineMs };
 }
 
 function earliest(one: number | null, other: number | null): number | null {
@@ -224,7 +232,7 @@ interface OwnParts
     Pick<NewInstance, "id" | "priority" | "argumentsJson" | "dueAt" | "deadlineAt">,
     Pick<NewInstance, "retryMax" | "timeoutMs">,
     Partial<Pick<NewInstance, "scheduleId" | "scheduledFor" | "retryOf">>,
-    Pick<NewInstance, "parentId" | "flowId" | "parentStep"> {
+    Pick<NewInstance, "parentId" | "flowId" | "parentStep" | "waits"> {
   readonly keys?: UniqueKey | undefined;
 }
 
@@ -247,6 +255,7 @@ function completeInstance(job: JobDefinition, own: OwnParts): NewInstance {
     parentId: own.parentId,
     flowId: own.flowId,
     parentStep: own.parentStep,
+    waits: own.waits,
     deadlineAt: own.deadlineAt,
     retryMax: own.retryMax,
     timeoutMs: own.timeoutMs,

@@ -247,7 +247,8 @@ export function runOperation<One extends QueuedOperation>(
 ): Result<One> {
   try {
     const value = operation.run(state, moment);
-    deliverOutcomes(state, moment, state.takeChildren());
+    const family = state.takeFamily();
+    if (family !== null) deliverOutcomes(state, moment, family);
     state.releaseHeld();
     addNewsOfEnds(state, moment, state.takeFinals());
     state.at = Math.max(state.at, moment.at);

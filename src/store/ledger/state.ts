@@ -79,6 +79,14 @@ export interface NodeEntry {
   readonly untilMs: number;
 }
 
+/** Instances of flows that became final. */
+export interface FamilyEnds {
+  /** Those whose parent waits for them in a step. */
+  readonly children: readonly Instance[];
+  /** Those that have steps, and maybe children. */
+  readonly parents: readonly Instance[];
+}
+
 /** The tables, with the owner's data about them: counts, heads, leases and pauses. */
 export class LedgerState {
   readonly tables: Tables;
@@ -113,8 +121,8 @@ export class LedgerState {
   readonly #watchers = new Set<string>();
   /** Watched instances that became final in this operation. */
   #finals: Instance[] = [];
-  /** Children that a step of their parent waits for, which became final in this operation. */
-  #children: Instance[] = [];
+  /** Instances of flows that became final in this operation. */
+  #family: { children: Instance[]; parents: Instance[] } | null = null;
   /** Schedules with held instances that had an instance become final. */
   readonly #ended = new Set<string>();
   /** The first ready row by kind; null for none, absent if unknown. */
@@ -159,7 +167,7 @@ export class LedgerState {
     const watchers = { prefix: WATCHER_MEMO, after: null, limit: WATCHERS_MAX };
     for (const { key } of this.tables.memos.list(watchers)) this.#watchers.add(key);
     this.#finals = [];
-    this.#children = [];
+    this.#family = null;
     this.scheduleCount = this.tables.schedules.count();
     this.held = this.tables.instances.countHeld();
     this.#ended.clear();
@@ -191,7 +199,7 @@ export class LedgerState {
     this.#saveCounts();
     this.#ended.clear();
     this.#finals = [];
-    this.#children = [];
+    this.#family = null;
     this.#endGroup();
   }
 
@@ -240,7 +248,7 @@ export class LedgerState {
     }
     if (this.held.size > 0) this.#noteEnd(before, after);
     if (this.#watchers.size > 0) this.#noteFinal(before.instance, after.instance);
-    this.#noteChild(before.instance, after.instance);
+    this.#noteFamily(before.instance, after.instance);
     if (before.isReady && !before.isBehind) this.#forgetHead(before);
     if (after.isReady && !after.isBehind) {
       this.#noteReady(after.instance.kind, readyKeyOf(after));
@@ -397,16 +405,19 @@ export class LedgerState {
     return finals;
   }
 
-  /** The children that ended in this operation, each returned once. */
-  takeChildren(): readonly Instance[] {
-    const children = this.#children;
-    if (children.length > 0) this.#children = [];
-    return children;
+  /** The instances of flows that ended in this operation, each returned once; null for none. */
+  takeFamily(): FamilyEnds | null {
+    const family = this.#family;
+    this.#family = null;
+    return family;
   }
 
-  #noteChild(before: Instance, after: Instance): void {
-    if (after.parentStep === null || !isFinal(after.state) || isFinal(before.state)) return;
-    this.#children.push(after);
+  #noteFamily(before: Instance, after: Instance): void {
+    if (after.flowId === null && after.parentStep === null) return;
+    if (!isFinal(after.state) || isFinal(before.state)) return;
+    const family = this.#family ??= { children: [], parents: [] };
+    if (after.parentStep !== null) family.children.push(after);
+    if (after.flowId !== null && after.stepsAt !== null) family.parents.push(after);
   }
 
   #noteFinal(before: Instance, after: Instance): void {

@@ -197,7 +197,11 @@ export class LedgerStore extends LedgerReader implements Store {
       "delete instances",
       (state, turn) => findCleared(state, request, turn),
     );
-    return await this.#write("delete instances", request.at, (state) => removeCleared(state, ids));
+    return await this.#write(
+      "delete instances",
+      request.at,
+      (state, moment) => removeCleared(state, moment, ids),
+    );
   }
 
   async clearLogs(request: Request<"clearLogs">) {

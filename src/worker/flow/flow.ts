@@ -16,8 +16,9 @@ import {
 } from "../../core/wait.ts";
 import { PAYLOAD_BYTES_MAX } from "../../core/payload_chars.ts";
 import type { ErrorInfo, LogLevel } from "../../core/instance.ts";
-import type { StepFailure } from "../../core/flow/step_error.ts";
+import { StepError, type StepFailure } from "../../core/flow/step_error.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { LEFT, Parked } from "./parked.ts";
 import type { OpenName } from "./step_names.ts";
 import {
   canceledKey,
@@ -43,20 +44,6 @@ export interface FlowHost {
   readonly signal: () => AbortSignal;
   call(method: FlowMethod, args: readonly unknown[]): Promise<unknown>;
 }
-
-/** The end of a run that waits. */
-export class Parked {
-  readonly waits: readonly Wait[];
-  readonly steps: readonly StepPut[];
-
-  constructor(waits: readonly Wait[], steps: readonly StepPut[]) {
-    this.waits = waits;
-    this.steps = steps;
-  }
-}
-
-/** Stands for the end of job code that has nothing more to repeat before it is taken back. */
-export const LEFT = Symbol("left");
 
 /** Something that job code awaits. */
 export interface Operation {
@@ -108,13 +95,16 @@ export class Flow {
   #seen: Promise<void> | null = null;
   /** Up to when the records are read, epoch ms. */
   #readAt = -Infinity;
-  #isReading = false;
+  /** Number of reads under way. */
+  #reads = 0;
   #lastOrder = 0;
   #begun = 0;
   #isDue = false;
   #isOver = false;
   #isReplaying = false;
   #isToCancel = false;
+  /** The step or wait that a cancel ends, until job code has it. */
+  #canceled: Operation | null = null;
   /** True once job code has ended, and nothing more is begun for it. */
   #hasEnded = false;
   #isUndoing = false;
@@ -204,12 +194,18 @@ export class Flow {
     } while (after !== null);
   }
 
-  /** Read what has come since: it may be earlier than the time that would satisfy a wait. */
-  async #readAgain(): Promise<void> {
-    this.#isReading = true;
-    await this.#read().catch((error: unknown) => this.abort(error));
-    this.#isReading = false;
-    this.poke();
+  /** Await a read of records: no outcome is delivered before its end, and none after a failure. */
+  async reading<T>(read: Promise<T>): Promise<T> {
+    this.#reads += 1;
+    try {
+      const value = await read;
+      this.#reads -= 1;
+      this.poke();
+      return value;
+    } catch (error) {
+      this.abort(error);
+      return await new Promise<never>(() => {});
+    }
   }
 
   record<T>(key: string): T | undefined {
@@ -256,15 +252,12 @@ export class Flow {
       : { round: 1 };
   }
 
-  /** Park at once; the next run begins a new round. @throws JobError `conflict` if it is to end */
+  /** Park at once; the next run begins a new round. @throws StepError if it is to end */
   async continueAs(
     args: readonly unknown[],
     signals: { readonly counts: Continued["taken"] },
   ): Promise<never> {
-    if (this.isUnwinding) {
-      const { message } = this.cancelError;
-      throw new JobError("conflict", `Cannot continue with other arguments: ${message}`);
-    }
+    if (this.isUnwinding) throw new StepError("continueAs", this.cancelError);
     await this.settle();
     if (!this.#isOver) {
       this.#isOver = true;
@@ -398,14 +391,21 @@ export class Flow {
   }
 
   /** After a cancel, the first step or wait without an outcome ends by it, and no later one. */
-  #cancelOnce({ open }: Operation): void {
+  #cancelOnce(operation: Operation): void {
     if (!this.#isToCancel) return;
     this.#isToCancel = false;
-    this.keep({ key: canceledKey(open.key), data: { order: this.nextOrder() } });
+    this.#canceled = operation;
+    this.keep({ key: canceledKey(operation.open.key), data: { order: this.nextOrder() } });
+  }
+
+  /** True if no outcome of an earlier place is still to be delivered. */
+  get isInOrder(): boolean {
+    return this.#canceled === null && this.#reads === 0;
   }
 
   end(operation: Operation): void {
     this.#operations.delete(operation);
+    if (operation === this.#canceled) this.#canceled = null;
     this.poke();
   }
 
@@ -458,7 +458,7 @@ export class Flow {
       if (!isLeaving && operation.order === null && operation.run(nowMs)) running += 1;
     }
     // An outcome is delivered once it is recorded, and before the next one.
-    if (this.#writing > 0 || this.#isReading) return;
+    if (this.#writing > 0 || this.#reads > 0) return;
     let next: Operation | null = null;
     let first: { readonly operation: Operation; readonly at: number } | null = null;
     for (const operation of all) {
@@ -474,7 +474,8 @@ export class Flow {
     if (first !== null) {
       const { operation, at } = first;
       if (operation.isTimed && at > this.#readAt && all.some(awaitsRecord)) {
-        return void this.#readAgain();
+        // What has come since may be earlier than the time that would satisfy a wait.
+        return void this.reading(this.#read());
       }
       return operation.conclude(this.nextOrder());
     }

@@ -9,7 +9,9 @@ import {
   checkOptions,
   DURATION,
   FUNCTION,
+  isFlag,
   isObject,
+  isWhole,
   type Keys,
   type KeysOf,
   type KeyValue,
@@ -38,6 +40,9 @@ const OPTIONS = {
   callAll: {
     key: KEY,
     onFailure: ["text", (value) => typeof value === "string"],
+    failuresMax: ["a number from 0", isWhole(0)],
+    inFlight: ["a number from 1", isWhole(1)],
+    results: ["true or false", isFlag],
   } satisfies KeysOf<CallAllOptions>,
   each: { key: FUNCTION, max: NUMBER },
 } as const satisfies Readonly<Record<string, Keys>>;

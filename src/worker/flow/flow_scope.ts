@@ -22,7 +22,7 @@ import {
   StepOperation,
   type StepRun,
 } from "./operations.ts";
-import { CallAllOperation, CallOperation, digestOf } from "./child_operations.ts";
+import { CallAllOperation, CallOperation, ChildrenResults, digestOf } from "./child_operations.ts";
 import { keyText, StepNames } from "./step_names.ts";
 import { readFlowOptions } from "./flow_options.ts";
 import type { StepRecord } from "./step_records.ts";
@@ -124,32 +124,46 @@ export class FlowScope implements FlowContext {
       return new CallOperation(flow, this.#names, open, { kind, args }).begin();
     }) as Promise<never>;
 
-  readonly callAll = (
+  readonly callAll = ((
     kind: string,
     given: readonly (readonly unknown[])[],
     options: CallAllOptions = {},
-  ) =>
-    refusing(() => {
-      const { flow } = this.#parts;
-      const { key, onFailure = "cancel" } = readFlowOptions("callAll", kind, options);
-      if (!Array.isArray(given) || !given.every((one) => Array.isArray(one))) {
-        throw invalid(
-          "args",
-          `the arguments of ctx.callAll "${kind}": each child needs a list, such as [[1], [2]]`,
-        );
-      }
-      if (!RUN_ON.includes(onFailure)) {
-        throw invalid("onFailure", `${quoteValue(onFailure)}: wanted ${RUN_ON.join(", ")}`);
-      }
-      const { id, args } = this.#childOf(kind, given, "all");
-      const name = key === undefined ? id : `${id}[${keyText(key)}]`;
-      const open = this.#names.beginAs(name, kind);
-      return new CallAllOperation(flow, this.#names, open, {
-        kind,
-        args: args as readonly (readonly unknown[])[],
-        onFailure,
-      }).begin();
-    }) as Promise<never>;
+  ) => {
+    let operation: CallAllOperation | null = null;
+    const ended = refusing(() => {
+      operation = this.#callAll(kind, given, options);
+      return operation.begin();
+    });
+    return options.results === false ? ended : new ChildrenResults(ended, operation);
+  }) as FlowContext["callAll"];
+
+  #callAll(kind: string, given: unknown, options: CallAllOptions): CallAllOperation {
+    const { flow } = this.#parts;
+    const read = readFlowOptions("callAll", kind, options);
+    const { key, onFailure = "cancel", inFlight, failuresMax, results = true } = read;
+    if (!Array.isArray(given) || !given.every((one) => Array.isArray(one))) {
+      throw invalid(
+        "args",
+        `the arguments of ctx.callAll "${kind}": each child needs a list, such as [[1], [2]]`,
+      );
+    }
+    if (!RUN_ON.includes(onFailure)) {
+      throw invalid("onFailure", `${quoteValue(onFailure)}: wanted ${RUN_ON.join(", ")}`);
+    }
+    if (failuresMax !== undefined && onFailure !== "collect") {
+      throw invalid("failuresMax", `failuresMax of ctx.callAll "${kind}" without "collect"`);
+    }
+    const { id, args } = this.#childOf(kind, given, "all");
+    const name = key === undefined ? id : `${id}[${keyText(key)}]`;
+    return new CallAllOperation(flow, this.#names, this.#names.beginAs(name, kind), {
+      kind,
+      args: args as readonly (readonly unknown[])[],
+      onFailure,
+      inFlight,
+      failuresMax,
+      results,
+    });
+  }
 
   readonly each = async <Item, Value>(
     name: string,

@@ -202,7 +202,7 @@ export class StepOperation extends Awaited<unknown> {
   protected async record(data: StepRecord): Promise<void> {
     await this.flow.put({ key: this.key, data: { ...data, order: this.flow.nextOrder() } });
     // Job code that has ended, or that an abort left, does not continue.
-    if (this.isUndo || !this.flow.hasEnded) this.replay();
+    if (this.isUndo || (!this.flow.hasEnded && this.flow.isInOrder)) this.replay();
   }
 
   #call(attempt: number): Promise<unknown> {

@@ -16,9 +16,10 @@ export function acceptedFields(
     createdAt: own.createdAt, scheduledAt: own.scheduledAt, processedAt: null, settledAt: null,
     cancelRequestedAt: null, attempt: 0, failures: 0, crashes: 0, fence: 0, node: null,
     retryOf: input.retryOf, parentId: input.parentId ?? null, flowId: input.flowId ?? null,
-    parentStep: input.parentStep ?? null, waits: null, resumes: 0, stepsAt: null, version: null,
-    progress: null, usage: null, deadlineAt: wholeTime(input.deadlineAt), redrivenAs: null,
-    retryMax: input.retryMax, crashesMax: input.crashesMax, timeoutMs: input.timeoutMs,
-    keepSuccessMs: input.keepSuccessMs, keepFailureMs: input.keepFailureMs,
+    parentStep: input.parentStep ?? null, waits: input.waits ?? null, resumes: 0, stepsAt: null,
+    version: null, progress: null, usage: null, deadlineAt: wholeTime(input.deadlineAt),
+    redrivenAs: null, retryMax: input.retryMax, crashesMax: input.crashesMax,
+    timeoutMs: input.timeoutMs, keepSuccessMs: input.keepSuccessMs,
+    keepFailureMs: input.keepFailureMs,
   };
 }

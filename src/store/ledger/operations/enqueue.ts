@@ -7,6 +7,7 @@ import { waitingError } from "../refusals.ts";
 import { acceptInstance } from "../accept_instance.ts";
 import type { LedgerState, Moment } from "../state.ts";
 import type { Row } from "../tables/row.ts";
+import { turnOf } from "./turns.ts";
 import { assertSame, keyHolder, resolveConflict } from "./unique.ts";
 
 /** Most characters of existing instances returned instead of new ones. */
@@ -75,7 +76,10 @@ class Plan {
       return { instance: this.#existing(holder), outcome: "sameKey" };
     }
     if (!holder) this.#checkRoom(input);
-    const instance = acceptInstance(input, this.#moment);
+    const accepted = acceptInstance(input, this.#moment);
+    const instance = accepted.waits === null
+      ? accepted
+      : turnOf(this.#state, this.#moment, accepted);
     this.#byId.set(instance.id, instance);
     if (uniqueKey !== null) this.#byKey.set(uniqueKey, instance);
     this.planned.push({ instance, replacedId: holder?.id ?? null, index });

@@ -2,8 +2,8 @@ import {
   type Continued,
   CONTINUED_KEY,
   groupOf,
+  isMadeKey,
   type OpenChildren,
-  openKey,
   signalIdKey,
   signalKey,
   SIGNALS_KEY,
@@ -19,9 +19,17 @@ import type { Instance } from "../../../core/instance.ts";
 import { isFinal } from "../../../core/state.ts";
 import type { ClaimKey, KeptSteps, PutSteps, SignalRequest, SignalResult } from "../../store.ts";
 import { checkBatch, checkName } from "../checks.ts";
-import { storable } from "../storable.ts";
-import type { LedgerState, Moment } from "../state.ts";
+import type { FamilyEnds, LedgerState, Moment } from "../state.ts";
 import type { Row } from "../tables/row.ts";
+import { readJson, writeStep } from "./step_records.ts";
+import {
+  endTurn,
+  giveLastTurns,
+  giveTurns,
+  openChildren,
+  releaseChildren,
+  saveOpen,
+} from "./turns.ts";
 import { updateInstance } from "./update_instance.ts";
 
 /** Record steps of claims. @returns the stale ones */
@@ -52,16 +60,19 @@ export function writeSteps(
   for (const { key, data, isNew } of steps) {
     if (isNew && state.tables.memos.get(stepMemoKey(id, key)) !== null) continue;
     if (key === CONTINUED_KEY) {
-      endRound(state, id, data);
+      endRound(state, moment, row.instance, data);
       before = changed(state, row, { failures: 0, crashes: 0 });
     }
     writeStep(state, id, key, data);
+    if (isMadeKey(key)) giveTurns(state, moment, id, groupOf(key)!);
   }
   return steps.length === 0 ? row : withSteps(state, before, moment.stamp);
 }
 
 /** Delete the records of an instance except signals that it has not taken, numbered anew. */
-function endRound(state: LedgerState, id: string, data: string): void {
+function endRound(state: LedgerState, moment: Moment, instance: Instance, data: string): void {
+  const { id } = instance;
+  releaseChildren(state, moment, instance);
   const taken = takenIn(data);
   const counts = new Map<string, number>();
   const kept: [key: string, data: string][] = [];
@@ -90,20 +101,6 @@ function takenIn(data: string): ReadonlyMap<string, number> {
   const record = readJson<Partial<Continued> | null>(data);
   const isCount = (count: unknown) => Number.isSafeInteger(count) && count as number > 0;
   return new Map(Object.entries(record?.taken ?? {}).filter(([, count]) => isCount(count)));
-}
-
-/** Write one step record. */
-export function writeStep(state: LedgerState, id: string, step: string, data: string): void {
-  const key = stepMemoKey(id, step);
-  const version = (state.tables.memos.get(key)?.version ?? 0) + 1;
-  state.saveMemo({
-    key,
-    version,
-    watch: "failures",
-    data: storable(data),
-    news: [],
-    droppedNews: 0,
-  });
 }
 
 /** Copy step records to a new instance. @returns it after that */
@@ -205,48 +202,64 @@ function wake(state: LedgerState, moment: Moment, row: Row, key: string): Instan
   return after;
 }
 
-/** Record the outcome of children for their parents, which become due if they wait for it. */
-export function deliverOutcomes(
-  state: LedgerState,
-  moment: Moment,
-  children: readonly Instance[],
-): void {
-  for (const child of children) deliver(state, moment, child);
+/**
+ * Record the outcome of children for their parents, which become due if they wait for it. Children
+ * of parents that ended take their turns without them.
+ */
+export function deliverOutcomes(state: LedgerState, moment: Moment, ends: FamilyEnds): void {
+  for (const child of ends.children) deliver(state, moment, child);
+  for (const parent of ends.parents) giveLastTurns(state, moment, parent);
 }
 
 function deliver(state: LedgerState, moment: Moment, child: Instance): void {
   const { parentId, parentStep } = child;
   const row = state.tables.instances.get(parentId!);
-  if (!row || isFinal(row.instance.state)) return;
-  if (state.tables.memos.get(stepMemoKey(parentId!, parentStep!)) !== null) return;
-  writeStep(state, parentId!, parentStep!, outcomeText(child));
-  const parent = withSteps(state, row, moment.stamp);
+  if (!row) return;
   const group = groupOf(parentStep!);
-  if (group === null || isGroupOver(state, parentId!, group, child)) {
-    wake(state, moment, parent, group ?? parentStep!);
+  const count = group === null ? null : openChildren(state, parentId!, group);
+  if (isFinal(row.instance.state)) {
+    if (count?.turns) endTurn(state, moment, child, { group: group!, count, isOver: false });
+    return;
+  }
+  if (state.tables.memos.get(stepMemoKey(parentId!, parentStep!)) !== null) return;
+  const isBare = count?.isBare === true && child.state === "completed";
+  writeStep(
+    state,
+    parentId!,
+    parentStep!,
+    outcomeText(isBare ? { ...child, resultsJson: null } : child),
+  );
+  const parent = withSteps(state, row, moment.stamp);
+  if (group === null) return void wake(state, moment, parent, parentStep!);
+  if (count !== null && isGroupOver(state, moment, child, { group, count })) {
+    wake(state, moment, parent, group);
   }
 }
 
 /** Count the end of a child among its siblings. @returns true if the wait for them ends with it */
-function isGroupOver(state: LedgerState, id: string, group: string, child: Instance): boolean {
-  const { memos } = state.tables;
-  const count = readJson<OpenChildren>(memos.get(stepMemoKey(id, openKey(group)))?.data);
-  if (count === null) return false;
+function isGroupOver(
+  state: LedgerState,
+  moment: Moment,
+  child: Instance,
+  { group, count }: { readonly group: string; readonly count: OpenChildren },
+): boolean {
+  const id = child.parentId!;
+  const hasFailed = child.state !== "completed";
   const open = count.open - 1;
-  writeStep(state, id, openKey(group), JSON.stringify({ ...count, open }));
-  const isOver = open <= 0 || (count.isFast && child.state !== "completed");
-  if (!isOver || memos.get(stepMemoKey(id, group)) !== null) return false;
-  writeStep(state, id, group, JSON.stringify({ open, by: child.id, at: child.settledAt }));
+  const failed = (count.failed ?? 0) + (hasFailed ? 1 : 0);
+  const counted = { ...count, open, failed };
+  const hasFailedTooOften = hasFailed && (count.isFast || failed > (count.failuresMax ?? Infinity));
+  if (count.turns === undefined) saveOpen(state, id, group, counted);
+  else endTurn(state, moment, child, { group, count: counted, isOver: hasFailedTooOften });
+  if (open > 0 && !hasFailedTooOften) return false;
+  if (state.tables.memos.get(stepMemoKey(id, group)) !== null) return false;
+  writeStep(state, id, group, JSON.stringify({ open, by: child.id, at: child.settledAt, failed }));
   return true;
 }
 
 /** The outcome of a child as its parent gets it. */
 function outcomeText({ id, state, reason, resultsJson, error, settledAt }: Instance): string {
   return JSON.stringify({ id, state, reason, resultsJson, error, at: settledAt });
-}
-
-function readJson<T>(text: string | undefined): T | null {
-  return text === undefined ? null : JSON.parse(text) as T;
 }
 
 /** @throws JobError `invalid_argument` for steps of claims that cannot be stored */
@@ -296,8 +309,10 @@ function checkData(data: string, name: string): void {
 }
 
 /** Delete the step records of an instance that is deleted. */
-export function removeSteps(state: LedgerState, { id, stepsAt }: Instance): void {
-  if (stepsAt !== null) takeSteps(state, id, () => {});
+export function removeSteps(state: LedgerState, moment: Moment, instance: Instance): void {
+  if (instance.stepsAt === null) return;
+  releaseChildren(state, moment, instance);
+  takeSteps(state, instance.id, () => {});
 }
 
 /** Delete the step records of an instance. @param see gets each of them */

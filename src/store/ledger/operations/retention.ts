@@ -38,7 +38,7 @@ export function retain(
       moment.wallMs,
       Math.min(READ_ROWS, limit - ids.length),
     );
-    const removed = removeRows(state, rows);
+    const removed = removeRows(state, moment, rows);
     ids.push(...removed);
     if (removed.length < READ_ROWS) break;
     for (const { instance } of rows) chars += instanceChars(instance);
@@ -47,7 +47,11 @@ export function retain(
 }
 
 /** Delete instances with their logs. Any with too many lines for one call stay for the next. */
-function removeRows(state: LedgerState, rows: readonly Row[]): readonly string[] {
+function removeRows(
+  state: LedgerState,
+  moment: Moment,
+  rows: readonly Row[],
+): readonly string[] {
   const ids: string[] = [];
   let lineCount = 0;
   for (const row of rows) {
@@ -56,7 +60,7 @@ function removeRows(state: LedgerState, rows: readonly Row[]): readonly string[]
     if (removed > 0) state.isDirty = true;
     lineCount += removed;
     if (lineCount >= LOG_LINES_MAX) break;
-    removeSteps(state, row.instance);
+    removeSteps(state, moment, row.instance);
     state.remove(row);
     ids.push(row.instance.id);
   }
@@ -87,13 +91,17 @@ export async function findCleared(
 }
 
 /** Delete the found instances, skipping already deleted ones. */
-export function removeCleared(state: LedgerState, ids: readonly string[]): readonly string[] {
+export function removeCleared(
+  state: LedgerState,
+  moment: Moment,
+  ids: readonly string[],
+): readonly string[] {
   const rows: Row[] = [];
   for (const id of ids) {
     const row = state.tables.instances.get(id);
     if (row && isFinal(row.instance.state)) rows.push(row);
   }
-  return removeRows(state, rows);
+  return removeRows(state, moment, rows);
 }
 
 /** Places of the log lines that match. */

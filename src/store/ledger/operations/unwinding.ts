@@ -9,7 +9,7 @@ import type { Instance } from "../../../core/instance.ts";
 import { isFinal } from "../../../core/state.ts";
 import { type Ending, hasSteps, unwindAgain, unwindEnded } from "../rules.ts";
 import type { LedgerState } from "../state.ts";
-import { writeStep } from "./flows.ts";
+import { writeStep } from "./step_records.ts";
 
 /** True if an instance has failed or passed its deadline, and takes back what its steps did. */
 export function hasEnding(state: LedgerState, { id, stepsAt }: Instance): boolean {

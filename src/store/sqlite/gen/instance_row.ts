@@ -46,7 +46,7 @@ const NO_EXTRA: Extra = {};
 /** JSON of the members without a column; null if they are usual. */
 export function packExtra(i: Instance): string | null {
   const isUnusual =
-    i.uniqueUntil !== null || (i.parentStep ?? null) !== null || i.waits !== null ||
+    i.uniqueUntil !== null || (i.parentStep ?? null) !== null || (i.waits ?? null) !== null ||
     i.resumes !== 0 || i.stepsAt !== null || i.progress !== null || i.usage !== null ||
     i.redrivenAs !== null;
   if (!isUnusual) return null;

@@ -51,8 +51,8 @@ function S.need_flows()
 end
 
 -- Children that became final in this operation and whose parents get their outcomes: id and row;
--- false for none.
-S.ended_children = false
+-- ids of parents that became final. False for none.
+S.ended_children, S.ended_parents = false, false
 
 function S.enter_final(id, r)
   local members = r[RARE]
@@ -71,6 +71,11 @@ function S.enter_final(id, r)
     local list = S.ended_children or {}
     list[#list + 1], list[#list + 2] = id, r
     S.ended_children = list
+  end
+  if members.flowId and members.stepsAt then
+    local list = S.ended_parents or {}
+    list[#list + 1] = id
+    S.ended_parents = list
   end
 end
 
@@ -131,6 +136,14 @@ function S.begin_flow(id)
   S.index(S.FLOWS .. id, id, r[SEQ])
 end
 
+-- A new child that is to wait for its turn begins at once if nobody would give it one.
+function S.take_turn(r)
+  local parent = S.row(r[RARE].parentId or '')
+  if parent and parent[STATE] <= PROCESSING then return end
+  S.need_flows()
+  S.begin_turn(r)
+end
+
 -- Insert a checked row. A held one waits for earlier instances of its schedule.
 function S.insert(item, is_held)
   local id, r = item[IN_ID], S.new_row(item)
@@ -140,6 +153,7 @@ function S.insert(item, is_held)
   S.add_to(S.kind_changes(r[KIND]).opened, id, r[SEQ])
   S.index_row(id, r, r[SEQ])
   local members = r[RARE]
+  if members and members.waits then S.take_turn(r) end
   if members and members.flowId then S.begin_flow(members.flowId) end
   if members and members.scheduleId then
     S.index(S.OPEN_OF_SCHEDULE .. members.scheduleId, id, r[SEQ])

@@ -1,4 +1,12 @@
-import { CANCEL_GRACE_MS, SIGNALS_MAX, STEP_MEMO, UNWIND_AGAIN_MS } from "../../../core/wait.ts";
+import {
+  CANCEL_GRACE_MS,
+  ID_LENGTH,
+  SIGNALS_MAX,
+  STEP_MEMO,
+  STEPS_MAX,
+  TURN_IDS,
+  UNWIND_AGAIN_MS,
+} from "../../../core/wait.ts";
 import { NOTICE_KINDS } from "../../../core/notices/notice.ts";
 import { AHEAD_MS_MIN } from "../../../core/time/clock_correction.ts";
 import { CORRECTION_MS } from "../../../core/time/ticks.ts";
@@ -157,7 +165,7 @@ const NEWS = {
 } as const;
 
 /** Steps and signals. */
-const FLOW = { STEP_MEMO, SIGNALS_MAX } as const;
+const FLOW = { STEP_MEMO, SIGNALS_MAX, STEPS_MAX, TURN_IDS, ID_LENGTH } as const;
 
 const NAMES: Readonly<Record<string, number | string>> = {
   ...ROW,

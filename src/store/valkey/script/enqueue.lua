@@ -101,7 +101,10 @@ function S.enqueue(op)
       end
     end
     if not S.insert_plain(item) then
-      S.insert(item, false)
+      local extra = item[IN_EXTRA]
+      local waits = extra and extra.members and extra.members.waits
+      local r = S.insert(item, false)
+      if waits and not r[RARE].waits then results[i] = {ACCEPTED, item[IN_ID]} end
       place[item[IN_ID]] = i
     end
   end

@@ -50,6 +50,7 @@ end
 
 -- Delete the records of an instance except signals that it has not taken, numbered anew.
 function S.end_round(id, r, text)
+  S.release_children(id, r)
   local taken, counts, kept = S.taken_in(text), {}, {}
   S.take_steps(id, function(step)
     local is_id = S.sub(step, 1, 7) == 'signal@'
@@ -74,6 +75,7 @@ function S.write_steps(id, r, steps)
     local step, text, is_new = unpack(steps[i])
     if step == 'continued' then S.end_round(id, r, text) end
     if not (is_new and S.memo_of(S.step_key(id, step))) then S.write_step(id, step, text) end
+    if S.sub(step, -5) == '/made' then S.give_turns(id, S.sub(step, 1, -6)) end
   end
   if #steps > 0 then S.note_steps(id, r, S.stamp) end
 end
@@ -104,7 +106,10 @@ function S.put_steps(op)
 end
 
 -- Delete the records of an instance. They have no news.
-function S.remove_steps(id) S.take_steps(id, function() end) end
+function S.remove_steps(id, r)
+  S.release_children(id, r)
+  S.take_steps(id, function() end)
+end
 
 -- Delete the records of an instance, each after a look at it.
 function S.take_steps(id, see)
@@ -297,39 +302,160 @@ function S.ending_of(id, r, state, reason, err)
   return state, type(kept.reason) == 'string' and kept.reason, err ~= 'null' and err
 end
 
+-- Children of a call that take turns: its count of open children as text, how many may be under way
+-- at once, the place of the next one, how many before it are under way, and how many there are. Nil
+-- if they take none.
+function S.turns_of(text)
+  local max, next, running = string.match(text, '"turns":{"max":(%d+),"next":(%d+),"running":(%d+)}')
+  local total = string.match(text, '"total":(%d+)')
+  if not max or not total then return nil end
+  return tonumber(max), tonumber(next), tonumber(running), S.min(tonumber(total), STEPS_MAX)
+end
+
+-- A child that waits for its turn begins. Its deadline counts from then.
+function S.begin_turn(r)
+  local members = r[RARE]
+  local own = string.match(members.waits, '"deadlineMs":(%d+)')
+  if own then members.deadlineAt = S.min(members.deadlineAt or MAX, S.wall + tonumber(own)) end
+  members.waits, r[DUE] = nil, S.wall
+end
+
+-- Let a child run that waits for its turn. Returns false if it does not.
+function S.give_turn(parent, group, place)
+  local ids = S.step_text(parent, group .. '/ids-' .. string.format('%.0f', S.floor(place / TURN_IDS)))
+  if not ids then return false end
+  -- A quote stands before the first one.
+  local from = place % TURN_IDS * ID_LENGTH + 2
+  local id = S.sub(ids, from, from + ID_LENGTH - 1)
+  local r = S.row(id)
+  local members = r and r[RARE]
+  if not members or members.parentId ~= parent
+    or members.parentStep ~= group .. string.format('/%04.0f', place) then
+    return false
+  end
+  if r[STATE] ~= SCHEDULED or not S.find(members.waits or '', '"key":"turn"', 1, true) then
+    return false
+  end
+  S.leave_waiting(id, r)
+  S.begin_turn(r)
+  S.touch(id)
+  S.enter_waiting(id, r)
+  S.hint_instances(S.wall)
+  return true
+end
+
+-- Give children of a call their turns while fewer than allowed are under way. Returns the count of
+-- open children then, as text.
+function S.with_turns(parent, group, text, all)
+  local max, next, running, total = S.turns_of(text)
+  if not max then return text end
+  while next < total and (all or running < max) do
+    if S.give_turn(parent, group, next) then running = running + 1 end
+    next = next + 1
+  end
+  return S.turns_text(text, next, running)
+end
+
+function S.turns_text(text, next, running)
+  return (string.gsub(text, '"next":%d+,"running":%d+}',
+    string.format('"next":%.0f,"running":%.0f}', next, running), 1))
+end
+
+function S.give_turns(parent, group)
+  local key = group .. '/open'
+  local text = S.step_text(parent, key)
+  if text and S.turns_of(text) then S.write_step(parent, key, S.with_turns(parent, group, text)) end
+end
+
+-- Calls of a row whose children take turns.
+function S.groups_of(id)
+  local prefix = S.step_key(id, 'turns/')
+  local keys = S.memo_keys(prefix, '[' .. prefix, STEPS_MAX)
+  for i = 1, #keys do keys[i] = S.sub(keys[i], #prefix + 1) end
+  return keys
+end
+
+-- Let all children run that wait for their turn: the records by which they take it go.
+function S.release_children(id, r)
+  if not r[RARE] or not r[RARE].flowId then return end
+  local groups = S.groups_of(id)
+  for i = 1, #groups do
+    local text = S.step_text(id, groups[i] .. '/open')
+    if text then S.with_turns(id, groups[i], text, true) end
+  end
+end
+
+-- Count the end of a child, and give the next one its turn unless the wait for all is over.
+function S.end_turn(parent, group, place, text, is_over)
+  local max, next, running = S.turns_of(text)
+  if not max then return text end
+  if tonumber(place) < next then running = running - 1 end
+  text = S.turns_text(text, next, S.max(running, 0))
+  return is_over and text or S.with_turns(parent, group, text)
+end
+
 -- Count the end of a child among its siblings. Returns true if the wait for them ends with it.
-function S.is_group_over(parent, group, id, r)
+function S.is_group_over(parent, group, place, id, r)
   local text = S.step_text(parent, group .. '/open')
   local open = text and tonumber(string.match(text, '"open":(%-?%d+)'))
   if not open then return false end
   local now = string.format('%.0f', open - 1)
-  S.write_step(parent, group .. '/open', (string.gsub(text, '"open":%-?%d+', '"open":' .. now, 1)))
-  local is_fast = S.find(text, '"isFast":true', 1, true)
-  if open > 1 and not (is_fast and r[STATE] ~= COMPLETED) then return false end
+  text = string.gsub(text, '"open":%-?%d+', '"open":' .. now, 1)
+  local has_failed = r[STATE] ~= COMPLETED
+  local is_too_often = has_failed and S.find(text, '"isFast":true', 1, true)
+  local failed = has_failed and tonumber(string.match(text, '"failed":(%d+)'))
+  if failed then
+    text = string.gsub(text, '"failed":%d+', '"failed":' .. string.format('%.0f', failed + 1), 1)
+    local most = tonumber(string.match(text, '"failuresMax":(%d+)'))
+    is_too_often = is_too_often or (most and failed >= most)
+  end
+  S.write_step(parent, group .. '/open', S.end_turn(parent, group, place, text, is_too_often))
+  if open > 1 and not is_too_often then return false end
   if S.memo_of(S.step_key(parent, group)) then return false end
+  local failures = string.match(text, '"failed":%d+')
   S.write_step(parent, group, '{"open":' .. now .. ',"by":' .. S.json_text(id) .. ',"at":'
-    .. string.format('%.0f', r[SETTLED]) .. '}')
+    .. string.format('%.0f', r[SETTLED]) .. (failures and ',' .. failures or '') .. '}')
   return true
+end
+
+-- The record of an outcome: of a call that wants no results, only a failure has more than its state.
+function S.recorded_outcome(parent, group, id, r)
+  local text = r[STATE] == COMPLETED and group and S.step_text(parent, group .. '/open')
+  if not text or not S.find(text, '"isBare":true', 1, true) then return S.outcome_text(id, r) end
+  return S.outcome_text(id, {[STATE] = r[STATE], [REASON] = r[REASON], [SETTLED] = r[SETTLED],
+    [RARE] = r[RARE]})
 end
 
 function S.deliver_outcome(id, r)
   local parent, step = r[RARE].parentId, r[RARE].parentStep
   local parent_row = parent and S.row(parent)
-  if not parent_row or parent_row[STATE] > PROCESSING then return end
+  if not parent_row then return end
+  local group, place = string.match(step, '^(.*)/([^/]*)$')
+  if parent_row[STATE] > PROCESSING then
+    local text = group and S.step_text(parent, group .. '/open')
+    if text and S.turns_of(text) then
+      S.write_step(parent, group .. '/open', S.end_turn(parent, group, place, text))
+    end
+    return
+  end
   if S.memo_of(S.step_key(parent, step)) then return end
-  S.write_step(parent, step, S.outcome_text(id, r))
+  S.write_step(parent, step, S.recorded_outcome(parent, group, id, r))
   S.note_steps(parent, parent_row, S.stamp)
-  local group = string.match(step, '^(.*)/')
-  if not group or S.is_group_over(parent, group, id, r) then
+  if not group or S.is_group_over(parent, group, place, id, r) then
     S.wake(parent, parent_row, group or step)
   end
 end
 
--- Give the outcomes of the children that became final to their parents.
+-- Give the outcomes of the children that became final to their parents. Where a parent became final
+-- and none of its children is under way, nothing else would give the others their turn.
 function S.deliver_outcomes()
-  local list = S.ended_children
-  S.ended_children = false
-  for i = 1, #list, 2 do S.deliver_outcome(list[i], list[i + 1]) end
+  local children, parents = S.ended_children, S.ended_parents
+  S.ended_children, S.ended_parents = false, false
+  for i = 1, children and #children or 0, 2 do S.deliver_outcome(children[i], children[i + 1]) end
+  for i = 1, parents and #parents or 0 do
+    local groups = S.groups_of(parents[i])
+    for k = 1, #groups do S.give_turns(parents[i], groups[k]) end
+  end
 end
 
 S.ACTIONS.putSteps, S.ACTIONS.signal = S.put_steps, S.signal

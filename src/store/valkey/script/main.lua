@@ -114,7 +114,7 @@ for i = 1, #S.operations do
     S.answers[i] = {0, 0, refusal}
   else
     if not S.is_read then
-      if S.ended_children then
+      if S.ended_children or S.ended_parents then
         S.need_flows()
         S.deliver_outcomes()
       end

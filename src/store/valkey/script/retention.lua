@@ -41,7 +41,7 @@ function S.remove_rows(ids)
       end
       if r[RARE] and r[RARE].stepsAt then
         S.need_flows()
-        S.remove_steps(id)
+        S.remove_steps(id, r)
       end
       if r[ATTEMPT] > 0 then rcall('DEL', S.ENDED_ATTEMPTS .. id) end
       S.index(S.DONE .. r[STATE] .. ':' .. r[KIND], id, false)

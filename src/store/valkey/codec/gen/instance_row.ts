@@ -33,7 +33,8 @@ export function hasRareMembers(input: NewInstance): boolean {
   return (
     input.uniqueKey !== null || input.scheduleId !== null || input.retryOf !== null ||
     (input.parentId ?? null) !== null || (input.flowId ?? null) !== null ||
-    (input.parentStep ?? null) !== null || input.deadlineAt !== null
+    (input.parentStep ?? null) !== null || (input.waits ?? null) !== null ||
+    input.deadlineAt !== null
   );
 }
 
@@ -43,6 +44,7 @@ export function packRareMembers(input: NewInstance): { readonly [name: string]: 
     uniqueKey: input.uniqueKey ?? undefined, scheduleId: input.scheduleId ?? undefined,
     retryOf: input.retryOf ?? undefined, parentId: input.parentId ?? undefined,
     flowId: input.flowId ?? undefined, parentStep: input.parentStep ?? undefined,
+    waits: input.waits ? JSON.stringify(input.waits) : undefined,
     deadlineAt: wholeTime(input.deadlineAt) ?? undefined,
   };
 }
