@@ -8,6 +8,7 @@ import {
   type StoreWorld,
 } from "../../../src/conformance/world/store_world.ts";
 import {
+  type OpenChildren,
   openKey,
   SIGNALS_MAX,
   stepMemoKey,
@@ -163,8 +164,12 @@ function newInstance(world: StoreWorld, draw: Draw, ids: readonly string[]): New
 function drawSteps(draw: Draw): readonly StepPut[] {
   return Array.from({ length: draw.below(3) }, () => {
     if (draw.below(3) === 0) {
-      const data = JSON.stringify({ open: draw.of([1, 2, 3]), isFast: draw.below(2) === 0 });
-      return { key: openKey("all:b"), data, isNew: draw.below(2) === 0 };
+      const open = draw.of([1, 2, 3]);
+      const count: OpenChildren = {
+        ...{ open, total: open, failed: 0, isFast: draw.below(2) === 0 },
+        ...draw.below(2) === 0 ? { failuresMax: draw.below(2) } : {},
+      };
+      return { key: openKey("all:b"), data: JSON.stringify(count), isNew: draw.below(2) === 0 };
     }
     if (draw.below(3) === 0) return { key: draw.of([UNDO_KEY, UNDO_KEY, UNDONE_KEY]), data: "{}" };
     return { key: draw.of(KEYS), data: JSON.stringify(draw.of(TEXTS)), isNew: draw.below(2) === 0 };

@@ -246,7 +246,7 @@ function isGroupOver(
   const id = child.parentId!;
   const hasFailed = child.state !== "completed";
   const open = count.open - 1;
-  const failed = (count.failed ?? 0) + (hasFailed ? 1 : 0);
+  const failed = count.failed + (hasFailed ? 1 : 0);
   const counted = { ...count, open, failed };
   const hasFailedTooOften = hasFailed && (count.isFast || failed > (count.failuresMax ?? Infinity));
   if (count.turns === undefined) saveOpen(state, id, group, counted);
