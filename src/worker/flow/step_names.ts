@@ -124,11 +124,15 @@ function checkKey(key: string, name: string): void {
   );
 }
 
+/** This folder: of the whole library, once that is bundled. */
+const HERE = new URL(".", import.meta.url).pathname;
+/** Other frames that are not of job code. */
+const OTHERS =
+  /[/\\](?:worker[/\\]attempt_scope|testing[/\\]stubs)\.ts|\$bunfs|node:|native:|\(<anonymous>\)/;
+
 /** The line of job code in a stack, such as `order.ts:12`. */
 function placeOf({ stack }: Error): string {
   const lines = stack?.split("\n").slice(1) ?? [];
-  const own =
-    /[/\\]worker[/\\](?:flow[/\\][a-z_]+|attempt_scope)\.ts|\$bunfs|node:|native:|\(<anonymous>\)/;
-  const line = lines.find((one) => !own.test(one)) ?? "";
+  const line = lines.find((one) => !one.includes(HERE) && !OTHERS.test(one)) ?? "";
   return /([^/\\(\s]+:\d+):\d+\)?$/.exec(line)?.[1] ?? "unknown place";
 }
