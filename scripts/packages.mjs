@@ -84,7 +84,7 @@ const WAYS = {
   deno: async ({ folder, home, url }) => {
     const deno = [join(BIN, "deno"), "run", "-A", NO_MINIMUM_AGE];
     const env = { NPM_CONFIG_REGISTRY: url, DENO_DIR: home };
-    const imports = ["", "/client", "/conformance"].map((path) => [
+    const imports = ["", "/client", "/conformance", "/testing"].map((path) => [
       `ts-job${path}`,
       `npm:ts-job@${VERSION}${path}`,
     ]);

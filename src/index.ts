@@ -40,7 +40,9 @@ export type {
 export type { Stored } from "./core/stored_types.ts";
 export type {
   CallAllOptions,
+  ChildCounts,
   ChildOutcome,
+  ChildResults,
   FlowContext,
   StepCall,
   StepOptions,

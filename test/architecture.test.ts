@@ -42,6 +42,7 @@ const ARROWS: Readonly<
   maintenance: { values: ["core", "platform", "config", "store"] },
   selftest: { values: ["core", "platform", "store", "conformance"] },
   conformance: { values: ["core", "platform", "store"] },
+  testing: { values: ["core", "platform", "store", "worker", "manager", "library"] },
   worker: { values: ["core", "platform", "jobs"] },
   supervisor: {
     values: ["core", "platform", "worker", "jobs/loading/minimal_environment.ts"],

@@ -49,6 +49,7 @@ test("every source file is imported, except entries of programs, threads and pac
     "src/gateway/gateway_thread.ts",
     "src/index.ts",
     "src/main.ts",
+    "src/testing/index.ts",
     "src/worker/guard/guard_thread.ts",
   ]);
 });

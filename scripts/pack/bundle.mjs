@@ -15,6 +15,7 @@ const ENTRIES = {
   index: "src/index.ts",
   client: "src/client.ts",
   conformance: "src/conformance/index.ts",
+  testing: "src/testing/index.ts",
   main: "src/main.ts",
   gateway_thread: "src/gateway/gateway_thread.ts",
   guard_thread: "src/worker/guard/guard_thread.ts",

@@ -5,7 +5,7 @@ import { dirname, join, normalize } from "node:path";
 import { run } from "../tasks.mjs";
 import { EXTERNAL } from "./bundle.mjs";
 
-const ENTRIES = ["index.d.ts", "client.d.ts", "conformance/index.d.ts"];
+const ENTRIES = ["index.d.ts", "client.d.ts", "conformance/index.d.ts", "testing/index.d.ts"];
 
 const SPECIFIER = /(\bfrom |\bimport\()"([^"]+)"/g;
 
@@ -49,6 +49,6 @@ function checkInstalled(specifier, path) {
   if (EXTERNAL.some((name) => specifier === name || specifier.startsWith(`${name}/`))) return;
   throw new Error(
     `Cannot pack the declaration ${path}: it names "${specifier}", which users do not install. ` +
-      "Name only types of src/ in what index.ts, client.ts and conformance/index.ts export",
+      "Name only types of src/ in what index.ts, client.ts, conformance/index.ts and testing/index.ts export",
   );
 }

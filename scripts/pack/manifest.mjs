@@ -43,6 +43,7 @@ export function libraryManifest() {
         types: "./types/conformance/index.d.ts",
         default: "./dist/conformance.js",
       },
+      "./testing": { types: "./types/testing/index.d.ts", default: "./dist/testing.js" },
       "./job.proto": "./job.proto",
       "./package.json": "./package.json",
     },

@@ -16,7 +16,10 @@ import { withTempDir } from "../support/temp_dir.ts";
 
 const run = promisify(execFile);
 const library = new ProgramLibrary();
-const SOURCE = join(ROOT, "src", "index.ts");
+const PATHS = {
+  "ts-job": [join(ROOT, "src", "index.ts")],
+  "ts-job/testing": [join(ROOT, "src", "testing", "index.ts")],
+};
 const TIMEOUT_MS = 60_000;
 
 /** A `ts` block of a page. */
@@ -110,7 +113,7 @@ test("programs of the guides, docs/library.md, docs/jobs.md and README.md compil
     const options = {
       ...{ strict: true, noEmit: true, skipLibCheck: true, allowImportingTsExtensions: true },
       ...{ target: "ES2024", lib: ["ES2024", "ESNext.Disposable"] },
-      ...{ module: "NodeNext", moduleResolution: "NodeNext", paths: { "ts-job": [SOURCE] } },
+      ...{ module: "NodeNext", moduleResolution: "NodeNext", paths: PATHS },
       ...{ types: ["node"], typeRoots: [join(ROOT, "node_modules", "@types")] },
     };
     const config = { compilerOptions: options, include: ["*.ts"] };

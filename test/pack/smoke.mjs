@@ -9,6 +9,7 @@ import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { convertArguments, Manager, nextTicks, readSignature, resultsOf } from "ts-job";
 import { httpStatusOf, JobError } from "ts-job/client";
+import { testFlow } from "ts-job/testing";
 
 const MAIN = new URL("./node_modules/ts-job/bin/jobctl.js", import.meta.url).pathname;
 
@@ -21,6 +22,17 @@ async function runInline(store) {
   const final = await manager.wait(instance, 10_000);
   assert.deepEqual([final.state, resultsOf(final)], ["completed", [100]]);
   await manager.stop();
+}
+
+/** A function with steps, in virtual time. */
+async function runFlow() {
+  const flow = testFlow(async (ctx) => {
+    await ctx.sleep("night", "8h");
+    await Promise.all([ctx.step("work", () => 1), ctx.step("work", () => 2)]);
+  });
+  await flow.run();
+  await flow.advance("8h");
+  assert.match(flow.error.message, /two of "work" apart.*: smoke\.mjs:\d+ and smoke\.mjs:\d+/);
 }
 
 /** A module in a worker process, through the daemon and the CLI. */
@@ -75,5 +87,6 @@ assert.match(
 );
 await runInline("memory:");
 await runInline("sqlite:jobs.db");
+await runFlow();
 await runDaemon();
 console.log(`The packed library works on Node ${process.versions.node}`);

@@ -50,9 +50,9 @@ const SOME_RUNTIMES = RUNTIMES.slice(0, -1);
 export const USUAL_RUNTIMES = process.env["JOBCTL_RUNTIMES"] === "all" ? RUNTIMES : SOME_RUNTIMES;
 
 /**
- * The library for the programs of a test file; call it outside of tests. It is one file, made when
- * the first program is written: Node would take half a second for each program to strip the types
- * of all sources.
+ * The library for the programs of a test file; call it outside of tests. It is bundled when the
+ * first program is written: Node would take half a second for each program to strip the types of
+ * all sources.
  */
 export class ProgramLibrary {
   #folder: string | null = null;
@@ -79,8 +79,10 @@ export class ProgramLibrary {
       process.env.NODE_COMPILE_CACHE = join(this.#folder, "compiled");
     }
     const file = join(folder, "program.ts");
-    const library = pathToFileURL(join(this.#folder, "library.mjs")).href;
-    writeFileSync(file, source.replaceAll('"ts-job"', JSON.stringify(library)));
+    const library = pathToFileURL(this.#folder).href;
+    const written = source.replaceAll('"ts-job"', JSON.stringify(`${library}/index.js`))
+      .replaceAll('"ts-job/testing"', JSON.stringify(`${library}/testing/index.js`));
+    writeFileSync(file, written);
     writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
     return file;
   }
@@ -88,9 +90,11 @@ export class ProgramLibrary {
 
 function bundleLibrary(): string {
   const folder = mkdtempSync(join(tmpdir(), "ts-job-library-"));
-  const source = join(ROOT, "src", "index.ts");
-  const to = ["--target=node", "--minify", "--outfile", join(folder, "library.mjs")];
-  execFileSync(join(BIN, "bun"), ["build", source, ...to], { stdio: "pipe" });
+  const sources = ["index.ts", "testing/index.ts"].map((path) => join(ROOT, "src", path));
+  const to = ["--target=node", "--minify", "--splitting", "--outdir", folder];
+  execFileSync(join(BIN, "bun"), ["build", ...sources, ...to], { stdio: "pipe" });
+  // The files are modules.
+  writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
   return folder;
 }
 
