@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { parseStoreUrl } from "../../src/core/settings/store_address.ts";
@@ -13,6 +13,7 @@ import type { Store } from "../../src/store/store.ts";
 import { requireServers } from "./require_servers.ts";
 import { startEtcd } from "../../test/support/servers/etcd_server.ts";
 import { startValkey } from "../../test/support/servers/valkey_server.ts";
+import { removeFolder } from "../../test/support/temp_dir.ts";
 
 /**
  * As Valkey advises where nothing may be lost but the last second: what `jobctl` is told to want.
@@ -55,7 +56,7 @@ export async function scratchStore(store: string): Promise<ScratchStore> {
     open: () => openStore(url, prefix),
     async clean() {
       await clean();
-      rmSync(dir, { recursive: true, force: true });
+      removeFolder(dir);
     },
   };
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
@@ -28,6 +28,13 @@ export async function withTempDir<T>(
     for (const [name, content] of Object.entries(files)) dir.write(name, content);
     return await body(dir);
   } finally {
-    rmSync(root, { recursive: true, force: true });
+    removeFolder(root);
+  }
+}
+
+/** Bun leaves the rest if a supervisor that ends removes something in it meanwhile. */
+export function removeFolder(path: string): void {
+  for (let tries = 0; tries < 5 && existsSync(path); tries++) {
+    rmSync(path, { recursive: true, force: true });
   }
 }

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { systemClock } from "../../../src/platform/clock.ts";
 import type { JobClient } from "../../../src/rpc/client/client.ts";
 import { connect } from "../../../src/rpc/client/client.ts";
+import { removeFolder } from "../temp_dir.ts";
 import { sleep, until } from "../wait.ts";
 
 /** The compiled file under test. */
@@ -163,13 +164,6 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
   } catch (error) {
     rmSync(dir, { recursive: true, force: true });
     throw error;
-  }
-}
-
-/** Bun leaves the rest if a supervisor that ends removes something in it meanwhile. */
-function removeAll(dir: string): void {
-  for (let tries = 0; tries < 5 && existsSync(dir); tries++) {
-    rmSync(dir, { recursive: true, force: true });
   }
 }
 
@@ -333,7 +327,7 @@ function createDaemon(
       try {
         return await terminate();
       } finally {
-        removeAll(dir);
+        removeFolder(dir);
       }
     },
   };
