@@ -128,7 +128,7 @@ export const FRAME_FLOWS: readonly Flow[] = [
       await page.getByRole("button", { name: "Pages" }).click();
       await page.getByRole("navigation").getByRole("link", { name: "Instances" }).click();
       await page.getByRole("heading", { name: "Instances" }).waitFor();
-      assert.equal(await page.getByRole("navigation", { name: "Pages" }).isVisible(), false);
+      await page.getByRole("navigation", { name: "Pages" }).waitFor({ state: "hidden" });
       await closeWindow(window);
     },
   },
