@@ -87,9 +87,13 @@ const table = (properties: JsonSchema) => ({
   properties,
   additionalProperties: false,
 });
-const CONCURRENCY = {
-  anyOf: [COUNT, table({ max: COUNT, by: PATHS, per: { enum: ["cluster", "node"] } })],
-};
+const CONCURRENCY_TABLE = table({
+  max: COUNT,
+  by: PATHS,
+  per: { enum: ["cluster", "node"] },
+  hold: { enum: ["attempt", "instance"] },
+});
+const CONCURRENCY = { anyOf: [COUNT, CONCURRENCY_TABLE] };
 const RATE = { anyOf: [TEXT, table({ max: COUNT, per: TEXT, by: PATHS })] };
 const CONCURRENCY_SCHEMA = { anyOf: [CONCURRENCY, { type: "array", items: CONCURRENCY }] };
 const RATE_SCHEMA = { anyOf: [RATE, { type: "array", items: RATE }] };

@@ -16,6 +16,7 @@ import { recordCases } from "./record_cases.ts";
 import { redriveCases } from "./redrive_cases.ts";
 import { retentionCases } from "./retention_cases.ts";
 import { scheduleCases } from "./schedule_cases.ts";
+import { slotCases } from "./slot_cases.ts";
 import { settleCases } from "./settle_cases.ts";
 import { spanCases } from "./span_cases.ts";
 import { stepCases } from "./step_cases.ts";
@@ -29,6 +30,7 @@ export const GUARANTEES: Readonly<Record<string, StoreCases>> = {
   "accepting once, unique keys": enqueueCases,
   "claims in order, leases, takeover": claimCases,
   "limits, rates and pauses": limitCases,
+  "slots kept to the end": slotCases,
   "outcomes, retries, crashes, deadlines": settleCases,
   "logs": logCases,
   "canceling": cancelCases,

@@ -112,6 +112,8 @@ export interface Instance extends InstancePolicy {
   readonly priority: number;
   /** The queue that the instance waits in; the kind, unless a per-key limit splits it. */
   readonly queueKey: string;
+  /** The queue whose slot it keeps from its first attempt to its end; null without `hold`. */
+  readonly slotKey: string | null;
   readonly uniqueKey: string | null;
   /** Time when it frees its unique key, even if finished, epoch ms; null: when it finishes. */
   readonly uniqueUntil: number | null;

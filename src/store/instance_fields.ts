@@ -39,6 +39,7 @@ export const INSTANCE_FIELDS = {
   reason: { usual: null, column: "reason", place: "REASON" },
   priority: { usual: 5, given: "as is", column: "priority", place: "PRIORITY" },
   queueKey: { given: "as is", column: "queue_key", place: "QUEUE" },
+  slotKey: { usual: null, isNewer: true },
   uniqueKey: { usual: null, given: "as is", column: "unique_key" },
   uniqueUntil: { usual: null },
   argumentsJson: { usual: "[]", given: "text", column: "arguments", isFixed: true },

@@ -91,6 +91,7 @@ export function instanceLines(instance: JobInstance, printer: Printer): string[]
     ["Scheduled for", time(instance.scheduledFor)],
     ["Scheduled by", instance.parentId],
     ["Flow", instance.flowId],
+    ["Keeps slot", safe(instance.slotKey)],
     ["Node", safe(instance.node)],
     ["Code version", safe(instance.codeVersion)],
     ["Stack", stackText(instance)],

@@ -18,6 +18,11 @@ export interface ConcurrencyInput {
    */
   readonly by?: string | readonly string[];
   readonly per?: "cluster" | "node";
+  /**
+   * "instance": an instance keeps its slot from its first attempt to its end, also while it waits
+   * for a step, a signal, a child or a retry. By default ("attempt") only while it runs.
+   */
+  readonly hold?: "attempt" | "instance";
 }
 
 /** One limit of starts as written; `"10/1m"` is ten in any minute of the whole job. */
@@ -54,7 +59,7 @@ const COUNT_MAX = 1_000_000;
 
 /** The wanted value of `concurrency`, in words. */
 export const CONCURRENCY_WANTED =
-  'a number of 1 or more, a table { max, by, per = "cluster" or "node" }, or a list of them';
+  "a number of 1 or more, a table { max, by, per, hold }, or a list of them";
 /** The wanted value of `rate`, in words. */
 export const RATE_WANTED = 'text such as "10/1m", a table { max, per, by }, or a list of them';
 
@@ -69,12 +74,20 @@ export function parseConcurrency(value: unknown): readonly ConcurrencyLimit[] {
     if (typeof one === "number") {
       return { max: count(one, CONCURRENCY_WANTED), by: [], per: "cluster" };
     }
-    const table = tableOf(one, ["max", "by", "per"], CONCURRENCY_WANTED);
-    const { per = "cluster" } = table;
+    const table = tableOf(one, ["max", "by", "per", "hold"], CONCURRENCY_WANTED);
+    const { per = "cluster", hold = "attempt" } = table;
     if (per !== "cluster" && per !== "node") {
       throw mismatch(per, 'per = "cluster" or "node"');
     }
-    return { max: count(table.max, CONCURRENCY_WANTED), by: pathsOf(table.by), per };
+    if (hold !== "attempt" && hold !== "instance") {
+      throw mismatch(hold, 'hold = "attempt" or "instance"');
+    }
+    if (hold === "instance" && per === "node") {
+      throw mismatch(per, 'per = "cluster" beside hold = "instance": what waits is on no node');
+    }
+    const max = count(table.max, CONCURRENCY_WANTED);
+    const limit: ConcurrencyLimit = { max, by: pathsOf(table.by), per };
+    return hold === "instance" ? { ...limit, hold } : limit;
   });
 }
 

@@ -17,6 +17,8 @@ export interface ConcurrencyLimit {
   readonly by: readonly string[];
   /** True if each node counts separately; otherwise all count together. */
   readonly per: "cluster" | "node";
+  /** Slots are kept from the first attempt to the end; absent: while an attempt runs. */
+  readonly hold?: "instance";
 }
 
 /** Most starts of a job within any span of `perMs`; every attempt is a start. */
@@ -153,6 +155,16 @@ export function queuePathsOf(limits: JobLimits): readonly string[] {
   return (limits.concurrency.find(hasKey) ?? limits.rate.find(hasKey))?.by ?? NO_PATHS;
 }
 
+/** The limit whose slots instances keep to their end; undefined without one. */
+export function keptSlots({ concurrency }: JobLimits): ConcurrencyLimit | undefined {
+  return concurrency.find(({ hold }) => hold === "instance");
+}
+
+/** True if a limit counts by queue: it has a key, or its waiting instances need a queue. */
+export function isOfQueue(limit: RateLimit | ConcurrencyLimit): boolean {
+  return limit.by.length > 0 || "hold" in limit;
+}
+
 /** True if there is anything to keep to. */
 export function hasLimits({ concurrency, rate }: JobLimits): boolean {
   return concurrency.length > 0 || rate.length > 0;
@@ -223,7 +235,7 @@ export interface LimitedJob {
 
 /**
  * Check that limits name existing parameters, and that all limits with a key have the same one: an
- * instance waits in one queue.
+ * instance waits in one queue. The limit whose slots are kept is the only one of its queue.
  *
  * @throws JobError `invalid_argument` with the key at fault as path
  */
@@ -244,6 +256,18 @@ export function checkLimits({ kind, signature, limits, unique }: LimitedJob): vo
     }
   }
   if (unique?.by) checkPaths(kind, signature, unique.by, "unique");
+  const kept = keptSlots(limits);
+  const other = kept && [...limits.concurrency, ...limits.rate].find((one) => {
+    return one !== kept && isOfQueue(one);
+  });
+  if (!other) return;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot combine hold = "instance" of job "${kind}" with another limit by "${
+      other.by.join(", ")
+    }"`,
+    { path: "concurrency", hint: "Beside it, only limits of the whole job are possible" },
+  );
 }
 
 function checkPaths(
@@ -332,9 +356,10 @@ export function describeLimits(
   const byText = (by: readonly string[]) => by.length === 0 ? "" : ` by ${by.join(", ")}`;
   const { concurrency, rate, unique, pool, waitingMax } = options;
   return [
-    ...concurrency.map(({ max, by, per }) =>
-      `${max} at once${byText(by)}${per === "node" ? " on a node" : ""}`
-    ),
+    ...concurrency.map(({ max, by, per, hold }) => {
+      const held = hold === "instance" ? " until their end" : "";
+      return `${max} at once${byText(by)}${per === "node" ? " on a node" : ""}${held}`;
+    }),
     ...rate.map(({ max, perMs, by }) => `${max} starts in ${formatDuration(perMs)}${byText(by)}`),
     ...(pool === null ? [] : [`pool ${pool}`]),
     ...(waitingMax === null ? [] : [`${waitingMax} waiting`]),

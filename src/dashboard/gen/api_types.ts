@@ -99,6 +99,7 @@ export interface JobInstance {
   readonly waits: readonly Wait[];
   readonly resumes: number;
   readonly steps_at?: string;
+  readonly slot_key?: string;
 }
 
 export interface Wait {

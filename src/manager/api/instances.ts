@@ -23,7 +23,8 @@ import type {
 } from "../../store/store.ts";
 
 /** The running instance whose attempt schedules others. */
-export interface ParentInstance extends Pick<Instance, "id" | "flowId" | "deadlineAt"> {
+export interface ParentInstance
+  extends Pick<Instance, "id" | "kind" | "flowId" | "deadlineAt" | "slotKey"> {
   /** The step that waits for the outcome of each, in the order of requests; absent: none does. */
   readonly steps?: readonly string[];
   /** True if they begin only when their parent's store gives them their turn. */

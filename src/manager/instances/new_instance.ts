@@ -10,7 +10,13 @@ import { assertRunsHere, RUN_TIMEOUT_MS } from "../../core/job/external.ts";
 import { type JobDefinition, PRIORITY_MAX } from "../../core/job/job.ts";
 import { PAYLOAD_BYTES_MAX } from "../../core/payload_chars.ts";
 import { kindWord } from "../../core/job/kind.ts";
-import { argumentsText, keyText, queuePathsOf, type UniqueRule } from "../../core/job/limits.ts";
+import {
+  argumentsText,
+  keptSlots,
+  keyText,
+  queuePathsOf,
+  type UniqueRule,
+} from "../../core/job/limits.ts";
 import type { ScheduleRecord } from "../../core/time/schedule.ts";
 import { NEVER_DUE, TURN_KEY, type Wait } from "../../core/wait.ts";
 import { TEXT_LENGTH_MAX } from "../../core/text/text_limits.ts";
@@ -61,6 +67,7 @@ export function newInstance(job: JobDefinition, given: ScheduleOptions, seed: Se
   const dueAt = dueTime(options, seed);
   const deadlineMs = options.deadlineMs ?? job.options.deadlineMs;
   const parentStep = parent?.steps?.[seed.index ?? 0];
+  if (parentStep !== undefined) checkSlot(job, argumentsJson, parent!);
   const waits = parent?.takesTurns === true ? [turnWait(job.kind, deadlineMs)] : undefined;
   // A due time in the past counts as now. Before its turn, only its parent's deadline counts.
   const deadlineAt = waits ? null : deadlineOf(deadlineMs, Math.max(dueAt ?? 0, seed.nowMs));
@@ -79,6 +86,18 @@ export function newInstance(job: JobDefinition, given: ScheduleOptions, seed: Se
     parentStep,
     waits,
   });
+}
+
+/** A child never gets the only slot that its parent keeps while it waits for the child. */
+function checkSlot(job: JobDefinition, argumentsJson: string, parent: ParentInstance): void {
+  const { kind } = job;
+  if (parent.kind !== kind || parent.slotKey === null || keptSlots(job.options)?.max !== 1) return;
+  if (queueKeyOf(job, argumentsJson) !== parent.slotKey) return;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot call job "${kind}" from itself: it would wait for the slot "${parent.slotKey}", which its caller keeps until its own end`,
+    { hint: 'Call another job, or leave out hold = "instance" in its concurrency' },
+  );
 }
 
 function turnWait(kind: string, deadlineMs: number): Wait {
@@ -269,7 +288,8 @@ function completeInstance(job: JobDefinition, own: OwnParts): NewInstance {
 /** The queue that an instance waits in: its kind, and the argument values that limits count by. */
 export function queueKeyOf(job: JobDefinition, argumentsJson: string): string {
   const paths = queuePathsOf(job.options);
-  if (paths.length === 0) return job.kind;
+  // What waits for a slot of the whole job waits behind those that have one and continue.
+  if (paths.length === 0) return keptSlots(job.options) ? `${job.kind} *` : job.kind;
   return keyOf(job.kind, keyText(job.signature, argumentsJson, paths));
 }
 

@@ -14,7 +14,7 @@ import type { JobDefinition } from "../../core/job/job.ts";
 import { isSystemKind } from "../../core/job/kind.ts";
 import { type Block, describeLimits } from "../../core/job/limits.ts";
 import { isFinished, type ScheduleRecord } from "../../core/time/schedule.ts";
-import type { JobState } from "../../core/state.ts";
+import { isFinal, type JobState } from "../../core/state.ts";
 import { nextRunAt } from "../../core/time/next_run.ts";
 import { formatScheduleText } from "../../core/time/ticks.ts";
 import type { StoreContent } from "../../maintenance/step.ts";
@@ -109,6 +109,7 @@ export function instanceToWire(instance: Instance): WireRecord<typeof JobInstanc
     // 0: signals alone.
     stepsAt: instance.stepsAt === 0 ? null : instance.stepsAt,
     waits: state === "scheduled" ? instance.waits ?? [] : [],
+    slotKey: isFinal(state) ? null : instance.slotKey,
   };
 }
 

@@ -353,7 +353,9 @@ export function parkOf(waits: readonly Wait[]): Pick<Instance, "dueAt" | "waits"
 function unbegun(instance: Instance): Instance {
   if (instance.waits !== null) return { ...instance, resumes: instance.resumes - 1 };
   const attempt = instance.attempt - 1;
-  return { ...instance, attempt, processedAt: attempt === 0 ? null : instance.processedAt };
+  if (attempt > 0) return { ...instance, attempt };
+  const queueKey = instance.slotKey ?? instance.queueKey;
+  return { ...instance, attempt, processedAt: null, queueKey, slotKey: null };
 }
 
 /** An instance that waits again as if never claimed; its fence stays. */

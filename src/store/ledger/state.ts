@@ -138,9 +138,12 @@ export class LedgerState {
     this.rates = new Rates(tables);
     this.deadlines = new Deadlines(tables);
     const leases = this.leases;
-    this.usage = new Usage(function* () {
-      for (const { row } of leases.values()) yield row.instance;
-    });
+    this.usage = new Usage(
+      function* () {
+        for (const { row } of leases.values()) yield row.instance;
+      },
+      (kind) => tables.instances.keptSlots(kind),
+    );
   }
 
   /**
@@ -219,6 +222,7 @@ export class LedgerState {
     this.seq = Math.max(this.seq, given.seq);
     const row = this.queues.place(given);
     this.tables.instances.insert(row);
+    this.usage.changeKept(null, row.instance);
     this.#noteDeadline(row);
     this.#count(row, 1);
     countHeld(this.held, row, 1);
@@ -238,6 +242,7 @@ export class LedgerState {
   replace(before: Row, after: Row): void {
     this.isDirty = true;
     this.tables.instances.update(before, after);
+    this.usage.changeKept(before.instance, after.instance);
     this.#noteDeadline(after);
     if (
       before.instance.state !== after.instance.state || before.isReady !== after.isReady ||
@@ -258,6 +263,7 @@ export class LedgerState {
   remove(row: Row): void {
     this.isDirty = true;
     this.tables.instances.remove(row);
+    this.usage.changeKept(row.instance, null);
     this.#count(row, -1);
     const counts = this.counts.get(row.instance.kind)!;
     // A kind without instances needs no memory.

@@ -89,6 +89,17 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
     this.#changed?.(null, row);
   }
 
+  keptSlots(kind: string): Map<string, number> {
+    const kept = new Map<string, number>();
+    for (const state of ["scheduled", "processing"] as const) {
+      for (const [, , seq] of this.#state(state).get(kind)?.walk(LOWEST, false) ?? []) {
+        const { slotKey } = this.#bySeq.get(seq)!.instance;
+        if (slotKey !== null) kept.set(slotKey, (kept.get(slotKey) ?? 0) + 1);
+      }
+    }
+    return kept;
+  }
+
   hasOpen(scheduleId: string): boolean {
     return this.#openSchedules.get(scheduleId) !== undefined;
   }

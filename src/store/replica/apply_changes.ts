@@ -66,6 +66,9 @@ function putInstance(target: Target, key: string, text: string): void {
   const before = tables.instances.get(instance.id);
   if (!before) state.insert(row);
   else replaceRow(state, before, row);
+  if (before?.isReady !== null && before?.instance.slotKey && isFinal(instance.state)) {
+    noteFreed(state, moment, instance.kind);
+  }
   tables.keepExtra(key, extra);
   const isClaimed = instance.state === "processing" && !isElsewhere(instance);
   tables.leases.note(seq, isClaimed ? leaseMs : null);

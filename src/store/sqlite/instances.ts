@@ -28,6 +28,7 @@ const MARK = `UPDATE instance SET cancel_at = ?, reason = ? WHERE seq = ?`;
 const UNWIND = `UPDATE instance SET cancel_at = ?, deadline_at = ? WHERE seq = ?`;
 const MOVE = `UPDATE instance SET ready = ? WHERE seq = ?`;
 const JOIN = `UPDATE instance SET flow_id = ? WHERE seq = ?`;
+const QUEUE = `UPDATE instance SET queue_key = ? WHERE seq = ?`;
 const PACK = `UPDATE instance SET extra = ? WHERE seq = ?`;
 
 // Only the index of ids is read, not the rows.
@@ -103,6 +104,9 @@ export class SqliteInstances extends SqliteTable implements InstanceTable {
     if (i.deadlineAt !== before.instance.deadlineAt) {
       statements.run(UNWIND, [i.cancelRequestedAt, i.deadlineAt, seq]);
     }
+    if (i.queueKey !== before.instance.queueKey) {
+      statements.run(QUEUE, [i.queueKey === i.kind ? null : i.queueKey, seq]);
+    }
     if (i.attempt < before.instance.attempt) {
       statements.run(UNCLAIM, [i.attempt, i.processedAt, seq]);
     }
@@ -125,6 +129,16 @@ export class SqliteInstances extends SqliteTable implements InstanceTable {
        WHERE unique_key = ? AND unique_key IS NOT NULL AND state < 3`,
       [uniqueKey],
     );
+  }
+
+  keptSlots(kind: string): Map<string, number> {
+    const found = this.statements.all(
+      `SELECT json_extract(extra, '$.slotKey') AS slot, count(*) AS count FROM instance
+       WHERE kind = ? AND state IN (1, 2) AND json_extract(extra, '$.slotKey') IS NOT NULL
+       GROUP BY slot`,
+      [this.kinds.knownId(kind)],
+    );
+    return new Map(found.map((row) => [row.slot as string, row.count as number]));
   }
 
   hasOpen(scheduleId: string): boolean {

@@ -93,6 +93,17 @@ for (
   });
 }
 
+test("checkLimits() refuses another limit of the queue whose slots are kept", () => {
+  const kept = { ...by("account"), hold: "instance" } as const;
+  check({ concurrency: [kept, by()], rate: [{ max: 1, perMs: 1, by: [] }] });
+  check({ concurrency: [{ ...by(), hold: "instance" }] });
+  const rate = [{ max: 1, perMs: 1, by: ["account"] }];
+  for (const limits of [{ concurrency: [kept, by("account")] }, { concurrency: [kept], rate }]) {
+    assert.throws(() => check(limits), /Cannot combine hold = "instance".*by "account"/);
+  }
+  assert.throws(() => check({ concurrency: [{ ...by(), hold: "instance" }], rate }), /combine/);
+});
+
 test("checkLimits() refuses limits with different keys", () => {
   check({ concurrency: [by("account"), by()], rate: [{ max: 1, perMs: 1, by: ["account"] }] });
   assert.throws(
@@ -103,6 +114,8 @@ test("checkLimits() refuses limits with different keys", () => {
 
 test("parseConcurrency() reads a number, a table and a list", () => {
   assert.deepEqual(parseConcurrency(3), [{ max: 3, by: [], per: "cluster" }]);
+  const kept = { max: 1, by: [], per: "cluster", hold: "instance" };
+  assert.deepEqual(parseConcurrency({ max: 1, hold: "instance" }), [kept]);
   assert.deepEqual(parseConcurrency([{ max: 2, by: "account", per: "node" }, 9]), [
     { max: 2, by: ["account"], per: "node" },
     { max: 9, by: [], per: "cluster" },
@@ -140,6 +153,8 @@ for (
     ["an unknown key", () => parseConcurrency({ max: 1, bye: "a" })],
     ["no max", () => parseConcurrency({ by: "a" })],
     ["an unknown scope", () => parseConcurrency({ max: 1, per: "host" })],
+    ["an unknown hold", () => parseConcurrency({ max: 1, hold: "ever" })],
+    ["a kept slot of a node", () => parseConcurrency({ max: 1, per: "node", hold: "instance" })],
     ["an empty path", () => parseConcurrency({ max: 1, by: "" })],
     ["a path with an empty part", () => parseConcurrency({ max: 1, by: "a..b" })],
     ["a path twice", () => parseConcurrency({ max: 1, by: ["a", "a"] })],

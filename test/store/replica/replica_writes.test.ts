@@ -44,7 +44,7 @@ const METHODS: {
     remove: { rows: ({ instances }) => instances.remove(rowOf(2, { retryOf: "x" })) },
     ...{ get: "reads", openByKey: "reads", hasOpen: "reads", scan: "reads", createdFrom: "reads" },
     ...{ expired: "reads", pastDeadline: "reads", countHeld: "reads", idsWith: "reads" },
-    tally: "reads",
+    ...{ tally: "reads", keptSlots: "reads" },
   },
   waiting: {
     promote: { own: ({ waiting }) => waiting.promote(1, 10) },

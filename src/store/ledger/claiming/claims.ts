@@ -6,6 +6,7 @@ import { claimLimited } from "./limited_claims.ts";
 import { markAt } from "../maintenance/marks.ts";
 import { compareReady, type ReadyKey, readyKeyOf, type Row } from "../tables/row.ts";
 import { claimInstance, passDeadline } from "../rules.ts";
+import { noteFreed } from "../operations/cancel.ts";
 import { finishAttempt } from "../operations/settle.ts";
 import { putOffEnd } from "../operations/unwinding.ts";
 import { updateInstance } from "../operations/update_instance.ts";
@@ -32,7 +33,7 @@ export function claim(
   const kinds = claimableKinds(state, moment, request.kinds);
   if (kinds.length === 0) return [];
   const take = (row: Row): Instance => {
-    const instance = claimInstance(row.instance, request.node, moment);
+    const instance = gate.withSlot(claimInstance(row.instance, request.node, moment));
     const after: Row = { seq: row.seq, instance, isReady: null, expireAt: null };
     state.replace(row, after);
     const untilMs = moment.monotonicMs + request.leaseMs;
@@ -192,6 +193,7 @@ function endWaiting(state: LedgerState, moment: Moment, row: Row): Instance {
   const { instance: ended } = passDeadline(row.instance, row.instance.error, moment.stamp);
   const instance = putOffEnd(state, ended, row.instance);
   updateInstance(state, moment, row, instance);
+  if (instance.slotKey !== null) noteFreed(state, moment, instance.kind);
   return instance;
 }
 

@@ -1,10 +1,13 @@
-import type {
-  Block,
-  ClaimLimits,
-  ConcurrencyLimit,
-  JobLimits,
-  RateLimit,
+import {
+  type Block,
+  type ClaimLimits,
+  type ConcurrencyLimit,
+  isOfQueue,
+  type JobLimits,
+  keptSlots,
+  type RateLimit,
 } from "../../../core/job/limits.ts";
+import type { Instance } from "../../../core/instance.ts";
 import type { ClaimRequest } from "../../store.ts";
 import { isKeyed } from "../tables/row.ts";
 import type { LedgerState, Moment } from "../state.ts";
@@ -79,15 +82,26 @@ export class Gate {
     const { kind, queueKey } = queue;
     const { concurrency, rate } = this.#parts(kind).queue;
     if (concurrency.length > 0) {
-      const slots = this.#state.usage.ofQueue(kind, queueKey);
-      const block = this.#blockBySlots(queueKey, concurrency, slots);
+      const { usage } = this.#state;
+      const kept = concurrency[0]!.hold === "instance" ? usage.keptOf(kind, queueKey) : 0;
+      const block = this.#blockBySlots(queueKey, concurrency, usage.ofQueue(kind, queueKey), kept);
       if (block) return block;
     }
     return this.#blockByRate(queueKey, rate, queue);
   }
 
-  /** Count the start of an instance: now, or at its due time if it is claimed early. */
-  started(instance: QueueName & { readonly dueAt: number }): void {
+  /** A claimed instance with the slot that it keeps from its first attempt, if its job says so. */
+  withSlot(instance: Instance): Instance {
+    if (!isKeyed(instance)) return instance;
+    const limits = this.limits.kinds.get(instance.kind);
+    if (!limits || !keptSlots(limits)) return instance;
+    return { ...instance, queueKey: instance.kind, slotKey: instance.queueKey };
+  }
+
+  /** Count the start of an attempt: now, or at its due time if it is claimed early. */
+  started(instance: Instance): void {
+    // It continues its attempt.
+    if (instance.waits !== null) return;
     const startAt = this.#state.dueBy(this.#moment, { dueBy: instance.dueAt });
     const parts = this.#parts(instance.kind);
     this.#count(parts.kind.rate, { kind: instance.kind, queueKey: "" }, startAt);
@@ -106,9 +120,10 @@ export class Gate {
     name: string,
     limits: readonly ConcurrencyLimit[],
     { total, byNode }: Slots,
+    kept = 0,
   ): Block | null {
     for (const { max, per } of limits) {
-      const used = per === "node" ? byNode.get(this.#node) ?? 0 : total;
+      const used = per === "node" ? byNode.get(this.#node) ?? 0 : total + kept;
       if (used >= max) return { limit: "concurrency", name, used, max, opensAt: null };
     }
     return null;
@@ -140,8 +155,7 @@ export class Gate {
 }
 
 function partsOf({ concurrency, rate }: JobLimits): Parted {
-  const isOfKind = ({ by }: { readonly by: readonly string[] }) => by.length === 0;
-  const isOfQueue = ({ by }: { readonly by: readonly string[] }) => by.length > 0;
+  const isOfKind = (limit: RateLimit | ConcurrencyLimit) => !isOfQueue(limit);
   const queueRates = rate.filter(isOfQueue);
   return {
     kind: { concurrency: concurrency.filter(isOfKind), rate: rate.filter(isOfKind) },

@@ -1,4 +1,5 @@
 import type { Instance } from "../../../core/instance.ts";
+import { isFinal } from "../../../core/state.ts";
 
 /** Current claims, of all nodes and of each. */
 export interface Slots {
@@ -24,14 +25,29 @@ class KindUsage {
   }
 }
 
+/** The slot that an unfinished instance keeps; null without one. */
+function slotOf({ slotKey, state }: Instance): string | null {
+  return slotKey === null || isFinal(state) ? null : slotKey;
+}
+
 /** Counts the current claims of kinds with limits; other kinds cost nothing. */
 export class Usage {
   readonly #kinds = new Map<string, KindUsage>();
+  /** Kept slots of a kind by queue, once asked for. */
+  readonly #kept = new Map<string, Map<string, number>>();
   readonly #claimed: () => Iterable<Instance>;
+  readonly #keptSlots: (kind: string) => Map<string, number>;
 
-  /** @param claimed every claimed instance */
-  constructor(claimed: () => Iterable<Instance>) {
+  /**
+   * @param claimed every claimed instance
+   * @param keptSlots counts the kept slots of a kind in the tables
+   */
+  constructor(
+    claimed: () => Iterable<Instance>,
+    keptSlots: (kind: string) => Map<string, number>,
+  ) {
     this.#claimed = claimed;
+    this.#keptSlots = keptSlots;
   }
 
   ofKind(kind: string): Slots {
@@ -42,9 +58,18 @@ export class Usage {
     return this.#kind(kind).queues.get(queueKey) ?? NONE;
   }
 
-  /** The queues of a kind that have claims. */
+  /** Slots of a queue that instances keep, running or waiting; {@link ofQueue} lacks them. */
+  keptOf(kind: string, queueKey: string): number {
+    let kept = this.#kept.get(kind);
+    if (!kept) this.#kept.set(kind, kept = this.#keptSlots(kind));
+    return kept.get(queueKey) ?? 0;
+  }
+
+  /** The queues of a kind that have claims or kept slots. */
   queuesOf(kind: string): Iterable<string> {
-    return this.#kind(kind).queues.keys();
+    const kept = this.#kept.get(kind);
+    const queues = this.#kind(kind).queues.keys();
+    return kept ? new Set([...queues, ...kept.keys()]) : queues;
   }
 
   has(kind: string): boolean {
@@ -60,9 +85,23 @@ export class Usage {
     this.#kinds.get(instance.kind)?.change(instance, by);
   }
 
+  /** A row changed; null for none. It may have begun or ended to keep a slot. */
+  changeKept(before: Instance | null, after: Instance | null): void {
+    if (this.#kept.size === 0) return;
+    for (const [instance, by] of [[before, -1], [after, 1]] as const) {
+      const slotKey = instance && slotOf(instance);
+      const kept = instance && this.#kept.get(instance.kind);
+      if (!kept || slotKey === null) continue;
+      const count = (kept.get(slotKey) ?? 0) + by;
+      if (count === 0) kept.delete(slotKey);
+      else kept.set(slotKey, count);
+    }
+  }
+
   /** Count again when next needed. */
   clear(): void {
     this.#kinds.clear();
+    this.#kept.clear();
   }
 
   #kind(kind: string): KindUsage {

@@ -10,9 +10,9 @@ export function acceptedFields(
 ): Instance {
   return {
     id: input.id, kind: input.kind, state: own.state, reason: null, priority: input.priority,
-    queueKey: input.queueKey, uniqueKey: input.uniqueKey, uniqueUntil: own.uniqueUntil,
-    argumentsJson: storable(input.argumentsJson), resultsJson: null, error: null,
-    scheduleId: input.scheduleId, scheduledFor: input.scheduledFor, dueAt: own.dueAt,
+    queueKey: input.queueKey, slotKey: null, uniqueKey: input.uniqueKey,
+    uniqueUntil: own.uniqueUntil, argumentsJson: storable(input.argumentsJson), resultsJson: null,
+    error: null, scheduleId: input.scheduleId, scheduledFor: input.scheduledFor, dueAt: own.dueAt,
     createdAt: own.createdAt, scheduledAt: own.scheduledAt, processedAt: null, settledAt: null,
     cancelRequestedAt: null, attempt: 0, failures: 0, crashes: 0, fence: 0, node: null,
     retryOf: input.retryOf, parentId: input.parentId ?? null, flowId: input.flowId ?? null,

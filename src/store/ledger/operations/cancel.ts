@@ -42,6 +42,9 @@ export function cancelRow(
   }
   const after: Row = { seq: row.seq, instance, isReady: null, expireAt: expireAt(instance) };
   state.update(row, after);
+  if (row.instance.state === "scheduled" && row.instance.slotKey !== null) {
+    noteFreed(state, moment, instance.kind);
+  }
   if (instance.state === "processing") {
     const { id, fence } = instance;
     state.setLease(id, { ...state.leases.get(id)!, row: after });

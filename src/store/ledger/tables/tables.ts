@@ -129,6 +129,8 @@ export interface InstanceTable {
   remove(row: Row): void;
   get(id: string): Row | null;
   openByKey(uniqueKey: string): Row | null;
+  /** The number of unfinished instances of a kind by the queue whose slot they keep. */
+  keptSlots(kind: string): Map<string, number>;
   /** True if the schedule has an unfinished instance. */
   hasOpen(scheduleId: string): boolean;
   scan(index: Index, range: Range): readonly Row[];

@@ -39,20 +39,21 @@ export function restValues(i: Instance, seq: number, expireAt: number | null): V
   ];
 }
 
-type Extra = Partial<Pick<Instance, "uniqueUntil" | "parentStep" | "waits" | "resumes" | "stepsAt" | "progress" | "usage" | "redrivenAs">>;
+type Extra = Partial<Pick<Instance, "slotKey" | "uniqueUntil" | "parentStep" | "waits" | "resumes" | "stepsAt" | "progress" | "usage" | "redrivenAs">>;
 
 const NO_EXTRA: Extra = {};
 
 /** JSON of the members without a column; null if they are usual. */
 export function packExtra(i: Instance): string | null {
   const isUnusual =
-    i.uniqueUntil !== null || (i.parentStep ?? null) !== null || (i.waits ?? null) !== null ||
-    i.resumes !== 0 || i.stepsAt !== null || i.progress !== null || i.usage !== null ||
-    i.redrivenAs !== null;
+    i.slotKey !== null || i.uniqueUntil !== null || (i.parentStep ?? null) !== null ||
+    (i.waits ?? null) !== null || i.resumes !== 0 || i.stepsAt !== null || i.progress !== null ||
+    i.usage !== null || i.redrivenAs !== null;
   if (!isUnusual) return null;
   return JSON.stringify({
-    uniqueUntil: i.uniqueUntil ?? undefined, parentStep: i.parentStep ?? undefined,
-    waits: i.waits ?? undefined, resumes: i.resumes ?? undefined, stepsAt: i.stepsAt ?? undefined,
+    slotKey: i.slotKey ?? undefined, uniqueUntil: i.uniqueUntil ?? undefined,
+    parentStep: i.parentStep ?? undefined, waits: i.waits ?? undefined,
+    resumes: i.resumes ?? undefined, stepsAt: i.stepsAt ?? undefined,
     progress: i.progress ?? undefined, usage: i.usage ?? undefined,
     redrivenAs: i.redrivenAs ?? undefined,
   });
@@ -68,7 +69,7 @@ export function readInstance(f: Fields, kind: string): Instance {
   return {
     id: f.id as Instance["id"], kind, state: JOB_STATES[f.state as number]!,
     reason: f.reason as Instance["reason"], priority: f.priority as Instance["priority"],
-    queueKey: (f.queue_key as string | null) ?? kind,
+    queueKey: (f.queue_key as string | null) ?? kind, slotKey: extra.slotKey ?? null,
     uniqueKey: f.unique_key as Instance["uniqueKey"], uniqueUntil: extra.uniqueUntil ?? null,
     argumentsJson: f.arguments as Instance["argumentsJson"],
     resultsJson: f.results as Instance["resultsJson"],

@@ -1,4 +1,10 @@
-import type { Block, ClaimLimits, JobLimits } from "../../../core/job/limits.ts";
+import {
+  type Block,
+  type ClaimLimits,
+  isOfQueue,
+  type JobLimits,
+  keptSlots,
+} from "../../../core/job/limits.ts";
 import type { ClaimRequest } from "../../store.ts";
 import { pack, type Packable, Packed, Tuple } from "./msgpack.ts";
 
@@ -24,15 +30,18 @@ function limitsOf({ kinds, pools }: ClaimLimits): Packable {
 }
 
 /** Separates the limits of a kind from its queues' limits. */
-function partsOf({ concurrency, rate }: JobLimits): Packable {
-  const slotsOf = (isOfQueue: boolean) =>
-    concurrency.filter(({ by }) => by.length > 0 === isOfQueue)
+function partsOf(limits: JobLimits): Packable {
+  const { concurrency, rate } = limits;
+  const slotsOf = (ofQueue: boolean) =>
+    concurrency.filter((limit) => isOfQueue(limit) === ofQueue)
       .map(({ max, per }) => [max, per === "node"]);
-  const ratesOf = (isOfQueue: boolean) => rate.filter(({ by }) => by.length > 0 === isOfQueue);
-  const spans = (isOfQueue: boolean) => ratesOf(isOfQueue).map(({ max, perMs }) => [max, perMs]);
+  const ratesOf = (ofQueue: boolean) => rate.filter((limit) => isOfQueue(limit) === ofQueue);
+  const spans = (ofQueue: boolean) => ratesOf(ofQueue).map(({ max, perMs }) => [max, perMs]);
   return {
     slots: slotsOf(false),
     queueSlots: slotsOf(true),
+    // Claims take slots of the queue that instances keep to their end.
+    keepsSlots: keptSlots(limits) !== undefined,
     rates: spans(false),
     queueRates: spans(true),
     // Identifies the rates of the queues.

@@ -73,7 +73,7 @@ function isPlainClaim(claimed: Instance): boolean {
   const { attempt, uniqueKey, scheduleId, retryOf, flowId, deadlineAt, parentId } = claimed;
   return attempt === 1 && uniqueKey === null && scheduleId === null && retryOf === null &&
     flowId === null && deadlineAt === null && parentId === null && claimed.stepsAt === null &&
-    claimed.resumes === 0;
+    claimed.resumes === 0 && claimed.slotKey === null;
 }
 
 /** True if the claimer can compute the result; it does not know which waits are satisfied. */

@@ -63,6 +63,10 @@ function S.enter_final(id, r)
   S.leave_open(id, r[KIND], r[STATE], r[SEQ], S.expire_at(r))
   if not members then return end
   members.waits = nil
+  if members.slotKey then
+    S.count_kept(r, -1)
+    S.note_freed(r[KIND])
+  end
   if members.scheduleId then
     S.index(S.OPEN_OF_SCHEDULE .. members.scheduleId, id, false)
     S.ended[members.scheduleId] = true

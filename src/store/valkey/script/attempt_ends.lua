@@ -71,7 +71,11 @@ function S.schedule_again(id, r, due, reason, err, at, is_unstarted)
     members.resumes = members.resumes > 1 and members.resumes - 1 or nil
   elseif is_unstarted then
     r[ATTEMPT] = r[ATTEMPT] - 1
-    if r[ATTEMPT] == 0 then r[PROCESSED] = false end
+    if r[ATTEMPT] == 0 then
+      r[PROCESSED] = false
+      S.count_kept(r, -1)
+      if members and members.slotKey then r[QUEUE], members.slotKey = members.slotKey, nil end
+    end
   end
   local deadline = members and members.deadlineAt
   if deadline and due >= deadline then

@@ -50,6 +50,8 @@ end
 
 function S.take(id, claimer)
   local r = S.row(id)
+  local limits = r[QUEUE] and S.kind_limits(claimer, r[KIND])
+  if limits and limits.keepsSlots then S.keep_slot(r) end
   local members = r[RARE]
   r[STATE], r[REASON], r[PROCESSED] = PROCESSING, false, S.max(S.stamp, S.min(r[DUE], S.at))
   if members and members.waits then
@@ -176,7 +178,11 @@ function S.take_across(kinds, limit, claimer)
     if not best then break end
     if S.can_take(best_entry.id) then
       ids[#ids + 1] = S.take(best_entry.id, claimer)
-      S.count_start(claimer, best.kind, best_entry.queue)
+      local members = S.row(best_entry.id)[RARE]
+      -- With waits it continues its attempt.
+      if not (members and members.waits) then
+        S.count_start(claimer, best.kind, best_entry.queue)
+      end
     end
     S.run_taken(best)
   end
@@ -311,7 +317,8 @@ function S.list_blocks(op)
   local gate, blocks, seen = {node = op[4], limits = op[6]}, {}, {}
   local queues = {}
   for _, field in ipairs(rcall('HKEYS', S.SLOTS)) do
-    if S.sub(field, 1, 1) == 'q' then
+    local first = S.sub(field, 1, 1)
+    if first == 'q' or first == 'h' then
       local zero = S.find(field, '\0', 2, true)
       local kind = S.sub(field, 2, zero - 1)
       queues[kind] = queues[kind] or {}

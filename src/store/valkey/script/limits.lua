@@ -112,9 +112,9 @@ function S.stamp_of(gate, kind)
   return limits and limits.stamp or ''
 end
 
-function S.block_by_slots(name, limits, total_field, node_field)
+function S.block_by_slots(name, limits, total_field, node_field, kept)
   for _, limit in ipairs(limits) do
-    local used = S.count_of(S.SLOTS, limit[2] and node_field or total_field)
+    local used = S.count_of(S.SLOTS, limit[2] and node_field or total_field) + (kept or 0)
     if used >= limit[1] then return {'concurrency', name, used, limit[1], false} end
   end
   return nil
@@ -156,7 +156,8 @@ function S.block_of_queue(gate, kind, queue)
   local limits = queue and S.kind_limits(gate, kind)
   if not limits then return nil end
   local total, of_node = S.queue_slots(kind, queue), S.queue_node_slots(kind, queue, gate.node)
-  return S.block_by_slots(queue, limits.queueSlots, total, of_node)
+  local kept = limits.keepsSlots and S.count_of(S.SLOTS, S.kept_slots(kind, queue))
+  return S.block_by_slots(queue, limits.queueSlots, total, of_node, kept or 0)
     or S.block_by_rates(queue, limits.queueRates, kind .. '\0' .. queue)
 end
 

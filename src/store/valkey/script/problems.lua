@@ -158,6 +158,8 @@ function S.check_counts()
   same('processing instances', slots, 'by kind', S.sum_of(S.SLOTS, 'n'), 'by node')
   same('processing instances', S.sum_of(S.SLOTS, 'q'), 'by queue', S.sum_of(S.SLOTS, 'm'),
     'by queue and node')
+  local kept = S.sum_of(S.SLOTS, 'h')
+  if kept < 0 or kept > open then say('counts', 'kept slots: ' .. kept .. ' counted') end
   same('lines of logs', rcall('ZCARD', S.LINE_TIMES), 'by time', lines, 'there')
   same('lines of logs', rcall('ZCARD', S.LINE_PLACES), 'by place', lines, 'there')
   S.check_schedules(same)

@@ -32,7 +32,10 @@ function S.take_row(id, r)
     S.index(S.DONE .. r[STATE] .. ':' .. r[KIND], id, false)
     S.index(S.EXPIRING, id, false)
   end
-  if r[STATE] <= PROCESSING then S.index_open(id, r, false) end
+  if r[STATE] <= PROCESSING then
+    S.index_open(id, r, false)
+    S.count_kept(r, -1)
+  end
   S.index_row(id, r, false)
   rcall('DEL', S.ENDED_ATTEMPTS .. id)
   S.rows[id], S.texts[id], S.dirty[id], S.fixed_texts[id] = false, nil, nil, nil
@@ -71,7 +74,10 @@ function S.write_instance(item)
   S.new_kinds[r[KIND]] = true
   S.index_row(id, r, order)
   local members = r[RARE]
-  if r[STATE] <= PROCESSING then S.index_open(id, r, order) end
+  if r[STATE] <= PROCESSING then
+    S.index_open(id, r, order)
+    S.count_kept(r, 1)
+  end
   if r[STATE] == SCHEDULED and is_held then
     members.held = true
     S.count(S.HELD, members.scheduleId, 1)

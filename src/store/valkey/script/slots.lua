@@ -25,12 +25,15 @@ function S.paused_until(kind)
   return last
 end
 
--- Names of slot counters: of a kind, of a queue, and of each on one node.
+-- Names of slot counters: of a kind, of a queue, and of each on one node; and of those of a queue
+-- that rows keep.
 function S.node_slots(kind, node) return 'n' .. kind .. '\0' .. node end
 function S.queue_slots(kind, queue) return 'q' .. kind .. '\0' .. queue end
 function S.queue_node_slots(kind, queue, node)
   return 'm' .. kind .. '\0' .. queue .. '\0' .. node
 end
+
+function S.kept_slots(kind, queue) return 'h' .. kind .. '\0' .. queue end
 
 function S.change_slots(r, change)
   S.change_slots_of(r[KIND], r[QUEUE], r[NODE] or '', change)
@@ -51,6 +54,19 @@ function S.change_slots_of(kind, queue, node, change)
     S.count(S.SLOTS, S.queue_slots(kind, queue), change)
     S.count(S.SLOTS, S.queue_node_slots(kind, queue, node), change)
   end
+end
+
+-- Let a claimed row keep a slot of its queue until its end. It never waits in the queue again.
+function S.keep_slot(r)
+  local members = S.rare(r)
+  members.slotKey, r[QUEUE] = r[QUEUE], false
+  S.count_kept(r, 1)
+end
+
+-- Count the slot that an unfinished row keeps, if it does.
+function S.count_kept(r, change)
+  local key = r[RARE] and r[RARE].slotKey
+  if key then S.count(S.SLOTS, S.kept_slots(r[KIND], key), change) end
 end
 
 -- After a slot was freed, wake nodes whose limits may have blocked waiting instances. In a pool, a

@@ -7,6 +7,7 @@ import { orNull, type Packable } from "../msgpack.ts";
 
 /** Members that most rows do not have. */
 export interface RareMembers {
+  readonly slotKey?: NonNullable<Instance["slotKey"]>;
   readonly uniqueKey?: NonNullable<Instance["uniqueKey"]>;
   readonly uniqueUntil?: NonNullable<Instance["uniqueUntil"]>;
   readonly error?: string;
@@ -52,7 +53,8 @@ export function packRareMembers(input: NewInstance): { readonly [name: string]: 
 /** Encode a row. Whoever writes it sets its place. */
 export function packRow(i: Instance): Packable {
   const rare = {
-    uniqueKey: i.uniqueKey ?? undefined, uniqueUntil: i.uniqueUntil ?? undefined,
+    slotKey: i.slotKey ?? undefined, uniqueKey: i.uniqueKey ?? undefined,
+    uniqueUntil: i.uniqueUntil ?? undefined,
     error: i.error === null ? undefined : JSON.stringify(i.error),
     scheduleId: i.scheduleId ?? undefined, cancelAt: i.cancelRequestedAt ?? undefined,
     failures: i.failures || undefined, crashes: i.crashes || undefined,
@@ -82,17 +84,18 @@ export function readMembers(
   return {
     id, kind, state: JOB_STATES[row[0] as number]!, reason: orNull(row[4]),
     priority: row[14] as Instance["priority"], queueKey: orNull<string>(row[11]) ?? kind,
-    uniqueKey: rare.uniqueKey ?? null, uniqueUntil: rare.uniqueUntil ?? null,
-    argumentsJson: fixed.argumentsJson, resultsJson: orNull(row[5]), error: null,
-    scheduleId: rare.scheduleId ?? null, scheduledFor: fixed.scheduledFor,
-    dueAt: row[15] as Instance["dueAt"], createdAt: row[16] as Instance["createdAt"],
-    scheduledAt: row[17] as Instance["scheduledAt"], processedAt: orNull(row[8]),
-    settledAt: orNull(row[3]), cancelRequestedAt: rare.cancelAt ?? null,
-    attempt: row[1] as Instance["attempt"], failures: rare.failures ?? 0,
-    crashes: rare.crashes ?? 0, fence: row[6] as Instance["fence"], node: orNull(row[7]),
-    retryOf: rare.retryOf ?? null, parentId: rare.parentId ?? null, flowId: rare.flowId ?? null,
-    parentStep: rare.parentStep ?? null, waits: rare.waits ? JSON.parse(rare.waits) : null,
-    resumes: rare.resumes ?? 0, stepsAt: rare.stepsAt ?? null, version: rare.version ?? null,
+    slotKey: rare.slotKey ?? null, uniqueKey: rare.uniqueKey ?? null,
+    uniqueUntil: rare.uniqueUntil ?? null, argumentsJson: fixed.argumentsJson,
+    resultsJson: orNull(row[5]), error: null, scheduleId: rare.scheduleId ?? null,
+    scheduledFor: fixed.scheduledFor, dueAt: row[15] as Instance["dueAt"],
+    createdAt: row[16] as Instance["createdAt"], scheduledAt: row[17] as Instance["scheduledAt"],
+    processedAt: orNull(row[8]), settledAt: orNull(row[3]),
+    cancelRequestedAt: rare.cancelAt ?? null, attempt: row[1] as Instance["attempt"],
+    failures: rare.failures ?? 0, crashes: rare.crashes ?? 0, fence: row[6] as Instance["fence"],
+    node: orNull(row[7]), retryOf: rare.retryOf ?? null, parentId: rare.parentId ?? null,
+    flowId: rare.flowId ?? null, parentStep: rare.parentStep ?? null,
+    waits: rare.waits ? JSON.parse(rare.waits) : null, resumes: rare.resumes ?? 0,
+    stepsAt: rare.stepsAt ?? null, version: rare.version ?? null,
     progress: rare.progress ? JSON.parse(rare.progress) : null,
     usage: rare.usage ? JSON.parse(rare.usage) : null, deadlineAt: rare.deadlineAt ?? null,
     redrivenAs: rare.redrivenAs ?? null, retryMax: fixed.retryMax, crashesMax: fixed.crashesMax,
