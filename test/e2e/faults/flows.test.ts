@@ -80,6 +80,7 @@ test("the jobs of docs/howto/flows.md do what the page says", async () => {
     "order.ts",
     "nightly.ts",
     "scale.ts",
+    "renew.ts",
     "trip.ts",
     "remind.ts",
     "watch.ts",
@@ -99,6 +100,17 @@ test("the jobs of docs/howto/flows.md do what the page says", async () => {
     assert.equal((await ended(daemon, trip)).state, "cancelled");
     const taken = await daemon.ask(["logs", trip]);
     assert.equal(taken.stdout.match(/canceled the flight to Rome/g)?.length, 1);
+    const renewals = [
+      await schedule(daemon, "renew", "acme"),
+      await schedule(daemon, "renew", "acme"),
+    ];
+    await parkedOn(daemon, renewals[0]!, "paid");
+    assert.equal((await shown(daemon, renewals[1]!)).state, "scheduled");
+    for (const id of renewals) {
+      await parkedOn(daemon, id, "paid");
+      assert.equal((await daemon.ask(["signal", id, "paid"])).code, 0);
+      assert.deepEqual((await ended(daemon, id)).results, ["renewed acme"]);
+    }
     for (const id of [first, second]) await parkedOn(daemon, id, "approved");
     const explained = await daemon.ask(["explain", first, "-o", "json"]);
     assert.match(explained.stdout, /It is parked and waits for signal \\"approved\\"/);
