@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import process from "node:process";
 import test from "node:test";
 import { type Daemon, JOBCTL, startDaemon } from "../support/processes/daemon.ts";
+import { until } from "../support/wait.ts";
 
 // What people want to know or do, and the command that a new user finds for it with the help. They
 // run one after the other on one daemon with some history.
@@ -374,6 +375,9 @@ test("the command that a new user finds answers the question", async () => {
       ...HISTORY.map((command) => shell(command, daemon)),
     ]);
     await shell(LAST, daemon);
+    await until("a tick of mirror was skipped", async () => {
+      return (await shell("jobctl explain mirror", daemon)).text.includes("skipped");
+    });
     const wrong = await Promise.all(LOOK.map((task) => wrongWith(task, daemon)));
     for (const task of CHANGE) wrong.push(await wrongWith(task, daemon));
     assert.deepEqual(wrong.filter((each) => each !== null), []);
